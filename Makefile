@@ -1,0 +1,50 @@
+# make up      start Cloudgate in the foreground (ARGS="--data DIR --port 9398")
+# make test    install what the tests need and run them all
+# make lint    style, types, and the rules of who may import whom
+# make bench   measure, side by side, and print tables
+# make lock    pin the dependencies anew
+
+PYTHON ?= python3
+BIN := .venv/bin
+TEST_PACKAGES := restic rclone curl
+BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
+
+.PHONY: up test lint bench lock clean
+
+up: .venv/run
+	@exec $(BIN)/cloudgate up $(ARGS)
+
+test: .venv/dev
+	@tools/need $(TEST_PACKAGES)
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/dev
+	@tools/need $(BENCH_PACKAGES)
+	$(BIN)/python -m bench $(ARGS)
+
+lock: .venv/dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/run.txt --output-file requirements/dev.txt
+
+.venv/pip:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/run: .venv/pip requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

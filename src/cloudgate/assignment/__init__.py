@@ -1,0 +1,163 @@
+"""What do manager and host service say to each other?
+
+Three calls, made by the host service only, over HTTPS with JSON bodies:
+
+``POST /host/v1/join``    a `JoinRequest`, answered by a `JoinAnswer`, once in a host's life.
+``POST /host/v1/poll``    a `PollRequest`, held until there is news or `POLL_SECONDS` are over,
+                          answered by an `Update`.
+``POST /host/v1/report``  a `Report`, answered by 204.
+
+Poll and report carry ``Authorization: Bearer <credential>``. A revision is a number that only
+grows. An assignment is whole; the tenant directory travels as the changes since a revision.
+"""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+PROTOCOL = 1
+"""Version of the host protocol. A change that an older side cannot read raises it."""
+
+POLL_SECONDS = 25.0
+"""How long the manager holds a poll without news."""
+
+
+class Document(BaseModel):
+    """A message. Unknown members are ignored, so that a newer side may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Target(Document):
+    """A service that a tenant may reach. Both members are ``host:port``."""
+
+    endpoint: str
+    """As tenants name it in CONNECT; lower case."""
+    address: str
+    """Where the gateway connects to."""
+
+
+class Tenant(Document):
+    """What a gateway must know of a tenant to let it in."""
+
+    tenant_id: UUID
+    name: str
+    password_hash: str
+    """Argon2id in PHC format; empty when the tenant has no password and cannot log in."""
+    enabled: bool = True
+    expires_at: AwareDatetime | None = None
+    targets: tuple[Target, ...] = ()
+
+
+class DirectoryChange(Document):
+    """What makes a directory of `from_revision` one of `revision`.
+
+    With `from_revision` 0 it is the whole directory: whatever was known before is dropped.
+    """
+
+    from_revision: int
+    revision: int
+    tenants: tuple[Tenant, ...] = ()
+    removed: tuple[UUID, ...] = ()
+
+
+class Gateway(Document):
+    """The cloud gateway that a managed server is wanted to be."""
+
+    gateway_id: UUID
+    addresses: tuple[str, ...] = ()
+    """IP addresses of the host to listen on; none means all."""
+    port: int
+    accepting: bool = True
+    """False: the port is closed, live tunnels finish."""
+    certificate_chain_pem: str
+    """Signed for the public key that the host reported; leaf first."""
+
+
+class Assignment(Document):
+    """The state that the manager wants a managed server to be in."""
+
+    revision: int
+    gateway: Gateway | None = None
+    drain_seconds: float = 8 * 3600.0
+    """How long live tunnels may go on after their gateway was taken away."""
+
+
+class HostFacts(Document):
+    """What a host says of itself."""
+
+    host_name: str
+    addresses: tuple[str, ...]
+    """The host's IP addresses; the one that outbound traffic uses comes first, loopback last."""
+    platform: str
+    """``Linux`` or ``Windows``."""
+    version: str
+    """Of the host service."""
+    envoy_version: str
+    public_key_pem: str
+    """Of the key pair that the gateway's certificate is made for. The private half stays here."""
+
+
+class JoinRequest(Document):
+    """A machine asks to become a managed server."""
+
+    protocol: int = PROTOCOL
+    token: str
+    facts: HostFacts
+
+
+class JoinAnswer(Document):
+    """The machine is managed server `server_id` now and speaks with `credential` from here on."""
+
+    server_id: UUID
+    credential: str
+
+
+class PollRequest(Document):
+    """What the host has; the answer comes when the manager has something else."""
+
+    protocol: int = PROTOCOL
+    assignment_revision: int | None = None
+    """Of the assignment on the host's disk; None when there is none."""
+    directory_revision: int = 0
+
+
+class Update(Document):
+    """News for a host. A part without news is None."""
+
+    protocol: int = PROTOCOL
+    assignment: Assignment | None = None
+    directory: DirectoryChange | None = None
+
+
+class GatewayState(StrEnum):
+    """What was read back from the machine."""
+
+    ABSENT = "absent"
+    """There is no gateway on this machine, and none is wanted."""
+    LISTENING = "listening"
+    """Envoy accepts tenants at the wanted addresses."""
+    DRAINING = "draining"
+    """The port is closed; `Report.live_tunnels` are still going on."""
+    CLOSED = "closed"
+    """The gateway is there, does not accept tenants, and has no live tunnels."""
+    FAILED = "failed"
+    """The machine cannot be brought to the assignment; `Report.reason` says why."""
+
+
+class Report(Document):
+    """How far a host has come."""
+
+    protocol: int = PROTOCOL
+    assignment_revision: int
+    """The assignment that this report is about."""
+    directory_revision: int
+    """The tenant directory in force."""
+    state: GatewayState
+    gateway_id: UUID | None = None
+    reason: str = ""
+    """For the operator: what is in the way, and what to do. Set when FAILED."""
+    live_tunnels: int = 0
+    facts: HostFacts | None = None
+    """Sent when the host service starts and when something in it changed."""

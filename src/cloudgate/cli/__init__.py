@@ -1,0 +1,1 @@
+"""Cloudgate: the command line."""

@@ -1,0 +1,32 @@
+"""What can go wrong that a user can meet: one tree, translated into HTTP or exit codes at the edge.
+
+A message says what failed, where, why, and what to do. It never holds a secret.
+"""
+
+
+class CloudgateError(Exception):
+    """Something went wrong that its reader can act on. The text is the message for that reader."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequestError(CloudgateError):
+    """What was asked for is malformed, incomplete, or against a rule."""
+
+
+class NotAuthenticatedError(CloudgateError):
+    """Nobody, or somebody unknown, is asking."""
+
+
+class AccessDeniedError(CloudgateError):
+    """Who is asking may not have this."""
+
+
+class NotFoundError(CloudgateError):
+    """What was named does not exist."""
+
+
+class UnavailableError(CloudgateError):
+    """A part that is needed does not answer right now."""
