@@ -1,0 +1,166 @@
+"""How is a resource type written down, once for XML and JSON?
+
+A resource type is a frozen dataclass. Each field says with `attribute`, `element`, `listed` or
+`repeated` where it stands in XML; its place in JSON follows by rule:
+
+* attributes and elements are properties of the same name;
+* ``Links`` is a bare array;
+* any other list is an object with one array named as its element plus "s";
+* the order of the properties is: own elements, Id, Name, UID, Links, Href, Type.
+"""
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, ClassVar
+
+Scalar = str | int | bool | datetime
+
+
+class Shape(Enum):
+    """Where the value of a field stands in XML."""
+
+    ATTRIBUTE = "attribute"
+    ELEMENT = "element"
+    LISTED = "listed"
+    """Items inside an element of their own."""
+    REPEATED = "repeated"
+    """Items directly inside the element of the type that has the field."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One field of a resource type, with all that reading and writing it takes."""
+
+    field: str
+    name: str
+    """As it stands on the wire."""
+    shape: Shape
+    value_type: type
+    """`str`, `int`, `bool`, `datetime` or a resource type; of the items, where it is a list."""
+    item: str = ""
+    """Element name of the items of a list."""
+    array: str = ""
+    """JSON name of the array of a list's items."""
+    omit_absent: bool = False
+    """In JSON an absent value is left out instead of null."""
+    quoted_number: bool = False
+    """In JSON the number may also come as a string, as one page of the API publishes it."""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the field holds a tuple."""
+        return self.shape in (Shape.LISTED, Shape.REPEATED)
+
+
+def attribute(name: str | None = None, *, omit_absent: bool = False) -> Any:
+    """An XML attribute."""
+    return _field(shape=Shape.ATTRIBUTE, name=name, omit_absent=omit_absent)
+
+
+def element(
+    name: str | None = None, *, omit_absent: bool = False, quoted_number: bool = False
+) -> Any:
+    """An XML element with text, or with the parts of another resource type."""
+    return _field(
+        shape=Shape.ELEMENT, name=name, omit_absent=omit_absent, quoted_number=quoted_number
+    )
+
+
+def listed(
+    item: str, *, array: str | None = None, name: str | None = None, omit_absent: bool = False
+) -> Any:
+    """A list inside an element of its own; None when that element is absent."""
+    return _field(
+        shape=Shape.LISTED,
+        name=name,
+        item=item,
+        array=array or f"{item}s",
+        omit_absent=omit_absent,
+    )
+
+
+def repeated(item: str, *, array: str | None = None) -> Any:
+    """Items that stand directly in the root element."""
+    return _field(shape=Shape.REPEATED, name=array or f"{item}s", item=item)
+
+
+def _field(**metadata: Any) -> Any:
+    default: Any = () if metadata["shape"] is Shape.REPEATED else None
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A resource type: anything that is read from or written as XML and JSON."""
+
+    ROOT: ClassVar[str] = ""
+    """Name of the root element, where it is not the name of the class."""
+    JSON_FIRST: ClassVar[tuple[str, ...]] = ()
+    """Properties that come before all others in JSON, against the rule."""
+
+    @classmethod
+    def root(cls) -> str:
+        """Name of the XML root element."""
+        return cls.ROOT or cls.__name__
+
+
+@cache
+def parts(resource_type: type[Described]) -> tuple[Part, ...]:
+    """The fields of a resource type in the order of the XML: base types' first."""
+    hints = typing.get_type_hints(resource_type)
+    return tuple(
+        _part(field, hints[field.name])
+        for field in dataclasses.fields(resource_type)
+        if "shape" in field.metadata
+    )
+
+
+@cache
+def json_parts(resource_type: type[Described]) -> tuple[Part, ...]:
+    """The fields of a resource type in the order of the JSON."""
+    tail = ("Id", "Name", "UID", "Links", "Href", "Type")
+    first = resource_type.JSON_FIRST
+
+    def place(part: Part) -> tuple[int, int]:
+        if part.name in first:
+            return (0, first.index(part.name))
+        if part.name == "Links" or (part.shape is Shape.ATTRIBUTE and part.name in tail):
+            return (2, tail.index(part.name))
+        return (1, 0)
+
+    return tuple(sorted(parts(resource_type), key=place))
+
+
+def _part(field: dataclasses.Field[Any], hint: Any) -> Part:
+    metadata = field.metadata
+    return Part(
+        field=field.name,
+        name=metadata.get("name") or wire_name(field.name),
+        shape=metadata["shape"],
+        value_type=_value_type(hint),
+        item=metadata.get("item", ""),
+        array=metadata.get("array", ""),
+        omit_absent=metadata.get("omit_absent", False),
+        quoted_number=metadata.get("quoted_number", False),
+    )
+
+
+def wire_name(field_name: str) -> str:
+    """The API's spelling of a Python name: ``external_port`` is ``ExternalPort``."""
+    if field_name == "uid":
+        return "UID"
+    return "".join(word.capitalize() for word in field_name.split("_"))
+
+
+def _value_type(hint: Any) -> type:
+    """The one type inside ``X``, ``X | None``, ``tuple[X, ...]`` and ``tuple[X, ...] | None``."""
+    if isinstance(hint, types.UnionType):
+        return _value_type(next(arm for arm in hint.__args__ if arm is not types.NoneType))
+    if typing.get_origin(hint) is tuple:
+        return _value_type(typing.get_args(hint)[0])
+    return typing.cast("type", hint)

@@ -1,0 +1,190 @@
+"""How do resource types become JSON, and JSON resource types?
+
+JSON is held to the rules of the XML: a body is put into the schema's order and checked against it.
+"""
+
+import json
+from typing import Any, TypeVar
+
+from lxml import etree
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire import schema, xml
+from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
+from cloudgate.wire.values import to_json
+
+Type = TypeVar("Type", bound=Described)
+_KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
+
+
+def write(resource: Described) -> bytes:
+    """A resource as JSON in UTF-8, without a byte order mark."""
+    return json.dumps(
+        to_object(resource), ensure_ascii=False, separators=(",", ":")
+    ).encode()
+
+
+def to_object(resource: Described) -> dict[str, Any]:
+    """A resource as the object that `write` writes."""
+    document: dict[str, Any] = {}
+    for part in json_parts(type(resource)):
+        value = getattr(resource, part.field)
+        if value is None:
+            if not part.omit_absent:
+                document[part.name] = None
+        elif not part.is_list:
+            document[part.name] = _written(value)
+        else:
+            items = [_written(item) for item in value]
+            bare = part.shape is Shape.REPEATED or part.name == "Links"
+            document[part.name] = items if bare else {part.array: items}
+    return document
+
+
+def _written(value: Any) -> Any:
+    return to_object(value) if isinstance(value, Described) else to_json(value)
+
+
+def read(body: bytes, resource_type: type[Type]) -> Type:
+    """A body as a value of `resource_type`, checked against the schema.
+
+    Raises:
+        InvalidRequestError: it is malformed or not valid.
+    """
+    document = _parse(body)
+    root = resource_type.root()
+    if not isinstance(document, dict):
+        raise InvalidRequestError(f"{root}: found {_kind(document)}, expected an object.")
+    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}", nsmap={None: schema.NAMESPACE})
+    try:
+        _fill(node, document, resource_type, root)
+    except ValueError:
+        raise InvalidRequestError(
+            "The body has characters that no text may have: control characters or half of"
+            " a surrogate pair."
+        ) from None
+    schema.check(node, with_lines=False)
+    return xml.from_element(node, resource_type)
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+        )
+    except UnicodeDecodeError as problem:
+        raise InvalidRequestError(
+            f"The body is not UTF-8: byte {problem.start} cannot be read."
+        ) from None
+    except json.JSONDecodeError as problem:
+        raise InvalidRequestError(
+            f"The body is not well-formed JSON: {problem.msg} (line {problem.lineno},"
+            f" column {problem.colno})."
+        ) from None
+    except RecursionError:
+        raise InvalidRequestError("The body is nested too deeply.") from None
+    except ValueError:
+        raise InvalidRequestError("The body has a number that is too long.") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise InvalidRequestError(f"{schema.shorten(doubled)} is given twice.")
+    return document
+
+
+def _no_constant(name: str) -> Any:
+    raise InvalidRequestError(f"{name} is not a JSON value; expected a number.")
+
+
+def _fill(
+    node: etree._Element, document: dict[str, Any], resource_type: type[Described], where: str
+) -> None:
+    """Put the properties of an object into an element, in the order of the schema."""
+    known = parts(resource_type)
+    unknown = document.keys() - {part.name for part in known}
+    if unknown:
+        raise InvalidRequestError(
+            f"{where} has no property {schema.shorten(min(unknown))}; it has"
+            f" {', '.join(part.name for part in known)}."
+        )
+    for part in known:
+        value = document.get(part.name)
+        if value is None:
+            continue
+        if part.shape is Shape.ATTRIBUTE:
+            node.set(part.name, _scalar(value, part))
+        elif part.is_list:
+            _fill_list(node, value, part)
+        else:
+            _fill_element(node, part.name, value, part)
+
+
+def _fill_list(node: etree._Element, value: Any, part: Part) -> None:
+    bare = part.shape is Shape.REPEATED or part.name == "Links"
+    if not bare:
+        value = _items(value, part)
+    if not isinstance(value, list):
+        raise InvalidRequestError(f"{part.name}: found {_kind(value)}, expected an array.")
+    parent = node if part.shape is Shape.REPEATED else _child(node, part.name)
+    for item in value:
+        _fill_element(parent, part.item, item, part)
+
+
+def _items(value: Any, part: Part) -> Any:
+    """The array inside the object of a list; `{}` and a null array are the empty list."""
+    if not isinstance(value, dict):
+        raise InvalidRequestError(
+            f"{part.name}: found {_kind(value)}, expected an object with {part.array}."
+        )
+    unknown = value.keys() - {part.array}
+    if unknown:
+        raise InvalidRequestError(
+            f"{part.name} has no property {schema.shorten(min(unknown))}; it has {part.array}."
+        )
+    found = value.get(part.array)
+    return [] if found is None else found
+
+
+def _fill_element(node: etree._Element, name: str, value: Any, part: Part) -> None:
+    if not issubclass(part.value_type, Described):
+        _child(node, name).text = _scalar(value, part)
+    elif isinstance(value, dict):
+        _fill(_child(node, name), value, part.value_type, name)
+    else:
+        raise InvalidRequestError(f"{name}: found {_kind(value)}, expected an object.")
+
+
+def _child(node: etree._Element, name: str) -> etree._Element:
+    return etree.SubElement(node, f"{{{schema.NAMESPACE}}}{name}")
+
+
+def _scalar(value: Any, part: Part) -> str:
+    """The text of a value of the right JSON kind; whether it is in range, the schema decides."""
+    wanted = part.value_type
+    if wanted is bool and isinstance(value, bool | str):
+        return str(value).lower() if isinstance(value, bool) else value
+    if wanted is int and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if wanted is int and part.quoted_number and isinstance(value, str):
+        return value
+    if wanted not in (bool, int) and isinstance(value, str):
+        return value
+    expected = _KINDS.get(wanted, "a string")
+    raise InvalidRequestError(
+        f"{part.name}: found {_kind(value)}, expected {expected}."
+    )
+
+
+def _kind(value: Any) -> str:
+    """A JSON value as an error message shows it."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    return schema.shorten(json.dumps(value, ensure_ascii=False)).strip("'")

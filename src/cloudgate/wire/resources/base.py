@@ -1,0 +1,74 @@
+"""What do all resource types have in common? Links, references, entities, errors."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link(Described):
+    """A way on from a resource. `rel` decides the verb; see the API's page on links."""
+
+    JSON_FIRST: ClassVar = ("Rel", "Href", "Name", "Type")
+
+    href: str | None = attribute(omit_absent=True)
+    name: str | None = attribute(omit_absent=True)
+    type: str | None = attribute(omit_absent=True)
+    rel: str | None = attribute(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(Described):
+    """Something with an address."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    links: tuple[Link, ...] | None = listed("Link")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity(Resource):
+    """A resource that also has a reference form, a name and a UID."""
+
+    name: str | None = attribute()
+    uid: str | None = attribute()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityRef(Described):
+    """The short form of an entity: the root element ``EntityRef``, or ``Ref`` in a list."""
+
+    JSON_FIRST: ClassVar = ("Links", "UID", "Name", "Href", "Type")
+
+    uid: str | None = attribute()
+    name: str | None = attribute()
+    href: str | None = attribute()
+    type: str | None = attribute()
+    links: tuple[Link, ...] | None = listed("Link")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityReferences(Described):
+    """A collection in its short form."""
+
+    refs: tuple[EntityRef, ...] = repeated("Ref")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Error(Described):
+    """What every failed request is answered with. In JSON: five keys, alphabetical, nulls kept."""
+
+    JSON_FIRST: ClassVar = (
+        "FirstChanceExceptionMessage",
+        "Message",
+        "StackTrace",
+        "Status",
+        "StatusCode",
+    )
+
+    message: str | None = attribute()
+    status_code: int | None = attribute()
+    status: str | None = attribute()
+    first_chance_exception_message: str | None = element()
+    stack_trace: str | None = element()

@@ -1,0 +1,45 @@
+"""What is said about cloud gateways?
+
+The names differ between creating and the entity, as published: NetworkType and ExternalIp there,
+NetworkMode and ExternalIP here.
+"""
+
+from dataclasses import dataclass
+
+from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.resources.base import Entity
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCloudGatewaySpec(Described):
+    """Body of POST /cloud/gateways."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    backup_server_id_or_name: str | None = element()
+    server_host_name: str | None = element()
+    description: str | None = element()
+    external_ip: str | None = element()
+    external_port: int | None = element()
+    network_type: str | None = element()
+    internal_port: int | None = element()
+    backup_server_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudGateway(Entity):
+    """A cloud gateway; also the body of PUT, where what is left out stays as it is."""
+
+    enabled: bool | None = element()
+    network_mode: str | None = element()
+    external_ip: str | None = element("ExternalIP")
+    external_port: int | None = element()
+    internal_port: int | None = element()
+    description: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudGateways(Described):
+    """All cloud gateways."""
+
+    cloud_gateways: tuple[CloudGateway, ...] = repeated("CloudGateway")

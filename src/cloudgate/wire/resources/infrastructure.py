@@ -1,0 +1,85 @@
+"""What is a provider's site made of? Backup servers, managed servers, repositories."""
+
+from dataclasses import dataclass
+
+from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.resources.base import Entity
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupServerSpec(Described):
+    """Body of POST /backupServers?action=create and of PUT /backupServers/{id}."""
+
+    description: str | None = element()
+    dns_name_or_ip_address: str | None = element()
+    port: int | None = element(quoted_number=True)
+    username: str | None = element()
+    password: str | None = element()
+    wcf_port: int | None = element()
+    vbr_certificate_thumbprint: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupServer(Entity):
+    """A provider's site."""
+
+    description: str | None = element()
+    port: int | None = element()
+    version: str | None = element()
+    wcf_port: int | None = element(omit_absent=True)
+    vbr_certificate_thumbprint: str | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupServers(Described):
+    """All backup servers."""
+
+    backup_servers: tuple[BackupServer, ...] = repeated("BackupServer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedServer(Entity):
+    """A machine that has joined the infrastructure."""
+
+    description: str | None = element()
+    managed_server_type: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedServers(Described):
+    """All managed servers."""
+
+    managed_servers: tuple[ManagedServer, ...] = repeated("ManagedServer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRepositorySpec(Described):
+    """Body of POST /repositories. Extension: the original has no such call."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    name: str | None = element()
+    description: str | None = element()
+    kind: str | None = element()
+    endpoint: str | None = element()
+    address: str | None = element()
+    backup_server_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository(Entity):
+    """A storage service. Extension elements: Description, Endpoint and Address, after Kind."""
+
+    capacity: int | None = element()
+    free_space: int | None = element()
+    kind: str | None = element()
+    description: str | None = element()
+    endpoint: str | None = element()
+    address: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repositories(Described):
+    """All repositories."""
+
+    repositories: tuple[Repository, ...] = repeated("Repository", array="Repositories")

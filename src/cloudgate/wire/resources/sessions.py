@@ -1,0 +1,69 @@
+"""What does a client see before and after it logs on, and of the work that it started?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.resources.base import Link, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupportedVersion(Described):
+    """A version of the API that a client may ask for at logon."""
+
+    JSON_FIRST: ClassVar = ("Links", "Name")
+
+    name: str | None = attribute()
+    links: tuple[Link, ...] | None = listed("Link")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnterpriseManager(Resource):
+    """The root of the API, the only resource besides logon that needs no session."""
+
+    supported_versions: tuple[SupportedVersion, ...] | None = listed("SupportedVersion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogonSession(Resource):
+    """A logon session. The token of a session is base64 of the text of `session_id`."""
+
+    user_name: str | None = element()
+    session_id: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogonSessions(Described):
+    """All logon sessions."""
+
+    logon_sessions: tuple[LogonSession, ...] = repeated("LogonSession")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskResult(Described):
+    """How a task ended."""
+
+    success: bool | None = attribute()
+    message: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Resource):
+    """The record of a change that takes time."""
+
+    task_id: str | None = element()
+    state: str | None = element()
+    operation: str | None = element()
+    result: TaskResult | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks(Described):
+    """All tasks."""
+
+    tasks: tuple[Task, ...] = repeated("Task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudConnectService(Resource):
+    """Where the Cloud Connect part of the API starts: nothing but links."""

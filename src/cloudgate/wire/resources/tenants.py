@@ -1,0 +1,151 @@
+"""What is said about tenants and what they may use?"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
+from cloudgate.wire.resources.base import Entity, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupResource(Described):
+    """A quota on a repository, as asked for."""
+
+    name: str | None = element()
+    repository_uid: str | None = element()
+    quota_mb: int | None = element()
+    wan_accelerator_uid: str | None = element()
+    folder: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCloudTenantResourceSpec(Described):
+    """Body of POST /cloud/tenants/{id}/resources."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    name: str | None = element()
+    repository_uid: str | None = element()
+    quota_mb: int | None = element()
+    wan_accelerator_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryQuota(Described):
+    """A quota on a repository, as granted; in MB."""
+
+    display_name: str | None = element()
+    repository_uid: str | None = element()
+    wan_accelerator_uid: str | None = element()
+    quota: int | None = element()
+    used_quota: int | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantResource(Resource):
+    """What a tenant may use."""
+
+    id: str | None = attribute()
+    repository_quota: RepositoryQuota | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantResources(Described):
+    """All that a tenant may use."""
+
+    cloud_tenant_resources: tuple[CloudTenantResource, ...] = repeated("CloudTenantResource")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCloudTenantSpec(Described):
+    """Body of POST /cloud/tenants."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    backup_server_id_or_name: str | None = element()
+    name: str | None = element()
+    description: str | None = element()
+    password: str | None = element()
+    enabled: bool | None = element()
+    lease_expiration_date: datetime | None = element()
+    resources: tuple[BackupResource, ...] | None = listed("BackupResource")
+    throttling_enabled: bool | None = element()
+    throttling_speed_limit: int | None = element()
+    throttling_speed_unit: str | None = element()
+    public_ip_count: int | None = element()
+    backup_server_uid: str | None = element()
+    max_concurrent_tasks: int | None = element()
+    backup_protection_enabled: bool | None = element()
+    backup_protection_period: int | None = element()
+    tenant_type: str | None = element()
+    failover_to_others_gateways_if_fail: bool | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseOptions(Described):
+    """Until when a tenant may come in."""
+
+    enabled: bool | None = attribute()
+    expiration_date: datetime | None = attribute(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantCredentials(Described):
+    """What a tenant logs in with. The password never comes back."""
+
+    username: str | None = element()
+    password: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandaloneTenant(Described):
+    """A tenant with an account of its own."""
+
+    tenant_credentials: TenantCredentials | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantType(Described):
+    """The kind of a tenant: a word in the create body, a structure in the entity."""
+
+    standalone_tenant: StandaloneTenant | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeResource(Described):
+    """A hardware plan of a tenant; there are none here, the list is always empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenant(Entity):
+    """A tenant; also the body of PUT, where what is left out stays as it is."""
+
+    password: str | None = element()
+    description: str | None = element()
+    enabled: bool | None = element()
+    lease_expiration_date: datetime | None = element(omit_absent=True)
+    lease_options: LeaseOptions | None = element()
+    resources: tuple[CloudTenantResource, ...] | None = listed("CloudTenantResource")
+    last_result: str | None = element()
+    last_active: datetime | None = element()
+    compute_resources: tuple[ComputeResource, ...] | None = listed("CloudTenantComputeResource")
+    throttling_enabled: bool | None = element()
+    throttling_speed_limit: int | None = element()
+    throttling_speed_unit: str | None = element()
+    public_ip_count: int | None = element()
+    backup_count: int | None = element()
+    replica_count: int | None = element()
+    max_concurrent_tasks: int | None = element()
+    work_station_backup_count: int | None = element()
+    server_backup_count: int | None = element()
+    backup_protection_enabled: bool | None = element()
+    backup_protection_period: int | None = element()
+    tenant_type: TenantType | None = element()
+    failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenants(Described):
+    """All tenants."""
+
+    cloud_tenants: tuple[CloudTenant, ...] = repeated("CloudTenant")

@@ -1,0 +1,113 @@
+"""Is this what the API calls a valid body? Checks against the schema, and says in words why not."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from lxml import etree
+
+from cloudgate.errors import InvalidRequestError
+
+NAMESPACE = "http://www.veeam.com/ent/v1.0"
+XSD = "{http://www.w3.org/2001/XMLSchema}"
+
+_QUALIFIED = re.compile(r"\{[^}]*\}")
+_NOT_EXPECTED = re.compile(
+    r"Element '(?P<found>[^']+)': This element is not expected\."
+    r"(?: Expected is (?:one of )?\( (?P<expected>[^)]+) \)\.)?"
+)
+_MISSING = re.compile(
+    r"Element '(?P<parent>[^']+)': Missing child element\(s\)\."
+    r" Expected is (?:one of )?\( (?P<expected>[^)]+) \)\."
+)
+_BAD_VALUE = re.compile(
+    r"(?:Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?): "
+    r"'(?P<found>.*)' is not a valid value of the (?:\w+ )*type '(?P<type>[^']+)'\.",
+    re.DOTALL,
+)
+_SHOWN_CHARACTERS = 100
+
+
+@cache
+def schema_bytes() -> bytes:
+    """The schema as published."""
+    return files("cloudgate.wire").joinpath("schema.xsd").read_bytes()
+
+
+@cache
+def _schema() -> etree.XMLSchema:
+    return etree.XMLSchema(etree.fromstring(schema_bytes()))
+
+
+@cache
+def _expectations() -> dict[str, str]:
+    """What the documentation of each simple type says is expected."""
+    tree = etree.fromstring(schema_bytes())
+    return {
+        simple.attrib["name"]: text
+        for simple in tree.iter(f"{XSD}simpleType")
+        if "name" in simple.attrib
+        and (text := simple.findtext(f"{XSD}annotation/{XSD}documentation"))
+    }
+
+
+def check(root: etree._Element, *, with_lines: bool) -> None:
+    """Hold a body to the schema. `with_lines`: its line numbers mean something to the client.
+
+    Raises:
+        InvalidRequestError: naming the element, what was found, what was expected, and the line.
+    """
+    schema = _schema()
+    if schema.validate(root):
+        return
+    errors = list(schema.error_log)
+    first_line = errors[0].line
+    texts = [error.message for error in errors if error.line == first_line]
+    where = f" (line {first_line})" if with_lines else ""
+    raise InvalidRequestError(f"{_explain(texts)}{where}.")
+
+
+def _explain(messages: list[str]) -> str:
+    """The plain form of what libxml2 says of one place."""
+    for message in messages:
+        for pattern, explain in _EXPLANATIONS:
+            if match := pattern.search(message):
+                return explain(match)
+    return _QUALIFIED.sub("", messages[0]).rstrip(".")
+
+
+def _explain_not_expected(match: re.Match[str]) -> str:
+    expected = f", expected {_names(match['expected'])}" if match["expected"] else ""
+    return (
+        f"{_QUALIFIED.sub('', match['found'])} is not expected here: unknown, given twice,"
+        f" or out of order{expected}"
+    )
+
+
+def _explain_missing(match: re.Match[str]) -> str:
+    parent = _QUALIFIED.sub("", match["parent"])
+    return f"{parent} is incomplete: {_names(match['expected'])} is missing"
+
+
+def _explain_bad_value(match: re.Match[str]) -> str:
+    name = match["attribute"] or _QUALIFIED.sub("", match["element"])
+    type_name = _QUALIFIED.sub("", match["type"])
+    expected = _expectations().get(type_name, f"a value of type {type_name.removeprefix('xs:')}")
+    return f"{name}: found {shorten(match['found'])}, expected {expected}"
+
+
+_EXPLANATIONS = (
+    (_NOT_EXPECTED, _explain_not_expected),
+    (_MISSING, _explain_missing),
+    (_BAD_VALUE, _explain_bad_value),
+)
+
+
+def _names(expected: str) -> str:
+    """``{ns}A, {ns}B`` as ``A or B``."""
+    return " or ".join(_QUALIFIED.sub("", name).strip() for name in expected.split(","))
+
+
+def shorten(text: str) -> str:
+    """A value as an error message shows it: quoted, and not longer than helps."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")

@@ -1,0 +1,64 @@
+"""How is a single value written and read? Texts, numbers, booleans, times."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire.description import Scalar
+
+
+def to_text(value: Scalar) -> str:
+    """The XML text of a value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return time_text(value)
+    return str(value)
+
+
+def to_json(value: Scalar) -> Any:
+    """The JSON value of a value."""
+    return time_text(value) if isinstance(value, datetime) else value
+
+
+def time_text(moment: datetime) -> str:
+    """UTC with ``Z``; a fraction only when there is one, without trailing zeros."""
+    text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + "Z"
+
+
+def from_text(text: str, value_type: type, name: str) -> Scalar | None:
+    """The value of a text that the schema has already accepted. Empty is None, but for strings.
+
+    Raises:
+        InvalidRequestError: a time that a calendar does not have.
+    """
+    if value_type is str:
+        return text
+    text = text.strip()
+    if not text:
+        return None
+    if value_type is bool:
+        return text.lower() in ("true", "1")
+    if value_type is int:
+        return int(text)
+    return parse_time(text, name)
+
+
+def parse_time(text: str, name: str) -> datetime:
+    """A time; one without a zone is UTC.
+
+    Raises:
+        InvalidRequestError: there is no such time.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (
+            moment.astimezone(UTC)
+            if moment.tzinfo
+            else moment.replace(tzinfo=UTC)
+        )
+    except (ValueError, OverflowError):
+        raise InvalidRequestError(
+            f"{name}: found {text!r}, expected a time such as 2030-12-31T00:00:00Z."
+        ) from None
