@@ -1,0 +1,44 @@
+"""How does a change reach those who wait for it? Threads ring, coroutines of one loop wait."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from uuid import UUID
+
+
+class Bell:
+    """Wakes the waiters of a key. Ringing before anybody waits is not remembered."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._loops: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    def ring(self, keys: Iterable[UUID]) -> None:
+        """Wake everybody who waits for one of `keys`. May be called from any thread."""
+        with self._lock:
+            woken = {event for key in keys for event in self._waiting.get(key, ())}
+            loops = [(self._loops[event], event) for event in woken]
+        for loop, event in loops:
+            loop.call_soon_threadsafe(event.set)
+
+    @contextmanager
+    def listening(self, keys: Iterable[UUID]) -> Iterator[asyncio.Event]:
+        """An event that is set when one of `keys` rings from here on."""
+        event = asyncio.Event()
+        known = tuple(keys)
+        with self._lock:
+            self._loops[event] = asyncio.get_running_loop()
+            for key in known:
+                self._waiting[key].add(event)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                del self._loops[event]
+                for key in known:
+                    self._waiting[key].discard(event)
+                    if not self._waiting[key]:
+                        del self._waiting[key]

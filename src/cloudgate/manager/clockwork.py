@@ -1,0 +1,85 @@
+"""What happens by itself, because time has passed or a host has reported?"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+
+from cloudgate.manager.gateways.settle import revert, silence
+from cloudgate.manager.hosts.operations import certificate_of
+from cloudgate.manager.servers.managed_servers import is_online, touch_assignment
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
+from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.work import Work
+
+
+def settle_tasks(work: Work) -> None:
+    """End the tasks whose work is done or whose time is up."""
+    open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
+    for task in open_tasks:
+        if task.gateway_id is not None:
+            if task.deadline_at <= work.now:
+                _end_unanswered(work, task)
+        else:
+            _settle_directory_task(work, task)
+
+
+def next_deadline(work: Work) -> datetime | None:
+    """When `settle_tasks` has something to do at the latest; None while no task runs."""
+    return work.session.scalar(
+        select(func.min(Task.deadline_at)).where(Task.finished_at.is_(None))
+    )
+
+
+def has_open_tasks(work: Work) -> bool:
+    """Whether any task is still running."""
+    return next_deadline(work) is not None
+
+
+def renew_certificates(work: Work) -> None:
+    """Give gateways whose certificate is soon to end a new one."""
+    for gateway in work.session.scalars(
+        select(CloudGateway).where(CloudGateway.removing.is_(False))
+    ):
+        before = gateway.certificate_pem
+        if gateway.managed_server.facts and certificate_of(work, gateway) != before:
+            touch_assignment(work, gateway.managed_server)
+
+
+def _end_unanswered(work: Work, task: Task) -> None:
+    gateway = work.session.get(CloudGateway, task.gateway_id)
+    if gateway is None:
+        tasks.finish(work, task, success=False, message="The gateway is gone.")
+        return
+    revert(work, gateway, task, silence(gateway.managed_server))
+
+
+def _settle_directory_task(work: Work, task: Task) -> None:
+    """A tenant's change is done when every gateway of its site has it.
+
+    Gateways that are away do not hold it up: they take it in before they let anybody in again.
+    """
+    behind = [
+        server
+        for server in _gateway_servers(work, task)
+        if server.reported_directory_revision < (task.directory_revision or 0)
+    ]
+    waiting = [server for server in behind if is_online(server, work.now)]
+    if waiting and task.deadline_at > work.now:
+        return
+    message = tasks.OK
+    if behind:
+        names = ", ".join(sorted(server.name for server in behind))
+        message = f"Ok. Not reached yet, and told as soon as they are there: {names}."
+    tasks.finish(work, task, success=True, message=message)
+
+
+def _gateway_servers(work: Work, task: Task) -> Sequence[ManagedServer]:
+    return work.session.scalars(
+        select(ManagedServer)
+        .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
+        .where(
+            ManagedServer.backup_server_id == task.backup_server_id,
+            or_(CloudGateway.removing.is_(False), ManagedServer.live_tunnels > 0),
+        )
+    ).all()

@@ -1,0 +1,178 @@
+"""How is the gateway role given, changed and taken away?
+
+A change writes what is wanted and a task. What the host reports decides: it confirms the wanted
+settings, or the settings that were in force before come back (`settle` in this folder).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.managed_servers import (
+    facts_of,
+    find_by_host_name,
+    touch_assignment,
+)
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
+from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.work import Work
+
+TYPE = "CloudGateway"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewGateway:
+    """What POST /cloud/gateways asks for."""
+
+    server_host_name: str
+    network_mode: str
+    backup_server_id_or_name: str | None = None
+    backup_server_uid: str | None = None
+    description: str | None = None
+    external_ip: str | None = None
+    external_port: int | None = None
+    internal_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayChange:
+    """What PUT /cloud/gateways/{id} asks for; None leaves it as it is."""
+
+    enabled: bool | None = None
+    network_mode: str | None = None
+    external_ip: str | None = None
+    external_port: int | None = None
+    internal_port: int | None = None
+    description: str | None = None
+
+
+def list_gateways(work: Work) -> Sequence[CloudGateway]:
+    """All gateways that are there, by name; those still being made are not."""
+    return work.session.scalars(
+        select(CloudGateway)
+        .where(CloudGateway.confirmed.is_not(None))
+        .order_by(CloudGateway.name)
+    ).all()
+
+
+def get_gateway(work: Work, identifier: UUID) -> CloudGateway:
+    """A gateway by its id.
+
+    Raises:
+        NotFoundError: there is none, or it is still being made.
+    """
+    gateway = work.session.get(CloudGateway, identifier)
+    if gateway is None or gateway.confirmed is None:
+        raise NotFoundError(f"There is no cloud gateway with the id {identifier}.")
+    return gateway
+
+
+def gateway_of(work: Work, server: ManagedServer) -> CloudGateway | None:
+    """The gateway role of a server."""
+    return work.session.scalar(
+        select(CloudGateway).where(CloudGateway.managed_server_id == server.id)
+    )
+
+
+def wanted_settings(gateway: CloudGateway) -> GatewaySettings:
+    """What the operator wants of a gateway."""
+    return rules.from_document(gateway.wanted)
+
+
+def settings_in_force(gateway: CloudGateway) -> GatewaySettings:
+    """What the host last confirmed; what is wanted, before it did."""
+    return rules.from_document(gateway.confirmed or gateway.wanted)
+
+
+def external_ip_of(gateway: CloudGateway) -> str:
+    """Where tenants find a gateway."""
+    facts = facts_of(gateway.managed_server)
+    addresses = facts.addresses if facts else ()
+    return rules.shown_external_ip(settings_in_force(gateway), gateway.name, addresses)
+
+
+def create_gateway(work: Work, new: NewGateway) -> Task:
+    """Give a managed server the gateway role.
+
+    Raises:
+        InvalidRequestError: the settings are against a rule, or the server cannot have the role.
+        NotFoundError: the backup server or the managed server is unknown.
+    """
+    settings = rules.check(
+        GatewaySettings(
+            description=new.description or _made_by(work),
+            network_mode=new.network_mode,
+            external_ip=new.external_ip or None,
+            external_port=new.external_port or rules.DEFAULT_EXTERNAL_PORT,
+            internal_port=new.internal_port or rules.DEFAULT_INTERNAL_PORT,
+        )
+    )
+    site = choose_backup_server(work, new.backup_server_id_or_name, new.backup_server_uid)
+    server = find_by_host_name(work, site, new.server_host_name)
+    _check_may_have_role(work, server)
+    gateway = CloudGateway(
+        managed_server_id=server.id,
+        backup_server_id=site.id,
+        name=new.server_host_name.strip(),
+        wanted=settings.as_document(),
+    )
+    work.session.add(gateway)
+    work.session.flush()
+    touch_assignment(work, server)
+    return tasks.start_gateway_task(work, "CreateCloudGateway", gateway)
+
+
+def _made_by(work: Work) -> str:
+    return f"Created by {work.author} at {work.now:%m/%d/%Y %I:%M %p}."
+
+
+def _check_may_have_role(work: Work, server: ManagedServer) -> None:
+    if server.kind not in rules.GATEWAY_KINDS:
+        raise InvalidRequestError(
+            f"The server {server.name} is of the kind {server.kind}; only a Windows or Linux"
+            " server can be a cloud gateway."
+        )
+    existing = gateway_of(work, server)
+    if existing is not None:
+        ending = ", which is being removed" if existing.removing else ""
+        raise InvalidRequestError(
+            f"The server {server.name} is a cloud gateway already ({existing.name}{ending})."
+        )
+
+
+def edit_gateway(work: Work, gateway: CloudGateway, change: GatewayChange) -> Task:
+    """Change a gateway; it goes on with its old settings should the host not take the new ones.
+
+    Raises:
+        InvalidRequestError: the settings are against a rule, or the gateway is being removed.
+    """
+    if gateway.removing:
+        raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
+    settings = rules.check(_changed(gateway, change))
+    gateway.wanted = settings.as_document()
+    touch_assignment(work, gateway.managed_server)
+    return tasks.start_gateway_task(work, "EditCloudGateway", gateway)
+
+
+def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
+    settings = wanted_settings(gateway)
+    given = {name: value for name, value in vars(change).items() if value is not None}
+    if given.get("external_ip") == external_ip_of(gateway):
+        # The address that was filled in comes back with the whole entity: nobody chose it.
+        del given["external_ip"]
+    if given.get("external_ip") == "":
+        given["external_ip"] = None
+    return replace(settings, **given)
+
+
+def delete_gateway(work: Work, gateway: CloudGateway) -> Task:
+    """Take the role away. The machine stays a managed server."""
+    gateway.removing = True
+    touch_assignment(work, gateway.managed_server)
+    return tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)

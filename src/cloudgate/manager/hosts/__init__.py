@@ -1,0 +1,1 @@
+"""What does the manager tell the hosts, and what does it make of what they say?"""

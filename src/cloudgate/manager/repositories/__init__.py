@@ -1,0 +1,1 @@
+"""Which storage services does the provider have?"""

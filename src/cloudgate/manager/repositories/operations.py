@@ -1,0 +1,144 @@
+"""How are repositories added, found, edited and removed?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.repositories import rules
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.manager.work import Work
+
+TYPE = "Repository"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryChange:
+    """What is wanted of a repository; None leaves it as it is, or takes the default."""
+
+    name: str | None = None
+    description: str | None = None
+    kind: str | None = None
+    endpoint: str | None = None
+    address: str | None = None
+
+
+def list_repositories(work: Work) -> Sequence[Repository]:
+    """All repositories by name."""
+    return work.session.scalars(select(Repository).order_by(Repository.name)).all()
+
+
+def get_repository(work: Work, identifier: UUID) -> Repository:
+    """A repository by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    repository = work.session.get(Repository, identifier)
+    if repository is None:
+        raise NotFoundError(f"There is no repository with the id {identifier}.")
+    return repository
+
+
+def create_repository(
+    work: Work, wanted: RepositoryChange, backup_server_uid: str | None
+) -> Repository:
+    """Add a repository to a site.
+
+    Raises:
+        InvalidRequestError: an address is malformed, or the name or Endpoint is taken.
+        NotFoundError: the backup server is unknown.
+    """
+    site = choose_backup_server(work, None, backup_server_uid)
+    endpoint = rules.service(wanted.endpoint or "", "Endpoint")
+    repository = Repository(
+        backup_server_id=site.id,
+        name=wanted.name or "",
+        description=wanted.description or "",
+        kind=wanted.kind or rules.DEFAULT_KIND,
+        endpoint=endpoint,
+        address=rules.service(wanted.address, "Address") if wanted.address else endpoint,
+    )
+    _check_is_unique(work, repository)
+    work.session.add(repository)
+    work.session.flush()
+    return repository
+
+
+def edit_repository(work: Work, repository: Repository, change: RepositoryChange) -> None:
+    """Change a repository; its tenants reach the new address with their next tunnel.
+
+    Raises:
+        InvalidRequestError: an address is malformed, or the name or Endpoint is taken.
+    """
+    before = (repository.endpoint, repository.address)
+    followed = repository.address == repository.endpoint
+    repository.name = change.name or repository.name
+    repository.kind = change.kind or repository.kind
+    if change.description is not None:
+        repository.description = change.description
+    if change.endpoint:
+        repository.endpoint = rules.service(change.endpoint, "Endpoint")
+    if change.address:
+        repository.address = rules.service(change.address, "Address")
+    elif followed:
+        repository.address = repository.endpoint
+    with work.session.no_autoflush:
+        _check_is_unique(work, repository)
+    if (repository.endpoint, repository.address) != before:
+        _republish_tenants(work, repository)
+
+
+def delete_repository(work: Work, repository: Repository) -> None:
+    """Remove a repository.
+
+    Raises:
+        InvalidRequestError: tenants have quotas on it.
+    """
+    names = work.session.scalars(
+        select(CloudTenant.name)
+        .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
+        .where(TenantResource.repository_id == repository.id)
+        .order_by(CloudTenant.name)
+        .limit(5)
+    ).all()
+    if names:
+        count = work.session.scalar(
+            select(func.count()).where(TenantResource.repository_id == repository.id)
+        )
+        raise InvalidRequestError(
+            f"The repository {repository.name} is in use: {count} quota(s), of"
+            f" {', '.join(names)}. Remove these first."
+        )
+    work.session.delete(repository)
+
+
+def _check_is_unique(work: Work, repository: Repository) -> None:
+    others = work.session.scalars(
+        select(Repository).where(Repository.backup_server_id == repository.backup_server_id)
+    )
+    for other in others:
+        if other is repository:
+            continue
+        if other.name.casefold() == repository.name.casefold():
+            raise InvalidRequestError(f"A repository named {other.name} is there already.")
+        if other.endpoint == repository.endpoint:
+            raise InvalidRequestError(
+                f"Endpoint {repository.endpoint} is the one of {other.name} already; tenants could"
+                " not tell the two apart."
+            )
+
+
+def _republish_tenants(work: Work, repository: Repository) -> None:
+    revision = work.next_directory_revision()
+    tenants = work.session.scalars(
+        select(CloudTenant)
+        .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
+        .where(TenantResource.repository_id == repository.id)
+    )
+    for tenant in tenants:
+        tenant.directory_revision = revision
+    work.news_for.add(repository.backup_server_id)

@@ -1,0 +1,1 @@
+"""Which sites and machines belong to the infrastructure?"""

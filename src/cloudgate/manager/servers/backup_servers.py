@@ -1,0 +1,170 @@
+"""How are backup servers connected, found, edited and removed?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import identifiers
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    CloudGateway,
+    CloudTenant,
+    ManagedServer,
+    Repository,
+)
+from cloudgate.manager.work import Work
+
+DEFAULT_PORT = 9392
+TYPE = "BackupServer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupServerSettings:
+    """What an operator says about a backup server; None leaves it as it is."""
+
+    name: str
+    description: str | None = None
+    port: int | None = None
+    user_name: str | None = None
+    wcf_port: int | None = None
+    certificate_thumbprint: str | None = None
+
+
+def list_backup_servers(work: Work) -> Sequence[BackupServer]:
+    """All backup servers by name."""
+    return work.session.scalars(select(BackupServer).order_by(BackupServer.name)).all()
+
+
+def get_backup_server(work: Work, identifier: UUID) -> BackupServer:
+    """A backup server by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    server = work.session.get(BackupServer, identifier)
+    if server is None:
+        raise NotFoundError(f"There is no backup server with the id {identifier}.")
+    return server
+
+
+def choose_backup_server(work: Work, id_or_name: str | None, uid: str | None) -> BackupServer:
+    """The backup server that a request is about, as POST /cloud/gateways tells how to name it.
+
+    Raises:
+        InvalidRequestError: the two name different servers, or neither is given and which one is
+            meant cannot be known.
+        NotFoundError: there is no such server.
+    """
+    by_uid = get_backup_server(work, identifiers.parse(uid, TYPE)) if uid else None
+    by_name = _by_id_or_name(work, id_or_name) if id_or_name else None
+    if by_uid and by_name and by_uid.id != by_name.id:
+        raise InvalidRequestError(
+            f"BackupServerUid is the one of {by_uid.name}, BackupServerIdOrName means"
+            f" {by_name.name}: give one of the two."
+        )
+    chosen = by_uid or by_name
+    return chosen if chosen is not None else _only_one(work)
+
+
+def _by_id_or_name(work: Work, id_or_name: str) -> BackupServer:
+    try:
+        identifier = identifiers.parse(id_or_name, TYPE)
+    except InvalidRequestError:
+        wanted = id_or_name.strip().casefold()
+        for server in list_backup_servers(work):
+            if server.name.casefold() == wanted:
+                return server
+        raise NotFoundError(f"There is no backup server named {id_or_name!r}.") from None
+    return get_backup_server(work, identifier)
+
+
+def _only_one(work: Work) -> BackupServer:
+    servers = list_backup_servers(work)
+    if len(servers) == 1:
+        return servers[0]
+    connected = ", ".join(server.name for server in servers) or "none"
+    raise InvalidRequestError(
+        "BackupServerUid is missing. It may be left out while exactly one backup server is"
+        f" connected; connected: {connected}."
+    )
+
+
+def create_backup_server(work: Work, settings: BackupServerSettings) -> BackupServer:
+    """Connect a backup server.
+
+    Raises:
+        InvalidRequestError: one of that name is connected already.
+    """
+    _check_name_is_free(work, settings.name, None)
+    server = BackupServer(name=settings.name, port=DEFAULT_PORT)
+    _apply(server, settings)
+    work.session.add(server)
+    work.session.flush()
+    return server
+
+
+def edit_backup_server(work: Work, server: BackupServer, settings: BackupServerSettings) -> None:
+    """Change a backup server; what tenants reach it by changes with it.
+
+    Raises:
+        InvalidRequestError: another one has that name.
+    """
+    _check_name_is_free(work, settings.name, server.id)
+    moved = (server.name, server.port)
+    server.name = settings.name
+    _apply(server, settings)
+    if (server.name, server.port) != moved:
+        _republish_tenants(work, server)
+
+
+def _apply(server: BackupServer, settings: BackupServerSettings) -> None:
+    for field in ("description", "port", "user_name", "wcf_port", "certificate_thumbprint"):
+        value = getattr(settings, field)
+        if value is not None:
+            setattr(server, field, value)
+
+
+def _republish_tenants(work: Work, server: BackupServer) -> None:
+    revision = work.next_directory_revision()
+    for tenant in work.session.scalars(
+        select(CloudTenant).where(CloudTenant.backup_server_id == server.id)
+    ):
+        tenant.directory_revision = revision
+    work.news_for.add(server.id)
+
+
+def _check_name_is_free(work: Work, name: str, own_id: UUID | None) -> None:
+    for other in list_backup_servers(work):
+        if other.name.casefold() == name.casefold() and other.id != own_id:
+            raise InvalidRequestError(f"A backup server named {other.name} is connected already.")
+
+
+def delete_backup_server(work: Work, server: BackupServer) -> None:
+    """Disconnect a backup server.
+
+    Raises:
+        InvalidRequestError: something is still registered under it; the message says what.
+    """
+    tables = {
+        "managed servers": ManagedServer,
+        "cloud gateways": CloudGateway,
+        "repositories": Repository,
+        "tenants": CloudTenant,
+    }
+    used = [
+        f"{count} {name}"
+        for name, table in tables.items()
+        if (
+            count := work.session.scalar(
+                select(func.count()).where(table.backup_server_id == server.id)
+            )
+        )
+    ]
+    if used:
+        raise InvalidRequestError(
+            f"The backup server {server.name} is in use by {', '.join(used)}; remove these first."
+        )
+    work.session.delete(server)

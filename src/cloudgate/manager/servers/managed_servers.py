@@ -1,0 +1,98 @@
+"""Which machine does a name mean, and is it there?"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.assignment import POLL_SECONDS, HostFacts
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.manager.work import Work, next_revision
+
+ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
+"""A host that polls is heard of at least this often."""
+TYPE = "ManagedServer"
+
+
+def list_managed_servers(work: Work) -> Sequence[ManagedServer]:
+    """All managed servers by name."""
+    return work.session.scalars(select(ManagedServer).order_by(ManagedServer.name)).all()
+
+
+def get_managed_server(work: Work, identifier: UUID) -> ManagedServer:
+    """A managed server by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    server = work.session.get(ManagedServer, identifier)
+    if server is None:
+        raise NotFoundError(f"There is no managed server with the id {identifier}.")
+    return server
+
+
+def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> ManagedServer:
+    """The managed server of a site that a ServerHostName means.
+
+    Raises:
+        NotFoundError: no machine of that name was added.
+        InvalidRequestError: the name fits more than one.
+    """
+    wanted = _comparable(host_name)
+    servers = work.session.scalars(
+        select(ManagedServer).where(ManagedServer.backup_server_id == site.id)
+    )
+    found = [server for server in servers if wanted in known_names(server)]
+    if not found:
+        raise NotFoundError(
+            f"The server {host_name!r} is not in the infrastructure of {site.name}: it must be"
+            " added there as a managed server first."
+        )
+    if len(found) > 1:
+        named = ", ".join(sorted(server.name for server in found))
+        raise InvalidRequestError(
+            f"ServerHostName {host_name!r} fits more than one managed server: {named}."
+            " Give a name that only one of them has."
+        )
+    return found[0]
+
+
+def known_names(server: ManagedServer) -> set[str]:
+    """All names and addresses that mean this machine, in comparable form.
+
+    Loopback addresses, and the name ``localhost``, mean the manager's own machine only.
+    """
+    names = {_comparable(server.name)}
+    if server.facts:
+        facts = HostFacts.model_validate(server.facts)
+        names |= {_comparable(facts.host_name)}
+        names |= {_comparable(a) for a in facts.addresses if server.local or not _is_loopback(a)}
+    if server.local:
+        names |= {"localhost", "127.0.0.1", "::1"}
+    return names
+
+
+def facts_of(server: ManagedServer) -> HostFacts | None:
+    """What the machine last said of itself; None before it joined."""
+    return HostFacts.model_validate(server.facts) if server.facts else None
+
+
+def is_online(server: ManagedServer, now: datetime) -> bool:
+    """Whether the host has been heard of lately."""
+    return server.seen_at is not None and now - server.seen_at < ONLINE_FOR
+
+
+def touch_assignment(work: Work, server: ManagedServer) -> None:
+    """What is wanted of this machine has changed: give it a new revision, and tell the host."""
+    server.assignment_revision = next_revision(server.assignment_revision, work.now)
+    work.news_for.add(server.id)
+
+
+def _comparable(name: str) -> str:
+    return name.strip().strip("[]").rstrip(".").casefold()
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")

@@ -1,0 +1,62 @@
+"""Who may use the API, and with which password?"""
+
+import socket
+
+from sqlalchemy import select
+
+from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.passwords import hash_password, matches
+from cloudgate.manager.storage.tables import Account
+from cloudgate.manager.work import Manager
+
+ADMINISTRATOR = "admin"
+
+
+def ensure_administrator(manager: Manager, password: str | None) -> bool:
+    """See to it that there is an administrator; a password that is given becomes the one in force.
+
+    Returns:
+        Whether the account was made now, with `password`.
+    """
+    with manager.changing() as work:
+        account = work.session.scalar(select(Account).where(Account.name == ADMINISTRATOR))
+        if account is None:
+            if password is None:
+                return False
+            work.session.add(
+                Account(name=ADMINISTRATOR, password_hash=hash_password(password))
+            )
+            return True
+        if password is not None and not matches(account.password_hash, password):
+            account.password_hash = hash_password(password)
+        return False
+
+
+def has_administrator(manager: Manager) -> bool:
+    """Whether the first start has happened."""
+    with manager.reading() as work:
+        found = work.session.scalar(select(Account.id).where(Account.name == ADMINISTRATOR))
+        return found is not None
+
+
+def authenticate(manager: Manager, name: str, password: str) -> Account:
+    """The account of that name and password. ``HOST\\name`` means an account of this machine.
+
+    Raises:
+        NotAuthenticatedError: there is no such account, or the password is wrong; which of the
+            two is not told.
+    """
+    with manager.reading() as work:
+        account = work.session.scalar(select(Account).where(Account.name == local_name(name)))
+    known_hash = account.password_hash if account else None
+    if not matches(known_hash, password) or account is None:
+        raise NotAuthenticatedError("The user name or the password is wrong.")
+    return account
+
+
+def local_name(name: str) -> str:
+    """The account's name without the name of this machine in front of it."""
+    host, separator, user = name.rpartition("\\")
+    own = {".", "localhost", socket.gethostname().casefold()}
+    own.add(socket.gethostname().partition(".")[0].casefold())
+    return user.casefold() if separator and host.casefold() in own else name.casefold()

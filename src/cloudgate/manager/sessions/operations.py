@@ -1,0 +1,90 @@
+"""How does a logon session begin, go on and end?"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from cloudgate.errors import NotAuthenticatedError, NotFoundError
+from cloudgate.manager.storage.tables import Account, LogonSession
+from cloudgate.manager.work import Manager, Work
+
+IDLE_LIMIT = timedelta(minutes=15)
+"""How long a session lives without a request."""
+NOTE_AFTER = timedelta(seconds=15)
+"""Use is noted at most this often, so that reading does not write; sessions live as much longer."""
+
+
+def has_ended(used_at: datetime, now: datetime) -> bool:
+    """Whether a session that was last used then has been idle for too long."""
+    return now - used_at > IDLE_LIMIT + NOTE_AFTER
+
+
+def open_session(work: Work, account: Account, version: str) -> LogonSession:
+    """Begin a session; those that have ended are swept out."""
+    work.session.execute(
+        delete(LogonSession).where(LogonSession.used_at < work.now - IDLE_LIMIT - NOTE_AFTER)
+    )
+    session = LogonSession(
+        account_id=account.id, version=version, created_at=work.now, used_at=work.now
+    )
+    work.session.add(session)
+    work.session.flush()
+    return session
+
+
+def use_session(manager: Manager, identifier: UUID) -> LogonSession:
+    """The session of a request, which keeps it alive.
+
+    Raises:
+        NotAuthenticatedError: there is none of that id, or it has ended.
+    """
+    with manager.reading() as work:
+        session = work.session.get(LogonSession, identifier)
+        now = work.now
+    if session is None or has_ended(session.used_at, now):
+        raise NotAuthenticatedError(
+            "The logon session does not exist or has ended (it does after 15 minutes without a"
+            " request). Log on again with POST /api/sessionMngr/?v=latest."
+        )
+    if now - session.used_at > NOTE_AFTER:
+        _note_use(manager, identifier)
+    return session
+
+
+def _note_use(manager: Manager, identifier: UUID) -> None:
+    with manager.changing() as work:
+        session = work.session.get(LogonSession, identifier)
+        if session is not None:
+            session.used_at = work.now
+
+
+def list_sessions(work: Work) -> Sequence[LogonSession]:
+    """All sessions that have not ended, oldest first."""
+    return work.session.scalars(
+        select(LogonSession)
+        .where(LogonSession.used_at >= work.now - IDLE_LIMIT - NOTE_AFTER)
+        .order_by(LogonSession.created_at)
+    ).all()
+
+
+def get_session(work: Work, identifier: UUID) -> LogonSession:
+    """A session by its id.
+
+    Raises:
+        NotFoundError: there is none, or it has ended.
+    """
+    session = work.session.get(LogonSession, identifier)
+    if session is None or has_ended(session.used_at, work.now):
+        raise NotFoundError(f"There is no logon session with the id {identifier}.")
+    return session
+
+
+def close_session(work: Work, identifier: UUID) -> None:
+    """End a session.
+
+    Raises:
+        NotFoundError: there is none, or it has ended.
+    """
+    work.session.delete(get_session(work, identifier))

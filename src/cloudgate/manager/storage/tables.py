@@ -1,0 +1,233 @@
+"""What is kept? The tables, as SQLAlchemy maps them."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from cloudgate.manager.storage.types import UtcDateTime
+
+REVISION = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Text, dict[str, Any]: JSON(none_as_null=True)}
+
+
+class Account(Base):
+    """Somebody who may use the API."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    password_hash: Mapped[str]
+
+
+class LogonSession(Base):
+    """A logon session; gone when it was idle for too long."""
+
+    __tablename__ = "logon_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    version: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime] = mapped_column(index=True)
+
+    account: Mapped[Account] = relationship(lazy="joined")
+
+
+class BackupServer(Base):
+    """A provider's site."""
+
+    __tablename__ = "backup_servers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    description: Mapped[str] = mapped_column(default="")
+    port: Mapped[int]
+    user_name: Mapped[str] = mapped_column(default="")
+    wcf_port: Mapped[int | None]
+    certificate_thumbprint: Mapped[str] = mapped_column(default="")
+
+
+class ManagedServer(Base):
+    """A machine that has joined, or is expected to."""
+
+    __tablename__ = "managed_servers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(ForeignKey("backup_servers.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str] = mapped_column(default="")
+    kind: Mapped[str] = mapped_column(String(32))
+    local: Mapped[bool] = mapped_column(default=False)
+    """It is the manager's own machine, and found as ``localhost`` too."""
+    join_token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    join_token_expires_at: Mapped[datetime | None]
+    credential_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    facts: Mapped[dict[str, Any] | None]
+    """The last `cloudgate.assignment.HostFacts` it reported."""
+    seen_at: Mapped[datetime | None]
+    assignment_revision: Mapped[int] = mapped_column(REVISION, default=0)
+    reported_revision: Mapped[int | None] = mapped_column(REVISION)
+    reported_directory_revision: Mapped[int] = mapped_column(REVISION, default=0)
+    reported_state: Mapped[str] = mapped_column(String(16), default="")
+    reported_reason: Mapped[str] = mapped_column(default="")
+    live_tunnels: Mapped[int] = mapped_column(default=0)
+
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+
+
+class CloudGateway(Base):
+    """The gateway role of a managed server: what is wanted, and what was last known to hold."""
+
+    __tablename__ = "cloud_gateways"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    managed_server_id: Mapped[UUID] = mapped_column(ForeignKey("managed_servers.id"), unique=True)
+    backup_server_id: Mapped[UUID] = mapped_column(ForeignKey("backup_servers.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    wanted: Mapped[dict[str, Any]]
+    """`cloudgate.manager.gateways.rules.GatewaySettings`."""
+    confirmed: Mapped[dict[str, Any] | None]
+    """The settings that the host last reported to be in force; None until the first report."""
+    removing: Mapped[bool] = mapped_column(default=False)
+    certificate_pem: Mapped[str] = mapped_column(default="")
+
+    managed_server: Mapped[ManagedServer] = relationship(lazy="joined")
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+
+
+class Repository(Base):
+    """A storage service on the provider's side."""
+
+    __tablename__ = "repositories"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(ForeignKey("backup_servers.id"), index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str] = mapped_column(default="")
+    kind: Mapped[str] = mapped_column(String(64))
+    endpoint: Mapped[str] = mapped_column(String(261))
+    address: Mapped[str] = mapped_column(String(261))
+
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+
+
+class CloudTenant(Base):
+    """A customer."""
+
+    __tablename__ = "cloud_tenants"
+    __table_args__ = (
+        Index("ix_cloud_tenants_login", "backup_server_id", "login", unique=True),
+        Index("ix_cloud_tenants_feed", "backup_server_id", "directory_revision"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(ForeignKey("backup_servers.id"))
+    name: Mapped[str] = mapped_column(String(128))
+    login: Mapped[str] = mapped_column(String(384))
+    """The name, casefolded: what tells tenants apart."""
+    description: Mapped[str] = mapped_column(default="")
+    password_hash: Mapped[str] = mapped_column(default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    expires_at: Mapped[datetime | None]
+    throttling_enabled: Mapped[bool] = mapped_column(default=False)
+    throttling_speed_limit: Mapped[int] = mapped_column(default=1)
+    throttling_speed_unit: Mapped[str] = mapped_column(String(8), default="MBps")
+    max_concurrent_tasks: Mapped[int] = mapped_column(default=1)
+    public_ip_count: Mapped[int] = mapped_column(default=0)
+    backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
+    backup_protection_period: Mapped[int] = mapped_column(default=1)
+    failover_to_others: Mapped[bool] = mapped_column(default=False)
+    directory_revision: Mapped[int] = mapped_column(REVISION)
+
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+    resources: Mapped[list["TenantResource"]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by="TenantResource.position"
+    )
+
+
+class TenantResource(Base):
+    """A tenant's quota on a repository."""
+
+    __tablename__ = "tenant_resources"
+    __table_args__ = (
+        Index("ix_tenant_resources_once", "tenant_id", "repository_id", unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("cloud_tenants.id", ondelete="CASCADE"))
+    repository_id: Mapped[UUID] = mapped_column(ForeignKey("repositories.id"), index=True)
+    position: Mapped[int] = mapped_column(default=0)
+    name: Mapped[str] = mapped_column(String(128))
+    quota_mb: Mapped[int] = mapped_column(BigInteger)
+
+    repository: Mapped[Repository] = relationship(lazy="joined")
+
+
+class RemovedTenant(Base):
+    """A tenant that hosts may still know and have to forget."""
+
+    __tablename__ = "removed_tenants"
+    __table_args__ = (
+        Index("ix_removed_tenants_feed", "backup_server_id", "directory_revision"),
+    )
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    backup_server_id: Mapped[UUID] = mapped_column(
+        ForeignKey("backup_servers.id", ondelete="CASCADE")
+    )
+    directory_revision: Mapped[int] = mapped_column(REVISION)
+
+
+class Counter(Base):
+    """A number that only grows."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[int] = mapped_column(REVISION)
+
+
+class Task(Base):
+    """The record of a change that takes time."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("ix_tasks_open", "finished_at", "deadline_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    operation: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    deadline_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    success: Mapped[bool | None]
+    message: Mapped[str] = mapped_column(default="")
+    hidden: Mapped[bool] = mapped_column(default=False)
+    """A client removed the record; the work goes on."""
+    backup_server_id: Mapped[UUID | None]
+    gateway_id: Mapped[UUID | None] = mapped_column(index=True)
+    """The gateway whose host has to report before the task is done."""
+    directory_revision: Mapped[int | None] = mapped_column(REVISION)
+    """The tenant directory that gateways have to report before the task is done."""
+    related_type: Mapped[str] = mapped_column(String(64), default="")
+    related_path: Mapped[str] = mapped_column(default="")
+    """Below the API's root; empty when there is nothing to link to."""
+    related_name: Mapped[str] = mapped_column(default="")

@@ -1,0 +1,1 @@
+"""What work is under way, and how did it end?"""

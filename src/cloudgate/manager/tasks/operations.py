@@ -1,0 +1,136 @@
+"""How does a task begin, end, and get found again?"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.errors import NotFoundError
+from cloudgate.manager.storage.tables import CloudGateway, CloudTenant, Task, TenantResource
+from cloudgate.manager.work import Work
+
+GATEWAY_DEADLINE = timedelta(seconds=13)
+"""How long a host may stay silent about a gateway. Its own attempts end well before."""
+DIRECTORY_DEADLINE = timedelta(seconds=10)
+"""How long gateways may take to confirm a change of the tenant directory."""
+OK = "Ok"
+_PREFIX = "task-"
+
+
+def task_id(task: Task) -> str:
+    """The API's name of a task."""
+    return f"{_PREFIX}{task.number}"
+
+
+def start_gateway_task(work: Work, operation: str, gateway: CloudGateway) -> Task:
+    """A task that ends when the host has reported about its gateway.
+
+    A task about the same gateway that is still running ends here: the later change wins.
+    """
+    task = Task(
+        operation=operation,
+        created_at=work.now,
+        deadline_at=work.now + GATEWAY_DEADLINE,
+        backup_server_id=gateway.backup_server_id,
+        gateway_id=gateway.id,
+    )
+    earlier = running_gateway_task(work, gateway.id)
+    work.session.add(task)
+    work.session.flush()
+    if earlier is not None:
+        finish(
+            work,
+            earlier,
+            success=False,
+            message=f"Replaced by {task_id(task)} ({operation}) before the server had answered.",
+        )
+    return task
+
+
+def running_gateway_task(work: Work, gateway_id: UUID) -> Task | None:
+    """The task whose end depends on what the host says about this gateway."""
+    return work.session.scalar(
+        select(Task).where(Task.gateway_id == gateway_id, Task.finished_at.is_(None))
+    )
+
+
+def start_directory_task(
+    work: Work, operation: str, backup_server_id: UUID, revision: int
+) -> Task:
+    """A task that ends when the site's gateways have taken in a change of the tenant directory."""
+    task = Task(
+        operation=operation,
+        created_at=work.now,
+        deadline_at=work.now + DIRECTORY_DEADLINE,
+        backup_server_id=backup_server_id,
+        directory_revision=revision,
+    )
+    work.session.add(task)
+    work.session.flush()
+    return task
+
+
+def finished_task(work: Work, operation: str, message: str) -> Task:
+    """A task for work that is done already."""
+    task = Task(operation=operation, created_at=work.now, deadline_at=work.now)
+    work.session.add(task)
+    finish(work, task, success=True, message=message)
+    work.session.flush()
+    return task
+
+
+def finish(work: Work, task: Task, *, success: bool, message: str = OK) -> None:
+    """End a task."""
+    task.finished_at = work.now
+    task.success = success
+    task.message = message
+
+
+def relate_gateway(task: Task, gateway_id: UUID) -> None:
+    """Link to the new gateway: published with an empty Name."""
+    task.related_type = "CloudGateway"
+    task.related_path = f"/cloud/gateways/{gateway_id}?format=Entity"
+
+
+def relate_tenant(task: Task, tenant: CloudTenant) -> None:
+    """Link to a tenant."""
+    task.related_type = "CloudTenant"
+    task.related_path = f"/cloud/tenants/{tenant.id}?format=Entity"
+    task.related_name = tenant.name
+
+
+def relate_resource(task: Task, tenant: CloudTenant, resource: TenantResource) -> None:
+    """Link to a tenant's quota: published with the tenant's Name."""
+    task.related_type = "CloudTenantResource"
+    task.related_path = f"/cloud/tenants/{tenant.id}/resources/{resource.id}"
+    task.related_name = tenant.name
+
+
+def list_tasks(work: Work) -> list[Task]:
+    """All tasks that were not removed, oldest first."""
+    return list(
+        work.session.scalars(select(Task).where(Task.hidden.is_(False)).order_by(Task.number))
+    )
+
+
+def find_task(work: Work, identifier: str) -> Task:
+    """A task by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    digits = identifier.lower().removeprefix(_PREFIX)
+    known = digits.isascii() and digits.isdigit() and len(digits) < len(str(2**63))
+    task = work.session.get(Task, int(digits)) if known else None
+    if task is None or task.hidden or identifier.lower() != task_id(task):
+        raise NotFoundError(f"There is no task {identifier[:100]!r}.")
+    return task
+
+
+def remove_task(work: Work, identifier: str) -> None:
+    """Forget a task's record. Work that is under way goes on: it cannot be left half done.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    find_task(work, identifier).hidden = True

@@ -1,0 +1,256 @@
+"""How are tenants added, changed and removed?
+
+Each change gives the tenant a new revision in the directory, and the site's hosts take it from
+there; the task ends when they have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import identifiers
+from cloudgate.manager.passwords import hash_password
+from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
+from cloudgate.manager.repositories.operations import get_repository
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    CloudTenant,
+    RemovedTenant,
+    Task,
+    TenantResource,
+)
+from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.tenants import rules
+from cloudgate.manager.work import Work
+
+TYPE = "CloudTenant"
+SETTINGS = (
+    "description",
+    "enabled",
+    "throttling_enabled",
+    "throttling_speed_limit",
+    "throttling_speed_unit",
+    "max_concurrent_tasks",
+    "public_ip_count",
+    "backup_protection_enabled",
+    "backup_protection_period",
+    "failover_to_others",
+)
+KEEP = object()
+"""In `TenantChange.expires_at`: leave the lease as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What a tenant is to get of a repository."""
+
+    name: str
+    repository_uid: str
+    quota_mb: int
+    resource_id: UUID | None = None
+    """Of the quota that this is an edit of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantChange:
+    """What is wanted of a tenant; None leaves it as it is, or takes the default."""
+
+    name: str | None = None
+    password: str | None = None
+    expires_at: datetime | object | None = KEEP
+    quotas: Sequence[Quota] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+    throttling_enabled: bool | None = None
+    throttling_speed_limit: int | None = None
+    throttling_speed_unit: str | None = None
+    max_concurrent_tasks: int | None = None
+    public_ip_count: int | None = None
+    backup_protection_enabled: bool | None = None
+    backup_protection_period: int | None = None
+    failover_to_others: bool | None = None
+
+
+def list_tenants(work: Work) -> Sequence[CloudTenant]:
+    """All tenants by name."""
+    return work.session.scalars(select(CloudTenant).order_by(CloudTenant.name)).all()
+
+
+def get_tenant(work: Work, identifier: UUID) -> CloudTenant:
+    """A tenant by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    tenant = work.session.get(CloudTenant, identifier)
+    if tenant is None:
+        raise NotFoundError(f"There is no tenant with the id {identifier}.")
+    return tenant
+
+
+def create_tenant(
+    work: Work,
+    wanted: TenantChange,
+    *,
+    backup_server_id_or_name: str | None,
+    backup_server_uid: str | None,
+) -> Task:
+    """Add a customer.
+
+    Raises:
+        InvalidRequestError: the name is taken or not allowed, or a quota is not possible.
+        NotFoundError: the backup server or a repository is unknown.
+    """
+    name = rules.tenant_name(wanted.name or "")
+    site = choose_backup_server(work, backup_server_id_or_name, backup_server_uid)
+    _check_name_is_free(work, site, name)
+    tenant = CloudTenant(
+        backup_server_id=site.id, name=name, login=rules.login(name), directory_revision=0
+    )
+    work.session.add(tenant)
+    _apply(work, tenant, wanted)
+    task = _publish(work, tenant, "CreateCloudTenant")
+    tasks.relate_tenant(task, tenant)
+    return task
+
+
+def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
+    """Change a customer. Its name stays: it is part of what others know.
+
+    Raises:
+        InvalidRequestError: a quota is not possible.
+        NotFoundError: a repository is unknown.
+    """
+    _apply(work, tenant, change)
+    task = _publish(work, tenant, "EditCloudTenant")
+    tasks.relate_tenant(task, tenant)
+    return task
+
+
+def delete_tenant(work: Work, tenant: CloudTenant) -> Task:
+    """Remove a customer. What it has stored stays where it is."""
+    revision = work.next_directory_revision()
+    site_id = tenant.backup_server_id
+    work.session.merge(
+        RemovedTenant(tenant_id=tenant.id, backup_server_id=site_id, directory_revision=revision)
+    )
+    work.session.delete(tenant)
+    work.news_for.add(site_id)
+    return tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
+
+
+def get_resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
+    """A tenant's quota by its id.
+
+    Raises:
+        NotFoundError: it has none of that id.
+    """
+    for resource in tenant.resources:
+        if resource.id == identifier:
+            return resource
+    raise NotFoundError(f"The tenant {tenant.name} has no resource with the id {identifier}.")
+
+
+def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
+    """Give a tenant a quota on one more repository.
+
+    Raises:
+        InvalidRequestError: it has one there already, or one of that name.
+        NotFoundError: the repository is unknown.
+    """
+    resource = _make_resource(work, tenant, quota, position=len(tenant.resources))
+    tenant.resources.append(resource)
+    _check_quotas(tenant)
+    work.session.flush()
+    task = _publish(work, tenant, "CreateCloudTenantResource")
+    tasks.relate_resource(task, tenant, resource)
+    return task
+
+
+def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -> Task:
+    """Take a quota away."""
+    tenant.resources.remove(resource)
+    return _publish(work, tenant, "DeleteCloudTenantResource")
+
+
+def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
+    for name in SETTINGS:
+        value = getattr(wanted, name)
+        if value is not None:
+            setattr(tenant, name, value)
+    if wanted.password:
+        tenant.password_hash = hash_password(wanted.password)
+    if wanted.expires_at is None or isinstance(wanted.expires_at, datetime):
+        tenant.expires_at = wanted.expires_at
+    if wanted.quotas is not None:
+        _replace_resources(work, tenant, wanted.quotas)
+
+
+def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota]) -> None:
+    """Quotas that are named by id or are on the same repository are edited, the others new."""
+    with work.session.no_autoflush:
+        by_id = {resource.id: resource for resource in tenant.resources}
+        by_repository = {resource.repository_id: resource for resource in tenant.resources}
+        kept: list[TenantResource] = []
+        for position, quota in enumerate(quotas):
+            made = _make_resource(work, tenant, quota, position)
+            known = by_id.get(quota.resource_id) if quota.resource_id else None
+            known = known or by_repository.get(made.repository_id)
+            if known is None or known in kept:
+                kept.append(made)
+                continue
+            known.position, known.name, known.quota_mb = position, made.name, made.quota_mb
+            known.repository_id = made.repository_id
+            kept.append(known)
+        tenant.resources = kept
+        _check_quotas(tenant)
+
+
+def _make_resource(
+    work: Work, tenant: CloudTenant, quota: Quota, position: int
+) -> TenantResource:
+    repository = get_repository(work, identifiers.parse(quota.repository_uid, REPOSITORY))
+    if repository.backup_server_id != tenant.backup_server_id:
+        raise InvalidRequestError(
+            f"The repository {repository.name} belongs to another backup server"
+            f" ({repository.backup_server.name}) than the tenant {tenant.name}."
+        )
+    return TenantResource(
+        repository_id=repository.id,
+        position=position,
+        name=quota.name,
+        quota_mb=quota.quota_mb,
+    )
+
+
+def _check_quotas(tenant: CloudTenant) -> None:
+    names = [resource.name.casefold() for resource in tenant.resources]
+    repositories = [resource.repository_id for resource in tenant.resources]
+    if len(set(names)) != len(names):
+        raise InvalidRequestError("Two quotas of a tenant cannot have the same name.")
+    if len(set(repositories)) != len(repositories):
+        raise InvalidRequestError("A tenant can have one quota on a repository, not two.")
+
+
+def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
+    taken = work.session.scalar(
+        select(CloudTenant.name).where(
+            CloudTenant.backup_server_id == site.id, CloudTenant.login == rules.login(name)
+        )
+    )
+    if taken is not None:
+        raise InvalidRequestError(f"A tenant named {taken} is there already.")
+
+
+def _publish(work: Work, tenant: CloudTenant, operation: str) -> Task:
+    tenant.directory_revision = work.next_directory_revision()
+    work.session.flush()
+    work.news_for.add(tenant.backup_server_id)
+    return tasks.start_directory_task(
+        work, operation, tenant.backup_server_id, tenant.directory_revision
+    )

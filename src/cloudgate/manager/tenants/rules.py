@@ -1,0 +1,35 @@
+"""What may a tenant be called, and what may it be given?"""
+
+from cloudgate.errors import InvalidRequestError
+
+FORBIDDEN_CHARACTERS = '+][,\\/:*?"<>|=;@'
+RESERVED_NAMES = frozenset(
+    {"con", "prn", "aux", "nul"}
+    | {f"com{n}" for n in range(1, 10)}
+    | {f"lpt{n}" for n in range(1, 10)}
+)
+
+
+def tenant_name(name: str) -> str:
+    """The name, if a tenant may have it (the product's guide on tenant accounts).
+
+    Raises:
+        InvalidRequestError: it has a forbidden character, ends with a dot, or is reserved.
+    """
+    found = name.strip()
+    bad = next((c for c in found if c in FORBIDDEN_CHARACTERS or not c.isprintable()), None)
+    if bad is not None:
+        raise InvalidRequestError(
+            f"Name: {found!r} has the character {bad!r}; a tenant's name has none of"
+            f" {FORBIDDEN_CHARACTERS} and no control characters."
+        )
+    if found.endswith("."):
+        raise InvalidRequestError(f"Name: {found!r} ends with a dot; a tenant's name does not.")
+    if found.casefold() in RESERVED_NAMES:
+        raise InvalidRequestError(f"Name: {found!r} is reserved by the operating system.")
+    return found
+
+
+def login(name: str) -> str:
+    """What tells tenants apart: names that differ in case only are the same."""
+    return name.strip().casefold()

@@ -1,0 +1,84 @@
+"""How is something read or changed? In one transaction, with its time and its author."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cloudgate.manager.authority import Authority
+from cloudgate.manager.bell import Bell
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.tables import Counter
+
+DIRECTORY = "directory"
+
+
+def utc_now() -> datetime:
+    """The time by the machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Work:
+    """A transaction under way."""
+
+    session: Session
+    now: datetime
+    authority: Authority
+    author: str = ""
+    """Who asked for it, as descriptions name them."""
+    news_for: set[UUID] = field(default_factory=set)
+    """Servers and sites whose hosts are to be woken once the transaction holds."""
+
+    def next_directory_revision(self) -> int:
+        """A revision of the tenant directory that was never used before."""
+        counter = self.session.get(Counter, DIRECTORY)
+        if counter is None:
+            counter = Counter(name=DIRECTORY, value=0)
+            self.session.add(counter)
+        counter.value = next_revision(counter.value, self.now)
+        return counter.value
+
+    def directory_revision(self) -> int:
+        """The newest revision of the tenant directory; 0 when nobody was ever in it."""
+        counter = self.session.get(Counter, DIRECTORY)
+        return 0 if counter is None else counter.value
+
+
+def next_revision(previous: int, now: datetime) -> int:
+    """A number that is larger than `previous`, and than those a restored backup has forgotten.
+
+    Counting alone would use numbers twice after an older database was put back; milliseconds
+    since 1970 make that impossible as long as changes are rarer than one each millisecond.
+    """
+    return max(previous + 1, int(now.timestamp() * 1000))
+
+
+@dataclass(frozen=True)
+class Manager:
+    """The manager's state, and the way to it."""
+
+    database: Database
+    authority: Authority
+    bell: Bell = field(default_factory=Bell)
+    clock: Callable[[], datetime] = utc_now
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        """See one state of everything; nothing may be changed."""
+        with self.database.reading() as session:
+            yield Work(session=session, now=self.clock(), authority=self.authority)
+
+    @contextmanager
+    def changing(self, author: str = "") -> Iterator[Work]:
+        """Change things, all or nothing; hosts with news are woken afterwards."""
+        with self.database.writing() as session:
+            work = Work(
+                session=session, now=self.clock(), authority=self.authority, author=author
+            )
+            with session.begin():
+                yield work
+        self.bell.ring(work.news_for)
