@@ -56,9 +56,7 @@ class Authority:
             .not_valid_after(now + LEAF_LIFE)
             .add_extension(x509.SubjectAlternativeName([_san(n) for n in known]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
-            )
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
@@ -69,9 +67,7 @@ class Authority:
         return leaf.public_bytes(serialization.Encoding.PEM).decode() + self.certificate_pem
 
 
-def still_good(
-    chain_pem: str, public_key_pem: str, names: Iterable[str], now: datetime
-) -> bool:
+def still_good(chain_pem: str, public_key_pem: str, names: Iterable[str], now: datetime) -> bool:
     """Whether a certificate is for this key and these names, and not soon to end."""
     if not chain_pem:
         return False

@@ -26,9 +26,7 @@ def settle_tasks(work: Work) -> None:
 
 def next_deadline(work: Work) -> datetime | None:
     """When `settle_tasks` has something to do at the latest; None while no task runs."""
-    return work.session.scalar(
-        select(func.min(Task.deadline_at)).where(Task.finished_at.is_(None))
-    )
+    return work.session.scalar(select(func.min(Task.deadline_at)).where(Task.finished_at.is_(None)))
 
 
 def has_open_tasks(work: Work) -> bool:

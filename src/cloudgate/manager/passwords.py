@@ -17,9 +17,10 @@ def hash_password(password: str) -> str:
 def matches(password_hash: str | None, password: str) -> bool:
     """Whether a password is the right one. Without a hash it takes as long, and is not."""
     try:
-        return _hasher.verify(password_hash or _NOBODY, password) and bool(password_hash)
+        _hasher.verify(password_hash or _NOBODY, password)
     except (VerificationError, InvalidHashError):
         return False
+    return bool(password_hash)
 
 
 def generate_password() -> str:

@@ -76,9 +76,7 @@ class Manager:
     def changing(self, author: str = "") -> Iterator[Work]:
         """Change things, all or nothing; hosts with news are woken afterwards."""
         with self.database.writing() as session:
-            work = Work(
-                session=session, now=self.clock(), authority=self.authority, author=author
-            )
+            work = Work(session=session, now=self.clock(), authority=self.authority, author=author)
             with session.begin():
                 yield work
         self.bell.ring(work.news_for)

@@ -15,7 +15,6 @@ import typing
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from functools import cache
 from typing import Any, ClassVar
 
 Scalar = str | int | bool | datetime
@@ -109,9 +108,25 @@ class Described:
         return cls.ROOT or cls.__name__
 
 
-@cache
+_parts: dict[type[Described], tuple[Part, ...]] = {}
+_json_parts: dict[type[Described], tuple[Part, ...]] = {}
+
+
 def parts(resource_type: type[Described]) -> tuple[Part, ...]:
     """The fields of a resource type in the order of the XML: base types' first."""
+    if resource_type not in _parts:
+        _parts[resource_type] = _read_parts(resource_type)
+    return _parts[resource_type]
+
+
+def json_parts(resource_type: type[Described]) -> tuple[Part, ...]:
+    """The fields of a resource type in the order of the JSON."""
+    if resource_type not in _json_parts:
+        _json_parts[resource_type] = _json_order(resource_type)
+    return _json_parts[resource_type]
+
+
+def _read_parts(resource_type: type[Described]) -> tuple[Part, ...]:
     hints = typing.get_type_hints(resource_type)
     return tuple(
         _part(field, hints[field.name])
@@ -120,9 +135,7 @@ def parts(resource_type: type[Described]) -> tuple[Part, ...]:
     )
 
 
-@cache
-def json_parts(resource_type: type[Described]) -> tuple[Part, ...]:
-    """The fields of a resource type in the order of the JSON."""
+def _json_order(resource_type: type[Described]) -> tuple[Part, ...]:
     tail = ("Id", "Name", "UID", "Links", "Href", "Type")
     first = resource_type.JSON_FIRST
 

@@ -14,14 +14,13 @@ from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
 from cloudgate.wire.values import to_json
 
 Type = TypeVar("Type", bound=Described)
+_NSMAP: dict[str | None, str] = {None: schema.NAMESPACE}
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
 
 
 def write(resource: Described) -> bytes:
     """A resource as JSON in UTF-8, without a byte order mark."""
-    return json.dumps(
-        to_object(resource), ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    return json.dumps(to_object(resource), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def to_object(resource: Described) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def read(body: bytes, resource_type: type[Type]) -> Type:
     root = resource_type.root()
     if not isinstance(document, dict):
         raise InvalidRequestError(f"{root}: found {_kind(document)}, expected an object.")
-    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}", nsmap={None: schema.NAMESPACE})
+    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}", nsmap=_NSMAP)
     try:
         _fill(node, document, resource_type, root)
     except ValueError:
@@ -176,9 +175,7 @@ def _scalar(value: Any, part: Part) -> str:
     if wanted not in (bool, int) and isinstance(value, str):
         return value
     expected = _KINDS.get(wanted, "a string")
-    raise InvalidRequestError(
-        f"{part.name}: found {_kind(value)}, expected {expected}."
-    )
+    raise InvalidRequestError(f"{part.name}: found {_kind(value)}, expected {expected}.")
 
 
 def _kind(value: Any) -> str:
@@ -188,3 +185,12 @@ def _kind(value: Any) -> str:
     if isinstance(value, list):
         return "an array"
     return schema.shorten(json.dumps(value, ensure_ascii=False)).strip("'")
+
+
+def property_names(body: bytes) -> set[str]:
+    """The names of a document's own properties; none when the body is no JSON object."""
+    try:
+        document = _parse(body)
+    except InvalidRequestError:
+        return set()
+    return set(document) if isinstance(document, dict) else set()

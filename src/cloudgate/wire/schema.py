@@ -21,8 +21,10 @@ _MISSING = re.compile(
     r" Expected is (?:one of )?\( (?P<expected>[^)]+) \)\."
 )
 _BAD_VALUE = re.compile(
-    r"(?:Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?): "
-    r"'(?P<found>.*)' is not a valid value of the (?:\w+ )*type '(?P<type>[^']+)'\.",
+    r"Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: "
+    r"(?:\[facet '\w+'\] The value )?'(?P<found>.*)'"
+    r" (?:is not a valid value of|is not an element of|is not accepted by|has a length|is less|"
+    r"is greater|exceeds|must)",
     re.DOTALL,
 )
 _SHOWN_CHARACTERS = 100
@@ -41,13 +43,16 @@ def _schema() -> etree.XMLSchema:
 
 @cache
 def _expectations() -> dict[str, str]:
-    """What the documentation of each simple type says is expected."""
+    """What the documentation of its type says of each element and attribute that has a value."""
     tree = etree.fromstring(schema_bytes())
-    return {
-        simple.attrib["name"]: text
+    words = {
+        simple.get("name"): simple.findtext(f"{XSD}annotation/{XSD}documentation")
         for simple in tree.iter(f"{XSD}simpleType")
-        if "name" in simple.attrib
-        and (text := simple.findtext(f"{XSD}annotation/{XSD}documentation"))
+    }
+    return {
+        node.attrib["name"]: text
+        for node in tree.iter(f"{XSD}element", f"{XSD}attribute")
+        if (text := words.get(node.get("type")))
     }
 
 
@@ -91,8 +96,7 @@ def _explain_missing(match: re.Match[str]) -> str:
 
 def _explain_bad_value(match: re.Match[str]) -> str:
     name = match["attribute"] or _QUALIFIED.sub("", match["element"])
-    type_name = _QUALIFIED.sub("", match["type"])
-    expected = _expectations().get(type_name, f"a value of type {type_name.removeprefix('xs:')}")
+    expected = _expectations().get(name, "a value of another type")
     return f"{name}: found {shorten(match['found'])}, expected {expected}"
 
 

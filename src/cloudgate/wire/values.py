@@ -53,11 +53,7 @@ def parse_time(text: str, name: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-        return (
-            moment.astimezone(UTC)
-            if moment.tzinfo
-            else moment.replace(tzinfo=UTC)
-        )
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InvalidRequestError(
             f"{name}: found {text!r}, expected a time such as 2030-12-31T00:00:00Z."

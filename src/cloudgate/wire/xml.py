@@ -101,8 +101,7 @@ def _parse(body: bytes) -> etree._Element:
         root = etree.fromstring(body.strip(), parser)
     except etree.XMLSyntaxError as problem:
         raise InvalidRequestError(f"The body is not well-formed XML: {problem}.") from None
-    information = root.getroottree().docinfo
-    if information.doctype or information.internalDTD is not None:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise InvalidRequestError(
             "The body has a document type declaration (DOCTYPE), which is not allowed here;"
             " leave it out, and write entities as plain text."
@@ -139,3 +138,9 @@ def _value(node: etree._Element, part: Part) -> Any:
     return from_text(node.text or "", part.value_type, part.name)
 
 
+def root_name(body: bytes) -> str:
+    """The local name of the root element; empty when the body is not XML."""
+    try:
+        return etree.QName(_parse(body)).localname
+    except InvalidRequestError:
+        return ""

@@ -55,9 +55,7 @@ class GatewayChange:
 def list_gateways(work: Work) -> Sequence[CloudGateway]:
     """All gateways that are there, by name; those still being made are not."""
     return work.session.scalars(
-        select(CloudGateway)
-        .where(CloudGateway.confirmed.is_not(None))
-        .order_by(CloudGateway.name)
+        select(CloudGateway).where(CloudGateway.confirmed.is_not(None)).order_by(CloudGateway.name)
     ).all()
 
 

@@ -98,7 +98,11 @@ def listening_addresses(settings: GatewaySettings) -> tuple[str, ...]:
     In direct mode an ExternalIp that is an IP address has to be one of the host's: the gateway
     listens on it and on nothing else, and the host refuses an address that it does not have.
     """
-    if settings.network_mode == DIRECT and settings.external_ip and _is_address(settings.external_ip):
+    if (
+        settings.network_mode == DIRECT
+        and settings.external_ip
+        and _is_address(settings.external_ip)
+    ):
         return (settings.external_ip,)
     return ()
 

@@ -37,9 +37,7 @@ def settle_report(work: Work, server: ManagedServer, state: GatewayState, reason
     if gateway is None:
         return
     task = tasks.running_gateway_task(work, gateway.id)
-    found = outcome(
-        state, removing=gateway.removing, enabled=wanted_settings(gateway).enabled
-    )
+    found = outcome(state, removing=gateway.removing, enabled=wanted_settings(gateway).enabled)
     if found is Outcome.DONE:
         _confirm(work, gateway, task)
     elif found is Outcome.FAILED:
@@ -76,8 +74,10 @@ def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
 
 def silence(server: ManagedServer) -> str:
     """Why a change ended without a word from the host."""
-    seen = f"was last heard of at {server.seen_at:%Y-%m-%d %H:%M:%S} UTC" if server.seen_at else (
-        "has never been heard of"
+    seen = (
+        f"was last heard of at {server.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+        if server.seen_at
+        else ("has never been heard of")
     )
     return (
         f"The server {server.name} did not answer in time; it {seen}. Nothing was changed. See"

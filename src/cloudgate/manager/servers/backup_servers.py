@@ -148,21 +148,22 @@ def delete_backup_server(work: Work, server: BackupServer) -> None:
     Raises:
         InvalidRequestError: something is still registered under it; the message says what.
     """
-    tables = {
-        "managed servers": ManagedServer,
-        "cloud gateways": CloudGateway,
-        "repositories": Repository,
-        "tenants": CloudTenant,
+    counts = {
+        "managed servers": select(func.count(ManagedServer.id)).where(
+            ManagedServer.backup_server_id == server.id
+        ),
+        "cloud gateways": select(func.count(CloudGateway.id)).where(
+            CloudGateway.backup_server_id == server.id
+        ),
+        "repositories": select(func.count(Repository.id)).where(
+            Repository.backup_server_id == server.id
+        ),
+        "tenants": select(func.count(CloudTenant.id)).where(
+            CloudTenant.backup_server_id == server.id
+        ),
     }
-    used = [
-        f"{count} {name}"
-        for name, table in tables.items()
-        if (
-            count := work.session.scalar(
-                select(func.count()).where(table.backup_server_id == server.id)
-            )
-        )
-    ]
+    found = {name: work.session.scalar(query) for name, query in counts.items()}
+    used = [f"{count} {name}" for name, count in found.items() if count]
     if used:
         raise InvalidRequestError(
             f"The backup server {server.name} is in use by {', '.join(used)}; remove these first."

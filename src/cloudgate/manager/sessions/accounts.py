@@ -23,9 +23,7 @@ def ensure_administrator(manager: Manager, password: str | None) -> bool:
         if account is None:
             if password is None:
                 return False
-            work.session.add(
-                Account(name=ADMINISTRATOR, password_hash=hash_password(password))
-            )
+            work.session.add(Account(name=ADMINISTRATOR, password_hash=hash_password(password)))
             return True
         if password is not None and not matches(account.password_hash, password):
             account.password_hash = hash_password(password)

@@ -23,7 +23,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Text, dict[str, Any]: JSON(none_as_null=True)}
+    type_annotation_map: ClassVar = {
+        datetime: UtcDateTime,
+        str: Text,
+        dict[str, Any]: JSON(none_as_null=True),
+    }
 
 
 class Account(Base):
@@ -166,9 +170,7 @@ class TenantResource(Base):
     """A tenant's quota on a repository."""
 
     __tablename__ = "tenant_resources"
-    __table_args__ = (
-        Index("ix_tenant_resources_once", "tenant_id", "repository_id", unique=True),
-    )
+    __table_args__ = (Index("ix_tenant_resources_once", "tenant_id", "repository_id", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("cloud_tenants.id", ondelete="CASCADE"))
@@ -184,9 +186,7 @@ class RemovedTenant(Base):
     """A tenant that hosts may still know and have to forget."""
 
     __tablename__ = "removed_tenants"
-    __table_args__ = (
-        Index("ix_removed_tenants_feed", "backup_server_id", "directory_revision"),
-    )
+    __table_args__ = (Index("ix_removed_tenants_feed", "backup_server_id", "directory_revision"),)
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     backup_server_id: Mapped[UUID] = mapped_column(

@@ -54,9 +54,7 @@ def running_gateway_task(work: Work, gateway_id: UUID) -> Task | None:
     )
 
 
-def start_directory_task(
-    work: Work, operation: str, backup_server_id: UUID, revision: int
-) -> Task:
+def start_directory_task(work: Work, operation: str, backup_server_id: UUID, revision: int) -> Task:
     """A task that ends when the site's gateways have taken in a change of the tenant directory."""
     task = Task(
         operation=operation,

@@ -211,9 +211,7 @@ def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota])
         _check_quotas(tenant)
 
 
-def _make_resource(
-    work: Work, tenant: CloudTenant, quota: Quota, position: int
-) -> TenantResource:
+def _make_resource(work: Work, tenant: CloudTenant, quota: Quota, position: int) -> TenantResource:
     repository = get_repository(work, identifiers.parse(quota.repository_uid, REPOSITORY))
     if repository.backup_server_id != tenant.backup_server_id:
         raise InvalidRequestError(

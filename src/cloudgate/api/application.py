@@ -1,0 +1,177 @@
+"""How does a request become a call, and an answer bytes? The edge: all HTTP is here."""
+
+import re
+from collections.abc import Callable
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
+from cloudgate.api.handlers.sessions import HEADER, session_id_of
+from cloudgate.api.hosts import HostProtocol
+from cloudgate.api.negotiation import Form, answer_form, body_form
+from cloudgate.api.routes import Route, Router, choose
+from cloudgate.api.table import ROUTES
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
+from cloudgate.manager.sessions.operations import use_session
+from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.manager.work import Manager
+from cloudgate.wire import json, xml
+from cloudgate.wire.description import Described, parts
+
+log = structlog.get_logger(__name__)
+
+API = "api"
+BODY_LIMIT_BYTES = 1024 * 1024
+_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
+_FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
+
+
+class Application:
+    """The ASGI application: the REST API under /api, the host protocol under /host."""
+
+    def __init__(self, manager: Manager, after_change: Callable[[], None]) -> None:
+        """`after_change` is called, on the event loop, after each request that may change things."""
+        self._manager = manager
+        self._after_change = after_change
+        self._router = Router(ROUTES)
+        self._hosts = HostProtocol(manager, after_change)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        match = _FIRST_SEGMENT.fullmatch(request.scope["path"])
+        first, rest = (match[1].lower(), match[2]) if match else ("", "")
+        if first == "host":
+            return await self._hosts.respond(request, rest)
+        at_logon = rest.strip("/").lower() == "sessionmngr"
+        form = answer_form(request.headers.get("accept"))
+        try:
+            if first != API:
+                raise NotFoundError(
+                    f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
+                )
+            answer = await self._answer(request, rest)
+        except ClientDisconnect:
+            raise
+        except Exception as problem:  # noqa: BLE001  every failure is the API's Error
+            answer = failure(problem, at_logon=at_logon)
+        if request.method not in ("GET", "HEAD"):
+            self._after_change()
+        return _response(answer, form)
+
+    async def _answer(self, request: Request, path: str) -> Answer:
+        found = self._router.match(path)
+        if found is None:
+            raise NotFoundError(f"The API has no resource at {f'/{API}{path}'[:200]!r}.")
+        verb = "GET" if request.method == "HEAD" else request.method
+        if verb not in found.routes:
+            allowed = ", ".join(sorted(found.routes))
+            raise NoSuchVerbError(
+                f"Method is not Allowed: {verb[:20]}; allowed here: {allowed}.", allowed
+            )
+        query = {name.lower(): value for name, value in request.query_params.items()}
+        route = choose(found.routes[verb], query.get("action"))
+        logon = await self._logon(request) if route.needs_session else None
+        call = Call(
+            manager=self._manager,
+            root=api_root(request),
+            path=found.variables,
+            query=query,
+            authorization=request.headers.get("authorization", ""),
+            logon=logon,
+        )
+        body = await _read_body(request)
+        content_type = request.headers.get("content-type")
+        return await run_in_threadpool(_handle, route, call, body, content_type)
+
+    async def _logon(self, request: Request) -> LogonSession:
+        """The session of a request. The cookie wins over the header, as in the original."""
+        token = request.cookies.get(HEADER) or request.headers.get(HEADER)
+        if not token:
+            raise NotAuthenticatedError(
+                f"The header {HEADER} is missing. Log on with POST /api/sessionMngr/?v=latest."
+            )
+        return await run_in_threadpool(use_session, self._manager, session_id_of(token))
+
+
+def _handle(route: Route, call: Call, body: bytes, content_type: str | None) -> Answer:
+    if not route.bodies:
+        return route.handler(call)
+    if not body.strip():
+        names = " or ".join(kind.root() for kind in route.bodies)
+        raise InvalidRequestError(f"The body is missing; expected {names}.")
+    return route.handler(call, read_body(body, body_form(content_type), route.bodies))
+
+
+def read_body(body: bytes, form: Form, kinds: tuple[type[Described], ...]) -> Described:
+    """A body as the first of `kinds` that it can be.
+
+    Raises:
+        InvalidRequestError: it is malformed or not valid.
+    """
+    kind = kinds[0]
+    if len(kinds) > 1:
+        kind = next((kind for kind in kinds if _fits(body, form, kind)), kind)
+    return xml.read(body, kind) if form is Form.XML else json.read(body, kind)
+
+
+def _fits(body: bytes, form: Form, kind: type[Described]) -> bool:
+    """Whether a body means to be of a kind: by its root element, or by its properties."""
+    if form is Form.XML:
+        return xml.root_name(body) == kind.root()
+    return json.property_names(body) <= {part.name for part in parts(kind)}
+
+
+async def _read_body(request: Request) -> bytes:
+    """The body, up to the limit.
+
+    Raises:
+        TooLargeError: it is larger.
+    """
+    said = request.headers.get("content-length", "")
+    problem = TooLargeError(f"The body is larger than {BODY_LIMIT_BYTES} bytes, the limit.")
+    if said.isdigit() and int(said) > BODY_LIMIT_BYTES:
+        raise problem
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > BODY_LIMIT_BYTES:
+            raise problem
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def api_root(request: Request) -> str:
+    """The API's root by the address that the client used."""
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        server = request.scope.get("server") or ("localhost", 9398)
+        host = f"{server[0]}:{server[1]}"
+    return f"{request.scope['scheme']}://{host}/{API}"
+
+
+def _response(answer: Answer, form: Form) -> Response:
+    headers = dict(answer.headers)
+    if answer.document is not None:
+        return Response(answer.document, answer.status, headers, "application/xml")
+    if answer.resource is None:
+        return Response(status_code=answer.status, headers=headers)
+    write = xml.write if form is Form.XML else json.write
+    response = Response(write(answer.resource), answer.status, headers)
+    response.headers["Content-Type"] = form.value
+    return response

@@ -1,0 +1,70 @@
+"""What does a handler get to see, and what does it give back?"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cloudgate.manager.identifiers import parse
+from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.manager.work import Manager, Work
+from cloudgate.wire.description import Described
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request, as far as a handler may know it."""
+
+    manager: Manager
+    root: str
+    """Absolute URL of the API's root by the address that the client used, no slash at the end."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    """The variable segments of the path."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters; names in lower case."""
+    authorization: str = ""
+    logon: LogonSession | None = None
+
+    @property
+    def session(self) -> LogonSession:
+        """The logon session; routes that need none do not ask."""
+        if self.logon is None:
+            raise LookupError("This route was declared to need no session.")
+        return self.logon
+
+    @property
+    def wants_entity(self) -> bool:
+        """Whether the whole entity is asked for, not a reference."""
+        return self.query.get("format", "").lower() in ("entity", "entities")
+
+    def identifier(self, resource_type: str, name: str = "id") -> UUID:
+        """The id in the path, bare or as a whole UID.
+
+        Raises:
+            InvalidRequestError: it is no id of that type.
+        """
+        return parse(self.path[name], resource_type)
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        """See one state of everything."""
+        with self.manager.reading() as work:
+            yield work
+
+    @contextmanager
+    def changing(self) -> Iterator[Work]:
+        """Change things in the name of who is asking."""
+        author = self.logon.account.name if self.logon else ""
+        with self.manager.changing(author) as work:
+            yield work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What goes back: a resource in the form that was asked for, or bytes as they are."""
+
+    status: int = 200
+    resource: Described | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    document: bytes | None = None
+    """XML that is not a resource: the schema."""

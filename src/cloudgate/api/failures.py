@@ -1,0 +1,72 @@
+"""What is a failed request told? Every error of the product, as a status and the API's `Error`."""
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from cloudgate.api.call import Answer
+from cloudgate.api.negotiation import UnsupportedFormError
+from cloudgate.errors import (
+    AccessDeniedError,
+    CloudgateError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+    UnavailableError,
+)
+from cloudgate.wire.resources.base import Error
+
+log = structlog.get_logger(__name__)
+
+
+class TooLargeError(CloudgateError):
+    """The body is larger than any that is allowed."""
+
+
+class NoSuchVerbError(CloudgateError):
+    """The path is there, but not for this verb."""
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+_STATUS: dict[type[CloudgateError], int] = {
+    InvalidRequestError: 400,
+    NotAuthenticatedError: 401,
+    AccessDeniedError: 403,
+    NotFoundError: 404,
+    NoSuchVerbError: 405,
+    TooLargeError: 413,
+    UnsupportedFormError: 415,
+    UnavailableError: 503,
+}
+
+
+def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
+    """The answer to a request that failed. What nobody foresaw is logged, and told without detail."""
+    if isinstance(problem, CloudgateError):
+        status = _STATUS.get(type(problem), 500)
+        return _answer(status, problem.message, _headers(problem, at_logon=at_logon))
+    if isinstance(problem, OperationalError):
+        log.error("the database failed", exc_info=problem)
+        return _answer(
+            503, "The database cannot be used right now; the manager's log says why. Try again."
+        )
+    log.error("a request failed in a way that nobody foresaw", exc_info=problem)
+    return _answer(500, "Internal error: the manager's log says more.")
+
+
+def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
+    if isinstance(problem, NoSuchVerbError):
+        return {"Allow": problem.allowed}
+    if isinstance(problem, NotAuthenticatedError) and at_logon:
+        return {"WWW-Authenticate": "Basic Realm=RestSvc"}
+    return {}
+
+
+def _answer(status: int, message: str, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(
+        status=status,
+        resource=Error(message=message, status_code=status),
+        headers=headers or {},
+    )

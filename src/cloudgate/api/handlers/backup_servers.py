@@ -1,0 +1,111 @@
+"""What does the API say of backup servers, and what may be done to them?"""
+
+from cloudgate import __version__
+from cloudgate.api import links
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers.tasks import accepted
+from cloudgate.manager.servers import backup_servers as operations
+from cloudgate.manager.servers.backup_servers import BackupServerSettings
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks.operations import finished_task
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.infrastructure import (
+    BackupServer,
+    BackupServers,
+    BackupServerSpec,
+)
+
+TYPE = operations.TYPE
+
+
+def _reference(root: str, server: tables.BackupServer) -> EntityRef:
+    place = links.backup_server_place(root, server)
+    return place.reference(place.to_entity())
+
+
+def _entity(root: str, server: tables.BackupServer) -> BackupServer:
+    place = links.backup_server_place(root, server)
+    return BackupServer(
+        href=place.entity_href,
+        type=place.type,
+        links=(
+            place.to_reference(),
+            place.edit(named=False),
+            Link(rel="Delete", href=place.href, type=place.reference_type),
+            Link(rel="Start", href=f"{place.href}?action=collect"),
+        ),
+        name=place.name,
+        uid=place.uid,
+        description=server.description,
+        port=server.port,
+        version=__version__,
+        wcf_port=server.wcf_port,
+        vbr_certificate_thumbprint=server.certificate_thumbprint or None,
+    )
+
+
+def _settings(spec: BackupServerSpec) -> BackupServerSettings:
+    """What a spec asks for. Its password is not kept: nothing here ever needs it."""
+    return BackupServerSettings(
+        name=(spec.dns_name_or_ip_address or "").strip(),
+        description=spec.description,
+        port=spec.port,
+        user_name=spec.username,
+        wcf_port=spec.wcf_port,
+        certificate_thumbprint=spec.vbr_certificate_thumbprint,
+    )
+
+
+def get_backup_servers(call: Call) -> Answer:
+    """All backup servers."""
+    with call.reading() as work:
+        found = operations.list_backup_servers(work)
+    if call.wants_entity:
+        entities = tuple(_entity(call.root, server) for server in found)
+        return Answer(resource=BackupServers(backup_servers=entities))
+    references = tuple(_reference(call.root, server) for server in found)
+    return Answer(resource=EntityReferences(refs=references))
+
+
+def get_backup_server(call: Call) -> Answer:
+    """One backup server."""
+    with call.reading() as work:
+        server = operations.get_backup_server(work, call.identifier(TYPE))
+    form = _entity if call.wants_entity else _reference
+    return Answer(resource=form(call.root, server))
+
+
+def post_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
+    """Connect a backup server: 201 without a body, as published."""
+    with call.changing() as work:
+        server = operations.create_backup_server(work, _settings(spec))
+    place = links.backup_server_place(call.root, server)
+    return Answer(status=201, headers={"Location": place.href})
+
+
+def put_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
+    """Change a backup server."""
+    with call.changing() as work:
+        server = operations.get_backup_server(work, call.identifier(TYPE))
+        operations.edit_backup_server(work, server, _settings(spec))
+    return Answer(status=204)
+
+
+def delete_backup_server(call: Call) -> Answer:
+    """Disconnect a backup server."""
+    with call.changing() as work:
+        server = operations.get_backup_server(work, call.identifier(TYPE))
+        operations.delete_backup_server(work, server)
+    return Answer(status=204)
+
+
+def collect(call: Call) -> Answer:
+    """Collect data from a backup server. Hosts report by themselves, so it is done at once."""
+    with call.changing() as work:
+        operations.get_backup_server(work, call.identifier(TYPE))
+        task = finished_task(
+            work,
+            "CollectingBackupServer",
+            "Data collection started. To view results, go to Sessions.",
+        )
+    return accepted(call, task)

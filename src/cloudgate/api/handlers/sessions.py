@@ -1,0 +1,172 @@
+"""How does a client find the API, log on and log off?"""
+
+import base64
+import binascii
+from uuid import UUID
+
+from cloudgate.api import links
+from cloudgate.api.call import Answer, Call
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.manager.sessions import accounts, operations
+from cloudgate.manager.storage import tables
+from cloudgate.wire import schema
+from cloudgate.wire.resources.base import Link
+from cloudgate.wire.resources.sessions import (
+    CloudConnectService,
+    EnterpriseManager,
+    LogonSession,
+    LogonSessions,
+    SupportedVersion,
+)
+
+HEADER = "X-RestSvcSessionId"
+VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
+_ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
+_REFERENCES = (
+    ("/backupServers", "BackupServerReferenceList"),
+    ("/managedServers", "ManagedServerReferenceList"),
+    ("/repositories", "RepositoryReferenceList"),
+    ("/tasks", "TaskList"),
+    ("/backupServers?format=Entity", "BackupServerList"),
+    ("/managedServers?format=Entity", "ManagedServerList"),
+    ("/repositories?format=Entity", "RepositoryList"),
+)
+_CLOUD = (("/cloud/gateways", "CloudGateway"), ("/cloud/tenants", "CloudTenant"))
+
+
+def token_of(session_id: UUID) -> str:
+    """The token of a session: clients compute it, so it is base64 of the text of the id."""
+    return base64.b64encode(str(session_id).encode()).decode()
+
+
+def session_id_of(token: str) -> UUID:
+    """The id of the session that a token is of.
+
+    Raises:
+        NotAuthenticatedError: it is no token.
+    """
+    try:
+        return UUID(base64.b64decode(token.strip().strip('"'), validate=True).decode("ascii"))
+    except (ValueError, binascii.Error):
+        raise NotAuthenticatedError(f"{HEADER} does not hold a session ID.") from None
+
+
+def get_root(call: Call) -> Answer:
+    """The root of the API; needs no session."""
+    logon = f"{call.root}/sessionMngr/?v="
+    versions = tuple(
+        SupportedVersion(name=name, links=(links.create(logon + name, "LogonSession"),))
+        for name in VERSIONS
+    )
+    found = (
+        links.down(f"{call.root}/logonSessions", "LogonSessionList"),
+        links.create(f"{logon}latest", "LogonSession"),
+    )
+    return Answer(resource=EnterpriseManager(links=found, supported_versions=versions))
+
+
+def get_schema(_call: Call) -> Answer:
+    """The XML schema that bodies are held to; needs no session."""
+    return Answer(document=schema.schema_bytes())
+
+
+def post_session(call: Call) -> Answer:
+    """Log on with ``Authorization: Basic``."""
+    version = call.query.get("v", "latest").lower() or "latest"
+    if version not in _ACCEPTED:
+        raise InvalidRequestError(
+            f"v: found {version[:100]!r}, expected one of {', '.join(_ACCEPTED)}."
+        )
+    name, password = _credentials(call.authorization)
+    account = accounts.authenticate(call.manager, name, password)
+    with call.manager.changing() as work:
+        session = operations.open_session(work, account, version)
+        session.account = work.session.merge(account, load=True)
+    token = token_of(session.id)
+    resource = session_resource(call.root, session)
+    return Answer(
+        status=201,
+        resource=resource,
+        headers={
+            HEADER: token,
+            "Set-Cookie": f"{HEADER}={token}; Path=/api",
+            "Location": resource.href or "",
+        },
+    )
+
+
+def _credentials(authorization: str) -> tuple[str, str]:
+    """User name and password of a Basic header (RFC 7617), in UTF-8 or else Latin-1.
+
+    Raises:
+        NotAuthenticatedError: there is none, or it is malformed.
+    """
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise NotAuthenticatedError("Log on with the header Authorization: Basic.")
+    try:
+        raw = base64.b64decode(encoded.strip(), validate=True)
+    except binascii.Error:
+        raise NotAuthenticatedError("The header Authorization is not valid base64.") from None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    name, _, password = text.partition(":")
+    return name, password
+
+
+def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
+    """A session, with the ways on from it."""
+    href = f"{root}/logonSessions/{session.id}"
+    found = (
+        Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
+        *(links.down(root + path, kind) for path, kind in _REFERENCES),
+        links.create(f"{root}/backupServers?action=create"),
+        links.create(f"{root}/repositories"),
+        links.down(f"{root}/cloud", "CloudConnectService"),
+        Link(rel="Delete", href=href),
+    )
+    return LogonSession(
+        href=href,
+        type="LogonSession",
+        links=found,
+        user_name=session.account.name,
+        session_id=str(session.id),
+    )
+
+
+def get_sessions(call: Call) -> Answer:
+    """All logon sessions."""
+    with call.reading() as work:
+        found = operations.list_sessions(work)
+    listed = tuple(session_resource(call.root, session) for session in found)
+    return Answer(resource=LogonSessions(logon_sessions=listed))
+
+
+def get_session(call: Call) -> Answer:
+    """One logon session."""
+    with call.reading() as work:
+        session = operations.get_session(work, call.identifier("LogonSession"))
+    return Answer(resource=session_resource(call.root, session))
+
+
+def delete_session(call: Call) -> Answer:
+    """Log off."""
+    with call.changing() as work:
+        operations.close_session(work, call.identifier("LogonSession"))
+    return Answer(status=204)
+
+
+def get_cloud(call: Call) -> Answer:
+    """The start of the Cloud Connect part."""
+    root = call.root
+    found = (
+        Link(rel="Up", href=f"{root}/logonSessions/{call.session.id}", type="LogonSession"),
+        *(links.down(root + path, f"{kind}ReferenceList") for path, kind in _CLOUD),
+        *(links.down(root + path + links.ENTITY, f"{kind}List") for path, kind in _CLOUD),
+        *(links.create(root + path) for path, _ in _CLOUD),
+    )
+    return Answer(
+        resource=CloudConnectService(href=f"{root}/cloud", type="CloudConnectService", links=found)
+    )

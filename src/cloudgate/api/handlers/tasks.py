@@ -1,0 +1,58 @@
+"""What are the tasks, and how did they end?"""
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks import operations
+from cloudgate.wire.resources.base import Link
+from cloudgate.wire.resources.sessions import Task, TaskResult, Tasks
+
+
+def task_resource(root: str, task: tables.Task) -> Task:
+    """A task; its first link is the task itself, to be removed by."""
+    href = f"{root}/tasks/{operations.task_id(task)}"
+    links = [Link(rel="Delete", type="Task", href=href)]
+    finished = task.finished_at is not None
+    if finished and task.success and task.related_path:
+        links.append(
+            Link(
+                rel="Related",
+                type=task.related_type,
+                href=root + task.related_path,
+                name=task.related_name,
+            )
+        )
+    return Task(
+        href=href,
+        type="Task",
+        links=tuple(links),
+        task_id=operations.task_id(task),
+        state="Finished" if finished else "Running",
+        operation=task.operation,
+        result=TaskResult(success=task.success, message=task.message) if finished else None,
+    )
+
+
+def accepted(call: Call, task: tables.Task) -> Answer:
+    """The answer to a change that takes time."""
+    return Answer(status=202, resource=task_resource(call.root, task))
+
+
+def get_tasks(call: Call) -> Answer:
+    """All tasks of this manager, whichever session they were started in."""
+    with call.reading() as work:
+        found = operations.list_tasks(work)
+    return Answer(resource=Tasks(tasks=tuple(task_resource(call.root, task) for task in found)))
+
+
+def get_task(call: Call) -> Answer:
+    """One task."""
+    with call.reading() as work:
+        task = operations.find_task(work, call.path["id"])
+    return Answer(resource=task_resource(call.root, task))
+
+
+def delete_task(call: Call) -> Answer:
+    """Remove the record of a task."""
+    with call.changing() as work:
+        operations.remove_task(work, call.path["id"])
+    return Answer(status=204)

@@ -1,0 +1,303 @@
+"""What does the API say of tenants and their quotas, and what may be done to them?"""
+
+from datetime import UTC, datetime
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.links import (
+    Place,
+    create,
+    down,
+    up_to_backup_server,
+    up_to_backup_server_entity,
+)
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.identifiers import parse, uid
+from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tenants import operations
+from cloudgate.manager.tenants.operations import KEEP, Quota, TenantChange
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.tenants import (
+    CloudTenant,
+    CloudTenantResource,
+    CloudTenantResources,
+    CloudTenants,
+    CreateCloudTenantResourceSpec,
+    CreateCloudTenantSpec,
+    LeaseOptions,
+    RepositoryQuota,
+    StandaloneTenant,
+    TenantCredentials,
+    TenantType,
+)
+
+TYPE = operations.TYPE
+RESOURCE = "CloudTenantResource"
+NEVER = datetime(1753, 1, 1, tzinfo=UTC)
+"""What the API says of a tenant that was never active."""
+
+
+def _place(root: str, tenant: tables.CloudTenant) -> Place:
+    return Place(root, "/cloud/tenants", TYPE, tenant.id, tenant.name)
+
+
+def _reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
+    place = _place(root, tenant)
+    return place.reference(up_to_backup_server(root, tenant.backup_server), place.to_entity())
+
+
+def _entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
+    place = _place(root, tenant)
+    return CloudTenant(
+        href=place.entity_href,
+        type=place.type,
+        links=_links(root, tenant, place),
+        name=place.name,
+        uid=place.uid,
+        password="",
+        description=tenant.description,
+        enabled=tenant.enabled,
+        lease_options=LeaseOptions(
+            enabled=tenant.expires_at is not None, expiration_date=tenant.expires_at
+        ),
+        resources=tuple(_resource(root, tenant, found) for found in tenant.resources),
+        last_result="Success",
+        last_active=NEVER,
+        compute_resources=(),
+        throttling_enabled=tenant.throttling_enabled,
+        throttling_speed_limit=tenant.throttling_speed_limit,
+        throttling_speed_unit=tenant.throttling_speed_unit,
+        public_ip_count=tenant.public_ip_count,
+        backup_count=0,
+        replica_count=0,
+        max_concurrent_tasks=tenant.max_concurrent_tasks,
+        work_station_backup_count=0,
+        server_backup_count=0,
+        backup_protection_enabled=tenant.backup_protection_enabled,
+        backup_protection_period=tenant.backup_protection_period,
+        tenant_type=TenantType(
+            standalone_tenant=StandaloneTenant(
+                tenant_credentials=TenantCredentials(username=tenant.name)
+            )
+        ),
+        failover_to_others_gateways_if_fail=tenant.failover_to_others,
+    )
+
+
+def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, ...]:
+    resources = f"{place.href}/resources"
+    return (
+        up_to_backup_server(root, tenant.backup_server),
+        place.to_reference(),
+        place.edit(),
+        down(resources, "CloudTenantResourceList"),
+        create(resources, RESOURCE),
+        place.delete(),
+    )
+
+
+def _resource(
+    root: str,
+    tenant: tables.CloudTenant,
+    resource: tables.TenantResource,
+    links: tuple[Link, ...] | None = None,
+) -> CloudTenantResource:
+    """A quota; inside a tenant it has no links."""
+    return CloudTenantResource(
+        href=f"{_place(root, tenant).href}/resources/{resource.id}",
+        type=RESOURCE,
+        links=links,
+        id=str(resource.id),
+        repository_quota=RepositoryQuota(
+            display_name=resource.name,
+            repository_uid=uid(REPOSITORY, resource.repository_id),
+            quota=resource.quota_mb,
+        ),
+    )
+
+
+def _linked_resource(
+    root: str, tenant: tables.CloudTenant, resource: tables.TenantResource
+) -> CloudTenantResource:
+    """A quota by itself, with its links."""
+    place = _place(root, tenant)
+    href = f"{place.href}/resources/{resource.id}"
+    found = (
+        Link(rel="Delete", href=href, name=resource.name, type=RESOURCE),
+        Link(rel="Up", href=place.entity_href, name=place.name, type=place.type),
+        up_to_backup_server_entity(root, tenant.backup_server),
+    )
+    return _resource(root, tenant, resource, found)
+
+
+def get_tenants(call: Call) -> Answer:
+    """All tenants."""
+    with call.reading() as work:
+        found = operations.list_tenants(work)
+    if call.wants_entity:
+        entities = tuple(_entity(call.root, tenant) for tenant in found)
+        return Answer(resource=CloudTenants(cloud_tenants=entities))
+    references = tuple(_reference(call.root, tenant) for tenant in found)
+    return Answer(resource=EntityReferences(refs=references))
+
+
+def get_tenant(call: Call) -> Answer:
+    """One tenant."""
+    with call.reading() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+    form = _entity if call.wants_entity else _reference
+    return Answer(resource=form(call.root, tenant))
+
+
+def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
+    """Add a tenant."""
+    if spec.tenant_type not in (None, "", "Standalone"):
+        raise InvalidRequestError(
+            f"TenantType: found {spec.tenant_type!r}; tenants here are Standalone."
+        )
+    quotas = tuple(
+        Quota(
+            name=found.name or "",
+            repository_uid=found.repository_uid or "",
+            quota_mb=found.quota_mb or 0,
+        )
+        for found in spec.resources or ()
+    )
+    wanted = TenantChange(
+        name=spec.name,
+        password=spec.password,
+        expires_at=spec.lease_expiration_date,
+        quotas=quotas,
+        description=spec.description,
+        enabled=spec.enabled,
+        throttling_enabled=spec.throttling_enabled,
+        throttling_speed_limit=spec.throttling_speed_limit,
+        throttling_speed_unit=spec.throttling_speed_unit or None,
+        max_concurrent_tasks=spec.max_concurrent_tasks,
+        public_ip_count=spec.public_ip_count,
+        backup_protection_enabled=spec.backup_protection_enabled,
+        backup_protection_period=spec.backup_protection_period,
+        failover_to_others=spec.failover_to_others_gateways_if_fail,
+    )
+    with call.changing() as work:
+        task = operations.create_tenant(
+            work,
+            wanted,
+            backup_server_id_or_name=spec.backup_server_id_or_name,
+            backup_server_uid=spec.backup_server_uid,
+        )
+    return accepted(call, task)
+
+
+def put_tenant(call: Call, entity: CloudTenant) -> Answer:
+    """Change a tenant; its counters, results and user name are read only."""
+    change = TenantChange(
+        password=entity.password or _nested_password(entity),
+        expires_at=_lease(entity),
+        quotas=_quotas(entity),
+        description=entity.description,
+        enabled=entity.enabled,
+        throttling_enabled=entity.throttling_enabled,
+        throttling_speed_limit=entity.throttling_speed_limit,
+        throttling_speed_unit=entity.throttling_speed_unit or None,
+        max_concurrent_tasks=entity.max_concurrent_tasks,
+        public_ip_count=entity.public_ip_count,
+        backup_protection_enabled=entity.backup_protection_enabled,
+        backup_protection_period=entity.backup_protection_period,
+        failover_to_others=entity.failover_to_others_gateways_if_fail,
+    )
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        task = operations.edit_tenant(work, tenant, change)
+    return accepted(call, task)
+
+
+def _nested_password(entity: CloudTenant) -> str | None:
+    standalone = entity.tenant_type.standalone_tenant if entity.tenant_type else None
+    credentials = standalone.tenant_credentials if standalone else None
+    return credentials.password if credentials else None
+
+
+def _lease(entity: CloudTenant) -> datetime | object | None:
+    """The lease by either of the two elements that are published for it."""
+    if entity.lease_expiration_date is not None:
+        return entity.lease_expiration_date
+    lease = entity.lease_options
+    if lease is None or lease.enabled is None:
+        return KEEP
+    if not lease.enabled:
+        return None
+    if lease.expiration_date is None:
+        raise InvalidRequestError(
+            "LeaseOptions: ExpirationDate is missing, and Enabled is true; give the time at which"
+            " the lease ends."
+        )
+    return lease.expiration_date
+
+
+def _quotas(entity: CloudTenant) -> tuple[Quota, ...] | None:
+    if entity.resources is None:
+        return None
+    return tuple(_quota(resource) for resource in entity.resources)
+
+
+def _quota(resource: CloudTenantResource) -> Quota:
+    quota = resource.repository_quota
+    if quota is None or not quota.repository_uid or quota.quota is None:
+        raise InvalidRequestError(
+            "CloudTenantResource is incomplete: RepositoryQuota with RepositoryUid and Quota is"
+            " missing."
+        )
+    return Quota(
+        name=quota.display_name or "",
+        repository_uid=quota.repository_uid,
+        quota_mb=quota.quota,
+        resource_id=parse(resource.id, RESOURCE) if resource.id else None,
+    )
+
+
+def delete_tenant(call: Call) -> Answer:
+    """Remove a tenant."""
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        task = operations.delete_tenant(work, tenant)
+    return accepted(call, task)
+
+
+def get_resources(call: Call) -> Answer:
+    """All quotas of a tenant."""
+    with call.reading() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+    found = tuple(_linked_resource(call.root, tenant, each) for each in tenant.resources)
+    return Answer(resource=CloudTenantResources(cloud_tenant_resources=found))
+
+
+def get_resource(call: Call) -> Answer:
+    """One quota of a tenant."""
+    with call.reading() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+    resource = operations.get_resource(tenant, call.identifier(RESOURCE, "resource"))
+    return Answer(resource=_linked_resource(call.root, tenant, resource))
+
+
+def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
+    """Give a tenant one more quota."""
+    quota = Quota(
+        name=spec.name or "",
+        repository_uid=spec.repository_uid or "",
+        quota_mb=spec.quota_mb or 0,
+    )
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        task = operations.add_resource(work, tenant, quota)
+    return accepted(call, task)
+
+
+def delete_resource(call: Call) -> Answer:
+    """Take a quota away."""
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        resource = operations.get_resource(tenant, call.identifier(RESOURCE, "resource"))
+        task = operations.remove_resource(work, tenant, resource)
+    return accepted(call, task)

@@ -1,0 +1,161 @@
+"""How do hosts talk to the manager over HTTP? The three calls of `cloudgate.assignment`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from cloudgate.assignment import (
+    POLL_SECONDS,
+    Document,
+    JoinRequest,
+    PollRequest,
+    Report,
+    Update,
+)
+from cloudgate.errors import (
+    CloudgateError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
+from cloudgate.manager.hosts import operations
+from cloudgate.manager.hosts.operations import Waiting
+from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.work import Manager, Work
+
+log = structlog.get_logger(__name__)
+Message = TypeVar("Message", bound=Document)
+
+BODY_LIMIT_BYTES = 1024 * 1024
+_STATUS = {InvalidRequestError: 400, NotAuthenticatedError: 401, NotFoundError: 404}
+
+
+class HostProtocol:
+    """Answers hosts."""
+
+    def __init__(self, manager: Manager, after_change: Callable[[], None]) -> None:
+        self._manager = manager
+        self._after_change = after_change
+        self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
+            "/v1/join": self._join,
+            "/v1/poll": self._poll,
+            "/v1/report": self._report,
+        }
+
+    async def respond(self, request: Request, path: str) -> Response:
+        """Answer one request below /host. Failures are JSON with a ``message``."""
+        call = self._calls.get(path)
+        try:
+            if call is None or request.method != "POST":
+                raise NotFoundError(f"The host protocol has no call {path[:200]!r}.")
+            return await call(request)
+        except CloudgateError as problem:
+            status = _STATUS.get(type(problem), 500)
+            log.warning("a host was refused", call=path[:200], reason=problem.message)
+            return JSONResponse({"message": problem.message}, status)
+
+    async def _join(self, request: Request) -> Response:
+        message = await _read(request, JoinRequest)
+
+        def join() -> Document:
+            with self._manager.changing() as work:
+                return operations.join(work, message)
+
+        return _answer(await run_in_threadpool(join))
+
+    async def _poll(self, request: Request) -> Response:
+        message = await _read(request, PollRequest)
+        operations.check_protocol(message.protocol)
+        credential = _credential(request)
+        deadline = asyncio.get_running_loop().time() + POLL_SECONDS
+        first = True
+        while True:
+            keys = await run_in_threadpool(self._keys, credential, note=first)
+            first = False
+            with self._manager.bell.listening(keys) as rung:
+                found = await run_in_threadpool(self._look, credential, message)
+                if isinstance(found, Update):
+                    return _answer(found)
+                left = deadline - asyncio.get_running_loop().time()
+                if not await _happens(rung, left):
+                    return _answer(Update())
+
+    def _keys(self, credential: str, *, note: bool) -> tuple[UUID, ...]:
+        """What this host waits for. `note`: that it was heard of is worth writing down."""
+        if not note:
+            with self._manager.reading() as work:
+                return _keys_of(operations.authenticate(work, credential))
+        with self._manager.changing() as work:
+            server = operations.authenticate(work, credential)
+            server.seen_at = work.now
+            return _keys_of(server)
+
+    def _look(self, credential: str, message: PollRequest) -> Update | Waiting:
+        with self._manager.reading() as work:
+            found = self._find(work, credential, message)
+            if isinstance(found, Waiting) or found.assignment is None:
+                return found
+        # An assignment may need a new certificate, which is kept.
+        with self._manager.changing() as work:
+            return self._find(work, credential, message)
+
+    @staticmethod
+    def _find(work: Work, credential: str, message: PollRequest) -> Update | Waiting:
+        return operations.look(work, operations.authenticate(work, credential), message)
+
+    async def _report(self, request: Request) -> Response:
+        message = await _read(request, Report)
+        credential = _credential(request)
+
+        def report() -> None:
+            with self._manager.changing() as work:
+                server = operations.authenticate(work, credential)
+                operations.take_report(work, server, message)
+
+        await run_in_threadpool(report)
+        self._after_change()
+        return Response(status_code=204)
+
+
+def _keys_of(server: ManagedServer) -> tuple[UUID, ...]:
+    return (server.id, server.backup_server_id)
+
+
+async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), max(within_seconds, 0))
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _read(request: Request, kind: type[Message]) -> Message:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_LIMIT_BYTES:
+            raise InvalidRequestError("The message is larger than any that a host sends.")
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as problem:
+        first = problem.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequestError(f"The message is malformed: {where}: {first['msg']}.") from None
+
+
+def _credential(request: Request) -> str:
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential:
+        raise NotAuthenticatedError("The header Authorization: Bearer is missing.")
+    return credential.strip()
+
+
+def _answer(document: Document) -> Response:
+    return Response(document.model_dump_json(), media_type="application/json")

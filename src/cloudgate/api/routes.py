@@ -1,0 +1,98 @@
+"""Which calls are there, and which of them does a request mean?"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cloudgate.api.call import Answer
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire.description import Described
+
+Handler = Callable[..., Answer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One call of the API."""
+
+    verb: str
+    path: str
+    """Below the root, such as ``/cloud/gateways/{id}``. Letters match in any case."""
+    handler: Handler
+    bodies: tuple[type[Described], ...] = ()
+    """Types of which the body is one; the handler gets it as its second argument."""
+    body_optional: bool = False
+    action: str | None = None
+    """Value of ``?action=`` that tells this call from others on its path."""
+    needs_session: bool = True
+
+
+@dataclass(frozen=True)
+class Match:
+    """The calls of a path, by verb, and the path's variable segments as they came."""
+
+    routes: dict[str, list[Route]]
+    variables: dict[str, str]
+
+
+@dataclass
+class _Node:
+    children: dict[str, "_Node"] = field(default_factory=dict)
+    variable: tuple[str, "_Node"] | None = None
+    routes: dict[str, list[Route]] = field(default_factory=dict)
+
+
+class Router:
+    """Finds the call of a request in time that does not depend on how many calls there are."""
+
+    def __init__(self, routes: list[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node = self._root
+        for segment in segments(route.path):
+            if segment.startswith("{"):
+                node.variable = node.variable or (segment.strip("{}"), _Node())
+                node = node.variable[1]
+            else:
+                node = node.children.setdefault(segment.lower(), _Node())
+        node.routes.setdefault(route.verb, []).append(route)
+
+    def match(self, path: str) -> Match | None:
+        """The calls of a path below the root; None when there is no such path."""
+        node = self._root
+        variables: dict[str, str] = {}
+        for segment in segments(path):
+            child = node.children.get(segment.lower())
+            if child is None and node.variable is not None:
+                name, child = node.variable
+                variables[name] = segment
+            if child is None:
+                return None
+            node = child
+        return Match(node.routes, variables) if node.routes else None
+
+
+def segments(path: str) -> list[str]:
+    """The parts of a path; doubled slashes and one at the end do not count."""
+    return [segment for segment in re.split(r"/+", path) if segment]
+
+
+def choose(routes: list[Route], action: str | None) -> Route:
+    """Of the calls of one path and verb, the one that ``?action=`` names.
+
+    Raises:
+        InvalidRequestError: there is no such action here.
+    """
+    known = {route.action: route for route in routes}
+    wanted = action.lower() if action else None
+    if wanted in known:
+        return known[wanted]
+    if None in known:
+        return known[None]
+    if wanted is None and len(routes) == 1 and routes[0].action == "create":
+        return routes[0]
+    names = ", ".join(sorted(name for name in known if name))
+    raise InvalidRequestError(f"action: found {action!r}, expected {names}.")

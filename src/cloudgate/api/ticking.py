@@ -1,0 +1,63 @@
+"""When does the manager act by itself? At deadlines, and whenever something has changed."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.manager import clockwork
+from cloudgate.manager.work import Manager
+
+log = structlog.get_logger(__name__)
+
+RENEWAL_INTERVAL = timedelta(hours=6)
+_AFTER_A_FAILURE = timedelta(seconds=5)
+
+
+class Ticking:
+    """Runs `cloudgate.manager.clockwork` when it is time."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has changed: look again."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        renewal = self._manager.clock()
+        while True:
+            self._changed.clear()
+            try:
+                if self._manager.clock() >= renewal:
+                    await run_in_threadpool(self._renew)
+                    renewal = self._manager.clock() + RENEWAL_INTERVAL
+                deadline = await run_in_threadpool(self._settle)
+            except SQLAlchemyError:
+                log.exception("could not look after the tasks; trying again soon")
+                deadline = self._manager.clock() + _AFTER_A_FAILURE
+            await self._wait_until(min(deadline or renewal, renewal))
+
+    def _settle(self) -> datetime | None:
+        with self._manager.reading() as work:
+            if not clockwork.has_open_tasks(work):
+                return None
+        with self._manager.changing() as work:
+            clockwork.settle_tasks(work)
+            work.session.flush()
+            return clockwork.next_deadline(work)
+
+    def _renew(self) -> None:
+        with self._manager.changing() as work:
+            clockwork.renew_certificates(work)
+
+    async def _wait_until(self, moment: datetime) -> None:
+        seconds = (moment - self._manager.clock()).total_seconds()
+        try:
+            await asyncio.wait_for(self._changed.wait(), max(seconds, 0.05))
+        except TimeoutError:
+            return

@@ -1,0 +1,275 @@
+"""How is Cloudgate started and stopped in one process tree? Nothing is left when it ends."""
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from cloudgate.api.server import ManagerServer, open_listener
+from cloudgate.cli.logs import log_to_stderr
+from cloudgate.errors import CloudgateError
+from cloudgate.gateway.host import host_addresses, join_host
+from cloudgate.manager.authority import (
+    Authority,
+    fingerprint,
+    open_authority,
+    server_certificate,
+)
+from cloudgate.manager.hosts.operations import expect_server, new_token
+from cloudgate.manager.passwords import generate_password
+from cloudgate.manager.servers.backup_servers import (
+    BackupServerSettings,
+    create_backup_server,
+    list_backup_servers,
+)
+from cloudgate.manager.servers.managed_servers import list_managed_servers
+from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.work import Manager
+
+__all__ = ["Options", "end_with_parent", "log_to_stderr", "run_serve", "run_up"]
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 10.0
+"""How long the host service may take to end."""
+RESTART_SECONDS = 1.0
+"""How long to wait before a host service that died is started again."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operator decides at the start."""
+
+    data: Path
+    host: str
+    port: int
+    admin_password_file: Path | None
+
+
+async def run_serve(options: Options) -> None:
+    """The manager alone, until SIGINT or SIGTERM."""
+    log_to_stderr()
+    with _locked(options.data), _opened(options) as manager:
+        password = _administrator(manager, options.admin_password_file)
+        async with _served(manager, options) as server:
+            _greet(options, password)
+            await _stopped(server)
+
+
+async def run_up(options: Options) -> None:
+    """Manager, local backup server and local managed server, until SIGINT or SIGTERM."""
+    log_to_stderr()
+    with _locked(options.data), _opened(options) as manager:
+        password = _administrator(manager, options.admin_password_file)
+        token = _local_server_token(manager)
+        async with _served(manager, options) as server:
+            url = f"https://localhost:{options.port}"
+            await join_host(options.data / "host", url, token, manager.authority.certificate_pem)
+            host = asyncio.create_task(_keep_host_running(options.data))
+            _greet(options, password)
+            try:
+                await _stopped(server)
+            finally:
+                host.cancel()
+                await asyncio.gather(host, return_exceptions=True)
+
+
+@contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """One manager for one folder."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data / "tls").mkdir(mode=0o755, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.strerror}. Choose another with --data."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CloudgateError(
+                f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
+                " another folder with --data."
+            ) from None
+        yield
+
+
+@contextmanager
+def _opened(options: Options) -> Iterator[Manager]:
+    authority = open_authority(options.data / "tls")
+    database = Database(sqlite_url(options.data / "cloudgate.db"))
+    try:
+        yield Manager(database, authority)
+    finally:
+        database.close()
+
+
+def _administrator(manager: Manager, file: Path | None) -> str | None:
+    """See to the administrator's account. Returns the password when it was generated now."""
+    if file is not None:
+        try:
+            password = file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise CloudgateError(f"Cannot read the password file {file}: {problem}.") from None
+        if not password:
+            raise CloudgateError(f"The password file {file} is empty.")
+        ensure_administrator(manager, password)
+        return None
+    if has_administrator(manager):
+        return None
+    generated = generate_password()
+    ensure_administrator(manager, generated)
+    return generated
+
+
+def _local_server_token(manager: Manager) -> str:
+    """See to the local backup server and managed server; a token for the latter to join with."""
+    with manager.changing() as work:
+        local = next((server for server in list_managed_servers(work) if server.local), None)
+        if local is not None:
+            return new_token(work, local)
+        site = next((s for s in list_backup_servers(work) if s.name == "localhost"), None)
+        if site is None:
+            settings = BackupServerSettings(
+                name="localhost", description="The backup server of this machine."
+            )
+            site = create_backup_server(work, settings)
+        _, token = expect_server(
+            work, site, socket.gethostname(), description="This machine.", local=True
+        )
+        return token
+
+
+@asynccontextmanager
+async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerServer]:
+    names = {socket.gethostname(), "localhost", *host_addresses()}
+    if options.host:
+        names.add(options.host)
+    certificate = server_certificate(options.data / "tls", manager.authority, names)
+    with open_listener(options.host, options.port) as listener:
+        server = ManagerServer(manager, listener, certificate)
+        running = asyncio.create_task(server.run())
+        try:
+            await _first(asyncio.create_task(server.listening()), running)
+            yield server
+        finally:
+            server.stop()
+            await running
+
+
+async def _first(wanted: asyncio.Task[None], running: asyncio.Task[None]) -> None:
+    """Wait for `wanted`; if `running` ends before, its failure is raised."""
+    await asyncio.wait({wanted, running}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        wanted.cancel()
+        await running
+
+
+async def _stopped(server: ManagerServer) -> None:
+    """Returns at SIGINT or SIGTERM."""
+    del server
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    _say("stopping")
+
+
+async def _keep_host_running(data: Path) -> None:
+    """Run the host service as a child, again whenever it dies; end it when cancelled."""
+    while True:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cloudgate",
+            "host",
+            "run",
+            "--with-parent",
+            "--data",
+            str(data),
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            status = await child.wait()
+        except asyncio.CancelledError:
+            await _end(child)
+            raise
+        log.warning("the host service has ended; starting it again", status=status)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    child.terminate()
+    try:
+        await asyncio.wait_for(child.wait(), STOP_SECONDS)
+    except TimeoutError:
+        log.warning("the host service did not end in time; it was killed")
+        child.kill()
+        await child.wait()
+
+
+def end_with_parent() -> None:
+    """Make the kernel end this process when the one that started it dies, however it dies."""
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _greet(options: Options, password: str | None) -> None:
+    """What the operator needs to go on."""
+    url = f"https://localhost:{options.port}"
+    _say(f"API       {url}/api/")
+    _say(f"trust     {options.data / 'tls' / 'ca.pem'}")
+    if password is not None:
+        _say("user      admin")
+        _say(f"password  {password}   (shown this once)")
+        _say("")
+        _say("Next, in another terminal:")
+        for line in _next_commands(options):
+            _say(f"  {line}")
+        _say("")
+    _say("ready")
+
+
+def _next_commands(options: Options) -> tuple[str, ...]:
+    from cloudgate.cli.settings import default_data_folder  # noqa: PLC0415
+
+    program = Path(sys.argv[0])
+    shown = (
+        str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else "cloudgate"
+    )
+    settings = ""
+    if options.data != default_data_folder():
+        settings += f"--ca {options.data / 'tls' / 'ca.pem'} "
+    if options.port != 9398:  # noqa: PLR2004  the default of the command line
+        settings += f"--url https://localhost:{options.port} "
+    return (
+        f"{shown} {settings}gateway create {socket.gethostname()}",
+        f"{shown} {settings}repository create vault --endpoint vault.example:8443"
+        " --address 127.0.0.1:8443",
+        f"{shown} {settings}tenant create acme --repository vault=100 --generate-password",
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
