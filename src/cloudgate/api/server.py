@@ -50,6 +50,7 @@ class ManagerServer:
                 ssl_certfile=certificate,
                 log_config=None,
                 access_log=False,
+                interface="asgi3",
                 lifespan="off",
                 server_header=False,
                 proxy_headers=False,
@@ -71,6 +72,10 @@ class ManagerServer:
             ticking = group.create_task(self._ticking.run())
             await self._server.serve(sockets=[self._listener])
             ticking.cancel()
+
+    def wake(self) -> None:
+        """Look after the tasks now: something that they depend on has changed."""
+        self._ticking.wake()
 
     def stop(self) -> None:
         """End `run`: requests under way may finish."""

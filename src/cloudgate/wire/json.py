@@ -14,7 +14,6 @@ from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
 from cloudgate.wire.values import to_json
 
 Type = TypeVar("Type", bound=Described)
-_NSMAP: dict[str | None, str] = {None: schema.NAMESPACE}
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
 
 
@@ -54,7 +53,7 @@ def read(body: bytes, resource_type: type[Type]) -> Type:
     root = resource_type.root()
     if not isinstance(document, dict):
         raise InvalidRequestError(f"{root}: found {_kind(document)}, expected an object.")
-    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}", nsmap=_NSMAP)
+    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}")
     try:
         _fill(node, document, resource_type, root)
     except ValueError:

@@ -1,8 +1,11 @@
 """Is this what the API calls a valid body? Checks against the schema, and says in words why not."""
 
 import re
+import threading
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from lxml import etree
 
@@ -36,9 +39,14 @@ def schema_bytes() -> bytes:
     return files("cloudgate.wire").joinpath("schema.xsd").read_bytes()
 
 
-@cache
-def _schema() -> etree.XMLSchema:
-    return etree.XMLSchema(etree.fromstring(schema_bytes()))
+class _Schemas(threading.local):
+    """One compiled schema for each thread: it keeps the errors of its last check."""
+
+    def __init__(self) -> None:
+        self.schema = etree.XMLSchema(etree.fromstring(schema_bytes()))
+
+
+_schemas = _Schemas()
 
 
 @cache
@@ -50,7 +58,7 @@ def _expectations() -> dict[str, str]:
         for simple in tree.iter(f"{XSD}simpleType")
     }
     return {
-        node.attrib["name"]: text
+        str(node.attrib["name"]): text
         for node in tree.iter(f"{XSD}element", f"{XSD}attribute")
         if (text := words.get(node.get("type")))
     }
@@ -62,12 +70,13 @@ def check(root: etree._Element, *, with_lines: bool) -> None:
     Raises:
         InvalidRequestError: naming the element, what was found, what was expected, and the line.
     """
-    schema = _schema()
+    schema = _schemas.schema
     if schema.validate(root):
         return
-    errors = list(schema.error_log)
-    first_line = errors[0].line
-    texts = [error.message for error in errors if error.line == first_line]
+    log: Iterable[Any] = schema.error_log  # type: ignore[assignment]  # the stubs lack __iter__
+    errors = [(entry.line, entry.message) for entry in log]
+    first_line = errors[0][0]
+    texts = [message for line, message in errors if line == first_line]
     where = f" (line {first_line})" if with_lines else ""
     raise InvalidRequestError(f"{_explain(texts)}{where}.")
 

@@ -1,0 +1,24 @@
+"""What do tests of several rooms share?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.host import ScriptedHost
+from tests.support.manager import RunningManager, running_manager
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RunningManager]:
+    """A manager with one backup server, for one test."""
+    with running_manager(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def host(running: RunningManager) -> Iterator[ScriptedHost]:
+    """A managed server gw1.example that has joined."""
+    joined = ScriptedHost(running)
+    yield joined
+    joined.close()

@@ -1,0 +1,121 @@
+"""A managed server whose host service does what the test says, over the real protocol."""
+
+import socket
+from uuid import UUID
+
+import httpx2
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloudgate.assignment import (
+    Assignment,
+    GatewayState,
+    HostFacts,
+    JoinAnswer,
+    JoinRequest,
+    PollRequest,
+    Report,
+    Update,
+)
+from cloudgate.manager.hosts.operations import expect_server
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from tests.support.manager import RunningManager
+
+
+def public_key_pem() -> str:
+    """The public half of a new key pair."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+class ScriptedHost:
+    """A host that has joined. It polls and reports when the test says so."""
+
+    def __init__(
+        self,
+        running: RunningManager,
+        name: str = "gw1.example",
+        addresses: tuple[str, ...] = ("192.0.2.10", "127.0.0.1"),
+        *,
+        local: bool = False,
+    ) -> None:
+        self.name = name
+        self.facts = HostFacts(
+            host_name=name,
+            addresses=addresses,
+            platform="Linux",
+            version="0.1.0",
+            envoy_version="1.40.0",
+            public_key_pem=public_key_pem(),
+        )
+        with running.manager.changing() as work:
+            site = list_backup_servers(work)[0]
+            _, self.token = expect_server(work, site, name, local=local)
+        self.client = httpx2.Client(
+            base_url=f"{running.url}/host/v1", verify=running.context, timeout=60
+        )
+        self.joined: JoinAnswer = self.join(self.token)
+        self.client.headers["Authorization"] = f"Bearer {self.joined.credential}"
+        self.assignment: Assignment | None = None
+        self.directory_revision = 0
+        self.update = Update()
+
+    @property
+    def server_id(self) -> UUID:
+        """The managed server that this is."""
+        return self.joined.server_id
+
+    def join(self, token: str) -> JoinAnswer:
+        """Join with a token."""
+        request = JoinRequest(token=token, facts=self.facts)
+        answer = self.client.post("/join", content=request.model_dump_json()).raise_for_status()
+        return JoinAnswer.model_validate_json(answer.content)
+
+    def poll(self) -> Update:
+        """Wait for news and take them in."""
+        known = self.assignment.revision if self.assignment else None
+        request = PollRequest(
+            assignment_revision=known, directory_revision=self.directory_revision
+        )
+        answer = self.client.post("/poll", content=request.model_dump_json()).raise_for_status()
+        self.update = Update.model_validate_json(answer.content)
+        if self.update.assignment is not None:
+            self.assignment = self.update.assignment
+        if self.update.directory is not None:
+            self.directory_revision = self.update.directory.revision
+        return self.update
+
+    def report(
+        self,
+        state: GatewayState = GatewayState.LISTENING,
+        reason: str = "",
+        *,
+        revision: int | None = None,
+        live_tunnels: int = 0,
+    ) -> httpx2.Response:
+        """Say how far this host has come."""
+        current = self.assignment.revision if self.assignment else 0
+        report = Report(
+            assignment_revision=current if revision is None else revision,
+            directory_revision=self.directory_revision,
+            state=state,
+            reason=reason,
+            live_tunnels=live_tunnels,
+        )
+        return self.client.post("/report", content=report.model_dump_json())
+
+    def obey(self, state: GatewayState = GatewayState.LISTENING, reason: str = "") -> None:
+        """Take in what is wanted, and report."""
+        self.poll()
+        self.report(state, reason).raise_for_status()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.client.close()
+
+
+def own_host_name() -> str:
+    """The name of this machine."""
+    return socket.gethostname()

@@ -1,0 +1,121 @@
+"""How does a test run a manager? In a thread of its own, with its real port, over HTTPS."""
+
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from cloudgate.api.server import ManagerServer, open_listener
+from cloudgate.manager.authority import open_authority, server_certificate
+from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
+from cloudgate.manager.sessions.accounts import ensure_administrator
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.work import Manager
+
+PASSWORD = "correct horse battery staple"
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass
+class Clock:
+    """The manager's clock, which a test may put forward."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class RunningManager:
+    """A manager that answers."""
+
+    manager: Manager
+    url: str
+    ca_file: Path
+    clock: Clock
+    wake: Callable[[], None]
+    clients: ExitStack = field(default_factory=ExitStack)
+    """Closed before the manager is."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What a client that trusts this manager verifies with."""
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
+    def client(self, **headers: str) -> httpx2.Client:
+        """A client without a logon session."""
+        return self.clients.enter_context(
+            httpx2.Client(base_url=f"{self.url}/api", verify=self.context, headers=headers)
+        )
+
+    def logged_on(self, accept: str = "application/json") -> httpx2.Client:
+        """A client with a logon session, in the cookie."""
+        client = self.client(Accept=accept)
+        client.post("/sessionMngr/?v=latest", auth=("admin", PASSWORD)).raise_for_status()
+        return client
+
+
+def finished(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
+    """The task of a 202 answer, once it is finished."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found: dict[str, Any] = client.get(task["Href"]).raise_for_status().json()
+        if found["State"] == "Finished":
+            return found
+        threading.Event().wait(0.02)
+    raise AssertionError(f"The task did not end: {task}")
+
+
+@contextmanager
+def running_manager(folder: Path, *, site: str | None = "localhost") -> Iterator[RunningManager]:
+    """A manager on an empty or existing data folder, with a backup server of that name."""
+    authority = open_authority(folder)
+    database = Database(sqlite_url(folder / "cloudgate.db"))
+    clock = Clock()
+    manager = Manager(database, authority, clock=clock)
+    ensure_administrator(manager, PASSWORD)
+    if site is not None:
+        with manager.changing() as work:
+            create_backup_server(work, BackupServerSettings(name=site))
+    listener = open_listener("127.0.0.1", 0)
+    certificate = server_certificate(folder, authority, ["localhost", "127.0.0.1"])
+    started: list[Any] = []
+    ready = threading.Event()
+
+    async def serve() -> None:
+        server = ManagerServer(manager, listener, certificate)
+        started.extend((server, asyncio.get_running_loop()))
+        running = asyncio.create_task(server.run())
+        await server.listening()
+        ready.set()
+        await running
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    if not ready.wait(PATIENCE_SECONDS):
+        raise AssertionError("The manager did not start.")
+    server, loop = started
+    started_manager = RunningManager(
+        manager=manager,
+        url=f"https://localhost:{listener.getsockname()[1]}",
+        ca_file=folder / "ca.pem",
+        clock=clock,
+        wake=lambda: loop.call_soon_threadsafe(server.wake),
+    )
+    try:
+        with started_manager.clients:
+            yield started_manager
+    finally:
+        loop.call_soon_threadsafe(server.stop)
+        thread.join(PATIENCE_SECONDS)
+        listener.close()
+        database.close()
