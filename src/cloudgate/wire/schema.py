@@ -30,6 +30,10 @@ _BAD_VALUE = re.compile(
     r"is greater|exceeds|must)",
     re.DOTALL,
 )
+_BAD_LENGTH = re.compile(
+    r"Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: "
+    r"\[facet '\w+'\] The value has a length of '(?P<length>\d+)'"
+)
 _SHOWN_CHARACTERS = 100
 
 
@@ -109,9 +113,16 @@ def _explain_bad_value(match: re.Match[str]) -> str:
     return f"{name}: found {shorten(match['found'])}, expected {expected}"
 
 
+def _explain_bad_length(match: re.Match[str]) -> str:
+    name = match["attribute"] or _QUALIFIED.sub("", match["element"])
+    expected = _expectations().get(name, "a value of another length")
+    return f"{name}: found {match['length']} characters, expected {expected}"
+
+
 _EXPLANATIONS = (
     (_NOT_EXPECTED, _explain_not_expected),
     (_MISSING, _explain_missing),
+    (_BAD_LENGTH, _explain_bad_length),
     (_BAD_VALUE, _explain_bad_value),
 )
 

@@ -1,0 +1,194 @@
+"""Logging on and off, as programs that others wrote do it."""
+
+import base64
+import re
+from datetime import timedelta
+
+import httpx2
+import pytest
+from lxml import etree
+
+from tests.support.manager import PASSWORD, RunningManager
+
+NS = {"v": "http://www.veeam.com/ent/v1.0"}
+HEADER = "X-RestSvcSessionId"
+
+
+def log_on(client: httpx2.Client, path: str = "/sessionMngr/?v=v1_7") -> httpx2.Response:
+    answer = client.post(path, auth=("admin", PASSWORD))
+    client.cookies.clear()
+    return answer
+
+
+def test_logon_answers_with_session_token_location_and_cookie(running: RunningManager) -> None:
+    client = running.client()
+    answer = log_on(client)
+    assert answer.status_code == 201
+    root = etree.fromstring(answer.content)
+    session_id = root.findtext("v:SessionId", namespaces=NS)
+    assert session_id is not None
+    token = base64.b64encode(session_id.encode()).decode()
+    assert answer.headers[HEADER] == token
+    assert answer.headers["Set-Cookie"] == f"{HEADER}={token}; Path=/api"
+    assert answer.headers["Location"] == f"{running.url}/api/logonSessions/{session_id}"
+    assert root.findtext("v:UserName", namespaces=NS) == "admin"
+    rels = [link.get("Rel") for link in root.iterfind("v:Links/v:Link", NS)]
+    assert rels.count("Delete") == 1
+    assert rels[-1] == "Delete"
+
+
+def test_logon_in_json_has_its_links(running: RunningManager) -> None:
+    answer = log_on(running.client(Accept="application/json"))
+    assert list(answer.json()) == ["UserName", "SessionId", "Links", "Href", "Type"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/sessionMngr",
+        "/api/sessionMngr/",
+        "/api//sessionMngr",
+        "/API/SessionMngr/",
+        "/api/sessionMngr/?v=latest",
+        "/api/sessionMngr/?v=v1_1",
+        "/api/sessionMngr/?V=V1_4&x=y",
+    ],
+)
+def test_logon_takes_every_spelling_that_clients_use(running: RunningManager, path: str) -> None:
+    assert log_on(running.client(), running.url + path).status_code == 201
+
+
+def test_logon_takes_any_content_type_without_a_body(running: RunningManager) -> None:
+    client = running.client()
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "application/json"):
+        answer = client.post(
+            "/sessionMngr", auth=("admin", PASSWORD), headers={"Content-Type": kind}
+        )
+        assert answer.status_code == 201
+
+
+def test_an_unknown_version_is_refused(running: RunningManager) -> None:
+    assert log_on(running.client(), "/sessionMngr/?v=v9").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Bearer x"},
+        {"Authorization": "Basic " + base64.b64encode(b"admin:wrong").decode()},
+        {"Authorization": "Basic " + base64.b64encode(b"nobody:wrong").decode()},
+        {"Authorization": "Basic " + base64.b64encode("ädmin:wröng".encode("latin-1")).decode()},
+    ],
+)
+def test_a_wrong_logon_is_401_and_asks_for_basic(
+    running: RunningManager, headers: dict[str, str]
+) -> None:
+    answer = running.client().post("/sessionMngr/?v=v1_7", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Basic Realm=RestSvc"
+    assert b'StatusCode="401"' in answer.content
+    assert HEADER not in answer.headers
+
+
+def test_the_token_is_taken_from_header_or_cookie_and_the_cookie_wins(
+    running: RunningManager,
+) -> None:
+    client = running.client()
+    good = log_on(client).headers[HEADER]
+    bad = base64.b64encode(b"29e5d158-1f58-44bc-bbaa-2752d787a91d").decode()
+    for headers, status in [
+        ({HEADER: good}, 200),
+        ({HEADER.upper(): good}, 200),
+        ({"Cookie": f"{HEADER}={good}"}, 200),
+        ({"Cookie": f"{HEADER}={good}", HEADER: bad}, 200),
+        ({"Cookie": f"{HEADER}={bad}", HEADER: good}, 401),
+        ({HEADER: bad}, 401),
+        ({HEADER: "nonsense"}, 401),
+        ({}, 401),
+    ]:
+        assert client.get("/backupServers", headers=headers).status_code == status
+
+
+def test_authorization_on_later_requests_does_no_harm(running: RunningManager) -> None:
+    client = running.logged_on()
+    assert client.get("/tasks", auth=("somebody", "else")).status_code == 200
+
+
+def test_a_session_ends_after_fifteen_minutes_without_a_request(running: RunningManager) -> None:
+    client = running.logged_on()
+    for _ in range(3):
+        running.clock.ahead += timedelta(minutes=14, seconds=50)
+        assert client.get("/tasks").status_code == 200
+    running.clock.ahead += timedelta(minutes=15, seconds=31)
+    answer = client.get("/tasks")
+    assert answer.status_code == 401
+    assert "15 minutes" in answer.json()["Message"]
+
+
+def test_a_session_is_listed_shown_and_ended(running: RunningManager) -> None:
+    client = running.logged_on()
+    sessions = client.get("/logonSessions").json()["LogonSessions"]
+    assert len(sessions) == 1
+    session = sessions[0]
+    assert client.get(session["Href"]).json() == session
+    assert client.delete(session["Href"]).status_code == 204
+    assert client.get("/tasks").status_code == 401
+
+
+def test_the_root_lists_the_versions_and_needs_no_session(running: RunningManager) -> None:
+    for path in ("/api", "/api/", "/Api/"):
+        answer = running.client(Accept="application/json").get(running.url + path)
+        assert answer.status_code == 200
+        root = answer.json()
+        names = [found["Name"] for found in root["SupportedVersions"]["SupportedVersions"]]
+        assert names == ["v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7"]
+        assert root["Links"][1]["Href"] == f"{running.url}/api/sessionMngr/?v=latest"
+        assert (root["Href"], root["Type"]) == (None, None)
+
+
+def test_the_schema_is_published(running: RunningManager) -> None:
+    answer = running.client().get("/schema")
+    assert answer.headers["Content-Type"].startswith("application/xml")
+    assert etree.XMLSchema(etree.fromstring(answer.content)) is not None
+
+
+def test_hrefs_lead_back_by_the_name_that_the_client_used(running: RunningManager) -> None:
+    port = running.url.rpartition(":")[2]
+    answer = running.client().get(f"https://127.0.0.1:{port}/api/")
+    hrefs = re.findall(r'Href="([^"]+)"', answer.text)
+    assert hrefs
+    assert all(href.startswith(f"https://127.0.0.1:{port}/api/") for href in hrefs)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/xml"),
+        ("application/xml", "application/xml"),
+        ("application/json", "application/json"),
+        ("Application/JSON; charset=utf-8", "application/json"),
+        ("application/xml, text/xml, application/json", "application/xml"),
+        ("text/html, application/json", "application/json"),
+        ("text/html", "application/xml"),
+    ],
+)
+def test_the_answer_is_in_the_form_that_accept_names_first(
+    running: RunningManager, accept: str, kind: str
+) -> None:
+    answer = running.client().get("/", headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == kind
+    assert not answer.content.startswith(b"\xef\xbb\xbf")
+
+
+def test_a_password_never_comes_back(running: RunningManager) -> None:
+    client = running.logged_on()
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "s3cret-s3cret"}).json()
+    del task
+    for path in ("/cloud/tenants?format=Entity", "/tasks", "/logonSessions"):
+        text = client.get(path).text
+        assert "s3cret" not in text
+        assert PASSWORD not in text
+        assert "argon2" not in text
