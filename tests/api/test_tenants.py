@@ -1,0 +1,276 @@
+"""Tenants and their quotas, and what gateways learn of them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from cloudgate.assignment import Tenant
+from cloudgate.manager.passwords import matches
+from tests.support.host import ScriptedHost
+from tests.support.manager import RunningManager, finished
+
+
+@pytest.fixture
+def client(running: RunningManager) -> Iterator[httpx2.Client]:
+    yield running.logged_on()
+
+
+def add_repository(client: httpx2.Client, name: str = "vault", **more: str) -> str:
+    spec = {"Name": name, "Endpoint": f"{name}.example:8443", **more}
+    return str(client.post("/repositories", json=spec).raise_for_status().json()["UID"])
+
+
+def quota(uid: str, name: str = "Cloud Repository", quota_mb: int = 307200) -> dict[str, Any]:
+    return {"Name": name, "RepositoryUid": uid, "QuotaMb": quota_mb}
+
+
+def add_tenant(client: httpx2.Client, name: str = "acme", **more: Any) -> dict[str, Any]:
+    answer = client.post("/cloud/tenants", json={"Name": name, "Password": "s3cret", **more})
+    assert answer.status_code == 202, answer.text
+    task = finished(client, answer.json())
+    assert task["Result"] == {"Success": True, "Message": "Ok"}
+    assert task["Links"][1]["Name"] == name
+    entity: dict[str, Any] = client.get(task["Links"][1]["Href"]).raise_for_status().json()
+    return entity
+
+
+def known_to(host: ScriptedHost) -> dict[str, Tenant]:
+    """The tenants in the host's newest news."""
+    directory = host.poll().directory
+    assert directory is not None
+    return {tenant.name: tenant for tenant in directory.tenants}
+
+
+def test_a_tenant_is_made_with_every_setting(client: httpx2.Client) -> None:
+    uid = add_repository(client)
+    tenant = add_tenant(
+        client,
+        "ABC Company",
+        Description="First",
+        Enabled=True,
+        LeaseExpirationDate="2099-12-31T00:00:00",
+        Resources={"BackupResources": [quota(uid)]},
+        ThrottlingEnabled=True,
+        ThrottlingSpeedLimit=20,
+        ThrottlingSpeedUnit="Mbps",
+        MaxConcurrentTasks=2,
+        TenantType="Standalone",
+    )
+    assert tenant["Name"] == "ABC Company"
+    assert tenant["Password"] == ""
+    assert tenant["LeaseOptions"] == {"Enabled": True, "ExpirationDate": "2099-12-31T00:00:00Z"}
+    granted = tenant["Resources"]["CloudTenantResources"]
+    assert [(r["RepositoryQuota"]["DisplayName"], r["RepositoryQuota"]["Quota"]) for r in granted] == [
+        ("Cloud Repository", 307200)
+    ]
+    assert granted[0]["Links"] is None
+    assert (tenant["ThrottlingSpeedLimit"], tenant["ThrottlingSpeedUnit"]) == (20, "Mbps")
+    assert [link["Rel"] for link in tenant["Links"]] == [
+        "Up",
+        "Alternate",
+        "Edit",
+        "Down",
+        "Create",
+        "Delete",
+    ]
+
+
+def test_a_tenant_is_made_by_the_xml_of_the_published_order(client: httpx2.Client) -> None:
+    uid = add_repository(client)
+    body = (
+        '<CreateCloudTenantSpec xmlns="http://www.veeam.com/ent/v1.0"><Name>Xml</Name>'
+        "<Description/><Password>p</Password><Enabled>1</Enabled>"
+        "<LeaseExpirationDate>2099-12-31T00:00:00Z</LeaseExpirationDate><Resources><BackupResource>"
+        f"<Name>q</Name><RepositoryUid>{uid} </RepositoryUid><QuotaMb>1024</QuotaMb>"
+        "<WanAcceleratorUid/></BackupResource></Resources>"
+        "<ThrottlingEnabled>False</ThrottlingEnabled><PublicIpCount>0</PublicIpCount>"
+        "<MaxConcurrentTasks>2</MaxConcurrentTasks><TenantType>Standalone</TenantType>"
+        "</CreateCloudTenantSpec>"
+    )
+    answer = client.post(
+        "/cloud/tenants", content=body, headers={"Content-Type": "application/xml"}
+    )
+    assert finished(client, answer.json())["Result"]["Success"] is True
+
+
+def test_an_entity_that_was_read_can_be_sent_back_whole_and_keeps_its_password(
+    client: httpx2.Client, host: ScriptedHost
+) -> None:
+    uid = add_repository(client)
+    tenant = add_tenant(client, Resources={"BackupResources": [quota(uid)]})
+    before = known_to(host)["acme"]
+    answer = client.put(tenant["Href"], json={**tenant, "Description": "Again"})
+    assert answer.status_code == 202
+    assert finished(client, answer.json())["Operation"] == "EditCloudTenant"
+    as_xml = client.get(tenant["Href"], headers={"Accept": "application/xml"}).content
+    answer = client.put(
+        tenant["Href"], content=as_xml, headers={"Content-Type": "application/xml"}
+    )
+    finished(client, answer.json())
+    assert client.get(tenant["Href"]).json() == {**tenant, "Description": "Again"}
+    assert known_to(host)["acme"] == before
+
+
+def test_a_put_may_hold_one_element_only(client: httpx2.Client, host: ScriptedHost) -> None:
+    tenant = add_tenant(client)
+    finished(client, client.put(tenant["Href"], json={"Password": "other"}).json())
+    assert client.get(tenant["Href"]).json() == tenant
+    known = known_to(host)["acme"]
+    assert matches(known.password_hash, "other")
+    assert not matches(known.password_hash, "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"LeaseExpirationDate": "2098-01-02T03:04:05+02:00"}, datetime(2098, 1, 2, 1, 4, 5, tzinfo=UTC)),
+        (
+            {"LeaseOptions": {"Enabled": True, "ExpirationDate": "2098-01-02T00:00:00Z"}},
+            datetime(2098, 1, 2, tzinfo=UTC),
+        ),
+        ({"LeaseOptions": {"Enabled": False}}, None),
+        ({"Description": "x"}, datetime(2099, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_lease_is_set_by_either_element(
+    client: httpx2.Client, host: ScriptedHost, change: dict[str, Any], expected: datetime | None
+) -> None:
+    tenant = add_tenant(client, LeaseExpirationDate="2099-01-01T00:00:00Z")
+    finished(client, client.put(tenant["Href"], json=change).json())
+    assert known_to(host)["acme"].expires_at == expected
+
+
+def test_gateways_learn_the_targets_that_a_tenant_may_reach(
+    client: httpx2.Client, host: ScriptedHost
+) -> None:
+    uid = add_repository(client, "Vault", Address="10.0.0.5:9000")
+    add_repository(client, "other")
+    tenant = add_tenant(client, Resources={"BackupResources": [quota(uid)]})
+    targets = {(t.endpoint, t.address) for t in known_to(host)["acme"].targets}
+    assert targets == {
+        ("vault.example:8443", "10.0.0.5:9000"),
+        ("localhost:9392", "localhost:9392"),
+    }
+    assert client.put(f"/repositories/{uid}", json={"Address": "10.0.0.6:9000"}).status_code == 204
+    assert ("vault.example:8443", "10.0.0.6:9000") in {
+        (t.endpoint, t.address) for t in known_to(host)["acme"].targets
+    }
+    resource = client.get(f"{tenant['Href'].partition('?')[0]}/resources").json()
+    href = resource["CloudTenantResources"][0]["Href"]
+    finished(client, client.delete(href).json())
+    assert [t.endpoint for t in known_to(host)["acme"].targets] == ["localhost:9392"]
+
+
+def test_a_change_sends_the_change_and_not_the_directory(
+    client: httpx2.Client, host: ScriptedHost
+) -> None:
+    for name in ("one", "two", "three"):
+        add_tenant(client, name)
+    assert set(known_to(host)) == {"one", "two", "three"}
+    four = add_tenant(client, "four")
+    change = host.poll().directory
+    assert change is not None
+    assert [tenant.name for tenant in change.tenants] == ["four"]
+    assert change.from_revision > 0
+    finished(client, client.delete(four["Href"]).json())
+    change = host.poll().directory
+    assert change is not None
+    assert (change.tenants, [str(gone) for gone in change.removed]) == (
+        (),
+        [four["UID"].rpartition(":")[2]],
+    )
+
+
+def test_a_tenants_task_waits_for_the_gateways_of_its_site(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = client.post(
+        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
+    )
+    host.obey()
+    finished(client, gateway.json())
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
+    running.wake()
+    assert client.get(task["Href"]).json()["State"] == "Running"
+    host.obey()
+    assert finished(client, task)["Result"] == {"Success": True, "Message": "Ok"}
+    late = client.post("/cloud/tenants", json={"Name": "late", "Password": "p"}).json()
+    running.clock.ahead = timedelta(minutes=1)
+    running.wake()
+    message = finished(client, late)["Result"]["Message"]
+    assert message == "Ok. Not reached yet, and told as soon as they are there: gw1.example."
+
+
+def test_a_deleted_tenant_is_gone(client: httpx2.Client) -> None:
+    tenant = add_tenant(client)
+    task = finished(client, client.delete(f"{tenant['Href']}&includeBackups=true").json())
+    assert (task["Operation"], len(task["Links"])) == ("DeleteCloudTenant", 1)
+    assert client.get(tenant["Href"]).status_code == 404
+    add_tenant(client)
+
+
+def test_a_quota_is_added_shown_and_removed(client: httpx2.Client) -> None:
+    tenant = add_tenant(client)
+    resources = f"{tenant['Href'].partition('?')[0]}/resources"
+    task = client.post(resources, json={**quota(add_repository(client)), "WanAcceleratorUid": ""})
+    done = finished(client, task.json())
+    assert done["Operation"] == "CreateCloudTenantResource"
+    related = done["Links"][1]
+    assert (related["Type"], related["Name"]) == ("CloudTenantResource", "acme")
+    resource = client.get(related["Href"]).json()
+    assert [(link["Rel"], link["Type"]) for link in resource["Links"]] == [
+        ("Delete", "CloudTenantResource"),
+        ("Up", "CloudTenant"),
+        ("Up", "BackupServer"),
+    ]
+    assert client.get(resources).json()["CloudTenantResources"] == [resource]
+    gone = finished(client, client.delete(related["Href"]).json())
+    assert gone["Operation"] == "DeleteCloudTenantResource"
+    assert client.get(related["Href"]).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"Name": "ACME"}, 400, "A tenant named acme is there already"),
+        ({"Name": "a/b"}, 400, "'/'"),
+        ({"Name": "ends."}, 400, "ends with a dot"),
+        ({"Name": "LPT1"}, 400, "reserved"),
+        ({"Name": ""}, 400, "Name"),
+        ({"Name": "x" * 129}, 400, "Name"),
+        ({"TenantType": "VCD"}, 400, "Standalone"),
+        ({"LeaseExpirationDate": "tomorrow"}, 400, "LeaseExpirationDate"),
+        ({"LeaseExpirationDate": "2023-02-30T00:00:00Z"}, 400, "LeaseExpirationDate"),
+        ({"LeaseExpirationDate": "9999-12-31T23:59:59-05:00"}, 400, "LeaseExpirationDate"),
+        ({"Resources": {"BackupResources": [quota("x")]}}, 400, "RepositoryUid"),
+        (
+            {"Resources": {"BackupResources": [quota("29e5d158-1f58-44bc-bbaa-2752d787a91d")]}},
+            404,
+            "no repository",
+        ),
+        (
+            {"Resources": {"BackupResources": [quota("29e5d158-1f58-44bc-bbaa-2752d787a91d", "q", 1023)]}},
+            400,
+            "at least 1024 MB",
+        ),
+        ({"MaxConcurrentTasks": -1}, 400, "MaxConcurrentTasks"),
+    ],
+)
+def test_what_cannot_be_a_tenant_is_refused_with_the_reason(
+    client: httpx2.Client, change: dict[str, Any], status: int, words: str
+) -> None:
+    add_tenant(client, "acme")
+    answer = client.post("/cloud/tenants", json={"Name": "other", **change})
+    assert (answer.status_code, words in answer.json()["Message"]) == (status, True), answer.text
+    assert len(client.get("/cloud/tenants").json()["Refs"]) == 1
+    assert len(client.get("/tasks").json()["Tasks"]) == 1
+
+
+def test_two_quotas_on_one_repository_are_refused(client: httpx2.Client) -> None:
+    uid = add_repository(client)
+    two = {"BackupResources": [quota(uid, "a"), quota(uid, "b")]}
+    answer = client.post("/cloud/tenants", json={"Name": "acme", "Resources": two})
+    assert (answer.status_code, client.get("/cloud/tenants").json()) == (400, {"Refs": []})
