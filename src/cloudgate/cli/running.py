@@ -17,7 +17,8 @@ import structlog
 from cloudgate.api.server import ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
 from cloudgate.errors import CloudgateError
-from cloudgate.gateway.host import host_addresses, join_host
+from cloudgate.gateway.facts import host_addresses
+from cloudgate.gateway.host import join_host
 from cloudgate.manager.authority import (
     Authority,
     fingerprint,
