@@ -1,0 +1,176 @@
+"""The rules of the domains, which are pure functions."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import GatewayState
+from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.manager import identifiers
+from cloudgate.manager.authority import LEAF_LIFE, RENEW_BEFORE, open_authority, still_good
+from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.gateways.settle import Outcome, outcome
+from cloudgate.manager.repositories.rules import join_service, service
+from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
+from cloudgate.manager.work import next_revision
+from tests.support.host import public_key_pem
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("settings", "port", "addresses"),
+    [
+        (GatewaySettings(description=""), 6180, ()),
+        (GatewaySettings(description="", external_ip="192.0.2.1"), 6180, ("192.0.2.1",)),
+        (GatewaySettings(description="", external_ip="2001:db8::1"), 6180, ("2001:db8::1",)),
+        (GatewaySettings(description="", external_ip="gate.example"), 6180, ()),
+        (
+            GatewaySettings(
+                description="", network_mode="NAT", external_ip="192.0.2.1", internal_port=7000
+            ),
+            7000,
+            (),
+        ),
+    ],
+)
+def test_where_a_gateway_listens(
+    settings: GatewaySettings, port: int, addresses: tuple[str, ...]
+) -> None:
+    assert rules.listening_port(settings) == port
+    assert rules.listening_addresses(settings) == addresses
+
+
+@pytest.mark.parametrize(
+    ("given_ip", "name", "shown"),
+    [
+        (None, "gw1.example", "192.0.2.10"),
+        (None, "10.0.0.1", "10.0.0.1"),
+        (None, "10.9.9.9", "192.0.2.10"),
+        ("gate.example", "gw1.example", "gate.example"),
+    ],
+)
+def test_the_shown_address_is_the_one_that_tenants_see(
+    given_ip: str | None, name: str, shown: str
+) -> None:
+    settings = GatewaySettings(description="", external_ip=given_ip)
+    addresses = ("192.0.2.10", "10.0.0.1", "127.0.0.1")
+    assert rules.shown_external_ip(settings, name, addresses) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("[2001:DB8::1]", "2001:db8::1"),
+        (" gate.example ", "gate.example"),
+        ("gate_1.example", "gate_1.example"),
+    ],
+)
+def test_an_external_address_is_an_address_or_a_name(text: str, expected: str) -> None:
+    assert rules.host_name_or_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["1.2.3", "1.2.3.4.5", "a b", "-a.example", "a..b", "::", "224.0.0.1", "x" * 64, "a:1"]
+)
+def test_what_is_neither_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="ExternalIp"):
+        rules.host_name_or_address(text)
+
+
+@given(
+    st.sampled_from(list(GatewayState)), st.booleans(), st.booleans()
+)
+def test_a_report_is_done_only_in_the_state_that_was_wanted(
+    state: GatewayState, removing: bool, enabled: bool
+) -> None:
+    found = outcome(state, removing=removing, enabled=enabled)
+    goal = (
+        GatewayState.ABSENT
+        if removing
+        else GatewayState.LISTENING
+        if enabled
+        else GatewayState.CLOSED
+    )
+    assert (found is Outcome.DONE) == (state is goal)
+    assert (found is Outcome.FAILED) == (state is GatewayState.FAILED)
+
+
+@given(st.integers(0, 2**50), st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)))
+def test_a_revision_only_grows_and_is_new_after_an_older_database_came_back(
+    previous: int, now: datetime
+) -> None:
+    moment = now.replace(tzinfo=UTC)
+    assert next_revision(previous, moment) > previous
+    assert next_revision(0, moment + timedelta(seconds=1)) > next_revision(0, moment)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Vault.Example.:8443", "vault.example:8443"),
+        ("10.0.0.1:1", "10.0.0.1:1"),
+        ("[::1]:080", "[::1]:80"),
+    ],
+)
+def test_a_service_is_host_and_port_in_their_usual_form(text: str, expected: str) -> None:
+    assert service(text, "Endpoint") == expected
+
+
+def test_a_service_of_an_address_has_brackets() -> None:
+    assert join_service("2001:DB8::1", 9392) == "[2001:db8::1]:9392"
+    assert join_service("Site.", 1) == "site:1"
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_tenants_name_is_taken_or_refused_with_a_reason(name: str) -> None:
+    try:
+        taken = tenant_name(name)
+    except InvalidRequestError as refused:
+        assert refused.message.startswith("Name: ")
+    else:
+        assert not set(taken) & set(FORBIDDEN_CHARACTERS)
+        assert taken == name.strip()
+
+
+def test_a_uid_leads_to_its_id_and_another_types_does_not() -> None:
+    guid = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
+    for text in (guid, guid.upper(), f"urn:veeam:CloudGateway:{guid}", f" {guid}\n"):
+        assert str(identifiers.parse(text, "CloudGateway")) == guid
+    for text in ("", guid[:-1], guid.replace("-", ""), f"urn:veeam:CloudTenant:{guid}", "x" * 36):
+        with pytest.raises(InvalidRequestError):
+            identifiers.parse(text, "CloudGateway")
+
+
+def test_a_certificate_is_renewed_for_other_names_another_key_and_in_time(tmp_path: Path) -> None:
+    authority = open_authority(tmp_path)
+    key = public_key_pem()
+    names = ("gw1.example", "192.0.2.10")
+    chain = authority.issue(key, names, NOW)
+    assert still_good(chain, key, names, NOW)
+    assert not still_good("", key, names, NOW)
+    assert not still_good(chain, public_key_pem(), names, NOW)
+    assert not still_good(chain, key, (*names, "gate.example"), NOW)
+    assert not still_good(chain, key, names, NOW + LEAF_LIFE - RENEW_BEFORE)
+    leaf, root = x509.load_pem_x509_certificates(chain.encode())
+    leaf.verify_directly_issued_by(root)
+
+
+def test_the_authority_stays_the_same_and_its_key_is_the_owners_alone(tmp_path: Path) -> None:
+    first = open_authority(tmp_path)
+    assert open_authority(tmp_path).certificate == first.certificate
+    assert (tmp_path / "ca.key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "ca.pem").write_text("damaged")
+    with pytest.raises(CloudgateError, match="damaged"):
+        open_authority(tmp_path)
+
+
+def test_a_public_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CloudgateError, match="public key"):
+        open_authority(tmp_path).issue("nonsense", ("a",), NOW)

@@ -1,0 +1,55 @@
+"""The database moves forward from every released revision, and ends as the models say."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect
+
+from cloudgate.manager.storage.database import REVISIONS, Database, migrate, sqlite_url
+from cloudgate.manager.storage.tables import Account, Base, LogonSession
+
+RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_every_released_revision_moves_forward_to_the_newest(
+    tmp_path: Path, revision: str
+) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    with engine.connect() as connection:
+        migrate(connection, revision)
+        migrate(connection)
+        assert MigrationContext.configure(connection).get_current_revision() == RELEASED[0]
+    engine.dispose()
+
+
+def test_a_migrated_database_is_what_the_models_say(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "new.db"))
+    with engine.connect() as connection:
+        migrate(connection)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
+    engine.dispose()
+
+
+def test_a_time_keeps_its_moment_whatever_zone_it_came_in(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "times.db"))
+    moment = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=5)))
+    with database.writing() as session, session.begin():
+        account = Account(name="a", password_hash="x")
+        session.add(account)
+        session.flush()
+        session.add(
+            LogonSession(
+                account_id=account.id, version="latest", created_at=moment, used_at=moment
+            )
+        )
+    with database.reading() as session:
+        found = session.query(LogonSession).one().created_at
+    database.close()
+    assert (found, found.tzinfo) == (moment, UTC)
