@@ -90,8 +90,10 @@ def refused(client: httpx2.Client, body: str | bytes, kind: str, status: int = 4
             ["expected NetworkType", "line 6"],
         ),
         (
-            f'<CreateCloudGatewaySpec xmlns="{NS}"><ServerHostName>a</ServerHostName>'
-            "</CreateCloudGatewaySpec>",
+            (
+                f'<CreateCloudGatewaySpec xmlns="{NS}"><ServerHostName>a</ServerHostName>'
+                "</CreateCloudGatewaySpec>"
+            ),
             ["incomplete", "NetworkType", "missing"],
         ),
         (GOOD_XML.replace(">gw1.example<", "><"), ["ServerHostName", "DNS name or an IP address"]),

@@ -1,6 +1,5 @@
 """Backup servers, managed servers, repositories, tasks, and the start of the cloud part."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -23,8 +22,8 @@ SPEC = {
 
 
 @pytest.fixture
-def client(running: RunningManager) -> Iterator[httpx2.Client]:
-    yield running.logged_on()
+def client(running: RunningManager) -> httpx2.Client:
+    return running.logged_on()
 
 
 def by_name(client: httpx2.Client, collection: str, name: str) -> dict[str, Any]:
@@ -120,14 +119,15 @@ def test_a_repository_is_added_edited_and_removed(client: httpx2.Client) -> None
         "<Kind>LinuxLocal</Kind><Endpoint>Vault.Example:8443</Endpoint>"
         "<Address>10.0.0.5:8443</Address></CreateRepositorySpec>"
     )
-    answer = client.post(
-        "/repositories", content=body, headers={"Content-Type": "application/xml"}
-    )
+    answer = client.post("/repositories", content=body, headers={"Content-Type": "application/xml"})
     assert answer.status_code == 201
     repository = answer.json()
     assert answer.headers["Location"] == repository["Href"].partition("?")[0]
     assert client.get(repository["Href"]).json() == repository
-    assert (repository["Endpoint"], repository["Address"]) == ("vault.example:8443", "10.0.0.5:8443")
+    assert (repository["Endpoint"], repository["Address"]) == (
+        "vault.example:8443",
+        "10.0.0.5:8443",
+    )
     whole = client.put(repository["Href"], json={**repository, "Description": "new"})
     assert whole.status_code == 204
     spec = {"Name": "vault2", "Endpoint": "vault.example:8443", "BackupServerUid": ""}
@@ -151,7 +151,15 @@ def test_the_address_of_a_repository_is_its_endpoint_when_left_out(client: httpx
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["", "vault.example", "vault.example:0", "vault.example:65536", "a b:1", "http://a:1", "::1:80"],
+    [
+        "",
+        "vault.example",
+        "vault.example:0",
+        "vault.example:65536",
+        "a b:1",
+        "http://a:1",
+        "::1:80",
+    ],
 )
 def test_an_endpoint_is_host_and_port(client: httpx2.Client, endpoint: str) -> None:
     answer = client.post("/repositories", json={"Name": "a", "Endpoint": endpoint})

@@ -1,6 +1,5 @@
 """Tenants and their quotas, and what gateways learn of them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +13,8 @@ from tests.support.manager import RunningManager, finished
 
 
 @pytest.fixture
-def client(running: RunningManager) -> Iterator[httpx2.Client]:
-    yield running.logged_on()
+def client(running: RunningManager) -> httpx2.Client:
+    return running.logged_on()
 
 
 def add_repository(client: httpx2.Client, name: str = "vault", **more: str) -> str:
@@ -63,9 +62,9 @@ def test_a_tenant_is_made_with_every_setting(client: httpx2.Client) -> None:
     assert tenant["Password"] == ""
     assert tenant["LeaseOptions"] == {"Enabled": True, "ExpirationDate": "2099-12-31T00:00:00Z"}
     granted = tenant["Resources"]["CloudTenantResources"]
-    assert [(r["RepositoryQuota"]["DisplayName"], r["RepositoryQuota"]["Quota"]) for r in granted] == [
-        ("Cloud Repository", 307200)
-    ]
+    assert [
+        (r["RepositoryQuota"]["DisplayName"], r["RepositoryQuota"]["Quota"]) for r in granted
+    ] == [("Cloud Repository", 307200)]
     assert granted[0]["Links"] is None
     assert (tenant["ThrottlingSpeedLimit"], tenant["ThrottlingSpeedUnit"]) == (20, "Mbps")
     assert [link["Rel"] for link in tenant["Links"]] == [
@@ -106,9 +105,7 @@ def test_an_entity_that_was_read_can_be_sent_back_whole_and_keeps_its_password(
     assert answer.status_code == 202
     assert finished(client, answer.json())["Operation"] == "EditCloudTenant"
     as_xml = client.get(tenant["Href"], headers={"Accept": "application/xml"}).content
-    answer = client.put(
-        tenant["Href"], content=as_xml, headers={"Content-Type": "application/xml"}
-    )
+    answer = client.put(tenant["Href"], content=as_xml, headers={"Content-Type": "application/xml"})
     finished(client, answer.json())
     assert client.get(tenant["Href"]).json() == {**tenant, "Description": "Again"}
     assert known_to(host)["acme"] == before
@@ -126,7 +123,10 @@ def test_a_put_may_hold_one_element_only(client: httpx2.Client, host: ScriptedHo
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"LeaseExpirationDate": "2098-01-02T03:04:05+02:00"}, datetime(2098, 1, 2, 1, 4, 5, tzinfo=UTC)),
+        (
+            {"LeaseExpirationDate": "2098-01-02T03:04:05+02:00"},
+            datetime(2098, 1, 2, 1, 4, 5, tzinfo=UTC),
+        ),
         (
             {"LeaseOptions": {"Enabled": True, "ExpirationDate": "2098-01-02T00:00:00Z"}},
             datetime(2098, 1, 2, tzinfo=UTC),
@@ -252,7 +252,11 @@ def test_a_quota_is_added_shown_and_removed(client: httpx2.Client) -> None:
             "no repository",
         ),
         (
-            {"Resources": {"BackupResources": [quota("29e5d158-1f58-44bc-bbaa-2752d787a91d", "q", 1023)]}},
+            {
+                "Resources": {
+                    "BackupResources": [quota("29e5d158-1f58-44bc-bbaa-2752d787a91d", "q", 1023)]
+                }
+            },
             400,
             "at least 1024 MB",
         ),

@@ -84,9 +84,7 @@ def test_what_is_neither_is_refused(text: str) -> None:
         rules.host_name_or_address(text)
 
 
-@given(
-    st.sampled_from(list(GatewayState)), st.booleans(), st.booleans()
-)
+@given(st.sampled_from(list(GatewayState)), st.booleans(), st.booleans())
 def test_a_report_is_done_only_in_the_state_that_was_wanted(
     state: GatewayState, removing: bool, enabled: bool
 ) -> None:

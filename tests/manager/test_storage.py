@@ -16,9 +16,7 @@ RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_r
 
 
 @pytest.mark.parametrize("revision", RELEASED)
-def test_every_released_revision_moves_forward_to_the_newest(
-    tmp_path: Path, revision: str
-) -> None:
+def test_every_released_revision_moves_forward_to_the_newest(tmp_path: Path, revision: str) -> None:
     engine = create_engine(sqlite_url(tmp_path / "old.db"))
     with engine.connect() as connection:
         migrate(connection, revision)
@@ -45,9 +43,7 @@ def test_a_time_keeps_its_moment_whatever_zone_it_came_in(tmp_path: Path) -> Non
         session.add(account)
         session.flush()
         session.add(
-            LogonSession(
-                account_id=account.id, version="latest", created_at=moment, used_at=moment
-            )
+            LogonSession(account_id=account.id, version="latest", created_at=moment, used_at=moment)
         )
     with database.reading() as session:
         found = session.query(LogonSession).one().created_at

@@ -76,9 +76,7 @@ class ScriptedHost:
     def poll(self) -> Update:
         """Wait for news and take them in."""
         known = self.assignment.revision if self.assignment else None
-        request = PollRequest(
-            assignment_revision=known, directory_revision=self.directory_revision
-        )
+        request = PollRequest(assignment_revision=known, directory_revision=self.directory_revision)
         answer = self.client.post("/poll", content=request.model_dump_json()).raise_for_status()
         self.update = Update.model_validate_json(answer.content)
         if self.update.assignment is not None:

@@ -20,11 +20,13 @@ XSD = "{http://www.w3.org/2001/XMLSchema}"
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"),
+    st.characters(
+        codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"
+    ),
     max_size=30,
 )
 TOKENS = st.text(string.ascii_letters + string.digits, min_size=1, max_size=20)
-TIMES = st.datetimes(datetime(1753, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
+TIMES = st.datetimes(datetime(1753, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "UID": st.just(f"urn:veeam:X:{GUID}"),
     "NetworkType": st.sampled_from(["Direct", "NAT"]),
@@ -142,7 +144,7 @@ def test_no_bytes_break_the_readers(body: bytes) -> None:
             try:
                 read(body, kind)
             except InvalidRequestError as refused:
-                assert refused.message  # noqa: PT017
+                assert refused.message
 
 
 def test_models_are_immutable() -> None:

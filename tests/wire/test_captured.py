@@ -35,17 +35,17 @@ TENANT_XML = f"""<?xml version="1.0" encoding="utf-8"?>
     <TenantType><StandaloneTenant><TenantCredentials><Username>Acme-01</Username>
     </TenantCredentials></StandaloneTenant></TenantType>
 </CloudTenant>"""
-TENANT_JSON = """{
+TENANT_JSON = """{{
   "Password": "", "Description": "We are going to update the description...", "Enabled": true,
-  "LeaseOptions": {"Enabled": false}, "Resources": {"CloudTenantResources": []},
+  "LeaseOptions": {{"Enabled": false}}, "Resources": {{"CloudTenantResources": []}},
   "LastResult": "Success", "LastActive": "1753-01-01T00:00:00Z",
-  "ComputeResources": {"CloudTenantComputeResources": []}, "ThrottlingEnabled": false,
+  "ComputeResources": {{"CloudTenantComputeResources": []}}, "ThrottlingEnabled": false,
   "ThrottlingSpeedLimit": 1, "ThrottlingSpeedUnit": "Mbps", "PublicIpCount": 0, "BackupCount": 0,
   "ReplicaCount": 0, "MaxConcurrentTasks": 1, "WorkStationBackupCount": 0, "ServerBackupCount": 0,
   "BackupProtectionEnabled": false, "BackupProtectionPeriod": 1,
-  "TenantType": {"StandaloneTenant": {"TenantCredentials": {"Username": "Acme-01"}}},
-  "Name": "Acme-01", "UID": "%s", "Links": [], "Href": "%s", "Type": "CloudTenant"
-}""" % (TENANT_UID, TENANT_HREF)
+  "TenantType": {{"StandaloneTenant": {{"TenantCredentials": {{"Username": "Acme-01"}}}}}},
+  "Name": "Acme-01", "UID": "{}", "Links": [], "Href": "{}", "Type": "CloudTenant"
+}}""".format(TENANT_UID, TENANT_HREF)
 TASK_HREF = "http://em.example:9399/api/tasks/task-7"
 
 
@@ -102,10 +102,14 @@ def test_a_finished_task_is_written_in_the_captured_shape() -> None:
         operation="EditCloudTenant",
         result=TaskResult(success=True, message="Ok"),
     )
-    assert xml.write(task).decode().endswith(
-        f'<Link Href="{TENANT_HREF}" Name="Acme-01" Type="CloudTenant" Rel="Related"/></Links>'
-        "<TaskId>task-7</TaskId><State>Finished</State><Operation>EditCloudTenant</Operation>"
-        '<Result Success="true"><Message>Ok</Message></Result></Task>'
+    assert (
+        xml.write(task)
+        .decode()
+        .endswith(
+            f'<Link Href="{TENANT_HREF}" Name="Acme-01" Type="CloudTenant" Rel="Related"/></Links>'
+            "<TaskId>task-7</TaskId><State>Finished</State><Operation>EditCloudTenant</Operation>"
+            '<Result Success="true"><Message>Ok</Message></Result></Task>'
+        )
     )
 
 

@@ -35,7 +35,7 @@ class Application:
     """The ASGI application: the REST API under /api, the host protocol under /host."""
 
     def __init__(self, manager: Manager, after_change: Callable[[], None]) -> None:
-        """`after_change` is called, on the event loop, after each request that may change things."""
+        """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
         self._after_change = after_change
         self._router = Router(ROUTES)
@@ -60,11 +60,7 @@ class Application:
         at_logon = rest.strip("/").lower() == "sessionmngr"
         form = answer_form(request.headers.get("accept"))
         try:
-            if first != API:
-                raise NotFoundError(
-                    f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
-                )
-            answer = await self._answer(request, rest)
+            answer = await self._answer(request, first, rest)
         except ClientDisconnect:
             raise
         except Exception as problem:  # noqa: BLE001  every failure is the API's Error
@@ -73,7 +69,11 @@ class Application:
             self._after_change()
         return _response(answer, form)
 
-    async def _answer(self, request: Request, path: str) -> Answer:
+    async def _answer(self, request: Request, first: str, path: str) -> Answer:
+        if first != API:
+            raise NotFoundError(
+                f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
+            )
         found = self._router.match(path)
         if found is None:
             raise NotFoundError(f"The API has no resource at {f'/{API}{path}'[:200]!r}.")

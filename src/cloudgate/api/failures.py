@@ -43,7 +43,7 @@ _STATUS: dict[type[CloudgateError], int] = {
 
 
 def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
-    """The answer to a request that failed. What nobody foresaw is logged, and told without detail."""
+    """The answer to a request that failed. What nobody foresaw is logged, not told in detail."""
     if isinstance(problem, CloudgateError):
         status = _STATUS.get(type(problem), 500)
         return _answer(status, problem.message, _headers(problem, at_logon=at_logon))

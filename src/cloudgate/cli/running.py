@@ -20,8 +20,6 @@ from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.host import join_host
 from cloudgate.manager.authority import (
-    Authority,
-    fingerprint,
     open_authority,
     server_certificate,
 )
@@ -266,8 +264,10 @@ def _next_commands(options: Options) -> tuple[str, ...]:
         settings += f"--url https://localhost:{options.port} "
     return (
         f"{shown} {settings}gateway create {socket.gethostname()}",
-        f"{shown} {settings}repository create vault --endpoint vault.example:8443"
-        " --address 127.0.0.1:8443",
+        (
+            f"{shown} {settings}repository create vault --endpoint vault.example:8443"
+            " --address 127.0.0.1:8443"
+        ),
         f"{shown} {settings}tenant create acme --repository vault=100 --generate-password",
     )
 

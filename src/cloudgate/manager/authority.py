@@ -1,4 +1,4 @@
-"""Who vouches for the manager and its gateways? The certificate authority made at the first start."""
+"""Who vouches for the manager and its gateways? A certificate authority of its own."""
 
 import ipaddress
 import os

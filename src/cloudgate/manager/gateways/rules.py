@@ -1,6 +1,6 @@
 """Which settings may a gateway have, where does it listen, and where do tenants find it?
 
-All by the API's page on POST /cloud/gateways; where that is silent, by this product's documentation.
+All by the API's page on POST /cloud/gateways; where that is silent, by docs/api.md.
 """
 
 import ipaddress

@@ -159,7 +159,7 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
 
 
 def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
-    """Keep a report and act on it. One about an assignment that is not the newest changes nothing."""
+    """Keep a report and act on it, unless it is about an assignment that is not the newest."""
     check_protocol(report.protocol)
     server.seen_at = work.now
     if report.facts is not None:

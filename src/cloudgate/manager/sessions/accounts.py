@@ -38,7 +38,7 @@ def has_administrator(manager: Manager) -> bool:
 
 
 def authenticate(manager: Manager, name: str, password: str) -> Account:
-    """The account of that name and password. ``HOST\\name`` means an account of this machine.
+    r"""The account of that name and password. ``HOST\name`` means an account of this machine.
 
     Raises:
         NotAuthenticatedError: there is no such account, or the password is wrong; which of the

@@ -1,0 +1,206 @@
+"""How does a test run the whole product? As a user would: `cloudgate up`, as real processes."""
+
+import os
+import queue
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+PASSWORD = "correct horse battery staple"
+PATIENCE_SECONDS = 60.0
+_MARK = "CLOUDGATE_TEST_MARK"
+
+
+def free_port() -> int:
+    """A TCP port that nobody uses right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def accepts(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody listens on a port."""
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@dataclass
+class Product:
+    """A running `cloudgate up`."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    port: int
+    mark: str
+    output: list[str] = field(default_factory=list)
+    log_file: Path = Path()
+
+    @property
+    def url(self) -> str:
+        """Address of the manager."""
+        return f"https://localhost:{self.port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """What clients trust."""
+        return self.data / "tls" / "ca.pem"
+
+    @property
+    def log(self) -> str:
+        """What was written to standard error so far."""
+        return self.log_file.read_text()
+
+    def processes(self) -> dict[int, str]:
+        """The processes of this product that are running: id and command line."""
+        return marked_processes(self.mark)
+
+    @contextmanager
+    def client(self) -> Iterator["Client"]:
+        """A client of the REST API that has logged on."""
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        with httpx2.Client(
+            base_url=f"{self.url}/api",
+            verify=context,
+            headers={"Accept": "application/json"},
+            timeout=30,
+        ) as http:
+            http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
+            yield Client(http)
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C, and wait for the end."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """End the process that was started, and only it, without a chance to tidy up."""
+        self.process.kill()
+        self.process.wait(PATIENCE_SECONDS)
+
+
+@dataclass
+class Client:
+    """The REST API, as far as most tests need it."""
+
+    http: httpx2.Client
+
+    def done(self, answer: httpx2.Response) -> dict[str, Any]:
+        """The finished task of a 202 answer."""
+        assert answer.status_code == 202, answer.text
+        task: dict[str, Any] = answer.json()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while task["State"] != "Finished":
+            assert time.monotonic() < deadline, task
+            threading.Event().wait(0.02)
+            task = self.http.get(task["Href"]).raise_for_status().json()
+        return task
+
+    def create_gateway(self, port: int, server: str = "localhost", **more: Any) -> dict[str, Any]:
+        """The finished task of a new gateway."""
+        spec = {"ServerHostName": server, "NetworkType": "Direct", "ExternalPort": port, **more}
+        return self.done(self.http.post("/cloud/gateways", json=spec))
+
+    def gateway(self) -> dict[str, Any]:
+        """The only gateway."""
+        (entity,) = self.http.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+        return dict(entity)
+
+    def add_repository(self, name: str, endpoint: str, address: str) -> str:
+        """The UID of a new repository."""
+        spec = {"Name": name, "Endpoint": endpoint, "Address": address}
+        return str(self.http.post("/repositories", json=spec).raise_for_status().json()["UID"])
+
+    def add_tenant(self, name: str, password: str, *repository_uids: str) -> dict[str, Any]:
+        """The finished task of a new tenant with a quota on each repository."""
+        quotas = [
+            {"Name": f"quota {number}", "RepositoryUid": uid, "QuotaMb": 10240}
+            for number, uid in enumerate(repository_uids)
+        ]
+        spec = {"Name": name, "Password": password, "Resources": {"BackupResources": quotas}}
+        return self.done(self.http.post("/cloud/tenants", json=spec))
+
+
+def marked_processes(mark: str) -> dict[int, str]:
+    """The running processes that inherited a mark in their environment."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"{_MARK}={mark}".encode() in environment and command:
+            found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+@contextmanager
+def product(data: Path, *arguments: str, port: int | None = None) -> Iterator[Product]:
+    """`cloudgate up` on a data folder, ready; whatever is left of it at the end is ended."""
+    chosen = port or free_port()
+    password_file = data.parent / "admin-password"
+    password_file.write_text(PASSWORD)
+    mark = uuid.uuid4().hex
+    log_file = data.parent / f"up-{mark}.log"
+    command = [sys.executable, "-m", "cloudgate", "up", "--data", str(data), "--port", str(chosen)]
+    if "--generate" not in arguments:
+        command += ["--admin-password-file", str(password_file)]
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, _MARK: mark},
+        )
+    started = Product(process, data, chosen, mark, log_file=log_file)
+    try:
+        _wait_until_ready(started)
+        yield started
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        for left in marked_processes(mark):
+            os.kill(left, signal.SIGKILL)
+
+
+def _wait_until_ready(started: Product) -> None:
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert started.process.stdout is not None
+        for line in started.process.stdout:
+            lines.put(line.rstrip("\n"))
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        line = lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+        if line is None:
+            raise AssertionError(f"cloudgate up ended: {started.output} {started.log}")
+        started.output.append(line)
+        if line == "ready":
+            return
