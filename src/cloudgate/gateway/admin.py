@@ -1,0 +1,124 @@
+"""What does the running Envoy say of itself? A client of its administration on a Unix socket."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.resources import CERTIFICATE, TUNNELS
+
+ANSWER_SECONDS = 3.0
+"""How long one answer may take. Envoy answers in milliseconds unless it is stuck."""
+
+_LISTENERS = (
+    "/config_dump?resource=dynamic_listeners"
+    "&mask=name,active_state.version_info,error_state.details"
+)
+_LIVE_TUNNELS = f"cluster.{TUNNELS}.upstream_cx_active"
+_CERTIFICATE_VERSION = f"sds.{CERTIFICATE}.version_text"
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Envoy's listeners, by name."""
+
+    active: frozenset[str] = frozenset()
+    bound: Mapping[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
+    """The addresses that are really listened at."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Why Envoy did not take a listener, in its words."""
+
+
+class Admin:
+    """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._client = httpx2.AsyncClient(
+            transport=httpx2.AsyncHTTPTransport(uds=str(socket_path)),
+            base_url="http://envoy",
+            timeout=ANSWER_SECONDS,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def is_ready(self) -> bool:
+        """Whether Envoy is there and has started its workers."""
+        try:
+            return await self._get("/ready") == "LIVE\n"
+        except UnavailableError:
+            return False
+
+    async def listeners(self) -> Listeners:
+        """The listeners that are active, and those that were rejected."""
+        dump = await self._json(_LISTENERS)
+        bound = await self._json("/listeners?format=json")
+        return read_listeners(dump, bound)
+
+    async def live_tunnels(self) -> int:
+        """How many tunnels are going on."""
+        found = await self._stats(_LIVE_TUNNELS)
+        return int(found.get(_LIVE_TUNNELS, 0))
+
+    async def certificate_version(self) -> str:
+        """The version of the certificate file that new tunnels get."""
+        return str((await self._stats(_CERTIFICATE_VERSION)).get(_CERTIFICATE_VERSION, ""))
+
+    async def reopen_logs(self) -> None:
+        """Let the access log be opened anew, after its file was moved away."""
+        await self._ask("POST", "/reopen_logs")
+
+    async def _stats(self, name: str) -> dict[str, Any]:
+        pattern = "^" + name.replace(".", r"\.") + "$"
+        body = await self._json(f"/stats?format=json&filter={pattern}")
+        return {each["name"]: each["value"] for each in body["stats"] if "name" in each}
+
+    async def _get(self, path: str) -> str:
+        return await self._ask("GET", path)
+
+    async def _json(self, path: str) -> Any:
+        response = await self._send("GET", path)
+        return response.json()
+
+    async def _ask(self, method: str, path: str) -> str:
+        return (await self._send(method, path)).text
+
+    async def _send(self, method: str, path: str) -> httpx2.Response:
+        try:
+            return await self._client.request(method, path)
+        except httpx2.TransportError as error:
+            raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
+
+
+def read_listeners(dump: Any, bound: Any) -> Listeners:
+    """Put together what ``/config_dump`` and ``/listeners`` say."""
+    configs = [each for each in dump.get("configs", []) if each.get("name")]
+    return Listeners(
+        active=frozenset(each["name"] for each in configs if "active_state" in each),
+        bound={
+            each["name"]: frozenset(_addresses(each)) for each in bound.get("listener_statuses", [])
+        },
+        rejected={
+            each["name"]: each["error_state"].get("details", "without a reason")
+            for each in configs
+            if "error_state" in each
+        },
+    )
+
+
+def _addresses(status: Any) -> Iterable[tuple[str, int]]:
+    for each in (status["local_address"], *status.get("additional_local_addresses", [])):
+        where = each["socket_address"]
+        yield where["address"], where["port_value"]

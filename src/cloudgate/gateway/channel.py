@@ -1,0 +1,133 @@
+"""How do news reach this host, and its reports the manager, through all that breaks between?
+
+Two loops that wait longer the longer the manager is away. The gateway does not notice.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from cloudgate.assignment import PollRequest, Update
+from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.gateway.client import ManagerClient
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.membership import Membership
+from cloudgate.gateway.outbox import Outbox
+from cloudgate.gateway.reconcile import Reconciler
+
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between two attempts to reach a manager that is away."""
+REVOKED_PAUSE_SECONDS = 30.0
+"""Between two attempts with a credential that the manager did not accept."""
+
+_FIRST_PAUSE_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class Backoff:
+    """Pauses that grow, of random length, so that hosts do not return all at once."""
+
+    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+        self._chance = chance
+        self._failures = 0
+
+    def success(self) -> bool:
+        """Start anew. Whether there were failures before."""
+        failed, self._failures = self._failures > 0, 0
+        return failed
+
+    def pause_seconds(self, error: CloudgateError) -> float:
+        """How long to wait after one more failure."""
+        if isinstance(error, NotAuthenticatedError):
+            return REVOKED_PAUSE_SECONDS
+        self._failures = min(self._failures + 1, 16)
+        longest = min(LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**self._failures)
+        return float(longest * self._chance())
+
+
+class Channel:
+    """The line to the manager."""
+
+    def __init__(
+        self,
+        membership: Callable[[], Membership],
+        directory: Directory,
+        reconciler: Reconciler,
+        outbox: Outbox,
+    ) -> None:
+        """`membership` is asked anew after each failure: the host may have joined again."""
+        self._membership = membership
+        self._directory = directory
+        self._reconciler = reconciler
+        self._outbox = outbox
+
+    async def run(self) -> None:
+        """Poll and report for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._connected(self._poll), name="poll")
+            group.create_task(self._connected(self._report), name="report")
+
+    async def _connected(self, step: "Step") -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self._repeat(step, backoff)
+            except CloudgateError as error:
+                pause_seconds = backoff.pause_seconds(error)
+                _complain(error, pause_seconds)
+                await asyncio.sleep(pause_seconds)
+
+    async def _repeat(self, step: "Step", backoff: Backoff) -> None:
+        known = self._membership()
+        async with ManagerClient(known.url, known.ca_pem, known.credential) as client:
+            while True:
+                await step(client, backoff)
+
+    async def _poll(self, client: ManagerClient, backoff: Backoff) -> None:
+        request = PollRequest(
+            assignment_revision=self._reconciler.revision,
+            directory_revision=self._directory.revision,
+        )
+        update = await client.poll(request)
+        if backoff.success():
+            _log.info("the manager is back")
+            self._outbox.send_again()
+        self._apply(update)
+
+    async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
+        report = await self._outbox.due()
+        try:
+            await client.report(report)
+        except CloudgateError:
+            self._outbox.look_again()
+            raise
+        backoff.success()
+        self._outbox.sent(report)
+
+    def _apply(self, update: Update) -> None:
+        try:
+            if update.directory is not None:
+                self._directory.apply(update.directory)
+            if update.assignment is not None:
+                _log.info("assignment received", revision=update.assignment.revision)
+                self._reconciler.want(update.assignment)
+        except OSError as error:
+            raise UnavailableError(f"What the manager said cannot be kept: {error}.") from error
+        self._outbox.look_again()
+
+
+Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
+
+
+def _complain(error: CloudgateError, pause_seconds: float) -> None:
+    if isinstance(error, NotAuthenticatedError):
+        _log.error(
+            "the manager does not accept this host any more; the gateway goes on as it is. "
+            "Run `cloudgate host join` to join again",
+            reason=error.message,
+        )
+    else:
+        _log.warning("no line to the manager", reason=error.message, again_in=pause_seconds)

@@ -1,0 +1,100 @@
+"""How does the host service speak with the manager? HTTPS that trusts one authority only."""
+
+import ssl
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx2
+from pydantic import ValidationError
+
+from cloudgate.assignment import (
+    POLL_SECONDS,
+    Document,
+    JoinAnswer,
+    JoinRequest,
+    PollRequest,
+    Report,
+    Update,
+)
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+
+ANSWER_SECONDS = 10.0
+"""How long the manager has for an answer, besides the time that it holds a poll."""
+
+_TIMEOUT = httpx2.Timeout(ANSWER_SECONDS, read=POLL_SECONDS + ANSWER_SECONDS)
+_QUOTED_CHARACTERS = 300
+_Answer = TypeVar("_Answer", bound=Document)
+
+
+class ManagerClient:
+    """The three calls. Each raises a `CloudgateError` that says why it failed."""
+
+    def __init__(self, url: str, ca_pem: str, credential: str = "") -> None:
+        headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+        try:
+            context = ssl.create_default_context(cadata=ca_pem)
+        except (ssl.SSLError, ValueError):
+            raise InvalidRequestError("The manager's certificate authority is no PEM.") from None
+        self._url = url.rstrip("/")
+        self._client = httpx2.AsyncClient(
+            base_url=self._url, headers=headers, verify=context, timeout=_TIMEOUT, trust_env=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def join(self, request: JoinRequest) -> JoinAnswer:
+        """Become a managed server."""
+        answer = await self._call("/host/v1/join", request)
+        return self._read(JoinAnswer, answer)
+
+    async def poll(self, request: PollRequest) -> Update:
+        """Wait for news."""
+        answer = await self._call("/host/v1/poll", request)
+        return self._read(Update, answer)
+
+    async def report(self, report: Report) -> None:
+        """Say how far this host has come."""
+        await self._call("/host/v1/report", report)
+
+    async def _call(self, path: str, document: Document) -> httpx2.Response:
+        try:
+            answer = await self._client.post(
+                path,
+                content=document.model_dump_json(),
+                headers={"Content-Type": "application/json"},
+            )
+        except httpx2.TransportError as error:
+            raise UnavailableError(
+                f"The manager at {self._url} does not answer: {error!r}."
+            ) from error
+        self._check(answer)
+        return answer
+
+    def _check(self, answer: httpx2.Response) -> None:
+        if answer.is_success:
+            return
+        said = f"{answer.status_code} {answer.text[:_QUOTED_CHARACTERS].strip()}".strip()
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            raise NotAuthenticatedError(f"The manager does not know this host: {said}.")
+        if answer.is_client_error:
+            raise InvalidRequestError(f"The manager refuses: {said}.")
+        raise UnavailableError(f"The manager at {self._url} fails: {said}.")
+
+    def _read(self, kind: type[_Answer], answer: httpx2.Response) -> _Answer:
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValidationError:
+            # The error's text would quote what may be a credential.
+            raise UnavailableError(
+                f"The answer of {self._url} is not this protocol's. Is it a manager?"
+            ) from None

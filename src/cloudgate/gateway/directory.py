@@ -1,0 +1,95 @@
+"""Which tenants does this gateway know? It keeps them on disk and needs nobody to start."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+
+from cloudgate.assignment import DirectoryChange, Tenant
+from cloudgate.gateway.decision import tenant_key
+from cloudgate.gateway.files import read_if_there, write_private
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """All tenants at one revision."""
+
+    revision: int = 0
+    by_id: dict[UUID, Tenant] = field(default_factory=dict)
+    by_name: dict[str, Tenant] = field(default_factory=dict)
+
+    def after(self, change: DirectoryChange) -> "Tenants | None":
+        """The tenants after `change`; None when it starts from another revision than this."""
+        if change.from_revision == 0:
+            return _tenants(change.revision, change.tenants)
+        if change.from_revision != self.revision:
+            return None
+        by_id = dict(self.by_id)
+        for tenant_id in change.removed:
+            by_id.pop(tenant_id, None)
+        by_id.update((tenant.tenant_id, tenant) for tenant in change.tenants)
+        return _tenants(change.revision, by_id.values())
+
+    def whole(self) -> DirectoryChange:
+        """The change that makes these tenants out of nothing."""
+        return DirectoryChange(
+            from_revision=0, revision=self.revision, tenants=tuple(self.by_id.values())
+        )
+
+
+class Directory:
+    """The tenants in force, the same on disk as in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tenants = _read(path)
+
+    @property
+    def revision(self) -> int:
+        """Of the tenants in force; 0 when nothing is known yet."""
+        return self._tenants.revision
+
+    def find(self, name: str) -> Tenant | None:
+        """The tenant called `name`, however it is spelled."""
+        return self._tenants.by_name.get(tenant_key(name))
+
+    def apply(self, change: DirectoryChange) -> None:
+        """Take a change over, first to disk, then for the next request.
+
+        One that does not fit is left alone: the next poll says what is known, and the manager
+        answers with what is missing.
+        """
+        after = self._tenants.after(change)
+        if after is None:
+            _log.warning(
+                "directory change does not fit",
+                from_revision=change.from_revision,
+                known_revision=self.revision,
+            )
+            return
+        write_private(self._path, after.whole().model_dump_json())
+        self._tenants = after
+        _log.info("directory changed", revision=self.revision, tenants=len(after.by_id))
+
+
+def _tenants(revision: int, tenants: Iterable[Tenant]) -> Tenants:
+    by_id = {tenant.tenant_id: tenant for tenant in tenants}
+    return Tenants(revision, by_id, {tenant_key(each.name): each for each in by_id.values()})
+
+
+def _read(path: Path) -> Tenants:
+    try:
+        text = read_if_there(path)
+        if text is None:
+            return Tenants()
+        change = DirectoryChange.model_validate_json(text)
+    except (ValidationError, UnicodeDecodeError):
+        # The error's text would quote password hashes.
+        _log.exception("directory is damaged; asking for all of it", path=str(path), exc_info=False)
+        return Tenants()
+    return _tenants(change.revision, change.tenants)

@@ -1,0 +1,140 @@
+"""What runs on a managed server? The parts of the host service, put together."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from cloudgate.assignment import JoinRequest
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.authorizer import Authorizer, serve_authorizer
+from cloudgate.gateway.channel import Channel
+from cloudgate.gateway.client import ManagerClient
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.facts import gather_facts
+from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.membership import Membership, load_membership, save_membership
+from cloudgate.gateway.outbox import Outbox
+from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.gateway.reconcile import Reconciler
+from cloudgate.gateway.resolver import Resolver
+
+if sys.platform != "win32":
+    import fcntl
+
+_log = structlog.get_logger(__name__)
+
+
+async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> None:
+    """Make this machine a managed server of the manager at `url`, with its one-time `token`.
+
+    Raises:
+        CloudgateError: It is none now, with the reason.
+    """
+    layout = layout_of(state_folder)
+    layout.make_folders()
+    request = JoinRequest(token=token, facts=gather_facts(layout))
+    async with ManagerClient(url, ca_pem) as client:
+        answer = await client.join(request)
+    save_membership(
+        layout,
+        Membership(
+            url=url, server_id=answer.server_id, credential=answer.credential, ca_pem=ca_pem
+        ),
+    )
+    _log.info("joined", url=url, server_id=str(answer.server_id))
+
+
+async def run_host(state_folder: Path) -> None:
+    """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
+
+    Killed without a chance to clean up, it leaves Envoy running; the next run adopts it.
+
+    Raises:
+        CloudgateError: The host has not joined, or the folder is in use.
+    """
+    layout = layout_of(state_folder)
+    layout.make_folders()
+    load_membership(layout)
+    with _sole_user(layout):
+        stop = asyncio.Event()
+        with _on_signals(stop):
+            await _run_until(layout, stop)
+
+
+async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
+    directory = Directory(layout.directory)
+    passwords, resolver = PasswordCheck(), Resolver()
+    authorizer = Authorizer(directory, passwords, resolver)
+    server = await serve_authorizer(authorizer, layout.authorizer_socket)
+    try:
+        async with Admin(layout.admin_socket) as admin:
+            await _work_until(layout, admin, directory, stop)
+    finally:
+        await server.stop(None)
+        passwords.close()
+        resolver.close()
+
+
+async def _work_until(
+    layout: Layout, admin: Admin, directory: Directory, stop: asyncio.Event
+) -> None:
+    news = asyncio.Event()
+    envoy = Envoy(layout, admin, news.set)
+    outbox = Outbox(lambda: directory.revision, lambda: gather_facts(layout))
+    reconciler = Reconciler(layout, envoy, admin, news, outbox.put)
+    channel = Channel(lambda: load_membership(layout), directory, reconciler, outbox)
+    try:
+        await envoy.adopt()
+        async with asyncio.TaskGroup() as group:
+            work = [group.create_task(each) for each in (reconciler.run(), channel.run())]
+            await stop.wait()
+            for each in work:
+                each.cancel()
+    except Exception:
+        # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
+        await envoy.leave()
+        raise
+    finally:
+        if envoy.is_kept:
+            await envoy.stop()
+
+
+@contextmanager
+def _sole_user(layout: Layout) -> Iterator[None]:
+    with layout.lock.open("w") as lock:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UnavailableError(
+                    f"Another host service uses {layout.state}. Stop it first."
+                ) from None
+        yield
+
+
+@contextmanager
+def _on_signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32":
+        before = [
+            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set)) for each in numbers
+        ]
+        yield
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        return
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,46 @@
+"""Which key pair is the gateway's certificate for? One that never leaves this host."""
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.layout import Layout
+
+
+def private_key_pem(layout: Layout) -> str:
+    """The private key, made at first need and kept for its owner only."""
+    found = read_if_there(layout.private_key)
+    if found is not None:
+        return found
+    made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_private(layout.private_key, made)
+    return made.decode("ascii")
+
+
+def public_key_pem(layout: Layout) -> str:
+    """The public half, for whoever signs the certificate."""
+    key = serialization.load_pem_private_key(private_key_pem(layout).encode("ascii"), None)
+    return key.public_key().public_bytes(*_PUBLIC).decode("ascii")
+
+
+def check_certificate(layout: Layout, chain_pem: str) -> None:
+    """See that the certificate is for this host's key, before Envoy gets it.
+
+    Raises:
+        InvalidRequestError: It is none, or for another key.
+    """
+    try:
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode("ascii"))[0]
+    except ValueError:
+        raise InvalidRequestError("The gateway's certificate is not readable PEM.") from None
+    if leaf.public_key().public_bytes(*_PUBLIC).decode("ascii") != public_key_pem(layout):
+        raise InvalidRequestError("The gateway's certificate is not for this host's key.")
+
+
+_PUBLIC = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

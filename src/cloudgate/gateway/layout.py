@@ -1,0 +1,133 @@
+"""Where does the host service keep things?
+
+Everything lies in one state folder that only its owner may read. Unix sockets lie in it too, as
+long as their paths fit into the 108 bytes that the kernel allows; else in a folder under the
+temporary directory whose name follows from the state folder's, so that a later host service
+finds the sockets of an Envoy that is still running.
+"""
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudgate.errors import UnavailableError
+
+SOCKET_PATH_BYTES = 100
+"""Longest path of a Unix socket that is used; the kernel's limit is a little higher."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one host service."""
+
+    state: Path
+    run: Path
+    """Folder of the Unix sockets."""
+
+    @property
+    def membership(self) -> Path:
+        """Where the manager is, and who this host is to it."""
+        return self.state / "membership.json"
+
+    @property
+    def credential(self) -> Path:
+        """What this host proves itself with to the manager."""
+        return self.state / "credential"
+
+    @property
+    def manager_ca(self) -> Path:
+        """The only certificate authority that the manager's certificate may come from."""
+        return self.state / "manager-ca.pem"
+
+    @property
+    def private_key(self) -> Path:
+        """The key of the gateway's certificate."""
+        return self.state / "gateway-key.pem"
+
+    @property
+    def assignment(self) -> Path:
+        """The state that this host was last told to be in."""
+        return self.state / "assignment.json"
+
+    @property
+    def directory(self) -> Path:
+        """The tenants, as last heard."""
+        return self.state / "directory.json"
+
+    @property
+    def drain(self) -> Path:
+        """Since when the gateway takes no new tunnels."""
+        return self.state / "drain-started"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one host service that may use this folder."""
+        return self.state / "lock"
+
+    @property
+    def bootstrap(self) -> Path:
+        """What Envoy is started with."""
+        return self.state / "envoy" / "bootstrap.json"
+
+    @property
+    def xds(self) -> Path:
+        """Folder that Envoy watches; each file is replaced by renaming."""
+        return self.state / "envoy" / "xds"
+
+    @property
+    def process_record(self) -> Path:
+        """Which process Envoy is."""
+        return self.state / "envoy" / "process.json"
+
+    @property
+    def envoy_log(self) -> Path:
+        """Envoy's own words."""
+        return self.state / "logs" / "envoy.log"
+
+    @property
+    def access_log(self) -> Path:
+        """One line of JSON for each beginning and end of a tunnel, and for each refusal."""
+        return self.state / "logs" / "access.log"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Envoy's administration."""
+        return self.run / "admin.sock"
+
+    @property
+    def authorizer_socket(self) -> Path:
+        """Where Envoy asks whether a tenant may open a tunnel."""
+        return self.run / "authorizer.sock"
+
+    def make_folders(self) -> None:
+        """Make all folders, each for its owner only.
+
+        Raises:
+            UnavailableError: A folder belongs to somebody else.
+        """
+        for folder in (self.state, self.run, self.xds, self.envoy_log.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.state, self.run):
+            _claim(folder)
+
+
+def layout_of(state_folder: Path) -> Layout:
+    """The layout under `state_folder`, the same for the same folder each time."""
+    state = state_folder.resolve()
+    inside = state / "run"
+    if len(os.fsencode(inside / "authorizer.sock")) <= SOCKET_PATH_BYTES:
+        return Layout(state, inside)
+    mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
+    return Layout(state, Path(tempfile.gettempdir()) / f"cloudgate-{mark}")
+
+
+def _claim(folder: Path) -> None:
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        raise UnavailableError(
+            f"{folder} is not a folder of this user. Move it away or start as its owner."
+        )
+    folder.chmod(0o700)

@@ -1,0 +1,188 @@
+"""Where and how does the gateway listen? From its addresses to Envoy's listener. Pure.
+
+TLS with the certificate from a watched file, then HTTP: a CONNECT is shown to the authorizer and
+becomes a tunnel, anything else is told what this is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudgate.gateway.access_log import AUTHORIZER_METADATA, access_log
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.resources import (
+    AUTHORIZER,
+    CERTIFICATE,
+    KEEPALIVE,
+    ROUTES,
+    TYPES,
+    Resource,
+    digest,
+    watched,
+)
+
+FIRST_REQUEST_SECONDS = 10
+"""How long a client has for its TLS handshake, and then again for its request."""
+AUTHORIZER_SECONDS = 15
+"""How long an answer of the authorizer may take, name lookup and waiting in line included."""
+
+
+NO_ANSWER = "The repository does not answer. The gateway is well; try again later.\n"
+NO_AUTHORIZER = "The gateway cannot check passwords at the moment. Try again in some seconds.\n"
+
+
+_SOL_SOCKET, _SO_KEEPALIVE, _IPPROTO_TCP = 1, 9, 6
+_TCP_KEEPIDLE, _TCP_KEEPINTVL, _TCP_KEEPCNT = 4, 5, 6
+
+
+@dataclass(frozen=True)
+class ListenAddress:
+    """An address to listen on; `dual` when an IPv6 socket takes IPv4 too."""
+
+    address: str
+    port: int
+    dual: bool = False
+
+
+def listen_addresses(
+    addresses: Sequence[str], port: int, *, host_has_ipv6: bool
+) -> tuple[ListenAddress, ...]:
+    """Where to listen; no `addresses` means on all."""
+    if addresses:
+        return tuple(ListenAddress(each, port) for each in addresses)
+    if host_has_ipv6:
+        return (ListenAddress("::", port, dual=True),)
+    return (ListenAddress("0.0.0.0", port),)  # noqa: S104  # all addresses are asked for
+
+
+def listener(layout: Layout, where: Sequence[ListenAddress]) -> Resource:
+    """The gateway's listener. Its name is a hash of all its settings.
+
+    Envoy cuts the tunnels of a listener that changes, so other settings have another name: the
+    new listener is added, the old one removed, and the old one's tunnels go on.
+    """
+    settings = _listener_settings(layout, where)
+    return {**settings, "name": f"gateway-{digest(settings)}"}
+
+
+def _listener_settings(layout: Layout, where: Sequence[ListenAddress]) -> Resource:
+    first, *others = [{"address": _socket_address(each)} for each in where]
+    return {
+        "@type": f"{TYPES}config.listener.v3.Listener",
+        **first,
+        "additional_addresses": others,
+        "stat_prefix": "gateway",
+        # With it, a second owner of the port would be no error but take half of the tenants.
+        "enable_reuse_port": False,
+        "tcp_backlog_size": 4096,
+        "socket_options": _keepalive_options(),
+        "filter_chains": [
+            {
+                "transport_socket": _downstream_tls(layout.xds),
+                "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
+                "filters": [_connection_manager(layout)],
+            }
+        ],
+    }
+
+
+def _socket_address(where: ListenAddress) -> Resource:
+    address: Resource = {"address": where.address, "port_value": where.port}
+    return {"socket_address": address | ({"ipv4_compat": True} if where.dual else {})}
+
+
+def _keepalive_options() -> list[Resource]:
+    # A listening socket hands these down to the connections that it accepts.
+    values = (
+        (_SOL_SOCKET, _SO_KEEPALIVE, 1),
+        (_IPPROTO_TCP, _TCP_KEEPIDLE, KEEPALIVE["keepalive_time"]),
+        (_IPPROTO_TCP, _TCP_KEEPINTVL, KEEPALIVE["keepalive_interval"]),
+        (_IPPROTO_TCP, _TCP_KEEPCNT, KEEPALIVE["keepalive_probes"]),
+    )
+    return [
+        {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
+        for level, name, value in values
+    ]
+
+
+def _downstream_tls(xds: Path) -> Resource:
+    context = {
+        "@type": f"{TYPES}extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            # Go's clients offer h2 to a proxy and then speak HTTP/1.1, so that comes first.
+            "alpn_protocols": ["http/1.1", "h2"],
+            "tls_certificate_sds_secret_configs": [
+                {"name": CERTIFICATE, "sds_config": watched(xds, CERTIFICATE)}
+            ],
+        },
+    }
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+def _connection_manager(layout: Layout) -> Resource:
+    manager = {
+        "@type": (
+            f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+        ),
+        "stat_prefix": "gateway",
+        "server_name": "cloudgate",
+        "rds": {"route_config_name": ROUTES, "config_source": watched(layout.xds, ROUTES)},
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "upgrade_configs": [{"upgrade_type": "CONNECT"}],
+        "http2_protocol_options": {"allow_connect": True},
+        "request_headers_timeout": f"{FIRST_REQUEST_SECONDS}s",
+        # Of a connection without a request; a tunnel is a request that goes on.
+        "common_http_protocol_options": {"idle_timeout": f"{FIRST_REQUEST_SECONDS}s"},
+        "stream_idle_timeout": "0s",
+        "http_filters": [_authorization_filter(), _router()],
+        "local_reply_config": {"mappers": _local_replies()},
+        "access_log": [access_log(str(layout.access_log))],
+        "access_log_options": {"flush_log_on_tunnel_successfully_established": True},
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+
+
+def _authorization_filter() -> Resource:
+    # Without an answer of the authorizer nobody gets in. Its failures are 500 here, so that
+    # `_local_replies` can tell them from what the authorizer itself answers.
+    check = {
+        "@type": f"{TYPES}extensions.filters.http.ext_authz.v3.ExtAuthz",
+        "transport_api_version": "V3",
+        "grpc_service": {
+            "envoy_grpc": {"cluster_name": AUTHORIZER},
+            "timeout": f"{AUTHORIZER_SECONDS}s",
+        },
+        "failure_mode_allow": False,
+        "status_on_error": {"code": "InternalServerError"},
+        "allowed_headers": {"patterns": [{"exact": "proxy-authorization"}]},
+    }
+    return {"name": AUTHORIZER_METADATA, "typed_config": check}
+
+
+def _router() -> Resource:
+    router = {"@type": f"{TYPES}extensions.filters.http.router.v3.Router"}
+    return {"name": "envoy.filters.http.router", "typed_config": router}
+
+
+def _local_replies() -> list[Resource]:
+    no_answer = {"response_flag_filter": {"flags": ["UF", "UH", "URX", "UO"]}}
+    no_authorizer = {
+        "and_filter": {
+            "filters": [{"response_flag_filter": {"flags": ["UAEX"]}}, _status_is("500")]
+        }
+    }
+    return [
+        {"filter": no_answer, "body": {"inline_string": NO_ANSWER}},
+        {
+            "filter": no_authorizer,
+            "status_code": 503,
+            "body": {"inline_string": NO_AUTHORIZER},
+        },
+    ]
+
+
+def _status_is(status: str) -> Resource:
+    value = {"default_value": int(status), "runtime_key": "cloudgate.status"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}

@@ -1,0 +1,152 @@
+"""How does the machine come to the state that the assignment asks for, and stay there?
+
+Level-triggered: whatever happens (a new assignment, Envoy's death, the end of a tunnel), the
+machine is compared with the assignment and what differs is mended. Every step may be repeated.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from pydantic import ValidationError
+
+from cloudgate.assignment import Assignment, Gateway, GatewayState
+from cloudgate.errors import CloudgateError
+from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.draining import Drain
+from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.listening import Listening
+
+ATTEMPT_SECONDS = 8.0
+"""Longest that an attempt may take before it counts as failed."""
+REVIEW_SECONDS = 5.0
+"""How often a machine is looked at again when nothing is known to have happened."""
+DRAIN_REVIEW_SECONDS = 0.25
+"""How often the live tunnels of a closed gateway are counted."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was read back from the machine about one assignment."""
+
+    revision: int
+    state: GatewayState
+    gateway: Gateway | None = None
+    reason: str = ""
+    live_tunnels: int = 0
+
+
+class Reconciler:
+    """Keeps the machine as its assignment says, and says what it finds."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        envoy: Envoy,
+        admin: Admin,
+        news: asyncio.Event,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        """`news` is set by whoever knows that something happened to the machine."""
+        self._path = layout.assignment
+        self._envoy = envoy
+        self._admin = admin
+        self._listening = Listening(layout, envoy, admin)
+        self._drain = Drain(layout)
+        self._on_outcome = on_outcome
+        self._news = news
+        self._assignment = _read(layout)
+        self._established = self._assignment
+        self._given_up: Assignment | None = None
+
+    @property
+    def revision(self) -> int | None:
+        """Of the assignment in force; None when there never was one."""
+        return self._assignment.revision if self._assignment else None
+
+    def want(self, assignment: Assignment) -> None:
+        """Make `assignment` the wanted state, from now on and over restarts."""
+        write_private(self._path, assignment.model_dump_json())
+        self._assignment = assignment
+        self._given_up = None
+        self._news.set()
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        while True:
+            self._news.clear()
+            wanted = self._assignment
+            pause_seconds = REVIEW_SECONDS
+            if wanted is not None and wanted is not self._given_up:
+                outcome = await self.attempt(wanted)
+                self._note(wanted, outcome.state)
+                self._on_outcome(outcome)
+                if outcome.state is GatewayState.DRAINING:
+                    pause_seconds = DRAIN_REVIEW_SECONDS
+            await self._news_or(pause_seconds)
+
+    async def attempt(self, assignment: Assignment) -> Outcome:
+        """Bring the machine to `assignment` once."""
+        gateway = assignment.gateway
+        outcome = Outcome(assignment.revision, GatewayState.FAILED, gateway)
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                if gateway is not None and gateway.accepting:
+                    return await self._listen(gateway, outcome)
+                return await self._leave(assignment, outcome)
+        except CloudgateError as error:
+            reason = error.message
+        except OSError as error:
+            reason = f"The host service cannot write its state: {error}."
+        except TimeoutError:
+            reason = f"The gateway was not ready within {ATTEMPT_SECONDS:.0f} seconds."
+        _log.error("the machine cannot be brought to its assignment", reason=reason)
+        return replace(outcome, reason=reason)
+
+    def _note(self, assignment: Assignment, state: GatewayState) -> None:
+        # A gateway that never was is given up at the first failure: the manager takes it back,
+        # and it must not come up meanwhile. One that broke later is mended again and again.
+        if state is GatewayState.LISTENING:
+            self._established = assignment
+        opening = assignment.gateway is not None and assignment.gateway.accepting
+        if state is GatewayState.FAILED and opening and assignment is not self._established:
+            self._given_up = assignment
+
+    async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
+        self._drain.forget()
+        await self._listening.open(gateway)
+        live_tunnels = await self._admin.live_tunnels()
+        return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
+
+    async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
+        await self._listening.close()
+        seconds_left = self._drain.seconds_left(assignment.drain_seconds)
+        live_tunnels = await self._admin.live_tunnels() if self._envoy.pid else 0
+        if live_tunnels and seconds_left > 0:
+            return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
+        if self._envoy.pid:
+            _log.info("gateway is closed", cut_tunnels=live_tunnels)
+            await self._envoy.stop()
+        state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
+        return replace(outcome, state=state)
+
+    async def _news_or(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+
+def _read(layout: Layout) -> Assignment | None:
+    try:
+        text = read_if_there(layout.assignment)
+        return Assignment.model_validate_json(text) if text else None
+    except (ValidationError, UnicodeDecodeError):
+        _log.error("assignment is damaged; asking for it again", path=str(layout.assignment))
+        return None

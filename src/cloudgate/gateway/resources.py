@@ -1,0 +1,161 @@
+"""What does Envoy have to be told so that it is the gateway that an assignment asks for?
+
+Pure: from a `Gateway` to Envoy's resources as JSON objects. Tenants and repositories never
+appear here. There is one cluster, of type ORIGINAL_DST, that connects each tunnel to the address
+that the authorizer names in the request's metadata, which no client can write to.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cloudgate.gateway.access_log import AUTHORIZER_METADATA
+from cloudgate.gateway.layout import Layout
+
+Resource = dict[str, Any]
+
+TUNNELS = "tunnels"
+"""Name of the cluster that all tunnels go through."""
+AUTHORIZER = "authorizer"
+CERTIFICATE = "certificate"
+ROUTES = "routes"
+
+CONNECT_SECONDS = 5
+"""How long a target has to take a connection."""
+
+WHAT_THIS_IS = (
+    "This is a cloud gateway. It is an HTTPS proxy and only takes CONNECT to a repository.\n"
+)
+TYPES = "type.googleapis.com/envoy."
+"""What the names of Envoy's messages begin with."""
+_UNLIMITED = 1_000_000_000
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
+
+
+def bootstrap(layout: Layout) -> Resource:
+    """What Envoy starts with: where its administration is and which files to watch."""
+    return {
+        "node": {"id": "gateway", "cluster": "cloudgate"},
+        "admin": {"address": {"pipe": {"path": str(layout.admin_socket), "mode": 0o600}}},
+        "dynamic_resources": {
+            "cds_config": watched(layout.xds, "clusters"),
+            "lds_config": watched(layout.xds, "listeners"),
+        },
+    }
+
+
+def snapshot_file(folder: Path, name: str) -> Path:
+    """The file that Envoy watches for the resources called `name`."""
+    return folder / f"{name}.json"
+
+
+def discovery(resources: Sequence[Resource]) -> str:
+    """The text of a watched file. The version is a hash, so that equal files are equal."""
+    version = digest(list(resources))
+    return json.dumps({"version_info": version, "resources": list(resources)}, indent=1)
+
+
+def clusters(layout: Layout) -> list[Resource]:
+    """The tunnels' cluster and the authorizer's. They never change while Envoy runs."""
+    return [_tunnels_cluster(), _authorizer_cluster(str(layout.authorizer_socket))]
+
+
+def routes() -> Resource:
+    """CONNECT goes to the tunnels' cluster; anything else is told what this is."""
+    return {
+        "@type": f"{TYPES}config.route.v3.RouteConfiguration",
+        "name": ROUTES,
+        "virtual_hosts": [
+            {"name": "any", "domains": ["*"], "routes": [_connect_route(), _other_route()]}
+        ],
+    }
+
+
+def secret(chain_pem: str, key_pem: str) -> Resource:
+    """The gateway's certificate with its key."""
+    return {
+        "@type": f"{TYPES}extensions.transport_sockets.tls.v3.Secret",
+        "name": CERTIFICATE,
+        "tls_certificate": {
+            "certificate_chain": {"inline_string": chain_pem},
+            "private_key": {"inline_string": key_pem},
+        },
+    }
+
+
+def _connect_route() -> Resource:
+    return {
+        "match": {"connect_matcher": {}},
+        "route": {
+            "cluster": TUNNELS,
+            "timeout": "0s",
+            "idle_timeout": "0s",
+            "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
+        },
+    }
+
+
+def _other_route() -> Resource:
+    per_route = f"{TYPES}extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
+    return {
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 404, "body": {"inline_string": WHAT_THIS_IS}},
+        "typed_per_filter_config": {AUTHORIZER_METADATA: {"@type": per_route, "disabled": True}},
+    }
+
+
+def _tunnels_cluster() -> Resource:
+    return {
+        "@type": f"{TYPES}config.cluster.v3.Cluster",
+        "name": TUNNELS,
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "original_dst_lb_config": {
+            "metadata_key": {"key": AUTHORIZER_METADATA, "path": [{"key": "address"}]}
+        },
+        "connect_timeout": f"{CONNECT_SECONDS}s",
+        "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
+        "circuit_breakers": _unlimited(),
+    }
+
+
+def _authorizer_cluster(socket_path: str) -> Resource:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": socket_path}}}}
+    http2 = {
+        "@type": f"{TYPES}extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    return {
+        "@type": f"{TYPES}config.cluster.v3.Cluster",
+        "name": AUTHORIZER,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": _unlimited(),
+        "load_assignment": {
+            "cluster_name": AUTHORIZER,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: http2},
+    }
+
+
+def _unlimited() -> Resource:
+    kinds = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {"thresholds": [dict.fromkeys(kinds, _UNLIMITED)]}
+
+
+def watched(folder: Path, name: str) -> Resource:
+    """Where Envoy reads the resources called `name`, and reads them again after a rename."""
+    source = {
+        "path": str(snapshot_file(folder, name)),
+        "watched_directory": {"path": str(folder)},
+    }
+    return {"path_config_source": source, "resource_api_version": "V3"}
+
+
+def digest(content: Any) -> str:
+    """The same for equal JSON, short enough for a name."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,324 @@
+"""What the tests of this room need: a certificate authority, repositories, a client, a machine."""
+
+import asyncio
+import base64
+import datetime as dt
+import os
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import argon2
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from cloudgate.assignment import (
+    Assignment,
+    DirectoryChange,
+    Gateway,
+    GatewayState,
+    Target,
+    Tenant,
+)
+from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.authorizer import Authorizer, serve_authorizer
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.keys import public_key_pem
+from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.gateway.reconcile import Outcome, Reconciler
+from cloudgate.gateway.resolver import Resolver
+
+PASSWORD = "Grünes-Boot-7:x"
+PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+GATEWAY_ID = UUID(int=6)
+PATIENCE_SECONDS = 10.0
+
+
+class Authority:
+    """A certificate authority for one test."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        self._certificate = self._sign(self._name, self._key.public_key(), constraints)
+        self.pem = _pem(self._certificate)
+
+    def certificate(self, public_pem: str) -> str:
+        """A new certificate for `localhost`."""
+        key = load_pem_public_key(public_pem.encode())
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        return _pem(self._sign(name, key, names))
+
+    def server_context(self, folder: Path) -> ssl.SSLContext:
+        """For a server that shows a certificate of this authority."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        file = folder / "server.pem"
+        file.write_bytes(self.certificate(public.decode()).encode() + private)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _sign(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType
+    ) -> x509.Certificate:
+        now = dt.datetime.now(dt.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(minutes=5))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(extension, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass
+class Tunnel:
+    """What came back for a request, and the line that it opened."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    status: int
+    headers: str
+    body: str = ""
+
+    async def echoes(self, data: bytes = b"ping") -> bool:
+        """Whether the other end still answers with what it hears."""
+        self.writer.write(data)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.reader.readexactly(len(data)) == data
+
+    async def is_cut(self) -> bool:
+        """Wait until the other end is gone."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            try:
+                return await self.reader.read(1) == b""
+            except (ConnectionError, ssl.SSLError):
+                return True
+
+    @property
+    def certificate(self) -> bytes:
+        """What the gateway showed."""
+        shown = self.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        assert isinstance(shown, bytes)
+        return shown
+
+    def close(self) -> None:
+        """Let go."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Client:
+    """A tenant's program that speaks with a gateway on loopback."""
+
+    ca_pem: str
+    opened: list[Tunnel] = field(default_factory=list)
+
+    async def connect(
+        self, port: int, target: str, login: str = f"acme:{PASSWORD}", extra: str = ""
+    ) -> Tunnel:
+        """CONNECT to `target`."""
+        encoded = base64.b64encode(login.encode()).decode()
+        authorization = f"Proxy-Authorization: Basic {encoded}\r\n" if login else ""
+        return await self.ask(
+            port, f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}{extra}\r\n"
+        )
+
+    async def ask(self, port: int, request: str, host: str = "127.0.0.1") -> Tunnel:
+        """Send `request` as it is."""
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection(
+                host, port, ssl=context, server_hostname="localhost"
+            )
+            writer.write(request.encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            tunnel = Tunnel(reader, writer, int(head.split()[1]), head.lower())
+            self.opened.append(tunnel)
+            if tunnel.status != 200:
+                length = tunnel.headers.split("content-length: ")[1].split()[0]
+                tunnel.body = (await reader.readexactly(int(length))).decode()
+        return tunnel
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def refuses(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
+
+
+@asynccontextmanager
+async def echo_server() -> AsyncIterator[int]:
+    """A repository that answers with what it hears; its port."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+def tenant(repository_port: int, **changes: object) -> Tenant:
+    """The tenant `Acme`, who may reach the repository at `repo.example:443`, and a dead one."""
+    usual = {
+        "tenant_id": UUID(int=1),
+        "name": "Acme",
+        "password_hash": PASSWORD_HASH,
+        "targets": (
+            Target(endpoint="repo.example:443", address=f"127.0.0.1:{repository_port}"),
+            Target(endpoint="dead.example:443", address=f"127.0.0.1:{free_port()}"),
+            Target(endpoint="nowhere.example:443", address="nowhere.invalid:443"),
+        ),
+    }
+    return Tenant.model_validate({**usual, **changes})
+
+
+class Machine:
+    """A managed server without a manager: the test says what is wanted and sees what is found."""
+
+    def __init__(self, layout: Layout, authority: Authority) -> None:
+        self.layout = layout
+        self.authority = authority
+        self.directory = Directory(layout.directory)
+        self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._stack = AsyncExitStack()
+        self._revision = 0
+
+    async def start(self) -> None:
+        """Start what a host service consists of, without its channel."""
+        passwords, resolver = PasswordCheck(), Resolver()
+        self._stack.callback(passwords.close)
+        self._stack.callback(resolver.close)
+        server = await serve_authorizer(
+            Authorizer(self.directory, passwords, resolver), self.layout.authorizer_socket
+        )
+        self._stack.push_async_callback(server.stop, None)
+        self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
+        news = asyncio.Event()
+        self.envoy = Envoy(self.layout, self.admin, news.set)
+        self.reconciler = Reconciler(
+            self.layout, self.envoy, self.admin, news, self.outcomes.put_nowait
+        )
+        self._revision = self.reconciler.revision or 0
+        self._work = asyncio.create_task(self.reconciler.run())
+
+    async def leave(self) -> None:
+        """End as a host service does that was killed: Envoy goes on."""
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+        await self.envoy.leave()
+        await self._stack.aclose()
+
+    async def stop(self) -> None:
+        """End with everything that was started."""
+        await self.leave()
+        await self.envoy.stop()
+
+    def gateway(self, port: int, **changes: object) -> Gateway:
+        """A gateway on loopback with a new certificate."""
+        usual = {
+            "gateway_id": GATEWAY_ID,
+            "addresses": ("127.0.0.1",),
+            "port": port,
+            "certificate_chain_pem": self.authority.certificate(public_key_pem(self.layout)),
+        }
+        return Gateway.model_validate({**usual, **changes})
+
+    async def bring(
+        self, gateway: Gateway | None, state: GatewayState, drain_seconds: float = 3600.0
+    ) -> Outcome:
+        """Want `gateway` and wait until the machine is in `state` about it."""
+        self._revision += 1
+        self.reconciler.want(
+            Assignment(revision=self._revision, gateway=gateway, drain_seconds=drain_seconds)
+        )
+        return await self.found(state)
+
+    async def found(self, state: GatewayState) -> Outcome:
+        """Wait until the machine is in `state` about the latest assignment."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                outcome = await self.outcomes.get()
+                if outcome.revision == self._revision and outcome.state is state:
+                    return outcome
+
+    def know(self, *tenants: Tenant) -> None:
+        """Have the directory hold exactly `tenants`."""
+        revision = self.directory.revision + 1
+        self.directory.apply(DirectoryChange(from_revision=0, revision=revision, tenants=tenants))
+
+    def kill_envoy(self) -> None:
+        """Kill Envoy the hard way."""
+        assert self.envoy.pid is not None
+        os.kill(self.envoy.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def running_machine(state: Path, authority: Authority) -> AsyncIterator[Machine]:
+    """A machine for one test."""
+    layout = layout_of(state)
+    layout.make_folders()
+    machine = Machine(layout, authority)
+    await machine.start()
+    try:
+        yield machine
+    finally:
+        await machine.stop()
+
+
+def unknown_tenant() -> Tenant:
+    """Somebody else."""
+    return Tenant(tenant_id=uuid4(), name="Other", password_hash="")

@@ -1,0 +1,129 @@
+"""Are credentials and authorities read as clients write them, and rights kept?"""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import Target
+from cloudgate.gateway.decision import (
+    NOT_AUTHENTICATED,
+    Credentials,
+    Refusal,
+    decide,
+    join_address,
+    parse_authority,
+    parse_credentials,
+    split_address,
+    tenant_key,
+)
+from tests.gateway.support import tenant
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ACME = tenant(1234)
+
+
+def basic(text: str, encoding: str = "utf-8") -> str:
+    return "Basic " + base64.b64encode(text.encode(encoding)).decode()
+
+
+@given(st.text(min_size=1).filter(lambda each: ":" not in each), st.text())
+def test_any_name_and_password_survive(name: str, password: str) -> None:
+    assert parse_credentials(basic(f"{name}:{password}")) == Credentials(name, password)
+
+
+@given(st.text())
+def test_no_header_breaks_the_reader(header: str) -> None:
+    parse_credentials(header)
+    parse_credentials("Basic " + header)
+
+
+@given(st.binary())
+def test_no_bytes_break_the_reader(data: bytes) -> None:
+    parse_credentials("Basic " + base64.b64encode(data).decode())
+
+
+def test_what_is_not_utf_8_is_latin_1() -> None:
+    assert parse_credentials(basic("Müller:größe", "latin-1")) == Credentials("Müller", "größe")
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer x", "Basic", "Basic %%%", basic("x")])
+def test_what_is_no_login_is_none(header: str | None) -> None:
+    assert parse_credentials(header) is None
+
+
+def test_a_scheme_has_no_case() -> None:
+    assert parse_credentials(basic("a:b").replace("Basic", "bAsIc")) == Credentials("a", "b")
+
+
+def test_credentials_do_not_show_their_password() -> None:
+    assert "secret" not in repr(Credentials("a", "secret"))
+
+
+def test_names_compare_without_case() -> None:
+    assert tenant_key("STRASSE") == tenant_key("Straße")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Repo.Example:443", "repo.example:443"),
+        ("repo.example.:443", "repo.example:443"),
+        ("10.0.0.1:22", "10.0.0.1:22"),
+        ("[2001:DB8::0:1]:443", "[2001:db8::1]:443"),
+        ("repo:0443", "repo:443"),
+    ],
+)
+def test_an_authority_has_one_spelling(written: str, read: str) -> None:
+    assert parse_authority(written) == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "repo", "repo:", ":443", "repo:0", "repo:65536", "repo:x", "repo:٣", "a b:1", "u:p@repo:1",
+     "2001:db8::1:443", "[repo]:443", "[::1:443", "repo/x:1", f"{'a' * 254}:1"],
+)  # fmt: skip
+def test_what_is_no_authority_is_none(written: str) -> None:
+    assert parse_authority(written) is None
+
+
+@given(st.text())
+def test_reading_twice_is_reading_once(written: str) -> None:
+    read = parse_authority(written)
+    assert read is None or parse_authority(read) == read
+
+
+@given(st.ip_addresses(), st.integers(1, 65535))
+def test_an_address_comes_apart_as_it_was_joined(address: object, port: int) -> None:
+    joined = join_address(str(address).partition("%")[0], port)
+    assert split_address(joined) == (str(address).partition("%")[0], port)
+
+
+def test_the_right_password_opens_a_target_of_the_tenant() -> None:
+    found = decide(ACME, "repo.example:443", password_is_right=True, now=NOW)
+    assert isinstance(found, Target)
+    assert found.address == "127.0.0.1:1234"
+
+
+def test_a_wrong_password_tells_nothing_else() -> None:
+    disabled = ACME.model_copy(update={"enabled": False})
+    for each in (None, ACME, disabled, ACME.model_copy(update={"password_hash": ""})):
+        found = decide(each, "repo.example:443", password_is_right=False, now=NOW)
+        assert found is NOT_AUTHENTICATED
+
+
+def test_a_lease_ends_at_its_moment() -> None:
+    lease = ACME.model_copy(update={"expires_at": NOW})
+    assert decide(lease, "repo.example:443", password_is_right=True, now=NOW) == Refusal(
+        403, "The tenant's lease has expired."
+    )
+    before = NOW - timedelta(seconds=1)
+    assert isinstance(decide(lease, "repo.example:443", password_is_right=True, now=before), Target)
+
+
+def test_a_target_that_is_none_is_said_to_be_none() -> None:
+    assert decide(ACME, None, password_is_right=True, now=NOW) == Refusal(
+        403, "CONNECT must name a target as host:port."
+    )

@@ -1,0 +1,94 @@
+"""Does the directory follow the changes, and survive what happens to its file?"""
+
+import stat
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import DirectoryChange, Tenant
+from cloudgate.gateway.directory import Directory, Tenants
+
+names = st.text(min_size=1, max_size=5)
+ids = st.integers(1, 5).map(lambda each: UUID(int=each))
+# Names are unique among tenants, as the manager promises.
+tenants = st.builds(
+    lambda number, name, enabled: Tenant(
+        tenant_id=UUID(int=number), name=f"{number}{name}", password_hash="", enabled=enabled
+    ),
+    st.integers(1, 5),
+    names,
+    st.booleans(),
+)
+steps = st.lists(st.tuples(st.lists(tenants, max_size=4), st.lists(ids, max_size=3)))
+
+
+@given(steps)
+def test_applying_changes_equals_the_whole(
+    changes: list[tuple[list[Tenant], list[UUID]]],
+) -> None:
+    followed, expected = Tenants(), dict[UUID, Tenant]()
+    for revision, (changed, removed) in enumerate(changes, 1):
+        change = DirectoryChange(
+            from_revision=revision - 1,
+            revision=revision,
+            tenants=tuple(changed),
+            removed=() if revision == 1 else tuple(removed),
+        )
+        after = followed.after(change)
+        assert after is not None
+        followed = after
+        for each in change.removed:
+            expected.pop(each, None)
+        expected.update((each.tenant_id, each) for each in changed)
+    assert followed.by_id == expected
+    assert Tenants().after(followed.whole()) == followed
+
+
+def acme(**changes: object) -> Tenant:
+    usual = {"tenant_id": UUID(int=1), "name": "Acme", "password_hash": "x"}
+    return Tenant.model_validate({**usual, **changes})
+
+
+def test_a_tenant_is_found_however_its_name_is_written(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "d")
+    directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
+    assert directory.find("aCME") == acme()
+    assert directory.find("other") is None
+
+
+def test_a_renamed_tenant_is_not_found_by_its_old_name(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "d")
+    directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=(acme(),)))
+    directory.apply(DirectoryChange(from_revision=1, revision=2, tenants=(acme(name="New"),)))
+    assert directory.find("acme") is None
+    assert directory.find("new") is not None
+
+
+def test_what_was_applied_is_there_after_a_restart_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    Directory(path).apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
+    assert Directory(path).find("acme") == acme()
+    assert Directory(path).revision == 3
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"revision": 1}', "\udcff"])
+def test_a_damaged_file_is_asked_for_anew_without_quoting_it(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "d"
+    path.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    assert Directory(path).revision == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_a_change_from_another_revision_is_left_alone(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "d")
+    directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
+    directory.apply(DirectoryChange(from_revision=4, revision=5, removed=(UUID(int=1),)))
+    assert directory.revision == 3
+    assert directory.find("acme") is not None

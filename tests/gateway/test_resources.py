@@ -1,0 +1,70 @@
+"""Is what Envoy is told well formed, and does each setting have a name of its own?"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+# Messages in messages are found by name, once their modules are imported.
+from envoy.extensions.access_loggers.file.v3 import file_pb2 as _file_log  # noqa: F401
+from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _authz  # noqa: F401
+from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as _manager,  # noqa: F401
+)
+from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls  # noqa: F401
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options  # noqa: F401
+from google.protobuf.json_format import ParseDict
+
+from cloudgate.gateway import resources
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.listener import ListenAddress, listen_addresses, listener
+
+LAYOUT = Layout(Path("/state"), Path("/run/x"))
+EVERYWHERE = listen_addresses((), 6180, host_has_ipv6=True)
+
+
+def without_type(resource: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in resource.items() if key != "@type"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        (resources.bootstrap(LAYOUT), Bootstrap),
+        (resources.routes(), RouteConfiguration),
+        (resources.secret("chain", "key"), Secret),
+        (listener(LAYOUT, EVERYWHERE), Listener),
+        *((each, Cluster) for each in resources.clusters(LAYOUT)),
+    ],
+)
+def test_every_resource_is_what_envoy_defines(resource: dict[str, Any], message: Any) -> None:
+    ParseDict(without_type(resource), message())
+
+
+def test_all_addresses_are_one_socket_where_there_is_ipv6() -> None:
+    assert (ListenAddress("::", 6180, dual=True),) == EVERYWHERE
+    without = listen_addresses((), 6180, host_has_ipv6=False)
+    assert without == (ListenAddress("0.0.0.0", 6180),)
+
+
+def test_equal_settings_have_equal_names_and_others_another() -> None:
+    again = listen_addresses((), 6180, host_has_ipv6=True)
+    moved = listen_addresses((), 6181, host_has_ipv6=True)
+    assert listener(LAYOUT, EVERYWHERE) == listener(LAYOUT, again)
+    assert listener(LAYOUT, EVERYWHERE)["name"] != listener(LAYOUT, moved)["name"]
+
+
+def test_no_listener_shares_its_port() -> None:
+    assert listener(LAYOUT, EVERYWHERE)["enable_reuse_port"] is False
+
+
+def test_the_version_of_a_file_follows_its_content() -> None:
+    one, other = resources.discovery([{"a": 1}]), resources.discovery([{"a": 2}])
+    assert one == resources.discovery([{"a": 1}])
+    assert one != other
