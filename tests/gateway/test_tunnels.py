@@ -119,6 +119,25 @@ async def test_without_an_authorizer_nobody_gets_in(
     assert "cannot check passwords" in refused.body
 
 
+async def test_who_says_nothing_is_cut_but_a_silent_tunnel_is_not(
+    port: int, client: Client
+) -> None:
+    tunnel = await client.connect(port, "repo.example:443")
+    context = ssl.create_default_context(cadata=client.ca_pem)
+    silent = [
+        await asyncio.open_connection("127.0.0.1", port),
+        await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost"),
+        await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost"),
+    ]
+    silent[2][1].write(b"CONNECT repo")
+    async with asyncio.timeout(14):
+        heard = await asyncio.gather(*(reader.read() for reader, _ in silent))
+    assert [each[:12] for each in heard] == [b"", b"", b"HTTP/1.1 408"]
+    for _, writer in silent:
+        writer.transport.abort()
+    assert await tunnel.echoes()
+
+
 async def test_a_password_is_in_no_file(
     port: int, client: Client, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:

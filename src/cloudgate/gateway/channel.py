@@ -91,10 +91,13 @@ class Channel:
             assignment_revision=self._reconciler.revision,
             directory_revision=self._directory.revision,
         )
-        update = await client.poll(request)
-        if backoff.success():
-            _log.info("the manager is back")
+        try:
+            update = await client.poll(request)
+        except CloudgateError:
+            # Who was away may have lost what it heard; the report is tried until it is back.
             self._outbox.send_again()
+            raise
+        backoff.success()
         self._apply(update)
 
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
@@ -104,7 +107,8 @@ class Channel:
         except CloudgateError:
             self._outbox.look_again()
             raise
-        backoff.success()
+        if backoff.success():
+            _log.info("the manager is back")
         self._outbox.sent(report)
 
     def _apply(self, update: Update) -> None:

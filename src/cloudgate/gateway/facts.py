@@ -31,7 +31,7 @@ def gather_facts(layout: Layout) -> HostFacts:
 
 def host_addresses() -> tuple[str, ...]:
     """This host's IP addresses: those that outbound traffic uses first, loopback last."""
-    return in_order(_outbound(), [*_local_ipv4(), *_local_ipv6(), *_by_name()])
+    return in_order(_outbound(), [*_local_ipv4(), *_local_ipv6()] or _by_name())
 
 
 def in_order(outbound: list[str], others: list[str]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.resolver import Resolver
+from cloudgate.gateway.rotation import keep_small
 
 if sys.platform != "win32":
     import fcntl
@@ -90,10 +91,11 @@ async def _work_until(
     outbox = Outbox(lambda: directory.revision, lambda: gather_facts(layout))
     reconciler = Reconciler(layout, envoy, admin, news, outbox.put)
     channel = Channel(lambda: load_membership(layout), directory, reconciler, outbox)
+    loops = (reconciler.run(), channel.run(), keep_small(layout.access_log, admin))
     try:
         await envoy.adopt()
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(each) for each in (reconciler.run(), channel.run())]
+            work = [group.create_task(each) for each in loops]
             await stop.wait()
             for each in work:
                 each.cancel()

@@ -9,6 +9,8 @@ from cloudgate.gateway.reconcile import Outcome
 
 REPEAT_SECONDS = 5.0
 """How old the last report of a draining gateway may get."""
+COUNT_SECONDS = 30.0
+"""How old the last report is when only the count of tunnels of an open gateway is news."""
 
 
 class Outbox:
@@ -27,6 +29,7 @@ class Outbox:
         self._sent: Report | None = None
         self._sent_at_seconds = 0.0
         self._known_facts: HostFacts | None = None
+        self._lost = False
         self._changed = asyncio.Event()
 
     def put(self, outcome: Outcome) -> None:
@@ -42,6 +45,7 @@ class Outbox:
         """The manager may have lost what it heard."""
         self._sent = None
         self._known_facts = None
+        self._lost = True
         self._changed.set()
 
     async def due(self) -> Report:
@@ -49,12 +53,15 @@ class Outbox:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            self._lost = False
             report = self._report()
             if report is not None and self._is_news(report):
                 return report
 
     def sent(self, report: Report) -> None:
-        """The manager has `report`."""
+        """The manager has `report`, unless it was said meanwhile that it may have lost it."""
+        if self._lost:
+            return
         self._known_facts = report.facts or self._known_facts
         self._sent = report.model_copy(update={"facts": None})
         self._sent_at_seconds = self._clock_seconds()
@@ -76,5 +83,8 @@ class Outbox:
 
     def _is_news(self, report: Report) -> bool:
         old_seconds = self._clock_seconds() - self._sent_at_seconds
-        drains = report.state is GatewayState.DRAINING
-        return report != self._sent or (drains and old_seconds >= REPEAT_SECONDS)
+        if report.state is GatewayState.DRAINING:
+            return report != self._sent or old_seconds >= REPEAT_SECONDS
+        if self._sent is None or old_seconds >= COUNT_SECONDS:
+            return report != self._sent
+        return report != self._sent.model_copy(update={"live_tunnels": report.live_tunnels})

@@ -113,8 +113,9 @@ class Reconciler:
         # and it must not come up meanwhile. One that broke later is mended again and again.
         if state is GatewayState.LISTENING:
             self._established = assignment
-        opening = assignment.gateway is not None and assignment.gateway.accepting
-        if state is GatewayState.FAILED and opening and assignment is not self._established:
+        wanted = _place(assignment)
+        failed = state is GatewayState.FAILED and wanted is not None
+        if failed and wanted != _place(self._established):
             self._given_up = assignment
 
     async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
@@ -141,6 +142,13 @@ class Reconciler:
                 await self._news.wait()
         except TimeoutError:
             return
+
+
+def _place(assignment: Assignment | None) -> tuple[object, ...] | None:
+    gateway = assignment.gateway if assignment else None
+    if gateway is None or not gateway.accepting:
+        return None
+    return gateway.gateway_id, gateway.addresses, gateway.port
 
 
 def _read(layout: Layout) -> Assignment | None:

@@ -1,0 +1,45 @@
+"""How does the access log stay within bounds?"""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.admin import Admin
+
+LARGEST_BYTES = 64 * 1024 * 1024
+"""At this size a log is moved away and a new one begun."""
+KEPT = 5
+"""Logs that were moved away, the youngest with the number 1."""
+REVIEW_SECONDS = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def keep_small(path: Path, admin: Admin) -> None:
+    """Rotate for ever."""
+    while True:
+        if rotate(path):
+            try:
+                await admin.reopen_logs()
+            except UnavailableError as error:
+                # An Envoy that starts later opens the new file by itself.
+                _log.warning("the access log was not opened anew", reason=error.message)
+        await asyncio.sleep(REVIEW_SECONDS)
+
+
+def rotate(path: Path, largest_bytes: int = LARGEST_BYTES) -> bool:
+    """Move the log away if it is large. Whether it was."""
+    if not path.exists() or path.stat().st_size < largest_bytes:
+        return False
+    for number in range(KEPT - 1, 0, -1):
+        older = _numbered(path, number)
+        if older.exists():
+            older.replace(_numbered(path, number + 1))
+    path.replace(_numbered(path, 1))
+    return True
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")

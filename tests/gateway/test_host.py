@@ -1,0 +1,200 @@
+"""Does the host service, as a real process, live with its manager and without?"""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import Assignment, DirectoryChange, Gateway, GatewayState
+from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.gateway.host import join_host, run_host
+from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.process import find_running
+from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
+from tests.gateway.support import GATEWAY_ID, Authority, Client, free_port, refuses, tenant
+
+pytestmark = pytest.mark.anyio
+
+REPO = "repo.example:443"
+PROGRAM = (
+    "import asyncio, sys, pathlib; from cloudgate.gateway.host import run_host; "
+    "asyncio.run(run_host(pathlib.Path(sys.argv[1])))"
+)
+
+
+@pytest.fixture
+async def manager(
+    tmp_path: Path, authority: Authority, repository_port: int
+) -> AsyncIterator[TinyManager]:
+    async with tiny_manager(authority, tmp_path) as started:
+        started.directory = DirectoryChange(
+            from_revision=0, revision=7, tenants=(tenant(repository_port),)
+        )
+        yield started
+
+
+@pytest.fixture
+async def layout(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> AsyncIterator[Layout]:
+    """The state folder of a host that has joined."""
+    await join_host(tmp_path / "state", manager.url, TOKEN, authority.pem)
+    joined = layout_of(tmp_path / "state")
+    yield joined
+    left_over = find_running(joined)
+    if left_over is not None:
+        await left_over.stop()
+
+
+@asynccontextmanager
+async def host_service(layout: Layout) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(layout.state))
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def assign(
+    manager: TinyManager, authority: Authority, revision: int, port: int | None
+) -> None:
+    assert manager.facts is not None
+    gateway = port and Gateway(
+        gateway_id=GATEWAY_ID,
+        addresses=("127.0.0.1",),
+        port=port,
+        certificate_chain_pem=authority.certificate(manager.facts.public_key_pem),
+    )
+    await manager.tell(assignment=Assignment(revision=revision, gateway=gateway or None))
+
+
+async def test_joining_leaves_private_files_and_tells_the_facts(
+    layout: Layout, manager: TinyManager
+) -> None:
+    assert layout.credential.read_text() == CREDENTIAL
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in layout.state.iterdir() if each.is_file()}
+    assert modes == {0o600}
+    assert manager.facts is not None
+    assert manager.facts.addresses[-1] in ("127.0.0.1", "::1")
+    assert manager.facts.envoy_version == "1.40.0"
+
+
+async def test_a_wrong_token_joins_nothing(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> None:
+    with pytest.raises(InvalidRequestError, match="The token is not valid"):
+        await join_host(tmp_path / "other", manager.url, "wrong", authority.pem)
+    with pytest.raises(NotFoundError, match="has not joined"):
+        await run_host(tmp_path / "other")
+
+
+async def test_a_manager_of_another_authority_is_not_trusted(
+    tmp_path: Path, manager: TinyManager
+) -> None:
+    with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        await join_host(tmp_path / "other", manager.url, TOKEN, Authority().pem)
+    assert manager.facts is None
+
+
+async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        report = await manager.heard(GatewayState.LISTENING, 1)
+        assert (report.directory_revision, report.gateway_id) == (7, GATEWAY_ID)
+        assert await (await client.connect(port, REPO)).echoes()
+        await assign(manager, authority, 2, None)
+        assert (await manager.heard(GatewayState.DRAINING, 2)).live_tunnels == 1
+        client.opened[0].close()
+        await manager.heard(GatewayState.ABSENT, 2)
+        await assign(manager, authority, 3, port)
+        await manager.heard(GatewayState.LISTENING, 3)
+        host.terminate()
+        assert await asyncio.wait_for(host.wait(), 10) == 0
+    assert find_running(layout) is None
+    assert await refuses(port)
+
+
+async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        host.send_signal(signal.SIGKILL)
+        await host.wait()
+    before = find_running(layout)
+    assert before is not None
+    assert await tunnel.echoes()
+    assert (await client.connect(port, REPO)).status == 503
+    await manager.stop()
+    async with host_service(layout):
+        await until_allowed(client, port)
+        after = find_running(layout)
+        assert after is not None
+        assert after.record == before.record
+        assert await tunnel.echoes()
+        await manager.start()
+        assert (await manager.heard(GatewayState.LISTENING, 1)).facts is not None
+
+
+async def test_the_latest_report_is_told_again_when_the_manager_is_back(
+    layout: Layout, manager: TinyManager, authority: Authority
+) -> None:
+    async with host_service(layout):
+        await assign(manager, authority, 1, free_port())
+        await manager.heard(GatewayState.LISTENING, 1)
+        await manager.stop()
+        await manager.start()
+        again = await manager.heard(GatewayState.LISTENING, 1)
+        assert again.facts is not None
+
+
+async def test_a_revoked_host_keeps_its_gateway(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        manager.revoked = True
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
+        await asyncio.wait_for(manager.refused.wait(), 10)
+        assert await (await client.connect(port, REPO)).echoes()
+        assert host.returncode is None
+
+
+async def test_two_host_services_do_not_share_a_folder(
+    layout: Layout, manager: TinyManager
+) -> None:
+    async with host_service(layout):
+        await asyncio.wait_for(manager.polls.get(), 10)
+        with pytest.raises(UnavailableError, match="Another host service uses"):
+            await run_host(layout.state)
+
+
+async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> None:
+    long = layout_of(tmp_path / ("x" * 100))
+    assert len(os.fsencode(long.authorizer_socket)) < 108
+    assert long == layout_of(tmp_path / ("x" * 100))
+    assert long.run != layout_of(tmp_path / ("y" * 100)).run
+
+
+async def until_allowed(client: Client, port: int) -> None:
+    """Wait for the authorizer of a host service that has just been started."""
+    async with asyncio.timeout(10):
+        while (await client.connect(port, REPO)).status == 503:
+            pass

@@ -1,0 +1,154 @@
+"""Do the small parts keep their promises: reasons, facts, pauses, reports, password memory?"""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from cloudgate.assignment import GatewayState, HostFacts
+from cloudgate.errors import NotAuthenticatedError, UnavailableError
+from cloudgate.gateway.channel import LONGEST_PAUSE_SECONDS, REVOKED_PAUSE_SECONDS, Backoff
+from cloudgate.gateway.draining import Drain
+from cloudgate.gateway.facts import in_order, local_ipv4, local_ipv6
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.outbox import Outbox
+from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.gateway.ports import Owner, explain, listening_inodes, taken_port
+from cloudgate.gateway.reconcile import Outcome
+from cloudgate.gateway.rotation import rotate
+from tests.gateway.support import PASSWORD, tenant
+
+FACTS = HostFacts(
+    host_name="h", addresses=(), platform="Linux", version="1", envoy_version="1",
+    public_key_pem="",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        (
+            "cannot bind '[::]:6180': Address already in use",
+            "Port 6180 at [::] is taken by process nginx (id 7). Stop it or choose another port.",
+        ),
+        (
+            "cannot bind '192.0.2.7:6180': Cannot assign requested address",
+            "192.0.2.7 is not an address of this host. Choose one of its own addresses.",
+        ),
+        (
+            "cannot bind '0.0.0.0:443': Permission denied",
+            "Port 443 at 0.0.0.0 may not be opened by this user. Choose one above 1023.",
+        ),
+        ("no such cluster", "Envoy rejects the gateway: no such cluster"),
+    ],
+)
+def test_a_reason_says_what_to_do(details: str, reason: str) -> None:
+    assert explain(details, Owner(7, "nginx")) == reason
+
+
+def test_only_a_taken_port_has_an_owner() -> None:
+    assert taken_port("cannot bind '[::]:6180': Address already in use") == 6180
+    assert taken_port("cannot bind '[::]:6180': Permission denied") is None
+
+
+def test_listening_sockets_are_found_by_port() -> None:
+    table = (
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+        "   0: 00000000:1824 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1\n"
+        "   1: 0100007F:1824 0100007F:9999 01 00000000:00000000 00:00000000 00000000 0 0 4712 1\n"
+    )
+    assert list(listening_inodes(table, 6180)) == ["4711"]
+
+
+def test_addresses_come_in_the_order_of_use() -> None:
+    found = in_order(
+        ["192.0.2.2", "fd00::2"], ["127.0.0.1", "10.0.0.1", "fe80::1", "::1", "fd00::2", "10.0.0.1"]
+    )
+    assert found == ("192.0.2.2", "fd00::2", "10.0.0.1", "127.0.0.1", "::1")
+
+
+def test_the_kernels_tables_are_read() -> None:
+    trie = "  |-- 127.0.0.0\n   /8 host LOCAL\n  |-- 10.0.0.1\n     /32 host LOCAL\n"
+    assert local_ipv4(trie) == ["10.0.0.1"]
+    assert local_ipv6("00000000000000000000000000000001 01 80 10 80       lo\n") == ["::1"]
+
+
+def test_pauses_grow_to_a_limit_and_start_anew() -> None:
+    backoff = Backoff(chance=lambda: 1.0)
+    pauses = [backoff.pause_seconds(UnavailableError("away")) for _ in range(8)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+    assert backoff.success()
+    assert not backoff.success()
+    assert backoff.pause_seconds(UnavailableError("away")) == pauses[0]
+    assert backoff.pause_seconds(NotAuthenticatedError("revoked")) == REVOKED_PAUSE_SECONDS
+
+
+@pytest.mark.anyio
+async def test_a_report_is_due_once_and_again_after_a_reconnect() -> None:
+    now = [0.0]
+    outbox = Outbox(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox.put(Outcome(1, GatewayState.DRAINING, live_tunnels=2))
+    first = await outbox.due()
+    assert (first.facts, first.live_tunnels, first.directory_revision) == (FACTS, 2, 3)
+    outbox.sent(first)
+    outbox.put(Outcome(1, GatewayState.DRAINING, live_tunnels=2))
+    now[0] = 5.0
+    assert (await outbox.due()).facts is None
+    outbox.send_again()
+    on_its_way = await outbox.due()
+    outbox.send_again()
+    outbox.sent(on_its_way)
+    assert await outbox.due() == on_its_way == first
+
+
+@pytest.mark.anyio
+async def test_of_an_open_gateway_the_count_alone_can_wait() -> None:
+    now = [0.0]
+    outbox = Outbox(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=1))
+    outbox.sent(await outbox.due())
+    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=2))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.due(), 0)
+    now[0] = 30.0
+    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=2))
+    assert (await outbox.due()).live_tunnels == 2
+
+
+def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    assert not rotate(log, 2)
+    for number in range(7):
+        log.write_text(f"line {number}")
+        assert not rotate(log, 100)
+        assert rotate(log, 2)
+    assert not log.exists()
+    kept = sorted(each.name for each in tmp_path.iterdir())
+    assert kept == [f"access.log.{number}" for number in range(1, 6)]
+    assert (tmp_path / "access.log.1").read_text() == "line 6"
+
+
+@pytest.mark.anyio
+async def test_a_right_password_is_remembered_until_it_changes() -> None:
+    passwords = PasswordCheck(remembered=1)
+    acme, other = tenant(1), tenant(1, tenant_id=UUID(int=2))
+    assert await passwords.is_right(acme, PASSWORD)
+    assert list(passwords._right) == [passwords._mark(acme, PASSWORD)]
+    assert not await passwords.is_right(acme, PASSWORD + "x")
+    assert not await passwords.is_right(None, PASSWORD)
+    assert not await passwords.is_right(tenant(1, password_hash="broken"), PASSWORD)
+    assert await passwords.is_right(other, PASSWORD)
+    assert len(passwords._right) == 1
+    passwords.close()
+
+
+def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
+    now = [100.0]
+    layout = Layout(tmp_path, tmp_path)
+    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
+    now[0] = 150.0
+    assert Drain(layout, lambda: now[0]).seconds_left(60) == 10
+    Drain(layout, lambda: now[0]).forget()
+    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
