@@ -198,6 +198,7 @@ async def _keep_host_running(data: Path) -> None:
             "host",
             "run",
             "--with-parent",
+            str(os.getpid()),
             "--data",
             str(data),
             stdin=asyncio.subprocess.DEVNULL,
@@ -224,11 +225,10 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         await child.wait()
 
 
-def end_with_parent() -> None:
-    """Make the kernel end this process when the one that started it dies, however it dies."""
+def end_with_parent(parent: int) -> None:
+    """Make the kernel end this process when `parent`, which started it, dies however it dies."""
     if sys.platform != "linux":
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

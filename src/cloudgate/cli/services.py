@@ -87,15 +87,15 @@ def join(
 @host_commands.command("run")
 def run(
     data: Data = None,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the host service of this machine."""
     from cloudgate.cli.running import end_with_parent, log_to_stderr  # noqa: PLC0415
     from cloudgate.gateway.host import run_host  # noqa: PLC0415
 
     log_to_stderr()
-    if with_parent:
-        end_with_parent()
+    if with_parent is not None:
+        end_with_parent(with_parent)
     _run(run_host((data or default_data_folder()) / "host"))
 
 
