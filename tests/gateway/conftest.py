@@ -9,8 +9,8 @@ from tests.gateway.support import Authority, Client, Machine, echo_server, runni
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}  # as the command line does
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def client(authority: Authority) -> Iterator[Client]:
 
 
 @pytest.fixture
-async def repository_port(anyio_backend: str) -> AsyncIterator[int]:
+async def repository_port(anyio_backend: object) -> AsyncIterator[int]:
     async with echo_server() as port:
         yield port
 

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.anyio
 
 REPO = "repo.example:443"
 PROGRAM = (
-    "import asyncio, sys, pathlib; from cloudgate.gateway.host import run_host; "
-    "asyncio.run(run_host(pathlib.Path(sys.argv[1])))"
+    "import sys, pathlib, uvloop; from cloudgate.gateway.host import run_host; "
+    "uvloop.run(run_host(pathlib.Path(sys.argv[1])))"
 )
 
 
