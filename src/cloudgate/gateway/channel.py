@@ -34,6 +34,11 @@ class Backoff:
         self._chance = chance
         self._failures = 0
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the last failure was the first of its series; the others need no words."""
+        return self._failures == 1
+
     def success(self) -> bool:
         """Start anew. Whether there were failures before."""
         failed, self._failures = self._failures > 0, 0
@@ -41,9 +46,9 @@ class Backoff:
 
     def pause_seconds(self, error: CloudgateError) -> float:
         """How long to wait after one more failure."""
+        self._failures = min(self._failures + 1, 16)
         if isinstance(error, NotAuthenticatedError):
             return REVOKED_PAUSE_SECONDS
-        self._failures = min(self._failures + 1, 16)
         longest = min(LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**self._failures)
         return float(longest * self._chance())
 
@@ -77,7 +82,8 @@ class Channel:
                 await self._repeat(step, backoff)
             except CloudgateError as error:
                 pause_seconds = backoff.pause_seconds(error)
-                _complain(error, pause_seconds)
+                if backoff.is_new:
+                    _complain(error)
                 await asyncio.sleep(pause_seconds)
 
     async def _repeat(self, step: "Step", backoff: Backoff) -> None:
@@ -126,7 +132,7 @@ class Channel:
 Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
 
 
-def _complain(error: CloudgateError, pause_seconds: float) -> None:
+def _complain(error: CloudgateError) -> None:
     if isinstance(error, NotAuthenticatedError):
         _log.error(
             "the manager does not accept this host any more; the gateway goes on as it is. "
@@ -134,4 +140,4 @@ def _complain(error: CloudgateError, pause_seconds: float) -> None:
             reason=error.message,
         )
     else:
-        _log.warning("no line to the manager", reason=error.message, again_in=pause_seconds)
+        _log.warning("no line to the manager", reason=error.message)
