@@ -82,7 +82,7 @@ class Channel:
                 await self._repeat(step, backoff)
             except CloudgateError as error:
                 pause_seconds = backoff.pause_seconds(error)
-                if backoff.is_new:
+                if backoff.is_new or isinstance(error, NotAuthenticatedError):
                     _complain(error)
                 await asyncio.sleep(pause_seconds)
 
