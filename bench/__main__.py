@@ -1,0 +1,91 @@
+"""How is the benchmark run? `python -m bench [--quick] [--only PART]`."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench import create, memory, setup, throughput
+from bench.gateway import gateway
+from bench.load import load
+from bench.machine import allow_many_files, describe
+from bench.proxies import haproxy, nginx, stunnel
+from bench.report import Section, goals
+
+PARTS = ("memory", "setup", "throughput", "create")
+LARGE_BUFFER_BYTES = 128 * 1024
+LONGEST_SECONDS = 900
+"""When a run that hangs is ended."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured."""
+
+    throughput_rounds: int
+    throughput_seconds: float
+    setup_rounds: int
+    setup_tunnels: int
+    idle_tunnels: int
+    creations: int
+
+
+QUICK = Effort(1, 0.8, 1, 200, 500, 5)
+FULL = Effort(4, 1.0, 4, 250, 1000, 15)
+
+
+def main() -> None:
+    """Measure, print, and leave nothing behind."""
+    options = _options()
+    effort = QUICK if options.quick else FULL
+    allow_many_files()
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, lambda *_: sys.exit("The benchmark was ended before its time."))
+    signal.alarm(LONGEST_SECONDS)
+    print(f"## Benchmark\n\n{describe()}\n", flush=True)
+    done = []
+    for section in _sections(options.only or PARTS, effort):
+        print(section, flush=True)
+        done.append(section)
+    print(goals(done) or "")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute, for a first look")
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure only this part")
+    return parser.parse_args()
+
+
+def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
+    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
+        if set(parts) - {"create"}:
+            yield from _beside_others(Path(folder) / "proxies", parts, effort)
+        if "create" in parts:
+            yield create.measure(Path(folder) / "create", effort.creations)
+
+
+def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterator[Section]:
+    folder.mkdir()
+    with ExitStack() as stack:
+        start = stack.enter_context
+        work = start(load())
+        ours, material = start(gateway(folder, work.port))
+        few = [ours, start(haproxy(material)), start(nginx(material))]
+        all_of_them = [*few, start(haproxy(material, LARGE_BUFFER_BYTES)), start(stunnel(material))]
+        if "memory" in parts:  # before all else, while the proxies are fresh
+            yield memory.measure(work, few, effort.idle_tunnels)
+        if "setup" in parts:
+            yield setup.measure(work, few, effort.setup_rounds, effort.setup_tunnels)
+        if "throughput" in parts:
+            measure = partial(throughput.measure, work, all_of_them)
+            yield measure(effort.throughput_rounds, effort.throughput_seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""How is the gateway under test made? By the product: `cloudgate up` and calls of its API."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.accounting import parent, thread_names
+from bench.machine import PROXY_CORES, pinned
+from bench.proxies import GATEWAY, Material, Proxy
+from bench.tunnels import (
+    PATIENCE_SECONDS,
+    TunnelRefusedError,
+    Way,
+    client_context,
+    connect_request,
+    open_tunnel,
+)
+from cloudgate.assignment import Assignment
+from cloudgate.gateway.layout import Layout, layout_of
+from tests.support.product import free_port, product
+
+_TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
+_WORKER = "wrk:worker"
+
+
+@contextmanager
+def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Material]]:
+    """A gateway that lets a tenant in, and what others need to do the same work."""
+    data, port = folder / "data", free_port()
+    with ExitStack() as stack:
+        with pinned(PROXY_CORES):
+            started = stack.enter_context(product(data))
+        client = stack.enter_context(started.client())
+        task = client.create_gateway(port)
+        if task["Result"]["Success"] is not True:
+            raise RuntimeError(f"There is no gateway: {task['Result']['Message']}")
+        vault = client.add_repository("vault", _TARGET, f"127.0.0.1:{repository_port}")
+        client.add_tenant(_TENANT, _PASSWORD, vault)
+        layout = layout_of(data / "host")
+        way = Way(port, connect_request(_TARGET, _TENANT, _PASSWORD))
+        ciphersuite = _ciphersuite(way)
+        material = Material(folder, _certificate(layout, folder), repository_port, ciphersuite)
+        yield _proxy(layout, way), material
+
+
+def _proxy(layout: Layout, way: Way) -> Proxy:
+    envoy_pid = int(json.loads(layout.process_record.read_text())["pid"])
+    workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
+    if workers != 1:
+        raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")
+    host_service_pid = parent(envoy_pid)
+    return Proxy(GATEWAY, way, (envoy_pid,), (host_service_pid,) if host_service_pid else ())
+
+
+def _ciphersuite(way: Way) -> str:
+    """What the gateway agrees on with a client; asked until it knows the tenant."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with open_tunnel(way, client_context()) as tunnel:
+                name, _, _ = tunnel.cipher() or ("", "", 0)
+                return name
+        except TunnelRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _certificate(layout: Layout, folder: Path) -> Path:
+    """The gateway's certificate with its key, for the others to use too."""
+    wanted = Assignment.model_validate_json(layout.assignment.read_text()).gateway
+    if wanted is None:
+        raise RuntimeError("The gateway has gone.")
+    file = folder / "certificate.pem"
+    file.write_text(wanted.certificate_chain_pem + layout.private_key.read_text())
+    return file

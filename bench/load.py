@@ -1,0 +1,153 @@
+"""Who makes the load? Processes of their own: what they cost is not counted."""
+
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes import Array, c_uint64
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier, Event
+from typing import Any
+
+from bench import repository
+from bench.machine import LOAD_CORES
+from bench.tunnels import (
+    DOWNLOAD,
+    PATIENCE_SECONDS,
+    UPLOAD,
+    Way,
+    client_context,
+    open_tunnel,
+    ping,
+)
+
+MOST_CONNECTIONS = 16
+LONGEST_FLOW_SECONDS = 120.0
+"""When a load generator gives up by itself, should nobody end it."""
+
+_BLOCK_BYTES = 256 * 1024
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["bench.load"])
+
+
+class Load:
+    """A running repository, and the clients that are sent to it."""
+
+    def __init__(self, port: int, counts: "Array[c_uint64]") -> None:
+        self.port = port
+        """Of the repository."""
+        self._counts = counts
+
+    def transferred_bytes(self) -> int:
+        """What has arrived so far at clients and repository."""
+        return sum(self._counts)
+
+    @contextmanager
+    def flowing(self, way: Way, direction: bytes, connections: int) -> Iterator[None]:
+        """Meanwhile data flow as fast as they can."""
+        ready = _processes.Barrier(connections + 1)
+        work = _upload if direction == UPLOAD else _download
+        arguments = [(way, ready, self._counts, 1 + number) for number in range(connections)]
+        with _running(work, arguments):
+            ready.wait(PATIENCE_SECONDS)
+            yield
+
+    def open_one_by_one(self, way: Way, tunnels: int, at_once: int) -> list[float]:
+        """Open tunnels and close each when the repository has answered: seconds that each took."""
+        with _processes.Pool(at_once) as pool:
+            pool.map(_open_one_by_one, [(way, 1)] * at_once, chunksize=1)
+            shares = [(way, tunnels // at_once)] * at_once
+            taken = pool.map_async(_open_one_by_one, shares, chunksize=1)
+            return [each for share in taken.get(LONGEST_FLOW_SECONDS) for each in share]
+
+    @contextmanager
+    def holding(self, way: Way, tunnels: int) -> Iterator[None]:
+        """Meanwhile so many tunnels are open and idle. Each was used once."""
+        ready, over = _processes.Event(), _processes.Event()
+        with _running(_hold, [(way, tunnels, ready, over)]) as (client,):
+            while not ready.wait(0.1):
+                if not client.is_alive():
+                    raise ConnectionError(f"{tunnels} tunnels cannot be opened.")
+            yield
+            over.set()
+            client.join(PATIENCE_SECONDS)
+
+
+@contextmanager
+def load() -> Iterator[Load]:
+    """A repository on a port of its own."""
+    counts: Array[c_uint64] = _processes.RawArray(c_uint64, 1 + MOST_CONNECTIONS)
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+        port = int(listener.getsockname()[1])
+        with _running(repository.serve, [(listener, counts)]):
+            yield Load(port, counts)
+
+
+@contextmanager
+def _running(
+    work: Callable[..., None], arguments: list[tuple[Any, ...]]
+) -> Iterator[list[BaseProcess]]:
+    processes: list[BaseProcess] = [
+        _processes.Process(target=work, args=each, daemon=True) for each in arguments
+    ]
+    started: list[BaseProcess] = []
+    try:
+        for process in processes:
+            process.start()
+            started.append(process)
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.join(PATIENCE_SECONDS)
+
+
+def _upload(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) -> None:
+    del counts, slot  # the repository counts what arrives
+    os.sched_setaffinity(0, LOAD_CORES)
+    block = bytes(_BLOCK_BYTES)
+    with open_tunnel(way, client_context()) as tunnel:
+        tunnel.sendall(UPLOAD)
+        ready.wait(PATIENCE_SECONDS)
+        until = time.monotonic() + LONGEST_FLOW_SECONDS
+        while time.monotonic() < until:
+            tunnel.sendall(block)
+
+
+def _download(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) -> None:
+    os.sched_setaffinity(0, LOAD_CORES)
+    block = bytearray(_BLOCK_BYTES)
+    with open_tunnel(way, client_context()) as tunnel:
+        tunnel.sendall(DOWNLOAD)
+        ready.wait(PATIENCE_SECONDS)
+        until = time.monotonic() + LONGEST_FLOW_SECONDS
+        while time.monotonic() < until:
+            counts[slot] += tunnel.recv_into(block)
+
+
+def _open_one_by_one(task: tuple[Way, int]) -> list[float]:
+    os.sched_setaffinity(0, LOAD_CORES)
+    way, tunnels = task
+    context = client_context()
+    return [_seconds_to_open(way, context) for _ in range(tunnels)]
+
+
+def _seconds_to_open(way: Way, context: Any) -> float:
+    start = time.perf_counter()
+    with open_tunnel(way, context) as tunnel:
+        ping(tunnel)
+        return time.perf_counter() - start
+
+
+def _hold(way: Way, tunnels: int, ready: Event, over: Event) -> None:
+    os.sched_setaffinity(0, LOAD_CORES)
+    context = client_context()
+    held = [open_tunnel(way, context) for _ in range(tunnels)]
+    for tunnel in held:
+        ping(tunnel)
+    ready.set()
+    over.wait(LONGEST_FLOW_SECONDS)

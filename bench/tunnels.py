@@ -1,0 +1,76 @@
+"""How does a client get through a proxy to the repository?"""
+
+import base64
+import socket
+import ssl
+from dataclasses import dataclass
+
+PATIENCE_SECONDS = 20.0
+
+UPLOAD, DOWNLOAD, PING, PONG = b"U", b"D", b"P", b"p"
+"""The first byte of a tunnel says what it is for; a ping is answered."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A TLS port, and what has to be said there first."""
+
+    port: int
+    request: bytes = b""
+    """Empty where everything is relayed."""
+
+
+class TunnelRefusedError(Exception):
+    """The proxy does not open the tunnel; the message is its answer."""
+
+
+def connect_request(target: str, name: str, password: str) -> bytes:
+    """What a tenant says to a gateway."""
+    credentials = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return (
+        f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
+        f"Proxy-Authorization: Basic {credentials}\r\n\r\n"
+    ).encode()
+
+
+def client_context() -> ssl.SSLContext:
+    """TLS as clients speak it. Whose certificate it is costs only the client: not looked at."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def open_tunnel(way: Way, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """A tunnel to the repository.
+
+    Raises:
+        TunnelRefusedError: The proxy says no.
+    """
+    plain = socket.create_connection(("127.0.0.1", way.port), timeout=PATIENCE_SECONDS)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    tunnel = context.wrap_socket(plain)
+    if way.request:
+        tunnel.sendall(way.request)
+        answer = _head(tunnel)
+        if b" 200 " not in answer.partition(b"\r\n")[0]:
+            tunnel.close()
+            raise TunnelRefusedError(answer.decode("latin-1"))
+    return tunnel
+
+
+def ping(tunnel: ssl.SSLSocket) -> None:
+    """Return when the repository has answered."""
+    tunnel.sendall(PING)
+    if tunnel.recv(1) != PONG:
+        raise ConnectionResetError("The repository does not answer.")
+
+
+def _head(tunnel: ssl.SSLSocket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = tunnel.recv(4096)
+        if not more:
+            break
+        head += more
+    return head
