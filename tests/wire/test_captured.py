@@ -35,7 +35,7 @@ TENANT_XML = f"""<?xml version="1.0" encoding="utf-8"?>
     <TenantType><StandaloneTenant><TenantCredentials><Username>Acme-01</Username>
     </TenantCredentials></StandaloneTenant></TenantType>
 </CloudTenant>"""
-TENANT_JSON = """{{
+TENANT_JSON = f"""{{
   "Password": "", "Description": "We are going to update the description...", "Enabled": true,
   "LeaseOptions": {{"Enabled": false}}, "Resources": {{"CloudTenantResources": []}},
   "LastResult": "Success", "LastActive": "1753-01-01T00:00:00Z",
@@ -44,8 +44,9 @@ TENANT_JSON = """{{
   "ReplicaCount": 0, "MaxConcurrentTasks": 1, "WorkStationBackupCount": 0, "ServerBackupCount": 0,
   "BackupProtectionEnabled": false, "BackupProtectionPeriod": 1,
   "TenantType": {{"StandaloneTenant": {{"TenantCredentials": {{"Username": "Acme-01"}}}}}},
-  "Name": "Acme-01", "UID": "{}", "Links": [], "Href": "{}", "Type": "CloudTenant"
-}}""".format(TENANT_UID, TENANT_HREF)
+  "Name": "Acme-01", "UID": "{TENANT_UID}", "Links": [], "Href": "{TENANT_HREF}",
+  "Type": "CloudTenant"
+}}"""
 TASK_HREF = "http://em.example:9399/api/tasks/task-7"
 
 
@@ -81,7 +82,8 @@ def test_a_running_task_is_written_in_the_captured_shape() -> None:
         operation="EditCloudTenant",
     )
     assert xml.write(task).decode() == (
-        f'<?xml version="1.0" encoding="utf-8"?>\n<Task Href="{TASK_HREF}" Type="Task" {NAMESPACES}>'
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<Task Href="{TASK_HREF}" Type="Task" {NAMESPACES}>'
         f'<Links><Link Href="{TASK_HREF}" Rel="Delete"/></Links><TaskId>task-7</TaskId>'
         "<State>Running</State><Operation>EditCloudTenant</Operation></Task>"
     )

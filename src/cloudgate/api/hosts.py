@@ -84,7 +84,7 @@ class HostProtocol:
                 if isinstance(found, Update):
                     return _answer(found)
                 left = deadline - asyncio.get_running_loop().time()
-                if not await _happens(rung, left):
+                if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
 
     def _keys(self, credential: str, *, note: bool) -> tuple[UUID, ...]:

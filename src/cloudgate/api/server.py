@@ -42,6 +42,7 @@ class ManagerServer:
     def __init__(self, manager: Manager, listener: socket.socket, certificate: Path) -> None:
         """`certificate`: key and chain in one PEM file."""
         self._listener = listener
+        self._bell = manager.bell
         self._ticking = Ticking(manager)
         self._application = Application(manager, self._ticking.wake)
         self._server = _Server(
@@ -78,7 +79,8 @@ class ManagerServer:
         self._ticking.wake()
 
     def stop(self) -> None:
-        """End `run`: requests under way may finish."""
+        """End `run`: hosts that wait for news are answered, other requests may finish."""
+        self._bell.close()
         self._server.should_exit = True
 
 

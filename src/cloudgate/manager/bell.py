@@ -12,9 +12,17 @@ class Bell:
     """Wakes the waiters of a key. Ringing before anybody waits is not remembered."""
 
     def __init__(self) -> None:
+        self.closed = False
         self._lock = Lock()
         self._waiting: dict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._loops: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+
+    def close(self) -> None:
+        """Wake everybody: nothing more will happen. May be called from any thread."""
+        with self._lock:
+            self.closed = True
+            keys = tuple(self._waiting)
+        self.ring(keys)
 
     def ring(self, keys: Iterable[UUID]) -> None:
         """Wake everybody who waits for one of `keys`. May be called from any thread."""
