@@ -3,10 +3,13 @@
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cloudgate.assignment import GatewayState
+from cloudgate.gateway import listening, process
+from cloudgate.gateway.listener import listener
 from tests.gateway.support import (
     Authority,
     Client,
@@ -218,3 +221,34 @@ async def test_an_established_gateway_comes_back_when_its_port_is_free_again(
         assert "is taken by" in (await machine.found(GatewayState.FAILED)).reason
     await machine.found(GatewayState.LISTENING)
     assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_an_envoy_that_does_not_start_is_blamed_in_its_own_words(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "envoy"
+    broken.write_text("#!/bin/sh\necho 'cannot do this' >&2\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr(process, "executable", lambda: broken)
+    port = free_port()
+    began = time.monotonic()
+    failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+    assert time.monotonic() - began < 15
+    assert "cannot do this" in failed.reason
+    assert await refuses(port)
+
+
+async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = listener
+
+    def bad(*arguments: Any) -> dict[str, Any]:
+        settings: dict[str, Any] = good(*arguments)
+        return {**settings, "filter_chains": settings["filter_chains"] * 2}
+
+    monkeypatch.setattr(listening, "listener", bad)
+    port = free_port()
+    failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+    assert "same matching rules" in failed.reason
+    assert await refuses(port)
