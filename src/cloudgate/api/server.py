@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,6 @@ def open_listener(host: str, port: int) -> socket.socket:
     except OSError as problem:
         where = f"{host or 'all addresses'}, port {port}"
         raise CloudgateError(
-            f"Cannot listen on {where}: {problem.strerror}. Stop what uses that port, or choose"
+            f"Cannot listen on {where}: {os.strerror(problem.errno or 0)}. Stop what uses that port, or choose"
             " another with --port."
         ) from None

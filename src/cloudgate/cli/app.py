@@ -3,9 +3,34 @@
 import typer
 
 from cloudgate.cli import services
+from cloudgate.cli.commands import Call, before_any_command, command
+from cloudgate.cli.resources import (
+    backup_servers,
+    gateways,
+    repositories,
+    servers,
+    tasks,
+    tenant_resources,
+    tenants,
+)
 
-app = typer.Typer(help="A cloud gateway for backup service providers.", no_args_is_help=True)
+app = typer.Typer(
+    name="cloudgate",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    callback=before_any_command,
+)
 services.register(app)
+tenants.app.add_typer(tenant_resources.app)
+for each in (backup_servers, servers, repositories, gateways, tenants, tasks):
+    app.add_typer(each.app)
+
+
+@command(app, "logout")
+def logout(call: Call) -> None:
+    """End the logon session that the commands keep."""
+    ended = call.api.log_off()
+    call.screen.remark("Logged off." if ended else "Not logged on.")
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ import structlog
 
 from cloudgate.api.server import ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
+from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.host import join_host
@@ -251,16 +253,11 @@ def _greet(options: Options, password: str | None) -> None:
 
 
 def _next_commands(options: Options) -> tuple[str, ...]:
-    from cloudgate.cli.settings import default_data_folder  # noqa: PLC0415
-
-    program = Path(sys.argv[0])
-    shown = (
-        str(program.relative_to(Path.cwd())) if program.is_relative_to(Path.cwd()) else "cloudgate"
-    )
+    shown = _shown_program()
     settings = ""
     if options.data != default_data_folder():
         settings += f"--ca {options.data / 'tls' / 'ca.pem'} "
-    if options.port != 9398:  # noqa: PLR2004  the default of the command line
+    if options.port != DEFAULT_PORT:
         settings += f"--url https://localhost:{options.port} "
     return (
         f"{shown} {settings}gateway create {socket.gethostname()}",
@@ -270,6 +267,15 @@ def _next_commands(options: Options) -> tuple[str, ...]:
         ),
         f"{shown} {settings}tenant create acme --repository vault=100 --generate-password",
     )
+
+
+def _shown_program() -> str:
+    """How a person in this folder types the command line's name."""
+    program = Path(sys.executable).with_name("cloudgate")
+    if found := shutil.which("cloudgate"):
+        return "cloudgate" if Path(found).samefile(program) else str(program)
+    here = Path.cwd()
+    return str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
 
 
 def _say(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cloudgate.cli.settings import default_data_folder
+from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 
 host_commands = typer.Typer(
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def up(
     data: Data = None,
     host: Host = "",
-    port: Port = 9398,
+    port: Port = DEFAULT_PORT,
     admin_password_file: PasswordFile = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
@@ -57,7 +57,7 @@ def up(
 def serve(
     data: Data = None,
     host: Host = "",
-    port: Port = 9398,
+    port: Port = DEFAULT_PORT,
     admin_password_file: PasswordFile = None,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""

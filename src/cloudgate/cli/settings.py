@@ -1,10 +1,88 @@
 """Where is what the command line needs, and who is asking?"""
 
 import os
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
+from typing import Self
+
+from cloudgate.errors import InvalidRequestError
+
+DEFAULT_PORT = 9398
+DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
+DEFAULT_USER = "admin"
+
+
+class Output(StrEnum):
+    """How results are shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was said by options and environment; None where nothing was."""
+
+    url: str | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
+    output: Output | None = None
+
+    def over(self, other: Self) -> Self:
+        """This, and what the other says where this says nothing."""
+        said = {
+            field.name: mine if mine is not None else getattr(other, field.name)
+            for field in fields(self)
+            for mine in [getattr(self, field.name)]
+        }
+        return type(self)(**said)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Which manager is asked, in whose name, and whom to trust."""
+
+    url: str
+    """Without a slash at the end, and without ``/api``."""
+    user: str
+    password_file: Path | None
+    ca: Path | None
+    """None for the authorities that the system trusts."""
+
+
+def connection(given: Given) -> Connection:
+    """Fill in the defaults.
+
+    Raises:
+        InvalidRequestError: the address is not one of HTTPS.
+    """
+    url = (given.url or DEFAULT_URL).strip().rstrip("/").removesuffix("/api")
+    if not url.lower().startswith("https://"):
+        raise InvalidRequestError(f"The address {url} must begin with https://.")
+    return Connection(
+        url=url,
+        user=given.user or DEFAULT_USER,
+        password_file=given.password_file,
+        ca=given.ca or _own_authority(),
+    )
+
+
+def _own_authority() -> Path | None:
+    """The certificate authority of the manager on this machine, if there is one."""
+    data = os.environ.get("CLOUDGATE_DATA")
+    file = (Path(data) if data else default_data_folder()) / "tls" / "ca.pem"
+    return file if file.is_file() else None
 
 
 def default_data_folder() -> Path:
     """Where `cloudgate up` keeps its state unless told otherwise."""
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "cloudgate"
+
+
+def cache_folder() -> Path:
+    """Where logon sessions are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "cloudgate"

@@ -1,0 +1,60 @@
+"""Which logon session is in use? Kept in a file that only its owner can read, so nobody retypes."""
+
+import base64
+import contextlib
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudgate.cli.settings import Connection, cache_folder
+
+
+@dataclass(frozen=True)
+class Logon:
+    """A logon session. Whoever has the id is logged on."""
+
+    session_id: str
+
+    @property
+    def token(self) -> str:
+        """What goes into the header X-RestSvcSessionId."""
+        return base64.b64encode(self.session_id.encode()).decode()
+
+
+class LogonFile:
+    """Remembers the logon session of one user at one manager.
+
+    A cache: what cannot be read is not there, and what cannot be written is not kept.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        key = f"{connection.url.lower()}\n{connection.user}".encode()
+        self._file = cache_folder() / f"logon-{hashlib.sha256(key).hexdigest()[:32]}"
+
+    def load(self) -> Logon | None:
+        """The session that was kept last."""
+        try:
+            text = self._file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return Logon(text) if text else None
+
+    def keep(self, logon: Logon) -> None:
+        """Put a session in the place of the one before, whole or not at all."""
+        folder = self._file.parent
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=folder)  # readable by its owner only
+            try:
+                with os.fdopen(handle, "w", encoding="ascii") as file:
+                    file.write(logon.session_id)
+                Path(name).replace(self._file)
+            except OSError:
+                Path(name).unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Keep no session any more."""
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""What does a person see, and what a program? Tables and lists, or the API's JSON as it came."""
+
+import io
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cloudgate.cli.client import Answer, Json
+from cloudgate.cli.settings import Output
+
+Columns = Mapping[str, Callable[[Json], str]]
+"""The columns of a table: what each says of an object of the API."""
+PLUMBING = frozenset({"Links", "Href", "Type"})
+"""What programs need and people do not."""
+_NOBODY_WATCHES_WIDTH = 10_000
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Shows results on standard output, and nothing but results."""
+
+    output: Output = Output.TEXT
+
+    def listing(self, answer: Answer, rows: Sequence[Json], columns: Columns) -> None:
+        """Many things: a table, one line for each."""
+        if self._shown_as_json(answer):
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for title in columns:
+            table.add_column(title, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(printable(say(row))) for say in columns.values()))
+        _show(table)
+
+    def details(self, answer: Answer) -> None:
+        """One thing: its properties by the API's names, one in each line."""
+        if self._shown_as_json(answer):
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in _properties(answer.body):
+            grid.add_row(name, Text(printable(said(value))))
+        _show(grid)
+
+    def remark(self, text: str) -> None:
+        """Say what was done where the API answers nothing."""
+        if self.output is Output.TEXT:
+            print(printable(text))
+
+    def _shown_as_json(self, answer: Answer) -> bool:
+        if self.output is Output.JSON:
+            print(answer.text)
+        return self.output is Output.JSON
+
+
+def complain(text: str) -> None:
+    """Say on standard error what went wrong."""
+    print(f"Error: {printable(text)}", file=sys.stderr)
+
+
+def at(*path: str) -> Callable[[Json], str]:
+    """A column: the value at a path of properties."""
+
+    def say(thing: Json) -> str:
+        value: Any = thing
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return said(value)
+
+    return say
+
+
+def backup_server(thing: Json) -> str:
+    """A column: the name of the backup server that something belongs to."""
+    return str(up_link(thing).get("Name") or "")
+
+
+def up_link(thing: Json) -> Json:
+    """The link from something to its backup server; empty if there is none."""
+    for link in thing.get("Links") or ():
+        if link.get("Rel") == "Up" and str(link.get("Type", "")).startswith("BackupServer"):
+            return dict(link)
+    return {}
+
+
+def said(value: Any) -> str:
+    """A value of JSON in one line; what is absent or empty inside it is left out."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "\n".join(said(item) for item in value)
+    if isinstance(value, dict):
+        parts = [(name, said(inner)) for name, inner in _properties(value)]
+        if len(parts) == 1 and isinstance(next(iter(value.values())), dict | list):
+            return parts[0][1]
+        return ", ".join(f"{name} {text}" for name, text in parts)
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def _properties(thing: Json) -> list[tuple[str, Any]]:
+    """Name and UID, then the others in the API's order; without plumbing and what is empty."""
+    first = [name for name in ("Name", "UID") if name in thing]
+    names = first + [name for name in thing if name not in {*first, *PLUMBING}]
+    return [(name, thing[name]) for name in names if said(thing[name])]
+
+
+def _show(table: Table) -> None:
+    """Fitted to a terminal; in full, without blanks at the ends of lines, for anything else."""
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(file=io.StringIO(), width=_NOBODY_WATCHES_WIDTH, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        print(line.rstrip())

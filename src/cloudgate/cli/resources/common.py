@@ -1,0 +1,73 @@
+"""What is the same for every resource? Listing, showing, removing; options; bodies of requests."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cloudgate.cli.client import Json
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.finding import ENTITY, Kind, find
+
+Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
+Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
+Site = Annotated[
+    str | None,
+    typer.Option(
+        "--backup-server",
+        metavar="NAME",
+        help="Name or id of the backup server; may be left out while there is one.",
+        show_default=False,
+    ),
+]
+
+
+def group(kind: Kind, text: str) -> typer.Typer:
+    """The commands of a kind of thing; `list` and `show` to begin with."""
+    app = typer.Typer(name=kind.word, help=text, no_args_is_help=True)
+
+    def show_all(call: Call) -> None:
+        answer = call.api.get(kind.path + ENTITY)
+        call.screen.listing(answer, answer.body.get(kind.array) or [], kind.columns)
+
+    def show_one(call: Call, name: Thing) -> None:
+        call.show(find(call.api, kind, name).entity)
+
+    show_all.__doc__ = f"List the {kind.many}."
+    show_one.__doc__ = f"Show a {kind.word.replace('-', ' ')}."
+    command(app, "list")(show_all)
+    command(app, "show")(show_one)
+    return app
+
+
+def add_delete(app: typer.Typer, kind: Kind, text: str, *, by_task: bool = False) -> None:
+    """Add the command that removes a thing.
+
+    Args:
+        app: the commands of this kind of thing.
+        kind: of thing.
+        text: what it does, for the help.
+        by_task: whether the API answers with a task.
+    """
+
+    def delete(call: Call, name: Thing) -> None:
+        answer = call.api.delete(find(call.api, kind, name).path)
+        if by_task:
+            call.show_task(answer)
+        else:
+            call.screen.remark(f"Deleted {name}.")
+
+    delete.__doc__ = text
+    command(app, "delete", waits=by_task)(delete)
+
+
+def body_of(**properties: Any) -> Json:
+    """The body of a request; what is None is left out, and so stays as it is."""
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def change_of(**properties: Any) -> Json:
+    """The body of a change, which must change something."""
+    body = body_of(**properties)
+    if not body:
+        raise typer.BadParameter("Nothing to change: give at least one option.")
+    return body

@@ -1,0 +1,129 @@
+"""What can be done with cloud gateways?"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.finding import Kind, find, is_id, site_of
+from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.resources import servers
+from cloudgate.cli.resources.backup_servers import uid_of_site
+from cloudgate.cli.resources.common import (
+    Description,
+    Site,
+    Thing,
+    add_delete,
+    body_of,
+    change_of,
+    group,
+)
+
+
+class Mode(StrEnum):
+    """How a gateway is reached."""
+
+    DIRECT = "Direct"
+    NAT = "NAT"
+
+
+KIND = Kind(
+    word="gateway",
+    many="gateways",
+    type="CloudGateway",
+    path="/cloud/gateways",
+    array="CloudGateways",
+    columns={
+        "Name": at("Name"),
+        "Enabled": at("Enabled"),
+        "NetworkMode": at("NetworkMode"),
+        "ExternalIP": at("ExternalIP"),
+        "ExternalPort": at("ExternalPort"),
+        "InternalPort": at("InternalPort"),
+        "BackupServer": backup_server,
+        "Description": at("Description"),
+    },
+)
+PORT_TEXT = "Port that tenants connect to."
+ModeOption = typer.Option(
+    case_sensitive=False, metavar="Direct|NAT", help="NAT for a gateway behind NAT."
+)
+ExternalIp = Annotated[
+    str | None,
+    typer.Option(help="Address that tenants connect to; needed with NAT.", show_default=False),
+]
+InternalPort = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        metavar="PORT",
+        help="Port behind NAT that the gateway listens on.",
+        show_default=False,
+    ),
+]
+app = group(KIND, "Cloud gateways: the managed servers that let tenants in.")
+
+
+@command(app, "create", waits=True)
+def create(
+    call: Call,
+    server: Annotated[
+        str, typer.Argument(metavar="SERVER", help="Name, address or id of the managed server.")
+    ],
+    port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help=PORT_TEXT)] = 6180,
+    mode: Annotated[Mode, ModeOption] = Mode.DIRECT,
+    external_ip: ExternalIp = None,
+    internal_port: InternalPort = None,
+    description: Description = None,
+    backup_server: Site = None,
+) -> None:
+    """Make a managed server a gateway."""
+    site = uid_of_site(call, backup_server)
+    if is_id(server):
+        entity = call.api.get(find(call.api, servers.KIND, server).entity).body
+        server, site = str(entity["Name"]), site or site_of(entity)
+    body = body_of(
+        ServerHostName=server,
+        Description=description,
+        ExternalIp=external_ip,
+        ExternalPort=port,
+        NetworkType=mode.value,
+        InternalPort=internal_port,
+        BackupServerUid=site,
+    )
+    call.show_result(call.api.post(KIND.path, body))
+
+
+@command(app, "edit", waits=True)
+def edit(
+    call: Call,
+    name: Thing,
+    enabled: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Let tenants in, or not.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help=PORT_TEXT, show_default=False),
+    ] = None,
+    mode: Annotated[Mode | None, ModeOption] = None,
+    external_ip: ExternalIp = None,
+    internal_port: InternalPort = None,
+    description: Description = None,
+) -> None:
+    """Change a gateway."""
+    change = change_of(
+        Enabled=enabled,
+        NetworkMode=mode.value if mode else None,
+        ExternalIP=external_ip,
+        ExternalPort=port,
+        InternalPort=internal_port,
+        Description=description,
+    )
+    found = find(call.api, KIND, name)
+    call.show_result(call.api.put(found.path, change), found.entity)
+
+
+add_delete(app, KIND, "Take the gateway role away; the managed server stays.", by_task=True)

@@ -1,0 +1,67 @@
+"""What can be done with the quotas of one tenant?"""
+
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli.client import Json
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.finding import find, site_of
+from cloudgate.cli.resources import quotas, tenants
+from cloudgate.errors import NotFoundError
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Name or id of the tenant.")]
+app = typer.Typer(name="resource", help="Quotas of a tenant on repositories.", no_args_is_help=True)
+
+
+@command(app, "list")
+def show_all(call: Call, tenant: Tenant) -> None:
+    """List the quotas of a tenant."""
+    answer = call.api.get(_collection(call, tenant))
+    call.screen.listing(answer, answer.body.get("CloudTenantResources") or [], quotas.COLUMNS)
+
+
+@command(app, "add", waits=True)
+def add(
+    call: Call,
+    tenant: Tenant,
+    repository: Annotated[
+        str, typer.Argument(metavar="REPOSITORY", help="Name or id of the repository.")
+    ],
+    quota_gb: Annotated[int, quotas.QuotaGb] = quotas.DEFAULT_GB,
+    name: Annotated[
+        str, typer.Option(help="What to call it; as the repository when left out.")
+    ] = "",
+) -> None:
+    """Give a tenant a quota on one more repository."""
+    found = find(call.api, tenants.KIND, tenant)
+    site = site_of(call.api.get(found.entity).body)
+    spec = quotas.spec(call, repository, quota_gb, site, name)
+    call.show_result(call.api.post(f"{found.path}/resources", spec))
+
+
+@command(app, "delete", waits=True)
+def delete(
+    call: Call,
+    tenant: Tenant,
+    resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Name or id of the quota.")],
+) -> None:
+    """Take a quota away; what is stored stays."""
+    collection = _collection(call, tenant)
+    identifier = _id_of(call, collection, resource)
+    call.show_task(call.api.delete(f"{collection}/{identifier}"))
+
+
+def _collection(call: Call, tenant: str) -> str:
+    return f"{find(call.api, tenants.KIND, tenant).path}/resources"
+
+
+def _id_of(call: Call, collection: str, word: str) -> str:
+    """The id of the quota that is meant."""
+    name = quotas.COLUMNS["DisplayName"]
+    known: list[Json] = call.api.get(collection).body.get("CloudTenantResources") or []
+    for resource in known:
+        if word.casefold() in (resource["Id"].casefold(), name(resource).casefold()):
+            return str(resource["Id"])
+    names = ", ".join(name(resource) for resource in known) or "none"
+    raise NotFoundError(f"The tenant has no quota named {word!r}; it has: {names}.")

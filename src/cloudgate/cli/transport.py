@@ -1,0 +1,95 @@
+"""How do requests reach the manager? Over HTTPS, with its certificate verified, always."""
+
+import ssl
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from cloudgate.cli.client import Reply, Request
+from cloudgate.cli.settings import Connection
+from cloudgate.errors import InvalidRequestError, UnavailableError
+
+TOKEN_HEADER = "X-RestSvcSessionId"  # noqa: S105  the name of a header
+TIMEOUT_SECONDS = 30.0
+
+
+class Transport:
+    """A `Sender` on the network. Connects with the first request.
+
+    Raises:
+        InvalidRequestError: the address or the certificate authority cannot be used.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._url = connection.url
+        try:
+            self._http = httpx2.Client(
+                base_url=f"{connection.url}/api",
+                verify=_trust(connection),
+                headers={"Accept": "application/json"},
+                timeout=TIMEOUT_SECONDS,
+            )
+        except httpx2.InvalidURL as problem:
+            raise InvalidRequestError(f"{connection.url} is no address: {problem}.") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def send(self, request: Request) -> Reply:
+        """Send a request; see `Sender`."""
+        self._http.cookies.clear()  # a cookie would outdo the header
+        headers = {TOKEN_HEADER: request.logon.token} if request.logon else {}
+        try:
+            response = self._http.request(
+                request.verb,
+                request.path,
+                json=request.body,
+                headers=headers,
+                auth=request.user,
+            )
+        except (httpx2.TransportError, httpx2.InvalidURL) as problem:
+            raise _unavailable(self._url, problem) from None
+        text = response.content.decode(errors="replace")
+        return Reply(response.status_code, text, response.headers.get("Location", ""))
+
+
+def _trust(connection: Connection) -> ssl.SSLContext:
+    if connection.ca is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(connection.ca))
+    except ssl.SSLError:
+        raise InvalidRequestError(f"{connection.ca} holds no certificates in PEM format.") from None
+    except OSError as problem:
+        raise InvalidRequestError(f"Cannot read {connection.ca}: {problem.strerror}.") from None
+
+
+def _unavailable(url: str, problem: Exception) -> UnavailableError:
+    untrusted = _certificate_problem(problem)
+    if untrusted is not None:
+        return UnavailableError(
+            f"The certificate of {url} is not trusted ({untrusted.verify_message}). Give the"
+            " certificate authority of the manager, its tls/ca.pem, with --ca."
+        )
+    if isinstance(problem, httpx2.TimeoutException):
+        return UnavailableError(f"{url} did not answer within {TIMEOUT_SECONDS:.0f} seconds.")
+    return UnavailableError(
+        f"Cannot reach {url}: {problem}. Check that the manager runs, and the address with --url."
+    )
+
+
+def _certificate_problem(problem: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while problem is not None:
+        if isinstance(problem, ssl.SSLCertVerificationError):
+            return problem
+        problem = problem.__cause__ or problem.__context__
+    return None
