@@ -101,6 +101,6 @@ def open_listener(host: str, port: int) -> socket.socket:
     except OSError as problem:
         where = f"{host or 'all addresses'}, port {port}"
         raise CloudgateError(
-            f"Cannot listen on {where}: {os.strerror(problem.errno or 0)}. Stop what uses that port, or choose"
-            " another with --port."
+            f"Cannot listen on {where}: {os.strerror(problem.errno or 0)}."
+            " Stop what uses that port, or choose another with --port."
         ) from None
