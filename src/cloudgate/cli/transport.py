@@ -1,8 +1,10 @@
 """How do requests reach the manager? Over HTTPS, with its certificate verified, always."""
 
+import ipaddress
 import ssl
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -29,6 +31,7 @@ class Transport:
                 verify=_trust(connection),
                 headers={"Accept": "application/json"},
                 timeout=TIMEOUT_SECONDS,
+                trust_env=not _on_this_machine(connection.url),
             )
         except httpx2.InvalidURL as problem:
             raise InvalidRequestError(f"{connection.url} is no address: {problem}.") from None
@@ -60,6 +63,18 @@ class Transport:
             raise _unavailable(self._url, problem) from None
         text = response.content.decode(errors="replace")
         return Reply(response.status_code, text, response.headers.get("Location", ""))
+
+
+def _on_this_machine(url: str) -> bool:
+    """Whether no proxy lies between, whatever the environment says.
+
+    Whoever has just sent a backup through a gateway still has it as ``HTTPS_PROXY``.
+    """
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:
