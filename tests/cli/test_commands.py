@@ -1,0 +1,271 @@
+"""What do the commands do? Asked of a real manager, as an operator would."""
+
+import json
+import stat
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import GatewayState
+from tests.cli.conftest import Run
+from tests.support.host import ScriptedHost
+from tests.support.manager import PASSWORD, RunningManager
+
+
+def obeying(host: ScriptedHost, state: GatewayState = GatewayState.LISTENING) -> threading.Thread:
+    """The host does, once, what it is told next."""
+    if host.assignment is None:
+        host.poll()
+    reason = "Port 6180 is taken by nginx." if state is GatewayState.FAILED else ""
+    thread = threading.Thread(target=host.obey, args=(state, reason))
+    thread.start()
+    return thread
+
+
+def test_a_gateway_is_made_seen_edited_and_taken_away(cloudgate: Run, host: ScriptedHost) -> None:
+    working = obeying(host)
+    made = cloudgate("gateway", "create", "gw1.example", "--description", "first")
+    working.join()
+    assert made.exit_code == 0, made.output
+    assert "gw1.example" in made.stdout
+    assert "6180" in made.stdout
+
+    listed = cloudgate("gateway", "list")
+    header, row = listed.stdout.splitlines()
+    assert header.split()[:3] == ["Name", "Enabled", "NetworkMode"]
+    assert row.split()[:3] == ["gw1.example", "true", "Direct"]
+
+    working = obeying(host)
+    edited = cloudgate("gateway", "edit", "GW1.EXAMPLE", "--port", "7000", "-o", "json")
+    working.join()
+    assert json.loads(edited.stdout)["ExternalPort"] == 7000
+
+    working = obeying(host, GatewayState.ABSENT)
+    deleted = cloudgate("gateway", "delete", "gw1.example")
+    working.join()
+    assert deleted.exit_code == 0
+    assert "Finished" in deleted.stdout
+    assert len(cloudgate("gateway", "list").stdout.splitlines()) == 1
+    assert "gw1.example" in cloudgate("server", "list").stdout
+
+
+def test_a_task_that_fails_is_told_in_one_sentence_and_ends_with_status_1(
+    cloudgate: Run, host: ScriptedHost
+) -> None:
+    working = obeying(host, GatewayState.FAILED)
+    made = cloudgate("gateway", "create", "gw1.example")
+    working.join()
+    assert made.exit_code == 1
+    assert made.stdout == ""
+    assert made.stderr == "Error: Port 6180 is taken by nginx.\n"
+
+
+def test_without_waiting_the_task_is_shown(cloudgate: Run, host: ScriptedHost) -> None:
+    made = cloudgate("gateway", "create", host.name, "--no-wait", "--output", "json")
+    task = json.loads(made.stdout)
+    assert (task["State"], task["Operation"]) == ("Running", "CreateCloudGateway")
+    assert task["TaskId"] in cloudgate("task", "list").stdout
+
+
+@pytest.mark.usefixtures("host")
+def test_a_tenant_gets_repositories_quotas_and_a_lease(cloudgate: Run, home: Path) -> None:
+    (home / "acme").write_text("p4ss of acme\n")
+    created = cloudgate("repository", "create", "vault", "--endpoint", "vault.example:8443")
+    assert created.exit_code == 0, created.output
+    cloudgate("repository", "create", "attic", "--endpoint", "attic.example:8443")
+
+    made = cloudgate(
+        "tenant",
+        "create",
+        "acme",
+        "--password-file",
+        str(home / "acme"),
+        "--repository",
+        "vault=50",
+        "--lease",
+        "2030-12-31",
+    )
+    assert made.exit_code == 0, made.output
+    assert "p4ss" not in made.output
+
+    assert cloudgate("tenant", "resource", "add", "acme", "attic").exit_code == 0
+    listed = cloudgate("tenant", "list").stdout
+    assert "vault 50 GB, attic 100 GB" in listed
+    assert "2030-12-31" in listed
+
+    assert cloudgate("tenant", "resource", "delete", "acme", "vault").exit_code == 0
+    left = cloudgate("tenant", "resource", "list", "acme").stdout
+    assert "vault" not in left
+    assert "attic" in left
+
+    changed = cloudgate("tenant", "edit", "acme", "--disable", "--no-lease", "-o", "json")
+    tenant = json.loads(changed.stdout)
+    assert tenant["Enabled"] is False
+    assert cloudgate("tenant", "delete", "acme").exit_code == 0
+    assert cloudgate("repository", "delete", "attic").stdout == "Deleted attic.\n"
+
+
+@pytest.mark.usefixtures("host")
+def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
+    made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
+    assert made.exit_code == 0, made.output
+    prefix = "The password of acme, shown this once: "
+    (line,) = made.stderr.splitlines()
+    assert line.startswith(prefix)
+    password = line.removeprefix(prefix)
+    assert len(password) >= 20
+    assert password not in made.stdout
+
+
+def test_backup_servers_are_connected_renamed_and_disconnected(cloudgate: Run) -> None:
+    assert cloudgate("backup-server", "create", "site2.example", "--port", "9400").exit_code == 0
+    edited = cloudgate("backup-server", "edit", "site2.example", "--description", "second site")
+    assert "9400" in edited.stdout
+    assert "second site" in edited.stdout
+    collected = cloudgate("backup-server", "collect", "site2.example")
+    assert "Finished" in collected.stdout
+    assert cloudgate("backup-server", "delete", "site2.example").exit_code == 0
+    assert "site2.example" not in cloudgate("backup-server", "list").stdout
+
+
+def test_json_is_what_the_api_answers(cloudgate: Run, running: RunningManager) -> None:
+    said = json.loads(cloudgate("backup-server", "show", "localhost", "-o", "json").stdout)
+    client = running.logged_on()
+    assert said == client.get(said["Href"]).json()
+
+
+def test_a_name_that_two_things_have_is_not_guessed(cloudgate: Run) -> None:
+    cloudgate("backup-server", "create", "site2.example")
+    for site in ("localhost", "site2.example"):
+        made = cloudgate(
+            "repository", "create", "vault", "--endpoint", f"{site}:1", "--backup-server", site
+        )
+        assert made.exit_code == 0, made.output
+    shown = cloudgate("repository", "show", "vault")
+    assert shown.exit_code == 1
+    assert "2 repositories are named 'vault'; give the id of one: " in shown.stderr
+    one = shown.stderr.split("give the id of one: ")[1].split(" of ")[0]
+    assert cloudgate("repository", "show", one).exit_code == 0
+
+
+def test_what_is_not_there_is_said_with_its_name(cloudgate: Run) -> None:
+    shown = cloudgate("tenant", "show", "nobody")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == "Error: There is no tenant named 'nobody'.\n"
+
+
+def test_what_the_manager_refuses_is_said_in_its_words(cloudgate: Run) -> None:
+    made = cloudgate("gateway", "create", "unknown.example")
+    assert made.exit_code == 1
+    assert made.stderr.startswith("Error: ")
+    assert "unknown.example" in made.stderr
+    assert "Traceback" not in made.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("gateway", "create", "x", "--port", "0"),
+        ("gateway", "create", "x", "--port", "65536"),
+        ("gateway", "create", "x", "--port", "6180x"),
+        ("gateway", "create", "x", "--mode", "Bridge"),
+        ("gateway", "edit", "x"),
+        ("tenant", "create", "acme"),
+        ("tenant", "edit", "acme", "--lease", "soon"),
+        ("tenant", "edit", "acme", "--lease", "2030-01-01", "--no-lease"),
+        ("backup-server", "edit", "localhost"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_make_no_sense_are_refused_before_anything_is_asked(
+    cloudgate: Run, arguments: tuple[str, ...]
+) -> None:
+    refused = cloudgate(*arguments)
+    assert refused.exit_code == 2
+    assert "Usage: " in refused.stderr
+
+
+def test_the_logon_session_is_kept_where_only_its_owner_reads(
+    cloudgate: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloudgate("server", "list")
+    (kept,) = (home / ".cache" / "cloudgate").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+    monkeypatch.delenv("CLOUDGATE_PASSWORD_FILE")
+    assert cloudgate("server", "list").exit_code == 0
+    assert cloudgate("logout").stdout == "Logged off.\n"
+    assert not kept.exists()
+    asked = cloudgate("server", "list")
+    assert asked.exit_code == 1
+    assert "CLOUDGATE_PASSWORD_FILE" in asked.stderr
+
+
+def test_a_session_that_has_expired_is_renewed_without_a_word(
+    cloudgate: Run, running: RunningManager
+) -> None:
+    assert cloudgate("server", "list").exit_code == 0
+    running.clock.ahead = timedelta(hours=1)
+    again = cloudgate("server", "list")
+    assert (again.exit_code, again.stderr) == (0, "")
+
+
+def test_a_wrong_password_is_said_so(cloudgate: Run, home: Path) -> None:
+    (home / "password").write_text("wrong")
+    refused = cloudgate("server", "list")
+    assert refused.exit_code == 1
+    assert "did not accept this password for the user admin" in refused.stderr
+    assert PASSWORD not in refused.output
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_the_own_machine(
+    cloudgate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "https://acme:password@localhost:1")
+    assert cloudgate("server", "list").exit_code == 0
+
+
+def test_a_manager_that_is_not_trusted_is_not_spoken_to(
+    cloudgate: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLOUDGATE_CA")
+    refused = cloudgate("server", "list")
+    assert refused.exit_code == 1
+    assert "is not trusted" in refused.stderr
+    assert "--ca" in refused.stderr
+    empty = home / "empty.pem"
+    empty.write_text("")
+    refused = cloudgate("--ca", str(empty), "server", "list")
+    assert refused.stderr == f"Error: {empty} holds no certificates in PEM format.\n"
+
+
+def test_a_manager_that_is_away_is_told_with_its_address(
+    cloudgate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDGATE_URL", "https://localhost:1")
+    away = cloudgate("server", "list")
+    assert away.exit_code == 1
+    assert "Cannot reach https://localhost:1" in away.stderr
+
+
+def test_only_https_is_spoken(cloudgate: Run) -> None:
+    refused = cloudgate("--url", "http://localhost:9399", "server", "list")
+    assert refused.stderr == "Error: The address http://localhost:9399 must begin with https://.\n"
+
+
+def test_text_from_the_api_cannot_steer_the_terminal(cloudgate: Run) -> None:
+    cloudgate(
+        "repository",
+        "create",
+        "vault",
+        "--endpoint",
+        "v.example:1",
+        "--description",
+        "a\tb\u202ec\u009b31m",
+    )
+    shown = cloudgate("repository", "list").stdout
+    assert "\u202e" not in shown
+    assert "\u009b" not in shown
+    assert "\\u202e" in shown
