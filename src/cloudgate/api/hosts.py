@@ -28,7 +28,7 @@ from cloudgate.errors import (
 from cloudgate.manager.hosts import operations
 from cloudgate.manager.hosts.operations import Waiting
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.manager.work import Manager, Work
+from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
 Message = TypeVar("Message", bound=Document)
@@ -99,16 +99,12 @@ class HostProtocol:
 
     def _look(self, credential: str, message: PollRequest) -> Update | Waiting:
         with self._manager.reading() as work:
-            found = self._find(work, credential, message)
-            if isinstance(found, Waiting) or found.assignment is None:
-                return found
+            server = operations.authenticate(work, credential)
+            if server.assignment_revision == message.assignment_revision:
+                return operations.look(work, server, message)
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
-            return self._find(work, credential, message)
-
-    @staticmethod
-    def _find(work: Work, credential: str, message: PollRequest) -> Update | Waiting:
-        return operations.look(work, operations.authenticate(work, credential), message)
+            return operations.look(work, operations.authenticate(work, credential), message)
 
     async def _report(self, request: Request) -> Response:
         message = await _read(request, Report)

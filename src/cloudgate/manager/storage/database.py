@@ -21,7 +21,7 @@ class Database:
         with self._engine.connect() as connection:
             migrate(connection)
         writing = self._engine.execution_options(writes=True)
-        self._read = sessionmaker(self._engine, expire_on_commit=False)
+        self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
 
     def reading(self) -> Session:
@@ -35,6 +35,24 @@ class Database:
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()
+
+
+class _Reading(Session):
+    """Finds out at once whoever changes something where nothing may be changed.
+
+    On SQLite the change would work now and then, and fail when somebody else has just written.
+    """
+
+    def flush(self, objects: Any = None) -> None:
+        """Nothing is ever written.
+
+        Raises:
+            AssertionError: there is something to write.
+        """
+        changed = [*self.new, *self.dirty, *self.deleted]
+        if changed:
+            raise AssertionError(f"Changed while reading: {changed}")
+        super().flush(objects)
 
 
 def sqlite_url(file: Path) -> str:
