@@ -225,7 +225,22 @@ def test_outside_the_api_there_is_an_error_too(client: httpx2.Client) -> None:
 
 
 def test_what_nobody_foresaw_is_an_error_without_a_stack_trace(
-    tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with running_manager(tmp_path_factory.mktemp("damaged")) as running:
+        logged_on = running.logged_on()
+        with running.manager.changing() as work:
+            work.session.connection().exec_driver_sql(
+                "UPDATE backup_servers SET id = 'no identifier'"
+            )
+        answer = logged_on.get("/backupServers")
+        assert answer.status_code == 500
+        assert answer.json()["StatusCode"] == 500
+        assert answer.json()["Message"] == "Internal error: the manager's log says more."
+
+
+def test_a_database_that_fails_is_an_error_that_says_so(
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with running_manager(tmp_path_factory.mktemp("broken")) as running:
         logged_on = running.logged_on()
