@@ -8,9 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import REVISIONS, Database, migrate, sqlite_url
-from cloudgate.manager.storage.tables import Account, Base, LogonSession
+from cloudgate.manager.storage.tables import Account, AuditEvent, Base, LogonSession
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
 
@@ -33,6 +36,44 @@ def test_a_migrated_database_is_what_the_models_say(tmp_path: Path) -> None:
         assert compare_metadata(context, Base.metadata) == []
         assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
     engine.dispose()
+
+
+def test_accounts_of_the_first_release_keep_all_rights(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    with engine.connect() as connection:
+        migrate(connection, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO accounts VALUES ('6a2f41a3c54fff5e9b8f2f0b1c3d4e5f', 'admin', 'hash')"
+        )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        account = session.query(Account).one()
+        assert [role.role_id for role in account.roles] == [Role.PORTAL_ADMINISTRATOR.id]
+        assert account.kind == "User"
+    engine.dispose()
+
+
+def test_the_audit_log_only_grows(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "audit.db"))
+    event = AuditEvent(
+        at=datetime.now(UTC),
+        account="admin",
+        address="127.0.0.1",
+        code=24130,
+        severity="Info",
+        operation="CreateCloudGateway",
+        text="Cloud gateway g has been created",
+        object_type="CloudGateway",
+        object_name="g",
+        success=True,
+    )
+    with database.writing() as session, session.begin():
+        session.add(event)
+    for statement in ("UPDATE audit_events SET text = 'x'", "DELETE FROM audit_events"):
+        with database.writing() as session, pytest.raises(IntegrityError, match="only grows"):
+            session.connection().exec_driver_sql(statement)
+    database.close()
 
 
 def test_a_time_keeps_its_moment_whatever_zone_it_came_in(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.passwords import hash_password, matches
-from cloudgate.manager.storage.tables import Account
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.tables import Account, AccountRole
 from cloudgate.manager.work import Manager
 
 ADMINISTRATOR = "admin"
@@ -23,7 +24,10 @@ def ensure_administrator(manager: Manager, password: str | None) -> bool:
         if account is None:
             if password is None:
                 return False
-            work.session.add(Account(name=ADMINISTRATOR, password_hash=hash_password(password)))
+            role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
+            work.session.add(
+                Account(name=ADMINISTRATOR, password_hash=hash_password(password), roles=[role])
+            )
             return True
         if password is not None and not matches(account.password_hash, password):
             account.password_hash = hash_password(password)

@@ -37,7 +37,25 @@ class Account(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(String(255), unique=True)
-    password_hash: Mapped[str]
+    password_hash: Mapped[str] = mapped_column(default="")
+    """Empty until a password is set: nobody logs on with none."""
+    kind: Mapped[str] = mapped_column(String(16), default="User")
+    restores_all_vms: Mapped[bool] = mapped_column(default=False)
+
+    roles: Mapped[list["AccountRole"]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by="AccountRole.role_id"
+    )
+
+
+class AccountRole(Base):
+    """A role that an account has. Roles themselves are fixed, and known by published GUIDs."""
+
+    __tablename__ = "account_roles"
+
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    role_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class LogonSession(Base):
@@ -50,6 +68,10 @@ class LogonSession(Base):
     version: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
     used_at: Mapped[datetime] = mapped_column(index=True)
+    tenant_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("cloud_tenants.id", ondelete="CASCADE"), index=True
+    )
+    """Of the tenant that the account has logged on for; it sees less."""
 
     account: Mapped[Account] = relationship(lazy="joined")
 
@@ -111,8 +133,81 @@ class CloudGateway(Base):
     """The settings that the host last reported to be in force; None until the first report."""
     removing: Mapped[bool] = mapped_column(default=False)
     certificate_pem: Mapped[str] = mapped_column(default="")
+    pool_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("gateway_pools.id", ondelete="SET NULL"), index=True
+    )
+    """None for a gateway that every tenant without pools may use."""
 
+    pool: Mapped["GatewayPool | None"] = relationship(lazy="joined", back_populates="gateways")
     managed_server: Mapped[ManagedServer] = relationship(lazy="joined")
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+
+
+class GatewayPool(Base):
+    """Gateways set apart for certain tenants."""
+
+    __tablename__ = "gateway_pools"
+    __table_args__ = (Index("ix_gateway_pools_name", "backup_server_id", "name", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(ForeignKey("backup_servers.id"))
+    name: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str] = mapped_column(default="")
+
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+    gateways: Mapped[list[CloudGateway]] = relationship(
+        lazy="selectin", order_by="CloudGateway.name", back_populates="pool"
+    )
+    tenants: Mapped[list["CloudTenant"]] = relationship(
+        secondary="pool_tenants",
+        lazy="selectin",
+        order_by="CloudTenant.name",
+        back_populates="pools",
+    )
+
+
+class PoolTenant(Base):
+    """A pool that a tenant may use."""
+
+    __tablename__ = "pool_tenants"
+
+    pool_id: Mapped[UUID] = mapped_column(
+        ForeignKey("gateway_pools.id", ondelete="CASCADE"), primary_key=True
+    )
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("cloud_tenants.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Credentials(Base):
+    """A user name and its password, for parts of the infrastructure; the password is sealed."""
+
+    __tablename__ = "credentials"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(
+        ForeignKey("backup_servers.id", ondelete="CASCADE"), index=True
+    )
+    user_name: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    sealed_password: Mapped[str] = mapped_column(default="")
+
+    backup_server: Mapped[BackupServer] = relationship(lazy="joined")
+
+
+class PasswordKey(Base):
+    """A password that backups are encrypted with, sealed, and a hint to it."""
+
+    __tablename__ = "password_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    backup_server_id: Mapped[UUID] = mapped_column(
+        ForeignKey("backup_servers.id", ondelete="CASCADE"), index=True
+    )
+    hint: Mapped[str] = mapped_column(default="")
+    sealed_password: Mapped[str]
+    modified_at: Mapped[datetime]
+
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
 
@@ -164,6 +259,12 @@ class CloudTenant(Base):
     resources: Mapped[list["TenantResource"]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="TenantResource.position"
     )
+    pools: Mapped[list[GatewayPool]] = relationship(
+        secondary="pool_tenants",
+        lazy="selectin",
+        order_by="GatewayPool.name",
+        back_populates="tenants",
+    )
 
 
 class TenantResource(Base):
@@ -180,6 +281,31 @@ class TenantResource(Base):
     quota_mb: Mapped[int] = mapped_column(BigInteger)
 
     repository: Mapped[Repository] = relationship(lazy="joined")
+
+
+class Subtenant(Base):
+    """A user of a tenant, with a part of one of its quotas."""
+
+    __tablename__ = "subtenants"
+    __table_args__ = (Index("ix_subtenants_login", "tenant_id", "login", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("cloud_tenants.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(128))
+    login: Mapped[str] = mapped_column(String(384))
+    """The name, casefolded: what tells the tenant's users apart."""
+    description: Mapped[str] = mapped_column(default="")
+    password_hash: Mapped[str] = mapped_column(default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    resource_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tenant_resources.id", ondelete="CASCADE"), index=True
+    )
+    quota_name: Mapped[str] = mapped_column(default="")
+    quota_mb: Mapped[int | None] = mapped_column(BigInteger)
+    """None for one that is not limited within the tenant's."""
+
+    tenant: Mapped[CloudTenant] = relationship(lazy="joined")
+    resource: Mapped[TenantResource] = relationship(lazy="joined")
 
 
 class RemovedTenant(Base):
@@ -231,3 +357,31 @@ class Task(Base):
     related_path: Mapped[str] = mapped_column(default="")
     """Below the API's root; empty when there is nothing to link to."""
     related_name: Mapped[str] = mapped_column(default="")
+    audit: Mapped[dict[str, Any] | None]
+    """What goes into the audit log once the task has ended."""
+
+
+class AuditEvent(Base):
+    """A change that was made or refused. Rows are only ever added: the database sees to that."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  as SQLAlchemy wants it
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    account: Mapped[str] = mapped_column(String(255), index=True)
+    address: Mapped[str] = mapped_column(String(64))
+    """The IP address that the request came from; empty for what the manager does by itself."""
+    code: Mapped[int]
+    """The number by which the original's events are known; 0 for those that it has none for."""
+    severity: Mapped[str] = mapped_column(String(16))
+    operation: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str]
+    object_type: Mapped[str] = mapped_column(String(64))
+    object_id: Mapped[UUID | None] = mapped_column(index=True)
+    object_name: Mapped[str]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    success: Mapped[bool]
+    message: Mapped[str] = mapped_column(default="")
+    """The reason, where it did not succeed."""
