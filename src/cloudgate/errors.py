@@ -28,5 +28,9 @@ class NotFoundError(CloudgateError):
     """What was named does not exist."""
 
 
+class NotOfferedError(CloudgateError):
+    """What was asked for exists elsewhere, but this product has no notion of it."""
+
+
 class UnavailableError(CloudgateError):
     """A part that is needed does not answer right now."""

@@ -74,6 +74,11 @@ def test_a_tenant_is_made_with_every_setting(client: httpx2.Client) -> None:
         "Down",
         "Create",
         "Delete",
+        "Down",
+        "Create",
+        "Down",
+        "Create",
+        "Related",
     ]
 
 
@@ -241,7 +246,7 @@ def test_a_quota_is_added_shown_and_removed(client: httpx2.Client) -> None:
         ({"Name": "LPT1"}, 400, "reserved"),
         ({"Name": ""}, 400, "Name"),
         ({"Name": "x" * 129}, 400, "Name"),
-        ({"TenantType": "VCD"}, 400, "Standalone"),
+        ({"TenantType": "VCD"}, 501, "Standalone"),
         ({"LeaseExpirationDate": "tomorrow"}, 400, "LeaseExpirationDate"),
         ({"LeaseExpirationDate": "2023-02-30T00:00:00Z"}, 400, "LeaseExpirationDate"),
         ({"LeaseExpirationDate": "9999-12-31T23:59:59-05:00"}, 400, "LeaseExpirationDate"),

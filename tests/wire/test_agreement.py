@@ -65,7 +65,10 @@ def values(part: Part, owner: type[Described]) -> st.SearchStrategy[Any]:
         return st.just("Standalone")
     if part.name in BY_NAME:
         return BY_NAME[part.name]
-    if part.name.endswith("Uid") or (part.name == "Id" and part.shape is Shape.ATTRIBUTE):
+    name = part.item or part.name
+    if name.endswith(("Uid", "ResourceId", "QuotaId")):
+        return st.just(GUID)
+    if part.name == "Id" and part.shape is Shape.ATTRIBUTE:
         return st.just(GUID)
     if issubclass(part.value_type, Described):
         return instances(part.value_type)
@@ -75,12 +78,21 @@ def values(part: Part, owner: type[Described]) -> st.SearchStrategy[Any]:
         return st.integers(1, 65535)
     if part.value_type is datetime:
         return TIMES
+    if part.name == "Password" and owner.__name__.endswith("CreateSpec"):
+        return TOKENS
     free = part.shape is Shape.ATTRIBUTE or part.name in {"Description", "Password", "Message"}
     return TEXTS if free else TOKENS
 
 
 def required(owner: type[Described], part: Part) -> bool:
-    return owner.__name__.endswith(("Spec", "BackupResource")) and part.name in {
+    return owner.__name__.endswith(("Spec", "BackupResource", "ComputeResource")) and part.name in {
+        "CloudGateways",
+        "CloudHardwarePlanUid",
+        "Password" if owner.__name__ == "CloudSubtenantCreateSpec" else "",
+        "PlatformType",
+        "TenantResourceId",
+        "UnlimitedQuota",
+        "VirtualDataCenterRef",
         "Name",
         "DnsNameOrIpAddress",
         "Endpoint",
@@ -95,9 +107,7 @@ def instances(kind: type[Described]) -> st.SearchStrategy[Described]:
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for part in parts(kind):
         one = values(part, kind)
-        if part.name == "ComputeResources":
-            one = st.just(())
-        elif part.is_list:
+        if part.is_list:
             one = st.lists(one, max_size=3).map(tuple)
         optional = not required(kind, part) and part.shape is not Shape.REPEATED
         fields[part.field] = st.none() | one if optional else one

@@ -11,6 +11,7 @@ from cloudgate.errors import (
     InvalidRequestError,
     NotAuthenticatedError,
     NotFoundError,
+    NotOfferedError,
     UnavailableError,
 )
 from cloudgate.wire.resources.base import Error
@@ -38,6 +39,7 @@ _STATUS: dict[type[CloudgateError], int] = {
     NoSuchVerbError: 405,
     TooLargeError: 413,
     UnsupportedFormError: 415,
+    NotOfferedError: 501,
     UnavailableError: 503,
 }
 

@@ -2,10 +2,12 @@
 
 from cloudgate.api.handlers import (
     backup_servers,
+    gateway_pools,
     gateways,
     managed_servers,
     repositories,
     sessions,
+    subtenants,
     tasks,
     tenants,
 )
@@ -16,6 +18,8 @@ from cloudgate.wire.resources.infrastructure import (
     CreateRepositorySpec,
     Repository,
 )
+from cloudgate.wire.resources.pools import CloudGatewayPool, CreateCloudGatewayPoolSpec
+from cloudgate.wire.resources.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
 from cloudgate.wire.resources.tenants import (
     CloudTenant,
     CreateCloudTenantResourceSpec,
@@ -87,6 +91,31 @@ ROUTES = [
         bodies=(CloudGateway,),
     ),
     Route(verb="DELETE", path="/cloud/gateways/{id}", handler=gateways.delete_gateway),
+    Route(verb="GET", path="/cloud/gatewayPools", handler=gateway_pools.get_pools),
+    Route(
+        verb="POST",
+        path="/cloud/gatewayPools",
+        handler=gateway_pools.post_pool,
+        bodies=(CreateCloudGatewayPoolSpec,),
+    ),
+    Route(verb="GET", path="/cloud/gatewayPools/{id}", handler=gateway_pools.get_pool),
+    Route(
+        verb="PUT",
+        path="/cloud/gatewayPools/{id}",
+        handler=gateway_pools.put_pool,
+        bodies=(CloudGatewayPool,),
+    ),
+    Route(verb="DELETE", path="/cloud/gatewayPools/{id}", handler=gateway_pools.delete_pool),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/gateways",
+        handler=gateway_pools.get_gateways_of_pool,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/tenants",
+        handler=gateway_pools.get_tenants_of_pool,
+    ),
     Route(verb="GET", path="/cloud/tenants", handler=tenants.get_tenants),
     Route(
         verb="POST",
@@ -115,5 +144,38 @@ ROUTES = [
         verb="DELETE",
         path="/cloud/tenants/{id}/resources/{resource}",
         handler=tenants.delete_resource,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/gatewayPools",
+        handler=gateway_pools.get_pools_of_tenant,
+    ),
+    Route(verb="GET", path="/cloud/tenants/{id}/subtenants", handler=subtenants.get_subtenants),
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/subtenants",
+        handler=subtenants.post_subtenant,
+        bodies=(CloudSubtenantCreateSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.get_subtenant,
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.put_subtenant,
+        bodies=(CloudSubtenant,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.delete_subtenant,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/freelicenseCounters",
+        handler=subtenants.get_free_license_counters,
     ),
 ]

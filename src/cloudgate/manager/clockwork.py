@@ -65,10 +65,11 @@ def _settle_directory_task(work: Work, task: Task) -> None:
     waiting = [server for server in behind if is_online(server, work.now)]
     if waiting and task.deadline_at > work.now:
         return
-    message = tasks.OK
+    remarks = [task.message] if task.message else []
     if behind:
         names = ", ".join(sorted(server.name for server in behind))
-        message = f"Ok. Not reached yet, and told as soon as they are there: {names}."
+        remarks.append(f"Not reached yet, and told as soon as they are there: {names}.")
+    message = " ".join([f"{tasks.OK}.", *remarks]) if remarks else tasks.OK
     tasks.finish(work, task, success=True, message=message)
 
 

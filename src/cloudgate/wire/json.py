@@ -135,18 +135,25 @@ def _fill_list(node: etree._Element, value: Any, part: Part) -> None:
 
 
 def _items(value: Any, part: Part) -> Any:
-    """The array inside the object of a list; `{}` and a null array are the empty list."""
+    """The array inside the object of a list; `{}` and a null array are the empty list.
+
+    Some published samples have one bare item under the item's name instead.
+    """
     if not isinstance(value, dict):
         raise InvalidRequestError(
             f"{part.name}: found {_kind(value)}, expected an object with {part.array}."
         )
-    unknown = value.keys() - {part.array}
+    unknown = value.keys() - {part.array, part.item}
     if unknown:
         raise InvalidRequestError(
             f"{part.name} has no property {schema.shorten(min(unknown))}; it has {part.array}."
         )
-    found = value.get(part.array)
-    return [] if found is None else found
+    if len(value) > 1:
+        raise InvalidRequestError(f"{part.name} has {part.array} and {part.item}; give one.")
+    found = value.get(part.array, value.get(part.item))
+    if found is None:
+        return []
+    return found if isinstance(found, list) or part.array in value else [found]
 
 
 def _fill_element(node: etree._Element, name: str, value: Any, part: Part) -> None:

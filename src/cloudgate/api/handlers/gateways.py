@@ -3,26 +3,32 @@
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place, up_to_backup_server
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
 from cloudgate.manager.gateways.operations import GatewayChange, NewGateway
 from cloudgate.manager.storage import tables
-from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
 
 TYPE = operations.TYPE
+LISTENED_TO_INCOMING_PORT = ("v1", "v1_1", "v1_2", "v1_3")
+"""The versions of the API in which the port to listen on is called IncomingPort."""
 
 
-def _place(root: str, gateway: tables.CloudGateway) -> Place:
+def gateway_place(root: str, gateway: tables.CloudGateway) -> Place:
+    """Where a gateway stands."""
     return Place(root, "/cloud/gateways", TYPE, gateway.id, gateway.name)
 
 
-def _reference(root: str, gateway: tables.CloudGateway) -> EntityRef:
-    place = _place(root, gateway)
+def gateway_reference(root: str, gateway: tables.CloudGateway) -> EntityRef:
+    """The short form of a gateway."""
+    place = gateway_place(root, gateway)
     return place.reference(up_to_backup_server(root, gateway.backup_server), place.to_entity())
 
 
-def _entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
-    place = _place(root, gateway)
+def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
+    """A gateway with the settings in force."""
+    place = gateway_place(root, gateway)
     settings = operations.settings_in_force(gateway)
     return CloudGateway(
         href=place.entity_href,
@@ -32,6 +38,7 @@ def _entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
             place.to_reference(),
             place.edit(),
             place.delete(),
+            *_pool(root, gateway),
         ),
         name=place.name,
         uid=place.uid,
@@ -44,14 +51,23 @@ def _entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
     )
 
 
+def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
+    """The way to the pool of a gateway; nothing for one that is in none."""
+    pool = gateway.pool
+    if pool is None:
+        return ()
+    place = Place(root, "/cloud/gatewayPools", "CloudGatewayPool", pool.id, pool.name)
+    return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
+
+
 def get_gateways(call: Call) -> Answer:
     """All gateways."""
     with call.reading() as work:
         found = operations.list_gateways(work)
         if call.wants_entity:
-            entities = tuple(_entity(call.root, gateway) for gateway in found)
+            entities = tuple(gateway_entity(call.root, gateway) for gateway in found)
             return Answer(resource=CloudGateways(cloud_gateways=entities))
-        references = tuple(_reference(call.root, gateway) for gateway in found)
+        references = tuple(gateway_reference(call.root, gateway) for gateway in found)
         return Answer(resource=EntityReferences(refs=references))
 
 
@@ -59,12 +75,17 @@ def get_gateway(call: Call) -> Answer:
     """One gateway."""
     with call.reading() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
-        form = _entity if call.wants_entity else _reference
+        form = gateway_entity if call.wants_entity else gateway_reference
         return Answer(resource=form(call.root, gateway))
 
 
 def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
     """Give a managed server the gateway role."""
+    if spec.incoming_port is not None and call.session.version not in LISTENED_TO_INCOMING_PORT:
+        raise InvalidRequestError(
+            "IncomingPort is of the API's versions up to v1_3, and this session is of"
+            f" {call.session.version}; give ExternalPort, and InternalPort behind NAT."
+        )
     new = NewGateway(
         server_host_name=spec.server_host_name or "",
         network_mode=spec.network_type or "",
@@ -72,12 +93,17 @@ def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
         backup_server_uid=spec.backup_server_uid,
         description=spec.description,
         external_ip=spec.external_ip,
-        external_port=spec.external_port,
-        internal_port=spec.internal_port,
+        external_port=spec.external_port or _if_direct(spec),
+        internal_port=spec.internal_port or spec.incoming_port,
     )
     with call.changing() as work:
         task = operations.create_gateway(work, new)
     return accepted(call, task)
+
+
+def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
+    """The older versions' port to listen on, where that is the one that tenants connect to."""
+    return spec.incoming_port if spec.network_type == "Direct" else None
 
 
 def put_gateway(call: Call, entity: CloudGateway) -> Answer:

@@ -31,7 +31,11 @@ _REFERENCES = (
     ("/managedServers?format=Entity", "ManagedServerList"),
     ("/repositories?format=Entity", "RepositoryList"),
 )
-_CLOUD = (("/cloud/gateways", "CloudGateway"), ("/cloud/tenants", "CloudTenant"))
+_CLOUD = (
+    ("/cloud/gateways", "CloudGateway"),
+    ("/cloud/tenants", "CloudTenant"),
+    ("/cloud/gatewayPools", "CloudGatewayPool"),
+)
 
 
 def token_of(session_id: UUID) -> str:

@@ -18,7 +18,7 @@ def task_resource(root: str, task: tables.Task) -> Task:
                 rel="Related",
                 type=task.related_type,
                 href=root + task.related_path,
-                name=task.related_name,
+                name=None if task.related_type.endswith("List") else task.related_name,
             )
         )
     return Task(

@@ -1,6 +1,7 @@
 """What does the API say of tenants and their quotas, and what may be done to them?"""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
@@ -11,7 +12,7 @@ from cloudgate.api.links import (
     up_to_backup_server,
     up_to_backup_server_entity,
 )
-from cloudgate.errors import InvalidRequestError
+from cloudgate.errors import InvalidRequestError, NotOfferedError
 from cloudgate.manager.identifiers import parse, uid
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
@@ -34,21 +35,32 @@ from cloudgate.wire.resources.tenants import (
 
 TYPE = operations.TYPE
 RESOURCE = "CloudTenantResource"
+POOL = "CloudGatewayPool"
+_NOT_STANDALONE = (
+    "Tenants here are Standalone: Cloudgate does not offer tenants of VMware Cloud Director or"
+    " Active Directory."
+)
+_NO_HARDWARE_PLANS = (
+    "Cloudgate does not offer hardware plans, so a tenant cannot get compute resources."
+)
 NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 """What the API says of a tenant that was never active."""
 
 
-def _place(root: str, tenant: tables.CloudTenant) -> Place:
+def tenant_place(root: str, tenant: tables.CloudTenant) -> Place:
+    """Where a tenant stands."""
     return Place(root, "/cloud/tenants", TYPE, tenant.id, tenant.name)
 
 
-def _reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
-    place = _place(root, tenant)
+def tenant_reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
+    """The short form of a tenant."""
+    place = tenant_place(root, tenant)
     return place.reference(up_to_backup_server(root, tenant.backup_server), place.to_entity())
 
 
-def _entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
-    place = _place(root, tenant)
+def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
+    """A tenant with its quotas."""
+    place = tenant_place(root, tenant)
     return CloudTenant(
         href=place.entity_href,
         type=place.type,
@@ -81,12 +93,15 @@ def _entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
                 tenant_credentials=TenantCredentials(username=tenant.name)
             )
         ),
+        cloud_gateway_pools=tuple(uid(POOL, pool.id) for pool in tenant.pools) or None,
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
     )
 
 
 def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, ...]:
     resources = f"{place.href}/resources"
+    compute = f"{place.href}/computeResources"
+    subtenants = f"{place.href}/subtenants"
     return (
         up_to_backup_server(root, tenant.backup_server),
         place.to_reference(),
@@ -94,6 +109,16 @@ def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, .
         down(resources, "CloudTenantResourceList"),
         create(resources, RESOURCE),
         place.delete(),
+        down(compute, "CloudTenantComputeResourceList"),
+        create(compute, "CloudTenantComputeResource"),
+        down(subtenants, "CloudSubtenantList"),
+        create(subtenants, "CloudSubtenant"),
+        Link(
+            rel="Related",
+            href=f"{place.href}/freelicenseCounters",
+            name="FreeLicenseCounters",
+            type="FreeLicenseCounters",
+        ),
     )
 
 
@@ -105,7 +130,7 @@ def _resource(
 ) -> CloudTenantResource:
     """A quota; inside a tenant it has no links."""
     return CloudTenantResource(
-        href=f"{_place(root, tenant).href}/resources/{resource.id}",
+        href=f"{tenant_place(root, tenant).href}/resources/{resource.id}",
         type=RESOURCE,
         links=links,
         id=str(resource.id),
@@ -121,7 +146,7 @@ def _linked_resource(
     root: str, tenant: tables.CloudTenant, resource: tables.TenantResource
 ) -> CloudTenantResource:
     """A quota by itself, with its links."""
-    place = _place(root, tenant)
+    place = tenant_place(root, tenant)
     href = f"{place.href}/resources/{resource.id}"
     found = (
         Link(rel="Delete", href=href, name=resource.name, type=RESOURCE),
@@ -136,9 +161,9 @@ def get_tenants(call: Call) -> Answer:
     with call.reading() as work:
         found = operations.list_tenants(work)
     if call.wants_entity:
-        entities = tuple(_entity(call.root, tenant) for tenant in found)
+        entities = tuple(tenant_entity(call.root, tenant) for tenant in found)
         return Answer(resource=CloudTenants(cloud_tenants=entities))
-    references = tuple(_reference(call.root, tenant) for tenant in found)
+    references = tuple(tenant_reference(call.root, tenant) for tenant in found)
     return Answer(resource=EntityReferences(refs=references))
 
 
@@ -146,16 +171,13 @@ def get_tenant(call: Call) -> Answer:
     """One tenant."""
     with call.reading() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
-    form = _entity if call.wants_entity else _reference
+    form = tenant_entity if call.wants_entity else tenant_reference
     return Answer(resource=form(call.root, tenant))
 
 
 def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
     """Add a tenant."""
-    if spec.tenant_type not in (None, "", "Standalone"):
-        raise InvalidRequestError(
-            f"TenantType: found {spec.tenant_type!r}; tenants here are Standalone."
-        )
+    _check_is_offered(spec)
     quotas = tuple(
         Quota(
             name=found.name or "",
@@ -179,6 +201,7 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
         backup_protection_enabled=spec.backup_protection_enabled,
         backup_protection_period=spec.backup_protection_period,
         failover_to_others=spec.failover_to_others_gateways_if_fail,
+        pools=_pools(spec.cloud_gateway_pools),
     )
     with call.changing() as work:
         task = operations.create_tenant(
@@ -192,6 +215,11 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
 
 def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     """Change a tenant; its counters, results and user name are read only."""
+    kind = entity.tenant_type
+    if kind and (kind.ad_tenant_type or kind.v_cloud_tenant):
+        raise NotOfferedError(_NOT_STANDALONE)
+    if entity.compute_resources or entity.v_cloud_compute_resources:
+        raise NotOfferedError(_NO_HARDWARE_PLANS)
     change = TenantChange(
         password=entity.password or _nested_password(entity),
         expires_at=_lease(entity),
@@ -206,11 +234,28 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         backup_protection_enabled=entity.backup_protection_enabled,
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
+        pools=_pools(entity.cloud_gateway_pools),
     )
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
         task = operations.edit_tenant(work, tenant, change)
     return accepted(call, task)
+
+
+def _check_is_offered(spec: CreateCloudTenantSpec) -> None:
+    """See whether the tenant is one that there can be here.
+
+    Raises:
+        NotOfferedError: it is not.
+    """
+    if spec.tenant_type not in (None, "", "Standalone") or spec.domain or spec.organization_ref:
+        raise NotOfferedError(_NOT_STANDALONE)
+    if spec.compute_resources or spec.v_cloud_compute_resources:
+        raise NotOfferedError(_NO_HARDWARE_PLANS)
+
+
+def _pools(uids: tuple[str, ...] | None) -> tuple[UUID, ...] | None:
+    return None if uids is None else tuple(parse(each, POOL) for each in uids)
 
 
 def _nested_password(entity: CloudTenant) -> str | None:
@@ -258,10 +303,11 @@ def _quota(resource: CloudTenantResource) -> Quota:
 
 
 def delete_tenant(call: Call) -> Answer:
-    """Remove a tenant."""
+    """Remove a tenant. With ``includeBackups``, the task says where its backups still are."""
+    include_backups = call.query.get("includebackups", "").lower() in ("true", "1")
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
-        task = operations.delete_tenant(work, tenant)
+        task = operations.delete_tenant(work, tenant, include_backups=include_backups)
     return accepted(call, task)
 
 

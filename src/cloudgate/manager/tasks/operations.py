@@ -6,7 +6,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import NotFoundError
-from cloudgate.manager.storage.tables import CloudGateway, CloudTenant, Task, TenantResource
+from cloudgate.manager.storage.tables import (
+    CloudGateway,
+    CloudTenant,
+    GatewayPool,
+    Task,
+    TenantResource,
+)
 from cloudgate.manager.work import Work
 
 GATEWAY_DEADLINE = timedelta(seconds=13)
@@ -102,6 +108,18 @@ def relate_resource(task: Task, tenant: CloudTenant, resource: TenantResource) -
     task.related_type = "CloudTenantResource"
     task.related_path = f"/cloud/tenants/{tenant.id}/resources/{resource.id}"
     task.related_name = tenant.name
+
+
+def relate_pool(task: Task, pool: GatewayPool) -> None:
+    """Link to a new pool: published with this Type, against the rule, and with an empty Name."""
+    task.related_type = "CloudGatewayPools"
+    task.related_path = f"/cloud/gatewayPools/{pool.id}?format=Entity"
+
+
+def relate_pools(task: Task) -> None:
+    """Link to what is left after a pool was removed: published without a Name."""
+    task.related_type = "CloudGatewayPoolList"
+    task.related_path = "/cloud/gatewayPools?format=Entity"
 
 
 def list_tasks(work: Work) -> list[Task]:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager import identifiers
 from cloudgate.manager.passwords import hash_password
+from cloudgate.manager.pools.operations import pools_of_uids
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -21,6 +22,7 @@ from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
     RemovedTenant,
+    Subtenant,
     Task,
     TenantResource,
 )
@@ -74,6 +76,8 @@ class TenantChange:
     backup_protection_enabled: bool | None = None
     backup_protection_period: int | None = None
     failover_to_others: bool | None = None
+    pools: Sequence[UUID] | None = None
+    """Ids of the gateway pools that it is to use."""
 
 
 def list_tenants(work: Work) -> Sequence[CloudTenant]:
@@ -114,7 +118,7 @@ def create_tenant(
     )
     work.session.add(tenant)
     _apply(work, tenant, wanted)
-    task = _publish(work, tenant, "CreateCloudTenant")
+    task = publish(work, tenant, "CreateCloudTenant")
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -127,21 +131,35 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         NotFoundError: a repository is unknown.
     """
     _apply(work, tenant, change)
-    task = _publish(work, tenant, "EditCloudTenant")
+    task = publish(work, tenant, "EditCloudTenant")
     tasks.relate_tenant(task, tenant)
     return task
 
 
-def delete_tenant(work: Work, tenant: CloudTenant) -> Task:
-    """Remove a customer. What it has stored stays where it is."""
+def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
+    """Remove a customer. What it has stored stays where it is.
+
+    Args:
+        work: the change that this is part of.
+        tenant: who is removed.
+        include_backups: its backups are to go, too. No gateway can do that, so the task says
+            where they are.
+    """
+    places = sorted(resource.repository.name for resource in tenant.resources)
     revision = work.next_directory_revision()
-    site_id = tenant.backup_server_id
+    name, site_id = tenant.name, tenant.backup_server_id
     work.session.merge(
         RemovedTenant(tenant_id=tenant.id, backup_server_id=site_id, directory_revision=revision)
     )
     work.session.delete(tenant)
     work.news_for.add(site_id)
-    return tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
+    task = tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
+    if include_backups and places:
+        task.message = (
+            f"The backups of {name} are still there and have to be deleted in the repository:"
+            f" {', '.join(places)}."
+        )
+    return task
 
 
 def get_resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
@@ -167,15 +185,20 @@ def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
     tenant.resources.append(resource)
     _check_quotas(tenant)
     work.session.flush()
-    task = _publish(work, tenant, "CreateCloudTenantResource")
+    task = publish(work, tenant, "CreateCloudTenantResource")
     tasks.relate_resource(task, tenant, resource)
     return task
 
 
 def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -> Task:
-    """Take a quota away."""
+    """Take a quota away.
+
+    Raises:
+        InvalidRequestError: subtenants have a part of it.
+    """
+    _check_is_unused(work, tenant, resource)
     tenant.resources.remove(resource)
-    return _publish(work, tenant, "DeleteCloudTenantResource")
+    return publish(work, tenant, "DeleteCloudTenantResource")
 
 
 def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
@@ -189,6 +212,8 @@ def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
         tenant.expires_at = wanted.expires_at
     if wanted.quotas is not None:
         _replace_resources(work, tenant, wanted.quotas)
+    if wanted.pools is not None:
+        tenant.pools = pools_of_uids(work, tenant.backup_server_id, wanted.pools)
 
 
 def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota]) -> None:
@@ -207,8 +232,25 @@ def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota])
             known.position, known.name, known.quota_mb = position, made.name, made.quota_mb
             known.repository_id = made.repository_id
             kept.append(known)
+        for resource in tenant.resources:
+            if resource not in kept:
+                _check_is_unused(work, tenant, resource)
         tenant.resources = kept
         _check_quotas(tenant)
+
+
+def _check_is_unused(work: Work, tenant: CloudTenant, resource: TenantResource) -> None:
+    names = work.session.scalars(
+        select(Subtenant.name)
+        .where(Subtenant.resource_id == resource.id)
+        .order_by(Subtenant.name)
+        .limit(5)
+    ).all()
+    if names:
+        raise InvalidRequestError(
+            f"The resource {resource.name} of {tenant.name} is in use by its subtenants"
+            f" {', '.join(names)}. Remove these first, or give them another resource."
+        )
 
 
 def _make_resource(work: Work, tenant: CloudTenant, quota: Quota, position: int) -> TenantResource:
@@ -245,7 +287,8 @@ def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
         raise InvalidRequestError(f"A tenant named {taken} is there already.")
 
 
-def _publish(work: Work, tenant: CloudTenant, operation: str) -> Task:
+def publish(work: Work, tenant: CloudTenant, operation: str) -> Task:
+    """Have the site's gateways learn what has changed about a tenant."""
     tenant.directory_revision = work.next_directory_revision()
     work.session.flush()
     work.news_for.add(tenant.backup_server_id)

@@ -19,6 +19,7 @@ class CreateCloudGatewaySpec(Described):
     backup_server_id_or_name: str | None = element()
     server_host_name: str | None = element()
     description: str | None = element()
+    incoming_port: int | None = element(omit_absent=True)
     external_ip: str | None = element()
     external_port: int | None = element()
     network_type: str | None = element()

@@ -57,6 +57,59 @@ class CloudTenantResources(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ManualIpAddressSettings(Described):
+    """How a network appliance is reached."""
+
+    ip_address: str | None = element()
+    subnet_mask: str | None = element()
+    default_gateway: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkAppliance(Described):
+    """The network appliance of a hardware plan."""
+
+    name: str | None = element()
+    production_network: str | None = element()
+    obtain_ip_address_automatically: bool | None = element("ObtainIPAddressAutomatically")
+    manual_ip_address_settings: ManualIpAddressSettings | None = element(
+        "ManualIpAddressSettingsInfoType"
+    )
+    vi_distributed_switch_uuid: str | None = element()
+    production_network_under_dvs: bool | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeResource(Described):
+    """A hardware plan, as asked for."""
+
+    cloud_hardware_plan_uid: str | None = element()
+    wan_accelerator_uid: str | None = element()
+    platform_type: str | None = element()
+    use_network_failover_resources: bool | None = element()
+    network_appliance: NetworkAppliance | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VCloudComputeResource(Described):
+    """A virtual data centre, as asked for."""
+
+    virtual_data_center_ref: str | None = element()
+    use_network_failover_resources: bool | None = element()
+    network_appliance: NetworkAppliance | None = element()
+    wan_accelerator_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain(Described):
+    """The Active Directory domain of a tenant."""
+
+    domain_name: str | None = element()
+    domain_account: str | None = element()
+    port: int | None = element(quoted_number=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CreateCloudTenantSpec(Described):
     """Body of POST /cloud/tenants."""
 
@@ -69,6 +122,8 @@ class CreateCloudTenantSpec(Described):
     enabled: bool | None = element()
     lease_expiration_date: datetime | None = element()
     resources: tuple[BackupResource, ...] | None = listed("BackupResource")
+    compute_resources: tuple[ComputeResource, ...] | None = listed("ComputeResource")
+    vm_count: int | None = element()
     throttling_enabled: bool | None = element()
     throttling_speed_limit: int | None = element()
     throttling_speed_unit: str | None = element()
@@ -78,7 +133,13 @@ class CreateCloudTenantSpec(Described):
     backup_protection_enabled: bool | None = element()
     backup_protection_period: int | None = element()
     tenant_type: str | None = element()
+    organization_ref: str | None = element()
+    v_cloud_compute_resources: tuple[VCloudComputeResource, ...] | None = listed(
+        "VCloudComputeResource", name="VCloudComputeResources"
+    )
+    cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element()
+    domain: Domain | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +166,38 @@ class StandaloneTenant(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ADTenantType(Described):
+    """A tenant with an account in a domain."""
+
+    domain: Domain | None = element()
+    account: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VCloudTenant(Described):
+    """A tenant that is an organization of VMware Cloud Director."""
+
+    organization_ref: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantType(Described):
     """The kind of a tenant: a word in the create body, a structure in the entity."""
 
     standalone_tenant: StandaloneTenant | None = element()
+    ad_tenant_type: ADTenantType | None = element("ADTenantType", omit_absent=True)
+    v_cloud_tenant: VCloudTenant | None = element("vCloudTenant")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputeResource(Described):
+class CloudTenantComputeResource(Resource):
     """A hardware plan of a tenant; there are none here, the list is always empty."""
+
+    id: str | None = attribute()
+    cloud_hardware_plan_uid: str | None = element()
+    wan_accelerator_uid: str | None = element()
+    platform_type: str | None = element()
+    use_network_failover_resources: bool | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +212,10 @@ class CloudTenant(Entity):
     resources: tuple[CloudTenantResource, ...] | None = listed("CloudTenantResource")
     last_result: str | None = element()
     last_active: datetime | None = element()
-    compute_resources: tuple[ComputeResource, ...] | None = listed("CloudTenantComputeResource")
+    vm_count: int | None = element(omit_absent=True)
+    compute_resources: tuple[CloudTenantComputeResource, ...] | None = listed(
+        "CloudTenantComputeResource"
+    )
     throttling_enabled: bool | None = element()
     throttling_speed_limit: int | None = element()
     throttling_speed_unit: str | None = element()
@@ -141,6 +228,10 @@ class CloudTenant(Entity):
     backup_protection_enabled: bool | None = element()
     backup_protection_period: int | None = element()
     tenant_type: TenantType | None = element()
+    v_cloud_compute_resources: tuple[VCloudComputeResource, ...] | None = listed(
+        "CloudTenantVCloudComputeResource", name="VCloudComputeResources"
+    )
+    cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)
 
 

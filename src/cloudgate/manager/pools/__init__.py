@@ -1,0 +1,1 @@
+"""Gateways set apart for certain tenants."""

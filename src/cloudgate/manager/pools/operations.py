@@ -1,0 +1,207 @@
+"""How are gateway pools made, changed and removed?
+
+A gateway is in one pool at most, a tenant may use any number. Who may come in by which gateway is
+decided by the gateways themselves: each change reaches them with the tenant directory.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.gateways.operations import get_gateway
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    CloudGateway,
+    CloudTenant,
+    GatewayPool,
+    Task,
+)
+from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.work import Work
+
+TYPE = "CloudGatewayPool"
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolChange:
+    """What is wanted of a pool; None leaves it as it is, or takes the default."""
+
+    name: str | None = None
+    description: str | None = None
+    gateways: Sequence[UUID] | None = None
+    tenants: Sequence[UUID] | None = None
+
+
+def list_pools(work: Work) -> Sequence[GatewayPool]:
+    """All pools by name."""
+    return work.session.scalars(select(GatewayPool).order_by(GatewayPool.name)).all()
+
+
+def get_pool(work: Work, identifier: UUID) -> GatewayPool:
+    """A pool by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    pool = work.session.get(GatewayPool, identifier)
+    if pool is None:
+        raise NotFoundError(f"There is no gateway pool with the id {identifier}.")
+    return pool
+
+
+def create_pool(work: Work, wanted: PoolChange, backup_server_uid: str | None) -> Task:
+    """Set gateways apart.
+
+    Raises:
+        InvalidRequestError: there is no gateway in it, the name is taken, or a gateway or a tenant
+            cannot be in it.
+        NotFoundError: the backup server, a gateway or a tenant is unknown.
+    """
+    site = choose_backup_server(work, None, backup_server_uid)
+    name = (wanted.name or "").strip()
+    _check_name_is_free(work, site, name)
+    pool = GatewayPool(backup_server_id=site.id, name=name, description=wanted.description or "")
+    pool.backup_server = site
+    work.session.add(pool)
+    touched = _put_gateways(work, pool, wanted.gateways or ())
+    touched |= _put_tenants(work, pool, wanted.tenants or ())
+    work.session.flush()
+    task = _publish(work, "CreateCloudGatewayPool", site, touched)
+    tasks.relate_pool(task, pool)
+    return task
+
+
+def edit_pool(work: Work, pool: GatewayPool, change: PoolChange) -> Task:
+    """Change a pool; a list that is given takes the place of the one before.
+
+    Raises:
+        InvalidRequestError: there would be no gateway in it, the name is taken, or a gateway or a
+            tenant cannot be in it.
+        NotFoundError: a gateway or a tenant is unknown.
+    """
+    touched: set[CloudTenant] = set()
+    with work.session.no_autoflush:
+        name = (change.name or "").strip()
+        if name and name.casefold() != pool.name.casefold():
+            _check_name_is_free(work, pool.backup_server, name)
+        pool.name = name or pool.name
+        if change.description is not None:
+            pool.description = change.description
+        if change.gateways is not None and (change.gateways or pool.gateways):
+            touched |= _put_gateways(work, pool, change.gateways)
+        if change.tenants is not None:
+            touched |= _put_tenants(work, pool, change.tenants)
+    return _publish(work, "UpdateCloudGatewayPool", pool.backup_server, touched)
+
+
+def delete_pool(work: Work, pool: GatewayPool) -> Task:
+    """Dissolve a pool. Its gateways stay, and are there for all tenants without a pool.
+
+    Raises:
+        InvalidRequestError: tenants are assigned to it, who would silently come in elsewhere.
+    """
+    if pool.tenants:
+        raise InvalidRequestError(
+            f"The gateway pool {pool.name} is in use by {_names(pool.tenants)}. Take these tenants"
+            " out of it first."
+        )
+    site = pool.backup_server
+    touched = _put_gateways(work, pool, (), may_be_empty=True)
+    work.session.flush()
+    work.session.delete(pool)
+    task = _publish(work, "DeleteCloudGatewayPool", site, touched)
+    tasks.relate_pools(task)
+    return task
+
+
+def pools_of_uids(work: Work, site_id: UUID, identifiers: Iterable[UUID]) -> list[GatewayPool]:
+    """The pools that a tenant of a site is to use.
+
+    Raises:
+        InvalidRequestError: one belongs to another backup server.
+        NotFoundError: one is unknown.
+    """
+    found = [get_pool(work, identifier) for identifier in dict.fromkeys(identifiers)]
+    for pool in found:
+        if pool.backup_server_id != site_id:
+            raise InvalidRequestError(
+                f"The gateway pool {pool.name} belongs to another backup server"
+                f" ({pool.backup_server.name}) than the tenant."
+            )
+    return found
+
+
+def _put_gateways(
+    work: Work, pool: GatewayPool, identifiers: Sequence[UUID], *, may_be_empty: bool = False
+) -> set[CloudTenant]:
+    """Make these the gateways of a pool, and say whose directory entry may have to change."""
+    wanted = [get_gateway(work, identifier) for identifier in dict.fromkeys(identifiers)]
+    if not wanted and not may_be_empty:
+        raise InvalidRequestError("CloudGateways is empty; a pool needs at least one gateway.")
+    for gateway in wanted:
+        _check_may_be_in(pool, gateway)
+    for gateway in {*wanted} ^ {*pool.gateways}:
+        touch_assignment(work, gateway.managed_server)
+    pool.gateways = wanted
+    return set(pool.tenants)
+
+
+def _check_may_be_in(pool: GatewayPool, gateway: CloudGateway) -> None:
+    if gateway.backup_server_id != pool.backup_server.id:
+        raise InvalidRequestError(
+            f"The cloud gateway {gateway.name} belongs to another backup server"
+            f" ({gateway.backup_server.name}) than the pool {pool.name}."
+        )
+    if gateway.removing:
+        raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
+    if gateway.pool is not None and gateway.pool is not pool:
+        raise InvalidRequestError(
+            f"The cloud gateway {gateway.name} is in the pool {gateway.pool.name} already, and a"
+            " gateway can be in one only. Take it out there first."
+        )
+
+
+def _put_tenants(work: Work, pool: GatewayPool, identifiers: Sequence[UUID]) -> set[CloudTenant]:
+    wanted = [_tenant(work, pool, identifier) for identifier in dict.fromkeys(identifiers)]
+    touched = {*wanted} ^ {*pool.tenants}
+    pool.tenants = wanted
+    return touched
+
+
+def _tenant(work: Work, pool: GatewayPool, identifier: UUID) -> CloudTenant:
+    tenant = work.session.get(CloudTenant, identifier)
+    if tenant is None:
+        raise NotFoundError(f"There is no tenant with the id {identifier}.")
+    if tenant.backup_server_id != pool.backup_server.id:
+        raise InvalidRequestError(
+            f"The tenant {tenant.name} belongs to another backup server"
+            f" ({tenant.backup_server.name}) than the pool {pool.name}."
+        )
+    return tenant
+
+
+def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
+    for other in list_pools(work):
+        if other.backup_server_id == site.id and other.name.casefold() == name.casefold():
+            raise InvalidRequestError(f"A gateway pool named {other.name} is there already.")
+
+
+def _names(tenants: Sequence[CloudTenant]) -> str:
+    names = ", ".join(tenant.name for tenant in tenants[:_NAMED_AT_MOST])
+    more = len(tenants) - _NAMED_AT_MOST
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def _publish(work: Work, operation: str, site: BackupServer, touched: set[CloudTenant]) -> Task:
+    revision = work.next_directory_revision()
+    for tenant in touched:
+        tenant.directory_revision = revision
+    work.session.flush()
+    work.news_for.add(site.id)
+    return tasks.start_directory_task(work, operation, site.id, revision)

@@ -1,0 +1,141 @@
+"""How are the users of a tenant added, changed and removed?
+
+They are part of what gateways know of their tenant, so each change gives the tenant a new revision
+in the directory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.passwords import hash_password
+from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
+from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants.operations import publish
+from cloudgate.manager.work import Work
+
+TYPE = "CloudSubtenant"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtenantChange:
+    """What is wanted of a subtenant; None leaves it as it is, or takes the default."""
+
+    name: str | None = None
+    description: str | None = None
+    password: str | None = None
+    enabled: bool | None = None
+    resource_id: UUID | None = None
+    quota_name: str | None = None
+    quota_mb: int | None = None
+    unlimited: bool | None = None
+
+
+def list_subtenants(work: Work, tenant: CloudTenant) -> Sequence[Subtenant]:
+    """A tenant's users by name."""
+    return work.session.scalars(
+        select(Subtenant).where(Subtenant.tenant_id == tenant.id).order_by(Subtenant.name)
+    ).all()
+
+
+def get_subtenant(work: Work, tenant: CloudTenant, identifier: UUID) -> Subtenant:
+    """A tenant's user by its id.
+
+    Raises:
+        NotFoundError: it has none of that id.
+    """
+    subtenant = work.session.get(Subtenant, identifier)
+    if subtenant is None or subtenant.tenant_id != tenant.id:
+        raise NotFoundError(f"The tenant {tenant.name} has no subtenant with the id {identifier}.")
+    return subtenant
+
+
+def create_subtenant(work: Work, tenant: CloudTenant, wanted: SubtenantChange) -> Task:
+    """Add a user to a tenant.
+
+    Raises:
+        InvalidRequestError: the name is taken or not allowed, or the quota is not possible.
+        NotFoundError: the tenant has no such quota.
+    """
+    name = rules.tenant_name(wanted.name or "")
+    _check_name_is_free(work, tenant, name)
+    subtenant = Subtenant(tenant=tenant, name=name, login=rules.login(name))
+    with work.session.no_autoflush:
+        _apply(subtenant, wanted)
+        work.session.add(subtenant)
+    return publish(work, tenant, "AddCloudSubtenant")
+
+
+def edit_subtenant(work: Work, subtenant: Subtenant, change: SubtenantChange) -> Task:
+    """Change a user of a tenant. Its name stays.
+
+    Raises:
+        InvalidRequestError: the quota is not possible.
+        NotFoundError: the tenant has no such quota.
+    """
+    with work.session.no_autoflush:
+        _apply(subtenant, change)
+    return publish(work, subtenant.tenant, "EditCloudSubtenant")
+
+
+def delete_subtenant(work: Work, subtenant: Subtenant) -> Task:
+    """Remove a user of a tenant. What it has stored stays where it is."""
+    work.session.delete(subtenant)
+    return publish(work, subtenant.tenant, "DeleteCloudSubtenant")
+
+
+def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
+    if wanted.description is not None:
+        subtenant.description = wanted.description
+    if wanted.enabled is not None:
+        subtenant.enabled = wanted.enabled
+    if wanted.password:
+        subtenant.password_hash = hash_password(wanted.password)
+    if wanted.resource_id is not None:
+        subtenant.resource = _resource(subtenant.tenant, wanted.resource_id)
+    if wanted.quota_name is not None:
+        subtenant.quota_name = wanted.quota_name
+    subtenant.quota_mb = _quota_mb(subtenant, wanted)
+
+
+def _quota_mb(subtenant: Subtenant, wanted: SubtenantChange) -> int | None:
+    """The limit that is wanted, checked against the tenant's; None for no limit of its own."""
+    unlimited = wanted.unlimited
+    if unlimited is None:
+        unlimited = wanted.quota_mb is None and subtenant.quota_mb is None
+    if unlimited:
+        return None
+    quota_mb = wanted.quota_mb or subtenant.quota_mb
+    if quota_mb is None:
+        raise InvalidRequestError(
+            "QuotaMb is missing; give it, or say that the quota is unlimited."
+        )
+    whole_mb = subtenant.resource.quota_mb
+    if quota_mb > whole_mb:
+        raise InvalidRequestError(
+            f"QuotaMb: found {quota_mb}, which is more than the {whole_mb} MB that the tenant"
+            f" {subtenant.tenant.name} has there ({subtenant.resource.name})."
+        )
+    return quota_mb
+
+
+def _resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
+    for resource in tenant.resources:
+        if resource.id == identifier:
+            return resource
+    raise NotFoundError(
+        f"TenantResourceId: the tenant {tenant.name} has no resource with the id {identifier}."
+    )
+
+
+def _check_name_is_free(work: Work, tenant: CloudTenant, name: str) -> None:
+    taken = work.session.scalar(
+        select(Subtenant.name).where(
+            Subtenant.tenant_id == tenant.id, Subtenant.login == rules.login(name)
+        )
+    )
+    if taken is not None:
+        raise InvalidRequestError(f"{tenant.name} has a subtenant named {taken} already.")

@@ -1,0 +1,66 @@
+"""What is said about the users of a tenant, and about the counters of free licences?"""
+
+from dataclasses import dataclass
+
+from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.resources.base import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSubtenantCreateSpec(Described):
+    """Body of POST /cloud/tenants/{id}/subtenants."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    name: str | None = element()
+    description: str | None = element()
+    password: str | None = element()
+    enabled: bool | None = element()
+    tenant_resource_id: str | None = element()
+    quota_name: str | None = element()
+    quota_mb: int | None = element()
+    unlimited_quota: bool | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubtenantQuota(Described):
+    """A subtenant's part of one of its tenant's quotas; in MB."""
+
+    unlimited: bool | None = attribute()
+    display_name: str | None = element()
+    tenant_resource_id: str | None = element()
+    quota_mb: int | None = element()
+    used_quota_mb: int | None = element()
+    quota_id: str | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSubtenant(Resource):
+    """A user of a tenant; also the body of PUT, where what is left out stays as it is."""
+
+    id: str | None = attribute()
+    name: str | None = element()
+    description: str | None = element()
+    password: str | None = element()
+    enabled: bool | None = element()
+    repository_quota: SubtenantQuota | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSubtenants(Described):
+    """All users of a tenant."""
+
+    cloud_subtenants: tuple[CloudSubtenant, ...] = repeated("CloudSubtenant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantFreeLicenseCounters(Resource):
+    """How many machines a tenant backs up without a licence."""
+
+    rental_vm_backup_count: int | None = element("RentalVMBackupCount")
+    rental_workstation_backup_count: int | None = element()
+    rental_server_backup_count: int | None = element()
+    new_vm_backup_count: int | None = element("NewVMBackupCount")
+    new_workstation_backup_count: int | None = element()
+    new_server_backup_count: int | None = element()
+    new_vm_replica_count: int | None = element("NewVMReplicaCount")
