@@ -1,13 +1,16 @@
 """Backup servers, managed servers, repositories, tasks, and the start of the cloud part."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 from lxml import etree
 
-from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished
+from cloudgate.assignment import GatewayState, HostFacts, JoinRequest
+from tests.support.host import ScriptedHost, public_key_pem
+from tests.support.manager import PASSWORD, RunningManager, finished
 
 NS = "http://www.veeam.com/ent/v1.0"
 SPEC = {
@@ -104,9 +107,10 @@ def test_collecting_is_a_task(client: httpx2.Client) -> None:
 def test_a_managed_server_is_listed_and_shown(client: httpx2.Client, host: ScriptedHost) -> None:
     server = by_name(client, "managedServers", "gw1.example")
     assert server["ManagedServerType"] == "Linux"
-    assert [(link["Rel"], link["Type"]) for link in server["Links"]] == [
+    assert [(link["Rel"], link.get("Type")) for link in server["Links"]] == [
         ("Up", "BackupServer"),
         ("Alternate", "ManagedServerReference"),
+        ("Delete", None),
     ]
     assert server["Links"][0]["Href"].endswith("?format=Entity")
     by_urn = client.get(f"/ManagedServers/{server['UID']}?format=ENTITY&v=latest")
@@ -198,14 +202,23 @@ def test_tasks_are_listed_shown_and_removed(client: httpx2.Client, running: Runn
 
 def test_the_cloud_part_leads_on(client: httpx2.Client) -> None:
     cloud = client.get("/cloud").json()
+    kinds = [
+        "CloudGateway",
+        "CloudTenant",
+        "CloudHardwarePlan",
+        "CloudPublicIpAddress",
+        "CloudFailoverPlan",
+        "CloudVmReplicaPoint",
+        "CloudReplica",
+        "VlanConfiguration",
+        "CloudFailoverSession",
+        "CloudGatewayPool",
+    ]
     assert [(link["Rel"], link.get("Type")) for link in cloud["Links"]] == [
         ("Up", "LogonSession"),
-        ("Down", "CloudGatewayReferenceList"),
-        ("Down", "CloudTenantReferenceList"),
-        ("Down", "CloudGatewayList"),
-        ("Down", "CloudTenantList"),
-        ("Create", None),
-        ("Create", None),
+        *(("Down", f"{kind}ReferenceList") for kind in kinds),
+        *(("Down", f"{kind}List") for kind in kinds),
+        *(("Create", None) for _ in range(5)),
     ]
     for link in cloud["Links"]:
         if link["Rel"] in ("Up", "Down"):
@@ -232,4 +245,96 @@ def test_every_link_that_can_be_followed_leads_somewhere(
             for link in links
             if link.get("Rel") in ("Up", "Down", "Alternate", "Related")
         ]
-    assert len(seen) > 10
+    assert len(seen) > 80
+
+
+def test_a_managed_server_is_added_and_joins_with_its_token_once(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    answer = client.post("/managedServers", json={"Name": "gw7.example", "Description": "rack 7"})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert answer.headers["Location"] == made["Href"].removesuffix("?format=Entity")
+    expires_at = datetime.fromisoformat(made["JoinTokenExpirationDate"])
+    assert timedelta(hours=23) < expires_at - datetime.now(UTC) <= timedelta(hours=24)
+    again = client.get(made["Href"]).json()
+    assert again["Description"] == "rack 7"
+    assert "JoinToken" not in again
+
+    def join() -> httpx2.Response:
+        facts = HostFacts(
+            host_name="gw7",
+            addresses=("192.0.2.7",),
+            platform="Linux",
+            version="0.1.0",
+            envoy_version="1.40.0",
+            public_key_pem=public_key_pem(),
+        )
+        request = JoinRequest(token=made["JoinToken"], facts=facts)
+        with httpx2.Client(base_url=f"{running.url}/host/v1", verify=running.context) as host:
+            return host.post("/join", content=request.model_dump_json())
+
+    assert join().status_code == 200
+    assert join().status_code == 401
+    twice = client.post("/managedServers", json={"Name": "GW7.example"})
+    assert twice.status_code == 400
+    assert "named gw7.example is in localhost already" in twice.json()["Message"]
+
+
+def test_a_managed_server_is_removed_only_while_it_has_no_role(
+    client: httpx2.Client, host: ScriptedHost
+) -> None:
+    path = f"/managedServers/{host.server_id}"
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+    task = client.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    gateway = finished(client, task)["Links"][1]["Href"].removesuffix("?format=Entity")
+    refused = client.delete(path)
+    assert refused.status_code == 400
+    assert "in use as the cloud gateway gw1.example" in refused.json()["Message"]
+    task = client.delete(gateway).json()
+    host.obey(GatewayState.ABSENT)
+    finished(client, task)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+    assert host.client.post("/poll", content="{}").status_code == 401
+    for wrong, status in (("7", 400), (str(uuid4()), 404)):
+        assert client.delete(f"/managedServers/{wrong}").status_code == status
+
+
+def test_a_site_leads_to_what_belongs_to_it(client: httpx2.Client, host: ScriptedHost) -> None:
+    client.post("/backupServers?action=create", json={"DnsNameOrIpAddress": "site2.example"})
+    client.post(
+        "/repositories",
+        json={"Name": "vault", "Endpoint": "v.example:1", "BackupServerUid": site_uid(client)},
+    ).raise_for_status()
+    found = {}
+    for reference in client.get("/backupServers").json()["Refs"]:
+        href = reference["Href"]
+        found[reference["Name"]] = [
+            [each["Name"] for each in client.get(f"{href}/{path}").json()["Refs"]]
+            for path in ("managedServers", "repositories")
+        ]
+        assert client.get(f"{href}/repositories?format=Entity").status_code == 200
+    assert found == {"localhost": [[host.name], ["vault"]], "site2.example": [[], []]}
+    assert client.get(f"/backupServers/{uuid4()}/repositories").status_code == 404
+
+
+def site_uid(client: httpx2.Client) -> str:
+    references = client.get("/backupServers").json()["Refs"]
+    return str(next(each["UID"] for each in references if each["Name"] == "localhost"))
+
+
+def test_the_older_name_of_the_port_is_for_sessions_of_older_versions(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct", "IncomingPort": 7000}
+    refused = client.post("/cloud/gateways", json=spec)
+    assert refused.status_code == 400
+    assert "IncomingPort is of the API's versions up to v1_3" in refused.json()["Message"]
+    older = running.client(Accept="application/json")
+    older.post("/sessionMngr/?v=v1_3", auth=("admin", PASSWORD)).raise_for_status()
+    task = older.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    entity = older.get(finished(older, task)["Links"][1]["Href"]).json()
+    assert (entity["ExternalPort"], entity["InternalPort"]) == (7000, 7000)

@@ -1,10 +1,12 @@
 """Which calls does the API have? The whole list."""
 
 from cloudgate.api.handlers import (
+    absent,
     backup_servers,
     gateway_pools,
     gateways,
     managed_servers,
+    reports,
     repositories,
     sessions,
     subtenants,
@@ -15,6 +17,7 @@ from cloudgate.api.routes import Route
 from cloudgate.wire.resources.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.infrastructure import (
     BackupServerSpec,
+    CreateManagedServerSpec,
     CreateRepositorySpec,
     Repository,
 )
@@ -59,7 +62,28 @@ ROUTES = [
         handler=backup_servers.collect,
     ),
     Route(verb="GET", path="/managedServers", handler=managed_servers.get_managed_servers),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/managedServers",
+        handler=managed_servers.get_servers_of_site,
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/repositories",
+        handler=repositories.get_repositories_of_site,
+    ),
+    Route(
+        verb="POST",
+        path="/managedServers",
+        handler=managed_servers.post_managed_server,
+        bodies=(CreateManagedServerSpec,),
+    ),
     Route(verb="GET", path="/managedServers/{id}", handler=managed_servers.get_managed_server),
+    Route(
+        verb="DELETE",
+        path="/managedServers/{id}",
+        handler=managed_servers.delete_managed_server,
+    ),
     Route(verb="GET", path="/repositories", handler=repositories.get_repositories),
     Route(
         verb="POST",
@@ -178,4 +202,11 @@ ROUTES = [
         path="/cloud/tenants/{id}/freelicenseCounters",
         handler=subtenants.get_free_license_counters,
     ),
+    Route(verb="GET", path="/reports/summary", handler=reports.get_reports),
+    Route(verb="GET", path="/reports/summary/overview", handler=reports.get_overview),
+    Route(verb="GET", path="/reports/summary/vms_overview", handler=reports.get_vms_overview),
+    Route(verb="GET", path="/reports/summary/job_statistics", handler=reports.get_job_statistics),
+    Route(verb="GET", path="/reports/summary/processed_vms", handler=reports.get_processed_vms),
+    Route(verb="GET", path="/reports/summary/repository", handler=reports.get_repositories),
+    *absent.ROUTES,
 ]

@@ -20,7 +20,13 @@ TYPE = operations.TYPE
 
 def _reference(root: str, server: tables.BackupServer) -> EntityRef:
     place = links.backup_server_place(root, server)
-    return place.reference(place.to_entity())
+    return place.reference(
+        links.down(f"{place.href}/jobs", "JobReferenceList"),
+        links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
+        links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
+        place.to_entity(),
+        links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
+    )
 
 
 def _entity(root: str, server: tables.BackupServer) -> BackupServer:
@@ -32,6 +38,10 @@ def _entity(root: str, server: tables.BackupServer) -> BackupServer:
             place.to_reference(),
             place.edit(named=False),
             Link(rel="Delete", href=place.href, type=place.reference_type),
+            links.down(f"{place.href}/jobs", "JobReferenceList"),
+            links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
+            links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
+            links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
             Link(rel="Start", href=f"{place.href}?action=collect"),
         ),
         name=place.name,

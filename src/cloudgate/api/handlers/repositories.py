@@ -3,12 +3,15 @@
 Adding, editing and removing are extensions: in the original, repositories come from elsewhere.
 """
 
+from collections.abc import Sequence
+
 from cloudgate.api.call import Answer, Call
-from cloudgate.api.links import Place, up_to_backup_server
+from cloudgate.api.links import Place, down, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.identifiers import parse
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
+from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.infrastructure import (
@@ -20,23 +23,28 @@ from cloudgate.wire.resources.infrastructure import (
 TYPE = operations.TYPE
 
 
-def _place(root: str, repository: tables.Repository) -> Place:
+def repository_place(root: str, repository: tables.Repository) -> Place:
+    """Where a repository stands."""
     return Place(root, "/repositories", TYPE, repository.id, repository.name)
 
 
-def _reference(root: str, repository: tables.Repository) -> EntityRef:
-    place = _place(root, repository)
+def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
+    """The short form of a repository."""
+    place = repository_place(root, repository)
     return place.reference(up_to_backup_server(root, repository.backup_server), place.to_entity())
 
 
-def _entity(root: str, repository: tables.Repository) -> Repository:
-    place = _place(root, repository)
+def repository_entity(root: str, repository: tables.Repository) -> Repository:
+    """A repository. How much is in it is not known here."""
+    place = repository_place(root, repository)
     return Repository(
         href=place.entity_href,
         type=place.type,
         links=(
             up_to_backup_server(root, repository.backup_server),
             place.to_reference(),
+            down(f"{place.href}/backups", "BackupReferenceList"),
+            down(f"{place.href}/replicas", "ReplicaReferenceList"),
             place.edit(),
             place.delete(),
         ),
@@ -52,11 +60,21 @@ def _entity(root: str, repository: tables.Repository) -> Repository:
 def get_repositories(call: Call) -> Answer:
     """All repositories."""
     with call.reading() as work:
-        found = operations.list_repositories(work)
+        return _listed(call, operations.list_repositories(work))
+
+
+def get_repositories_of_site(call: Call) -> Answer:
+    """The repositories of one backup server."""
+    with call.reading() as work:
+        site = get_backup_server(work, call.identifier("BackupServer"))
+        return _listed(call, operations.repositories_of(work, site))
+
+
+def _listed(call: Call, found: Sequence[tables.Repository]) -> Answer:
     if call.wants_entity:
-        entities = tuple(_entity(call.root, repository) for repository in found)
+        entities = tuple(repository_entity(call.root, repository) for repository in found)
         return Answer(resource=Repositories(repositories=entities))
-    references = tuple(_reference(call.root, repository) for repository in found)
+    references = tuple(repository_reference(call.root, repository) for repository in found)
     return Answer(resource=EntityReferences(refs=references))
 
 
@@ -64,7 +82,7 @@ def get_repository(call: Call) -> Answer:
     """One repository."""
     with call.reading() as work:
         repository = operations.get_repository(work, call.identifier(TYPE))
-    form = _entity if call.wants_entity else _reference
+    form = repository_entity if call.wants_entity else repository_reference
     return Answer(resource=form(call.root, repository))
 
 
@@ -83,10 +101,10 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     with call.changing() as work:
         repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
         work.session.refresh(repository)
-    place = _place(call.root, repository)
+    place = repository_place(call.root, repository)
     return Answer(
         status=201,
-        resource=_entity(call.root, repository),
+        resource=repository_entity(call.root, repository),
         headers={"Location": place.href},
     )
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 from uuid import UUID
 
 from cloudgate.api import links
@@ -23,18 +24,49 @@ HEADER = "X-RestSvcSessionId"
 VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
 _ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
 _REFERENCES = (
-    ("/backupServers", "BackupServerReferenceList"),
-    ("/managedServers", "ManagedServerReferenceList"),
-    ("/repositories", "RepositoryReferenceList"),
-    ("/tasks", "TaskList"),
-    ("/backupServers?format=Entity", "BackupServerList"),
-    ("/managedServers?format=Entity", "ManagedServerList"),
-    ("/repositories?format=Entity", "RepositoryList"),
+    ("/backupServers", "BackupServer"),
+    ("/managedServers", "ManagedServer"),
+    ("/jobs", "Job"),
+    ("/failoverPlans", "FailoverPlan"),
+    ("/hierarchyRoots", "HierarchyRoot"),
+    ("/repositories", "Repository"),
+    ("/backups", "Backup"),
+    ("/restorePoints", "RestorePoint"),
+    ("/vmRestorePoints", "VmRestorePoint"),
+    ("/vAppRestorePoints", "VAppRestorePoint"),
+    ("/replicas", "Replica"),
+    ("/vmReplicaPoints", "VmReplicaPoint"),
+    ("/catalog/vms", "CatalogVm"),
+    ("/backupSessions", "BackupJobSession"),
+    ("/restoreSessions", "RestoreSession"),
+    ("/replicaSessions", "ReplicaJobSession"),
+    ("/backupTaskSessions", "BackupTaskSession"),
+    ("/replicaTaskSessions", "ReplicaTaskSession"),
+    ("/security", "EnterpriseSecuritySettings"),
+    ("/wanAccelerators", "WanAccelerator"),
+    ("/backupFiles", "BackupFile"),
+    ("/externalRepositories", "ExternalRepository"),
 )
+"""In the published order."""
+_WITHOUT_ENTITY_LINK = frozenset({"/security", "/backupFiles", "/externalRepositories"})
 _CLOUD = (
     ("/cloud/gateways", "CloudGateway"),
     ("/cloud/tenants", "CloudTenant"),
+    ("/cloud/hardwarePlans", "CloudHardwarePlan"),
+    ("/cloud/publicIpAddresses", "CloudPublicIpAddress"),
+    ("/cloud/cloudFailoverPlans", "CloudFailoverPlan"),
+    ("/cloud/vmReplicaPoints", "CloudVmReplicaPoint"),
+    ("/cloud/replicas", "CloudReplica"),
+    ("/cloud/vlans", "VlanConfiguration"),
+    ("/cloud/failoverSessions", "CloudFailoverSession"),
     ("/cloud/gatewayPools", "CloudGatewayPool"),
+)
+_CREATED_IN_CLOUD = (
+    "/cloud/gateways",
+    "/cloud/tenants",
+    "/cloud/hardwarePlans",
+    "/cloud/publicIpAddresses",
+    "/cloud/gatewayPools",
 )
 
 
@@ -125,9 +157,7 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
     href = f"{root}/logonSessions/{session.id}"
     found = (
         Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
-        *(links.down(root + path, kind) for path, kind in _REFERENCES),
-        links.create(f"{root}/backupServers?action=create"),
-        links.create(f"{root}/repositories"),
+        *_ways_on(root),
         links.down(f"{root}/cloud", "CloudConnectService"),
         Link(rel="Delete", href=href),
     )
@@ -138,6 +168,30 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
         user_name=session.account.name,
         session_id=str(session.id),
     )
+
+
+def _ways_on(root: str) -> Iterator[Link]:
+    """What a session leads to, in the published order; then what was added."""
+    for path, kind in _REFERENCES:
+        service = kind == "EnterpriseSecuritySettings"
+        yield links.down(root + path, kind if service else f"{kind}ReferenceList")
+    yield links.down(f"{root}/tasks", "TaskList")
+    yield links.down(f"{root}/querySvc", "QueryService")
+    yield links.down(f"{root}/lookupSvc", "LookupService")
+    yield Link(rel="Down", href=f"{root}/reports/summary", name="Summary", type="Report")
+    for path, kind in _REFERENCES:
+        if path not in _WITHOUT_ENTITY_LINK:
+            yield links.down(root + path + links.ENTITY, f"{kind}List")
+        if path == "/managedServers":
+            yield links.create(f"{root}/backupServers?action=create")
+    yield links.down(f"{root}/vCloud", "VCloudService")
+    yield links.down(f"{root}/backupFiles{links.ENTITY}", "BackupFileList")
+    yield links.down(f"{root}/agents", "AgentsService")
+    yield links.down(f"{root}/selfService/vSphere", "VSphereSelfService")
+    yield links.down(f"{root}/externalRepositories{links.ENTITY}", "ExternalRepositoryList")
+    yield links.down(f"{root}/nas", "NasService")
+    yield links.create(f"{root}/repositories")
+    yield links.create(f"{root}/managedServers")
 
 
 def get_sessions(call: Call) -> Answer:
@@ -169,7 +223,7 @@ def get_cloud(call: Call) -> Answer:
         Link(rel="Up", href=f"{root}/logonSessions/{call.session.id}", type="LogonSession"),
         *(links.down(root + path, f"{kind}ReferenceList") for path, kind in _CLOUD),
         *(links.down(root + path + links.ENTITY, f"{kind}List") for path, kind in _CLOUD),
-        *(links.create(root + path) for path, _ in _CLOUD),
+        *(links.create(root + path) for path in _CREATED_IN_CLOUD),
     )
     return Answer(
         resource=CloudConnectService(href=f"{root}/cloud", type="CloudConnectService", links=found)

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,7 +15,8 @@ from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import settle_report
 from cloudgate.manager.hosts import directory
-from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.managed_servers import servers_of, touch_assignment
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work
 
@@ -29,6 +30,18 @@ class Waiting:
     keys: tuple[UUID, ...]
 
 
+@dataclass(frozen=True)
+class NewServer:
+    """A managed server that has not joined yet, and what it joins with."""
+
+    server: ManagedServer
+    join_token: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"NewServer(server={self.server.name!r}, join_token=...)"
+
+
 def expect_server(
     work: Work, site: BackupServer, name: str, *, description: str = "", local: bool = False
 ) -> tuple[ManagedServer, str]:
@@ -38,6 +51,25 @@ def expect_server(
     )
     work.session.add(server)
     return server, new_token(work, server)
+
+
+def add_server(work: Work, backup_server_uid: str | None, name: str, description: str) -> NewServer:
+    """Make a managed server for an operator to have join.
+
+    Raises:
+        InvalidRequestError: the site has a managed server of that name.
+        NotFoundError: the backup server is unknown.
+    """
+    site = choose_backup_server(work, None, backup_server_uid)
+    name = name.strip()
+    for other in servers_of(work, site):
+        if other.name.casefold() == name.casefold():
+            raise InvalidRequestError(
+                f"A managed server named {other.name} is in {site.name} already."
+            )
+    server, token = expect_server(work, site, name, description=description)
+    work.session.flush()
+    return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
 def new_token(work: Work, server: ManagedServer) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.servers.backup_servers import choose_backup_server
-from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
 from cloudgate.manager.work import Work
 
 TYPE = "Repository"
@@ -29,6 +29,13 @@ class RepositoryChange:
 def list_repositories(work: Work) -> Sequence[Repository]:
     """All repositories by name."""
     return work.session.scalars(select(Repository).order_by(Repository.name)).all()
+
+
+def repositories_of(work: Work, site: BackupServer) -> Sequence[Repository]:
+    """A site's repositories by name."""
+    return work.session.scalars(
+        select(Repository).where(Repository.backup_server_id == site.id).order_by(Repository.name)
+    ).all()
 
 
 def get_repository(work: Work, identifier: UUID) -> Repository:

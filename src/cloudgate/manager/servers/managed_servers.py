@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from cloudgate.assignment import POLL_SECONDS, HostFacts
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work, next_revision
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
@@ -31,6 +31,37 @@ def get_managed_server(work: Work, identifier: UUID) -> ManagedServer:
     if server is None:
         raise NotFoundError(f"There is no managed server with the id {identifier}.")
     return server
+
+
+def servers_of(work: Work, site: BackupServer) -> Sequence[ManagedServer]:
+    """A site's managed servers by name."""
+    return work.session.scalars(
+        select(ManagedServer)
+        .where(ManagedServer.backup_server_id == site.id)
+        .order_by(ManagedServer.name)
+    ).all()
+
+
+def delete_managed_server(work: Work, server: ManagedServer) -> None:
+    """Take a machine out of the infrastructure; its host service is not let in any more.
+
+    Raises:
+        InvalidRequestError: it is a cloud gateway, or the manager's own machine.
+    """
+    if server.local:
+        raise InvalidRequestError(
+            f"The server {server.name} is the manager's own machine, which stays."
+        )
+    role = work.session.scalar(
+        select(CloudGateway.name).where(CloudGateway.managed_server_id == server.id)
+    )
+    if role is not None:
+        raise InvalidRequestError(
+            f"The server {server.name} is in use as the cloud gateway {role}. Take this role away"
+            " first."
+        )
+    work.session.delete(server)
+    work.news_for.add(server.id)
 
 
 def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> ManagedServer:

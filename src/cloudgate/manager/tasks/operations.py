@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.storage.tables import (
@@ -127,6 +127,12 @@ def list_tasks(work: Work) -> list[Task]:
     return list(
         work.session.scalars(select(Task).where(Task.hidden.is_(False)).order_by(Task.number))
     )
+
+
+def count_running_tasks(work: Work) -> int:
+    """How many tasks have not ended."""
+    query = select(func.count()).select_from(Task).where(Task.finished_at.is_(None))
+    return work.session.scalar(query) or 0
 
 
 def find_task(work: Work, identifier: str) -> Task:

@@ -1,6 +1,7 @@
 """What is a provider's site made of? Backup servers, managed servers, repositories."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudgate.wire.description import Described, attribute, element, repeated
 from cloudgate.wire.resources.base import Entity
@@ -38,11 +39,25 @@ class BackupServers(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CreateManagedServerSpec(Described):
+    """Body of POST /managedServers. Extension: the original has no such call."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    name: str | None = element()
+    description: str | None = element()
+    backup_server_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ManagedServer(Entity):
     """A machine that has joined the infrastructure."""
 
     description: str | None = element()
     managed_server_type: str | None = element()
+    join_token: str | None = element(omit_absent=True)
+    """Extension: in the answer to POST only."""
+    join_token_expiration_date: datetime | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)

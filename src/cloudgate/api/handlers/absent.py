@@ -1,0 +1,159 @@
+"""What of the original does the product have no notion of? The whole list.
+
+Existing programs read these collections: they are there, and truthfully empty. Creating something
+in them is refused with 501, which says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.routes import Route
+from cloudgate.errors import NotFoundError, NotOfferedError
+from cloudgate.wire.description import Described
+from cloudgate.wire.resources import absent
+from cloudgate.wire.resources.base import EntityReferences, Link, Resource
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A collection that is always empty."""
+
+    path: str
+    """Below the API's root."""
+    kind: str
+    """Resource type of what would be in it."""
+    entities: type[Described]
+    what: str
+    """As an error message names what would be in it."""
+
+
+COLLECTIONS = (
+    Absent("/jobs", "Job", absent.Jobs, "jobs"),
+    Absent("/failoverPlans", "FailoverPlan", absent.FailoverPlans, "failover plans"),
+    Absent("/hierarchyRoots", "HierarchyRoot", absent.HierarchyRoots, "virtualization hosts"),
+    Absent("/backups", "Backup", absent.Backups, "backups"),
+    Absent("/restorePoints", "RestorePoint", absent.RestorePoints, "restore points"),
+    Absent("/vmRestorePoints", "VmRestorePoint", absent.VmRestorePoints, "restore points"),
+    Absent("/vAppRestorePoints", "VAppRestorePoint", absent.VAppRestorePoints, "restore points"),
+    Absent("/replicas", "Replica", absent.Replicas, "replicas"),
+    Absent("/vmReplicaPoints", "VmReplicaPoint", absent.VmReplicaPoints, "replicas"),
+    Absent("/catalog/vms", "CatalogVm", absent.CatalogVms, "catalogues of files"),
+    Absent("/backupSessions", "BackupJobSession", absent.BackupJobSessions, "jobs"),
+    Absent("/restoreSessions", "RestoreSession", absent.RestoreSessions, "restores"),
+    Absent("/replicaSessions", "ReplicaJobSession", absent.ReplicaJobSessions, "replicas"),
+    Absent("/backupTaskSessions", "BackupTaskSession", absent.BackupTaskSessions, "jobs"),
+    Absent("/replicaTaskSessions", "ReplicaTaskSession", absent.ReplicaTaskSessions, "replicas"),
+    Absent("/wanAccelerators", "WanAccelerator", absent.WanAccelerators, "WAN accelerators"),
+    Absent("/backupFiles", "BackupFile", absent.BackupFiles, "backups"),
+    Absent(
+        "/externalRepositories",
+        "ExternalRepository",
+        absent.ExternalRepositories,
+        "external repositories",
+    ),
+    Absent(
+        "/cloud/hardwarePlans", "CloudHardwarePlan", absent.CloudHardwarePlans, "hardware plans"
+    ),
+    Absent(
+        "/cloud/publicIpAddresses",
+        "CloudPublicIpAddress",
+        absent.CloudPublicIpAddresses,
+        "public IP addresses",
+    ),
+    Absent(
+        "/cloud/cloudFailoverPlans",
+        "CloudFailoverPlan",
+        absent.CloudFailoverPlans,
+        "failover plans",
+    ),
+    Absent(
+        "/cloud/vmReplicaPoints", "CloudVmReplicaPoint", absent.CloudVmReplicaPoints, "replicas"
+    ),
+    Absent("/cloud/replicas", "CloudReplica", absent.CloudReplicas, "replicas"),
+    Absent("/cloud/vlans", "VlanConfiguration", absent.VlanConfigurations, "networks for replicas"),
+    Absent(
+        "/cloud/failoverSessions",
+        "CloudFailoverSession",
+        absent.CloudFailoverSessions,
+        "failover plans",
+    ),
+    Absent(
+        "/cloud/tenants/{id}/computeResources",
+        "CloudTenantComputeResource",
+        absent.CloudTenantComputeResources,
+        "hardware plans",
+    ),
+    Absent("/backupServers/{id}/jobs", "Job", absent.Jobs, "jobs"),
+    Absent(
+        "/backupServers/{id}/externalRepositories",
+        "ExternalRepository",
+        absent.ExternalRepositories,
+        "external repositories",
+    ),
+    Absent("/repositories/{id}/backups", "Backup", absent.Backups, "backups"),
+    Absent("/repositories/{id}/replicas", "Replica", absent.Replicas, "replicas"),
+)
+SERVICES: tuple[tuple[str, type[Resource]], ...] = (
+    ("/vCloud", absent.VCloudService),
+    ("/agents", absent.AgentsService),
+    ("/selfService/vSphere", absent.VSphereSelfService),
+    ("/nas", absent.NasService),
+)
+
+
+def _list(collection: Absent) -> Callable[[Call], Answer]:
+    only_entities = collection.path.endswith("/computeResources")
+
+    def get_nothing(call: Call) -> Answer:
+        whole = call.wants_entity or only_entities
+        return Answer(resource=collection.entities() if whole else EntityReferences())
+
+    return _described(get_nothing, f"All {collection.what}: there are none here.")
+
+
+def _show(collection: Absent) -> Callable[[Call], Answer]:
+    def get_unknown(call: Call) -> Answer:
+        identifier = call.identifier(collection.kind, "item")
+        raise NotFoundError(f"There is no {collection.kind} with the id {identifier}.")
+
+    return _described(get_unknown, f"One {collection.kind}: there is none here.")
+
+
+def _refuse(collection: Absent) -> Callable[[Call], Answer]:
+    def refuse(_call: Call) -> Answer:
+        raise NotOfferedError(f"Cloudgate does not offer {collection.what}.")
+
+    return _described(refuse, f"Not offered: {collection.what}.")
+
+
+def _serve(path: str, kind: type[Resource]) -> Callable[[Call], Answer]:
+    def get_service(call: Call) -> Answer:
+        up = Link(
+            rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession"
+        )
+        return Answer(resource=kind(href=call.root + path, type=kind.root(), links=(up,)))
+
+    return _described(get_service, "A part of the API that has nothing in it here.")
+
+
+def _described(handler: Callable[[Call], Answer], text: str) -> Callable[[Call], Answer]:
+    handler.__doc__ = text
+    return handler
+
+
+def _routes(collection: Absent) -> tuple[Route, ...]:
+    one = f"{collection.path}/{{item}}"
+    return (
+        Route(verb="GET", path=collection.path, handler=_list(collection)),
+        Route(verb="POST", path=collection.path, handler=_refuse(collection)),
+        Route(verb="GET", path=one, handler=_show(collection)),
+        Route(verb="PUT", path=one, handler=_show(collection)),
+        Route(verb="DELETE", path=one, handler=_show(collection)),
+    )
+
+
+ROUTES = [
+    *(route for collection in COLLECTIONS for route in _routes(collection)),
+    *(Route(verb="GET", path=path, handler=_serve(path, kind)) for path, kind in SERVICES),
+]

@@ -1,0 +1,114 @@
+"""What do the summary reports say? What is known here, and zero where nothing is."""
+
+from dataclasses import replace
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.links import down
+from cloudgate.manager.repositories.operations import list_repositories
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.tasks.operations import count_running_tasks
+from cloudgate.wire.resources.base import Link, Resource
+from cloudgate.wire.resources.reports import (
+    JobStatisticsReportFrame,
+    OverviewReportFrame,
+    Period,
+    ProcessedVmsReportFrame,
+    RepositoryReportFrame,
+    SummaryReport,
+    VmsOverviewReportFrame,
+)
+
+ROOT = "/reports/summary"
+FRAMES: tuple[tuple[str, type[Resource]], ...] = (
+    ("overview", OverviewReportFrame),
+    ("vms_overview", VmsOverviewReportFrame),
+    ("job_statistics", JobStatisticsReportFrame),
+    ("processed_vms", ProcessedVmsReportFrame),
+    ("repository", RepositoryReportFrame),
+)
+
+
+def get_reports(call: Call) -> Answer:
+    """Which reports there are."""
+    href = call.root + ROOT
+    up = Link(rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession")
+    frames = tuple(down(f"{href}/{name}", kind.root()) for name, kind in FRAMES)
+    return Answer(resource=SummaryReport(href=href, type="Report", links=(up, *frames)))
+
+
+def get_overview(call: Call) -> Answer:
+    """How many servers there are. A job here is a task that is running."""
+    with call.reading() as work:
+        return _framed(
+            call,
+            OverviewReportFrame(
+                backup_servers=len(list_backup_servers(work)),
+                proxy_servers=0,
+                repository_servers=len(list_repositories(work)),
+                running_jobs=count_running_tasks(work),
+                scheduled_jobs=0,
+                successful_vm_lastest_states=0,
+                warning_vm_lastest_states=0,
+                failed_vm_lastest_states=0,
+            ),
+        )
+
+
+def get_vms_overview(call: Call) -> Answer:
+    """Machines are not known here."""
+    return _framed(
+        call,
+        VmsOverviewReportFrame(
+            protected_vms=0,
+            backed_up_vms=0,
+            replicated_vms=0,
+            restore_points=0,
+            full_backup_points_size=0,
+            incremental_backup_points_size=0,
+            replica_restore_points_size=0,
+            source_vms_size=0,
+            success_backup_percents=0,
+        ),
+    )
+
+
+def get_job_statistics(call: Call) -> Answer:
+    """Backup jobs are not known here."""
+    return _framed(
+        call,
+        JobStatisticsReportFrame(
+            running_jobs=0,
+            scheduled_jobs=0,
+            scheduled_backup_jobs=0,
+            scheduled_replica_jobs=0,
+            total_job_runs=0,
+            successful_job_runs=0,
+            warnings_job_runs=0,
+            failed_job_runs=0,
+            max_job_duration=0,
+            max_backup_job_duration=0,
+            max_replica_job_duration=0,
+            max_duration_backup_job_name="",
+            max_duration_replica_job_name="",
+        ),
+    )
+
+
+def get_processed_vms(call: Call) -> Answer:
+    """No machine is processed here."""
+    return _framed(call, ProcessedVmsReportFrame())
+
+
+def get_repositories(call: Call) -> Answer:
+    """The repositories; how full they are is not known."""
+    with call.reading() as work:
+        periods = tuple(
+            Period(name=repository.name, capacity=0, free_space=0, backup_size=0)
+            for repository in list_repositories(work)
+        )
+    return _framed(call, RepositoryReportFrame(periods=periods))
+
+
+def _framed(call: Call, frame: Resource) -> Answer:
+    name = next(name for name, kind in FRAMES if isinstance(frame, kind))
+    return Answer(resource=replace(frame, href=f"{call.root}{ROOT}/{name}", type=frame.root()))

@@ -1,0 +1,210 @@
+"""What is said of things that exist in the original and not here? Collections that stay empty."""
+
+from dataclasses import dataclass
+
+from cloudgate.wire.description import Described, repeated
+from cloudgate.wire.resources.base import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs(Described):
+    """Backup and replication jobs."""
+
+    items: tuple[Resource, ...] = repeated("Job", array="Jobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailoverPlans(Described):
+    """Failover plans."""
+
+    items: tuple[Resource, ...] = repeated("FailoverPlan", array="FailoverPlans")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HierarchyRoots(Described):
+    """Virtualization hosts."""
+
+    items: tuple[Resource, ...] = repeated("HierarchyRoot", array="HierarchyRoots")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backups(Described):
+    """Backups."""
+
+    items: tuple[Resource, ...] = repeated("Backup", array="Backups")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestorePoints(Described):
+    """Restore points."""
+
+    items: tuple[Resource, ...] = repeated("RestorePoint", array="RestorePoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmRestorePoints(Described):
+    """Restore points of machines."""
+
+    items: tuple[Resource, ...] = repeated("VmRestorePoint", array="VmRestorePoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAppRestorePoints(Described):
+    """Restore points of vApps."""
+
+    items: tuple[Resource, ...] = repeated("VAppRestorePoint", array="VAppRestorePoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicas(Described):
+    """Replicas."""
+
+    items: tuple[Resource, ...] = repeated("Replica", array="Replicas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmReplicaPoints(Described):
+    """Restore points of replicas."""
+
+    items: tuple[Resource, ...] = repeated("VmReplicaPoint", array="VmReplicaPoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogVms(Described):
+    """Machines with a catalogue of files."""
+
+    items: tuple[Resource, ...] = repeated("CatalogVm", array="CatalogVms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupJobSessions(Described):
+    """Runs of backup jobs."""
+
+    items: tuple[Resource, ...] = repeated("BackupJobSession", array="BackupJobSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreSessions(Described):
+    """Restores."""
+
+    items: tuple[Resource, ...] = repeated("RestoreSession", array="RestoreSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaJobSessions(Described):
+    """Runs of replication jobs."""
+
+    items: tuple[Resource, ...] = repeated("ReplicaJobSession", array="ReplicaJobSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupTaskSessions(Described):
+    """Machines in runs of backup jobs."""
+
+    items: tuple[Resource, ...] = repeated("BackupTaskSession", array="BackupTaskSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaTaskSessions(Described):
+    """Machines in runs of replication jobs."""
+
+    items: tuple[Resource, ...] = repeated("ReplicaTaskSession", array="ReplicaTaskSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WanAccelerators(Described):
+    """WAN accelerators."""
+
+    items: tuple[Resource, ...] = repeated("WanAccelerator", array="WanAccelerators")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupFiles(Described):
+    """Files of backups."""
+
+    items: tuple[Resource, ...] = repeated("BackupFile", array="BackupFiles")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalRepositories(Described):
+    """Repositories outside of the infrastructure."""
+
+    items: tuple[Resource, ...] = repeated("ExternalRepository", array="ExternalRepositories")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudHardwarePlans(Described):
+    """Hardware plans."""
+
+    items: tuple[Resource, ...] = repeated("CloudHardwarePlan", array="CloudHardwarePlans")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudPublicIpAddresses(Described):
+    """Public IP addresses for tenants; the item is named so in the schema."""
+
+    items: tuple[Resource, ...] = repeated("CloudPublicIp", array="CloudPublicIpAddresses")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudFailoverPlans(Described):
+    """Failover plans of tenants."""
+
+    items: tuple[Resource, ...] = repeated("CloudFailoverPlan", array="CloudFailoverPlans")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudVmReplicaPoints(Described):
+    """Restore points of tenants' replicas; the item is named so in the schema."""
+
+    items: tuple[Resource, ...] = repeated("CloudReplica", array="CloudVmReplicaPoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudReplicas(Described):
+    """Replicas of tenants."""
+
+    items: tuple[Resource, ...] = repeated("CloudReplica", array="CloudReplicas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VlanConfigurations(Described):
+    """Networks for tenants; the item is named so in the schema."""
+
+    items: tuple[Resource, ...] = repeated("Vlans", array="VlanConfigurations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudFailoverSessions(Described):
+    """Runs of tenants' failover plans."""
+
+    items: tuple[Resource, ...] = repeated("CloudFailoverSession", array="CloudFailoverSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantComputeResources(Described):
+    """Hardware plans of one tenant."""
+
+    items: tuple[Resource, ...] = repeated(
+        "CloudTenantComputeResource", array="CloudTenantComputeResources"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VCloudService(Resource):
+    """The start of a part of the API that has nothing in it: VMware Cloud Director."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentsService(Resource):
+    """The start of a part of the API that has nothing in it: Agents."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VSphereSelfService(Resource):
+    """The start of a part of the API that has nothing in it: The self-service of VMware vSphere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NasService(Resource):
+    """The start of a part of the API that has nothing in it: File shares."""

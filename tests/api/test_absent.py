@@ -1,0 +1,72 @@
+"""What the product has no notion of: there for whoever reads it, and truthfully empty."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx2
+import pytest
+from lxml import etree
+
+from cloudgate.api.handlers.absent import COLLECTIONS, SERVICES
+from tests.support.manager import RunningManager, running_manager
+
+REPORTS = {
+    "overview": "OverviewReportFrame",
+    "vms_overview": "VmsOverviewReportFrame",
+    "job_statistics": "JobStatisticsReportFrame",
+    "processed_vms": "ProcessedVmsReportFrame",
+    "repository": "RepositoryReportFrame",
+}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    """One manager for all of these: they change nothing."""
+    with running_manager(tmp_path_factory.mktemp("absent")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(running: RunningManager) -> httpx2.Client:
+    return running.logged_on()
+
+
+def test_every_collection_is_there_empty_and_refuses_what_is_created(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    by_xml = running.logged_on(accept="application/xml")
+    for collection in COLLECTIONS:
+        path = collection.path.replace("{id}", str(uuid4()))
+        root = collection.entities.root()
+        assert client.get(f"{path}?format=Entity").json() == {root: []}, path
+        if not path.endswith("/computeResources"):
+            assert client.get(path).json() == {"Refs": []}, path
+        node = etree.fromstring(by_xml.get(f"{path}?format=Entity").content)
+        assert (etree.QName(node).localname, len(node)) == (root, 0)
+        created = client.post(path, json={"Name": "x"})
+        assert created.status_code == 501, path
+        assert created.json()["Message"] == f"Cloudgate does not offer {collection.what}."
+        for verb in ("GET", "PUT", "DELETE"):
+            assert client.request(verb, f"{path}/{uuid4()}").status_code == 404, path
+            assert client.request(verb, f"{path}/7").status_code == 400, path
+
+
+def test_the_parts_that_have_nothing_in_them_say_so(client: httpx2.Client) -> None:
+    for path, kind in SERVICES:
+        found = client.get(path).json()
+        assert (found["Type"], [link["Rel"] for link in found["Links"]]) == (kind.root(), ["Up"])
+
+
+def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> None:
+    client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"})
+    summary = client.get("/reports/summary").json()
+    assert [link["Type"] for link in summary["Links"][1:]] == list(REPORTS.values())
+    frames = {name: client.get(f"/reports/summary/{name}").json() for name in REPORTS}
+    assert {name: frame["Type"] for name, frame in frames.items()} == REPORTS
+    assert frames["overview"]["BackupServers"] == 1
+    assert frames["overview"]["RepositoryServers"] == 1
+    assert frames["job_statistics"]["TotalJobRuns"] == 0
+    assert frames["processed_vms"]["Days"] == []
+    assert frames["repository"]["Periods"] == [
+        {"Name": "vault", "Capacity": 0, "FreeSpace": 0, "BackupSize": 0}
+    ]
