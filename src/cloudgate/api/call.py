@@ -23,6 +23,8 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameters; names in lower case."""
     authorization: str = ""
+    address: str = ""
+    """The client's IP address."""
     logon: LogonSession | None = None
 
     @property
@@ -55,7 +57,7 @@ class Call:
     def changing(self) -> Iterator[Work]:
         """Change things in the name of who is asking."""
         author = self.logon.account.name if self.logon else ""
-        with self.manager.changing(author) as work:
+        with self.manager.changing(author, self.address) as work:
             yield work
 
 

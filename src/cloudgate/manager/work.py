@@ -30,6 +30,8 @@ class Work:
     authority: Authority
     author: str = ""
     """Who asked for it, as descriptions name them."""
+    address: str = ""
+    """The IP address that it was asked from."""
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
 
@@ -73,10 +75,16 @@ class Manager:
             yield Work(session=session, now=self.clock(), authority=self.authority)
 
     @contextmanager
-    def changing(self, author: str = "") -> Iterator[Work]:
+    def changing(self, author: str = "", address: str = "") -> Iterator[Work]:
         """Change things, all or nothing; hosts with news are woken afterwards."""
         with self.database.writing() as session:
-            work = Work(session=session, now=self.clock(), authority=self.authority, author=author)
+            work = Work(
+                session=session,
+                now=self.clock(),
+                authority=self.authority,
+                author=author,
+                address=address,
+            )
             with session.begin():
                 yield work
         self.bell.ring(work.news_for)

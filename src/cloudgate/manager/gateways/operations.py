@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -123,7 +125,9 @@ def create_gateway(work: Work, new: NewGateway) -> Task:
     work.session.add(gateway)
     work.session.flush()
     touch_assignment(work, server)
-    return tasks.start_gateway_task(work, "CreateCloudGateway", gateway)
+    task = tasks.start_gateway_task(work, "CreateCloudGateway", gateway)
+    note(work, task, change_to(gateway, TYPE, "CreateCloudGateway", after=gateway.wanted))
+    return task
 
 
 def _made_by(work: Work) -> str:
@@ -153,9 +157,15 @@ def edit_gateway(work: Work, gateway: CloudGateway, change: GatewayChange) -> Ta
     if gateway.removing:
         raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
     settings = rules.check(_changed(gateway, change))
-    gateway.wanted = settings.as_document()
+    before, gateway.wanted = gateway.wanted, settings.as_document()
     touch_assignment(work, gateway.managed_server)
-    return tasks.start_gateway_task(work, "EditCloudGateway", gateway)
+    task = tasks.start_gateway_task(work, "EditCloudGateway", gateway)
+    note(
+        work,
+        task,
+        change_to(gateway, TYPE, "EditCloudGateway", before=before, after=gateway.wanted),
+    )
+    return task
 
 
 def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
@@ -173,4 +183,6 @@ def delete_gateway(work: Work, gateway: CloudGateway) -> Task:
     """Take the role away. The machine stays a managed server."""
     gateway.removing = True
     touch_assignment(work, gateway.managed_server)
-    return tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)
+    task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)
+    note(work, task, change_to(gateway, TYPE, "DeleteCloudGateway", before=gateway.wanted))
+    return task

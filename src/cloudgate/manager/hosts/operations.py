@@ -10,12 +10,15 @@ from sqlalchemy import select
 
 from cloudgate import assignment
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.authority import still_good
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import servers_of, touch_assignment
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work
@@ -69,6 +72,8 @@ def add_server(work: Work, backup_server_uid: str | None, name: str, description
             )
     server, token = expect_server(work, site, name, description=description)
     work.session.flush()
+    document = {"Name": name, "Description": description, "BackupServer": site.name}
+    record(work, change_to(server, SERVER, "CreateManagedServer", after=document))
     return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
@@ -107,6 +112,8 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     server.join_token_expires_at = None
     server.seen_at = work.now
     note_facts(work, server, request.facts)
+    facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
+    record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
     return assignment.JoinAnswer(server_id=server.id, credential=credential)
 
 

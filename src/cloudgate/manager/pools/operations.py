@@ -6,11 +6,14 @@ decided by the gateways themselves: each change reaches them with the tenant dir
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways.operations import get_gateway
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment
@@ -73,6 +76,7 @@ def create_pool(work: Work, wanted: PoolChange, backup_server_uid: str | None) -
     touched |= _put_tenants(work, pool, wanted.tenants or ())
     work.session.flush()
     task = _publish(work, "CreateCloudGatewayPool", site, touched)
+    note(work, task, change_to(pool, TYPE, "CreateCloudGatewayPool", after=_documented(pool)))
     tasks.relate_pool(task, pool)
     return task
 
@@ -86,6 +90,7 @@ def edit_pool(work: Work, pool: GatewayPool, change: PoolChange) -> Task:
         NotFoundError: a gateway or a tenant is unknown.
     """
     touched: set[CloudTenant] = set()
+    before = _documented(pool)
     with work.session.no_autoflush:
         name = (change.name or "").strip()
         if name and name.casefold() != pool.name.casefold():
@@ -97,7 +102,13 @@ def edit_pool(work: Work, pool: GatewayPool, change: PoolChange) -> Task:
             touched |= _put_gateways(work, pool, change.gateways)
         if change.tenants is not None:
             touched |= _put_tenants(work, pool, change.tenants)
-    return _publish(work, "UpdateCloudGatewayPool", pool.backup_server, touched)
+    task = _publish(work, "UpdateCloudGatewayPool", pool.backup_server, touched)
+    note(
+        work,
+        task,
+        change_to(pool, TYPE, "UpdateCloudGatewayPool", before=before, after=_documented(pool)),
+    )
+    return task
 
 
 def delete_pool(work: Work, pool: GatewayPool) -> Task:
@@ -112,12 +123,23 @@ def delete_pool(work: Work, pool: GatewayPool) -> Task:
             " out of it first."
         )
     site = pool.backup_server
+    change = change_to(pool, TYPE, "DeleteCloudGatewayPool", before=_documented(pool))
     touched = _put_gateways(work, pool, (), may_be_empty=True)
     work.session.flush()
     work.session.delete(pool)
     task = _publish(work, "DeleteCloudGatewayPool", site, touched)
+    note(work, task, change)
     tasks.relate_pools(task)
     return task
+
+
+def _documented(pool: GatewayPool) -> dict[str, Any]:
+    return {
+        "Name": pool.name,
+        "Description": pool.description,
+        "CloudGateways": [gateway.name for gateway in pool.gateways],
+        "CloudTenants": [tenant.name for tenant in pool.tenants],
+    }
 
 
 def pools_of_uids(work: Work, site_id: UUID, identifiers: Iterable[UUID]) -> list[GatewayPool]:

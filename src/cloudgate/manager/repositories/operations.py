@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
@@ -72,6 +74,7 @@ def create_repository(
     _check_is_unique(work, repository)
     work.session.add(repository)
     work.session.flush()
+    record(work, change_to(repository, TYPE, "CreateRepository", after=_documented(repository)))
     return repository
 
 
@@ -81,7 +84,7 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     Raises:
         InvalidRequestError: an address is malformed, or the name or Endpoint is taken.
     """
-    before = (repository.endpoint, repository.address)
+    before = _documented(repository)
     followed = repository.address == repository.endpoint
     repository.name = change.name or repository.name
     repository.kind = change.kind or repository.kind
@@ -95,8 +98,10 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
         repository.address = repository.endpoint
     with work.session.no_autoflush:
         _check_is_unique(work, repository)
-    if (repository.endpoint, repository.address) != before:
+    after = _documented(repository)
+    if (after["Endpoint"], after["Address"]) != (before["Endpoint"], before["Address"]):
         _republish_tenants(work, repository)
+    record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
 
 
 def delete_repository(work: Work, repository: Repository) -> None:
@@ -120,7 +125,18 @@ def delete_repository(work: Work, repository: Repository) -> None:
             f"The repository {repository.name} is in use: {count} quota(s), of"
             f" {', '.join(names)}. Remove these first."
         )
+    record(work, change_to(repository, TYPE, "DeleteRepository", before=_documented(repository)))
     work.session.delete(repository)
+
+
+def _documented(repository: Repository) -> dict[str, str]:
+    return {
+        "Name": repository.name,
+        "Description": repository.description,
+        "Kind": repository.kind,
+        "Endpoint": repository.endpoint,
+        "Address": repository.address,
+    }
 
 
 def _check_is_unique(work: Work, repository: Repository) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager import identifiers
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -103,6 +106,7 @@ def create_backup_server(work: Work, settings: BackupServerSettings) -> BackupSe
     _apply(server, settings)
     work.session.add(server)
     work.session.flush()
+    record(work, change_to(server, TYPE, "CreateBackupServer", after=_documented(server)))
     return server
 
 
@@ -113,11 +117,13 @@ def edit_backup_server(work: Work, server: BackupServer, settings: BackupServerS
         InvalidRequestError: another one has that name.
     """
     _check_name_is_free(work, settings.name, server.id)
-    moved = (server.name, server.port)
+    before = _documented(server)
     server.name = settings.name
     _apply(server, settings)
-    if (server.name, server.port) != moved:
+    after = _documented(server)
+    if (after["Name"], after["Port"]) != (before["Name"], before["Port"]):
         _republish_tenants(work, server)
+    record(work, change_to(server, TYPE, "EditBackupServer", before=before, after=after))
 
 
 def _apply(server: BackupServer, settings: BackupServerSettings) -> None:
@@ -168,4 +174,14 @@ def delete_backup_server(work: Work, server: BackupServer) -> None:
         raise InvalidRequestError(
             f"The backup server {server.name} is in use by {', '.join(used)}; remove these first."
         )
+    record(work, change_to(server, TYPE, "DeleteBackupServer", before=_documented(server)))
     work.session.delete(server)
+
+
+def _documented(server: BackupServer) -> dict[str, Any]:
+    return {
+        "Name": server.name,
+        "Description": server.description,
+        "Port": server.port,
+        "UserName": server.user_name,
+    }

@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from cloudgate.assignment import POLL_SECONDS, HostFacts
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work, next_revision
 
@@ -60,6 +62,7 @@ def delete_managed_server(work: Work, server: ManagedServer) -> None:
             f"The server {server.name} is in use as the cloud gateway {role}. Take this role away"
             " first."
         )
+    record(work, change_to(server, TYPE, "DeleteManagedServer", before={"Name": server.name}))
     work.session.delete(server)
     work.news_for.add(server.id)
 

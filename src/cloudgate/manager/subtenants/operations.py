@@ -6,11 +6,14 @@ in the directory.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
+from cloudgate.manager.audit.log import note
 from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
@@ -66,7 +69,19 @@ def create_subtenant(work: Work, tenant: CloudTenant, wanted: SubtenantChange) -
     with work.session.no_autoflush:
         _apply(subtenant, wanted)
         work.session.add(subtenant)
-    return publish(work, tenant, "AddCloudSubtenant")
+    task = publish(work, tenant, "AddCloudSubtenant")
+    note(
+        work,
+        task,
+        change_to(
+            subtenant,
+            TYPE,
+            "AddCloudSubtenant",
+            after=_documented(subtenant),
+            owner_id=subtenant.tenant_id,
+        ),
+    )
+    return task
 
 
 def edit_subtenant(work: Work, subtenant: Subtenant, change: SubtenantChange) -> Task:
@@ -76,15 +91,51 @@ def edit_subtenant(work: Work, subtenant: Subtenant, change: SubtenantChange) ->
         InvalidRequestError: the quota is not possible.
         NotFoundError: the tenant has no such quota.
     """
+    before = _documented(subtenant)
     with work.session.no_autoflush:
         _apply(subtenant, change)
-    return publish(work, subtenant.tenant, "EditCloudSubtenant")
+    task = publish(work, subtenant.tenant, "EditCloudSubtenant")
+    after = _documented(subtenant)
+    if change.password:
+        after.update(NEW_PASSWORD)
+    note(
+        work,
+        task,
+        change_to(
+            subtenant,
+            TYPE,
+            "EditCloudSubtenant",
+            before=before,
+            after=after,
+            owner_id=subtenant.tenant_id,
+        ),
+    )
+    return task
 
 
 def delete_subtenant(work: Work, subtenant: Subtenant) -> Task:
     """Remove a user of a tenant. What it has stored stays where it is."""
+    change = change_to(
+        subtenant,
+        TYPE,
+        "DeleteCloudSubtenant",
+        before=_documented(subtenant),
+        owner_id=subtenant.tenant_id,
+    )
     work.session.delete(subtenant)
-    return publish(work, subtenant.tenant, "DeleteCloudSubtenant")
+    task = publish(work, subtenant.tenant, "DeleteCloudSubtenant")
+    note(work, task, change)
+    return task
+
+
+def _documented(subtenant: Subtenant) -> dict[str, Any]:
+    return {
+        "Name": subtenant.name,
+        "Description": subtenant.description,
+        "Enabled": subtenant.enabled,
+        "TenantResource": subtenant.resource.name,
+        "QuotaMb": subtenant.quota_mb,
+    }
 
 
 def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:

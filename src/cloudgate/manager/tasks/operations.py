@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import NotFoundError
+from cloudgate.manager.audit.log import record_end
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -88,6 +89,7 @@ def finish(work: Work, task: Task, *, success: bool, message: str = OK) -> None:
     task.finished_at = work.now
     task.success = success
     task.message = message
+    record_end(work, task)
 
 
 def relate_gateway(task: Task, gateway_id: UUID) -> None:

@@ -7,12 +7,15 @@ there; the task ends when they have.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager import identifiers
+from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
+from cloudgate.manager.audit.log import note
 from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.pools.operations import pools_of_uids
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
@@ -119,6 +122,7 @@ def create_tenant(
     work.session.add(tenant)
     _apply(work, tenant, wanted)
     task = publish(work, tenant, "CreateCloudTenant")
+    note(work, task, change_to(tenant, TYPE, "CreateCloudTenant", after=documented(tenant)))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -130,8 +134,13 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         InvalidRequestError: a quota is not possible.
         NotFoundError: a repository is unknown.
     """
+    before = documented(tenant)
     _apply(work, tenant, change)
     task = publish(work, tenant, "EditCloudTenant")
+    after = documented(tenant)
+    if change.password:
+        after.update(NEW_PASSWORD)
+    note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -145,6 +154,7 @@ def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = Fa
         include_backups: its backups are to go, too. No gateway can do that, so the task says
             where they are.
     """
+    change = change_to(tenant, TYPE, "DeleteCloudTenant", before=documented(tenant))
     places = sorted(resource.repository.name for resource in tenant.resources)
     revision = work.next_directory_revision()
     name, site_id = tenant.name, tenant.backup_server_id
@@ -154,6 +164,7 @@ def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = Fa
     work.session.delete(tenant)
     work.news_for.add(site_id)
     task = tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
+    note(work, task, change)
     if include_backups and places:
         task.message = (
             f"The backups of {name} are still there and have to be deleted in the repository:"
@@ -186,6 +197,7 @@ def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
     _check_quotas(tenant)
     work.session.flush()
     task = publish(work, tenant, "CreateCloudTenantResource")
+    note(work, task, _resource_change(tenant, resource, added=True))
     tasks.relate_resource(task, tenant, resource)
     return task
 
@@ -197,8 +209,50 @@ def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -
         InvalidRequestError: subtenants have a part of it.
     """
     _check_is_unused(work, tenant, resource)
+    change = _resource_change(tenant, resource, added=False)
     tenant.resources.remove(resource)
-    return publish(work, tenant, "DeleteCloudTenantResource")
+    task = publish(work, tenant, "DeleteCloudTenantResource")
+    note(work, task, change)
+    return task
+
+
+def documented(tenant: CloudTenant) -> dict[str, Any]:
+    """A tenant as the audit log shows it: by the API's names, without its password."""
+    limit = tenant.throttling_speed_limit if tenant.throttling_enabled else None
+    return {
+        "Name": tenant.name,
+        "Description": tenant.description,
+        "Enabled": tenant.enabled,
+        "LeaseExpirationDate": tenant.expires_at.isoformat() if tenant.expires_at else None,
+        "Resources": [
+            f"{resource.name}: {resource.quota_mb} MB of {resource.repository_id}"
+            for resource in tenant.resources
+        ],
+        "Throttling": f"{limit} {tenant.throttling_speed_unit}" if limit else None,
+        "MaxConcurrentTasks": tenant.max_concurrent_tasks,
+        "PublicIpCount": tenant.public_ip_count,
+        "BackupProtectionEnabled": tenant.backup_protection_enabled,
+        "BackupProtectionPeriod": tenant.backup_protection_period,
+        "CloudGatewayPools": [pool.name for pool in tenant.pools],
+        "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,
+    }
+
+
+def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bool) -> Change:
+    document = {
+        "Tenant": tenant.name,
+        "RepositoryUid": str(resource.repository_id),
+        "QuotaMb": resource.quota_mb,
+    }
+    return Change(
+        operation="CreateCloudTenantResource" if added else "DeleteCloudTenantResource",
+        object_type="CloudTenantResource",
+        object_id=resource.id,
+        object_name=resource.name,
+        before=None if added else document,
+        after=document if added else None,
+        owner_id=tenant.id,
+    )
 
 
 def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:

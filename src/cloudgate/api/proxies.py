@@ -1,0 +1,125 @@
+"""By which address did a client come, and from where? Pure rules on headers.
+
+A proxy in front of the manager says so with Forwarded (RFC 7239) or the older X-Forwarded-*
+headers. Anybody can send these, so they count only when the proxy is one that was configured.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cloudgate.errors import InvalidRequestError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
+_PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)\s*')
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a request came, as far as it can be trusted."""
+
+    scheme: str
+    host: str
+    """With the port, as in the Host header."""
+    address: str
+    """The client's IP address."""
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks of configured proxies.
+
+    Raises:
+        InvalidRequestError: a text is no IP address and no network such as 10.0.0.0/8.
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text.strip()))
+        except ValueError as problem:
+            raise InvalidRequestError(
+                f"The trusted proxy {text!r} is no IP address or network: {problem}."
+            ) from None
+    return tuple(found)
+
+
+def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> Origin:
+    """How a request really came, given how it reached the manager.
+
+    Args:
+        direct: scheme, Host header and peer address of the connection.
+        headers: the request's, names in lower case.
+        trusted: the proxies that are believed.
+    """
+    if not _is_trusted(direct.address, trusted):
+        return direct
+    hops = _hops(headers)
+    # From the nearest proxy outwards: the first hop that is not a trusted proxy is the client.
+    address = direct.address
+    chosen: Mapping[str, str] = {}
+    for hop in reversed(hops):
+        chosen = {**chosen, **hop}
+        address = _address(hop.get("for", "")) or address
+        if not _is_trusted(address, trusted):
+            break
+    scheme = chosen.get("proto", "").lower()
+    host = chosen.get("host", "")
+    return Origin(
+        scheme=scheme if scheme in ("http", "https") else direct.scheme,
+        host=host if _HOST.fullmatch(host) else direct.host,
+        address=address,
+    )
+
+
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in network for network in trusted)
+
+
+def _hops(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    """What each proxy said, the outermost first."""
+    if "forwarded" in headers:
+        return [_pairs(element) for element in _split(headers["forwarded"])]
+    said = headers.get("x-forwarded-for", "")
+    hops = [{"for": each.strip()} for each in said.split(",")] if said else [{}]
+    host = headers.get("x-forwarded-host", "").split(",")[0].strip()
+    port = headers.get("x-forwarded-port", "").split(",")[0].strip()
+    if host and port.isdigit() and not re.search(r":\d+$", host):
+        host = f"{host}:{port}"
+    # These two are of the whole way, so every hop says the same.
+    proto = headers.get("x-forwarded-proto", "").split(",")[0].strip()
+    common = {name: text for name, text in (("host", host), ("proto", proto)) if text}
+    return [{**hop, **common} for hop in hops]
+
+
+def _split(text: str) -> list[str]:
+    """The elements of a list whose members may hold commas in quotes."""
+    return [each for each in re.findall(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+', text) if each.strip()]
+
+
+def _pairs(element: str) -> dict[str, str]:
+    found = {}
+    for name, value in _PAIR.findall(element):
+        text = value.strip()
+        if text.startswith('"'):
+            text = re.sub(r"\\(.)", r"\1", text[1:-1])
+        found[name.lower()] = text
+    return found
+
+
+def _address(text: str) -> str:
+    """The IP address of a node, without its port; empty for one that hides it."""
+    host = text
+    if text.startswith("["):
+        host = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        host = text.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return ""

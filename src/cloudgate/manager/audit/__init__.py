@@ -1,0 +1,1 @@
+"""Who has changed what, from where, and how did it end?"""

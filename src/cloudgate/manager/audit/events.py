@@ -1,0 +1,164 @@
+"""What is a change called in the audit log? Pure.
+
+Numbers, severities and texts are those of the original's events where it has such an event
+(reference of audit events, Cloud Connect); others have the number 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+Document = Mapping[str, Any]
+INFO, WARNING = "Info", "Warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change, as far as it is known when it is asked for."""
+
+    operation: str
+    object_type: str
+    object_id: UUID | None = None
+    object_name: str = ""
+    before: Document | None = None
+    """What was, without secrets; None for what is new."""
+    after: Document | None = None
+    """What is to be, without secrets; None for what is removed."""
+    owner_id: UUID | None = None
+    """Of the tenant that a subtenant or a quota belongs to."""
+
+
+NEW_PASSWORD: Document = {"Password": "changed"}
+"""What the log says of a password, and all that it says."""
+
+
+class Named(Protocol):
+    """Something that is kept, with an id and a name."""
+
+    id: Any
+    name: Any
+
+
+def change_to(
+    thing: Named,
+    object_type: str,
+    operation: str,
+    *,
+    before: Document | None = None,
+    after: Document | None = None,
+    owner_id: UUID | None = None,
+) -> Change:
+    """A change to something that is kept; see `Change`."""
+    return Change(
+        operation=operation,
+        object_type=object_type,
+        object_id=thing.id,
+        object_name=thing.name,
+        before=before,
+        after=after,
+        owner_id=owner_id,
+    )
+
+
+@dataclass(frozen=True)
+class Event:
+    """How a change is told."""
+
+    code: int
+    severity: str
+    text: str
+    """With ``{name}``, ``{id}`` and ``{owner}``."""
+
+    def told(self, change: Change) -> str:
+        """The text for one change."""
+        return self.text.format(name=change.object_name, id=change.object_id, owner=change.owner_id)
+
+
+EVENTS: Mapping[str, Event] = {
+    "CreateCloudGateway": Event(24130, INFO, "Cloud gateway {name} [{id}] has been created"),
+    "EditCloudGateway": Event(24131, INFO, "Cloud gateway {name} [{id}] has been modified"),
+    "DeleteCloudGateway": Event(24140, WARNING, "Cloud gateway {name} has been deleted"),
+    "CreateCloudGatewayPool": Event(
+        24141, INFO, "Cloud gateway pool '{name}' [{id}] has been created."
+    ),
+    "UpdateCloudGatewayPool": Event(
+        24142, INFO, "Cloud gateway pool '{name}' [{id}] has been modified."
+    ),
+    "DeleteCloudGatewayPool": Event(
+        24143, WARNING, "Cloud gateway pool '{name}' has been deleted."
+    ),
+    "CreateCloudTenant": Event(24110, INFO, "Cloud Connect tenant {name} [{id}] has been created"),
+    "DeleteCloudTenant": Event(24120, WARNING, "Cloud Connect tenant {name} has been deleted"),
+    "DisableCloudTenant": Event(25000, INFO, "Cloud Connect tenant {name} has been disabled"),
+    "EditCloudTenant": Event(25100, INFO, "Cloud Connect tenant {name} [{id}] has been updated"),
+    "CreateCloudTenantResource": Event(24150, INFO, "Tenant Quota Added: {name}"),
+    "DeleteCloudTenantResource": Event(24170, WARNING, "Tenant Quota Deleted: {name}"),
+    "AddCloudSubtenant": Event(
+        25200,
+        INFO,
+        "Cloud Connect subtenant {name} [{id}] [tenant ID: {owner}] has been created",
+    ),
+    "DeleteCloudSubtenant": Event(
+        25210, WARNING, "Cloud Connect subtenant {name} [tenant ID: {owner}] has been deleted"
+    ),
+    "EditCloudSubtenant": Event(
+        25220,
+        INFO,
+        "Cloud Connect subtenant {name} [{id}] [tenant ID: {owner}] has been updated",
+    ),
+    "CreateRepository": Event(0, INFO, "Repository {name} [{id}] has been created"),
+    "EditRepository": Event(0, INFO, "Repository {name} [{id}] has been modified"),
+    "DeleteRepository": Event(0, WARNING, "Repository {name} has been deleted"),
+    "CreateBackupServer": Event(0, INFO, "Backup server {name} [{id}] has been connected"),
+    "EditBackupServer": Event(0, INFO, "Backup server {name} [{id}] has been modified"),
+    "DeleteBackupServer": Event(0, WARNING, "Backup server {name} has been disconnected"),
+    "CreateManagedServer": Event(0, INFO, "Managed server {name} [{id}] has been added"),
+    "JoinManagedServer": Event(0, INFO, "Managed server {name} [{id}] has joined"),
+    "DeleteManagedServer": Event(0, WARNING, "Managed server {name} has been removed"),
+    "CreateCredentials": Event(0, INFO, "Credentials {name} [{id}] have been created"),
+    "EditCredentials": Event(0, INFO, "Credentials {name} [{id}] have been modified"),
+    "DeleteCredentials": Event(0, WARNING, "Credentials {name} have been deleted"),
+    "CreatePassword": Event(0, INFO, "Password {name} [{id}] has been created"),
+    "EditPassword": Event(0, INFO, "Password {name} [{id}] has been modified"),
+    "DeletePassword": Event(0, WARNING, "Password {name} has been deleted"),
+    "CreateAccount": Event(0, INFO, "Account {name} [{id}] has been created"),
+    "EditAccount": Event(0, INFO, "Account {name} [{id}] has been modified"),
+    "DeleteAccount": Event(0, WARNING, "Account {name} has been deleted"),
+    "ChangePassword": Event(0, INFO, "The password of the account {name} has been changed"),
+    "AddAccountRole": Event(0, INFO, "Account {name} [{id}] has got a role"),
+    "DeleteAccountRole": Event(0, WARNING, "Account {name} [{id}] has lost a role"),
+    "LogOn": Event(0, INFO, "{name} has logged on"),
+    "LogOff": Event(0, INFO, "{name} has logged off"),
+    "DenyAccess": Event(0, WARNING, "Access denied: {name}"),
+}
+"""By the operation's name in the API, or one made in its style."""
+
+
+def event_of(change: Change) -> Event:
+    """How a change is told; disabling a tenant has an event of its own."""
+    operation = change.operation
+    if operation == "EditCloudTenant" and change.before and change.after:
+        was, is_now = change.before.get("Enabled"), change.after.get("Enabled")
+        if was and not is_now:
+            operation = "DisableCloudTenant"
+    return EVENTS[operation]
+
+
+def differences(change: Change) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Before and after, each with what differs only; whole where one side is missing."""
+    if change.before is None or change.after is None:
+        return _copied(change.before), _copied(change.after)
+    names = [
+        name
+        for name in {**change.before, **change.after}
+        if change.before.get(name) != change.after.get(name)
+    ]
+    return (
+        {name: change.before.get(name) for name in names},
+        {name: change.after.get(name) for name in names},
+    )
+
+
+def _copied(document: Document | None) -> dict[str, Any] | None:
+    return None if document is None else dict(document)

@@ -1,0 +1,54 @@
+"""How does a change get into the audit log? In the transaction that makes it.
+
+A change that takes time is noted in its task, and logged with the task's end.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from cloudgate.manager.audit.events import Change, differences, event_of
+from cloudgate.manager.storage.tables import AuditEvent, Task
+from cloudgate.manager.work import Work
+
+BY_ITSELF = "Cloudgate"
+"""Who makes the changes that nobody asked for."""
+
+
+def record(work: Work, change: Change, *, success: bool = True, message: str = "") -> None:
+    """Log a change that was made, or failed, just now."""
+    _add(work, _noted(work, change), success=success, message=message)
+
+
+def note(work: Work, task: Task, change: Change) -> None:
+    """Have a change logged when its task ends."""
+    task.audit = _noted(work, change)
+
+
+def record_end(work: Work, task: Task) -> None:
+    """Log the change that a task was about."""
+    if task.audit is not None:
+        _add(work, task.audit, success=bool(task.success), message=task.message)
+
+
+def _noted(work: Work, change: Change) -> dict[str, Any]:
+    event = event_of(change)
+    before, after = differences(change)
+    return {
+        "account": work.author or BY_ITSELF,
+        "address": work.address,
+        "code": event.code,
+        "severity": event.severity,
+        "operation": change.operation,
+        "text": event.told(change),
+        "object_type": change.object_type,
+        "object_id": str(change.object_id) if change.object_id else None,
+        "object_name": change.object_name,
+        "before": before,
+        "after": after,
+    }
+
+
+def _add(work: Work, noted: dict[str, Any], *, success: bool, message: str) -> None:
+    identifier = noted["object_id"]
+    values = {**noted, "object_id": UUID(identifier) if identifier else None}
+    work.session.add(AuditEvent(at=work.now, success=success, message=message, **values))

@@ -1,0 +1,67 @@
+"""Who is believed about where a request came from."""
+
+import pytest
+
+from cloudgate.api.proxies import Origin, networks, origin
+from cloudgate.errors import InvalidRequestError
+
+DIRECT = Origin("http", "10.0.0.5:9399", "10.0.0.1")
+TRUSTED = networks(["10.0.0.0/8", "2001:db8::1"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, DIRECT),
+        (
+            {
+                "x-forwarded-for": "203.0.113.7",
+                "x-forwarded-proto": "https",
+                "x-forwarded-host": "em.example",
+            },
+            Origin("https", "em.example", "203.0.113.7"),
+        ),
+        (
+            {"x-forwarded-host": "em.example", "x-forwarded-port": "9398"},
+            Origin("http", "em.example:9398", "10.0.0.1"),
+        ),
+        (
+            {"x-forwarded-for": "1.1.1.1, 203.0.113.7, 10.2.0.9"},
+            Origin("http", "10.0.0.5:9399", "203.0.113.7"),
+        ),
+        (
+            {"forwarded": 'for=203.0.113.7;host="em.example:9398";proto=https'},
+            Origin("https", "em.example:9398", "203.0.113.7"),
+        ),
+        (
+            {"forwarded": 'for=1.1.1.1;host=evil, For="[2001:db8::7]:4711";Host=em.example'},
+            Origin("http", "em.example", "2001:db8::7"),
+        ),
+        (
+            {"forwarded": "for=203.0.113.7;proto=https;host=em.example, for=10.9.9.9"},
+            Origin("https", "em.example", "203.0.113.7"),
+        ),
+        ({"forwarded": "for=unknown;proto=gopher;host=a b"}, DIRECT),
+        ({"forwarded": 'for="_hidden";host="a\\"b"'}, DIRECT),
+        ({"forwarded": ',;=,"'}, DIRECT),
+    ],
+)
+def test_a_configured_proxy_is_believed(headers: dict[str, str], expected: Origin) -> None:
+    assert origin(DIRECT, headers, TRUSTED) == expected
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "2001:db8::2", "", "unix"])
+def test_nobody_else_is_believed(peer: str) -> None:
+    direct = Origin("https", "em.example:9398", peer)
+    headers = {"x-forwarded-for": "1.1.1.1", "forwarded": "for=1.1.1.1;host=evil"}
+    assert origin(direct, headers, TRUSTED) == direct
+
+
+def test_a_proxy_that_reaches_a_dual_socket_over_ipv4_is_the_same_one() -> None:
+    direct = Origin("http", "h", "::ffff:10.0.0.1")
+    assert origin(direct, {"x-forwarded-for": "1.2.3.4"}, TRUSTED).address == "1.2.3.4"
+
+
+def test_what_is_no_network_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequestError, match=r"'proxy\.example' is no IP address"):
+        networks(["10.0.0.1", "proxy.example"])
