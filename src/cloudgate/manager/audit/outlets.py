@@ -1,0 +1,152 @@
+"""Where does the audit log go besides the database? JSON lines, to a file or to syslog.
+
+Each line is delivered at least once and in order. One that was delivered when the manager was
+killed may come again: its ``number`` tells.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.manager.storage.tables import AuditEvent, Counter
+from cloudgate.manager.work import Manager
+
+SYSLOG = "syslog"
+"""The name of the outlet that is no file."""
+SYSLOG_SOCKET = Path("/dev/log")
+DELIVERED = "audit_delivered"
+BATCH = 500
+_FACILITY_SECURITY = 10  # RFC 5424, 6.2.1: security/authorization messages
+_SEVERITY = {"Info": 6, "Warning": 4}
+
+
+class Outlet(Protocol):
+    """Takes what was logged."""
+
+    def write(self, events: Sequence[AuditEvent]) -> None:
+        """Take events, all of them.
+
+        Raises:
+            UnavailableError: it cannot, now; it is asked again later.
+        """
+
+
+def open_outlet(where: str) -> Outlet:
+    """The outlet of a setting: ``syslog``, or the path of a file.
+
+    Raises:
+        InvalidRequestError: the file cannot be written to.
+    """
+    return SyslogOutlet() if where == SYSLOG else FileOutlet(Path(where))
+
+
+class FileOutlet:
+    """Appends lines to a file that only its owner can read, and flushes them to the disk."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(self._open())
+        except OSError as problem:
+            raise InvalidRequestError(
+                f"The audit log {file} cannot be written: {problem.strerror}."
+            ) from None
+
+    def write(self, events: Sequence[AuditEvent]) -> None:
+        """Append them; opened each time, so that the file may be rotated."""
+        text = "".join(f"{line_of(event)}\n" for event in events).encode()
+        try:
+            handle = self._open()
+            try:
+                with os.fdopen(handle, "ab", closefd=False) as file:
+                    file.write(text)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as problem:
+            raise UnavailableError(
+                f"The audit log {self._file} cannot be written: {problem.strerror}."
+            ) from None
+
+    def _open(self) -> int:
+        return os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+class SyslogOutlet:
+    """Sends lines to the machine's syslog (RFC 3164 on its Unix socket)."""
+
+    def __init__(self, path: Path = SYSLOG_SOCKET) -> None:
+        self._path = path
+
+    def write(self, events: Sequence[AuditEvent]) -> None:
+        """Send them, one datagram for each."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+                syslog.connect(str(self._path))
+                for event in events:
+                    priority = _FACILITY_SECURITY * 8 + _SEVERITY.get(event.severity, 6)
+                    syslog.send(f"<{priority}>cloudgate: {line_of(event)}".encode())
+        except OSError as problem:
+            raise UnavailableError(
+                f"Syslog at {self._path} does not take the audit log: {problem.strerror}."
+            ) from None
+
+
+def line_of(event: AuditEvent) -> str:
+    """An event as one line of JSON."""
+    document: dict[str, Any] = {
+        "number": event.number,
+        "at": event.at.isoformat().replace("+00:00", "Z"),
+        "account": event.account,
+        "address": event.address,
+        "code": event.code,
+        "severity": event.severity,
+        "operation": event.operation,
+        "text": event.text,
+        "object_type": event.object_type,
+        "object_id": str(event.object_id) if event.object_id else None,
+        "object_name": event.object_name,
+        "before": event.before,
+        "after": event.after,
+        "success": event.success,
+        "message": event.message,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def deliver(manager: Manager, outlet: Outlet) -> int:
+    """Give the outlet what it has not had yet. Returns how many events that were.
+
+    Raises:
+        UnavailableError: the outlet does not take them now.
+    """
+    count = 0
+    while batch := _pending(manager):
+        outlet.write(batch)
+        _note_delivered(manager, batch[-1].number)
+        count += len(batch)
+    return count
+
+
+def _pending(manager: Manager) -> Sequence[AuditEvent]:
+    with manager.reading() as work:
+        counter = work.session.get(Counter, DELIVERED)
+        known = counter.value if counter else 0
+        return work.session.scalars(
+            select(AuditEvent)
+            .where(AuditEvent.number > known)
+            .order_by(AuditEvent.number)
+            .limit(BATCH)
+        ).all()
+
+
+def _note_delivered(manager: Manager, number: int) -> None:
+    with manager.changing() as work:
+        work.session.merge(Counter(name=DELIVERED, value=number))
