@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import select
 
-from cloudgate.api.server import ManagerServer, open_listener
+from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.authority import open_authority, server_certificate
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.manager.work import Manager
 
 PASSWORD = "correct horse battery staple"
@@ -51,6 +53,11 @@ class RunningManager:
         """What a client that trusts this manager verifies with."""
         return ssl.create_default_context(cafile=str(self.ca_file))
 
+    def audited(self) -> list[AuditEvent]:
+        """What is in the audit log."""
+        with self.manager.reading() as work:
+            return list(work.session.scalars(select(AuditEvent).order_by(AuditEvent.number)))
+
     def client(self, **headers: str) -> httpx2.Client:
         """A client without a logon session."""
         return self.clients.enter_context(
@@ -76,7 +83,9 @@ def finished(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def running_manager(folder: Path, *, site: str | None = "localhost") -> Iterator[RunningManager]:
+def running_manager(
+    folder: Path, *, site: str | None = "localhost", extras: Extras | None = None
+) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name."""
     authority = open_authority(folder)
     database = Database(sqlite_url(folder / "cloudgate.db"))
@@ -92,7 +101,7 @@ def running_manager(folder: Path, *, site: str | None = "localhost") -> Iterator
     ready = threading.Event()
 
     async def serve() -> None:
-        server = ManagerServer(manager, listener, certificate)
+        server = ManagerServer(manager, listener, certificate, extras)
         started.extend((server, asyncio.get_running_loop()))
         running = asyncio.create_task(server.run())
         await server.listening()

@@ -14,6 +14,7 @@ from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
 from cloudgate.api.handlers.sessions import HEADER, session_id_of
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.negotiation import Form, answer_form, body_form
+from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.routes import Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
@@ -27,16 +28,21 @@ log = structlog.get_logger(__name__)
 
 API = "api"
 BODY_LIMIT_BYTES = 1024 * 1024
-_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
 _FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
 
 
 class Application:
     """The ASGI application: the REST API under /api, the host protocol under /host."""
 
-    def __init__(self, manager: Manager, after_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        after_change: Callable[[], None],
+        trusted_proxies: tuple[Network, ...] = (),
+    ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
+        self._trusted_proxies = trusted_proxies
         self._after_change = after_change
         self._router = Router(ROUTES)
         self._hosts = HostProtocol(manager, after_change)
@@ -86,9 +92,11 @@ class Application:
         query = {name.lower(): value for name, value in request.query_params.items()}
         route = choose(found.routes[verb], query.get("action"))
         logon = await self._logon(request) if route.needs_session else None
+        came = self._origin(request)
         call = Call(
             manager=self._manager,
-            root=api_root(request),
+            root=f"{came.scheme}://{came.host}/{API}",
+            address=came.address,
             path=found.variables,
             query=query,
             authorization=request.headers.get("authorization", ""),
@@ -97,6 +105,19 @@ class Application:
         body = await _read_body(request)
         content_type = request.headers.get("content-type")
         return await run_in_threadpool(_handle, route, call, body, content_type)
+
+    def _origin(self, request: Request) -> Origin:
+        """By which address the client came, and from where."""
+        host = request.headers.get("host", "")
+        if not HOST.fullmatch(host):
+            server = request.scope.get("server") or ("localhost", 9398)
+            host = f"{server[0]}:{server[1]}"
+        peer = request.client.host if request.client else ""
+        direct = Origin(request.scope["scheme"], host, peer)
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        return origin(direct, headers, self._trusted_proxies)
 
     async def _logon(self, request: Request) -> LogonSession:
         """The session of a request. The cookie wins over the header, as in the original."""
@@ -154,15 +175,6 @@ async def _read_body(request: Request) -> bytes:
             raise problem
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def api_root(request: Request) -> str:
-    """The API's root by the address that the client used."""
-    host = request.headers.get("host", "")
-    if not _HOST.fullmatch(host):
-        server = request.scope.get("server") or ("localhost", 9398)
-        host = f"{server[0]}:{server[1]}"
-    return f"{request.scope['scheme']}://{host}/{API}"
 
 
 def _response(answer: Answer, form: Form) -> Response:

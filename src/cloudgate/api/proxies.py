@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from cloudgate.errors import InvalidRequestError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
+HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
+"""What a Host header may be to go into addresses."""
 _PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)\s*')
 
 
@@ -67,7 +68,7 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
     host = chosen.get("host", "")
     return Origin(
         scheme=scheme if scheme in ("http", "https") else direct.scheme,
-        host=host if _HOST.fullmatch(host) else direct.host,
+        host=host if HOST.fullmatch(host) else direct.host,
         address=address,
     )
 

@@ -1,18 +1,21 @@
-"""How is the manager served over HTTPS? One port, until it is told to stop."""
+"""How is the manager served? Over HTTPS, and over HTTP where wanted, until it is told to stop."""
 
 import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.application import Application
+from cloudgate.api.proxies import Network
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
+from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.work import Manager
 
 BACKLOG = 1024
@@ -37,42 +40,48 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What a manager may have besides its HTTPS port."""
+
+    http_listener: socket.socket | None = None
+    """Where the API is served without TLS."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """The proxies that are believed about where requests come from."""
+    audit_outlet: Outlet | None = None
+
+
 class ManagerServer:
-    """The manager's port and the manager's clockwork, run together."""
+    """The manager's ports and the manager's clockwork, run together."""
 
-    def __init__(self, manager: Manager, listener: socket.socket, certificate: Path) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        listener: socket.socket,
+        certificate: Path,
+        extras: Extras | None = None,
+    ) -> None:
         """`certificate`: key and chain in one PEM file."""
-        self._listener = listener
+        extras = extras or Extras()
         self._bell = manager.bell
-        self._ticking = Ticking(manager)
-        self._application = Application(manager, self._ticking.wake)
-        self._server = _Server(
-            uvicorn.Config(
-                self._serve_request,
-                ssl_certfile=certificate,
-                log_config=None,
-                access_log=False,
-                interface="asgi3",
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                timeout_keep_alive=75,
-            )
-        )
-
-    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._application(scope, receive, send)
+        self._ticking = Ticking(manager, extras.audit_outlet)
+        application = Application(manager, self._ticking.wake, extras.trusted_proxies)
+        self._servers = [(_server(application, certificate), listener)]
+        if extras.http_listener is not None:
+            self._servers.append((_server(application, None), extras.http_listener))
 
     async def listening(self) -> None:
         """Returns when requests are answered."""
-        await self._server.listening.wait()
+        for server, _ in self._servers:
+            await server.listening.wait()
 
     async def run(self) -> None:
         """Serve until `stop` is called."""
         async with asyncio.TaskGroup() as group:
             ticking = group.create_task(self._ticking.run())
-            await self._server.serve(sockets=[self._listener])
+            async with asyncio.TaskGroup() as serving:
+                for server, listener in self._servers:
+                    serving.create_task(server.serve(sockets=[listener]))
             ticking.cancel()
 
     def wake(self) -> None:
@@ -82,7 +91,28 @@ class ManagerServer:
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""
         self._bell.close()
-        self._server.should_exit = True
+        for server, _ in self._servers:
+            server.should_exit = True
+
+
+def _server(application: Application, certificate: Path | None) -> _Server:
+    async def serve_request(scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)
+
+    return _Server(
+        uvicorn.Config(
+            serve_request,
+            ssl_certfile=certificate,
+            log_config=None,
+            access_log=False,
+            interface="asgi3",
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            timeout_keep_alive=75,
+        )
+    )
 
 
 def open_listener(host: str, port: int) -> socket.socket:

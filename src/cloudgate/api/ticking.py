@@ -7,7 +7,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from cloudgate.errors import UnavailableError
 from cloudgate.manager import clockwork
+from cloudgate.manager.audit.outlets import Outlet, deliver
 from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
@@ -19,8 +21,9 @@ _AFTER_A_FAILURE = timedelta(seconds=5)
 class Ticking:
     """Runs `cloudgate.manager.clockwork` when it is time."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, audit_outlet: Outlet | None = None) -> None:
         self._manager = manager
+        self._audit_outlet = audit_outlet
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -30,6 +33,7 @@ class Ticking:
     async def run(self) -> None:
         """Until cancelled."""
         renewal = self._manager.clock()
+        deadline: datetime | None = None
         while True:
             self._changed.clear()
             try:
@@ -37,9 +41,14 @@ class Ticking:
                     await run_in_threadpool(self._renew)
                     renewal = self._manager.clock() + RENEWAL_INTERVAL
                 deadline = await run_in_threadpool(self._settle)
+                await run_in_threadpool(self._deliver_audit_log)
             except SQLAlchemyError:
                 log.exception("could not look after the tasks; trying again soon")
                 deadline = self._manager.clock() + _AFTER_A_FAILURE
+            except UnavailableError as problem:
+                log.warning("the audit log is not delivered", reason=problem.message)
+                soon = self._manager.clock() + _AFTER_A_FAILURE
+                deadline = min(deadline or soon, soon)
             await self._wait_until(min(deadline or renewal, renewal))
 
     def _settle(self) -> datetime | None:
@@ -50,6 +59,10 @@ class Ticking:
             clockwork.settle_tasks(work)
             work.session.flush()
             return clockwork.next_deadline(work)
+
+    def _deliver_audit_log(self) -> None:
+        if self._audit_outlet is not None:
+            deliver(self._manager, self._audit_outlet)
 
     def _renew(self) -> None:
         with self._manager.changing() as work:

@@ -9,18 +9,20 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from cloudgate.api.server import ManagerServer, open_listener
+from cloudgate.api.proxies import networks
+from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.host import join_host
+from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.authority import (
     open_authority,
     server_certificate,
@@ -56,6 +58,11 @@ class Options:
     host: str
     port: int
     admin_password_file: Path | None
+    http_port: int | None = None
+    """Where the API is served without TLS; nowhere when None."""
+    trusted_proxies: tuple[str, ...] = ()
+    audit_log: str | None = None
+    """A file, or ``syslog``; nowhere but in the database when None."""
 
 
 async def run_serve(options: Options) -> None:
@@ -160,8 +167,17 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
     if options.host:
         names.add(options.host)
     certificate = server_certificate(options.data / "tls", manager.authority, names)
-    with open_listener(options.host, options.port) as listener:
-        server = ManagerServer(manager, listener, certificate)
+    with ExitStack() as listeners:
+        listener = listeners.enter_context(open_listener(options.host, options.port))
+        plain = None
+        if options.http_port is not None:
+            plain = listeners.enter_context(open_listener(options.host, options.http_port))
+        extras = Extras(
+            http_listener=plain,
+            trusted_proxies=networks(options.trusted_proxies),
+            audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
+        )
+        server = ManagerServer(manager, listener, certificate, extras)
         running = asyncio.create_task(server.run())
         try:
             await _first(asyncio.create_task(server.listening()), running)

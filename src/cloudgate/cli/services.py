@@ -35,6 +35,36 @@ PasswordFile = Annotated[
 ]
 
 
+HttpPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_HTTP_PORT",
+        min=1,
+        max=65535,
+        help="Serve the REST API without TLS too, on this port (9399 in the original).",
+        show_default=False,
+    ),
+]
+TrustedProxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="CLOUDGATE_TRUSTED_PROXIES",
+        metavar="ADDRESS",
+        help="Proxy, or network of proxies, whose Forwarded headers count; may be repeated.",
+        show_default=False,
+    ),
+]
+AuditLog = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_AUDIT_LOG",
+        metavar="FILE|syslog",
+        help="Where the audit log goes besides the database.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("up")(up)
@@ -47,11 +77,23 @@ def up(
     host: Host = "",
     port: Port = DEFAULT_PORT,
     admin_password_file: PasswordFile = None,
+    http_port: HttpPort = None,
+    trusted_proxy: TrustedProxies = None,
+    audit_log: AuditLog = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.running import Options, run_up  # noqa: PLC0415  keeps --help fast
 
-    _run(run_up(Options(data or default_data_folder(), host, port, admin_password_file)))
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+    )
+    _run(run_up(options))
 
 
 def serve(
@@ -59,11 +101,23 @@ def serve(
     host: Host = "",
     port: Port = DEFAULT_PORT,
     admin_password_file: PasswordFile = None,
+    http_port: HttpPort = None,
+    trusted_proxy: TrustedProxies = None,
+    audit_log: AuditLog = None,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""
     from cloudgate.cli.running import Options, run_serve  # noqa: PLC0415
 
-    _run(run_serve(Options(data or default_data_folder(), host, port, admin_password_file)))
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+    )
+    _run(run_serve(options))
 
 
 @host_commands.command("join")
