@@ -119,6 +119,53 @@ def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate:
     assert password not in made.stdout
 
 
+def test_gateways_are_set_apart_for_tenants(cloudgate: Run, host: ScriptedHost) -> None:
+    working = obeying(host)
+    cloudgate("gateway", "create", host.name)
+    working.join()
+    cloudgate("tenant", "create", "acme", "--generate-password", "--no-wait")
+    made = cloudgate("pool", "create", "gold", "--gateway", host.name, "--tenant", "acme")
+    assert made.exit_code == 0, made.output
+    assert cloudgate("pool", "list").stdout.splitlines()[1].split() == [
+        "gold",
+        "1",
+        "1",
+        "localhost",
+    ]
+    refused = cloudgate("pool", "delete", "gold")
+    assert refused.stderr.startswith("Error: The gateway pool gold is in use by acme.")
+    edited = cloudgate("pool", "edit", "gold", "--no-tenants", "--name", "silver", "-o", "json")
+    assert json.loads(edited.stdout)["Name"] == "silver"
+    assert cloudgate("pool", "delete", "silver").exit_code == 0
+    assert cloudgate("pool", "create", "empty").exit_code == 2
+
+
+def test_a_tenant_gets_users_of_its_own(cloudgate: Run) -> None:
+    cloudgate("repository", "create", "vault", "--endpoint", "vault.example:1")
+    cloudgate("tenant", "create", "acme", "--generate-password", "--repository", "vault=50")
+    made = cloudgate(
+        "tenant", "user", "create", "acme", "laptop", "--generate-password", "--quota-gb", "20"
+    )
+    assert made.exit_code == 0, made.output
+    assert cloudgate("tenant", "user", "list", "acme").stdout.splitlines()[1].split()[:4] == [
+        "laptop",
+        "true",
+        "vault",
+        "20480",
+    ]
+    changed = cloudgate("tenant", "user", "edit", "acme", "laptop", "--disable", "-o", "json")
+    assert json.loads(changed.stdout)["Enabled"] is False
+    assert cloudgate("tenant", "user", "delete", "acme", "laptop").exit_code == 0
+    missing = cloudgate("tenant", "user", "show", "acme", "laptop")
+    assert missing.stderr == "Error: The tenant has no user named 'laptop'; it has: none.\n"
+
+
+def test_a_machine_is_added_with_its_token_and_removed(cloudgate: Run) -> None:
+    made = json.loads(cloudgate("server", "create", "gw2.example", "-o", "json").stdout)
+    assert len(made["JoinToken"]) > 20
+    assert cloudgate("server", "delete", "gw2.example").stdout == "Deleted gw2.example.\n"
+
+
 def test_backup_servers_are_connected_renamed_and_disconnected(cloudgate: Run) -> None:
     assert cloudgate("backup-server", "create", "site2.example", "--port", "9400").exit_code == 0
     edited = cloudgate("backup-server", "edit", "site2.example", "--description", "second site")

@@ -7,8 +7,10 @@ from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
     backup_servers,
     gateways,
+    pools,
     repositories,
     servers,
+    subtenants,
     tasks,
     tenant_resources,
     tenants,
@@ -22,7 +24,8 @@ app = typer.Typer(
 )
 services.register(app)
 tenants.app.add_typer(tenant_resources.app)
-for each in (backup_servers, servers, repositories, gateways, tenants, tasks):
+tenants.app.add_typer(subtenants.app)
+for each in (backup_servers, servers, repositories, gateways, pools, tenants, tasks):
     app.add_typer(each.app)
 
 

@@ -52,6 +52,22 @@ def delete(
     call.show_task(call.api.delete(f"{collection}/{identifier}"))
 
 
+def id_of_resource(call: Call, tenant: str, word: str | None) -> str:
+    """The id of the quota that an option names; of the only one when it names none.
+
+    Raises:
+        NotFoundError: there is none, or which one is meant cannot be known.
+    """
+    collection = _collection(call, tenant)
+    if word is not None:
+        return _id_of(call, collection, word)
+    known: list[Json] = call.api.get(collection).body.get("CloudTenantResources") or []
+    if len(known) == 1:
+        return str(known[0]["Id"])
+    names = ", ".join(quotas.COLUMNS["DisplayName"](resource) for resource in known) or "none"
+    raise NotFoundError(f"Give --resource; the tenant has: {names}.")
+
+
 def _collection(call: Call, tenant: str) -> str:
     return f"{find(call.api, tenants.KIND, tenant).path}/resources"
 

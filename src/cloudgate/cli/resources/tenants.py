@@ -104,7 +104,7 @@ def create(
         TenantType="Standalone",
     )
     accepted = call.api.post(KIND.path, body)
-    _tell(name, password)
+    tell(name, password)
     call.show_result(accepted)
 
 
@@ -132,7 +132,7 @@ def edit(
     )
     found = find(call.api, KIND, name)
     accepted = call.api.put(found.path, change)
-    _tell(name, password)
+    tell(name, password)
     call.show_result(accepted, found.entity)
 
 
@@ -148,7 +148,7 @@ def _written(time: datetime | None) -> str | None:
     return time.isoformat().replace("+00:00", "Z") if time else None
 
 
-def _tell(name: str, password: NewPassword | None) -> None:
+def tell(name: str, password: NewPassword | None) -> None:
     """Show a password that nobody knows yet; not among the results."""
     if password is not None and password.generated:
         typer.echo(f"The password of {name}, shown this once: {password.text}", err=True)
