@@ -313,6 +313,23 @@ def test_bad_pools_are_refused_with_the_reason(
         assert client.get(path).status_code == 404
 
 
+def test_gateways_learn_whom_they_are_for(client: httpx2.Client, host: ScriptedHost) -> None:
+    gateway, tenant = make_gateway(client, host), make_tenant(client, host)
+    pool = make_pool(client, host, gateway, CloudTenants={"CloudTenantUids": [tenant]})
+    pool_id = client.get(pool).json()["UID"].rpartition(":")[2]
+    assert host.assignment is not None
+    assert host.assignment.gateway is not None
+    assert str(host.assignment.gateway.pool_id) == pool_id
+    assert host.update.directory is not None
+    (known,) = host.update.directory.tenants
+    assert [str(each) for each in known.pool_ids] == [pool_id]
+    obeyed(client, client.put(pool, json={"CloudTenants": {}}), host)
+    assert host.update.directory.tenants[0].pool_ids == ()
+    obeyed(client, client.delete(pool), host)
+    assert host.assignment.gateway is not None
+    assert host.assignment.gateway.pool_id is None
+
+
 def test_two_changes_at_once_both_end_and_the_later_wins(
     client: httpx2.Client, host: ScriptedHost
 ) -> None:

@@ -36,6 +36,7 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.resolver import Resolver
+from cloudgate.gateway.role import Role
 
 PASSWORD = "Grünes-Boot-7:x"
 PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
@@ -239,18 +240,23 @@ class Machine:
 
     async def start(self) -> None:
         """Start what a host service consists of, without its channel."""
-        passwords, resolver = PasswordCheck(), Resolver()
+        passwords, resolver, role = PasswordCheck(), Resolver(), Role()
         self._stack.callback(passwords.close)
         self._stack.callback(resolver.close)
         server = await serve_authorizer(
-            Authorizer(self.directory, passwords, resolver), self.layout.authorizer_socket
+            Authorizer(self.directory, passwords, resolver, role), self.layout.authorizer_socket
         )
         self._stack.push_async_callback(server.stop, None)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
         self.reconciler = Reconciler(
-            self.layout, self.envoy, self.admin, news, self.outcomes.put_nowait
+            self.layout,
+            self.envoy,
+            self.admin,
+            role=role,
+            news=news,
+            on_outcome=self.outcomes.put_nowait,
         )
         self._revision = self.reconciler.revision or 0
         self._work = asyncio.create_task(self.reconciler.run())

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,34 @@ def test_a_lease_ends_at_its_moment() -> None:
     )
     before = NOW - timedelta(seconds=1)
     assert isinstance(decide(lease, "repo.example:443", password_is_right=True, now=before), Target)
+
+
+GOLD, SILVER = UUID(int=71), UUID(int=72)
+
+
+@pytest.mark.parametrize(
+    ("pools", "failover", "gateway_in", "may"),
+    [
+        ((), False, None, True),
+        ((), False, GOLD, False),
+        ((GOLD,), False, GOLD, True),
+        ((GOLD, SILVER), False, SILVER, True),
+        ((GOLD,), False, SILVER, False),
+        ((GOLD,), True, SILVER, False),
+        ((GOLD,), False, None, False),
+        ((GOLD,), True, None, True),
+        ((), True, GOLD, False),
+    ],
+)
+def test_pools_decide_who_may_use_a_gateway(
+    pools: tuple[UUID, ...], gateway_in: UUID | None, *, failover: bool, may: bool
+) -> None:
+    tenant = ACME.model_copy(update={"pool_ids": pools, "failover_to_others": failover})
+    found = decide(tenant, "repo.example:443", password_is_right=True, now=NOW, pool_id=gateway_in)
+    if may:
+        assert isinstance(found, Target)
+    else:
+        assert found == Refusal(403, "This gateway is set apart for others; use another one.")
 
 
 def test_a_target_that_is_none_is_said_to_be_none() -> None:

@@ -8,6 +8,7 @@ import time
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
@@ -61,6 +62,24 @@ async def test_a_target_without_a_right_is_refused_by_name(port: int, client: Cl
         403,
         "The tenant has no right to secret.example:22.\n",
     )
+
+
+async def test_a_gateway_of_a_pool_is_for_its_tenants_only(
+    port: int, client: Client, machine: Machine, repository_port: int
+) -> None:
+    pool = UUID(int=71)
+    await machine.bring(machine.gateway(port, pool_id=pool), GatewayState.LISTENING)
+    refused = await client.connect(port, "repo.example:443")
+    assert (refused.status, refused.body) == (
+        403,
+        "This gateway is set apart for others; use another one.\n",
+    )
+    machine.know(tenant(repository_port, pool_ids=(pool,)))
+    tunnel = await client.connect(port, "repo.example:443")
+    assert tunnel.status == 200
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    assert (await client.connect(port, "repo.example:443")).status == 403
+    assert await tunnel.echoes(), "a live tunnel stays"
 
 
 async def test_a_disabled_tenant_is_told_so(

@@ -48,6 +48,10 @@ class Tenant(Document):
     enabled: bool = True
     expires_at: AwareDatetime | None = None
     targets: tuple[Target, ...] = ()
+    pool_ids: tuple[UUID, ...] = ()
+    """The gateway pools that it may use; none means the gateways that are in no pool."""
+    failover_to_others: bool = False
+    """With pools: it may also use the gateways that are in no pool."""
 
 
 class DirectoryChange(Document):
@@ -69,6 +73,8 @@ class Gateway(Document):
     addresses: tuple[str, ...] = ()
     """IP addresses of the host to listen on; none means all."""
     port: int
+    pool_id: UUID | None = None
+    """The gateway pool that it is in."""
     accepting: bool = True
     """False: the port is closed, live tunnels finish."""
     certificate_chain_pem: str

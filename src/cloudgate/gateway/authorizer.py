@@ -31,6 +31,7 @@ from cloudgate.gateway.decision import (
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.resolver import Resolver
+from cloudgate.gateway.role import Role
 
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
@@ -60,11 +61,13 @@ class Authorizer:
         directory: Directory,
         passwords: PasswordCheck,
         resolver: Resolver,
+        role: Role,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._directory = directory
         self._passwords = passwords
         self._resolver = resolver
+        self._role = role
         self._now = now
 
     async def judge(self, authority: str, authorization: str | None) -> Verdict:
@@ -75,7 +78,13 @@ class Authorizer:
             return Verdict("", target or "", refusal=NOT_AUTHENTICATED)
         tenant = self._directory.find(said.name)
         right = await self._passwords.is_right(tenant, said.password)
-        decision = decide(tenant, target, password_is_right=right, now=self._now())
+        decision = decide(
+            tenant,
+            target,
+            password_is_right=right,
+            now=self._now(),
+            pool_id=self._role.pool_id,
+        )
         name = tenant.name if tenant else said.name[:LONGEST_LOGGED]
         if isinstance(decision, Refusal):
             return Verdict(name, target or "", tenant, refusal=decision)

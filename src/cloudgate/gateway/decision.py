@@ -6,6 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from cloudgate.assignment import Target, Tenant
 
@@ -97,21 +98,46 @@ def join_address(host: str, port: int) -> str:
 
 
 def decide(
-    tenant: Tenant | None, target: str | None, *, password_is_right: bool, now: datetime
+    tenant: Tenant | None,
+    target: str | None,
+    *,
+    password_is_right: bool,
+    now: datetime,
+    pool_id: UUID | None = None,
 ) -> Refusal | Target:
-    """What to do with a CONNECT to `target` from somebody who says to be `tenant`."""
+    """What to do with a CONNECT to `target` from somebody who says to be `tenant`.
+
+    `pool_id`: the pool that this gateway is in.
+    """
     if tenant is None or not tenant.password_hash or not password_is_right:
         return NOT_AUTHENTICATED
-    if not tenant.enabled:
-        return Refusal(403, "The tenant is disabled.")
-    if tenant.expires_at is not None and tenant.expires_at <= now:
-        return Refusal(403, "The tenant's lease has expired.")
+    barred = _barred(tenant, pool_id, now)
+    if barred is not None:
+        return barred
     if target is None:
         return Refusal(403, "CONNECT must name a target as host:port.")
     for each in tenant.targets:
         if parse_authority(each.endpoint) == target:
             return each
     return Refusal(403, f"The tenant has no right to {target}.")
+
+
+def _barred(tenant: Tenant, pool_id: UUID | None, now: datetime) -> Refusal | None:
+    """Why a tenant may not come in by this gateway, whatever its target; None when it may."""
+    if not tenant.enabled:
+        return Refusal(403, "The tenant is disabled.")
+    if tenant.expires_at is not None and tenant.expires_at <= now:
+        return Refusal(403, "The tenant's lease has expired.")
+    if not _may_use(tenant, pool_id):
+        return Refusal(403, "This gateway is set apart for others; use another one.")
+    return None
+
+
+def _may_use(tenant: Tenant, pool_id: UUID | None) -> bool:
+    """Whether the pool of a gateway, or that it has none, lets a tenant in."""
+    if pool_id is not None:
+        return pool_id in tenant.pool_ids
+    return not tenant.pool_ids or tenant.failover_to_others
 
 
 def _port(text: str) -> int | None:

@@ -24,6 +24,7 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.resolver import Resolver
+from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
 
 if sys.platform != "win32":
@@ -71,12 +72,12 @@ async def run_host(state_folder: Path) -> None:
 
 async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
     directory = Directory(layout.directory)
-    passwords, resolver = PasswordCheck(), Resolver()
-    authorizer = Authorizer(directory, passwords, resolver)
+    passwords, resolver, role = PasswordCheck(), Resolver(), Role()
+    authorizer = Authorizer(directory, passwords, resolver, role)
     server = await serve_authorizer(authorizer, layout.authorizer_socket)
     try:
         async with Admin(layout.admin_socket) as admin:
-            await _work_until(layout, admin, directory, stop)
+            await _work_until(layout, admin, directory, role, stop)
     finally:
         await server.stop(None)
         passwords.close()
@@ -84,12 +85,12 @@ async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
 
 
 async def _work_until(
-    layout: Layout, admin: Admin, directory: Directory, stop: asyncio.Event
+    layout: Layout, admin: Admin, directory: Directory, role: Role, stop: asyncio.Event
 ) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
     outbox = Outbox(lambda: directory.revision, lambda: gather_facts(layout))
-    reconciler = Reconciler(layout, envoy, admin, news, outbox.put)
+    reconciler = Reconciler(layout, envoy, admin, role=role, news=news, on_outcome=outbox.put)
     channel = Channel(lambda: load_membership(layout), directory, reconciler, outbox)
     loops = (reconciler.run(), channel.run(), keep_small(layout.access_log, admin))
     try:

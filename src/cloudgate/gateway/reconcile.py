@@ -19,6 +19,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listening import Listening
+from cloudgate.gateway.role import Role
 
 ATTEMPT_SECONDS = 8.0
 """Longest that an attempt may take before it counts as failed."""
@@ -49,6 +50,8 @@ class Reconciler:
         layout: Layout,
         envoy: Envoy,
         admin: Admin,
+        *,
+        role: Role,
         news: asyncio.Event,
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -61,6 +64,8 @@ class Reconciler:
         self._on_outcome = on_outcome
         self._news = news
         self._assignment = _read(layout)
+        self._role = role
+        role.take(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
 
@@ -73,6 +78,7 @@ class Reconciler:
         """Make `assignment` the wanted state, from now on and over restarts."""
         write_private(self._path, assignment.model_dump_json())
         self._assignment = assignment
+        self._role.take(assignment)
         self._given_up = None
         self._news.set()
 

@@ -52,6 +52,8 @@ def entry(tenant: CloudTenant) -> assignment.Tenant:
         enabled=tenant.enabled,
         expires_at=tenant.expires_at,
         targets=tuple(_targets(tenant)),
+        pool_ids=tuple(pool.id for pool in tenant.pools),
+        failover_to_others=tenant.failover_to_others,
     )
 
 

@@ -181,6 +181,7 @@ def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
         gateway_id=gateway.id,
         addresses=rules.listening_addresses(settings),
         port=rules.listening_port(settings),
+        pool_id=gateway.pool_id,
         accepting=settings.enabled,
         certificate_chain_pem=certificate_of(work, gateway),
     )

@@ -1,0 +1,19 @@
+"""For whom is this gateway? What the authorizer has to know of the assignment in force."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from cloudgate.assignment import Assignment
+
+
+@dataclass
+class Role:
+    """The part of an assignment that decides who may come in, kept up to date."""
+
+    pool_id: UUID | None = None
+    """The pool that the gateway is in; None for a gateway of everybody without a pool."""
+
+    def take(self, assignment: Assignment | None) -> None:
+        """Follow a new assignment."""
+        gateway = assignment.gateway if assignment else None
+        self.pool_id = gateway.pool_id if gateway else None
