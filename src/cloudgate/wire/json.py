@@ -176,6 +176,8 @@ def _scalar(value: Any, part: Part) -> str:
         return str(value).lower() if isinstance(value, bool) else value
     if wanted is int and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if wanted is int and isinstance(value, float) and value.is_integer():
+        return str(int(value))  # JSON knows no kinds of numbers: 1.0 is 1
     if wanted is int and part.quoted_number and isinstance(value, str):
         return value
     if wanted not in (bool, int) and isinstance(value, str):

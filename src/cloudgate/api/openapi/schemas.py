@@ -1,0 +1,153 @@
+"""Which JSON may a resource be? Read from the XML schema, with the places that JSON gives it.
+
+What a value may be, what must be there and how often is said in the XML schema alone. Where it
+stands in JSON follows from the description of the resource type, by the rules of `wire.json`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lxml import etree
+
+from cloudgate.api.openapi.values import Json, Values
+from cloudgate.wire.description import Described, Part, Shape, json_parts
+from cloudgate.wire.schema import XSD, schema_bytes
+
+
+@dataclass
+class _Contents:
+    """What a complex type may hold, by name."""
+
+    elements: dict[str, etree._Element] = field(default_factory=dict)
+    attributes: dict[str, etree._Element] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+
+
+def reference(resource_type: type[Described]) -> Json:
+    """Points to the schema of a resource type in a document."""
+    return {"$ref": f"#/components/schemas/{resource_type.__name__}"}
+
+
+def schemas(resource_types: list[type[Described]]) -> dict[str, Json]:
+    """The schemas of resource types and of all that is in them, by name."""
+    reading = _Reading(etree.fromstring(schema_bytes()))
+    for resource_type in resource_types:
+        reading.add_root(resource_type)
+    return dict(sorted(reading.found.items()))
+
+
+class _Reading:
+    """Goes through the XML schema, and collects what it finds."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self.found: dict[str, Json] = {}
+        self._values = Values(root)
+        self._elements = _by_name(root, "element")
+        self._types = _by_name(root, "complexType")
+        self._groups = _by_name(root, "attributeGroup")
+
+    def add_root(self, resource_type: type[Described]) -> None:
+        """Take in a type that stands for a whole body."""
+        self._add(resource_type, self._complex(self._elements[resource_type.root()]))
+
+    def _add(self, resource_type: type[Described], node: etree._Element) -> None:
+        name = resource_type.__name__
+        if name in self.found:
+            return
+        self.found[name] = {}
+        contents = self._contents(node)
+        properties = {part.name: self._part(part, contents) for part in json_parts(resource_type)}
+        schema: Json = {
+            "type": "object",
+            "description": str(resource_type.__doc__),
+            "properties": properties,
+            "additionalProperties": False,
+        }
+        required = [name for name in properties if name in contents.required]
+        if required:
+            schema["required"] = required
+        self.found[name] = schema
+
+    def _part(self, part: Part, contents: _Contents) -> Json:
+        if part.shape is Shape.ATTRIBUTE:
+            one = self._one(part, contents.attributes[part.name])
+        elif part.shape is Shape.ELEMENT:
+            one = self._one(part, contents.elements[part.name])
+        elif part.shape is Shape.REPEATED:
+            one = self._array(part, contents)
+        else:
+            one = self._list(part, self._contents(self._complex(contents.elements[part.name])))
+        needed = part.name in contents.required and part.shape is not Shape.REPEATED
+        return one if needed else _or_null(one)
+
+    def _one(self, part: Part, declared: etree._Element) -> Json:
+        if issubclass(part.value_type, Described):
+            self._add(part.value_type, self._complex(declared))
+            return reference(part.value_type)
+        return self._values.schema(
+            str(declared.get("type")), part.value_type, quoted_number=part.quoted_number
+        )
+
+    def _list(self, part: Part, contents: _Contents) -> Json:
+        array = self._array(part, contents)
+        if part.name == "Links":
+            return array
+        return {
+            "type": "object",
+            "properties": {part.array: _or_null(array)},
+            "additionalProperties": False,
+        }
+
+    def _array(self, part: Part, contents: _Contents) -> Json:
+        item = contents.elements[part.item]
+        array: Json = {"type": "array", "items": self._one(part, item)}
+        most = item.get("maxOccurs", "1")
+        return array if most == "unbounded" else array | {"maxItems": int(most)}
+
+    def _complex(self, element: etree._Element) -> etree._Element:
+        """The type of an element: a named one, or the one inside it."""
+        name = element.get("type")
+        inner = self._types.get(name) if name else element.find(f"{XSD}complexType")
+        if inner is None:
+            raise ValueError(f"{element.get('name')} has no complex type.")
+        return inner
+
+    def _contents(self, node: etree._Element) -> _Contents:
+        contents = _Contents()
+        self._collect(node, contents, needed=True)
+        return contents
+
+    def _collect(self, node: etree._Element, contents: _Contents, *, needed: bool) -> None:
+        for child in node.iterchildren(tag=etree.Element):
+            kind = etree.QName(child).localname
+            there = needed and child.get("minOccurs") != "0"
+            name = str(child.get("name"))
+            if kind == "element":
+                contents.elements[name] = child
+                if there:
+                    contents.required.add(name)
+            elif kind == "attribute":
+                contents.attributes[name] = child
+                if child.get("use") == "required":
+                    contents.required.add(name)
+            elif kind == "attributeGroup":
+                self._collect(self._groups[str(child.get("ref"))], contents, needed=needed)
+            elif kind == "extension":
+                self._collect(self._types[str(child.get("base"))], contents, needed=needed)
+                self._collect(child, contents, needed=needed)
+            else:
+                self._collect(child, contents, needed=there and kind != "choice")
+
+
+def _by_name(root: etree._Element, kind: str) -> dict[str, etree._Element]:
+    return {str(node.get("name")): node for node in root.iterfind(XSD + kind)}
+
+
+def _or_null(schema: Json) -> Json:
+    """The same or null, which stands for what is left out."""
+    if "$ref" in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
+    kinds: Any = schema["type"]
+    allowed = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
+    words = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return schema | {"type": allowed} | words
