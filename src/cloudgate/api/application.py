@@ -180,7 +180,7 @@ async def _read_body(request: Request) -> bytes:
 def _response(answer: Answer, form: Form) -> Response:
     headers = dict(answer.headers)
     if answer.document is not None:
-        return Response(answer.document, answer.status, headers, "application/xml")
+        return Response(answer.document, answer.status, headers, answer.media_type)
     if answer.resource is None:
         return Response(status_code=answer.status, headers=headers)
     write = xml.write if form is Form.XML else json.write

@@ -69,4 +69,6 @@ class Answer:
     resource: Described | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     document: bytes | None = None
-    """XML that is not a resource: the schema."""
+    """What is not a resource, such as the schema."""
+    media_type: str = "application/xml"
+    """Of the document."""

@@ -11,6 +11,65 @@ from cloudgate.wire.description import Described
 Handler = Callable[..., Answer]
 
 
+GUID = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a call that succeeds answers: for the description of the API, not for the handler."""
+
+    status: int = 200
+    kinds: tuple[type[Described], ...] = ()
+    """Types of which the answer is one; with none of them, it has no body."""
+    headers: tuple[str, ...] = ()
+    """Headers that always come along."""
+    document: str = ""
+    """Media type of an answer that is no resource."""
+    formats: bool = False
+    """Whether ``?format=`` chooses between the kinds."""
+
+
+DONE = Outcome(status=204)
+
+
+def shows(*kinds: type[Described]) -> Outcome:
+    """200 and a resource."""
+    return Outcome(kinds=kinds)
+
+
+def shows_either(reference: type[Described], entity: type[Described]) -> Outcome:
+    """200 and the reference form, or with ``?format=Entity`` the entity form."""
+    return Outcome(kinds=(reference, entity), formats=True)
+
+
+def adds(*kinds: type[Described]) -> Outcome:
+    """201, where the new resource is, and the resource, if any is named."""
+    return Outcome(status=201, kinds=kinds, headers=("Location",))
+
+
+def starts(task: type[Described]) -> Outcome:
+    """202 and the task."""
+    return Outcome(status=202, kinds=(task,))
+
+
+def fails(status: int, error: type[Described]) -> Outcome:
+    """Nothing but an error, for whoever may ask at all."""
+    return Outcome(status=status, kinds=(error,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """A query parameter of a call."""
+
+    name: str
+    description: str
+    values: tuple[str, ...] = ()
+    """All that are allowed, where they are listed."""
+    pattern: str = ""
+    """What is allowed, where no list can say it."""
+    required: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
     """One call of the API."""
@@ -25,6 +84,12 @@ class Route:
     action: str | None = None
     """Value of ``?action=`` that tells this call from others on its path."""
     needs_session: bool = True
+    answers: Outcome | None = None
+    """What success looks like; None leaves it open."""
+    query: tuple[Parameter, ...] = ()
+    """Parameters besides ``action`` and ``format``."""
+    identifier: str = GUID
+    """What the variable segments of the path look like."""
 
 
 @dataclass(frozen=True)

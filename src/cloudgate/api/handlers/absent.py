@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cloudgate.api.call import Answer, Call
-from cloudgate.api.routes import Route
+from cloudgate.api.routes import Route, fails, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources import absent
-from cloudgate.wire.resources.base import EntityReferences, Link, Resource
+from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resource
 
 
 @dataclass(frozen=True)
@@ -144,16 +144,21 @@ def _described(handler: Callable[[Call], Answer], text: str) -> Callable[[Call],
 
 def _routes(collection: Absent) -> tuple[Route, ...]:
     one = f"{collection.path}/{{item}}"
+    nothing = shows_either(EntityReferences, collection.entities)
+    refused, unknown = fails(501, Error), fails(404, Error)
     return (
-        Route(verb="GET", path=collection.path, handler=_list(collection)),
-        Route(verb="POST", path=collection.path, handler=_refuse(collection)),
-        Route(verb="GET", path=one, handler=_show(collection)),
-        Route(verb="PUT", path=one, handler=_show(collection)),
-        Route(verb="DELETE", path=one, handler=_show(collection)),
+        Route(verb="GET", path=collection.path, handler=_list(collection), answers=nothing),
+        Route(verb="POST", path=collection.path, handler=_refuse(collection), answers=refused),
+        Route(verb="GET", path=one, handler=_show(collection), answers=unknown),
+        Route(verb="PUT", path=one, handler=_show(collection), answers=unknown),
+        Route(verb="DELETE", path=one, handler=_show(collection), answers=unknown),
     )
 
 
 ROUTES = [
     *(route for collection in COLLECTIONS for route in _routes(collection)),
-    *(Route(verb="GET", path=path, handler=_serve(path, kind)) for path, kind in SERVICES),
+    *(
+        Route(verb="GET", path=path, handler=_serve(path, kind), answers=shows(kind))
+        for path, kind in SERVICES
+    ),
 ]

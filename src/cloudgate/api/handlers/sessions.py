@@ -22,7 +22,7 @@ from cloudgate.wire.resources.sessions import (
 
 HEADER = "X-RestSvcSessionId"
 VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
-_ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
+ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
 _REFERENCES = (
     ("/backupServers", "BackupServer"),
     ("/managedServers", "ManagedServer"),
@@ -109,9 +109,9 @@ def get_schema(_call: Call) -> Answer:
 def post_session(call: Call) -> Answer:
     """Log on with ``Authorization: Basic``."""
     version = call.query.get("v", "latest").lower() or "latest"
-    if version not in _ACCEPTED:
+    if version not in ACCEPTED:
         raise InvalidRequestError(
-            f"v: found {version[:100]!r}, expected one of {', '.join(_ACCEPTED)}."
+            f"v: found {version[:100]!r}, expected one of {', '.join(ACCEPTED)}."
         )
     name, password = _credentials(call.authorization)
     account = accounts.authenticate(call.manager, name, password)

@@ -41,6 +41,7 @@ class _Reading:
 
     def __init__(self, root: etree._Element) -> None:
         self.found: dict[str, Json] = {}
+        self._models: dict[str, type[Described]] = {}
         self._values = Values(root)
         self._elements = _by_name(root, "element")
         self._types = _by_name(root, "complexType")
@@ -52,6 +53,8 @@ class _Reading:
 
     def _add(self, resource_type: type[Described], node: etree._Element) -> None:
         name = resource_type.__name__
+        if self._models.setdefault(name, resource_type) is not resource_type:
+            raise ValueError(f"Two resource types are called {name}; rename one of them.")
         if name in self.found:
             return
         self.found[name] = {}
