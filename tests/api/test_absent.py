@@ -31,12 +31,23 @@ def client(running: RunningManager) -> httpx2.Client:
     return running.logged_on()
 
 
+@pytest.fixture(scope="module")
+def owners(client: httpx2.Client) -> dict[str, str]:
+    """One of each that a collection may belong to, by the beginning of its path."""
+    site = client.get("/backupServers").json()["Refs"][0]["UID"]
+    vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "vault:1"}).json()
+    client.post("/cloud/tenants", json={"Name": "acme", "Password": "secret"}).raise_for_status()
+    tenant = client.get("/cloud/tenants").json()["Refs"][0]["UID"]
+    return {"/backupServers": site, "/repositories": vault["UID"], "/cloud": tenant}
+
+
 def test_every_collection_is_there_empty_and_refuses_what_is_created(
-    running: RunningManager, client: httpx2.Client
+    running: RunningManager, client: httpx2.Client, owners: dict[str, str]
 ) -> None:
     by_xml = running.logged_on(accept="application/xml")
     for collection in COLLECTIONS:
-        path = collection.path.replace("{id}", str(uuid4()))
+        found = [uid for start, uid in owners.items() if collection.path.startswith(start)]
+        path = collection.path.replace("{id}", "".join(found))
         root = collection.entities.root()
         assert client.get(f"{path}?format=Entity").json() == {root: []}, path
         if not path.endswith("/computeResources"):
@@ -49,6 +60,14 @@ def test_every_collection_is_there_empty_and_refuses_what_is_created(
         for verb in ("GET", "PUT", "DELETE"):
             assert client.request(verb, f"{path}/{uuid4()}").status_code == 404, path
             assert client.request(verb, f"{path}/7").status_code == 400, path
+
+
+def test_what_a_collection_belongs_to_has_to_be_there(client: httpx2.Client) -> None:
+    for collection in COLLECTIONS:
+        if "{id}" in collection.path:
+            unknown = client.get(collection.path.replace("{id}", str(uuid4())))
+            malformed = client.get(collection.path.replace("{id}", "7"))
+            assert (unknown.status_code, malformed.status_code) == (404, 400)
 
 
 def test_the_parts_that_have_nothing_in_them_say_so(client: httpx2.Client) -> None:

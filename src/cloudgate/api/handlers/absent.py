@@ -6,10 +6,15 @@ in them is refused with 501, which says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.routes import Route, fails, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
+from cloudgate.manager.repositories.operations import get_repository
+from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.manager.work import Work
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources import absent
 from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resource
@@ -94,6 +99,11 @@ COLLECTIONS = (
     Absent("/repositories/{id}/backups", "Backup", absent.Backups, "backups"),
     Absent("/repositories/{id}/replicas", "Replica", absent.Replicas, "replicas"),
 )
+_OWNERS: tuple[tuple[str, Callable[[Work, UUID], object], str], ...] = (
+    ("/backupServers/{id}/", get_backup_server, "BackupServer"),
+    ("/repositories/{id}/", get_repository, "Repository"),
+    ("/cloud/tenants/{id}/", get_tenant, "CloudTenant"),
+)
 SERVICES: tuple[tuple[str, type[Resource]], ...] = (
     ("/vCloud", absent.VCloudService),
     ("/agents", absent.AgentsService),
@@ -106,10 +116,24 @@ def _list(collection: Absent) -> Callable[[Call], Answer]:
     only_entities = collection.path.endswith("/computeResources")
 
     def get_nothing(call: Call) -> Answer:
+        _find_owner(call, collection.path)
         whole = call.wants_entity or only_entities
         return Answer(resource=collection.entities() if whole else EntityReferences())
 
     return _described(get_nothing, f"All {collection.what}: there are none here.")
+
+
+def _find_owner(call: Call, path: str) -> None:
+    """Whatever a collection belongs to has to be there, though the collection is empty.
+
+    Raises:
+        NotFoundError: it is not.
+    """
+    for owners, find, kind in _OWNERS:
+        if path.startswith(owners):
+            identifier = call.identifier(kind)
+            with call.reading() as work:
+                find(work, identifier)
 
 
 def _show(collection: Absent) -> Callable[[Call], Answer]:

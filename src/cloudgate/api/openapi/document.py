@@ -247,7 +247,7 @@ def _error_statuses(variants: list[Route]) -> list[str]:
         if "{" in route.path or route.bodies:
             found.add("404")
         if route.bodies:
-            found.add("415")
+            found |= {"415", "501"}
     return sorted(found)
 
 
