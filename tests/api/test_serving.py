@@ -1,6 +1,7 @@
 """Ports, proxies in front, and the audit log: what an operator sets when starting the manager."""
 
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -114,3 +115,13 @@ def read_lines(file: Path, count: int) -> list[dict[str, Any]]:
             return [json.loads(line) for line in lines]
         assert time.monotonic() < deadline, lines
         threading.Event().wait(0.02)
+
+
+def test_no_packet_of_an_answer_waits_for_the_client_to_confirm_the_one_before() -> None:
+    with (
+        open_listener("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
