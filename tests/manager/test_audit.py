@@ -14,6 +14,7 @@ from cloudgate.manager.audit.events import EVENTS, Change, differences, event_of
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import BATCH, SyslogOutlet, deliver, open_outlet
 from cloudgate.manager.authority import open_authority
+from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.work import Manager
 
@@ -23,7 +24,7 @@ IDENTIFIER = UUID("917be225-6744-4777-8096-cbabaec55006")
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
     database = Database(sqlite_url(tmp_path / "cloudgate.db"))
-    yield Manager(database, open_authority(tmp_path))
+    yield Manager(database, open_authority(tmp_path), open_sealing(tmp_path))
     database.close()
 
 

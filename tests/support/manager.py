@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.authority import open_authority, server_certificate
+from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
@@ -90,7 +91,7 @@ def running_manager(
     authority = open_authority(folder)
     database = Database(sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
-    manager = Manager(database, authority, clock=clock)
+    manager = Manager(database, authority, open_sealing(folder), clock=clock)
     ensure_administrator(manager, PASSWORD)
     if site is not None:
         with manager.changing() as work:

@@ -9,15 +9,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cloudgate.api.access import may_call
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
-from cloudgate.api.handlers.sessions import HEADER, session_id_of
+from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.negotiation import Form, answer_form, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.routes import Route, Router, choose
 from cloudgate.api.table import ROUTES
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
+from cloudgate.errors import (
+    AccessDeniedError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.work import Manager
@@ -89,7 +95,8 @@ class Application:
             raise NoSuchVerbError(
                 f"Method is not Allowed: {verb[:20]}; allowed here: {allowed}.", allowed
             )
-        query = {name.lower(): value for name, value in request.query_params.items()}
+        given = _parameters(request)
+        query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
         logon = await self._logon(request) if route.needs_session else None
         came = self._origin(request)
@@ -99,12 +106,26 @@ class Application:
             address=came.address,
             path=found.variables,
             query=query,
+            parameters=given,
             authorization=request.headers.get("authorization", ""),
             logon=logon,
         )
+        if logon is not None:
+            await self._check_access(call, route)
         body = await _read_body(request)
         content_type = request.headers.get("content-type")
         return await run_in_threadpool(_handle, route, call, body, content_type)
+
+    async def _check_access(self, call: Call, route: Route) -> None:
+        """See whether who is asking may do this; it is noted when not.
+
+        Raises:
+            AccessDeniedError: they may not.
+        """
+        for_tenant = call.session.tenant_id is not None
+        if not may_call(route.verb, route.path, call.roles, for_tenant=for_tenant):
+            await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
+            raise AccessDeniedError("Access denied")
 
     def _origin(self, request: Request) -> Origin:
         """By which address the client came, and from where."""
@@ -155,6 +176,12 @@ def _fits(body: bytes, form: Form, kind: type[Described]) -> bool:
     if form is Form.XML:
         return xml.root_name(body) == kind.root()
     return json.property_names(body) <= {part.name for part in parts(kind)}
+
+
+def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
+    """The query parameters. Some clients copy ``&amp;`` from XML, and name them ``amp;page``."""
+    found = request.query_params.multi_items()
+    return tuple((name.removeprefix("amp;"), value) for name, value in found)
 
 
 async def _read_body(request: Request) -> bytes:

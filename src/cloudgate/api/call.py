@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from cloudgate.manager.identifiers import parse
+from cloudgate.manager.sessions.administration import roles_of
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.work import Manager, Work
 from cloudgate.wire.description import Described
@@ -22,6 +24,8 @@ class Call:
     """The variable segments of the path."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Query parameters; names in lower case."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Query parameters in their order, as they were given."""
     authorization: str = ""
     address: str = ""
     """The client's IP address."""
@@ -33,6 +37,11 @@ class Call:
         if self.logon is None:
             raise LookupError("This route was declared to need no session.")
         return self.logon
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles of who is asking; none without a session."""
+        return roles_of(self.logon.account) if self.logon else frozenset()
 
     @property
     def wants_entity(self) -> bool:

@@ -3,11 +3,14 @@
 from cloudgate.api.handlers import (
     absent,
     backup_servers,
+    credentials,
     gateway_pools,
     gateways,
     managed_servers,
+    queries,
     reports,
     repositories,
+    security,
     sessions,
     subtenants,
     tasks,
@@ -20,11 +23,21 @@ from cloudgate.api.routes import (
     Parameter,
     Route,
     adds,
+    fails,
     shows,
     shows_either,
     starts,
 )
-from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.audit import AuditEvents
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error
+from cloudgate.wire.resources.credentials import (
+    CredentialsInfo,
+    CredentialsInfoList,
+    CredentialsInfoSpec,
+    PasswordKeyInfo,
+    PasswordKeyInfoList,
+    PasswordKeyInfoSpec,
+)
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
 from cloudgate.wire.resources.infrastructure import (
     BackupServer,
@@ -42,6 +55,7 @@ from cloudgate.wire.resources.pools import (
     CloudGatewayPools,
     CreateCloudGatewayPoolSpec,
 )
+from cloudgate.wire.resources.queries import HierarchyItems, LookupSvc, QueryResult, QuerySvc
 from cloudgate.wire.resources.reports import (
     JobStatisticsReportFrame,
     OverviewReportFrame,
@@ -49,6 +63,19 @@ from cloudgate.wire.resources.reports import (
     RepositoryReportFrame,
     SummaryReport,
     VmsOverviewReportFrame,
+)
+from cloudgate.wire.resources.security import (
+    EnterpriseAccount,
+    EnterpriseAccountCreateSpec,
+    EnterpriseAccountHierarchyScopes,
+    EnterpriseAccountInRole,
+    EnterpriseAccountInRoleCreateSpec,
+    EnterpriseAccountInRoles,
+    EnterpriseAccountPasswordSpec,
+    EnterpriseAccounts,
+    EnterpriseRole,
+    EnterpriseRoles,
+    EnterpriseSecuritySettings,
 )
 from cloudgate.wire.resources.sessions import (
     CloudConnectService,
@@ -80,6 +107,20 @@ LOGGED_ON = Outcome(
 )
 VERSION = Parameter(
     name="v", description="Version of the API; all are the same here.", values=sessions.ACCEPTED
+)
+
+PAGED = (
+    Parameter(name="filter", description="As the query service's."),
+    Parameter(name="sortAsc", description="A parameter to sort by."),
+    Parameter(name="sortDesc", description="A parameter to sort by, the largest first."),
+    Parameter(name="pageSize", description="How many on a page.", pattern="^[1-9][0-9]{0,3}$"),
+    Parameter(name="page", description="Counted from 1.", pattern="^[1-9][0-9]{0,8}$"),
+)
+QUERIED = Parameter(
+    name="type",
+    description="What to look for.",
+    values=tuple(each.name for each in queries.TYPES),
+    required=True,
 )
 
 ROUTES = [
@@ -449,6 +490,211 @@ ROUTES = [
         path="/reports/summary/repository",
         handler=reports.get_repositories,
         answers=shows(RepositoryReportFrame),
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials",
+        handler=credentials.get_all_credentials,
+        answers=shows(CredentialsInfoList),
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/credentials",
+        handler=credentials.post_credentials,
+        answers=adds(),
+        bodies=(CredentialsInfoSpec,),
+        action="create",
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.get_credentials,
+        answers=shows(CredentialsInfo),
+    ),
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.put_credentials,
+        answers=DONE,
+        bodies=(CredentialsInfo,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.delete_credentials,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords",
+        handler=credentials.get_passwords,
+        answers=shows(PasswordKeyInfoList),
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/passwords",
+        handler=credentials.post_password,
+        answers=adds(),
+        bodies=(PasswordKeyInfoSpec,),
+        action="create",
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.get_password,
+        answers=shows(PasswordKeyInfo),
+    ),
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.put_password,
+        answers=DONE,
+        bodies=(PasswordKeyInfoSpec,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.delete_password,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/security",
+        handler=security.get_settings,
+        answers=shows(EnterpriseSecuritySettings),
+    ),
+    Route(
+        verb="PUT",
+        path="/security/password",
+        handler=security.put_own_password,
+        answers=DONE,
+        bodies=(EnterpriseAccountPasswordSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/security/accounts",
+        handler=security.get_accounts,
+        answers=shows_either(EntityReferences, EnterpriseAccounts),
+    ),
+    Route(
+        verb="POST",
+        path="/security/accounts",
+        handler=security.post_account,
+        answers=adds(),
+        bodies=(EnterpriseAccountCreateSpec,),
+    ),
+    Route(
+        verb="POST",
+        path="/security/accounts",
+        handler=security.post_rebuild_scope,
+        answers=adds(Task),
+        action="rebuildscope",
+    ),
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}",
+        handler=security.get_account,
+        answers=shows_either(EntityRef, EnterpriseAccount),
+    ),
+    Route(
+        verb="PUT",
+        path="/security/accounts/{id}",
+        handler=security.put_account_password,
+        answers=DONE,
+        bodies=(EnterpriseAccountPasswordSpec,),
+    ),
+    Route(
+        verb="POST",
+        path="/security/accounts/{id}",
+        handler=security.post_toggle,
+        answers=DONE,
+    ),
+    Route(
+        verb="DELETE",
+        path="/security/accounts/{id}",
+        handler=security.delete_account,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}/roles",
+        handler=security.get_roles_of_account,
+        answers=shows(EnterpriseAccountInRoles),
+    ),
+    Route(
+        verb="POST",
+        path="/security/accounts/{id}/roles",
+        handler=security.post_role_of_account,
+        answers=adds(),
+        bodies=(EnterpriseAccountInRoleCreateSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}/roles/{role}",
+        handler=security.get_role_of_account,
+        answers=shows(EnterpriseAccountInRole),
+    ),
+    Route(
+        verb="DELETE",
+        path="/security/accounts/{id}/roles/{role}",
+        handler=security.delete_role_of_account,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}/scopes",
+        handler=security.get_scopes_of_account,
+        answers=shows(EnterpriseAccountHierarchyScopes),
+    ),
+    Route(
+        verb="POST",
+        path="/security/accounts/{id}/scopes",
+        handler=security.refuse_scope,
+        answers=fails(501, Error),
+    ),
+    Route(
+        verb="GET",
+        path="/security/roles",
+        handler=security.get_roles,
+        answers=shows_either(EntityReferences, EnterpriseRoles),
+    ),
+    Route(
+        verb="GET",
+        path="/security/roles/{id}",
+        handler=security.get_role,
+        answers=shows_either(EntityRef, EnterpriseRole),
+    ),
+    Route(
+        verb="GET",
+        path="/querySvc",
+        handler=queries.get_query_service,
+        answers=shows(QuerySvc),
+    ),
+    Route(
+        verb="GET",
+        path="/query",
+        handler=queries.get_query,
+        answers=shows(QueryResult),
+        query=(QUERIED, *PAGED),
+    ),
+    Route(
+        verb="GET",
+        path="/lookupSvc",
+        handler=queries.get_lookup_service,
+        answers=shows(LookupSvc),
+    ),
+    Route(
+        verb="GET",
+        path="/lookup",
+        handler=queries.get_lookup,
+        answers=shows(HierarchyItems),
+    ),
+    Route(
+        verb="GET",
+        path="/audit",
+        handler=queries.get_audit_events,
+        answers=shows(AuditEvents),
+        query=PAGED,
     ),
     *absent.ROUTES,
 ]

@@ -29,6 +29,7 @@ from cloudgate.manager.authority import (
 )
 from cloudgate.manager.hosts.operations import expect_server, new_token
 from cloudgate.manager.passwords import generate_password
+from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
@@ -120,7 +121,7 @@ def _opened(options: Options) -> Iterator[Manager]:
     authority = open_authority(options.data / "tls")
     database = Database(sqlite_url(options.data / "cloudgate.db"))
     try:
-        yield Manager(database, authority)
+        yield Manager(database, authority, open_sealing(options.data))
     finally:
         database.close()
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cloudgate.manager.authority import Authority
 from cloudgate.manager.bell import Bell
+from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
 
@@ -28,6 +29,7 @@ class Work:
     session: Session
     now: datetime
     authority: Authority
+    sealing: Sealing
     author: str = ""
     """Who asked for it, as descriptions name them."""
     address: str = ""
@@ -65,6 +67,7 @@ class Manager:
 
     database: Database
     authority: Authority
+    sealing: Sealing
     bell: Bell = field(default_factory=Bell)
     clock: Callable[[], datetime] = utc_now
 
@@ -72,7 +75,12 @@ class Manager:
     def reading(self) -> Iterator[Work]:
         """See one state of everything; nothing may be changed."""
         with self.database.reading() as session:
-            yield Work(session=session, now=self.clock(), authority=self.authority)
+            yield Work(
+                session=session,
+                now=self.clock(),
+                authority=self.authority,
+                sealing=self.sealing,
+            )
 
     @contextmanager
     def changing(self, author: str = "", address: str = "") -> Iterator[Work]:
@@ -82,6 +90,7 @@ class Manager:
                 session=session,
                 now=self.clock(),
                 authority=self.authority,
+                sealing=self.sealing,
                 author=author,
                 address=address,
             )

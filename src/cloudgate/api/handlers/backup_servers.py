@@ -18,18 +18,22 @@ from cloudgate.wire.resources.infrastructure import (
 TYPE = operations.TYPE
 
 
-def _reference(root: str, server: tables.BackupServer) -> EntityRef:
+def server_reference(root: str, server: tables.BackupServer) -> EntityRef:
+    """The short form of a backup server."""
     place = links.backup_server_place(root, server)
     return place.reference(
         links.down(f"{place.href}/jobs", "JobReferenceList"),
         links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
         links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
+        links.down(f"{place.href}/credentials", "CredentialsList"),
+        links.down(f"{place.href}/passwords", "PasswordKeyList"),
         place.to_entity(),
         links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
     )
 
 
-def _entity(root: str, server: tables.BackupServer) -> BackupServer:
+def server_entity(root: str, server: tables.BackupServer) -> BackupServer:
+    """A backup server."""
     place = links.backup_server_place(root, server)
     return BackupServer(
         href=place.entity_href,
@@ -42,6 +46,10 @@ def _entity(root: str, server: tables.BackupServer) -> BackupServer:
             links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
             links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
             links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
+            links.down(f"{place.href}/credentials", "CredentialsList"),
+            links.create(f"{place.href}/credentials?action=create"),
+            links.down(f"{place.href}/passwords", "PasswordKeyList"),
+            links.create(f"{place.href}/passwords?action=create"),
             Link(rel="Start", href=f"{place.href}?action=collect"),
         ),
         name=place.name,
@@ -71,9 +79,9 @@ def get_backup_servers(call: Call) -> Answer:
     with call.reading() as work:
         found = operations.list_backup_servers(work)
     if call.wants_entity:
-        entities = tuple(_entity(call.root, server) for server in found)
+        entities = tuple(server_entity(call.root, server) for server in found)
         return Answer(resource=BackupServers(backup_servers=entities))
-    references = tuple(_reference(call.root, server) for server in found)
+    references = tuple(server_reference(call.root, server) for server in found)
     return Answer(resource=EntityReferences(refs=references))
 
 
@@ -81,7 +89,7 @@ def get_backup_server(call: Call) -> Answer:
     """One backup server."""
     with call.reading() as work:
         server = operations.get_backup_server(work, call.identifier(TYPE))
-    form = _entity if call.wants_entity else _reference
+    form = server_entity if call.wants_entity else server_reference
     return Answer(resource=form(call.root, server))
 
 

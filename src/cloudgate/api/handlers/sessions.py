@@ -8,8 +8,11 @@ from uuid import UUID
 from cloudgate.api import links
 from cloudgate.api.call import Answer, Call
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.sessions import accounts, operations
 from cloudgate.manager.storage import tables
+from cloudgate.manager.work import Manager
 from cloudgate.wire import schema
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (
@@ -168,6 +171,13 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
         user_name=session.account.name,
         session_id=str(session.id),
     )
+
+
+def note_denied(manager: Manager, call: Call, verb: str, path: str) -> None:
+    """Put into the audit log that somebody was not let through."""
+    with manager.changing(call.session.account.name, call.address) as work:
+        change = Change(operation="DenyAccess", object_type="Route", object_name=f"{verb} {path}")
+        record(work, change, success=False, message="Access denied")
 
 
 def _ways_on(root: str) -> Iterator[Link]:

@@ -1,0 +1,284 @@
+"""What does the query service answer, and the lookup service, and the audit log?"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from cloudgate.api.access import RESTORERS_MAY_ASK_FOR
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers import (
+    backup_servers,
+    credentials,
+    gateway_pools,
+    gateways,
+    managed_servers,
+    repositories,
+    subtenants,
+    tasks,
+    tenants,
+)
+from cloudgate.errors import AccessDeniedError, InvalidRequestError
+from cloudgate.manager.queries import pages, sources
+from cloudgate.manager.queries.filter import parse
+from cloudgate.manager.queries.pages import Page, Query, read_page
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage import tables
+from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
+from cloudgate.wire.resources.base import EntityRef, Link
+from cloudgate.wire.resources.queries import (
+    Entities,
+    HierarchyItems,
+    LookupSvc,
+    PagingInfo,
+    QueryResult,
+    QuerySvc,
+    Resources,
+)
+
+Reference = Callable[[str, Any], EntityRef]
+Whole = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class QueryType:
+    """A type that can be asked for."""
+
+    name: str
+    field: str
+    """Of `Entities`, or of `Resources` for a type that has no reference form."""
+    whole: Whole | None = None
+    """Makes the entity of a row; None for a type of which there is nothing here."""
+    reference: Reference | None = None
+    sort: str = "name"
+    """What the links of /querySvc sort by."""
+
+
+TYPES = (
+    QueryType("VmRestorePoint", "vm_restore_points"),
+    QueryType("VAppRestorePoint", "vapp_restore_points"),
+    QueryType("VmReplicaPoint", "vm_replica_points"),
+    QueryType("Task", "tasks", tasks.task_resource, sort="TaskUid"),
+    QueryType("Job", "jobs"),
+    QueryType("RestorePoint", "restore_points"),
+    QueryType("BackupTaskSession", "backup_task_sessions"),
+    QueryType("ReplicaTaskSession", "replica_task_sessions"),
+    QueryType("RestoreSession", "restore_sessions"),
+    QueryType(
+        "Repository",
+        "repositories",
+        repositories.repository_entity,
+        repositories.repository_reference,
+    ),
+    QueryType("Backup", "backups"),
+    QueryType("Replica", "replicas"),
+    QueryType("HierarchyRoot", "hierarchy_roots"),
+    QueryType("BackupJobSession", "backup_job_sessions"),
+    QueryType("ReplicaJobSession", "replica_job_sessions"),
+    QueryType(
+        "BackupServer",
+        "backup_servers",
+        backup_servers.server_entity,
+        backup_servers.server_reference,
+    ),
+    QueryType(
+        "ManagedServer",
+        "managed_servers",
+        managed_servers.server_entity,
+        managed_servers.server_reference,
+    ),
+    QueryType("FailoverPlan", "failover_plans"),
+    QueryType("WanAccelerator", "wan_accelerators"),
+    QueryType(
+        "CloudGateway", "cloud_gateways", gateways.gateway_entity, gateways.gateway_reference
+    ),
+    QueryType("CloudTenant", "cloud_tenants", tenants.tenant_entity, tenants.tenant_reference),
+    QueryType(
+        "Passwords",
+        "password_key_info_list",
+        credentials.password_resource,
+        sort="BackupServerUid",
+    ),
+    QueryType(
+        "Credentials",
+        "credentials_list",
+        credentials.credentials_resource,
+        sort="BackupServerUid",
+    ),
+    QueryType("CloudReplica", "cloud_replicas"),
+    QueryType("BackupFile", "backup_files"),
+    QueryType("VCloudOrganizationConfig", "vcloud_organization_configs"),
+    QueryType("CloudSubtenant", "cloud_subtenants", subtenants.subtenant_resource, sort="Name"),
+    QueryType("CloudHardwarePlan", "cloud_hardware_plans", sort="Name"),
+    QueryType("CloudPublicIpAddress", "cloud_public_ip_addresses", sort="Name"),
+    QueryType("AgentBackupJob", "agent_backup_jobs"),
+    QueryType("AgentRestorePoint", "agent_restore_points"),
+    QueryType("AgentProtectionGroup", "agent_protection_groups"),
+    QueryType("DiscoveredComputer", "discovered_computers"),
+    QueryType("CloudFailoverPlan", "cloud_failover_plans"),
+    QueryType(
+        "CloudGatewayPool",
+        "cloud_gateway_pools",
+        gateway_pools.pool_entity,
+        gateway_pools.pool_reference,
+    ),
+    QueryType("VSphereSelfServiceConfig", "vsphere_self_service_configs"),
+    QueryType("ExternalRepository", "external_repositories"),
+    QueryType("NasJob", "nas_jobs"),
+    QueryType("FileServer", "file_servers"),
+    QueryType("VAppReplicaPoint", "vapp_replica_points"),
+    QueryType("CdpPolicy", "cdp_policies"),
+    QueryType("CdpReplica", "cdp_replicas"),
+    QueryType("CdpReplicaSession", "cdp_replica_sessions"),
+    QueryType("CdpReplicaTaskSession", "cdp_replica_task_sessions"),
+    QueryType("CloudFailoverSession", "cloud_failover_sessions"),
+    QueryType("CloudVmReplicaPoint", "cloud_vm_replica_points"),
+    QueryType("NasObject", "nas_objects"),
+    QueryType("ObjectInJob", "object_in_jobs"),
+    QueryType("VlanConfiguration", "vlan_configurations"),
+)
+"""In the order in which /querySvc publishes them; the last nine are documented elsewhere only."""
+_UNLISTED = 9
+_BY_NAME: Mapping[str, QueryType] = {each.name.lower(): each for each in TYPES}
+
+
+def get_query_service(call: Call) -> Answer:
+    """What can be asked for."""
+    found = tuple(
+        Link(
+            rel="Down",
+            href=f"{call.root}/query?type={each.name}&format=Entities&sortAsc={each.sort}"
+            "&pageSize=15&page=1",
+        )
+        for each in TYPES[:-_UNLISTED]
+    )
+    href = f"{call.root}/querySvc"
+    return Answer(resource=QuerySvc(href=href, type="QueryService", links=(_up(call), *found)))
+
+
+def get_lookup_service(call: Call) -> Answer:
+    """Where virtual machines can be looked up: there are no hosts of any here."""
+    href = f"{call.root}/lookupSvc"
+    return Answer(resource=LookupSvc(href=href, type="LookupService", links=(_up(call),)))
+
+
+def get_lookup(_call: Call) -> Answer:
+    """What a lookup finds: nothing, there is no virtual infrastructure here."""
+    return Answer(resource=HierarchyItems())
+
+
+def _up(call: Call) -> Link:
+    return Link(rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession")
+
+
+def get_query(call: Call) -> Answer:
+    """A page of what is there of one type, filtered and sorted."""
+    asked = _type(call)
+    query = _query(call)
+    source = sources.SOURCES.get(asked.name)
+    if asked.whole is None or source is None:
+        page: Page[Any] = Page((), query.page, query.page_size, 1)
+    else:
+        with call.reading() as work:
+            page = read_page(work, source, query)
+    paging = _paging(call, "/query", page)
+    return Answer(resource=_result(call, asked, page, paging))
+
+
+def _type(call: Call) -> QueryType:
+    name = call.query.get("type", "").strip()
+    if not name:
+        raise InvalidRequestError("type is missing; GET /api/querySvc shows which types there are.")
+    asked = _BY_NAME.get(name.lower())
+    if asked is None:
+        raise InvalidRequestError(
+            f"type: found {name[:100]!r}; GET /api/querySvc shows which types there are."
+        )
+    shown_all = {Role.PORTAL_ADMINISTRATOR, Role.PORTAL_USER}
+    if shown_all.isdisjoint(call.roles) and asked.name.lower() not in RESTORERS_MAY_ASK_FOR:
+        raise AccessDeniedError("Access denied")
+    return asked
+
+
+def _query(call: Call) -> Query:
+    ascending, descending = call.query.get("sortasc"), call.query.get("sortdesc")
+    if ascending and descending:
+        raise InvalidRequestError("sortAsc and sortDesc: give one of the two.")
+    return Query(
+        condition=parse(call.query.get("filter", "")),
+        sort_by=ascending or descending or None,
+        descending=bool(descending),
+        page=pages.number(call.query.get("page"), "page", 1, pages.LAST_PAGE),
+        page_size=pages.number(
+            call.query.get("pagesize"), "pageSize", pages.DEFAULT_PAGE_SIZE, pages.LARGEST_PAGE
+        ),
+    )
+
+
+def _result(call: Call, asked: QueryType, page: Page[Any], paging: PagingInfo) -> QueryResult:
+    root = call.root
+    if asked.field in Resources.__dataclass_fields__ and asked.whole:
+        found = tuple(asked.whole(root, row) for row in page.rows)
+        return QueryResult(resources=Resources(**{asked.field: found}), paging_info=paging)
+    if call.wants_entity:
+        found = tuple(asked.whole(root, row) for row in page.rows) if asked.whole else ()
+        return QueryResult(entities=Entities(**{asked.field: found}), paging_info=paging)
+    refs = tuple(asked.reference(root, row) for row in page.rows) if asked.reference else ()
+    return QueryResult(refs=refs, paging_info=paging)
+
+
+def _paging(call: Call, path: str, page: Page[Any]) -> PagingInfo:
+    """The way to other pages: the first and the last always, those next to this one if any."""
+    kept = [
+        (name, value) for name, value in call.parameters if name.lower() not in ("page", "pagesize")
+    ]
+
+    def link(rel: str, number: int) -> Link:
+        parameters = [*kept, ("pageSize", str(page.size)), ("page", str(number))]
+        return Link(rel=rel, href=f"{call.root}{path}?{urlencode(parameters)}")
+
+    found = [link("First", 1)]
+    if page.number > 1:
+        found.append(link("Previous", min(page.number - 1, page.pages)))
+    if page.number < page.pages:
+        found.append(link("Next", page.number + 1))
+    found.append(link("Last", page.pages))
+    return PagingInfo(
+        page_num=page.number, page_size=page.size, pages_count=page.pages, links=tuple(found)
+    )
+
+
+def get_audit_events(call: Call) -> Answer:
+    """A page of the audit log, filtered and sorted as queries are."""
+    with call.reading() as work:
+        page = read_page(work, sources.AUDIT_EVENTS, _query(call))
+    events = tuple(_event(call.root, row) for row in page.rows)
+    paging = _paging(call, "/audit", page)
+    return Answer(resource=AuditEvents(audit_events=events, paging_info=paging))
+
+
+def _event(root: str, row: tables.AuditEvent) -> AuditEvent:
+    return AuditEvent(
+        href=f"{root}/audit?filter=Number=={row.number}",
+        type="AuditEvent",
+        number=row.number,
+        time=row.at,
+        account=row.account,
+        address=row.address,
+        code=row.code,
+        severity=row.severity,
+        operation=row.operation,
+        text=row.text,
+        object_type=row.object_type,
+        object_id=str(row.object_id) if row.object_id else "",
+        object_name=row.object_name,
+        before=_document(row.before),
+        after=_document(row.after),
+        success=row.success,
+        message=row.message,
+    )
+
+
+def _document(document: dict[str, Any] | None) -> str | None:
+    return None if document is None else json.dumps(document, ensure_ascii=False)

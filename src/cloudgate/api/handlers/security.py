@@ -1,0 +1,259 @@
+"""What does the API say of accounts and roles, and what may be done to them?"""
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers.tasks import task_resource
+from cloudgate.api.links import Place, create, down
+from cloudgate.errors import NotFoundError, NotOfferedError
+from cloudgate.manager.identifiers import parse, uid
+from cloudgate.manager.sessions import administration
+from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks.operations import finished_task
+from cloudgate.manager.work import Work
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.security import (
+    EnterpriseAccount,
+    EnterpriseAccountCreateSpec,
+    EnterpriseAccountHierarchyScopes,
+    EnterpriseAccountInRole,
+    EnterpriseAccountInRoleCreateSpec,
+    EnterpriseAccountInRoles,
+    EnterpriseAccountPasswordSpec,
+    EnterpriseAccounts,
+    EnterpriseRole,
+    EnterpriseRoles,
+    EnterpriseSecuritySettings,
+    FlrSettings,
+    SqlSettings,
+)
+
+_NO_SCOPES = (
+    "Cloudgate does not offer scopes: it knows no virtual infrastructure to choose machines from."
+)
+
+
+def get_settings(call: Call) -> Answer:
+    """The start of the part about accounts and roles."""
+    href = f"{call.root}/security"
+    found = (
+        down(f"{href}/accounts", "EnterpriseAccountReferenceList"),
+        down(f"{href}/roles", "EnterpriseRoleReferenceList"),
+        create(f"{href}/accounts"),
+        Link(rel="Start", href=f"{href}/accounts?action=rebuildScope"),
+    )
+    return Answer(resource=EnterpriseSecuritySettings(href=href, links=found))
+
+
+def _place(root: str, account: tables.Account) -> Place:
+    return Place(root, "/security/accounts", TYPE, account.id, account.name)
+
+
+def _reference(root: str, account: tables.Account) -> EntityRef:
+    place = _place(root, account)
+    alternate = Link(rel="Alternate", href=place.entity_href, type=place.type)
+    return place.reference(alternate)
+
+
+def _entity(root: str, account: tables.Account) -> EnterpriseAccount:
+    place = _place(root, account)
+    return EnterpriseAccount(
+        href=place.entity_href,
+        type=place.type,
+        links=(
+            place.to_reference(),
+            down(f"{place.href}/roles", "EnterpriseAccountInRoleList"),
+            create(f"{place.href}/roles", "EnterpriseAccountInRole"),
+            down(f"{place.href}/scopes", "EnterpriseAccountHierarchyScopeList"),
+            create(f"{place.href}/scopes"),
+            place.delete(),
+            Link(rel="ToggleRestoreScopesEnabled", href=place.href),
+        ),
+        name=place.name,
+        uid=place.uid,
+        account_type=account.kind,
+        allow_restore_all_vms=account.restores_all_vms,
+        flr_settings=FlrSettings(flr_inlace_only=False, flr_extention_restrictions=""),
+        sql_settings=SqlSettings(deny_in_place_restore=False),
+    )
+
+
+def get_accounts(call: Call) -> Answer:
+    """All accounts."""
+    with call.reading() as work:
+        found = administration.list_accounts(work)
+    if call.wants_entity:
+        entities = tuple(_entity(call.root, account) for account in found)
+        return Answer(resource=EnterpriseAccounts(enterprise_accounts=entities))
+    return Answer(
+        resource=EntityReferences(refs=tuple(_reference(call.root, account) for account in found))
+    )
+
+
+def get_account(call: Call) -> Answer:
+    """One account."""
+    with call.reading() as work:
+        account = _named(call, work)
+    form = _entity if call.wants_entity else _reference
+    return Answer(resource=form(call.root, account))
+
+
+def _named(call: Call, work: Work) -> tables.Account:
+    return administration.get_account(work, call.identifier(TYPE))
+
+
+def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
+    """Add an account."""
+    if any(item.hierarchy_obj_ref for item in spec.hierarchy_scope_objects or ()):
+        raise NotOfferedError(_NO_SCOPES)
+    new = NewAccount(
+        name=spec.account_name or "",
+        kind=spec.account_type or "User",
+        role_ids=[parse(each.enterprise_role_uid or "", ROLE) for each in spec.roles or ()],
+        restores_all_vms=bool(spec.allow_restore_all_vms),
+        password=spec.password,
+    )
+    with call.changing() as work:
+        account = administration.create_account(work, new)
+    return Answer(status=201, headers={"Location": _place(call.root, account).href})
+
+
+def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
+    """Give an account a new password; its logon sessions end."""
+    with call.changing() as work:
+        account = _named(call, work)
+        own = call.session.id if account.id == call.session.account_id else None
+        administration.set_password(work, account, spec.password or "", keep=own)
+    return Answer(status=204)
+
+
+def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
+    """Change the own password; all other sessions of the account end."""
+    with call.changing() as work:
+        administration.change_own_password(
+            work, call.session, spec.current_password or "", spec.password or ""
+        )
+    return Answer(status=204)
+
+
+def post_toggle(call: Call) -> Answer:
+    """Turn an account's right to restore all machines on or off."""
+    with call.changing() as work:
+        administration.toggle_restore_scope(work, _named(call, work))
+    return Answer(status=204)
+
+
+def delete_account(call: Call) -> Answer:
+    """Remove an account."""
+    with call.changing() as work:
+        administration.delete_account(work, _named(call, work))
+    return Answer(status=204)
+
+
+def post_rebuild_scope(call: Call) -> Answer:
+    """Rebuild the scopes of restore: done at once, there is nothing to rebuild."""
+    with call.changing() as work:
+        task = finished_task(work, "StartRebuildScope", "")
+        location = f"{call.root}/tasks/task-{task.number}"
+        return Answer(
+            status=201, resource=task_resource(call.root, task), headers={"Location": location}
+        )
+
+
+def get_roles_of_account(call: Call) -> Answer:
+    """The roles of an account."""
+    with call.reading() as work:
+        account = _named(call, work)
+    found = sorted(administration.roles_of(account), key=lambda role: role.value)
+    listed = tuple(_held_role(call.root, account, role) for role in found)
+    return Answer(resource=EnterpriseAccountInRoles(enterprise_account_in_roles=listed))
+
+
+def get_role_of_account(call: Call) -> Answer:
+    """One role of an account."""
+    role = _role(call, "role")
+    with call.reading() as work:
+        account = _named(call, work)
+    if role not in administration.roles_of(account):
+        raise NotFoundError(f"{account.name} does not have the role {role.value}.")
+    return Answer(resource=_held_role(call.root, account, role))
+
+
+def _held_role(root: str, account: tables.Account, role: Role) -> EnterpriseAccountInRole:
+    href = f"{_place(root, account).href}/roles/{role.id}"
+    return EnterpriseAccountInRole(
+        href=href,
+        type="EnterpriseAccountInRole",
+        links=(Link(rel="Delete", href=href),),
+        enterprise_role_uid=uid(ROLE, role.id),
+        enterprise_role_name=role.value,
+    )
+
+
+def post_role_of_account(call: Call, spec: EnterpriseAccountInRoleCreateSpec) -> Answer:
+    """Give an account one more role."""
+    role = administration.get_role(parse(spec.enterprise_role_uid or "", ROLE))
+    with call.changing() as work:
+        account = _named(call, work)
+        administration.add_role(work, account, role)
+    href = f"{_place(call.root, account).href}/roles/{role.id}"
+    return Answer(status=201, headers={"Location": href})
+
+
+def delete_role_of_account(call: Call) -> Answer:
+    """Take a role from an account."""
+    with call.changing() as work:
+        administration.remove_role(work, _named(call, work), _role(call, "role"))
+    return Answer(status=204)
+
+
+def _role(call: Call, variable: str) -> Role:
+    return administration.get_role(call.identifier(ROLE, variable))
+
+
+def get_scopes_of_account(call: Call) -> Answer:
+    """The scopes of an account: there are none here."""
+    with call.reading() as work:
+        _named(call, work)
+    return Answer(resource=EnterpriseAccountHierarchyScopes())
+
+
+def refuse_scope(_call: Call) -> Answer:
+    """Not offered: scopes."""
+    raise NotOfferedError(_NO_SCOPES)
+
+
+def _role_place(root: str, role: Role) -> Place:
+    return Place(root, "/security/roles", ROLE, role.id, role.value)
+
+
+def _role_reference(root: str, role: Role) -> EntityRef:
+    place = _role_place(root, role)
+    return place.reference(place.to_entity())
+
+
+def _role_entity(root: str, role: Role) -> EnterpriseRole:
+    place = _role_place(root, role)
+    return EnterpriseRole(
+        href=place.entity_href,
+        type=place.type,
+        links=(place.to_reference(),),
+        name=place.name,
+        uid=place.uid,
+    )
+
+
+def get_roles(call: Call) -> Answer:
+    """All roles: the same everywhere."""
+    if call.wants_entity:
+        entities = tuple(_role_entity(call.root, role) for role in Role)
+        return Answer(resource=EnterpriseRoles(enterprise_roles=entities))
+    refs = tuple(_role_reference(call.root, role) for role in Role)
+    return Answer(resource=EntityReferences(refs=refs))
+
+
+def get_role(call: Call) -> Answer:
+    """One role."""
+    role = _role(call, "id")
+    form = _role_entity if call.wants_entity else _role_reference
+    return Answer(resource=form(call.root, role))

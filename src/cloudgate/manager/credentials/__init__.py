@@ -1,0 +1,1 @@
+"""User names and passwords for parts of the infrastructure."""

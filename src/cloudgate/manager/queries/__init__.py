@@ -1,0 +1,1 @@
+"""Which of many things are wanted, in which order, and which page of them?"""

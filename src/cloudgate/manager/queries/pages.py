@@ -1,0 +1,92 @@
+"""How is one page of what a query finds read? In a constant number of statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, func, select
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.queries.fields import Fields
+from cloudgate.manager.queries.filter import Condition
+from cloudgate.manager.work import Work
+
+DEFAULT_PAGE_SIZE = 100
+LARGEST_PAGE = 10_000
+LAST_PAGE = 2**31 - 1
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Source(Generic[Row]):
+    """Where the things of one kind come from."""
+
+    fields: Fields
+    rows: Select[Any]
+    """All of them, with what is loaded along."""
+    key: Any
+    """The column that tells them apart, and so settles their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is asked for."""
+
+    condition: Condition | None = None
+    sort_by: str | None = None
+    descending: bool = False
+    page: int = 1
+    """Counted from 1."""
+    page_size: int = DEFAULT_PAGE_SIZE
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """A part of what was found."""
+
+    rows: Sequence[Row]
+    number: int
+    size: int
+    pages: int
+    """How many there are; 1 when nothing was found."""
+
+
+def read_page(work: Work, source: Source[Row], query: Query) -> Page[Row]:
+    """The page of a query.
+
+    Raises:
+        InvalidRequestError: the filter or the order names what is not there.
+    """
+    chosen = source.rows.where(source.fields.compiled(query.condition))
+    total = work.session.scalar(
+        select(func.count()).select_from(
+            chosen.with_only_columns(source.key, maintain_column_froms=True)
+            .order_by(None)
+            .subquery()
+        )
+    )
+    order = [source.key]
+    if query.sort_by is not None:
+        field = source.fields.named(query.sort_by, "sort")
+        order.insert(0, field.sort_key.desc() if query.descending else field.sort_key.asc())
+    ordered = chosen.order_by(*order).limit(query.page_size)
+    rows = work.session.scalars(ordered.offset((query.page - 1) * query.page_size)).unique().all()
+    pages = max(1, -(-(total or 0) // query.page_size))
+    return Page(rows, query.page, query.page_size, pages)
+
+
+def number(text: str | None, name: str, default: int, largest: int) -> int:
+    """A parameter that is a number from 1 on.
+
+    Raises:
+        InvalidRequestError: it is something else.
+    """
+    if text is None or not text.strip():
+        return default
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:20]) <= largest:
+        raise InvalidRequestError(
+            f"{name}: found {text[:100]!r}, expected a whole number from 1 to {largest}."
+        )
+    return int(digits)

@@ -1,0 +1,185 @@
+"""How are accounts made, given roles and passwords, and removed?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+
+from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
+from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.passwords import hash_password, matches
+from cloudgate.manager.sessions.accounts import local_name
+from cloudgate.manager.sessions.roles import BY_ID, Role
+from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
+from cloudgate.manager.work import Work
+
+TYPE = "EnterpriseAccount"
+ROLE = "EnterpriseRole"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """What POST /security/accounts asks for."""
+
+    name: str
+    kind: str
+    role_ids: Sequence[UUID]
+    restores_all_vms: bool = False
+    password: str | None = None
+
+
+def list_accounts(work: Work) -> Sequence[Account]:
+    """All accounts by name."""
+    return work.session.scalars(select(Account).order_by(Account.name)).all()
+
+
+def get_account(work: Work, identifier: UUID) -> Account:
+    """An account by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    account = work.session.get(Account, identifier)
+    if account is None:
+        raise NotFoundError(f"There is no account with the id {identifier}.")
+    return account
+
+
+def get_role(identifier: UUID) -> Role:
+    """A role by its published GUID.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    role = BY_ID.get(identifier)
+    if role is None:
+        raise NotFoundError(f"There is no role with the id {identifier}.")
+    return role
+
+
+def roles_of(account: Account) -> frozenset[Role]:
+    """The roles that an account has."""
+    return frozenset(BY_ID[found.role_id] for found in account.roles if found.role_id in BY_ID)
+
+
+def create_account(work: Work, new: NewAccount) -> Account:
+    """Let somebody use the API. Without a password nobody can log on with it yet.
+
+    Raises:
+        InvalidRequestError: there is one of that name, or it has no role.
+        NotFoundError: a role is unknown.
+    """
+    name = local_name(new.name.strip())
+    if not name:
+        raise InvalidRequestError("AccountName is missing.")
+    if work.session.scalar(select(Account.id).where(Account.name == name)) is not None:
+        raise InvalidRequestError(f"An account named {name} is there already.")
+    if not new.role_ids:
+        raise InvalidRequestError("Roles is empty; an account needs at least one role.")
+    roles = {get_role(identifier) for identifier in new.role_ids}
+    account = Account(
+        name=name,
+        kind=new.kind,
+        restores_all_vms=new.restores_all_vms,
+        password_hash=hash_password(new.password) if new.password else "",
+        roles=[AccountRole(role_id=role.id) for role in roles],
+    )
+    work.session.add(account)
+    work.session.flush()
+    document = {"Name": name, "Roles": sorted(role.value for role in roles)}
+    record(work, change_to(account, TYPE, "CreateAccount", after=document))
+    return account
+
+
+def delete_account(work: Work, account: Account) -> None:
+    """Remove an account and its logon sessions.
+
+    Raises:
+        InvalidRequestError: nobody else is portal administrator.
+    """
+    _check_not_last_administrator(work, account)
+    names = sorted(role.value for role in roles_of(account))
+    record(
+        work,
+        change_to(account, TYPE, "DeleteAccount", before={"Name": account.name, "Roles": names}),
+    )
+    work.session.delete(account)
+
+
+def toggle_restore_scope(work: Work, account: Account) -> None:
+    """Turn the right to restore all machines on or off."""
+    before = {"AllowRestoreAllVms": account.restores_all_vms}
+    account.restores_all_vms = not account.restores_all_vms
+    after = {"AllowRestoreAllVms": account.restores_all_vms}
+    record(work, change_to(account, TYPE, "EditAccount", before=before, after=after))
+
+
+def add_role(work: Work, account: Account, role: Role) -> None:
+    """Give an account one more role; one that it has already stays.
+
+    Raises:
+        InvalidRequestError: it has that role.
+    """
+    if role in roles_of(account):
+        raise InvalidRequestError(f"{account.name} has the role {role.value} already.")
+    account.roles.append(AccountRole(role_id=role.id))
+    record(work, change_to(account, TYPE, "AddAccountRole", after={"Role": role.value}))
+
+
+def remove_role(work: Work, account: Account, role: Role) -> None:
+    """Take a role from an account.
+
+    Raises:
+        NotFoundError: it does not have it.
+        InvalidRequestError: it is its last one, or nobody else is portal administrator.
+    """
+    found = next((each for each in account.roles if each.role_id == role.id), None)
+    if found is None:
+        raise NotFoundError(f"{account.name} does not have the role {role.value}.")
+    if len(account.roles) == 1:
+        raise InvalidRequestError(
+            f"{role.value} is the last role of {account.name}; remove the account instead."
+        )
+    if role is Role.PORTAL_ADMINISTRATOR:
+        _check_not_last_administrator(work, account)
+    account.roles.remove(found)
+    record(work, change_to(account, TYPE, "DeleteAccountRole", before={"Role": role.value}))
+
+
+def set_password(work: Work, account: Account, password: str, *, keep: UUID | None = None) -> None:
+    """Give an account a new password, and end its logon sessions but `keep`."""
+    account.password_hash = hash_password(password)
+    sessions = delete(LogonSession).where(LogonSession.account_id == account.id)
+    if keep is not None:
+        sessions = sessions.where(LogonSession.id != keep)
+    work.session.execute(sessions)
+    record(work, change_to(account, TYPE, "ChangePassword", after=NEW_PASSWORD))
+
+
+def change_own_password(work: Work, session: LogonSession, current: str, password: str) -> None:
+    """Change the password of who is asking.
+
+    Raises:
+        AccessDeniedError: the current one is wrong.
+    """
+    account = get_account(work, session.account_id)
+    if not matches(account.password_hash, current):
+        raise AccessDeniedError("Access denied: CurrentPassword is wrong.")
+    set_password(work, account, password, keep=session.id)
+
+
+def _check_not_last_administrator(work: Work, account: Account) -> None:
+    others = work.session.scalar(
+        select(func.count())
+        .select_from(AccountRole)
+        .where(
+            AccountRole.role_id == Role.PORTAL_ADMINISTRATOR.id,
+            AccountRole.account_id != account.id,
+        )
+    )
+    if Role.PORTAL_ADMINISTRATOR in roles_of(account) and not others:
+        raise InvalidRequestError(
+            f"{account.name} is the last portal administrator; make another one first."
+        )
