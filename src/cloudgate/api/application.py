@@ -12,8 +12,9 @@ from starlette.types import Receive, Scope, Send
 from cloudgate.api.access import may_call
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
-from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
+from cloudgate.api.handlers.sessions import HEADER, note_denied, post_session, session_id_of
 from cloudgate.api.hosts import HostProtocol
+from cloudgate.api.logging_on import LoggingOn
 from cloudgate.api.negotiation import Form, answer_form, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.routes import Route, Router, choose
@@ -51,6 +52,7 @@ class Application:
         self._trusted_proxies = trusted_proxies
         self._after_change = after_change
         self._router = Router(ROUTES)
+        self._logging_on = LoggingOn(manager)
         self._hosts = HostProtocol(manager, after_change)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,6 +116,10 @@ class Application:
             await self._check_access(call, route)
         body = await _read_body(request)
         content_type = request.headers.get("content-type")
+        if route.handler is post_session:
+            return await self._logging_on.slowed(
+                call, lambda: _handle(route, call, body, content_type)
+            )
         return await run_in_threadpool(_handle, route, call, body, content_type)
 
     async def _check_access(self, call: Call, route: Route) -> None:
@@ -152,6 +158,8 @@ class Application:
 
 def _handle(route: Route, call: Call, body: bytes, content_type: str | None) -> Answer:
     if not route.bodies:
+        return route.handler(call)
+    if not body.strip() and route.body_optional:
         return route.handler(call)
     if not body.strip():
         names = " or ".join(kind.root() for kind in route.bodies)

@@ -80,6 +80,7 @@ from cloudgate.wire.resources.security import (
 from cloudgate.wire.resources.sessions import (
     CloudConnectService,
     EnterpriseManager,
+    LoginSpec,
     LogonSession,
     LogonSessions,
     Task,
@@ -143,6 +144,8 @@ ROUTES = [
         path="/sessionMngr",
         handler=sessions.post_session,
         query=(VERSION,),
+        bodies=(LoginSpec,),
+        body_optional=True,
         answers=LOGGED_ON,
         needs_session=False,
     ),

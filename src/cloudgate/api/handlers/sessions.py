@@ -7,17 +7,25 @@ from uuid import UUID
 
 from cloudgate.api import links
 from cloudgate.api.call import Answer, Call
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.errors import (
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+    NotOfferedError,
+)
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.sessions import accounts, operations
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
+from cloudgate.manager.tenants.operations import authenticate_tenant
 from cloudgate.manager.work import Manager
 from cloudgate.wire import schema
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (
     CloudConnectService,
     EnterpriseManager,
+    LoginSpec,
     LogonSession,
     LogonSessions,
     SupportedVersion,
@@ -64,6 +72,11 @@ _CLOUD = (
     ("/cloud/failoverSessions", "CloudFailoverSession"),
     ("/cloud/gatewayPools", "CloudGatewayPool"),
 )
+_CLOUD_OF_TENANTS = (
+    ("/cloud/cloudFailoverPlans", "CloudFailoverPlan"),
+    ("/cloud/vmReplicaPoints", "CloudVmReplicaPoint"),
+    ("/cloud/replicas", "CloudReplica"),
+)
 _CREATED_IN_CLOUD = (
     "/cloud/gateways",
     "/cloud/tenants",
@@ -109,8 +122,8 @@ def get_schema(_call: Call) -> Answer:
     return Answer(document=schema.schema_bytes())
 
 
-def post_session(call: Call) -> Answer:
-    """Log on with ``Authorization: Basic``."""
+def post_session(call: Call, spec: LoginSpec | None = None) -> Answer:
+    """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
     version = call.query.get("v", "latest").lower() or "latest"
     if version not in ACCEPTED:
         raise InvalidRequestError(
@@ -118,8 +131,9 @@ def post_session(call: Call) -> Answer:
         )
     name, password = _credentials(call.authorization)
     account = accounts.authenticate(call.manager, name, password)
-    with call.manager.changing() as work:
-        session = operations.open_session(work, account, version)
+    tenant_id = _tenant(call, spec)
+    with call.manager.changing(account.name, call.address) as work:
+        session = operations.open_session(work, account, version, tenant_id)
         session.account = work.session.merge(account, load=True)
     token = token_of(session.id)
     resource = session_resource(call.root, session)
@@ -132,6 +146,36 @@ def post_session(call: Call) -> Answer:
             "Location": resource.href or "",
         },
     )
+
+
+def _tenant(call: Call, spec: LoginSpec | None) -> UUID | None:
+    """The tenant that a logon is for, if it is for one.
+
+    Raises:
+        NotAuthenticatedError: the tenant's name or password is wrong.
+        NotOfferedError: it is none of this product.
+    """
+    if spec is None:
+        return None
+    said = spec.tenant_credentials
+    others = spec.v_mware_sso_token, spec.v_cloud_organization_credentials
+    if said is None and others == (None, None):
+        raise InvalidRequestError("LoginSpec is incomplete: TenantCredentials is missing.")
+    if said is None:
+        raise NotOfferedError(
+            "Cloudgate does not offer logons of VMware Cloud Director or VMware SSO; give"
+            " TenantCredentials."
+        )
+    with call.reading() as work:
+        return authenticate_tenant(work, said.username or "", said.password or "").id
+
+
+def user_name(authorization: str) -> str:
+    """Who a logon says to be; empty when it does not."""
+    try:
+        return _credentials(authorization)[0]
+    except NotAuthenticatedError:
+        return ""
 
 
 def _credentials(authorization: str) -> tuple[str, str]:
@@ -160,7 +204,7 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
     href = f"{root}/logonSessions/{session.id}"
     found = (
         Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
-        *_ways_on(root),
+        *(() if session.tenant_id else _ways_on(root)),
         links.down(f"{root}/cloud", "CloudConnectService"),
         Link(rel="Delete", href=href),
     )
@@ -205,10 +249,12 @@ def _ways_on(root: str) -> Iterator[Link]:
 
 
 def get_sessions(call: Call) -> Answer:
-    """All logon sessions."""
+    """The logon sessions: all of them for administrators, the own one for others."""
     with call.reading() as work:
         found = operations.list_sessions(work)
-    listed = tuple(session_resource(call.root, session) for session in found)
+    listed = tuple(
+        session_resource(call.root, session) for session in found if _may_see(call, session.id)
+    )
     return Answer(resource=LogonSessions(logon_sessions=listed))
 
 
@@ -216,24 +262,39 @@ def get_session(call: Call) -> Answer:
     """One logon session."""
     with call.reading() as work:
         session = operations.get_session(work, call.identifier("LogonSession"))
+        _check_may_see(call, session.id)
     return Answer(resource=session_resource(call.root, session))
 
 
 def delete_session(call: Call) -> Answer:
     """Log off."""
     with call.changing() as work:
-        operations.close_session(work, call.identifier("LogonSession"))
+        session = operations.get_session(work, call.identifier("LogonSession"))
+        _check_may_see(call, session.id)
+        operations.close_session(work, session)
     return Answer(status=204)
+
+
+def _may_see(call: Call, session_id: UUID) -> bool:
+    own = session_id == call.session.id
+    return own or (Role.PORTAL_ADMINISTRATOR in call.roles and call.session.tenant_id is None)
+
+
+def _check_may_see(call: Call, session_id: UUID) -> None:
+    if not _may_see(call, session_id):
+        raise NotFoundError(f"There is no logon session with the id {session_id}.")
 
 
 def get_cloud(call: Call) -> Answer:
     """The start of the Cloud Connect part."""
     root = call.root
+    shown = _CLOUD_OF_TENANTS if call.session.tenant_id else _CLOUD
+    created = () if call.session.tenant_id else _CREATED_IN_CLOUD
     found = (
         Link(rel="Up", href=f"{root}/logonSessions/{call.session.id}", type="LogonSession"),
-        *(links.down(root + path, f"{kind}ReferenceList") for path, kind in _CLOUD),
-        *(links.down(root + path + links.ENTITY, f"{kind}List") for path, kind in _CLOUD),
-        *(links.create(root + path) for path in _CREATED_IN_CLOUD),
+        *(links.down(root + path, f"{kind}ReferenceList") for path, kind in shown),
+        *(links.down(root + path + links.ENTITY, f"{kind}List") for path, kind in shown),
+        *(links.create(root + path) for path in created),
     )
     return Answer(
         resource=CloudConnectService(href=f"{root}/cloud", type="CloudConnectService", links=found)

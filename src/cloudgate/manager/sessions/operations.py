@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
 from cloudgate.manager.storage.tables import Account, LogonSession
 from cloudgate.manager.work import Manager, Work
 
@@ -16,22 +18,52 @@ NOTE_AFTER = timedelta(seconds=15)
 """Use is noted at most this often, so that reading does not write; sessions live as much longer."""
 
 
+_LOGGED_CHARACTERS = 128
+"""Of a name that somebody unknown sent."""
+
+
 def has_ended(used_at: datetime, now: datetime) -> bool:
     """Whether a session that was last used then has been idle for too long."""
     return now - used_at > IDLE_LIMIT + NOTE_AFTER
 
 
-def open_session(work: Work, account: Account, version: str) -> LogonSession:
-    """Begin a session; those that have ended are swept out."""
+def open_session(
+    work: Work, account: Account, version: str, tenant_id: UUID | None = None
+) -> LogonSession:
+    """Begin a session; those that have ended are swept out.
+
+    Args:
+        work: the change that this is part of.
+        account: who has logged on.
+        version: of the API that the session is of.
+        tenant_id: of the tenant that the session is for; it then sees less.
+    """
     work.session.execute(
         delete(LogonSession).where(LogonSession.used_at < work.now - IDLE_LIMIT - NOTE_AFTER)
     )
     session = LogonSession(
-        account_id=account.id, version=version, created_at=work.now, used_at=work.now
+        account_id=account.id,
+        version=version,
+        created_at=work.now,
+        used_at=work.now,
+        tenant_id=tenant_id,
     )
     work.session.add(session)
     work.session.flush()
+    record(work, Change(operation="LogOn", object_type="LogonSession", object_name=account.name))
     return session
+
+
+def note_failed_logon(manager: Manager, name: str, address: str) -> None:
+    """Put into the audit log that somebody has logged on wrongly."""
+    with manager.changing(name[:_LOGGED_CHARACTERS], address) as work:
+        change = Change(
+            operation="LogOn",
+            object_type="LogonSession",
+            object_name=name[:_LOGGED_CHARACTERS],
+        )
+        message = "The user name or the password is wrong."
+        record(work, change, success=False, message=message)
 
 
 def use_session(manager: Manager, identifier: UUID) -> LogonSession:
@@ -81,10 +113,8 @@ def get_session(work: Work, identifier: UUID) -> LogonSession:
     return session
 
 
-def close_session(work: Work, identifier: UUID) -> None:
-    """End a session.
-
-    Raises:
-        NotFoundError: there is none, or it has ended.
-    """
-    work.session.delete(get_session(work, identifier))
+def close_session(work: Work, session: LogonSession) -> None:
+    """End a session."""
+    name = session.account.name
+    work.session.delete(session)
+    record(work, Change(operation="LogOff", object_type="LogonSession", object_name=name))

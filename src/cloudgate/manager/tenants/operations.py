@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager import identifiers
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.passwords import hash_password
+from cloudgate.manager.passwords import hash_password, matches
 from cloudgate.manager.pools.operations import pools_of_uids
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
@@ -98,6 +98,24 @@ def get_tenant(work: Work, identifier: UUID) -> CloudTenant:
     if tenant is None:
         raise NotFoundError(f"There is no tenant with the id {identifier}.")
     return tenant
+
+
+def authenticate_tenant(work: Work, name: str, password: str) -> CloudTenant:
+    """The tenant of that name and password, on whichever site.
+
+    Raises:
+        NotAuthenticatedError: there is none, it is disabled, or its lease has ended.
+    """
+    candidates = work.session.scalars(
+        select(CloudTenant).where(CloudTenant.login == rules.login(name))
+    ).all()
+    fitting = [tenant for tenant in candidates if matches(tenant.password_hash, password)]
+    if not candidates:
+        matches(None, password)  # takes as long as for a tenant that is there
+    for tenant in fitting:
+        if tenant.enabled and (tenant.expires_at is None or tenant.expires_at > work.now):
+            return tenant
+    raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
 
 
 def create_tenant(

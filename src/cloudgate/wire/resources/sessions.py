@@ -25,6 +25,36 @@ class EnterpriseManager(Resource):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoginTenantCredentials(Described):
+    """Name and password of a tenant."""
+
+    username: str | None = element()
+    password: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VCloudOrganizationCredentials(Described):
+    """Name and password of a user of VMware Cloud Director."""
+
+    organization_name: str | None = element()
+    login: str | None = element()
+    password: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginSpec(Described):
+    """Body of POST /sessionMngr for a session that sees what one tenant may see."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    v_mware_sso_token: str | None = element("VMwareSSOToken", omit_absent=True)
+    tenant_credentials: LoginTenantCredentials | None = element()
+    v_cloud_organization_credentials: VCloudOrganizationCredentials | None = element(
+        omit_absent=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogonSession(Resource):
     """A logon session. The token of a session is base64 of the text of `session_id`."""
 
