@@ -131,7 +131,8 @@ def _operation(variants: list[Route], name: str) -> Json:
 
 
 def _summary(route: Route) -> str:
-    return (inspect.getdoc(route.handler) or "").partition("\n")[0]
+    """The first line of the handler's docstring, with code marked as Markdown marks it."""
+    return (inspect.getdoc(route.handler) or "").partition("\n")[0].replace("``", "`")
 
 
 def _logs_on(route: Route) -> bool:
