@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from cloudgate.manager.sessions import slowing
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
@@ -45,6 +46,20 @@ expected-statuses = ["2xx", "3xx", "4xx", "501"]
 include-method = ["POST", "PUT", "DELETE"]
 [operations.checks.positive_data_acceptance]
 enabled = false
+
+# Which parameters a filter or an order may name depends on the type that is asked for.
+[[operations]]
+include-path-regex = "^/(query|audit)$"
+[operations.checks.positive_data_acceptance]
+enabled = false
+
+# Of the two calls on this path, the one with ?action=rebuildScope takes no body and reads none.
+[[operations]]
+include-path = "/security/accounts"
+include-method = "POST"
+[operations.checks]
+positive_data_acceptance.enabled = false
+negative_data_rejection.enabled = false
 
 [auth.openapi.sessionHeader]
 api_key = "{token}"
@@ -143,7 +158,10 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
 
 
 @pytest.mark.timeout(TIME_LIMIT_SECONDS)
-def test_every_call_does_what_its_description_says(tmp_path: Path) -> None:
+def test_every_call_does_what_its_description_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slowing, "LONGEST_DELAY_SECONDS", 0.001)  # it guesses passwords, too
     with running_manager(tmp_path) as running, obedient(ScriptedHost(running)):
         file = tmp_path / "schemathesis.toml"
         file.write_text(settings(running, running.logged_on()))

@@ -55,6 +55,10 @@ class Application:
         self._logging_on = LoggingOn(manager)
         self._hosts = HostProtocol(manager, after_change)
 
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self._logging_on.stop()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":

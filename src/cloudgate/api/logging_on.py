@@ -27,6 +27,11 @@ class LoggingOn:
         self._failures = Failures(clock)
         self._checking = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Answer those who wait at once: the manager stops."""
+        self._stopping.set()
 
     async def slowed(self, call: Call, log_on: Callable[[], Answer]) -> Answer:
         """The answer to a logon.
@@ -54,6 +59,8 @@ class LoggingOn:
             raise NotAuthenticatedError("Too many logons have failed lately; try again later.")
         self._waiting += 1
         try:
-            await asyncio.sleep(seconds)
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
         finally:
             self._waiting -= 1

@@ -65,10 +65,10 @@ class ManagerServer:
         extras = extras or Extras()
         self._bell = manager.bell
         self._ticking = Ticking(manager, extras.audit_outlet)
-        application = Application(manager, self._ticking.wake, extras.trusted_proxies)
-        self._servers = [(_server(application, certificate), listener)]
+        self._application = Application(manager, self._ticking.wake, extras.trusted_proxies)
+        self._servers = [(_server(self._application, certificate), listener)]
         if extras.http_listener is not None:
-            self._servers.append((_server(application, None), extras.http_listener))
+            self._servers.append((_server(self._application, None), extras.http_listener))
 
     async def listening(self) -> None:
         """Returns when requests are answered."""
@@ -91,6 +91,7 @@ class ManagerServer:
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""
         self._bell.close()
+        self._application.stop()
         for server, _ in self._servers:
             server.should_exit = True
 

@@ -114,8 +114,8 @@ PAGED = (
     Parameter(name="filter", description="As the query service's."),
     Parameter(name="sortAsc", description="A parameter to sort by."),
     Parameter(name="sortDesc", description="A parameter to sort by, the largest first."),
-    Parameter(name="pageSize", description="How many on a page.", pattern="^[1-9][0-9]{0,3}$"),
-    Parameter(name="page", description="Counted from 1.", pattern="^[1-9][0-9]{0,8}$"),
+    Parameter(name="pageSize", description="How many on a page.", pattern="^([1-9][0-9]{0,3})?$"),
+    Parameter(name="page", description="Counted from 1.", pattern="^([1-9][0-9]{0,8})?$"),
 )
 QUERIED = Parameter(
     name="type",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
 
@@ -42,7 +43,7 @@ class Field:
     values: tuple[str, ...] = ()
     """Of an enumeration, in the published order."""
     resource_type: str = ""
-    """Of an identifier."""
+    """Of an identifier; empty where things of all types are meant."""
     order: SQLColumnExpression[Any] | None = None
     """What to sort by, where it is not the column."""
     folded: SQLColumnExpression[Any] | None = None
@@ -147,6 +148,8 @@ def value_of(field: Field, text: str, where: str) -> Any:
         if field.kind is Kind.BOOLEAN:
             return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
         if field.kind is Kind.IDENTIFIER:
+            if not field.resource_type:
+                return UUID(text.strip().rpartition(":")[2])
             return identifiers.parse(text, field.resource_type)
         moment = datetime.fromisoformat(text.strip())
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

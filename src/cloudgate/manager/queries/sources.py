@@ -241,7 +241,7 @@ AUDIT_EVENTS: Source[Any] = Source(
             _text("Operation", AuditEvent.operation),
             _text("Text", AuditEvent.text),
             _text("ObjectType", AuditEvent.object_type),
-            Field("ObjectId", Kind.TEXT, cast(AuditEvent.object_id, String)),
+            Field("ObjectId", Kind.IDENTIFIER, AuditEvent.object_id),
             _text("ObjectName", AuditEvent.object_name),
             Field("Success", Kind.BOOLEAN, AuditEvent.success),
         ),

@@ -34,6 +34,11 @@ class Failures:
     """Seconds that only grow."""
     _kept: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
 
+    @property
+    def remembered(self) -> int:
+        """How many accounts and addresses are remembered."""
+        return len(self._kept)
+
     def delay_before(self, address: str) -> float:
         """How long a logon from an address waits before it is looked at."""
         return delay_seconds(self._count(f"address {address}"))
