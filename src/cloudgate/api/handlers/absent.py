@@ -89,6 +89,17 @@ COLLECTIONS = (
         absent.CloudTenantComputeResources,
         "hardware plans",
     ),
+    Absent("/agents/jobs", "AgentBackupJob", absent.AgentBackupJobs, "agents"),
+    Absent(
+        "/agents/protectionGroups", "AgentProtectionGroup", absent.AgentProtectionGroups, "agents"
+    ),
+    Absent("/agents/restorePoints", "AgentRestorePoint", absent.AgentRestorePoints, "agents"),
+    Absent(
+        "/agents/discoveredComputers", "DiscoveredComputer", absent.DiscoveredComputers, "agents"
+    ),
+    Absent("/nas/jobs", "NASJob", absent.NASJobs, "file shares"),
+    Absent("/nas/backupSessions", "BackupJobSession", absent.BackupJobSessions, "file shares"),
+    Absent("/nas/fileServers", "FileServer", absent.FileServers, "file shares"),
     Absent("/backupServers/{id}/jobs", "Job", absent.Jobs, "jobs"),
     Absent(
         "/backupServers/{id}/externalRepositories",

@@ -50,6 +50,8 @@ def repository_entity(root: str, repository: tables.Repository) -> Repository:
         ),
         name=place.name,
         uid=place.uid,
+        capacity=0,
+        free_space=0,
         kind=repository.kind,
         description=repository.description,
         endpoint=repository.endpoint,

@@ -169,8 +169,8 @@ REPOSITORIES: Source[Any] = Source(
         (
             _uid(Repository.id, "Repository"),
             _text("Name", Repository.name),
-            Field("FreeSpace", Kind.NUMBER, cast(null(), Integer)),
-            Field("Capacity", Kind.NUMBER, cast(null(), Integer)),
+            Field("FreeSpace", Kind.NUMBER, literal(0)),
+            Field("Capacity", Kind.NUMBER, literal(0)),
             *_site(),
         ),
         {},

@@ -191,6 +191,48 @@ class CloudTenantComputeResources(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgentBackupJobs(Described):
+    """Jobs of agents."""
+
+    items: tuple[Resource, ...] = repeated("AgentBackupJob", array="AgentBackupJobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentProtectionGroups(Described):
+    """Groups of machines with agents."""
+
+    items: tuple[Resource, ...] = repeated("AgentProtectionGroup", array="AgentProtectionGroups")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRestorePoints(Described):
+    """Restore points of agents."""
+
+    items: tuple[Resource, ...] = repeated("AgentRestorePoint", array="AgentRestorePoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoveredComputers(Described):
+    """Machines that agents were looked for on."""
+
+    items: tuple[Resource, ...] = repeated("DiscoveredComputer", array="DiscoveredComputers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NASJobs(Described):
+    """Jobs for file shares."""
+
+    items: tuple[Resource, ...] = repeated("NASJob", array="NASJobs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileServers(Described):
+    """File shares."""
+
+    items: tuple[Resource, ...] = repeated("FileServer", array="FileServers")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VCloudService(Resource):
     """The start of a part of the API that has nothing in it: VMware Cloud Director."""
 
