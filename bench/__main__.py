@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import create, memory, setup, throughput
+from bench import api, create, memory, setup, throughput
 from bench.gateway import gateway
 from bench.load import load
 from bench.machine import allow_many_files, describe
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
 
-PARTS = ("memory", "setup", "throughput", "create")
+PARTS = ("memory", "setup", "throughput", "create", "api")
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 900
 """When a run that hangs is ended."""
@@ -33,10 +33,11 @@ class Effort:
     setup_tunnels: int
     idle_tunnels: int
     creations: int
+    calls: int
 
 
-QUICK = Effort(1, 0.8, 1, 200, 500, 5)
-FULL = Effort(4, 1.0, 4, 250, 1000, 15)
+QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200)
+FULL = Effort(4, 1.0, 4, 250, 1000, 15, 2000)
 
 
 def main() -> None:
@@ -64,10 +65,12 @@ def _options() -> argparse.Namespace:
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        if set(parts) - {"create"}:
+        if set(parts) - {"create", "api"}:
             yield from _beside_others(Path(folder) / "proxies", parts, effort)
         if "create" in parts:
             yield create.measure(Path(folder) / "create", effort.creations)
+        if "api" in parts:
+            yield api.measure(Path(folder) / "api", effort.calls)
 
 
 def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterator[Section]:

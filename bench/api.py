@@ -1,0 +1,328 @@
+"""What does a call of the REST API cost, beside a bare route that returns as many bytes?"""
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+from bench.accounting import cpu_seconds
+from bench.machine import LOAD_CORES, PROXY_CORES, pinned
+from bench.report import Goal, Section, table
+from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.passwords import hash_password
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.tables import (
+    Account,
+    AccountRole,
+    BackupServer,
+    CloudGateway,
+    CloudTenant,
+    LogonSession,
+    ManagedServer,
+)
+from tests.support.product import free_port
+
+GATEWAYS, TENANTS, SESSIONS = 1_000, 10_000, 10_000
+WANTED_OF_BARE = 0.4
+WANTED_PAGE_MS = 15.0
+HEADER = "X-RestSvcSessionId"
+_PASSWORD = "bench password"
+_PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one kind of call cost."""
+
+    name: str
+    cpu_ms: float
+    p50_ms: float
+    p99_ms: float
+    size_bytes: int
+
+
+@dataclass
+class Caller:
+    """One connection that stays open."""
+
+    port: int
+    headers: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Connect; whose certificate it is does not matter here."""
+        context = ssl._create_unverified_context()  # noqa: SLF001
+        self._connection = http.client.HTTPSConnection("localhost", self.port, context=context)
+
+    def call(self, verb: str, path: str, body: bytes = b"") -> bytes:
+        """The body of an answer that is no error."""
+        headers = self.headers | ({"Content-Type": "application/json"} if body else {})
+        self._connection.request(verb, path, body or None, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status >= 400:
+            raise RuntimeError(f"{verb} {path}: {answer.status} {content[:300]!r}")
+        return content
+
+
+@dataclass(frozen=True)
+class Data:
+    """What there is to ask for."""
+
+    session_id: UUID
+    gateway_id: UUID
+    site_id: UUID
+
+
+def measure(folder: Path, calls: int) -> Section:
+    """Each kind of call, one after the other, beside the bare route."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    known = _fill(data)
+    token = base64.b64encode(str(known.session_id).encode()).decode()
+    with ExitStack() as stack:
+        with pinned(PROXY_CORES):
+            manager = stack.enter_context(_manager(data))
+            bare = stack.enter_context(_bare(data / "tls"))
+        stack.enter_context(pinned(LOAD_CORES))
+        accept = {"Accept": "application/json"}
+        ours = Caller(manager.port, {**accept, HEADER: token})
+        basic = base64.b64encode(f"admin:{_PASSWORD}".encode()).decode()
+        logon = Caller(manager.port, {**accept, "Authorization": f"Basic {basic}"})
+        theirs = Caller(bare.port, accept)
+        rows = list(_rows(manager, bare, (ours, logon, theirs), known, calls))
+    return _section(rows)
+
+
+def _rows(
+    manager: "Process",
+    bare: "Process",
+    callers: tuple[Caller, Caller, Caller],
+    known: Data,
+    calls: int,
+) -> Iterator[tuple[Figures, Figures]]:
+    ours, logon, theirs = callers
+    filtered = quote("Enabled==true;Name>=tenant 01000")
+    page = f"/api/query?type=CloudTenant&format=Entities&sortAsc=name&filter={filtered}"
+    one = f"/api/cloud/gateways/{known.gateway_id}?format=Entity"
+    posts = iter(range(10_000))
+
+    def create() -> bytes:
+        spec = {
+            "ServerHostName": f"spare{next(posts):05d}.example",
+            "NetworkType": "Direct",
+            "BackupServerUid": str(known.site_id),
+        }
+        return ours.call("POST", "/api/cloud/gateways", json.dumps(spec).encode())
+
+    kinds: tuple[tuple[str, Callable[[], bytes], int], ...] = (
+        ("logon", lambda: logon.call("POST", "/api/sessionMngr/?v=latest"), max(20, calls // 10)),
+        ("one gateway", lambda: ours.call("GET", one), calls),
+        (
+            f"{GATEWAYS} gateways",
+            lambda: ours.call("GET", "/api/cloud/gateways?format=Entity"),
+            max(10, calls // 25),
+        ),
+        (f"page of 100 of {TENANTS} tenants", lambda: ours.call("GET", page), max(20, calls // 10)),
+        ("POST of a gateway", create, max(20, calls // 10)),
+    )
+    for name, call, count in kinds:
+        figures = _measured(name, manager, call, count)
+        beside = _measured("bare", bare, _bare_call(theirs, figures.size_bytes), count)
+        yield figures, beside
+
+
+def _bare_call(caller: Caller, size_bytes: int) -> Callable[[], bytes]:
+    return lambda: caller.call("GET", f"/{size_bytes}")
+
+
+def _measured(name: str, process: "Process", call: Callable[[], bytes], count: int) -> Figures:
+    size = len(call())
+    for _ in range(max(3, count // 10)):
+        call()
+    taken, before = [], cpu_seconds((process.pid,))
+    for _ in range(count):
+        begun = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - begun)
+    used = cpu_seconds((process.pid,)) - before
+    return Figures(
+        name, 1000 * used / count, 1000 * median(taken), 1000 * quantiles(taken, n=100)[98], size
+    )
+
+
+def _section(rows: Sequence[tuple[Figures, Figures]]) -> Section:
+    head = ("Call", "CPU ms", "requests/s and core", "p50 ms", "p99 ms", "bytes", "of bare")
+    lines = [
+        (
+            ours.name,
+            f"{ours.cpu_ms:.2f}",
+            f"{1000 / ours.cpu_ms:.0f}",
+            f"{ours.p50_ms:.2f}",
+            f"{ours.p99_ms:.2f}",
+            f"{ours.size_bytes:,}",
+            f"{bare.cpu_ms / ours.cpu_ms:.2f}",
+        )
+        for ours, bare in rows
+    ]
+    by_name = {ours.name: (ours, bare) for ours, bare in rows}
+    one, bare_one = by_name["one gateway"]
+    ratio = bare_one.cpu_ms / one.cpu_ms
+    page = by_name[f"page of 100 of {TENANTS} tenants"][0].cpu_ms
+    goals = (
+        Goal(
+            "one gateway, of the bare route",
+            f"at least {WANTED_OF_BARE:.2f} times",
+            f"{ratio:.2f} times",
+            ratio >= WANTED_OF_BARE,
+        ),
+        Goal(
+            "CPU of a filtered page of 100",
+            f"less than {WANTED_PAGE_MS:.0f} ms",
+            f"{page:.1f} ms",
+            page < WANTED_PAGE_MS,
+        ),
+    )
+    note = (
+        f"One connection over TLS, with {SESSIONS:,} logon sessions open. Requests per second and"
+        " core by CPU time used; in the last column, how many times those of a bare Starlette"
+        " route on the same server that returns as many bytes."
+    )
+    return Section("Calls of the REST API", note, table(head, lines), goals)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A server under test."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def _manager(data: Path) -> Iterator[Process]:
+    port = free_port()
+    command = [sys.executable, "-m", "cloudgate", "serve", "--data", str(data), "--port", str(port)]
+    with _running([*command, "--host", "127.0.0.1"], port) as process:
+        yield process
+
+
+@contextmanager
+def _bare(tls: Path) -> Iterator[Process]:
+    port = free_port()
+    certificate = str(tls / "manager.pem")
+    with _running([sys.executable, "-m", "bench.bare", str(port), certificate], port) as found:
+        yield found
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[Process]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        yield Process(process.pid, port)
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE_SECONDS)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _fill(data: Path) -> Data:
+    """A database with as much in it as a large provider has."""
+    database = Database(sqlite_url(data / "cloudgate.db"))
+    now = datetime.now(UTC)
+    with database.writing() as session, session.begin():
+        site = BackupServer(id=uuid4(), name="localhost", port=9392)
+        role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
+        admin = Account(
+            id=uuid4(), name="admin", password_hash=hash_password(_PASSWORD), roles=[role]
+        )
+        session.add_all((site, admin))
+        session.flush()
+        servers = [_server(site, name, now) for name in _names()]
+        session.add_all(servers)
+        session.flush()
+        gateways = [_gateway(site, server) for server in servers[:GATEWAYS]]
+        session.add_all(gateways)
+        session.add_all(_tenants(site))
+        sessions = [
+            LogonSession(
+                id=uuid4(), account_id=admin.id, version="latest", created_at=now, used_at=now
+            )
+            for _ in range(SESSIONS)
+        ]
+        session.add_all(sessions)
+        session.flush()
+        known = Data(sessions[0].id, gateways[0].id, site.id)
+    database.close()
+    return known
+
+
+def _names() -> Iterator[str]:
+    yield from (f"gateway{number:05d}.example" for number in range(GATEWAYS))
+    yield from (f"spare{number:05d}.example" for number in range(GATEWAYS))
+
+
+def _server(site: BackupServer, name: str, now: datetime) -> ManagedServer:
+    facts: dict[str, Any] = {
+        "host_name": name,
+        "addresses": ["192.0.2.1"],
+        "platform": "Linux",
+        "version": "0",
+        "envoy_version": "0",
+        "public_key_pem": "",
+    }
+    return ManagedServer(
+        id=uuid4(), backup_server_id=site.id, name=name, kind="Linux", facts=facts, seen_at=now
+    )
+
+
+def _gateway(site: BackupServer, server: ManagedServer) -> CloudGateway:
+    settings = GatewaySettings(description="made for measuring").as_document()
+    return CloudGateway(
+        id=uuid4(),
+        managed_server_id=server.id,
+        backup_server_id=site.id,
+        name=server.name,
+        wanted=settings,
+        confirmed=settings,
+        certificate_pem="",
+    )
+
+
+def _tenants(site: BackupServer) -> Iterator[CloudTenant]:
+    for number in range(TENANTS):
+        name = f"Tenant {number:05d}"
+        yield CloudTenant(
+            id=uuid4(),
+            backup_server_id=site.id,
+            name=name,
+            login=name.lower(),
+            enabled=number % 10 != 0,
+            directory_revision=1,
+        )
