@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -289,17 +288,7 @@ def _names() -> Iterator[str]:
 
 
 def _server(site: BackupServer, name: str, now: datetime) -> ManagedServer:
-    facts: dict[str, Any] = {
-        "host_name": name,
-        "addresses": ["192.0.2.1"],
-        "platform": "Linux",
-        "version": "0",
-        "envoy_version": "0",
-        "public_key_pem": "",
-    }
-    return ManagedServer(
-        id=uuid4(), backup_server_id=site.id, name=name, kind="Linux", facts=facts, seen_at=now
-    )
+    return ManagedServer(id=uuid4(), backup_server_id=site.id, name=name, kind="Linux", seen_at=now)
 
 
 def _gateway(site: BackupServer, server: ManagedServer) -> CloudGateway:

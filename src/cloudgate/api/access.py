@@ -5,6 +5,7 @@ What is not listed is for portal administrators only, so a new call is closed un
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
 from cloudgate.api.routes import segments
 from cloudgate.manager.sessions.roles import Role
@@ -88,6 +89,7 @@ RESTORERS_MAY_ASK_FOR = frozenset(
 """Types that the query service shows to restore operators; in lower case."""
 
 
+@cache
 def roles_for(verb: str, path: str) -> frozenset[Role]:
     """The roles that may call a route, given as the table of routes has it."""
     wanted = segments(path)

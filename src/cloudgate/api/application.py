@@ -15,6 +15,7 @@ from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
 from cloudgate.api.handlers.sessions import HEADER, note_denied, post_session, session_id_of
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.logging_on import LoggingOn
+from cloudgate.api.memory import Memory
 from cloudgate.api.negotiation import Form, answer_form, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.routes import Route, Router, choose
@@ -25,6 +26,7 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
 )
+from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.work import Manager
@@ -53,6 +55,7 @@ class Application:
         self._after_change = after_change
         self._router = Router(ROUTES)
         self._logging_on = LoggingOn(manager)
+        self._memory = Memory(manager)
         self._hosts = HostProtocol(manager, after_change)
 
     def stop(self) -> None:
@@ -78,16 +81,16 @@ class Application:
         at_logon = rest.strip("/").lower() == "sessionmngr"
         form = answer_form(request.headers.get("accept"))
         try:
-            answer = await self._answer(request, first, rest)
+            response = await self._answer(request, first, rest, form)
         except ClientDisconnect:
             raise
         except Exception as problem:  # noqa: BLE001  every failure is the API's Error
-            answer = failure(problem, at_logon=at_logon)
+            response = _response(failure(problem, at_logon=at_logon), form)
         if request.method not in ("GET", "HEAD"):
             self._after_change()
-        return _response(answer, form)
+        return response
 
-    async def _answer(self, request: Request, first: str, path: str) -> Answer:
+    async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
         if first != API:
             raise NotFoundError(
                 f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
@@ -117,23 +120,40 @@ class Application:
             logon=logon,
         )
         if logon is not None:
-            await self._check_access(call, route)
+            await self._check_access(logon, call, route)
+            if request.method == "GET":
+                return await self._remembered(request, route, call, form)
         body = await _read_body(request)
         content_type = request.headers.get("content-type")
-        if route.handler is post_session:
-            return await self._logging_on.slowed(
-                call, lambda: _handle(route, call, body, content_type)
-            )
-        return await run_in_threadpool(_handle, route, call, body, content_type)
 
-    async def _check_access(self, call: Call, route: Route) -> None:
+        def handle() -> Response:
+            return _response(_handle(route, call, body, content_type), form)
+
+        if route.handler is post_session:
+            return await self._logging_on.slowed(call, handle)
+        return await run_in_threadpool(handle)
+
+    async def _remembered(self, request: Request, route: Route, call: Call, form: Form) -> Response:
+        """What a GET is answered: as before, while nothing has changed that it could show."""
+        key = (call.root, request.scope["path"], request.url.query, form.value)
+        known = self._memory.answer(key)
+        if known is not None:
+            return known
+        changes = self._memory.changes
+        response = await run_in_threadpool(lambda: _response(route.handler(call), form))
+        if not call.asked_who:
+            self._memory.keep_answer(key, response, changes)
+        return response
+
+    async def _check_access(self, logon: LogonSession, call: Call, route: Route) -> None:
         """See whether who is asking may do this; it is noted when not.
 
         Raises:
             AccessDeniedError: they may not.
         """
-        for_tenant = call.session.tenant_id is not None
-        if not may_call(route.verb, route.path, call.roles, for_tenant=for_tenant):
+        for_tenant = logon.tenant_id is not None
+        roles = roles_of(logon.account)
+        if not may_call(route.verb, route.path, roles, for_tenant=for_tenant):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
             raise AccessDeniedError("Access denied")
 
@@ -157,7 +177,14 @@ class Application:
             raise NotAuthenticatedError(
                 f"The header {HEADER} is missing. Log on with POST /api/sessionMngr/?v=latest."
             )
-        return await run_in_threadpool(use_session, self._manager, session_id_of(token))
+        identifier = session_id_of(token)
+        known = self._memory.session(identifier, self._manager.clock())
+        if known is not None:
+            return known
+        changes = self._memory.changes
+        session = await run_in_threadpool(use_session, self._manager, identifier)
+        self._memory.keep_session(session, changes)
+        return session
 
 
 def _handle(route: Route, call: Call, body: bytes, content_type: str | None) -> Answer:

@@ -30,17 +30,21 @@ class Call:
     address: str = ""
     """The client's IP address."""
     logon: LogonSession | None = None
+    asked_who: set[str] = field(default_factory=set)
+    """Not empty once the answer depends on who is asking."""
 
     @property
     def session(self) -> LogonSession:
         """The logon session; routes that need none do not ask."""
         if self.logon is None:
             raise LookupError("This route was declared to need no session.")
+        self.asked_who.add("session")
         return self.logon
 
     @property
     def roles(self) -> frozenset[Role]:
         """The roles of who is asking; none without a session."""
+        self.asked_who.add("roles")
         return roles_of(self.logon.account) if self.logon else frozenset()
 
     @property

@@ -92,7 +92,7 @@ class HostProtocol:
         if not note:
             with self._manager.reading() as work:
                 return _keys_of(operations.authenticate(work, credential))
-        with self._manager.changing() as work:
+        with self._manager.changing(shown=False) as work:
             server = operations.authenticate(work, credential)
             server.seen_at = work.now
             return _keys_of(server)

@@ -1,6 +1,7 @@
 """Where does a resource lead? Hrefs and links, in the order that clients rely on."""
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from cloudgate.manager.identifiers import uid
@@ -21,12 +22,12 @@ class Place:
     id: UUID
     name: str
 
-    @property
+    @cached_property
     def href(self) -> str:
         """Address of the reference form."""
         return f"{self.root}{self.path}/{self.id}"
 
-    @property
+    @cached_property
     def entity_href(self) -> str:
         """Address of the entity form."""
         return self.href + ENTITY
@@ -82,7 +83,13 @@ def backup_server_place(root: str, server: BackupServer) -> Place:
 
 def up_to_backup_server(root: str, server: BackupServer) -> Link:
     """The usual way up: to the reference form."""
-    place = backup_server_place(root, server)
+    return _up(root, server.id, server.name)
+
+
+@lru_cache(maxsize=256)
+def _up(root: str, server_id: UUID, name: str) -> Link:
+    # The same for all that a site has, and asked for with each of them.
+    place = Place(root, "/backupServers", "BackupServer", server_id, name)
     return Link(rel="Up", href=place.href, name=place.name, type=place.reference_type)
 
 

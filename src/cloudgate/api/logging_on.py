@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
 
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.call import Call
 from cloudgate.api.handlers.sessions import user_name
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.sessions.operations import note_failed_logon
@@ -33,7 +34,7 @@ class LoggingOn:
         """Answer those who wait at once: the manager stops."""
         self._stopping.set()
 
-    async def slowed(self, call: Call, log_on: Callable[[], Answer]) -> Answer:
+    async def slowed(self, call: Call, log_on: Callable[[], Response]) -> Response:
         """The answer to a logon.
 
         Raises:

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -182,10 +183,20 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
         running = asyncio.create_task(server.run())
         try:
             await _first(asyncio.create_task(server.listening()), running)
+            _spare_the_collector()
             yield server
         finally:
             server.stop()
             await running
+
+
+def _spare_the_collector() -> None:
+    """Take what was loaded at the start out of garbage collection: it never becomes garbage.
+
+    Walking over it took some 200 ms now and then, in the middle of some request.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _first(wanted: asyncio.Task[None], running: asyncio.Task[None]) -> None:

@@ -61,6 +61,13 @@ def next_revision(previous: int, now: datetime) -> int:
     return max(previous + 1, int(now.timestamp() * 1000))
 
 
+@dataclass
+class Changes:
+    """How many changes were made that the API can show."""
+
+    count: int = 0
+
+
 @dataclass(frozen=True)
 class Manager:
     """The manager's state, and the way to it."""
@@ -70,6 +77,7 @@ class Manager:
     sealing: Sealing
     bell: Bell = field(default_factory=Bell)
     clock: Callable[[], datetime] = utc_now
+    changes: Changes = field(default_factory=Changes)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -83,8 +91,16 @@ class Manager:
             )
 
     @contextmanager
-    def changing(self, author: str = "", address: str = "") -> Iterator[Work]:
-        """Change things, all or nothing; hosts with news are woken afterwards."""
+    def changing(
+        self, author: str = "", address: str = "", *, shown: bool = True
+    ) -> Iterator[Work]:
+        """Change things, all or nothing; hosts with news are woken afterwards.
+
+        Args:
+            author: who asks for it.
+            address: the IP address that it is asked from.
+            shown: whether the API can show what is changed.
+        """
         with self.database.writing() as session:
             work = Work(
                 session=session,
@@ -96,4 +112,6 @@ class Manager:
             )
             with session.begin():
                 yield work
+        if shown:
+            self.changes.count += 1
         self.bell.ring(work.news_for)

@@ -4,6 +4,8 @@ JSON is held to the rules of the XML: a body is put into the schema's order and 
 """
 
 import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from lxml import etree
@@ -11,7 +13,7 @@ from lxml import etree
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema, xml
 from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
-from cloudgate.wire.values import to_json
+from cloudgate.wire.values import time_text
 
 Type = TypeVar("Type", bound=Described)
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
@@ -25,22 +27,45 @@ def write(resource: Described) -> bytes:
 def to_object(resource: Described) -> dict[str, Any]:
     """A resource as the object that `write` writes."""
     document: dict[str, Any] = {}
-    for part in json_parts(type(resource)):
-        value = getattr(resource, part.field)
-        if value is None:
-            if not part.omit_absent:
-                document[part.name] = None
-        elif not part.is_list:
-            document[part.name] = _written(value)
-        else:
-            items = [_written(item) for item in value]
-            bare = part.shape is Shape.REPEATED or part.name == "Links"
-            document[part.name] = items if bare else {part.array: items}
+    for field, name, omit_absent, write_value in _writers(type(resource)):
+        value = getattr(resource, field)
+        if value is not None:
+            document[name] = write_value(value) if write_value else value
+        elif not omit_absent:
+            document[name] = None
     return document
 
 
-def _written(value: Any) -> Any:
-    return to_object(value) if isinstance(value, Described) else to_json(value)
+_Writer = tuple[str, str, bool, Callable[[Any], Any] | None]
+"""Field, property, whether it is left out when absent, and how to write it unless as it is."""
+
+
+_known_writers: dict[type[Described], tuple[_Writer, ...]] = {}
+
+
+def _writers(resource_type: type[Described]) -> tuple[_Writer, ...]:
+    if resource_type not in _known_writers:
+        _known_writers[resource_type] = tuple(
+            (part.field, part.name, part.omit_absent, _writer(part))
+            for part in json_parts(resource_type)
+        )
+    return _known_writers[resource_type]
+
+
+def _writer(part: Part) -> Callable[[Any], Any] | None:
+    if issubclass(part.value_type, Described):
+        one: Callable[[Any], Any] | None = to_object
+    else:
+        one = time_text if part.value_type is datetime else None
+    if not part.is_list:
+        return one
+    array = "" if part.shape is Shape.REPEATED or part.name == "Links" else part.array
+
+    def write_list(items: Sequence[Any]) -> Any:
+        written = [one(item) for item in items] if one else list(items)
+        return {array: written} if array else written
+
+    return write_list
 
 
 def read(body: bytes, resource_type: type[Type]) -> Type:

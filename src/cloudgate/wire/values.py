@@ -1,7 +1,6 @@
 """How is a single value written and read? Texts, numbers, booleans, times."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.description import Scalar
@@ -14,11 +13,6 @@ def to_text(value: Scalar) -> str:
     if isinstance(value, datetime):
         return time_text(value)
     return str(value)
-
-
-def to_json(value: Scalar) -> Any:
-    """The JSON value of a value."""
-    return time_text(value) if isinstance(value, datetime) else value
 
 
 def time_text(moment: datetime) -> str:

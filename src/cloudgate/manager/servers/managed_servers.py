@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudgate.assignment import POLL_SECONDS, HostFacts
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -75,6 +75,13 @@ def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> Managed
         InvalidRequestError: the name fits more than one.
     """
     wanted = _comparable(host_name)
+    registered = work.session.scalars(
+        select(ManagedServer).where(
+            ManagedServer.backup_server_id == site.id, func.lower(ManagedServer.name) == wanted
+        )
+    ).all()
+    if len(registered) == 1:
+        return registered[0]
     servers = work.session.scalars(
         select(ManagedServer).where(ManagedServer.backup_server_id == site.id)
     )

@@ -86,7 +86,7 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
 
 
 def _note_use(manager: Manager, identifier: UUID) -> None:
-    with manager.changing() as work:
+    with manager.changing(shown=False) as work:
         session = work.session.get(LogonSession, identifier)
         if session is not None:
             session.used_at = work.now

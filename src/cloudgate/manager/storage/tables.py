@@ -234,6 +234,7 @@ class CloudTenant(Base):
     __table_args__ = (
         Index("ix_cloud_tenants_login", "backup_server_id", "login", unique=True),
         Index("ix_cloud_tenants_feed", "backup_server_id", "directory_revision"),
+        Index("ix_cloud_tenants_order", "login", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

@@ -195,6 +195,9 @@ def upgrade() -> None:
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.add_column(sa.Column("audit", sa.JSON(none_as_null=True), nullable=True))
 
+    with op.batch_alter_table("cloud_tenants", schema=None) as batch_op:
+        batch_op.create_index("ix_cloud_tenants_order", ["login", "id"], unique=False)
+
     _give_the_accounts_their_role()
     _protect_the_audit_log()
 
