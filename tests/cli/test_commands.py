@@ -160,6 +160,25 @@ def test_a_tenant_gets_users_of_its_own(cloudgate: Run) -> None:
     assert missing.stderr == "Error: The tenant has no user named 'laptop'; it has: none.\n"
 
 
+def test_accounts_are_added_and_given_passwords(cloudgate: Run, home: Path) -> None:
+    made = cloudgate("account", "create", "carol", "--role", "portal user", "--generate-password")
+    assert made.exit_code == 0, made.output
+    assert made.stdout == "Added carol.\n"
+    password = made.stderr.strip().rpartition(" ")[2]
+    (home / "carol").write_text(password)
+    as_carol = ("--user", "carol", "--password-file", str(home / "carol"))
+    assert cloudgate(*as_carol, "gateway", "list").exit_code == 0
+    refused = cloudgate(*as_carol, "account", "list")
+    assert refused.stderr == "Error: Access denied\n"
+    (home / "carol").write_text("an0ther")
+    changed = cloudgate("account", "password", "carol", "--password-file", str(home / "carol"))
+    assert changed.stdout == "Changed the password of carol.\n"
+    assert cloudgate(*as_carol, "gateway", "list").exit_code == 0
+    assert cloudgate("account", "delete", "carol").exit_code == 0
+    assert "carol" not in cloudgate("account", "list").stdout
+    assert cloudgate("account", "create", "dave").exit_code == 2
+
+
 def test_a_machine_is_added_with_its_token_and_removed(cloudgate: Run) -> None:
     made = json.loads(cloudgate("server", "create", "gw2.example", "-o", "json").stdout)
     assert len(made["JoinToken"]) > 20

@@ -5,6 +5,7 @@ import typer
 from cloudgate.cli import services
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
+    accounts,
     backup_servers,
     gateways,
     pools,
@@ -25,7 +26,7 @@ app = typer.Typer(
 services.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
-for each in (backup_servers, servers, repositories, gateways, pools, tenants, tasks):
+for each in (backup_servers, servers, repositories, gateways, pools, tenants, tasks, accounts):
     app.add_typer(each.app)
 
 
