@@ -1,13 +1,17 @@
 """How does a test run a manager? In a thread of its own, with its real port, over HTTPS."""
 
 import asyncio
+import atexit
+import shutil
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +87,28 @@ def finished(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
     raise AssertionError(f"The task did not end: {task}")
 
 
+@cache
+def first_start() -> Path:
+    """A data folder as a manager's first start leaves it; made once, for all to copy."""
+    folder = Path(tempfile.mkdtemp(prefix="cloudgate-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    database = Database(sqlite_url(folder / "cloudgate.db"))
+    ensure_administrator(Manager(database, open_authority(folder), open_sealing(folder)), PASSWORD)
+    database.close()
+    return folder
+
+
 @contextmanager
 def running_manager(
     folder: Path, *, site: str | None = "localhost", extras: Extras | None = None
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name."""
+    if not (folder / "cloudgate.db").exists():
+        shutil.copytree(first_start(), folder, dirs_exist_ok=True)
     authority = open_authority(folder)
     database = Database(sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
     manager = Manager(database, authority, open_sealing(folder), clock=clock)
-    ensure_administrator(manager, PASSWORD)
     if site is not None:
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))
