@@ -1,0 +1,198 @@
+"""Which calls are about gateways, pools, tenants and what belongs to them?"""
+
+from cloudgate.api.handlers import gateway_pools, gateways, subtenants, tenants
+from cloudgate.api.routes import Route, shows, shows_either
+from cloudgate.api.table.common import TASK
+from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
+from cloudgate.wire.resources.pools import (
+    CloudGatewayPool,
+    CloudGatewayPools,
+    CreateCloudGatewayPoolSpec,
+)
+from cloudgate.wire.resources.subtenants import (
+    CloudSubtenant,
+    CloudSubtenantCreateSpec,
+    CloudSubtenants,
+    CloudTenantFreeLicenseCounters,
+)
+from cloudgate.wire.resources.tenants import (
+    CloudTenant,
+    CloudTenantResource,
+    CloudTenantResources,
+    CloudTenants,
+    CreateCloudTenantResourceSpec,
+    CreateCloudTenantSpec,
+)
+
+ROUTES = [
+    Route(
+        verb="GET",
+        path="/cloud/gateways",
+        handler=gateways.get_gateways,
+        answers=shows_either(EntityReferences, CloudGateways),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/gateways",
+        handler=gateways.post_gateway,
+        answers=TASK,
+        bodies=(CreateCloudGatewaySpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gateways/{id}",
+        handler=gateways.get_gateway,
+        answers=shows_either(EntityRef, CloudGateway),
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/gateways/{id}",
+        handler=gateways.put_gateway,
+        answers=TASK,
+        bodies=(CloudGateway,),
+    ),
+    Route(
+        verb="DELETE", path="/cloud/gateways/{id}", handler=gateways.delete_gateway, answers=TASK
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools",
+        handler=gateway_pools.get_pools,
+        answers=shows_either(EntityReferences, CloudGatewayPools),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/gatewayPools",
+        handler=gateway_pools.post_pool,
+        answers=TASK,
+        bodies=(CreateCloudGatewayPoolSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}",
+        handler=gateway_pools.get_pool,
+        answers=shows_either(EntityRef, CloudGatewayPool),
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/gatewayPools/{id}",
+        handler=gateway_pools.put_pool,
+        answers=TASK,
+        bodies=(CloudGatewayPool,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/gatewayPools/{id}",
+        handler=gateway_pools.delete_pool,
+        answers=TASK,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/gateways",
+        handler=gateway_pools.get_gateways_of_pool,
+        answers=shows_either(EntityReferences, CloudGateways),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/tenants",
+        handler=gateway_pools.get_tenants_of_pool,
+        answers=shows_either(EntityReferences, CloudTenants),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants",
+        handler=tenants.get_tenants,
+        answers=shows_either(EntityReferences, CloudTenants),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/tenants",
+        handler=tenants.post_tenant,
+        answers=TASK,
+        bodies=(CreateCloudTenantSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}",
+        handler=tenants.get_tenant,
+        answers=shows_either(EntityRef, CloudTenant),
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/tenants/{id}",
+        handler=tenants.put_tenant,
+        answers=TASK,
+        bodies=(CloudTenant,),
+    ),
+    Route(verb="DELETE", path="/cloud/tenants/{id}", handler=tenants.delete_tenant, answers=TASK),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/resources",
+        handler=tenants.get_resources,
+        answers=shows(CloudTenantResources),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/resources",
+        handler=tenants.post_resource,
+        answers=TASK,
+        bodies=(CreateCloudTenantResourceSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/resources/{resource}",
+        handler=tenants.get_resource,
+        answers=shows(CloudTenantResource),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/tenants/{id}/resources/{resource}",
+        handler=tenants.delete_resource,
+        answers=TASK,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/gatewayPools",
+        handler=gateway_pools.get_pools_of_tenant,
+        answers=shows(EntityReferences),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/subtenants",
+        handler=subtenants.get_subtenants,
+        answers=shows(CloudSubtenants),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/subtenants",
+        handler=subtenants.post_subtenant,
+        answers=TASK,
+        bodies=(CloudSubtenantCreateSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.get_subtenant,
+        answers=shows(CloudSubtenant),
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.put_subtenant,
+        answers=TASK,
+        bodies=(CloudSubtenant,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        handler=subtenants.delete_subtenant,
+        answers=TASK,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/freelicenseCounters",
+        handler=subtenants.get_free_license_counters,
+        answers=shows(CloudTenantFreeLicenseCounters),
+    ),
+]

@@ -1,0 +1,203 @@
+"""Which calls are about backup servers, managed servers and repositories?"""
+
+from cloudgate.api.handlers import backup_servers, credentials, managed_servers, repositories
+from cloudgate.api.routes import DONE, Route, adds, shows, shows_either
+from cloudgate.api.table.common import TASK
+from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.credentials import (
+    CredentialsInfo,
+    CredentialsInfoList,
+    CredentialsInfoSpec,
+    PasswordKeyInfo,
+    PasswordKeyInfoList,
+    PasswordKeyInfoSpec,
+)
+from cloudgate.wire.resources.infrastructure import (
+    BackupServer,
+    BackupServers,
+    BackupServerSpec,
+    CreateManagedServerSpec,
+    CreateRepositorySpec,
+    ManagedServer,
+    ManagedServers,
+    Repositories,
+    Repository,
+)
+
+ROUTES = [
+    Route(
+        verb="GET",
+        path="/backupServers",
+        handler=backup_servers.get_backup_servers,
+        answers=shows_either(EntityReferences, BackupServers),
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers",
+        action="create",
+        handler=backup_servers.post_backup_server,
+        answers=adds(),
+        bodies=(BackupServerSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}",
+        handler=backup_servers.get_backup_server,
+        answers=shows_either(EntityRef, BackupServer),
+    ),
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}",
+        handler=backup_servers.put_backup_server,
+        answers=DONE,
+        bodies=(BackupServerSpec,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/backupServers/{id}",
+        handler=backup_servers.delete_backup_server,
+        answers=DONE,
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers/{id}",
+        action="collect",
+        handler=backup_servers.collect,
+        answers=TASK,
+    ),
+    Route(
+        verb="GET",
+        path="/managedServers",
+        handler=managed_servers.get_managed_servers,
+        answers=shows_either(EntityReferences, ManagedServers),
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/managedServers",
+        handler=managed_servers.get_servers_of_site,
+        answers=shows_either(EntityReferences, ManagedServers),
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/repositories",
+        handler=repositories.get_repositories_of_site,
+        answers=shows_either(EntityReferences, Repositories),
+    ),
+    Route(
+        verb="POST",
+        path="/managedServers",
+        handler=managed_servers.post_managed_server,
+        answers=adds(ManagedServer),
+        bodies=(CreateManagedServerSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/managedServers/{id}",
+        handler=managed_servers.get_managed_server,
+        answers=shows_either(EntityRef, ManagedServer),
+    ),
+    Route(
+        verb="DELETE",
+        path="/managedServers/{id}",
+        handler=managed_servers.delete_managed_server,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/repositories",
+        handler=repositories.get_repositories,
+        answers=shows_either(EntityReferences, Repositories),
+    ),
+    Route(
+        verb="POST",
+        path="/repositories",
+        handler=repositories.post_repository,
+        answers=adds(Repository),
+        bodies=(CreateRepositorySpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/repositories/{id}",
+        handler=repositories.get_repository,
+        answers=shows_either(EntityRef, Repository),
+    ),
+    Route(
+        verb="PUT",
+        path="/repositories/{id}",
+        handler=repositories.put_repository,
+        answers=DONE,
+        bodies=(Repository, CreateRepositorySpec),
+    ),
+    Route(
+        verb="DELETE",
+        path="/repositories/{id}",
+        handler=repositories.delete_repository,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials",
+        handler=credentials.get_all_credentials,
+        answers=shows(CredentialsInfoList),
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/credentials",
+        handler=credentials.post_credentials,
+        answers=adds(),
+        bodies=(CredentialsInfoSpec,),
+        action="create",
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.get_credentials,
+        answers=shows(CredentialsInfo),
+    ),
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.put_credentials,
+        answers=DONE,
+        bodies=(CredentialsInfo,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/backupServers/{id}/credentials/{item}",
+        handler=credentials.delete_credentials,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords",
+        handler=credentials.get_passwords,
+        answers=shows(PasswordKeyInfoList),
+    ),
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/passwords",
+        handler=credentials.post_password,
+        answers=adds(),
+        bodies=(PasswordKeyInfoSpec,),
+        action="create",
+    ),
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.get_password,
+        answers=shows(PasswordKeyInfo),
+    ),
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.put_password,
+        answers=DONE,
+        bodies=(PasswordKeyInfoSpec,),
+    ),
+    Route(
+        verb="DELETE",
+        path="/backupServers/{id}/passwords/{item}",
+        handler=credentials.delete_password,
+        answers=DONE,
+    ),
+]
