@@ -28,15 +28,15 @@ from cloudgate.assignment import (
     Tenant,
 )
 from cloudgate.gateway.admin import Admin
-from cloudgate.gateway.authorizer import Authorizer, serve_authorizer
+from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
-from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.reconcile import Outcome, Reconciler
-from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
+from cloudgate.gateway.site import SiteKnown
 
 PASSWORD = "Grünes-Boot-7:x"
 PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
@@ -234,18 +234,16 @@ class Machine:
         self.layout = layout
         self.authority = authority
         self.directory = Directory(layout.directory)
+        self.site = SiteKnown(layout.site)
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._revision = 0
 
     async def start(self) -> None:
         """Start what a host service consists of, without its channel."""
-        passwords, resolver, role = PasswordCheck(), Resolver(), Role()
-        self._stack.callback(passwords.close)
-        self._stack.callback(resolver.close)
-        server = await serve_authorizer(
-            Authorizer(self.directory, passwords, resolver, role), self.layout.authorizer_socket
-        )
+        role = Role()
+        gatekeeper = self._stack.enter_context(Gatekeeper(self.directory, self.site, role))
+        server = await serve_authorizer(gatekeeper, self.layout.authorizer_socket)
         self._stack.push_async_callback(server.stop, None)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
         news = asyncio.Event()

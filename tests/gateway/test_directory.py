@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import DirectoryChange, Tenant
+from cloudgate.assignment import DirectoryChange, Tenant, User
+from cloudgate.gateway.decision import Login
 from cloudgate.gateway.directory import Directory, Tenants
 
 names = st.text(min_size=1, max_size=5)
@@ -55,8 +56,19 @@ def acme(**changes: object) -> Tenant:
 def test_a_tenant_is_found_however_its_name_is_written(tmp_path: Path) -> None:
     directory = Directory(tmp_path / "d")
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
-    assert directory.find("aCME") == acme()
+    assert directory.find("aCME") == Login(acme())
     assert directory.find("other") is None
+
+
+@pytest.mark.parametrize("name", ["Acme\\Anna", "acme\\ANNA", "ACME/anna"])
+def test_a_user_is_found_by_its_tenants_name_and_its_own(tmp_path: Path, name: str) -> None:
+    anna = User(user_id=UUID(int=7), name="Anna", password_hash="y")
+    directory = Directory(tmp_path / "d")
+    tenants = (acme(users=(anna,)),)
+    directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=tenants))
+    assert directory.find(name) == Login(tenants[0], anna)
+    assert directory.find("acme\\other") is None
+    assert directory.find("other\\anna") is None
 
 
 def test_a_renamed_tenant_is_not_found_by_its_old_name(tmp_path: Path) -> None:
@@ -70,7 +82,7 @@ def test_a_renamed_tenant_is_not_found_by_its_old_name(tmp_path: Path) -> None:
 def test_what_was_applied_is_there_after_a_restart_and_private(tmp_path: Path) -> None:
     path = tmp_path / "d"
     Directory(path).apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
-    assert Directory(path).find("acme") == acme()
+    assert Directory(path).find("acme") == Login(acme())
     assert Directory(path).revision == 3
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]

@@ -2,8 +2,8 @@
 
 import asyncio
 from pathlib import Path
-from uuid import UUID
 
+import argon2
 import pytest
 
 from cloudgate.assignment import GatewayState, HostFacts
@@ -17,7 +17,7 @@ from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.ports import Owner, explain, listening_inodes, taken_port
 from cloudgate.gateway.reconcile import Outcome
 from cloudgate.gateway.rotation import rotate
-from tests.gateway.support import PASSWORD, tenant
+from tests.gateway.support import PASSWORD, PASSWORD_HASH
 
 FACTS = HostFacts(
     host_name="h", addresses=(), platform="Linux", version="1", envoy_version="1",
@@ -133,12 +133,12 @@ def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> N
 @pytest.mark.anyio
 async def test_a_right_password_is_remembered_until_it_changes() -> None:
     passwords = PasswordCheck(remembered=1)
-    acme, other = tenant(1), tenant(1, tenant_id=UUID(int=2))
-    assert await passwords.is_right(acme, PASSWORD)
-    assert list(passwords._right) == [passwords._mark(acme, PASSWORD)]
-    assert not await passwords.is_right(acme, PASSWORD + "x")
-    assert not await passwords.is_right(None, PASSWORD)
-    assert not await passwords.is_right(tenant(1, password_hash="broken"), PASSWORD)
+    other = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+    assert await passwords.is_right(PASSWORD_HASH, PASSWORD)
+    assert list(passwords._right) == [passwords._mark(PASSWORD_HASH, PASSWORD)]
+    assert not await passwords.is_right(PASSWORD_HASH, PASSWORD + "x")
+    assert not await passwords.is_right("", PASSWORD)
+    assert not await passwords.is_right("broken", PASSWORD)
     assert await passwords.is_right(other, PASSWORD)
     assert len(passwords._right) == 1
     passwords.close()

@@ -17,7 +17,7 @@ from cloudgate.assignment import (
     Report,
     Update,
 )
-from cloudgate.manager.hosts.operations import expect_server
+from cloudgate.manager.hosts.joining import expect_server
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from tests.support.manager import RunningManager
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
-from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -25,9 +24,10 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
 )
-from cloudgate.manager.hosts import operations
+from cloudgate.manager.hosts import joining, operations
+from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
-from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
@@ -66,62 +66,77 @@ class HostProtocol:
 
         def join() -> Document:
             with self._manager.changing() as work:
-                return operations.join(work, message)
+                return joining.join(work, message)
 
         return _answer(await run_in_threadpool(join))
 
     async def _poll(self, request: Request) -> Response:
         message = await _read(request, PollRequest)
-        operations.check_protocol(message.protocol)
+        joining.check_protocol(message.protocol)
         credential = _credential(request)
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
-        first = True
+        heard = await run_in_threadpool(self._hear, credential, message.machine)
+        keys = (heard.server.id, heard.server.backup_server_id)
         while True:
-            keys = await run_in_threadpool(self._keys, credential, note=first)
-            first = False
             with self._manager.bell.listening(keys) as rung:
                 found = await run_in_threadpool(self._look, credential, message)
+                if heard.credential is not None:
+                    news = found if isinstance(found, Update) else Update()
+                    return _answer(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
                     return _answer(found)
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
 
-    def _keys(self, credential: str, *, note: bool) -> tuple[UUID, ...]:
-        """What this host waits for. `note`: that it was heard of is worth writing down."""
-        if not note:
-            with self._manager.reading() as work:
-                return _keys_of(operations.authenticate(work, credential))
-        with self._manager.changing(shown=False) as work:
-            server = operations.authenticate(work, credential)
-            server.seen_at = work.now
-            return _keys_of(server)
+    def _hear(self, credential: str, machine: str) -> Heard:
+        """Take note of who speaks.
+
+        Raises:
+            NotAuthenticatedError: nobody knows them.
+            InvalidRequestError: it is not the machine that the credential was given to.
+        """
+        with self._manager.reading() as work:
+            server = joining.authenticate(work, credential)
+            if joining.is_usual(work, server, credential, machine):
+                work.presence.hear(server.id, work.now)
+                return Heard(server)
+        with self._manager.changing() as work:
+            heard = joining.hear(work, credential, machine)
+            if heard.refusal is not None:
+                joining.note_refusal(work, heard.server, heard.refusal)
+        if heard.refusal is not None:
+            raise InvalidRequestError(heard.refusal)
+        return heard
 
     def _look(self, credential: str, message: PollRequest) -> Update | Waiting:
         with self._manager.reading() as work:
-            server = operations.authenticate(work, credential)
+            server = joining.authenticate(work, credential)
             if server.assignment_revision == message.assignment_revision:
                 return operations.look(work, server, message)
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
-            return operations.look(work, operations.authenticate(work, credential), message)
+            return operations.look(work, joining.authenticate(work, credential), message)
 
     async def _report(self, request: Request) -> Response:
         message = await _read(request, Report)
+        joining.check_protocol(message.protocol)
         credential = _credential(request)
 
         def report() -> None:
-            with self._manager.changing() as work:
-                server = operations.authenticate(work, credential)
-                operations.take_report(work, server, message)
+            server_id = self._hear(credential, message.machine).server.id
+            try:
+                with self._manager.changing() as work:
+                    operations.take_report(work, get_managed_server(work, server_id), message)
+            except InvalidRequestError as problem:
+                with self._manager.changing() as work:
+                    server = get_managed_server(work, server_id)
+                    joining.note_refusal(work, server, problem.message)
+                raise
 
         await run_in_threadpool(report)
         self._after_change()
         return Response(status_code=204)
-
-
-def _keys_of(server: ManagedServer) -> tuple[UUID, ...]:
-    return (server.id, server.backup_server_id)
 
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:

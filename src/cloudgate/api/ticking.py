@@ -15,6 +15,8 @@ from cloudgate.manager.work import Manager
 log = structlog.get_logger(__name__)
 
 RENEWAL_INTERVAL = timedelta(hours=6)
+PRESENCE_INTERVAL = timedelta(seconds=5)
+"""How often is looked whether a host has gone."""
 _AFTER_A_FAILURE = timedelta(seconds=5)
 
 
@@ -25,6 +27,7 @@ class Ticking:
         self._manager = manager
         self._audit_outlet = audit_outlet
         self._changed = asyncio.Event()
+        self._presence_noted = manager.clock()
 
     def wake(self) -> None:
         """Something has changed: look again."""
@@ -40,6 +43,7 @@ class Ticking:
                 if self._manager.clock() >= renewal:
                     await run_in_threadpool(self._renew)
                     renewal = self._manager.clock() + RENEWAL_INTERVAL
+                await run_in_threadpool(self._note_presence)
                 deadline = await run_in_threadpool(self._settle)
                 await run_in_threadpool(self._deliver_audit_log)
             except SQLAlchemyError:
@@ -49,7 +53,8 @@ class Ticking:
                 log.warning("the audit log is not delivered", reason=problem.message)
                 soon = self._manager.clock() + _AFTER_A_FAILURE
                 deadline = min(deadline or soon, soon)
-            await self._wait_until(min(deadline or renewal, renewal))
+            soon = self._manager.clock() + PRESENCE_INTERVAL
+            await self._wait_until(min(deadline or renewal, renewal, soon))
 
     def _settle(self) -> datetime | None:
         with self._manager.reading() as work:
@@ -59,6 +64,14 @@ class Ticking:
             clockwork.settle_tasks(work)
             work.session.flush()
             return clockwork.next_deadline(work)
+
+    def _note_presence(self) -> None:
+        with self._manager.reading() as work:
+            if not clockwork.presence_has_news(work, self._presence_noted):
+                return
+        with self._manager.changing() as work:
+            clockwork.note_presence(work)
+            self._presence_noted = work.now
 
     def _deliver_audit_log(self) -> None:
         if self._audit_outlet is not None:

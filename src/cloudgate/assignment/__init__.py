@@ -8,7 +8,7 @@ Three calls, made by the host service only, over HTTPS with JSON bodies:
 ``POST /host/v1/report``  a `Report`, answered by 204.
 
 Poll and report carry ``Authorization: Bearer <credential>``. A revision is a number that only
-grows. An assignment is whole; the tenant directory travels as the changes since a revision.
+grows. Assignment and site are whole; the tenant directory travels as the changes since a revision.
 """
 
 from enum import StrEnum
@@ -18,6 +18,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
+OLDEST_PROTOCOL = 1
+"""The oldest version that is understood: that of the release before this one."""
 
 POLL_SECONDS = 25.0
 """How long the manager holds a poll without news."""
@@ -38,6 +40,17 @@ class Target(Document):
     """Where the gateway connects to."""
 
 
+class User(Document):
+    """A user of a tenant, with rights inside the tenant's."""
+
+    user_id: UUID
+    name: str
+    password_hash: str
+    """Argon2id in PHC format; empty when the user has no password and cannot log in."""
+    enabled: bool = True
+    targets: tuple[Target, ...] = ()
+
+
 class Tenant(Document):
     """What a gateway must know of a tenant to let it in."""
 
@@ -51,7 +64,14 @@ class Tenant(Document):
     pool_ids: tuple[UUID, ...] = ()
     """The gateway pools that it may use; none means the gateways that are in no pool."""
     failover_to_others: bool = False
-    """With pools: it may also use the gateways that are in no pool."""
+    """With pools: when all gateways of its pools are down, it may also use those in no pool."""
+    users: tuple[User, ...] = ()
+    speed_limit_bytes: int | None = None
+    """Each second, over all its tunnels and in both directions together; None for no limit."""
+    concurrent_tunnels: int | None = None
+    """How many tunnels it may have at a time; None for no limit."""
+    tunnels_end_before: AwareDatetime | None = None
+    """Tunnels that were opened before this moment are to end."""
 
 
 class DirectoryChange(Document):
@@ -78,7 +98,36 @@ class Gateway(Document):
     accepting: bool = True
     """False: the port is closed, live tunnels finish."""
     certificate_chain_pem: str
-    """Signed for the public key that the host reported; leaf first."""
+    """Leaf first. Signed for the public key that the host reported, unless a key comes with it."""
+    private_key_pem: str | None = None
+    """The key of a certificate that an operator brought or an authority outside issued."""
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.gateway_id}, port={self.port})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+class Peer(Document):
+    """A cloud gateway of a site, as the other gateways and the connectors see it."""
+
+    gateway_id: UUID
+    name: str
+    address: str
+    """Address or DNS name under which tenants reach it."""
+    port: int
+    pool_id: UUID | None = None
+
+
+class Site(Document):
+    """What all gateways of a site have to know besides the tenants. Always whole."""
+
+    revision: int
+    gateways: tuple[Peer, ...] = ()
+    """Those that accept tenants."""
+    maintenance: str | None = None
+    """What to tell tenants while the provider is in maintenance mode; None when it is not."""
 
 
 class Assignment(Document):
@@ -103,6 +152,8 @@ class HostFacts(Document):
     envoy_version: str
     public_key_pem: str
     """Of the key pair that the gateway's certificate is made for. The private half stays here."""
+    machine: str = ""
+    """The same for as long as this machine runs, and another on any other machine."""
 
 
 class JoinRequest(Document):
@@ -127,6 +178,9 @@ class PollRequest(Document):
     assignment_revision: int | None = None
     """Of the assignment on the host's disk; None when there is none."""
     directory_revision: int = 0
+    site_revision: int = 0
+    machine: str = ""
+    """As in `HostFacts`: tells a copy of this host's disk from this host."""
 
 
 class Update(Document):
@@ -135,6 +189,15 @@ class Update(Document):
     protocol: int = PROTOCOL
     assignment: Assignment | None = None
     directory: DirectoryChange | None = None
+    site: Site | None = None
+    credential: str | None = None
+    """From now on; the one in use is good until this one has been used."""
+
+    def __repr__(self) -> str:
+        return f"Update(assignment={self.assignment!r})"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class GatewayState(StrEnum):
@@ -156,6 +219,8 @@ class Report(Document):
     """How far a host has come."""
 
     protocol: int = PROTOCOL
+    machine: str = ""
+    """As in `HostFacts`."""
     assignment_revision: int
     """The assignment that this report is about."""
     directory_revision: int
@@ -165,5 +230,9 @@ class Report(Document):
     reason: str = ""
     """For the operator: what is in the way, and what to do. Set when FAILED."""
     live_tunnels: int = 0
+    finished_tunnels: int = 0
+    """Of those that were live when the gateway was closed: ended by themselves so far."""
+    closed_tunnels: int = 0
+    """Of those that were live when the gateway was closed: ended by this host at the deadline."""
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""

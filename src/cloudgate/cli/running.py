@@ -28,7 +28,7 @@ from cloudgate.manager.authority import (
     open_authority,
     server_certificate,
 )
-from cloudgate.manager.hosts.operations import expect_server, new_token
+from cloudgate.manager.hosts.joining import expect_server, new_token
 from cloudgate.manager.passwords import generate_password
 from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import (

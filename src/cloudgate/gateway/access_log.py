@@ -23,6 +23,7 @@ LINE = {
     "tunnel": "%STREAM_ID%",
     "tenant": _said("tenant"),
     "tenant_id": _said("tenant_id"),
+    "user_id": _said("user_id"),
     "target": _said("target"),
     "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
     "protocol": "%PROTOCOL%",

@@ -1,8 +1,5 @@
 """How does Envoy ask whether a request may become a tunnel? gRPC on a Unix socket."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,91 +15,31 @@ from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 
-from cloudgate.assignment import Tenant
-from cloudgate.errors import UnavailableError
-from cloudgate.gateway.decision import (
-    CHALLENGE,
-    NOT_AUTHENTICATED,
-    Refusal,
-    decide,
-    parse_authority,
-    parse_credentials,
-)
-from cloudgate.gateway.directory import Directory
-from cloudgate.gateway.passwords import PasswordCheck
-from cloudgate.gateway.resolver import Resolver
-from cloudgate.gateway.role import Role
+from cloudgate.gateway.decision import CHALLENGE, NOT_AUTHENTICATED, Refusal
+from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
 
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
-LONGEST_LOGGED = 128
-"""Characters of a name that somebody unknown sent."""
+_CHALLENGES = {
+    NOT_AUTHENTICATED.status: "proxy-authenticate",
+    NOT_ASKED_RIGHT.status: "www-authenticate",
+}
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The answer to one request, with what the logs say of it."""
-
-    name: str
-    target: str
-    tenant: Tenant | None = None
-    address: str = ""
-    """IP and port to connect to; empty when refused."""
-    refusal: Refusal | None = None
-
-
-class Authorizer:
-    """Answers requests from the directory of tenants."""
-
-    def __init__(
-        self,
-        directory: Directory,
-        passwords: PasswordCheck,
-        resolver: Resolver,
-        role: Role,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._directory = directory
-        self._passwords = passwords
-        self._resolver = resolver
-        self._role = role
-        self._now = now
-
-    async def judge(self, authority: str, authorization: str | None) -> Verdict:
-        """Whether a CONNECT to `authority` with this Proxy-Authorization may go on."""
-        target = parse_authority(authority)
-        said = parse_credentials(authorization)
-        if said is None:
-            return Verdict("", target or "", refusal=NOT_AUTHENTICATED)
-        tenant = self._directory.find(said.name)
-        right = await self._passwords.is_right(tenant, said.password)
-        decision = decide(
-            tenant,
-            target,
-            password_is_right=right,
-            now=self._now(),
-            pool_id=self._role.pool_id,
-        )
-        name = tenant.name if tenant else said.name[:LONGEST_LOGGED]
-        if isinstance(decision, Refusal):
-            return Verdict(name, target or "", tenant, refusal=decision)
-        try:
-            address = await self._resolver.resolve(decision.address)
-        except UnavailableError as error:
-            return Verdict(name, target or "", tenant, refusal=Refusal(503, error.message))
-        return Verdict(name, target or "", tenant, address)
-
-
 class _Service(AuthorizationServicer):  # type: ignore[misc]  # generated without types
-    def __init__(self, authorizer: Authorizer) -> None:
-        self._authorizer = authorizer
+    def __init__(self, gatekeeper: Gatekeeper) -> None:
+        self._gatekeeper = gatekeeper
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002  # gRPC's name
         """Answer one request."""
         http = request.attributes.request.http
-        verdict = await self._authorizer.judge(http.host, http.headers.get("proxy-authorization"))
+        authorization = http.headers.get("proxy-authorization")
+        if http.method != "CONNECT":
+            told = await self._gatekeeper.tell(authorization or http.headers.get("authorization"))
+            return _told(told)
+        verdict = await self._gatekeeper.judge(http.host, authorization)
         if verdict.refusal is None:
             return _allowed(verdict)
         _log.info(
@@ -112,16 +49,16 @@ class _Service(AuthorizationServicer):  # type: ignore[misc]  # generated withou
             status=verdict.refusal.status,
             reason=verdict.refusal.reason,
         )
-        return _refused(verdict, verdict.refusal)
+        return _refused(verdict.refusal, _metadata(verdict))
 
 
-async def serve_authorizer(authorizer: Authorizer, socket_path: Path) -> grpc.aio.Server:
+async def serve_authorizer(gatekeeper: Gatekeeper, socket_path: Path) -> grpc.aio.Server:
     """Start to answer on `socket_path`, in place of whoever did so before.
 
     The folder of the socket is what keeps others out.
     """
     server = grpc.aio.server()
-    add_AuthorizationServicer_to_server(_Service(authorizer), server)
+    add_AuthorizationServicer_to_server(_Service(gatekeeper), server)
     server.add_insecure_port(f"unix:{socket_path}")
     await server.start()
     return server
@@ -134,32 +71,50 @@ def _allowed(verdict: Verdict) -> Any:
     )
 
 
-def _refused(verdict: Verdict, refusal: Refusal) -> Any:
+def _told(told: Told) -> Any:
+    if told.refusal is not None:
+        return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
+    # A document is an answer that is not Envoy's, which is what Envoy calls a refusal.
+    answer = messages.DeniedHttpResponse(
+        status=HttpStatus(code=200), headers=[_header("content-type", "application/json")]
+    )
+    answer.body = told.document
+    return messages.CheckResponse(
+        status=Status(code=PERMISSION_DENIED),
+        denied_response=answer,
+        dynamic_metadata=_struct(tenant=told.name),
+    )
+
+
+def _refused(refusal: Refusal, metadata: Any) -> Any:
+    challenge = _CHALLENGES.get(refusal.status)
     denied = messages.DeniedHttpResponse(
         status=HttpStatus(code=refusal.status),
-        headers=_challenge() if refusal.status == NOT_AUTHENTICATED.status else [],
+        headers=[_header(challenge, CHALLENGE)] if challenge else [],
         body=f"{refusal.reason}\n",
     )
     return messages.CheckResponse(
-        status=Status(code=PERMISSION_DENIED),
-        denied_response=denied,
-        dynamic_metadata=_metadata(verdict),
+        status=Status(code=PERMISSION_DENIED), denied_response=denied, dynamic_metadata=metadata
     )
 
 
-def _challenge() -> list[Any]:
-    return [HeaderValueOption(header=HeaderValue(key="proxy-authenticate", value=CHALLENGE))]
+def _header(key: str, value: str) -> Any:
+    return HeaderValueOption(header=HeaderValue(key=key, value=value))
 
 
 def _metadata(verdict: Verdict) -> Any:
-    metadata = Struct()
-    metadata.update(
-        {
-            "tenant": verdict.name,
-            "tenant_id": str(verdict.tenant.tenant_id) if verdict.tenant else "",
-            "target": verdict.target,
-            "address": verdict.address,
-            "reason": verdict.refusal.reason if verdict.refusal else "",
-        }
+    login = verdict.login
+    return _struct(
+        tenant=verdict.name,
+        tenant_id=str(login.tenant.tenant_id) if login else "",
+        user_id=str(login.user.user_id) if login and login.user else "",
+        target=verdict.target,
+        address=verdict.address,
+        reason=verdict.refusal.reason if verdict.refusal else "",
     )
+
+
+def _struct(**said: str) -> Any:
+    metadata = Struct()
+    metadata.update(said)
     return metadata

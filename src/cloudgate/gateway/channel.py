@@ -6,6 +6,7 @@ Two loops that wait longer the longer the manager is away. The gateway does not 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -13,9 +14,13 @@ from cloudgate.assignment import PollRequest, Update
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.directory import Directory
-from cloudgate.gateway.membership import Membership
+from cloudgate.gateway.facts import machine_mark
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.membership import keep_credential, load_membership
 from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
+from cloudgate.gateway.role import Role
+from cloudgate.gateway.site import SiteKnown
 
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two attempts to reach a manager that is away."""
@@ -53,19 +58,23 @@ class Backoff:
         return float(longest * self._chance())
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the host was told, besides its assignment, and keeps."""
+
+    directory: Directory
+    site: SiteKnown
+    role: Role
+
+
 class Channel:
     """The line to the manager."""
 
     def __init__(
-        self,
-        membership: Callable[[], Membership],
-        directory: Directory,
-        reconciler: Reconciler,
-        outbox: Outbox,
+        self, layout: Layout, known: Known, reconciler: Reconciler, outbox: Outbox
     ) -> None:
-        """`membership` is asked anew after each failure: the host may have joined again."""
-        self._membership = membership
-        self._directory = directory
+        self._layout = layout
+        self._known = known
         self._reconciler = reconciler
         self._outbox = outbox
 
@@ -87,15 +96,21 @@ class Channel:
                 await asyncio.sleep(pause_seconds)
 
     async def _repeat(self, step: "Step", backoff: Backoff) -> None:
-        known = self._membership()
-        async with ManagerClient(known.url, known.ca_pem, known.credential) as client:
+        # Read anew after each failure: the host may have joined again.
+        known = load_membership(self._layout)
+        async with ManagerClient(known.url, known.ca_pem, self._credential) as client:
             while True:
                 await step(client, backoff)
+
+    def _credential(self) -> str:
+        return load_membership(self._layout).credential
 
     async def _poll(self, client: ManagerClient, backoff: Backoff) -> None:
         request = PollRequest(
             assignment_revision=self._reconciler.revision,
-            directory_revision=self._directory.revision,
+            directory_revision=self._known.directory.revision,
+            site_revision=self._known.site.revision,
+            machine=machine_mark(),
         )
         try:
             update = await client.poll(request)
@@ -119,8 +134,12 @@ class Channel:
 
     def _apply(self, update: Update) -> None:
         try:
+            if update.credential is not None:
+                keep_credential(self._layout, update.credential)
             if update.directory is not None:
-                self._directory.apply(update.directory)
+                self._known.directory.apply(update.directory)
+            if update.site is not None:
+                self._known.site.take(update.site)
             if update.assignment is not None:
                 _log.info("assignment received", revision=update.assignment.revision)
                 self._reconciler.want(update.assignment)

@@ -1,6 +1,7 @@
 """How does the host service speak with the manager? HTTPS that trusts one authority only."""
 
 import ssl
+from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
@@ -30,15 +31,16 @@ _Answer = TypeVar("_Answer", bound=Document)
 class ManagerClient:
     """The three calls. Each raises a `CloudgateError` that says why it failed."""
 
-    def __init__(self, url: str, ca_pem: str, credential: str = "") -> None:
-        headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+    def __init__(self, url: str, ca_pem: str, credential: Callable[[], str] | None = None) -> None:
+        """`credential` is asked at each call: it changes now and then."""
         try:
             context = ssl.create_default_context(cadata=ca_pem)
         except (ssl.SSLError, ValueError):
             raise InvalidRequestError("The manager's certificate authority is no PEM.") from None
         self._url = url.rstrip("/")
+        self._credential = credential
         self._client = httpx2.AsyncClient(
-            base_url=self._url, headers=headers, verify=context, timeout=_TIMEOUT, trust_env=False
+            base_url=self._url, verify=context, timeout=_TIMEOUT, trust_env=False
         )
 
     async def __aenter__(self) -> Self:
@@ -67,11 +69,12 @@ class ManagerClient:
         await self._call("/host/v1/report", report)
 
     async def _call(self, path: str, document: Document) -> httpx2.Response:
+        headers = {"Content-Type": "application/json"}
+        if self._credential is not None:
+            headers["Authorization"] = f"Bearer {self._credential()}"
         try:
             answer = await self._client.post(
-                path,
-                content=document.model_dump_json(),
-                headers={"Content-Type": "application/json"},
+                path, content=document.model_dump_json(), headers=headers
             )
         except httpx2.TransportError as error:
             raise UnavailableError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cloudgate.assignment import Target, Tenant
+from cloudgate.assignment import Target, Tenant, User
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""
@@ -37,6 +37,40 @@ class Refusal:
 
     status: int
     reason: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody who is known: a tenant, or one of its users."""
+
+    tenant: Tenant
+    user: User | None = None
+
+    @property
+    def name(self) -> str:
+        """As the logs show it."""
+        return f"{self.tenant.name}\\{self.user.name}" if self.user else self.tenant.name
+
+    @property
+    def password_hash(self) -> str:
+        """Of the password that belongs to it; empty when it cannot log in."""
+        return self.user.password_hash if self.user else self.tenant.password_hash
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What it may reach."""
+        return self.user.targets if self.user else self.tenant.targets
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a decision depends on besides who is asking for what."""
+
+    now: datetime
+    pool_id: UUID | None = None
+    """The pool that this gateway is in."""
+    pools_are_down: bool = False
+    """None of the gateways in the tenant's pools answers."""
 
 
 NOT_AUTHENTICATED = Refusal(407, "Name or password are missing or wrong.")
@@ -98,46 +132,53 @@ def join_address(host: str, port: int) -> str:
 
 
 def decide(
-    tenant: Tenant | None,
+    login: Login | None,
     target: str | None,
     *,
     password_is_right: bool,
-    now: datetime,
-    pool_id: UUID | None = None,
+    circumstances: Circumstances,
 ) -> Refusal | Target:
-    """What to do with a CONNECT to `target` from somebody who says to be `tenant`.
-
-    `pool_id`: the pool that this gateway is in.
-    """
-    if tenant is None or not tenant.password_hash or not password_is_right:
+    """What to do with a CONNECT to `target` from somebody who says to be `login`."""
+    if login is None or not login.password_hash or not password_is_right:
         return NOT_AUTHENTICATED
-    barred = _barred(tenant, pool_id, now)
+    barred = barrier(login, circumstances)
     if barred is not None:
         return barred
     if target is None:
         return Refusal(403, "CONNECT must name a target as host:port.")
-    for each in tenant.targets:
+    for each in login.targets:
         if parse_authority(each.endpoint) == target:
             return each
     return Refusal(403, f"The tenant has no right to {target}.")
 
 
-def _barred(tenant: Tenant, pool_id: UUID | None, now: datetime) -> Refusal | None:
-    """Why a tenant may not come in by this gateway, whatever its target; None when it may."""
+def barrier(login: Login, circumstances: Circumstances) -> Refusal | None:
+    """Why somebody may not come in by this gateway, whatever the target; None when they may."""
+    tenant = login.tenant
     if not tenant.enabled:
         return Refusal(403, "The tenant is disabled.")
-    if tenant.expires_at is not None and tenant.expires_at <= now:
+    if login.user is not None and not login.user.enabled:
+        return Refusal(403, "This user of the tenant is disabled.")
+    if tenant.expires_at is not None and tenant.expires_at <= circumstances.now:
         return Refusal(403, "The tenant's lease has expired.")
-    if not _may_use(tenant, pool_id):
+    if not _may_use(tenant, circumstances):
         return Refusal(403, "This gateway is set apart for others; use another one.")
     return None
 
 
-def _may_use(tenant: Tenant, pool_id: UUID | None) -> bool:
+def needs_failover(tenant: Tenant, pool_id: UUID | None) -> bool:
+    """Whether it matters here that the gateways of the tenant's pools are down."""
+    return pool_id is None and bool(tenant.pool_ids) and tenant.failover_to_others
+
+
+def _may_use(tenant: Tenant, circumstances: Circumstances) -> bool:
     """Whether the pool of a gateway, or that it has none, lets a tenant in."""
+    pool_id = circumstances.pool_id
     if pool_id is not None:
         return pool_id in tenant.pool_ids
-    return not tenant.pool_ids or tenant.failover_to_others
+    if not tenant.pool_ids:
+        return True
+    return tenant.failover_to_others and circumstances.pools_are_down
 
 
 def _port(text: str) -> int | None:

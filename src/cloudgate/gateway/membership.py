@@ -38,6 +38,11 @@ def save_membership(layout: Layout, membership: Membership) -> None:
     write_private(layout.membership, place.model_dump_json())
 
 
+def keep_credential(layout: Layout, credential: str) -> None:
+    """Prove who this host is with `credential` from now on."""
+    write_private(layout.credential, credential)
+
+
 def load_membership(layout: Layout) -> Membership:
     """What was kept.
 

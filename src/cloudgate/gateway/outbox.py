@@ -72,6 +72,7 @@ class Outbox:
         facts = self._facts()
         gateway = self._outcome.gateway
         return Report(
+            machine=facts.machine,
             assignment_revision=self._outcome.revision,
             directory_revision=self._directory_revision(),
             state=self._outcome.state,

@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 
-from cloudgate.assignment import Tenant
-
 REMEMBERED = 10_000
 """Credentials that are known to be right at most; the longest unused go first."""
 
@@ -32,16 +30,16 @@ class PasswordCheck:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._remembered = remembered
 
-    async def is_right(self, tenant: Tenant | None, password: str) -> bool:
-        """Whether `password` is the tenant's. An unknown tenant costs as much time as a known."""
-        if tenant is None or not tenant.password_hash:
+    async def is_right(self, password_hash: str, password: str) -> bool:
+        """Whether `password` is the one of the hash. An empty hash costs as much time as any."""
+        if not password_hash:
             await self._verify(self._nobody, password)
             return False
-        mark = self._mark(tenant, password)
+        mark = self._mark(password_hash, password)
         if mark in self._right:
             self._right.move_to_end(mark)
             return True
-        right = await self._verify(tenant.password_hash, password)
+        right = await self._verify(password_hash, password)
         if right:
             self._remember(mark)
         return right
@@ -65,9 +63,9 @@ class PasswordCheck:
         while len(self._right) > self._remembered:
             self._right.popitem(last=False)
 
-    def _mark(self, tenant: Tenant, password: str) -> bytes:
+    def _mark(self, password_hash: str, password: str) -> bytes:
         # Lengths in front, so that no two questions look alike when joined.
-        parts = (tenant.tenant_id.bytes, tenant.password_hash.encode(), _encoded(password))
+        parts = (password_hash.encode(), _encoded(password))
         message = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, message, hashlib.sha256)
 

@@ -127,7 +127,7 @@ class Reconciler:
     async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
         self._drain.forget()
         await self._listening.open(gateway)
-        live_tunnels = await self._admin.live_tunnels()
+        live_tunnels = self._role.live_tunnels = await self._admin.live_tunnels()
         return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
 
     async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:

@@ -13,6 +13,7 @@ from typing import Any
 
 from cloudgate.gateway.access_log import AUTHORIZER_METADATA
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.site import WELL_KNOWN
 
 Resource = dict[str, Any]
 
@@ -69,7 +70,11 @@ def routes() -> Resource:
         "@type": f"{TYPES}config.route.v3.RouteConfiguration",
         "name": ROUTES,
         "virtual_hosts": [
-            {"name": "any", "domains": ["*"], "routes": [_connect_route(), _other_route()]}
+            {
+                "name": "any",
+                "domains": ["*"],
+                "routes": [_connect_route(), _well_known_route(), _other_route()],
+            }
         ],
     }
 
@@ -95,6 +100,14 @@ def _connect_route() -> Resource:
             "idle_timeout": "0s",
             "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
         },
+    }
+
+
+def _well_known_route() -> Resource:
+    """Answered by the authorizer, which knows who may have the answer."""
+    return {
+        "match": {"path": WELL_KNOWN},
+        "direct_response": {"status": 404, "body": {"inline_string": WHAT_THIS_IS}},
     }
 
 

@@ -13,6 +13,9 @@ class Role:
     pool_id: UUID | None = None
     """The pool that the gateway is in; None for a gateway of everybody without a pool."""
 
+    live_tunnels: int = 0
+    """How many tunnels the gateway carries, as last counted."""
+
     def take(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         gateway = assignment.gateway if assignment else None

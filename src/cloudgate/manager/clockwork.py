@@ -1,16 +1,19 @@
 """What happens by itself, because time has passed or a host has reported?"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
 from cloudgate.manager.gateways.settle import revert, silence
 from cloudgate.manager.hosts.operations import certificate_of
-from cloudgate.manager.servers.managed_servers import is_online, touch_assignment
+from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.work import Work
+
+PRESENCE_NOTED = timedelta(seconds=60)
+"""How old the time may get that the database has of a host that speaks all the time."""
 
 
 def settle_tasks(work: Work) -> None:
@@ -44,12 +47,35 @@ def renew_certificates(work: Work) -> None:
             touch_assignment(work, gateway.managed_server)
 
 
+def note_presence(work: Work) -> None:
+    """Write down who was heard of, who came, and who went."""
+    for server in work.session.scalars(
+        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
+    ):
+        seen = last_seen(work, server)
+        if seen != server.seen_at:
+            server.seen_at = seen
+        if server.online_since is not None and not is_online(work, server):
+            server.online_since = None
+
+
+def presence_has_news(work: Work, known_since: datetime) -> bool:
+    """Whether `note_presence` has something to write: who went, or what became too old."""
+    heard = work.presence.all()
+    if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
+        return True
+    online = work.session.scalars(
+        select(ManagedServer).where(ManagedServer.online_since.is_not(None))
+    )
+    return any(not is_online(work, server) for server in online)
+
+
 def _end_unanswered(work: Work, task: Task) -> None:
     gateway = work.session.get(CloudGateway, task.gateway_id)
     if gateway is None:
         tasks.finish(work, task, success=False, message="The gateway is gone.")
         return
-    revert(work, gateway, task, silence(gateway.managed_server))
+    revert(work, gateway, task, silence(work, gateway.managed_server))
 
 
 def _settle_directory_task(work: Work, task: Task) -> None:
@@ -62,7 +88,7 @@ def _settle_directory_task(work: Work, task: Task) -> None:
         for server in _gateway_servers(work, task)
         if server.reported_directory_revision < (task.directory_revision or 0)
     ]
-    waiting = [server for server in behind if is_online(server, work.now)]
+    waiting = [server for server in behind if is_online(work, server)]
     if waiting and task.deadline_at > work.now:
         return
     remarks = [task.message] if task.message else []

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from cloudgate.manager.authority import Authority
 from cloudgate.manager.bell import Bell
+from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
@@ -30,6 +31,7 @@ class Work:
     now: datetime
     authority: Authority
     sealing: Sealing
+    presence: Presence = field(default_factory=Presence)
     author: str = ""
     """Who asked for it, as descriptions name them."""
     address: str = ""
@@ -78,6 +80,7 @@ class Manager:
     bell: Bell = field(default_factory=Bell)
     clock: Callable[[], datetime] = utc_now
     changes: Changes = field(default_factory=Changes)
+    presence: Presence = field(default_factory=Presence)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -88,6 +91,7 @@ class Manager:
                 now=self.clock(),
                 authority=self.authority,
                 sealing=self.sealing,
+                presence=self.presence,
             )
 
     @contextmanager
@@ -107,6 +111,7 @@ class Manager:
                 now=self.clock(),
                 authority=self.authority,
                 sealing=self.sealing,
+                presence=self.presence,
                 author=author,
                 address=address,
             )

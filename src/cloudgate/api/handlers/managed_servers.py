@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, up_to_backup_server_entity
-from cloudgate.manager.hosts.operations import add_server
+from cloudgate.manager.hosts.joining import add_server
 from cloudgate.manager.servers import managed_servers as operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.storage import tables

@@ -83,7 +83,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         public_ip_count=tenant.public_ip_count,
         backup_count=0,
         replica_count=0,
-        max_concurrent_tasks=tenant.max_concurrent_tasks,
+        max_concurrent_tasks=operations.shown_concurrent_tasks(tenant),
         work_station_backup_count=0,
         server_backup_count=0,
         backup_protection_enabled=tenant.backup_protection_enabled,

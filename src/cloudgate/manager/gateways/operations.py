@@ -20,6 +20,7 @@ from cloudgate.manager.servers.managed_servers import (
     facts_of,
     find_by_host_name,
     touch_assignment,
+    touch_site,
 )
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -183,6 +184,7 @@ def delete_gateway(work: Work, gateway: CloudGateway) -> Task:
     """Take the role away. The machine stays a managed server."""
     gateway.removing = True
     touch_assignment(work, gateway.managed_server)
+    touch_site(work, gateway.backup_server)
     task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)
     note(work, task, change_to(gateway, TYPE, "DeleteCloudGateway", before=gateway.wanted))
     return task

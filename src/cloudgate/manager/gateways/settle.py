@@ -2,9 +2,9 @@
 
 from enum import Enum
 
-from cloudgate.assignment import GatewayState
+from cloudgate.assignment import GatewayState, Report
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
-from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.servers.managed_servers import last_seen, touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.work import Work
@@ -31,32 +31,43 @@ def outcome(state: GatewayState, *, removing: bool, enabled: bool) -> Outcome:
     return Outcome.DONE if state in goal else Outcome.UNDER_WAY
 
 
-def settle_report(work: Work, server: ManagedServer, state: GatewayState, reason: str) -> None:
+def settle_report(work: Work, server: ManagedServer, report: Report) -> None:
     """Act on a report about the newest assignment of a server."""
     gateway = gateway_of(work, server)
     if gateway is None:
         return
     task = tasks.running_gateway_task(work, gateway.id)
-    found = outcome(state, removing=gateway.removing, enabled=wanted_settings(gateway).enabled)
+    enabled = wanted_settings(gateway).enabled
+    found = outcome(report.state, removing=gateway.removing, enabled=enabled)
     if found is Outcome.DONE:
-        _confirm(work, gateway, task)
+        _confirm(work, gateway, task, drained(report))
     elif found is Outcome.FAILED:
         if task is not None:
-            revert(work, gateway, task, reason)
+            revert(work, gateway, task, report.reason)
     elif task is not None:
         task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
 
 
-def _confirm(work: Work, gateway: CloudGateway, task: Task | None) -> None:
+def drained(report: Report) -> str:
+    """What to say of the tunnels that were live when a gateway was closed."""
+    finished, closed = report.finished_tunnels, report.closed_tunnels
+    if not finished and not closed:
+        return tasks.OK
+    return f"Ok. Of its tunnels, {finished} finished by themselves and {closed} were closed."
+
+
+def _confirm(work: Work, gateway: CloudGateway, task: Task | None, message: str) -> None:
     if gateway.removing:
         work.session.delete(gateway)
-    else:
+        touch_site(work, gateway.backup_server)
+    elif gateway.confirmed != gateway.wanted:
         gateway.confirmed = gateway.wanted
+        touch_site(work, gateway.backup_server)
     if task is None:
         return
     if task.operation == "CreateCloudGateway":
         tasks.relate_gateway(task, gateway.id)
-    tasks.finish(work, task, success=True)
+    tasks.finish(work, task, success=True, message=message)
 
 
 def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
@@ -67,17 +78,17 @@ def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
     else:
         gateway.wanted = gateway.confirmed
         gateway.removing = False
+        touch_site(work, gateway.backup_server)
     work.session.flush()
     touch_assignment(work, server)
     tasks.finish(work, task, success=False, message=reason)
 
 
-def silence(server: ManagedServer) -> str:
+def silence(work: Work, server: ManagedServer) -> str:
     """Why a change ended without a word from the host."""
+    last = last_seen(work, server)
     seen = (
-        f"was last heard of at {server.seen_at:%Y-%m-%d %H:%M:%S} UTC"
-        if server.seen_at
-        else ("has never been heard of")
+        f"was last heard of at {last:%Y-%m-%d %H:%M:%S} UTC" if last else "has never been heard of"
     )
     return (
         f"The server {server.name} did not answer in time; it {seen}. Nothing was changed. See"

@@ -1,13 +1,25 @@
 """What must a gateway know of the tenants of its site?"""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
 
 from sqlalchemy import select
 
 from cloudgate import assignment
 from cloudgate.manager.repositories.rules import join_service
-from cloudgate.manager.storage.tables import BackupServer, CloudTenant, RemovedTenant
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    CloudTenant,
+    RemovedTenant,
+    Repository,
+    Subtenant,
+)
+from cloudgate.manager.tenants import rules
 from cloudgate.manager.work import Work
+
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes a limited number of parameters."""
 
 
 def changes_since(
@@ -38,12 +50,24 @@ def changes_since(
     return assignment.DirectoryChange(
         from_revision=since,
         revision=current,
-        tenants=tuple(entry(tenant) for tenant in tenants),
+        tenants=tuple(_entries(work, tenants)),
         removed=() if whole else tuple(removed),
     )
 
 
-def entry(tenant: CloudTenant) -> assignment.Tenant:
+def _entries(work: Work, tenants: Sequence[CloudTenant]) -> Iterator[assignment.Tenant]:
+    users: dict[UUID, list[assignment.User]] = defaultdict(list)
+    ids = [tenant.id for tenant in tenants]
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        for subtenant in work.session.scalars(
+            select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
+        ):
+            users[subtenant.tenant_id].append(_user(subtenant))
+    return (entry(tenant, users.get(tenant.id, ())) for tenant in tenants)
+
+
+def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignment.Tenant:
     """A tenant as gateways know it."""
     return assignment.Tenant(
         tenant_id=tenant.id,
@@ -54,6 +78,24 @@ def entry(tenant: CloudTenant) -> assignment.Tenant:
         targets=tuple(_targets(tenant)),
         pool_ids=tuple(pool.id for pool in tenant.pools),
         failover_to_others=tenant.failover_to_others,
+        users=tuple(users),
+        speed_limit_bytes=rules.speed_limit_bytes(
+            enabled=tenant.throttling_enabled,
+            limit=tenant.throttling_speed_limit,
+            unit=tenant.throttling_speed_unit,
+        ),
+        concurrent_tunnels=tenant.max_concurrent_tasks,
+        tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def _user(subtenant: Subtenant) -> assignment.User:
+    return assignment.User(
+        user_id=subtenant.id,
+        name=subtenant.name,
+        password_hash=subtenant.password_hash,
+        enabled=subtenant.enabled,
+        targets=(_target(subtenant.resource.repository),),
     )
 
 
@@ -65,4 +107,8 @@ def _targets(tenant: CloudTenant) -> Iterable[assignment.Target]:
     for resource in tenant.resources:
         repository = resource.repository
         if repository.endpoint != own:
-            yield assignment.Target(endpoint=repository.endpoint, address=repository.address)
+            yield _target(repository)
+
+
+def _target(repository: Repository) -> assignment.Target:
+    return assignment.Target(endpoint=repository.endpoint, address=repository.address)

@@ -1,29 +1,19 @@
-"""How does a machine join, learn what is wanted of it, and report?"""
+"""What is a machine told, and what becomes of what it reports?"""
 
-import hashlib
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
-
 from cloudgate import assignment
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
-from cloudgate.manager.audit.events import change_to
-from cloudgate.manager.audit.log import record
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.authority import still_good
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import settle_report
 from cloudgate.manager.hosts import directory
-from cloudgate.manager.servers.backup_servers import choose_backup_server
-from cloudgate.manager.servers.managed_servers import TYPE as SERVER
-from cloudgate.manager.servers.managed_servers import servers_of, touch_assignment
-from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
+from cloudgate.manager.hosts.site import site_document
+from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.work import Work
-
-TOKEN_LIFE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -31,117 +21,6 @@ class Waiting:
     """Nothing to tell a host yet: it hears when one of `keys` rings."""
 
     keys: tuple[UUID, ...]
-
-
-@dataclass(frozen=True)
-class NewServer:
-    """A managed server that has not joined yet, and what it joins with."""
-
-    server: ManagedServer
-    join_token: str
-    expires_at: datetime
-
-    def __repr__(self) -> str:
-        return f"NewServer(server={self.server.name!r}, join_token=...)"
-
-
-def expect_server(
-    work: Work, site: BackupServer, name: str, *, description: str = "", local: bool = False
-) -> tuple[ManagedServer, str]:
-    """Make a managed server that has not joined yet, and the one-time token for it to join with."""
-    server = ManagedServer(
-        backup_server_id=site.id, name=name, description=description, kind="Linux", local=local
-    )
-    work.session.add(server)
-    return server, new_token(work, server)
-
-
-def add_server(work: Work, backup_server_uid: str | None, name: str, description: str) -> NewServer:
-    """Make a managed server for an operator to have join.
-
-    Raises:
-        InvalidRequestError: the site has a managed server of that name.
-        NotFoundError: the backup server is unknown.
-    """
-    site = choose_backup_server(work, None, backup_server_uid)
-    name = name.strip()
-    for other in servers_of(work, site):
-        if other.name.casefold() == name.casefold():
-            raise InvalidRequestError(
-                f"A managed server named {other.name} is in {site.name} already."
-            )
-    server, token = expect_server(work, site, name, description=description)
-    work.session.flush()
-    document = {"Name": name, "Description": description, "BackupServer": site.name}
-    record(work, change_to(server, SERVER, "CreateManagedServer", after=document))
-    return NewServer(server, token, work.now + TOKEN_LIFE)
-
-
-def new_token(work: Work, server: ManagedServer) -> str:
-    """A one-time token; an earlier one of this server is worth nothing from here on."""
-    token = secrets.token_urlsafe(32)
-    server.join_token_hash = token_hash(token)
-    server.join_token_expires_at = work.now + TOKEN_LIFE
-    return token
-
-
-def token_hash(token: str) -> str:
-    """What is kept of a token or a credential: its SHA-256."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
-    """Let a machine in for a one-time token.
-
-    Raises:
-        NotAuthenticatedError: the token is wrong, was used, or has expired.
-        InvalidRequestError: the machine speaks a protocol that this manager does not.
-    """
-    check_protocol(request.protocol)
-    server = work.session.scalar(
-        select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(request.token))
-    )
-    expires_at = server.join_token_expires_at if server else None
-    if server is None or expires_at is None or expires_at < work.now:
-        raise NotAuthenticatedError(
-            "The join token is wrong, was used already, or has expired; make a new one."
-        )
-    credential = secrets.token_urlsafe(32)
-    server.credential_hash = token_hash(credential)
-    server.join_token_hash = None
-    server.join_token_expires_at = None
-    server.seen_at = work.now
-    note_facts(work, server, request.facts)
-    facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
-    record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
-    return assignment.JoinAnswer(server_id=server.id, credential=credential)
-
-
-def check_protocol(protocol: int) -> None:
-    """See whether the host can be understood.
-
-    Raises:
-        InvalidRequestError: it speaks another version of the protocol.
-    """
-    if protocol != assignment.PROTOCOL:
-        raise InvalidRequestError(
-            f"The host service speaks version {protocol} of the host protocol, this manager"
-            f" version {assignment.PROTOCOL}; bring both to the same release."
-        )
-
-
-def authenticate(work: Work, credential: str) -> ManagedServer:
-    """The managed server whose credential this is.
-
-    Raises:
-        NotAuthenticatedError: it is nobody's.
-    """
-    server = work.session.scalar(
-        select(ManagedServer).where(ManagedServer.credential_hash == token_hash(credential))
-    )
-    if server is None:
-        raise NotAuthenticatedError("The host's credential is unknown or was revoked.")
-    return server
 
 
 def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -> None:
@@ -153,6 +32,7 @@ def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     if gateway_of(work, server) is not None:
         touch_assignment(work, server)
+        touch_site(work, server.backup_server)
 
 
 def look(
@@ -163,16 +43,22 @@ def look(
     if request.assignment_revision != server.assignment_revision:
         wanted = current_assignment(work, server)
     change = directory.changes_since(work, server.backup_server, request.directory_revision)
-    if wanted is None and change is None:
+    site = None
+    if request.site_revision != server.backup_server.site_revision:
+        site = site_document(work, server.backup_server)
+    if wanted is None and change is None and site is None:
         return Waiting(keys=(server.id, server.backup_server_id))
-    return assignment.Update(assignment=wanted, directory=change)
+    return assignment.Update(assignment=wanted, directory=change, site=site)
 
 
 def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignment:
     """The state that a machine is wanted to be in."""
     gateway = gateway_of(work, server)
     wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
-    return assignment.Assignment(revision=server.assignment_revision, gateway=wanted)
+    settings = {}
+    if gateway is not None and gateway.drain_seconds is not None:
+        settings["drain_seconds"] = gateway.drain_seconds
+    return assignment.Assignment(revision=server.assignment_revision, gateway=wanted, **settings)
 
 
 def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
@@ -199,9 +85,12 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
 
 
 def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
-    """Keep a report and act on it, unless it is about an assignment that is not the newest."""
-    check_protocol(report.protocol)
-    server.seen_at = work.now
+    """Keep a report and act on it, unless it is about an assignment that is not the newest.
+
+    Raises:
+        InvalidRequestError: it says what this host cannot know, or what is known to be over.
+    """
+    _check_report(work, server, report)
     if report.facts is not None:
         note_facts(work, server, report.facts)
     server.reported_directory_revision = report.directory_revision
@@ -211,4 +100,23 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
     server.reported_revision = report.assignment_revision
     server.reported_state = report.state
     server.reported_reason = report.reason
-    settle_report(work, server, report.state, report.reason)
+    settle_report(work, server, report)
+
+
+def _check_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
+    if report.assignment_revision > server.assignment_revision:
+        # An older database was put back: what the host has is from a future that is gone.
+        touch_assignment(work, server)
+        return
+    if report.assignment_revision < (server.reported_revision or 0):
+        raise InvalidRequestError(
+            f"The report is about revision {report.assignment_revision} of the assignment, and"
+            f" one about {server.reported_revision} was heard before."
+        )
+    gateway = gateway_of(work, server)
+    if report.gateway_id is None or report.assignment_revision != server.assignment_revision:
+        return
+    if gateway is None or gateway.id != report.gateway_id:
+        raise InvalidRequestError(
+            f"The report is about the cloud gateway {report.gateway_id}, which is not this host's."
+        )

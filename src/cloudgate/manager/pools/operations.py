@@ -16,7 +16,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways.operations import get_gateway
 from cloudgate.manager.servers.backup_servers import choose_backup_server
-from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -168,8 +168,11 @@ def _put_gateways(
         raise InvalidRequestError("CloudGateways is empty; a pool needs at least one gateway.")
     for gateway in wanted:
         _check_may_be_in(pool, gateway)
-    for gateway in {*wanted} ^ {*pool.gateways}:
+    moved = {*wanted} ^ {*pool.gateways}
+    for gateway in moved:
         touch_assignment(work, gateway.managed_server)
+    if moved:
+        touch_site(work, pool.backup_server)
     pool.gateways = wanted
     return set(pool.tenants)
 

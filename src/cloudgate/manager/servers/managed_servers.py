@@ -1,20 +1,19 @@
 """Which machine does a name mean, and is it there?"""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate.assignment import POLL_SECONDS, HostFacts
+from cloudgate.assignment import HostFacts
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work, next_revision
 
-ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
-"""A host that polls is heard of at least this often."""
 TYPE = "ManagedServer"
 
 
@@ -64,6 +63,7 @@ def delete_managed_server(work: Work, server: ManagedServer) -> None:
         )
     record(work, change_to(server, TYPE, "DeleteManagedServer", before={"Name": server.name}))
     work.session.delete(server)
+    work.presence.forget(server.id)
     work.news_for.add(server.id)
 
 
@@ -120,15 +120,28 @@ def facts_of(server: ManagedServer) -> HostFacts | None:
     return HostFacts.model_validate(server.facts) if server.facts else None
 
 
-def is_online(server: ManagedServer, now: datetime) -> bool:
+def last_seen(work: Work, server: ManagedServer) -> datetime | None:
+    """When the host was last heard of; None for never."""
+    known = (server.seen_at, work.presence.last(server.id))
+    return max((moment for moment in known if moment is not None), default=None)
+
+
+def is_online(work: Work, server: ManagedServer) -> bool:
     """Whether the host has been heard of lately."""
-    return server.seen_at is not None and now - server.seen_at < ONLINE_FOR
+    seen = last_seen(work, server)
+    return seen is not None and work.now - seen < ONLINE_FOR
 
 
 def touch_assignment(work: Work, server: ManagedServer) -> None:
     """What is wanted of this machine has changed: give it a new revision, and tell the host."""
     server.assignment_revision = next_revision(server.assignment_revision, work.now)
     work.news_for.add(server.id)
+
+
+def touch_site(work: Work, site: BackupServer) -> None:
+    """What all gateways of a site have to know has changed: tell their hosts."""
+    site.site_revision = next_revision(site.site_revision, work.now)
+    work.news_for.add(site.id)
 
 
 def _comparable(name: str) -> str:

@@ -88,6 +88,8 @@ class BackupServer(Base):
     user_name: Mapped[str] = mapped_column(default="")
     wcf_port: Mapped[int | None]
     certificate_thumbprint: Mapped[str] = mapped_column(default="")
+    site_revision: Mapped[int] = mapped_column(REVISION, default=0)
+    """Of what all its gateways have to know besides the tenants: `cloudgate.assignment.Site`."""
 
 
 class ManagedServer(Base):
@@ -105,6 +107,15 @@ class ManagedServer(Base):
     join_token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     join_token_expires_at: Mapped[datetime | None]
     credential_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """None before it has joined, and after its credential was revoked."""
+    credential_made_at: Mapped[datetime | None]
+    next_credential_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Of a credential that the host was given and has not used yet."""
+    machine: Mapped[str] = mapped_column(String(64), default="")
+    """Which machine speaks with the credential: `cloudgate.assignment.HostFacts.machine`."""
+    online_since: Mapped[datetime | None]
+    warning: Mapped[str] = mapped_column(default="")
+    """What an operator should look at; empty when nothing."""
     facts: Mapped[dict[str, Any] | None]
     """The last `cloudgate.assignment.HostFacts` it reported."""
     seen_at: Mapped[datetime | None]
@@ -133,6 +144,10 @@ class CloudGateway(Base):
     """The settings that the host last reported to be in force; None until the first report."""
     removing: Mapped[bool] = mapped_column(default=False)
     certificate_pem: Mapped[str] = mapped_column(default="")
+    drain_seconds: Mapped[int | None]
+    """How long tunnels may go on once the gateway is closed; None for the usual time."""
+    reach_warning: Mapped[str] = mapped_column(default="")
+    """Why tenants may not reach it, as far as that was seen from the manager; else empty."""
     pool_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("gateway_pools.id", ondelete="SET NULL"), index=True
     )
@@ -249,11 +264,16 @@ class CloudTenant(Base):
     throttling_enabled: Mapped[bool] = mapped_column(default=False)
     throttling_speed_limit: Mapped[int] = mapped_column(default=1)
     throttling_speed_unit: Mapped[str] = mapped_column(String(8), default="MBps")
-    max_concurrent_tasks: Mapped[int] = mapped_column(default=1)
+    max_concurrent_tasks: Mapped[int | None]
+    """None until somebody sets it; nothing is limited then."""
     public_ip_count: Mapped[int] = mapped_column(default=0)
     backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
     backup_protection_period: Mapped[int] = mapped_column(default=1)
     failover_to_others: Mapped[bool] = mapped_column(default=False)
+    tunnels_end_before: Mapped[datetime | None]
+    """Tunnels that were opened before this moment are to end."""
+    last_active_at: Mapped[datetime | None]
+    last_result: Mapped[str] = mapped_column(String(16), default="")
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
@@ -329,6 +349,15 @@ class Counter(Base):
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     value: Mapped[int] = mapped_column(REVISION)
+
+
+class Setting(Base):
+    """Something that an operator decides for the whole provider."""
+
+    __tablename__ = "settings"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[dict[str, Any]]
 
 
 class Task(Base):

@@ -5,7 +5,7 @@ there; the task ends when they have.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -153,6 +153,9 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         NotFoundError: a repository is unknown.
     """
     before = documented(tenant)
+    if change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
+        # The default that was filled in comes back with the whole entity: nobody chose it.
+        change = replace(change, max_concurrent_tasks=None)
     _apply(work, tenant, change)
     task = publish(work, tenant, "EditCloudTenant")
     after = documented(tenant)
@@ -247,13 +250,18 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
             for resource in tenant.resources
         ],
         "Throttling": f"{limit} {tenant.throttling_speed_unit}" if limit else None,
-        "MaxConcurrentTasks": tenant.max_concurrent_tasks,
+        "MaxConcurrentTasks": shown_concurrent_tasks(tenant),
         "PublicIpCount": tenant.public_ip_count,
         "BackupProtectionEnabled": tenant.backup_protection_enabled,
         "BackupProtectionPeriod": tenant.backup_protection_period,
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,
     }
+
+
+def shown_concurrent_tasks(tenant: CloudTenant) -> int:
+    """MaxConcurrentTasks as the API shows it."""
+    return tenant.max_concurrent_tasks or rules.SHOWN_CONCURRENT_TASKS
 
 
 def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bool) -> Change:

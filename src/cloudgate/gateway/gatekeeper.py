@@ -1,0 +1,139 @@
+"""Who may come in, and where to? The decision's rules with clock, password work and name lookup."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from cloudgate.assignment import Tenant
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.decision import (
+    NOT_AUTHENTICATED,
+    Circumstances,
+    Login,
+    Refusal,
+    barrier,
+    decide,
+    needs_failover,
+    parse_authority,
+    parse_credentials,
+)
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.gateway.peers import Peers
+from cloudgate.gateway.resolver import Resolver
+from cloudgate.gateway.role import Role
+from cloudgate.gateway.site import SiteKnown, told
+
+LONGEST_LOGGED = 128
+"""Characters of a name that somebody unknown sent."""
+NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
+"""The same for a document, for which the gateway is no proxy."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one request, with what the logs say of it."""
+
+    name: str
+    target: str
+    login: Login | None = None
+    address: str = ""
+    """IP and port to connect to; empty when refused."""
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """The answer to a request for the document of the tenant's gateways."""
+
+    name: str
+    document: str = ""
+    """JSON; empty when refused."""
+    refusal: Refusal | None = None
+
+
+class Gatekeeper:
+    """Judges requests by what is on this host's disk; nobody else is asked."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        site: SiteKnown,
+        role: Role,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._directory = directory
+        self._site = site
+        self._role = role
+        self._now = now
+        self._passwords = PasswordCheck()
+        self._resolver = Resolver()
+        self._peers = Peers()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._passwords.close()
+        self._resolver.close()
+
+    async def judge(self, authority: str, authorization: str | None) -> Verdict:
+        """Whether a CONNECT to `authority` with this Proxy-Authorization may go on."""
+        target = parse_authority(authority)
+        name, login, right = await self._identify(authorization)
+        decision = decide(
+            login,
+            target,
+            password_is_right=right,
+            circumstances=await self._circumstances(login if right else None),
+        )
+        if isinstance(decision, Refusal):
+            return Verdict(name, target or "", login, refusal=decision)
+        try:
+            address = await self._resolver.resolve(decision.address)
+        except UnavailableError as error:
+            return Verdict(name, target or "", login, refusal=Refusal(503, error.message))
+        return Verdict(name, target or "", login, address)
+
+    async def tell(self, authorization: str | None) -> Told:
+        """By which gateways somebody may come in, and where to."""
+        name, login, right = await self._identify(authorization)
+        if login is None or not right:
+            return Told(name, refusal=NOT_ASKED_RIGHT)
+        # Whoever may not use this gateway may still learn which ones it may use.
+        anywhere = Circumstances(self._now(), pool_id=_any_of(login.tenant), pools_are_down=True)
+        barred = barrier(login, anywhere)
+        if barred is not None:
+            return Told(name, refusal=barred)
+        ways = self._site.ways(login.tenant)
+        return Told(name, json.dumps(told(login, ways, self._role.live_tunnels)))
+
+    async def _identify(self, authorization: str | None) -> tuple[str, Login | None, bool]:
+        """The name for the logs, who it is, and whether the password is the right one."""
+        said = parse_credentials(authorization)
+        if said is None:
+            return "", None, False
+        login = self._directory.find(said.name)
+        password_hash = login.password_hash if login else ""
+        right = await self._passwords.is_right(password_hash, said.password)
+        return login.name if login else said.name[:LONGEST_LOGGED], login, right
+
+    async def _circumstances(self, login: Login | None) -> Circumstances:
+        pool_id = self._role.pool_id
+        down = False
+        if login is not None and needs_failover(login.tenant, pool_id):
+            down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
+        return Circumstances(self._now(), pool_id, pools_are_down=down)
+
+
+def _any_of(tenant: Tenant) -> UUID | None:
+    return tenant.pool_ids[0] if tenant.pool_ids else None

@@ -1,0 +1,99 @@
+"""What does this gateway know of its site? The other gateways, and whether work may begin."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from cloudgate.assignment import Peer, Site, Tenant
+from cloudgate.gateway.decision import Login
+from cloudgate.gateway.files import read_if_there, write_private
+
+WELL_KNOWN = "/.well-known/cloudgate"
+"""Where a gateway tells a tenant by which gateways it may come in."""
+_VERSION = 1
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A gateway that a tenant may use."""
+
+    peer: Peer
+    failover: bool = False
+    """Only while all gateways of its pools are down."""
+
+
+class SiteKnown:
+    """The site as last heard, the same on disk as in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._site = _read(path)
+
+    @property
+    def revision(self) -> int:
+        """Of what is known; 0 when nothing is."""
+        return self._site.revision
+
+    @property
+    def maintenance(self) -> str | None:
+        """What to tell tenants while the provider is in maintenance mode."""
+        return self._site.maintenance
+
+    def take(self, site: Site) -> None:
+        """Know another state from now on, and over restarts."""
+        write_private(self._path, site.model_dump_json())
+        self._site = site
+
+    def in_pools_of(self, tenant: Tenant) -> tuple[Peer, ...]:
+        """The gateways of the tenant's pools."""
+        return tuple(peer for peer in self._site.gateways if peer.pool_id in tenant.pool_ids)
+
+    def ways(self, tenant: Tenant) -> Iterator[Way]:
+        """By which gateways a tenant may come in."""
+        if not tenant.pool_ids:
+            yield from (Way(peer) for peer in self._site.gateways if peer.pool_id is None)
+            return
+        yield from (Way(peer) for peer in self.in_pools_of(tenant))
+        if tenant.failover_to_others:
+            apart = (peer for peer in self._site.gateways if peer.pool_id is None)
+            yield from (Way(peer, failover=True) for peer in apart)
+
+
+def told(login: Login, ways: Iterable[Way], live_tunnels: int) -> dict[str, Any]:
+    """The document that a tenant's connector reads at `WELL_KNOWN`.
+
+    Args:
+        login: who asks.
+        ways: by which gateways it may come in.
+        live_tunnels: how many this gateway carries.
+    """
+    return {
+        "Version": _VERSION,
+        "Tenant": login.name,
+        "Gateways": [
+            {
+                "Name": way.peer.name,
+                "Address": way.peer.address,
+                "Port": way.peer.port,
+                "Failover": way.failover,
+            }
+            for way in ways
+        ],
+        "Targets": [target.endpoint for target in login.targets],
+        "LiveTunnels": live_tunnels,
+    }
+
+
+def _read(path: Path) -> Site:
+    try:
+        text = read_if_there(path)
+        return Site.model_validate_json(text) if text else Site(revision=0)
+    except (ValidationError, UnicodeDecodeError):
+        _log.exception("site is damaged; asking for it again", path=str(path))
+        return Site(revision=0)

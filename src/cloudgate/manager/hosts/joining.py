@@ -1,0 +1,260 @@
+"""How does a machine become a managed server, and prove ever after that it is the one?
+
+It joins with a one-time token and gets a credential of its own, which is replaced every day. A copy
+of its disk has the same credential, and is told from it by the mark of the machine that it runs on.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+
+from cloudgate import assignment
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.hosts.operations import note_facts
+from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.managed_servers import TYPE as SERVER
+from cloudgate.manager.servers.managed_servers import is_online, last_seen, servers_of
+from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.manager.work import Work
+
+TOKEN_LIFE = timedelta(hours=24)
+CREDENTIAL_LIFE = timedelta(days=1)
+"""After this a host gets another credential."""
+
+
+@dataclass(frozen=True)
+class NewServer:
+    """A managed server that has not joined yet, and what it joins with."""
+
+    server: ManagedServer
+    join_token: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"NewServer(server={self.server.name!r}, join_token=...)"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came of hearing a host."""
+
+    server: ManagedServer
+    credential: str | None = None
+    """A new one for it to use from now on."""
+    refusal: str | None = None
+    """Why it is not listened to."""
+
+    def __repr__(self) -> str:
+        return f"Heard(server={self.server.name!r}, refusal={self.refusal!r})"
+
+
+def expect_server(
+    work: Work, site: BackupServer, name: str, *, description: str = "", local: bool = False
+) -> tuple[ManagedServer, str]:
+    """Make a managed server that has not joined yet, and the one-time token for it to join with."""
+    server = ManagedServer(
+        backup_server_id=site.id, name=name, description=description, kind="Linux", local=local
+    )
+    work.session.add(server)
+    return server, new_token(work, server)
+
+
+def add_server(work: Work, backup_server_uid: str | None, name: str, description: str) -> NewServer:
+    """Make a managed server for an operator to have join.
+
+    Raises:
+        InvalidRequestError: the site has a managed server of that name.
+        NotFoundError: the backup server is unknown.
+    """
+    site = choose_backup_server(work, None, backup_server_uid)
+    name = name.strip()
+    for other in servers_of(work, site):
+        if other.name.casefold() == name.casefold():
+            raise InvalidRequestError(
+                f"A managed server named {other.name} is in {site.name} already."
+            )
+    server, token = expect_server(work, site, name, description=description)
+    work.session.flush()
+    document = {"Name": name, "Description": description, "BackupServer": site.name}
+    record(work, change_to(server, SERVER, "CreateManagedServer", after=document))
+    return NewServer(server, token, work.now + TOKEN_LIFE)
+
+
+def renew_token(work: Work, server: ManagedServer) -> NewServer:
+    """A new token for a machine to join with, as this server.
+
+    Raises:
+        InvalidRequestError: it is the manager's own machine, which joins by itself.
+    """
+    if server.local:
+        raise InvalidRequestError(
+            f"The server {server.name} is the manager's own machine, which joins by itself."
+        )
+    token = new_token(work, server)
+    record(work, change_to(server, SERVER, "RenewJoinToken"))
+    return NewServer(server, token, work.now + TOKEN_LIFE)
+
+
+def revoke(work: Work, server: ManagedServer) -> None:
+    """Listen to this server's machine no more, until it joins again. Its gateway goes on.
+
+    Raises:
+        InvalidRequestError: it is the manager's own machine.
+    """
+    if server.local:
+        raise InvalidRequestError(
+            f"The server {server.name} is the manager's own machine, which stays."
+        )
+    server.credential_hash = None
+    server.next_credential_hash = None
+    server.join_token_hash = None
+    server.join_token_expires_at = None
+    server.online_since = None
+    work.presence.forget(server.id)
+    work.news_for.add(server.id)
+    record(work, change_to(server, SERVER, "RevokeManagedServer"))
+
+
+def new_token(work: Work, server: ManagedServer) -> str:
+    """A one-time token; an earlier one of this server is worth nothing from here on."""
+    token = secrets.token_urlsafe(32)
+    server.join_token_hash = token_hash(token)
+    server.join_token_expires_at = work.now + TOKEN_LIFE
+    return token
+
+
+def token_hash(token: str) -> str:
+    """What is kept of a token or a credential: its SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
+    """Let a machine in for a one-time token.
+
+    Raises:
+        NotAuthenticatedError: the token is wrong, was used, or has expired.
+        InvalidRequestError: the machine speaks a protocol that this manager does not.
+    """
+    check_protocol(request.protocol)
+    server = work.session.scalar(
+        select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(request.token))
+    )
+    expires_at = server.join_token_expires_at if server else None
+    if server is None or expires_at is None or expires_at < work.now:
+        raise NotAuthenticatedError(
+            "The join token is wrong, was used already, or has expired; make a new one."
+        )
+    credential = secrets.token_urlsafe(32)
+    server.credential_hash = token_hash(credential)
+    server.credential_made_at = work.now
+    server.next_credential_hash = None
+    server.join_token_hash = None
+    server.join_token_expires_at = None
+    server.machine = request.facts.machine
+    server.online_since = server.seen_at = work.now
+    server.warning = ""
+    work.presence.hear(server.id, work.now)
+    note_facts(work, server, request.facts)
+    facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
+    record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
+    return assignment.JoinAnswer(server_id=server.id, credential=credential)
+
+
+def check_protocol(protocol: int) -> None:
+    """See whether the host can be understood: one version of the protocol back is.
+
+    Raises:
+        InvalidRequestError: it speaks another version of the protocol.
+    """
+    if not assignment.OLDEST_PROTOCOL <= protocol <= assignment.PROTOCOL:
+        raise InvalidRequestError(
+            f"The host service speaks version {protocol} of the host protocol, this manager"
+            f" versions {assignment.OLDEST_PROTOCOL} to {assignment.PROTOCOL}; bring both to the"
+            " same release."
+        )
+
+
+def authenticate(work: Work, credential: str) -> ManagedServer:
+    """The managed server whose credential this is.
+
+    Raises:
+        NotAuthenticatedError: it is nobody's.
+    """
+    known = token_hash(credential)
+    server = work.session.scalar(
+        select(ManagedServer).where(
+            or_(ManagedServer.credential_hash == known, ManagedServer.next_credential_hash == known)
+        )
+    )
+    if server is None:
+        raise NotAuthenticatedError("The host's credential is unknown or was revoked.")
+    return server
+
+
+def is_usual(work: Work, server: ManagedServer, credential: str, machine: str) -> bool:
+    """Whether there is nothing to write down about hearing this host once more."""
+    return (
+        server.online_since is not None
+        and server.next_credential_hash is None
+        and server.credential_hash == token_hash(credential)
+        and not _is_old(work, server)
+        and machine in ("", server.machine)
+    )
+
+
+def hear(work: Work, credential: str, machine: str) -> Heard:
+    """A host has spoken: see whether it is who it says, and whether it needs a new credential.
+
+    Raises:
+        NotAuthenticatedError: the credential is nobody's.
+    """
+    server = authenticate(work, credential)
+    refusal = _copy(work, server, machine)
+    if refusal is not None:
+        return Heard(server, refusal=refusal)
+    if server.next_credential_hash == token_hash(credential):
+        server.credential_hash, server.next_credential_hash = server.next_credential_hash, None
+        server.credential_made_at = work.now
+    server.machine = machine or server.machine
+    if server.online_since is None:
+        server.online_since = work.now
+    server.seen_at = work.now
+    work.presence.hear(server.id, work.now)
+    if not _is_old(work, server):
+        return Heard(server)
+    fresh = secrets.token_urlsafe(32)
+    server.next_credential_hash = token_hash(fresh)
+    return Heard(server, credential=fresh)
+
+
+def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
+    """Have the operator know that something was said in a server's name that cannot be."""
+    if server.warning != reason:
+        server.warning = reason
+        record(
+            work, change_to(server, SERVER, "RefuseManagedServer"), success=False, message=reason
+        )
+
+
+def _copy(work: Work, server: ManagedServer, machine: str) -> str | None:
+    """Why a machine is not taken for the one that joined; None when it is."""
+    if not machine or not server.machine or machine == server.machine:
+        return None
+    if not is_online(work, server):
+        return None  # it was started anew, or its disk was moved to another machine
+    seen = last_seen(work, server)
+    return (
+        f"A second machine speaks as {server.name}, which was last heard of at"
+        f" {seen:%Y-%m-%d %H:%M:%S} UTC: it looks like a copy of its disk. Let the copy join with a"
+        " token of its own. If it is the same machine started anew, it is let in within a minute."
+    )
+
+
+def _is_old(work: Work, server: ManagedServer) -> bool:
+    made_at = server.credential_made_at
+    return made_at is None or work.now - made_at >= CREDENTIAL_LIFE

@@ -1,0 +1,33 @@
+"""What must a gateway know of its site, besides the tenants?"""
+
+from sqlalchemy import select
+
+from cloudgate import assignment
+from cloudgate.manager.gateways.operations import external_ip_of, settings_in_force
+from cloudgate.manager.storage.tables import BackupServer, CloudGateway
+from cloudgate.manager.work import Work
+
+
+def site_document(work: Work, site: BackupServer) -> assignment.Site:
+    """The site as its gateways are to know it."""
+    gateways = work.session.scalars(
+        select(CloudGateway)
+        .where(
+            CloudGateway.backup_server_id == site.id,
+            CloudGateway.confirmed.is_not(None),
+            CloudGateway.removing.is_(False),
+        )
+        .order_by(CloudGateway.name)
+    )
+    peers = tuple(_peer(gateway) for gateway in gateways if settings_in_force(gateway).enabled)
+    return assignment.Site(revision=site.site_revision, gateways=peers)
+
+
+def _peer(gateway: CloudGateway) -> assignment.Peer:
+    return assignment.Peer(
+        gateway_id=gateway.id,
+        name=gateway.name,
+        address=external_ip_of(gateway),
+        port=settings_in_force(gateway).external_port,
+        pool_id=gateway.pool_id,
+    )
