@@ -60,6 +60,7 @@ class ScriptedHost:
         self.client.headers["Authorization"] = f"Bearer {self.joined.credential}"
         self.assignment: Assignment | None = None
         self.directory_revision = 0
+        self.site_revision = 0
         self.update = Update()
 
     @property
@@ -76,13 +77,19 @@ class ScriptedHost:
     def poll(self) -> Update:
         """Wait for news and take them in."""
         known = self.assignment.revision if self.assignment else None
-        request = PollRequest(assignment_revision=known, directory_revision=self.directory_revision)
+        request = PollRequest(
+            assignment_revision=known,
+            directory_revision=self.directory_revision,
+            site_revision=self.site_revision,
+        )
         answer = self.client.post("/poll", content=request.model_dump_json()).raise_for_status()
         self.update = Update.model_validate_json(answer.content)
         if self.update.assignment is not None:
             self.assignment = self.update.assignment
         if self.update.directory is not None:
             self.directory_revision = self.update.directory.revision
+        if self.update.site is not None:
+            self.site_revision = self.update.site.revision
         return self.update
 
     def report(
