@@ -37,6 +37,7 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.watch import Watch
 
 PASSWORD = "Grünes-Boot-7:x"
 PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
@@ -248,11 +249,14 @@ class Machine:
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
+        self.watch = Watch(self.layout, self.envoy, self.directory, role)
+        self._watching = asyncio.create_task(self.watch.run())
         self.reconciler = Reconciler(
             self.layout,
             self.envoy,
             self.admin,
             role=role,
+            watch=self.watch,
             news=news,
             on_outcome=self.outcomes.put_nowait,
         )
@@ -261,8 +265,9 @@ class Machine:
 
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        for each in (self._work, self._watching):
+            each.cancel()
+        await asyncio.gather(self._work, self._watching, return_exceptions=True)
         await self.envoy.leave()
         await self._stack.aclose()
 

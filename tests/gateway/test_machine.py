@@ -187,7 +187,8 @@ async def test_a_closed_gateway_drains_and_counts(machine: Machine, client: Clie
         pass
     assert await second.echoes()
     second.close()
-    await machine.found(GatewayState.CLOSED)
+    ended = await machine.found(GatewayState.CLOSED)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (2, 0)
     await machine.bring(gateway, GatewayState.LISTENING)
     assert await (await client.connect(port, REPO)).echoes()
 
@@ -195,10 +196,23 @@ async def test_a_closed_gateway_drains_and_counts(machine: Machine, client: Clie
 async def test_at_the_deadline_what_is_left_is_cut(machine: Machine, client: Client) -> None:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    tunnel = await client.connect(port, REPO)
-    await machine.bring(None, GatewayState.ABSENT, drain_seconds=0.5)
-    assert await tunnel.is_cut()
+    finishing, *staying = [await client.connect(port, REPO) for _ in range(4)]
+    await machine.bring(None, GatewayState.DRAINING, drain_seconds=1.5)
+    finishing.close()
+    ended = await machine.found(GatewayState.ABSENT)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (1, 3)
+    for tunnel in staying:
+        assert await tunnel.is_cut()
     assert machine.envoy.pid is None
+
+
+async def test_a_deadline_of_nothing_cuts_at_once(machine: Machine, client: Client) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    ended = await machine.bring(None, GatewayState.ABSENT, drain_seconds=0)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (0, 1)
+    assert await tunnel.is_cut()
 
 
 async def test_a_gateway_that_has_no_tunnels_is_absent_at_once(machine: Machine) -> None:

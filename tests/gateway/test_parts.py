@@ -147,8 +147,13 @@ async def test_a_right_password_is_remembered_until_it_changes() -> None:
 def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
     now = [100.0]
     layout = Layout(tmp_path, tmp_path)
-    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
+    Drain(layout, lambda: now[0]).begin(5)
     now[0] = 150.0
-    assert Drain(layout, lambda: now[0]).seconds_left(60) == 10
-    Drain(layout, lambda: now[0]).forget()
+    later = Drain(layout, lambda: now[0])
+    later.begin(4)
+    assert later.seconds_left(60) == 10
+    later.note_closed(2)
+    assert Drain(layout, lambda: now[0]).result(live_tunnels=1) == (2, 2)
+    later.forget()
     assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
+    assert Drain(layout, lambda: now[0]).result(live_tunnels=1) == (0, 0)

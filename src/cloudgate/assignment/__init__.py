@@ -200,6 +200,21 @@ class Update(Document):
         return repr(self)
 
 
+class Usage(Document):
+    """What somebody used of a gateway within a minute, by one target."""
+
+    minute: AwareDatetime
+    """Its beginning."""
+    tenant_id: UUID
+    user_id: UUID | None = None
+    target: str
+    tunnels: int
+    """That began."""
+    bytes_up: int
+    """From the tenant to the target."""
+    bytes_down: int
+
+
 class GatewayState(StrEnum):
     """What was read back from the machine."""
 

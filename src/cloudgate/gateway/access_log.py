@@ -4,13 +4,76 @@ Tenant, target and reason are the authorizer's words. The raw request is left ou
 confused client may put a password anywhere.
 """
 
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the authorizer said of a request."""
 
-FLUSH_MILLISECONDS = 1000
+FLUSH_MILLISECONDS = 250
 """A line reaches the file at most this long after its event."""
+PERIOD_SECONDS = 15
+"""How often a live tunnel says how much went through it."""
+PROCESS_VARIABLE = "CLOUDGATE_ENVOY"
+"""In Envoy's environment: what tells its lines from those of another Envoy."""
+
+
+class Kind(StrEnum):
+    """What a line is about, in Envoy's words (access log, ``%ACCESS_LOG_TYPE%``)."""
+
+    BEGUN = "DownstreamTunnelSuccessfullyEstablished"
+    GOING_ON = "DownstreamPeriodic"
+    ENDED = "DownstreamEnd"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a line says of a tunnel that was let in."""
+
+    kind: Kind
+    tunnel: str
+    envoy: str
+    """Which Envoy carries it."""
+    started_at: datetime
+    tenant_id: UUID
+    user_id: UUID | None
+    target: str
+    client: str
+    """Address and port that the tenant came from."""
+    from_address: str
+    """Address and port that the gateway's own connection to the target comes from."""
+    bytes_up: int
+    bytes_down: int
+
+
+def read_entry(line: str) -> Entry | None:
+    """The entry in a line; None for refusals, for what is no tunnel, and for broken lines."""
+    try:
+        said = json.loads(line)
+        if said["status"] != _ESTABLISHED or not said["tenant_id"] or not said["target"]:
+            return None
+        return Entry(
+            kind=Kind(said["type"]),
+            tunnel=said["tunnel"],
+            envoy=said["envoy"] or "",
+            started_at=datetime.fromisoformat(said["time"]),
+            tenant_id=UUID(said["tenant_id"]),
+            user_id=UUID(said["user_id"]) if said["user_id"] else None,
+            target=said["target"],
+            client=said["client"],
+            from_address=said["from_address"] or "",
+            bytes_up=said["bytes_up"],
+            bytes_down=said["bytes_down"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+_ESTABLISHED = 200
 
 
 def _said(key: str) -> str:
@@ -21,6 +84,7 @@ LINE = {
     "time": "%START_TIME%",
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
+    "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
     "tenant": _said("tenant"),
     "tenant_id": _said("tenant_id"),
     "user_id": _said("user_id"),

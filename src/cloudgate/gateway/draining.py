@@ -1,10 +1,23 @@
-"""Since when is the gateway closed? The deadline of its tunnels holds over restarts."""
+"""Since when is the gateway closed, and what became of its tunnels? It holds over restarts."""
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from pydantic import BaseModel, ValidationError
 
 from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.tunnels import Tunnel
+
+SPREAD_SECONDS = 10.0
+"""Within this time after the deadline the tunnels that are left are closed, each at its moment."""
+
+
+class _Begun(BaseModel):
+    started_seconds: float
+    live_tunnels: int
+    closed_tunnels: int = 0
 
 
 class Drain:
@@ -13,22 +26,57 @@ class Drain:
     def __init__(self, layout: Layout, now_seconds: Callable[[], float] = time.time) -> None:
         self._path = layout.drain
         self._now_seconds = now_seconds
+        self._begun = _read(read_if_there(self._path))
+
+    def begin(self, live_tunnels: int) -> None:
+        """The gateway has just been closed; nothing happens when that is known already."""
+        if self._begun is None:
+            self._keep(_Begun(started_seconds=self._now_seconds(), live_tunnels=live_tunnels))
 
     def seconds_left(self, drain_seconds: float) -> float:
-        """How long tunnels may still go on; the first call starts the time."""
-        started = _number(read_if_there(self._path))
-        if started is None:
-            started = self._now_seconds()
-            write_private(self._path, repr(started))
-        return started + drain_seconds - self._now_seconds()
+        """How long tunnels may still go on; below zero when the deadline is over."""
+        if self._begun is None:
+            return drain_seconds
+        return self._begun.started_seconds + drain_seconds - self._now_seconds()
+
+    def note_closed(self, count: int) -> None:
+        """So many tunnels were closed."""
+        if self._begun is not None and count:
+            closed = self._begun.closed_tunnels + count
+            self._keep(self._begun.model_copy(update={"closed_tunnels": closed}))
+
+    def result(self, live_tunnels: int) -> tuple[int, int]:
+        """How many tunnels have finished by themselves, and how many were closed."""
+        if self._begun is None:
+            return 0, 0
+        closed = self._begun.closed_tunnels
+        return max(0, self._begun.live_tunnels - closed - live_tunnels), closed
 
     def forget(self) -> None:
         """The gateway is open; the next drain starts anew."""
+        self._begun = None
         self._path.unlink(missing_ok=True)
 
+    def _keep(self, begun: _Begun) -> None:
+        write_private(self._path, begun.model_dump_json())
+        self._begun = begun
 
-def _number(text: str | None) -> float | None:
+
+def due(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -> list[Tunnel]:
+    """Those whose moment has come, `late_seconds` after the deadline. Pure.
+
+    Closed at one moment, all their clients would be at another gateway's door at one moment.
+    """
+    return [each for each in tunnels if share(each.tunnel) * spread_seconds <= late_seconds]
+
+
+def share(tunnel: str) -> float:
+    """Between 0 and 1, always the same for a tunnel and different for different ones."""
+    return int.from_bytes(hashlib.sha256(tunnel.encode()).digest()[:4]) / 2**32
+
+
+def _read(text: str | None) -> _Begun | None:
     try:
-        return float(text) if text else None
-    except ValueError:
+        return _Begun.model_validate_json(text) if text else None
+    except ValidationError:
         return None

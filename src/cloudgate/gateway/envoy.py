@@ -44,6 +44,23 @@ class Envoy:
         """Of the running Envoy; None when there is none."""
         return self._process.pid if self._process and self._process.is_alive else None
 
+    @property
+    def marks(self) -> set[str]:
+        """What the lines of the running Envoys are marked with in the access log."""
+        running = self._running()
+        return {running.record.mark} if running else set()
+
+    def pid_of(self, mark: str) -> int | None:
+        """The process id of the running Envoy with that mark."""
+        running = self._running()
+        return running.pid if running and running.record.mark == mark else None
+
+    def _running(self) -> process.EnvoyProcess | None:
+        """The running Envoy, also one that is not adopted yet."""
+        if self._process is None:
+            return process.find_running(self._layout)
+        return self._process if self._process.is_alive else None
+
     async def adopt(self) -> bool:
         """Take over the Envoy that an earlier host service left running. Whether there is one."""
         if self.is_kept:

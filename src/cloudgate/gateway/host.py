@@ -26,6 +26,7 @@ from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.watch import Watch
 
 if sys.platform != "win32":
     import fcntl
@@ -85,9 +86,23 @@ async def _work_until(layout: Layout, admin: Admin, known: Known, stop: asyncio.
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
     outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout))
-    reconciler = Reconciler(layout, envoy, admin, role=known.role, news=news, on_outcome=outbox.put)
+    watch = Watch(layout, envoy, known.directory, known.role)
+    reconciler = Reconciler(
+        layout,
+        envoy,
+        admin,
+        role=known.role,
+        watch=watch,
+        news=news,
+        on_outcome=outbox.put,
+    )
     channel = Channel(layout, known, reconciler, outbox)
-    loops = (reconciler.run(), channel.run(), keep_small(layout.access_log, admin))
+    loops = (
+        watch.run(),
+        reconciler.run(),
+        channel.run(),
+        keep_small(layout.access_log, admin),
+    )
     try:
         await envoy.adopt()
         async with asyncio.TaskGroup() as group:

@@ -64,8 +64,13 @@ class Layout:
 
     @property
     def drain(self) -> Path:
-        """Since when the gateway takes no new tunnels."""
-        return self.state / "drain-started"
+        """Since when the gateway takes no new tunnels, and how many there were."""
+        return self.state / "drain.json"
+
+    @property
+    def usage(self) -> Path:
+        """How far the access log has been read, and what was counted."""
+        return self.state / "usage.json"
 
     @property
     def lock(self) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudgate.gateway.access_log import AUTHORIZER_METADATA, access_log
+from cloudgate.gateway.access_log import AUTHORIZER_METADATA, PERIOD_SECONDS, access_log
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.resources import (
     AUTHORIZER,
@@ -139,7 +139,10 @@ def _connection_manager(layout: Layout) -> Resource:
         "http_filters": [_authorization_filter(), _router()],
         "local_reply_config": {"mappers": _local_replies()},
         "access_log": [access_log(str(layout.access_log))],
-        "access_log_options": {"flush_log_on_tunnel_successfully_established": True},
+        "access_log_options": {
+            "flush_log_on_tunnel_successfully_established": True,
+            "access_log_flush_interval": f"{PERIOD_SECONDS}s",
+        },
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
 

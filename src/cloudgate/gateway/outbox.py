@@ -79,6 +79,8 @@ class Outbox:
             gateway_id=gateway.gateway_id if gateway else None,
             reason=self._outcome.reason,
             live_tunnels=self._outcome.live_tunnels,
+            finished_tunnels=self._outcome.finished_tunnels,
+            closed_tunnels=self._outcome.closed_tunnels,
             facts=None if facts == self._known_facts else facts,
         )
 

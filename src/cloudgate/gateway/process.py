@@ -12,11 +12,14 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import envoy
 
+from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
 from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.system import ENVOY
 
 if sys.platform != "win32":
     import resource
@@ -30,7 +33,6 @@ MOST_FILES = 1_048_576
 
 _LOOK_AGAIN_SECONDS = 0.2
 _START_TIME_FIELD = 19
-_FLUSH_MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class ProcessRecord:
 
     pid: int
     started: str
+    mark: str = ""
+    """What its lines in the access log are marked with."""
 
 
 class EnvoyProcess:
@@ -100,13 +104,13 @@ class EnvoyProcess:
 
 def executable() -> Path:
     """Where the Envoy of this installation is."""
-    name = "envoy.dll" if sys.platform == "win32" else "envoy"
-    return Path(envoy.__path__[0]) / "_bin" / name
+    return Path(envoy.__path__[0]) / "_bin" / ENVOY
 
 
 def start(layout: Layout) -> EnvoyProcess:
     """Start Envoy in a session of its own, so that it outlives this process, and record it."""
     _allow_many_files()
+    mark = uuid4().hex
     with layout.envoy_log.open("ab") as log:
         child = subprocess.Popen(
             _command(layout),
@@ -114,9 +118,10 @@ def start(layout: Layout) -> EnvoyProcess:
             stdout=log,
             stderr=log,
             cwd=layout.bootstrap.parent,
+            env={**os.environ, PROCESS_VARIABLE: mark},
             start_new_session=True,
         )
-    record = ProcessRecord(child.pid, started_at(child.pid) or "")
+    record = ProcessRecord(child.pid, started_at(child.pid) or "", mark)
     write_private(layout.process_record, json.dumps(asdict(record)))
     return EnvoyProcess(record, child)
 
@@ -161,7 +166,7 @@ def _command(layout: Layout) -> list[str]:
         *("--config-path", str(layout.bootstrap)),
         *("--log-level", "warning"),
         *("--drain-time-s", str(DRAIN_SECONDS)),
-        *("--file-flush-interval-msec", str(_FLUSH_MILLISECONDS)),
+        *("--file-flush-interval-msec", str(FLUSH_MILLISECONDS)),
         "--disable-hot-restart",
     ]
 

@@ -12,19 +12,22 @@ import structlog
 from pydantic import ValidationError
 
 from cloudgate.assignment import Assignment, Gateway, GatewayState
-from cloudgate.errors import CloudgateError
+from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.gateway.admin import Admin
-from cloudgate.gateway.draining import Drain
+from cloudgate.gateway.draining import SPREAD_SECONDS, Drain, due
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listening import Listening
 from cloudgate.gateway.role import Role
+from cloudgate.gateway.watch import Watch
 
 ATTEMPT_SECONDS = 8.0
 """Longest that an attempt may take before it counts as failed."""
 REVIEW_SECONDS = 5.0
 """How often a machine is looked at again when nothing is known to have happened."""
+_LAST_SECONDS = 2.0
+"""How long after the last tunnel's moment Envoy is ended, whatever goes on in it."""
 DRAIN_REVIEW_SECONDS = 0.25
 """How often the live tunnels of a closed gateway are counted."""
 
@@ -40,6 +43,8 @@ class Outcome:
     gateway: Gateway | None = None
     reason: str = ""
     live_tunnels: int = 0
+    finished_tunnels: int = 0
+    closed_tunnels: int = 0
 
 
 class Reconciler:
@@ -52,6 +57,7 @@ class Reconciler:
         admin: Admin,
         *,
         role: Role,
+        watch: Watch,
         news: asyncio.Event,
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -65,6 +71,7 @@ class Reconciler:
         self._news = news
         self._assignment = _read(layout)
         self._role = role
+        self._watch = watch
         role.take(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
@@ -132,15 +139,41 @@ class Reconciler:
 
     async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
         await self._listening.close()
-        seconds_left = self._drain.seconds_left(assignment.drain_seconds)
-        live_tunnels = await self._admin.live_tunnels() if self._envoy.pid else 0
-        if live_tunnels and seconds_left > 0:
+        live_tunnels = self._role.live_tunnels = await self._live_tunnels()
+        if live_tunnels:
+            self._drain.begin(live_tunnels)
+            live_tunnels = await self._close_late_tunnels(assignment.drain_seconds, live_tunnels)
+        finished, closed = self._drain.result(live_tunnels)
+        outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
+        if live_tunnels:
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
         if self._envoy.pid:
-            _log.info("gateway is closed", cut_tunnels=live_tunnels)
+            _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
             await self._envoy.stop()
         state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
         return replace(outcome, state=state)
+
+    async def _live_tunnels(self) -> int:
+        return await self._admin.live_tunnels() if self._envoy.pid else 0
+
+    async def _close_late_tunnels(self, drain_seconds: float, live_tunnels: int) -> int:
+        """Close the tunnels whose time is up; how many are left."""
+        late_seconds = -self._drain.seconds_left(drain_seconds)
+        if late_seconds < 0:
+            return live_tunnels
+        spread_seconds = min(SPREAD_SECONDS, drain_seconds)
+        if late_seconds < spread_seconds + _LAST_SECONDS:
+            self._watch.look()
+            late = due(self._watch.live, late_seconds, spread_seconds)
+            try:
+                self._drain.note_closed(self._watch.cut(late, "the drain is over"))
+            except UnavailableError as error:
+                _log.warning("tunnels are closed all at once", reason=error.message)
+            else:
+                return await self._live_tunnels()
+        # Those that the log does not show, or that cannot be closed one by one, end with Envoy.
+        self._drain.note_closed(live_tunnels)
+        return 0
 
     async def _news_or(self, seconds: float) -> None:
         try:

@@ -1,0 +1,85 @@
+"""Which lines of the access log are new? Each is read once, over rotations and restarts."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTLED_SECONDS = 3.0
+"""How long after a rotation Envoy may still write to the file that was moved away."""
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Position:
+    """Up to where the log has been read."""
+
+    inode: int
+    offset_bytes: int
+
+
+class Follower:
+    """Reads a log that others append to and now and then move away as ``.1``, ``.2`` and so on."""
+
+    def __init__(
+        self,
+        path: Path,
+        position: Position | None = None,
+        clock_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._position = position
+        self._clock_seconds = clock_seconds
+        self._moved_at_seconds: float | None = None
+
+    @property
+    def position(self) -> Position | None:
+        """Up to where the lines were given out; None before the first."""
+        return self._position
+
+    def read(self) -> list[str]:
+        """The whole lines that came since the last time, some megabytes at most."""
+        current, newer = self._files()
+        if current is None:
+            return []
+        lines = self._lines_of(current)
+        if lines or newer is None:
+            self._moved_at_seconds = None
+            return lines
+        if self._moved_at_seconds is None:
+            self._moved_at_seconds = self._clock_seconds()
+        if self._clock_seconds() - self._moved_at_seconds < SETTLED_SECONDS:
+            return []
+        self._moved_at_seconds = None
+        self._position = Position(newer.stat().st_ino, 0)
+        return self._lines_of(newer)
+
+    def _files(self) -> tuple[Path | None, Path | None]:
+        """The file that is being read, and the one that follows it."""
+        newest_first = [self._path, *_moved_away(self._path)]
+        there = [(each, each.stat().st_ino) for each in newest_first if each.exists()]
+        if not there:
+            return None, None
+        at = self._position.inode if self._position else None
+        index = next((i for i, (_, inode) in enumerate(there) if inode == at), None)
+        if index is None:
+            # Nothing was read yet, or what was read is gone: what there is, is all new.
+            index = len(there) - 1
+            self._position = Position(there[index][1], 0)
+        return there[index][0], there[index - 1][0] if index else None
+
+    def _lines_of(self, path: Path) -> list[str]:
+        if self._position is None:
+            return []
+        with path.open("rb") as log:
+            log.seek(self._position.offset_bytes)
+            data = log.read(_MOST_BYTES)
+        end = data.rfind(b"\n") + 1
+        self._position = Position(self._position.inode, self._position.offset_bytes + end)
+        return data[:end].decode("utf-8", "replace").splitlines()
+
+
+def _moved_away(path: Path) -> list[Path]:
+    numbered = path.parent.glob(f"{path.name}.*")
+    found = [each for each in numbered if each.suffix.removeprefix(".").isdigit()]
+    return sorted(found, key=lambda each: int(each.suffix.removeprefix(".")))

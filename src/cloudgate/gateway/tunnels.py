@@ -1,0 +1,125 @@
+"""Which tunnels are live, and how much went through whose? From the lines of the access log. Pure.
+
+A line says how much went through a tunnel since its beginning; what is counted is the difference
+to the line before, so that a line that is read twice, or one that is missing, changes nothing.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from cloudgate.assignment import Usage
+from cloudgate.gateway.access_log import Entry, Kind
+
+
+class Tunnel(BaseModel):
+    """A live tunnel."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tunnel: str
+    envoy: str
+    started_at: datetime
+    tenant_id: UUID
+    user_id: UUID | None
+    target: str
+    client: str
+    from_address: str
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
+class Tunnels:
+    """The live tunnels, and what was used since it was last handed over."""
+
+    def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
+        self._live = {each.tunnel: each for each in live}
+        self._used = {_key(each): each for each in used}
+
+    @property
+    def live(self) -> tuple[Tunnel, ...]:
+        """Those that have begun and not ended."""
+        return tuple(self._live.values())
+
+    @property
+    def used(self) -> tuple[Usage, ...]:
+        """What was used and not taken yet, by minute, tenant, user and target."""
+        return tuple(self._used.values())
+
+    def apply(self, entry: Entry, now: datetime) -> None:
+        """Take in a line."""
+        known = self._live.get(entry.tunnel)
+        begun = known is None
+        if known is None:
+            known = _tunnel(entry)
+        after = known.model_copy(
+            update={
+                "bytes_up": max(entry.bytes_up, known.bytes_up),
+                "bytes_down": max(entry.bytes_down, known.bytes_down),
+            }
+        )
+        self._count(
+            after,
+            now,
+            tunnels=1 if begun else 0,
+            up=after.bytes_up - known.bytes_up,
+            down=after.bytes_down - known.bytes_down,
+        )
+        if entry.kind is Kind.ENDED:
+            self._live.pop(entry.tunnel, None)
+        else:
+            self._live[entry.tunnel] = after
+
+    def keep_only(self, envoys: set[str]) -> None:
+        """Only these Envoys run: the tunnels of all others have ended."""
+        self._live = {key: each for key, each in self._live.items() if each.envoy in envoys}
+
+    def take(self) -> tuple[Usage, ...]:
+        """What was used; it is somebody else's to keep from here on."""
+        used = self.used
+        self._used = {}
+        return used
+
+    def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
+        if not (tunnels or up or down):
+            return
+        more = Usage(
+            minute=now.astimezone(UTC).replace(second=0, microsecond=0),
+            tenant_id=tunnel.tenant_id,
+            user_id=tunnel.user_id,
+            target=tunnel.target,
+            tunnels=tunnels,
+            bytes_up=up,
+            bytes_down=down,
+        )
+        before = self._used.get(_key(more))
+        self._used[_key(more)] = more if before is None else _sum(before, more)
+
+
+def _tunnel(entry: Entry) -> Tunnel:
+    return Tunnel(
+        tunnel=entry.tunnel,
+        envoy=entry.envoy,
+        started_at=entry.started_at,
+        tenant_id=entry.tenant_id,
+        user_id=entry.user_id,
+        target=entry.target,
+        client=entry.client,
+        from_address=entry.from_address,
+    )
+
+
+def _key(usage: Usage) -> tuple[datetime, UUID, UUID | None, str]:
+    return usage.minute, usage.tenant_id, usage.user_id, usage.target
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return one.model_copy(
+        update={
+            "tunnels": one.tunnels + other.tunnels,
+            "bytes_up": one.bytes_up + other.bytes_up,
+            "bytes_down": one.bytes_down + other.bytes_down,
+        }
+    )

@@ -1,0 +1,196 @@
+"""Who is in right now, and must they leave? The live tunnels, their use, and the end of some.
+
+What was read of the access log, and what was counted from it, are kept together in one file, so
+that each line is counted once whenever this process is killed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from cloudgate.assignment import Usage
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.access_log import read_entry
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.draining import SPREAD_SECONDS, share
+from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.following import Follower, Position
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.role import Role
+from cloudgate.gateway.system import cut
+from cloudgate.gateway.tenure import ending
+from cloudgate.gateway.tunnels import Tunnel, Tunnels
+
+LOOK_SECONDS = 0.25
+"""How often the log is read."""
+KEEP_SECONDS = 5.0
+"""How often what was counted is written down."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Kept(BaseModel):
+    inode: int = 0
+    offset_bytes: int = 0
+    live: tuple[Tunnel, ...] = ()
+    used: tuple[Usage, ...] = ()
+    batch: tuple[Usage, ...] = ()
+    batch_number: int = 0
+
+
+class Watch:
+    """Follows the access log, counts, and ends the tunnels of those who may not be here."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        envoy: Envoy,
+        directory: Directory,
+        role: Role,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = layout.usage
+        self._envoy = envoy
+        self._directory = directory
+        self._role = role
+        self._now = now
+        kept = _read(layout)
+        position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
+        self._follower = Follower(layout.access_log, position)
+        self._tunnels = Tunnels(kept.live, kept.used)
+        self._batch = kept.batch
+        self._batch_number = kept.batch_number
+        self._kept = kept
+        self._misplaced_since: dict[str, float] = {}
+        self._cut: set[str] = set()
+
+    @property
+    def live(self) -> tuple[Tunnel, ...]:
+        """The live tunnels; a new one is seen within a second."""
+        return self._tunnels.live
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        kept_at = time.monotonic()
+        try:
+            while True:
+                self.look()
+                if time.monotonic() - kept_at >= KEEP_SECONDS:
+                    self.keep()
+                    kept_at = time.monotonic()
+                await asyncio.sleep(LOOK_SECONDS)
+        finally:
+            self.keep()
+
+    def look(self) -> None:
+        """Take in what is new, and end who has to leave."""
+        try:
+            lines = self._follower.read()
+        except OSError as error:
+            _log.warning("the access log cannot be read", reason=str(error))
+            return
+        now = self._now()
+        for line in lines:
+            entry = read_entry(line)
+            if entry is not None:
+                self._tunnels.apply(entry, now)
+        if self._tunnels.live:
+            self._tunnels.keep_only(self._envoy.marks)
+            self._end_those_who_must(now)
+
+    def keep(self) -> None:
+        """Write down what was counted, if anything is new."""
+        position = self._follower.position
+        kept = _Kept(
+            inode=position.inode if position else 0,
+            offset_bytes=position.offset_bytes if position else 0,
+            live=self._tunnels.live,
+            used=self._tunnels.used,
+            batch=self._batch,
+            batch_number=self._batch_number,
+        )
+        if kept == self._kept:
+            return
+        try:
+            write_private(self._path, kept.model_dump_json())
+        except OSError as error:
+            _log.warning("what tenants used cannot be written down", reason=str(error))
+            return
+        self._kept = kept
+
+    def batch(self) -> tuple[int, tuple[Usage, ...]]:
+        """What the manager has to hear next, with its number; the same until it was `delivered`."""
+        if not self._batch:
+            self._batch = self._tunnels.take()
+            self._batch_number += 1 if self._batch else 0
+            self.keep()
+        return self._batch_number, self._batch
+
+    def delivered(self, number: int) -> None:
+        """The manager has that batch."""
+        if number == self._batch_number:
+            self._batch = ()
+            self.keep()
+
+    def cut(self, tunnels: Iterable[Tunnel], reason: str) -> int:
+        """End these tunnels; how many there were.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        by_envoy: dict[str, list[Tunnel]] = {}
+        for each in tunnels:
+            if each.tunnel not in self._cut:
+                by_envoy.setdefault(each.envoy, []).append(each)
+        found = 0
+        for mark, some in by_envoy.items():
+            pid = self._envoy.pid_of(mark)
+            if pid is not None:
+                found += cut(pid, [each.client for each in some])
+                self._cut |= {each.tunnel for each in some}
+        if found:
+            _log.info("tunnels ended", tunnels=found, reason=reason)
+        return found
+
+    def _end_those_who_must(self, now: datetime) -> None:
+        self._cut &= {tunnel.tunnel for tunnel in self._tunnels.live}
+        leaving: dict[str, list[Tunnel]] = {}
+        misplaced = set()
+        for tunnel in self._tunnels.live:
+            tenant = self._directory.by_id(tunnel.tenant_id)
+            found = ending(tunnel, tenant, now, self._role.pool_id)
+            if found is None:
+                continue
+            if not found.at_once:
+                misplaced.add(tunnel.tunnel)
+                if not self._stayed_too_long(tunnel):
+                    continue
+            leaving.setdefault(found.reason, []).append(tunnel)
+        for tunnel_id in self._misplaced_since.keys() - misplaced:
+            del self._misplaced_since[tunnel_id]
+        for reason, tunnels in leaving.items():
+            try:
+                self.cut(tunnels, reason)
+            except UnavailableError as error:
+                _log.error("tunnels go on that should not", reason=error.message)
+
+    def _stayed_too_long(self, tunnel: Tunnel) -> bool:
+        now = time.monotonic()
+        since = self._misplaced_since.setdefault(tunnel.tunnel, now)
+        # Not all of them at one moment: they come back somewhere, all at once.
+        spread_seconds = share(tunnel.tunnel) * min(SPREAD_SECONDS, self._role.drain_seconds)
+        return now - since >= self._role.drain_seconds + spread_seconds
+
+
+def _read(layout: Layout) -> _Kept:
+    try:
+        text = read_if_there(layout.usage)
+        return _Kept.model_validate_json(text) if text else _Kept()
+    except (ValidationError, UnicodeDecodeError):
+        _log.error("what was counted is damaged; counting anew", path=str(layout.usage))
+        return _Kept()

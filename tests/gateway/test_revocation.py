@@ -1,0 +1,165 @@
+"""Do the tunnels end of those who may not be here any more, and of nobody else?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from cloudgate.assignment import GatewayState, Tenant, User
+from cloudgate.gateway.tenure import Ending, ending
+from cloudgate.gateway.tunnels import Tunnel as Known
+from tests.gateway.support import (
+    PASSWORD,
+    PASSWORD_HASH,
+    Authority,
+    Client,
+    Machine,
+    echo_server,
+    free_port,
+    running_machine,
+    tenant,
+)
+
+REPO = "repo.example:443"
+GOLD = UUID(int=71)
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def repository() -> AsyncIterator[int]:
+    async with echo_server() as port:
+        yield port
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, authority: Authority) -> AsyncIterator[Machine]:
+    async with running_machine(tmp_path / "state", authority) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"enabled": False},
+        {"expires_at": datetime.now(UTC) - timedelta(seconds=1)},
+        {"tunnels_end_before": datetime.now(UTC) + timedelta(days=1)},
+        None,
+    ],
+    ids=["disabled", "expired", "asked to", "removed"],
+)
+async def test_a_tenants_tunnels_end_within_seconds_and_no_others(
+    machine: Machine, client: Client, repository: int, change: dict[str, object] | None
+) -> None:
+    port = free_port()
+    acme, other = tenant(repository), tenant(repository, tenant_id=UUID(int=2), name="Other")
+    machine.know(acme, other)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    ours = [await client.connect(port, REPO) for _ in range(3)]
+    theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
+    machine.know(*([] if change is None else [acme.model_copy(update=change)]), other)
+    async with asyncio.timeout(5):
+        for tunnel in ours:
+            assert await tunnel.is_cut()
+    assert await theirs.echoes()
+
+
+async def test_a_lease_that_runs_out_ends_its_tunnels(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository, expires_at=datetime.now(UTC) + timedelta(seconds=1.5)))
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert tunnel.status == 200
+    async with asyncio.timeout(1.5 + 5):
+        assert await tunnel.is_cut()
+    assert (await client.connect(port, REPO)).status == 403
+
+
+async def test_a_user_of_a_tenant_that_is_removed_loses_its_own_tunnels_only(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    acme = tenant(repository)
+    anna = User(user_id=UUID(int=9), name="Anna", password_hash=PASSWORD_HASH, targets=acme.targets)
+    machine.know(acme.model_copy(update={"users": (anna,)}))
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    hers = await client.connect(port, REPO, f"acme\\anna:{PASSWORD}")
+    theirs = await client.connect(port, REPO)
+    assert (hers.status, theirs.status) == (200, 200)
+    machine.know(acme)
+    async with asyncio.timeout(5):
+        assert await hers.is_cut()
+    assert await theirs.echoes()
+
+
+async def test_a_gateway_that_is_set_apart_lets_strange_tunnels_finish_until_the_deadline(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository))
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    apart = gateway.model_copy(update={"pool_id": GOLD})
+    await machine.bring(apart, GatewayState.LISTENING)
+    assert (await client.connect(port, REPO)).status == 403
+    assert await tunnel.echoes()
+    await machine.bring(apart, GatewayState.LISTENING, drain_seconds=0.5)
+    async with asyncio.timeout(5):
+        assert await tunnel.is_cut()
+
+
+async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
+    tmp_path: Path, authority: Authority, client: Client, repository: int
+) -> None:
+    async with running_machine(tmp_path / "state", authority) as before:
+        port = free_port()
+        acme = tenant(repository)
+        before.know(acme)
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        tunnel = await client.connect(port, REPO)
+        await before.leave()
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            assert await tunnel.echoes()
+            after.know(acme.model_copy(update={"enabled": False}))
+            async with asyncio.timeout(5):
+                assert await tunnel.is_cut()
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TUNNEL = Known(
+    tunnel="t",
+    envoy="e",
+    started_at=NOW,
+    tenant_id=UUID(int=1),
+    user_id=None,
+    target=REPO,
+    client="192.0.2.1:5",
+    from_address="",
+)
+ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
+
+
+@pytest.mark.parametrize(
+    ("change", "pool_id", "expected"),
+    [
+        ({}, None, None),
+        ({"targets": ()}, None, None),
+        ({"expires_at": NOW + timedelta(seconds=1)}, None, None),
+        ({"tunnels_end_before": NOW}, None, None),
+        ({"pool_ids": (GOLD,)}, GOLD, None),
+        ({"pool_ids": (GOLD,), "failover_to_others": True}, None, None),
+        ({"pool_ids": (GOLD,)}, None, Ending("the gateway was set apart for others", False)),
+        ({}, GOLD, Ending("the gateway was set apart for others", False)),
+        ({"enabled": False}, GOLD, Ending("the tenant was disabled")),
+    ],
+)
+def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
+    change: dict[str, object], pool_id: UUID | None, expected: Ending | None
+) -> None:
+    assert ending(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
