@@ -2,13 +2,17 @@
 
 import threading
 import time
+from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from cloudgate.assignment import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
+from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE
+from cloudgate.manager.hosts.presence import ONLINE_FOR
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager
+from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 
 
 def test_a_token_works_once(running: RunningManager, host: ScriptedHost) -> None:
@@ -42,10 +46,112 @@ def test_a_malformed_report_is_refused_without_effect(
 def test_another_version_of_the_protocol_is_refused_in_words(
     running: RunningManager, host: ScriptedHost
 ) -> None:
-    request = PollRequest(protocol=PROTOCOL + 1)
+    request = PollRequest(protocol=PROTOCOL + 2, oldest_protocol=PROTOCOL + 1)
     answer = host.client.post("/poll", content=request.model_dump_json())
     assert answer.status_code == 400
     assert "bring both to the same release" in answer.json()["message"]
+
+
+def test_a_newer_host_that_still_understands_this_version_is_listened_to(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    body = {"protocol": PROTOCOL + 1, "oldest_protocol": PROTOCOL, "news": "of tomorrow"}
+    assert host.client.post("/poll", json=body).status_code == 200
+
+
+def test_a_host_gets_another_credential_every_day_and_loses_none(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    host.poll()
+    running.clock.ahead += CREDENTIAL_LIFE
+    lost = host.client.post("/poll", content=PollRequest().model_dump_json()).json()
+    assert lost["credential"]
+    assert host.poll().credential not in (None, lost["credential"])
+    request = PollRequest(assignment_revision=None).model_dump_json()
+    before = {"Authorization": f"Bearer {host.credentials[0]}"}
+    report = Report(assignment_revision=0, directory_revision=0, state=GatewayState.ABSENT)
+    on_its_way = report.model_dump_json()
+    assert host.client.post("/report", content=on_its_way, headers=before).status_code == 204
+    host.report(GatewayState.ABSENT).raise_for_status()
+    for old in (host.credentials[0], lost["credential"]):
+        headers = {"Authorization": f"Bearer {old}"}
+        assert host.client.post("/poll", content=request, headers=headers).status_code == 401
+    assert "credential" not in str(running.audited()[-1].after)
+
+
+def test_a_revoked_host_is_not_listened_to_until_it_joins_again(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href = f"/managedServers/{host.server_id}"
+    assert client.get(f"{href}?format=Entity").json()["State"] == "Online"
+    assert client.post(f"{href}?action=revoke").status_code == 204
+    assert client.get(f"{href}?format=Entity").json()["State"] == "Offline"
+    assert host.report(GatewayState.ABSENT).status_code == 401
+    renewed = client.post(f"{href}?action=renewJoinToken").json()
+    host.client.headers["Authorization"] = f"Bearer {host.join(renewed['JoinToken']).credential}"
+    assert host.report(GatewayState.ABSENT).status_code == 204
+    told = [event.operation for event in running.audited()[-3:]]
+    assert told == ["RevokeManagedServer", "RenewJoinToken", "JoinManagedServer"]
+
+
+def test_a_copy_of_a_hosts_disk_is_refused_while_the_host_is_there(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    host.facts = host.facts.model_copy(update={"machine": "first"})
+    host.poll()
+    copied = PollRequest(machine="second").model_dump_json()
+    answer = host.client.post("/poll", content=copied)
+    assert answer.status_code == 400
+    assert "copy of its disk" in answer.json()["message"]
+    entity = running.logged_on().get(f"/managedServers/{host.server_id}?format=Entity").json()
+    assert "A second machine speaks as gw1.example" in entity["Warning"]
+    assert "RefuseManagedServer" in {event.operation for event in running.audited()}
+    assert host.report(GatewayState.ABSENT).status_code == 204
+    running.clock.ahead += ONLINE_FOR
+    assert host.client.post("/poll", content=copied).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"gateway_id": str(uuid4())}, "not this host's"),
+        ({"revision": 1}, "was heard before"),
+    ],
+)
+def test_a_report_that_cannot_be_true_has_no_effect_and_is_audited(
+    running: RunningManager, host: ScriptedHost, said: dict[str, Any], reason: str
+) -> None:
+    client = running.logged_on()
+    uid = client.get("/backupServers?format=Entity").json()["BackupServers"][0]["UID"]
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct", "BackupServerUid": uid}
+    task = client.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    assert finished(client, task)["Result"]["Success"]
+    answer = host.report(GatewayState.FAILED, "a lie", **said)
+    assert answer.status_code == 400
+    assert reason in answer.json()["message"]
+    (gateway,) = client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+    assert gateway["State"] == "Listening"
+    assert reason in gateway["Warning"]
+    last = running.audited()[-1]
+    assert (last.operation, last.success) == ("RefuseManagedServer", False)
+
+
+def test_who_has_gone_is_shown_as_offline(running: RunningManager, host: ScriptedHost) -> None:
+    client = running.logged_on()
+    href = f"/managedServers/{host.server_id}?format=Entity"
+    first = client.get(href).json()
+    assert first["State"] == "Online"
+    assert first["Version"] == "0.1.0"
+    running.clock.ahead += ONLINE_FOR
+    running.wake()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while client.get(href).json()["State"] != "Offline":
+        assert time.monotonic() < deadline
+    assert "OnlineSince" not in client.get(href).json()
+    host.poll()
+    assert client.get(href).json()["State"] == "Online"
 
 
 def test_a_poll_is_held_until_there_is_news(running: RunningManager, host: ScriptedHost) -> None:

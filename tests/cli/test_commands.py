@@ -34,8 +34,8 @@ def test_a_gateway_is_made_seen_edited_and_taken_away(cloudgate: Run, host: Scri
 
     listed = cloudgate("gateway", "list")
     header, row = listed.stdout.splitlines()
-    assert header.split()[:3] == ["Name", "Enabled", "NetworkMode"]
-    assert row.split()[:3] == ["gw1.example", "true", "Direct"]
+    assert header.split()[:5] == ["Name", "Enabled", "State", "Tunnels", "NetworkMode"]
+    assert row.split()[:5] == ["gw1.example", "true", "Listening", "0", "Direct"]
 
     working = obeying(host)
     edited = cloudgate("gateway", "edit", "GW1.EXAMPLE", "--port", "7000", "-o", "json")

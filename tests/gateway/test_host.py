@@ -14,7 +14,8 @@ import pytest
 
 from cloudgate.assignment import Assignment, DirectoryChange, Gateway, GatewayState
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
-from cloudgate.gateway.host import join_host, run_host
+from cloudgate.gateway.host import run_host
+from cloudgate.gateway.joining import join_host
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.process import find_running
 from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager

@@ -1,6 +1,7 @@
 """A managed server whose host service does what the test says, over the real protocol."""
 
 import socket
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -61,6 +62,8 @@ class ScriptedHost:
         self.assignment: Assignment | None = None
         self.directory_revision = 0
         self.site_revision = 0
+        self.credentials: list[str] = []
+        """Those of before, oldest first."""
         self.update = Update()
 
     @property
@@ -75,12 +78,20 @@ class ScriptedHost:
         return JoinAnswer.model_validate_json(answer.content)
 
     def poll(self) -> Update:
-        """Wait for news and take them in."""
+        """Wait for news about this host or its tenants, and take them in."""
+        while True:
+            update = self._poll()
+            if update.site is None or update.assignment or update.directory or update.credential:
+                return update
+
+    def _poll(self) -> Update:
         known = self.assignment.revision if self.assignment else None
+        credential = self.client.headers["Authorization"].removeprefix("Bearer ")
         request = PollRequest(
             assignment_revision=known,
             directory_revision=self.directory_revision,
             site_revision=self.site_revision,
+            machine=self.facts.machine,
         )
         answer = self.client.post("/poll", content=request.model_dump_json()).raise_for_status()
         self.update = Update.model_validate_json(answer.content)
@@ -88,6 +99,9 @@ class ScriptedHost:
             self.assignment = self.update.assignment
         if self.update.directory is not None:
             self.directory_revision = self.update.directory.revision
+        if self.update.credential is not None:
+            self.credentials.append(credential)
+            self.client.headers["Authorization"] = f"Bearer {self.update.credential}"
         if self.update.site is not None:
             self.site_revision = self.update.site.revision
         return self.update
@@ -98,7 +112,7 @@ class ScriptedHost:
         reason: str = "",
         *,
         revision: int | None = None,
-        live_tunnels: int = 0,
+        **more: Any,
     ) -> httpx2.Response:
         """Say how far this host has come."""
         current = self.assignment.revision if self.assignment else 0
@@ -107,7 +121,8 @@ class ScriptedHost:
             directory_revision=self.directory_revision,
             state=state,
             reason=reason,
-            live_tunnels=live_tunnels,
+            machine=self.facts.machine,
+            **more,
         )
         return self.client.post("/report", content=report.model_dump_json())
 

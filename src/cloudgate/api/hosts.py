@@ -8,7 +8,7 @@ import structlog
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.assignment import (
     POLL_SECONDS,
@@ -44,6 +44,7 @@ class HostProtocol:
         self._manager = manager
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
+            "/v1/authority": self._authority,
             "/v1/join": self._join,
             "/v1/poll": self._poll,
             "/v1/report": self._report,
@@ -53,13 +54,18 @@ class HostProtocol:
         """Answer one request below /host. Failures are JSON with a ``message``."""
         call = self._calls.get(path)
         try:
-            if call is None or request.method != "POST":
+            verb = "GET" if path == "/v1/authority" else "POST"
+            if call is None or request.method != verb:
                 raise NotFoundError(f"The host protocol has no call {path[:200]!r}.")
             return await call(request)
         except CloudgateError as problem:
             status = _STATUS.get(type(problem), 500)
             log.warning("a host was refused", call=path[:200], reason=problem.message)
             return JSONResponse({"message": problem.message}, status)
+
+    async def _authority(self, request: Request) -> Response:
+        del request
+        return PlainTextResponse(self._manager.authority.certificate_pem)
 
     async def _join(self, request: Request) -> Response:
         message = await _read(request, JoinRequest)
@@ -72,10 +78,10 @@ class HostProtocol:
 
     async def _poll(self, request: Request) -> Response:
         message = await _read(request, PollRequest)
-        joining.check_protocol(message.protocol)
+        joining.check_protocol(message)
         credential = _credential(request)
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
-        heard = await run_in_threadpool(self._hear, credential, message.machine)
+        heard = await run_in_threadpool(self._hear, credential, message.machine, may_renew=True)
         keys = (heard.server.id, heard.server.backup_server_id)
         while True:
             with self._manager.bell.listening(keys) as rung:
@@ -89,7 +95,7 @@ class HostProtocol:
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
 
-    def _hear(self, credential: str, machine: str) -> Heard:
+    def _hear(self, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
         """Take note of who speaks.
 
         Raises:
@@ -102,7 +108,7 @@ class HostProtocol:
                 work.presence.hear(server.id, work.now)
                 return Heard(server)
         with self._manager.changing() as work:
-            heard = joining.hear(work, credential, machine)
+            heard = joining.hear(work, credential, machine, may_renew=may_renew)
             if heard.refusal is not None:
                 joining.note_refusal(work, heard.server, heard.refusal)
         if heard.refusal is not None:
@@ -120,7 +126,7 @@ class HostProtocol:
 
     async def _report(self, request: Request) -> Response:
         message = await _read(request, Report)
-        joining.check_protocol(message.protocol)
+        joining.check_protocol(message)
         credential = _credential(request)
 
         def report() -> None:

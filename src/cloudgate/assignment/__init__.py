@@ -1,7 +1,9 @@
 """What do manager and host service say to each other?
 
-Three calls, made by the host service only, over HTTPS with JSON bodies:
+Four calls, made by the host service only, over HTTPS with JSON bodies:
 
+``GET /host/v1/authority``  the manager's certificate authority as PEM. The host asks before it can
+                            verify anybody, and compares the fingerprint that its operator gave.
 ``POST /host/v1/join``    a `JoinRequest`, answered by a `JoinAnswer`, once in a host's life.
 ``POST /host/v1/poll``    a `PollRequest`, held until there is news or `POLL_SECONDS` are over,
                           answered by an `Update`.
@@ -19,7 +21,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
 OLDEST_PROTOCOL = 1
-"""The oldest version that is understood: that of the release before this one."""
+"""The oldest version that is understood: that of the release before this one. Each side says both,
+and they talk when there is a version that both understand."""
 
 POLL_SECONDS = 25.0
 """How long the manager holds a poll without news."""
@@ -160,6 +163,7 @@ class JoinRequest(Document):
     """A machine asks to become a managed server."""
 
     protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
     token: str
     facts: HostFacts
 
@@ -175,6 +179,7 @@ class PollRequest(Document):
     """What the host has; the answer comes when the manager has something else."""
 
     protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
     assignment_revision: int | None = None
     """Of the assignment on the host's disk; None when there is none."""
     directory_revision: int = 0
@@ -234,6 +239,7 @@ class Report(Document):
     """How far a host has come."""
 
     protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
     machine: str = ""
     """As in `HostFacts`."""
     assignment_revision: int

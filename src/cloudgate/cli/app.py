@@ -7,6 +7,7 @@ from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
     accounts,
     backup_servers,
+    fleet,
     gateways,
     pools,
     repositories,
@@ -24,6 +25,7 @@ app = typer.Typer(
     callback=before_any_command,
 )
 services.register(app)
+fleet.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
 for each in (backup_servers, servers, repositories, gateways, pools, tenants, tasks, accounts):

@@ -80,6 +80,11 @@ class Api:
         self._logons = logons
         self._password = password
 
+    @property
+    def url(self) -> str:
+        """The manager's address."""
+        return self._connection.url
+
     def get(self, path: str) -> Answer:
         """Read what is at a path below ``/api``, or at an Href that the API gave."""
         return self._ask(Request("GET", below_root(path)))

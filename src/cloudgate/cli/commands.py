@@ -45,12 +45,12 @@ class Call:
         else:
             self.show(place)
 
-    def show_task(self, accepted: Answer) -> None:
-        """See a task to its end, and show it."""
-        self.screen.details(self._ended(accepted))
+    def show_task(self, accepted: Answer, progress: Callable[[], str] | None = None) -> None:
+        """See a task to its end, and show it. `progress` says how far it is, meanwhile."""
+        self.screen.details(self._ended(accepted, progress))
 
-    def _ended(self, accepted: Answer) -> Answer:
-        return waiting.finished(self.api, accepted) if self.waits else accepted
+    def _ended(self, accepted: Answer, progress: Callable[[], str] | None = None) -> Answer:
+        return waiting.finished(self.api, accepted, progress) if self.waits else accepted
 
 
 Command = Callable[Concatenate[Call, P], None]

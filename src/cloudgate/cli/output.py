@@ -1,6 +1,7 @@
 """What does a person see, and what a program? Tables and lists, or the API's JSON as it came."""
 
 import io
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +31,18 @@ class Screen:
         """Many things: a table, one line for each."""
         if self._shown_as_json(answer):
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for title in columns:
-            table.add_column(title, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(printable(say(row))) for say in columns.values()))
-        _show(table)
+        _show(_table(rows, columns))
+
+    def sections(self, parts: Mapping[str, tuple[Sequence[Json], Columns]]) -> None:
+        """Several listings by their names; one that is empty is left out."""
+        if self.output is Output.JSON:
+            print(json.dumps({name: rows for name, (rows, _) in parts.items()}))
+            return
+        shown = [(rows, columns) for rows, columns in parts.values() if rows]
+        for number, (rows, columns) in enumerate(shown):
+            if number:
+                print()
+            _show(_table(rows, columns))
 
     def details(self, answer: Answer) -> None:
         """One thing: its properties by the API's names, one in each line."""
@@ -118,6 +125,15 @@ def _properties(thing: Json) -> list[tuple[str, Any]]:
     first = [name for name in ("Name", "UID") if name in thing]
     names = first + [name for name in thing if name not in {*first, *PLUMBING}]
     return [(name, thing[name]) for name in names if said(thing[name])]
+
+
+def _table(rows: Sequence[Json], columns: Columns) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in columns:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(say(row))) for say in columns.values()))
+    return table
 
 
 def _show(table: Table) -> None:

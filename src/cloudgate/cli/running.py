@@ -22,7 +22,7 @@ from cloudgate.cli.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
-from cloudgate.gateway.host import join_host
+from cloudgate.gateway.joining import join_host
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.authority import (
     open_authority,

@@ -1,14 +1,17 @@
 """Which commands start a part of Cloudgate itself? `up`, `serve`, `host join`, `host run`."""
 
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
+
+Result = TypeVar("Result")
 
 host_commands = typer.Typer(
     help="Make this machine a managed server, and run its host service.", no_args_is_help=True
@@ -84,16 +87,8 @@ def up(
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.running import Options, run_up  # noqa: PLC0415  keeps --help fast
 
-    options = Options(
-        data or default_data_folder(),
-        host,
-        port,
-        admin_password_file,
-        http_port,
-        tuple(trusted_proxy or ()),
-        audit_log,
-    )
-    _run(run_up(options))
+    folder, proxies = data or default_data_folder(), tuple(trusted_proxy or ())
+    _run(run_up(Options(folder, host, port, admin_password_file, http_port, proxies, audit_log)))
 
 
 def serve(
@@ -108,34 +103,76 @@ def serve(
     """Start the manager alone, for managed servers on other machines."""
     from cloudgate.cli.running import Options, run_serve  # noqa: PLC0415
 
-    options = Options(
-        data or default_data_folder(),
-        host,
-        port,
-        admin_password_file,
-        http_port,
-        tuple(trusted_proxy or ()),
-        audit_log,
-    )
-    _run(run_serve(options))
+    folder, proxies = data or default_data_folder(), tuple(trusted_proxy or ())
+    _run(run_serve(Options(folder, host, port, admin_password_file, http_port, proxies, audit_log)))
 
 
 @host_commands.command("join")
 def join(
     url: Annotated[str, typer.Argument(help="Address of the manager: https://host:9398.")],
-    token_file: Annotated[Path, typer.Option(help="File with the one-time join token.")],
-    ca: Annotated[Path, typer.Option(help="Certificate authority of the manager: its ca.pem.")],
+    token: Annotated[
+        str | None, typer.Option(help="The one-time join token.", show_default=False)
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token instead.", show_default=False)
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="Fingerprint of the manager's certificate authority.",
+            show_default=False,
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="File with that authority, its ca.pem, instead.", show_default=False),
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Have systemd run the host service from now on.")
+    ] = False,
     data: Data = None,
 ) -> None:
-    """Make this machine a managed server, once."""
-    from cloudgate.gateway.host import join_host  # noqa: PLC0415
+    """Make this machine a managed server, once. `cloudgate server create` shows this command."""
+    from cloudgate.gateway.joining import (  # noqa: PLC0415
+        authority_by_fingerprint,
+        join_host,
+    )
 
     folder = (data or default_data_folder()) / "host"
+    if (token is None) == (token_file is None):
+        _fail("Give the join token, with --token or with --token-file.")
+    if (fingerprint is None) == (ca is None):
+        _fail("Say how to know the manager, with --fingerprint or with --ca.")
+    secret = token or _text_of(token_file)
+
+    async def join_by() -> None:
+        known = _text_of(ca) if ca else await authority_by_fingerprint(url, fingerprint or "")
+        await join_host(folder, url, secret, known)
+
+    _run(join_by())
+    if install:
+        install_service(data)
+
+
+@host_commands.command("install")
+def install_service(data: Data = None) -> None:
+    """Have systemd run the host service from now on, as this user. Needs root."""
+    from cloudgate.gateway.system import install  # noqa: PLC0415
+
     try:
-        token, authority = token_file.read_text().strip(), ca.read_text()
+        print(install((data or default_data_folder()).resolve()))
+    except CloudgateError as problem:
+        _fail(problem.message)
+
+
+def _text_of(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text().strip()
     except OSError as problem:
         _fail(f"Cannot read {problem.filename}: {problem.strerror}.")
-    _run(join_host(folder, url, token, authority))
 
 
 @host_commands.command("run")
@@ -150,18 +187,21 @@ def run(
     log_to_stderr()
     if with_parent is not None:
         end_with_parent(with_parent)
-    _run(run_host((data or default_data_folder()) / "host"))
+    again = _run(run_host((data or default_data_folder()) / "host"))
+    if again:
+        # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
+        os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
     import uvloop  # noqa: PLC0415
 
     try:
-        uvloop.run(work)
+        return uvloop.run(work)
     except CloudgateError as problem:
         _fail(problem.message)
 
 
-def _fail(message: str) -> Any:
+def _fail(message: str) -> NoReturn:
     print(f"Error: {message}", file=sys.stderr)
     raise typer.Exit(1)

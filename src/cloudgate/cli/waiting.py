@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cloudgate.cli.client import Answer, Api
 from cloudgate.errors import CloudgateError
@@ -17,15 +17,22 @@ class TaskFailedError(CloudgateError):
     """A task has ended without success; the text is what its Result says."""
 
 
-def finished(api: Api, accepted: Answer) -> Answer:
+def finished(api: Api, accepted: Answer, progress: Callable[[], str] | None = None) -> Answer:
     """The task of a 202 answer, once it is Finished.
+
+    Args:
+        api: where the task is.
+        accepted: the answer.
+        progress: says how far it is, for whoever is watching.
 
     Raises:
         TaskFailedError: it did not succeed.
     """
     task, pause = accepted, FIRST_PAUSE_SECONDS
-    with _spinner(str(task.body.get("Operation", ""))):
+    with _spinner(str(task.body.get("Operation", ""))) as say:
         while task.body.get("State") != "Finished":
+            if progress is not None and say is not None:
+                say(progress())
             time.sleep(pause)
             pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
             task = api.get(str(accepted.body["Href"]))
@@ -44,11 +51,11 @@ def related(task: Answer) -> str | None:
 
 
 @contextlib.contextmanager
-def _spinner(text: str) -> Iterator[None]:
+def _spinner(text: str) -> Iterator[Callable[[str], None] | None]:
     if not sys.stderr.isatty():
-        yield
+        yield None
         return
     from rich.console import Console  # noqa: PLC0415  only where somebody is watching
 
-    with Console(stderr=True).status(text):
-        yield
+    with Console(stderr=True).status(text) as status:
+        yield status.update

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.assignment import JoinRequest
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.channel import Channel, Known
-from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
-from cloudgate.gateway.membership import Membership, load_membership, save_membership
+from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
@@ -34,30 +32,22 @@ if sys.platform != "win32":
 _log = structlog.get_logger(__name__)
 
 
-async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> None:
-    """Make this machine a managed server of the manager at `url`, with its one-time `token`.
+class Stop(asyncio.Event):
+    """Set when the host service is to end; `again` when it is to start anew at once."""
 
-    Raises:
-        CloudgateError: It is none now, with the reason.
-    """
-    layout = layout_of(state_folder)
-    layout.make_folders()
-    request = JoinRequest(token=token, facts=gather_facts(layout))
-    async with ManagerClient(url, ca_pem) as client:
-        answer = await client.join(request)
-    save_membership(
-        layout,
-        Membership(
-            url=url, server_id=answer.server_id, credential=answer.credential, ca_pem=ca_pem
-        ),
-    )
-    _log.info("joined", url=url, server_id=str(answer.server_id))
+    again = False
+
+    def start_again(self) -> None:
+        """End, to be started again; tunnels go on."""
+        self.again = True
+        self.set()
 
 
-async def run_host(state_folder: Path) -> None:
+async def run_host(state_folder: Path) -> bool:
     """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
 
-    Killed without a chance to clean up, it leaves Envoy running; the next run adopts it.
+    At SIGHUP it ends alone, and says True: it is to be started again. Killed without a chance to
+    clean up, it leaves Envoy running as well; the next run adopts it.
 
     Raises:
         CloudgateError: The host has not joined, or the folder is in use.
@@ -66,12 +56,13 @@ async def run_host(state_folder: Path) -> None:
     layout.make_folders()
     load_membership(layout)
     with _sole_user(layout):
-        stop = asyncio.Event()
+        stop = Stop()
         with _on_signals(stop):
             await _run_until(layout, stop)
+        return stop.again
 
 
-async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
+async def _run_until(layout: Layout, stop: Stop) -> None:
     known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
     with Gatekeeper(known.directory, known.site, known.role) as gatekeeper:
         server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
@@ -82,7 +73,7 @@ async def _run_until(layout: Layout, stop: asyncio.Event) -> None:
             await server.stop(None)
 
 
-async def _work_until(layout: Layout, admin: Admin, known: Known, stop: asyncio.Event) -> None:
+async def _work_until(layout: Layout, admin: Admin, known: Known, stop: Stop) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
     outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout))
@@ -115,7 +106,9 @@ async def _work_until(layout: Layout, admin: Admin, known: Known, stop: asyncio.
         await envoy.leave()
         raise
     finally:
-        if envoy.is_kept:
+        if stop.again:
+            await envoy.leave()
+        elif envoy.is_kept:
             await envoy.stop()
 
 
@@ -133,7 +126,7 @@ def _sole_user(layout: Layout) -> Iterator[None]:
 
 
 @contextmanager
-def _on_signals(stop: asyncio.Event) -> Iterator[None]:
+def _on_signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     if sys.platform == "win32":
@@ -146,8 +139,9 @@ def _on_signals(stop: asyncio.Event) -> Iterator[None]:
         return
     for number in numbers:
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, stop.start_again)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in (*numbers, signal.SIGHUP):
             loop.remove_signal_handler(number)

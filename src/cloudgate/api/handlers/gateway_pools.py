@@ -5,6 +5,7 @@ from uuid import UUID
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import gateways, tenants
+from cloudgate.api.handlers.gateways import drain_seconds
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place, down, up_to_backup_server
 from cloudgate.manager.identifiers import parse, uid
@@ -139,7 +140,7 @@ def put_pool(call: Call, entity: CloudGatewayPool) -> Answer:
     )
     with call.changing() as work:
         pool = operations.get_pool(work, call.identifier(TYPE))
-        task = operations.edit_pool(work, pool, change)
+        task = operations.edit_pool(work, pool, change, drain_seconds(call))
     return accepted(call, task)
 
 

@@ -11,6 +11,9 @@ from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
 
 TYPE = operations.TYPE
+DRAIN_SECONDS = "drainSeconds"
+"""Extension: how long live tunnels may go on after a change that leaves them no place."""
+LONGEST_DRAIN_SECONDS = 30 * 24 * 3600
 LISTENED_TO_INCOMING_PORT = ("v1", "v1_1", "v1_2", "v1_3")
 """The versions of the API in which the port to listen on is called IncomingPort."""
 
@@ -48,6 +51,9 @@ def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
         external_port=settings.external_port,
         internal_port=settings.internal_port,
         description=settings.description,
+        state=operations.condition_of(gateway),
+        live_tunnels=gateway.managed_server.live_tunnels,
+        warning=operations.warnings_of(gateway) or None,
     )
 
 
@@ -58,6 +64,23 @@ def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
         return ()
     place = Place(root, "/cloud/gatewayPools", "CloudGatewayPool", pool.id, pool.name)
     return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
+
+
+def drain_seconds(call: Call) -> int | None:
+    """How long tunnels may go on by ``?drainSeconds=``; None when it does not say.
+
+    Raises:
+        InvalidRequestError: it is no number of seconds.
+    """
+    text = call.query.get(DRAIN_SECONDS.lower())
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) > LONGEST_DRAIN_SECONDS:
+        raise InvalidRequestError(
+            f"{DRAIN_SECONDS}: found {text[:50]!r}, expected a number of seconds from 0 to"
+            f" {LONGEST_DRAIN_SECONDS}."
+        )
+    return int(text)
 
 
 def get_gateways(call: Call) -> Answer:
@@ -118,7 +141,7 @@ def put_gateway(call: Call, entity: CloudGateway) -> Answer:
     )
     with call.changing() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
-        task = operations.edit_gateway(work, gateway, change)
+        task = operations.edit_gateway(work, gateway, change, drain_seconds(call))
     return accepted(call, task)
 
 
@@ -126,5 +149,5 @@ def delete_gateway(call: Call) -> Answer:
     """Take the gateway role away."""
     with call.changing() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
-        task = operations.delete_gateway(work, gateway)
+        task = operations.delete_gateway(work, gateway, drain_seconds(call))
     return accepted(call, task)

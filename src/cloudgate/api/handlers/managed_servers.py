@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, up_to_backup_server_entity
-from cloudgate.manager.hosts.joining import add_server
+from cloudgate.manager.authority import fingerprint
+from cloudgate.manager.hosts.joining import NewServer, add_server, renew_token, revoke
 from cloudgate.manager.servers import managed_servers as operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.storage import tables
@@ -38,6 +39,7 @@ def server_reference(root: str, server: tables.ManagedServer) -> EntityRef:
 def server_entity(root: str, server: tables.ManagedServer) -> ManagedServer:
     """A managed server."""
     place = server_place(root, server)
+    facts = operations.facts_of(server)
     return ManagedServer(
         href=place.entity_href,
         type=place.type,
@@ -50,6 +52,13 @@ def server_entity(root: str, server: tables.ManagedServer) -> ManagedServer:
         uid=place.uid,
         description=server.description,
         managed_server_type=server.kind,
+        state=operations.condition_of(server),
+        online_since=server.online_since,
+        last_seen=server.seen_at,
+        version=facts.version if facts else None,
+        envoy_version=facts.envoy_version if facts else None,
+        host_addresses=", ".join(facts.addresses) if facts else None,
+        warning=server.warning or None,
     )
 
 
@@ -91,13 +100,32 @@ def post_managed_server(call: Call, spec: CreateManagedServerSpec) -> Answer:
     with call.changing() as work:
         new = add_server(work, spec.backup_server_uid, spec.name or "", spec.description or "")
         work.session.refresh(new.server)
-    entity = replace(
+    place = server_place(call.root, new.server)
+    return Answer(status=201, resource=_expected(call, new), headers={"Location": place.href})
+
+
+def renew_join_token(call: Call) -> Answer:
+    """Let a machine join as this managed server: another one-time token, shown once."""
+    with call.changing() as work:
+        server = operations.get_managed_server(work, call.identifier(TYPE))
+        new = renew_token(work, server)
+    return Answer(resource=_expected(call, new))
+
+
+def revoke_managed_server(call: Call) -> Answer:
+    """Listen to a managed server's machine no more; its gateway goes on as it is."""
+    with call.changing() as work:
+        revoke(work, operations.get_managed_server(work, call.identifier(TYPE)))
+    return Answer(status=204)
+
+
+def _expected(call: Call, new: NewServer) -> ManagedServer:
+    return replace(
         server_entity(call.root, new.server),
         join_token=new.join_token,
         join_token_expiration_date=new.expires_at,
+        join_fingerprint=fingerprint(call.manager.authority.certificate),
     )
-    place = server_place(call.root, new.server)
-    return Answer(status=201, resource=entity, headers={"Location": place.href})
 
 
 def delete_managed_server(call: Call) -> Answer:

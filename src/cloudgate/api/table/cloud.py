@@ -1,7 +1,7 @@
 """Which calls are about gateways, pools, tenants and what belongs to them?"""
 
 from cloudgate.api.handlers import gateway_pools, gateways, subtenants, tenants
-from cloudgate.api.routes import Route, shows, shows_either
+from cloudgate.api.routes import Parameter, Route, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
@@ -23,6 +23,15 @@ from cloudgate.wire.resources.tenants import (
     CloudTenants,
     CreateCloudTenantResourceSpec,
     CreateCloudTenantSpec,
+)
+
+DRAINED = Parameter(
+    name=gateways.DRAIN_SECONDS,
+    description=(
+        "Extension: how many seconds live tunnels may go on that have no place after the change;"
+        " 28800 when left out."
+    ),
+    pattern="^[0-9]{1,6}$",
 )
 
 ROUTES = [
@@ -50,10 +59,15 @@ ROUTES = [
         path="/cloud/gateways/{id}",
         handler=gateways.put_gateway,
         answers=TASK,
+        query=(DRAINED,),
         bodies=(CloudGateway,),
     ),
     Route(
-        verb="DELETE", path="/cloud/gateways/{id}", handler=gateways.delete_gateway, answers=TASK
+        verb="DELETE",
+        path="/cloud/gateways/{id}",
+        handler=gateways.delete_gateway,
+        answers=TASK,
+        query=(DRAINED,),
     ),
     Route(
         verb="GET",
@@ -79,6 +93,7 @@ ROUTES = [
         path="/cloud/gatewayPools/{id}",
         handler=gateway_pools.put_pool,
         answers=TASK,
+        query=(DRAINED,),
         bodies=(CloudGatewayPool,),
     ),
     Route(

@@ -97,6 +97,20 @@ ROUTES = [
         answers=shows_either(EntityRef, ManagedServer),
     ),
     Route(
+        verb="POST",
+        path="/managedServers/{id}",
+        action="renewjointoken",
+        handler=managed_servers.renew_join_token,
+        answers=shows(ManagedServer),
+    ),
+    Route(
+        verb="POST",
+        path="/managedServers/{id}",
+        action="revoke",
+        handler=managed_servers.revoke_managed_server,
+        answers=DONE,
+    ),
+    Route(
         verb="DELETE",
         path="/managedServers/{id}",
         handler=managed_servers.delete_managed_server,

@@ -60,6 +60,34 @@ def add_delete(app: typer.Typer, kind: Kind, text: str, *, by_task: bool = False
     command(app, "delete", waits=by_task)(delete)
 
 
+Deadline = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="How long live tunnels may go on, such as 2h, 30m or 45s; 0 ends them now. [8h]",
+        show_default=False,
+    ),
+]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(text: str) -> int:
+    """A time such as ``2h`` or ``90`` (seconds).
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    if not (number.isascii() and number.isdigit()):
+        raise typer.BadParameter(f"{text!r} is no time; write 2h, 30m, 45s or 0.")
+    return int(number) * _UNITS[unit]
+
+
+def with_deadline(path: str, deadline: str | None) -> str:
+    """A path of a change that ends tunnels, with the time that they have."""
+    return path if deadline is None else f"{path}?drainSeconds={seconds_of(deadline)}"
+
+
 def body_of(**properties: Any) -> Json:
     """The body of a request; what is None is left out, and so stays as it is."""
     return {name: value for name, value in properties.items() if value is not None}

@@ -1,23 +1,26 @@
 """What can be done with cloud gateways?"""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from cloudgate.cli.client import RefusedError
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.finding import Kind, find, is_id, site_of
+from cloudgate.cli.finding import Found, Kind, find, is_id, site_of
 from cloudgate.cli.output import at, backup_server
 from cloudgate.cli.resources import servers
 from cloudgate.cli.resources.backup_servers import uid_of_site
 from cloudgate.cli.resources.common import (
+    Deadline,
     Description,
     Site,
     Thing,
-    add_delete,
     body_of,
     change_of,
     group,
+    with_deadline,
 )
 
 
@@ -37,6 +40,8 @@ KIND = Kind(
     columns={
         "Name": at("Name"),
         "Enabled": at("Enabled"),
+        "State": at("State"),
+        "Tunnels": at("LiveTunnels"),
         "NetworkMode": at("NetworkMode"),
         "ExternalIP": at("ExternalIP"),
         "ExternalPort": at("ExternalPort"),
@@ -112,8 +117,9 @@ def edit(
     external_ip: ExternalIp = None,
     internal_port: InternalPort = None,
     description: Description = None,
+    deadline: Deadline = None,
 ) -> None:
-    """Change a gateway."""
+    """Change a gateway; live tunnels go on."""
     change = change_of(
         Enabled=enabled,
         NetworkMode=mode.value if mode else None,
@@ -123,7 +129,32 @@ def edit(
         Description=description,
     )
     found = find(call.api, KIND, name)
-    call.show_result(call.api.put(found.path, change), found.entity)
+    path = with_deadline(found.path, deadline)
+    call.show_result(call.api.put(path, change), found.entity)
 
 
-add_delete(app, KIND, "Take the gateway role away; the managed server stays.", by_task=True)
+@command(app, "drain", waits=True)
+def drain(call: Call, name: Thing, deadline: Deadline = None) -> None:
+    """Let no more tenants in, and wait until the last tunnel has ended."""
+    found = find(call.api, KIND, name)
+    accepted = call.api.put(with_deadline(found.path, deadline), {"Enabled": False})
+    call.show_task(accepted, _tunnels_left(call, found))
+
+
+@command(app, "delete", waits=True)
+def delete(call: Call, name: Thing, deadline: Deadline = None) -> None:
+    """Take the gateway role away; the managed server stays."""
+    found = find(call.api, KIND, name)
+    accepted = call.api.delete(with_deadline(found.path, deadline))
+    call.show_task(accepted, _tunnels_left(call, found))
+
+
+def _tunnels_left(call: Call, found: Found) -> Callable[[], str]:
+    def say() -> str:
+        try:
+            entity = call.api.get(found.entity).body
+        except RefusedError:
+            return "The gateway is gone."  # the task is about to say so, too
+        return f"{entity.get('Name')}: {entity.get('State')}, {entity.get('LiveTunnels')} tunnels"
+
+    return say

@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from cloudgate.gateway.system.windows import ENVOY, cut
+    from cloudgate.gateway.system.windows import ENVOY, cut, install
 else:
-    from cloudgate.gateway.system.linux import ENVOY, cut
+    from cloudgate.gateway.system.linux import ENVOY, cut, install
 
-__all__ = ["ENVOY", "cut"]
+__all__ = ["ENVOY", "cut", "install"]

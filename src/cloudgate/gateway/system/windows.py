@@ -8,7 +8,10 @@ import ctypes
 import ipaddress
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Collection
+from pathlib import Path
 
 from cloudgate.errors import UnavailableError
 
@@ -34,6 +37,34 @@ def cut(pid: int, clients: Collection[str]) -> int:
             )
         found += 1
     return found
+
+
+def service_command(python: str, data: Path) -> list[str]:
+    """The command that registers the host service (``sc.exe create``)."""
+    program = f'"{python}" -m cloudgate host run --data "{data}"'
+    return [
+        *("sc.exe", "create", "CloudgateHost"),
+        *("binPath=", program),
+        *("start=", "auto"),
+        *("DisplayName=", "Cloudgate host service"),
+    ]
+
+
+def install(data: Path) -> str:
+    """Register the host service of `data`; what an operator should know.
+
+    Raises:
+        UnavailableError: Windows does not take it.
+    """
+    done = subprocess.run(
+        service_command(sys.executable, data), check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise UnavailableError(
+            f"The service cannot be registered: {done.stdout.strip()}. Run this as an"
+            " administrator."
+        )
+    return "The host service is registered. `sc.exe start CloudgateHost` starts it."
 
 
 def connections() -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from cloudgate.assignment import GatewayState
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
@@ -27,6 +28,12 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.work import Work
 
 TYPE = "CloudGateway"
+_CONDITIONS: dict[str, str] = {
+    GatewayState.LISTENING: "Listening",
+    GatewayState.DRAINING: "Draining",
+    GatewayState.CLOSED: "Closed",
+    GatewayState.FAILED: "Failed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +105,25 @@ def external_ip_of(gateway: CloudGateway) -> str:
     return rules.shown_external_ip(settings_in_force(gateway), gateway.name, addresses)
 
 
+def condition_of(gateway: CloudGateway) -> str:
+    """How a gateway is, in one word."""
+    server = gateway.managed_server
+    if server.online_since is None:
+        return "Offline"
+    if server.reported_revision != server.assignment_revision:
+        # It has something to do, and may be about to report it.
+        return "Draining" if server.reported_state == GatewayState.DRAINING else "Starting"
+    return _CONDITIONS.get(server.reported_state, "Starting")
+
+
+def warnings_of(gateway: CloudGateway) -> str:
+    """What an operator should look at; empty when nothing."""
+    server = gateway.managed_server
+    failed = condition_of(gateway) == _CONDITIONS[GatewayState.FAILED]
+    found = (server.reported_reason if failed else "", gateway.reach_warning, server.warning)
+    return " ".join(text for text in found if text)
+
+
 def create_gateway(work: Work, new: NewGateway) -> Task:
     """Give a managed server the gateway role.
 
@@ -149,8 +175,12 @@ def _check_may_have_role(work: Work, server: ManagedServer) -> None:
         )
 
 
-def edit_gateway(work: Work, gateway: CloudGateway, change: GatewayChange) -> Task:
+def edit_gateway(
+    work: Work, gateway: CloudGateway, change: GatewayChange, drain_seconds: int | None = None
+) -> Task:
     """Change a gateway; it goes on with its old settings should the host not take the new ones.
+
+    `drain_seconds`: how long tunnels may go on that have no place any more; None for the usual.
 
     Raises:
         InvalidRequestError: the settings are against a rule, or the gateway is being removed.
@@ -159,6 +189,7 @@ def edit_gateway(work: Work, gateway: CloudGateway, change: GatewayChange) -> Ta
         raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
     settings = rules.check(_changed(gateway, change))
     before, gateway.wanted = gateway.wanted, settings.as_document()
+    gateway.drain_seconds = drain_seconds
     touch_assignment(work, gateway.managed_server)
     task = tasks.start_gateway_task(work, "EditCloudGateway", gateway)
     note(
@@ -180,9 +211,13 @@ def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
     return replace(settings, **given)
 
 
-def delete_gateway(work: Work, gateway: CloudGateway) -> Task:
-    """Take the role away. The machine stays a managed server."""
+def delete_gateway(work: Work, gateway: CloudGateway, drain_seconds: int | None = None) -> Task:
+    """Take the role away. The machine stays a managed server.
+
+    `drain_seconds`: how long live tunnels may go on; None for the usual time.
+    """
     gateway.removing = True
+    gateway.drain_seconds = drain_seconds
     touch_assignment(work, gateway.managed_server)
     touch_site(work, gateway.backup_server)
     task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)

@@ -22,6 +22,8 @@ from cloudgate.manager.servers.managed_servers import is_online, last_seen, serv
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.manager.work import Work
 
+Spoken = assignment.JoinRequest | assignment.PollRequest | assignment.Report
+"""What a host says, with the versions of the protocol that it speaks."""
 TOKEN_LIFE = timedelta(hours=24)
 CREDENTIAL_LIFE = timedelta(days=1)
 """After this a host gets another credential."""
@@ -140,7 +142,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
         NotAuthenticatedError: the token is wrong, was used, or has expired.
         InvalidRequestError: the machine speaks a protocol that this manager does not.
     """
-    check_protocol(request.protocol)
+    check_protocol(request)
     server = work.session.scalar(
         select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(request.token))
     )
@@ -165,17 +167,18 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     return assignment.JoinAnswer(server_id=server.id, credential=credential)
 
 
-def check_protocol(protocol: int) -> None:
-    """See whether the host can be understood: one version of the protocol back is.
+def check_protocol(request: Spoken) -> None:
+    """See whether there is a version of the protocol that both sides understand.
 
     Raises:
-        InvalidRequestError: it speaks another version of the protocol.
+        InvalidRequestError: there is none.
     """
-    if not assignment.OLDEST_PROTOCOL <= protocol <= assignment.PROTOCOL:
+    oldest, newest = assignment.OLDEST_PROTOCOL, assignment.PROTOCOL
+    if request.oldest_protocol > newest or request.protocol < oldest:
         raise InvalidRequestError(
-            f"The host service speaks version {protocol} of the host protocol, this manager"
-            f" versions {assignment.OLDEST_PROTOCOL} to {assignment.PROTOCOL}; bring both to the"
-            " same release."
+            f"The host service speaks versions {request.oldest_protocol} to {request.protocol} of"
+            f" the host protocol, this manager {oldest} to {newest}; bring both to the same"
+            " release."
         )
 
 
@@ -207,8 +210,11 @@ def is_usual(work: Work, server: ManagedServer, credential: str, machine: str) -
     )
 
 
-def hear(work: Work, credential: str, machine: str) -> Heard:
-    """A host has spoken: see whether it is who it says, and whether it needs a new credential.
+def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
+    """A host has spoken: see whether it is who it says.
+
+    `may_renew`: it can be given a new credential, if it is time. It is not the first time that this
+    happens when the answer was lost; so only what a host does one at a time may be asked this.
 
     Raises:
         NotAuthenticatedError: the credential is nobody's.
@@ -225,7 +231,7 @@ def hear(work: Work, credential: str, machine: str) -> Heard:
         server.online_since = work.now
     server.seen_at = work.now
     work.presence.hear(server.id, work.now)
-    if not _is_old(work, server):
+    if not (may_renew and _is_old(work, server)):
         return Heard(server)
     fresh = secrets.token_urlsafe(32)
     server.next_credential_hash = token_hash(fresh)

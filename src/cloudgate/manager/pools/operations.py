@@ -81,8 +81,12 @@ def create_pool(work: Work, wanted: PoolChange, backup_server_uid: str | None) -
     return task
 
 
-def edit_pool(work: Work, pool: GatewayPool, change: PoolChange) -> Task:
+def edit_pool(
+    work: Work, pool: GatewayPool, change: PoolChange, drain_seconds: int | None = None
+) -> Task:
     """Change a pool; a list that is given takes the place of the one before.
+
+    `drain_seconds`: how long the tunnels may go on of tenants who may not use a gateway any more.
 
     Raises:
         InvalidRequestError: there would be no gateway in it, the name is taken, or a gateway or a
@@ -99,6 +103,8 @@ def edit_pool(work: Work, pool: GatewayPool, change: PoolChange) -> Task:
         if change.description is not None:
             pool.description = change.description
         if change.gateways is not None and (change.gateways or pool.gateways):
+            for gateway in pool.gateways:
+                gateway.drain_seconds = drain_seconds
             touched |= _put_gateways(work, pool, change.gateways)
         if change.tenants is not None:
             touched |= _put_tenants(work, pool, change.tenants)

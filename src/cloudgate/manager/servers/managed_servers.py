@@ -120,6 +120,13 @@ def facts_of(server: ManagedServer) -> HostFacts | None:
     return HostFacts.model_validate(server.facts) if server.facts else None
 
 
+def condition_of(server: ManagedServer) -> str:
+    """How the machine is, in one word."""
+    if server.online_since is not None:
+        return "Online"
+    return "Expected" if server.facts is None else "Offline"
+
+
 def last_seen(work: Work, server: ManagedServer) -> datetime | None:
     """When the host was last heard of; None for never."""
     known = (server.seen_at, work.presence.last(server.id))

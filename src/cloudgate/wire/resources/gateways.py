@@ -37,6 +37,11 @@ class CloudGateway(Entity):
     external_port: int | None = element()
     internal_port: int | None = element()
     description: str | None = element()
+    state: str | None = element(omit_absent=True)
+    """Extension, as all that follow; ignored in PUT. ``Listening``, ``Draining``, ``Closed``,
+    ``Failed``, ``Starting`` or ``Offline``."""
+    live_tunnels: int | None = element(omit_absent=True)
+    warning: str | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,18 @@ class ManagedServer(Entity):
     join_token: str | None = element(omit_absent=True)
     """Extension: in the answer to POST only."""
     join_token_expiration_date: datetime | None = element(omit_absent=True)
+    join_fingerprint: str | None = element(omit_absent=True)
+    """Extension: SHA-256 of the manager's certificate authority, for the machine to know it by."""
+    state: str | None = element(omit_absent=True)
+    """Extension, as all that follow: ``Online``, ``Offline``, or ``Expected`` before it joined."""
+    online_since: datetime | None = element(omit_absent=True)
+    last_seen: datetime | None = element(omit_absent=True)
+    version: str | None = element(omit_absent=True)
+    """Of the host service."""
+    envoy_version: str | None = element(omit_absent=True)
+    host_addresses: str | None = element(omit_absent=True)
+    """The machine's IP addresses, with commas between them."""
+    warning: str | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
