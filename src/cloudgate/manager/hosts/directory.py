@@ -31,6 +31,8 @@ def changes_since(
     is told everything.
     """
     current = work.directory_revision()
+    if known_revision == current:
+        return None
     whole = known_revision == 0 or known_revision > current
     since = 0 if whole else known_revision
     tenants = work.session.scalars(
@@ -43,10 +45,7 @@ def changes_since(
             RemovedTenant.backup_server_id == site.id, RemovedTenant.directory_revision > since
         )
     ).all()
-    if not whole and not tenants and not removed:
-        return None
-    if whole and known_revision == current == 0:
-        return None
+    # Even without anything in it, a change tells the host that it is up to date.
     return assignment.DirectoryChange(
         from_revision=since,
         revision=current,
