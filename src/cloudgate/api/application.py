@@ -18,6 +18,7 @@ from cloudgate.api.logging_on import LoggingOn
 from cloudgate.api.memory import Memory
 from cloudgate.api.negotiation import Form, answer_form, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
+from cloudgate.api.reaching import Prober, probe
 from cloudgate.api.routes import Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.errors import (
@@ -48,6 +49,7 @@ class Application:
         manager: Manager,
         after_change: Callable[[], None],
         trusted_proxies: tuple[Network, ...] = (),
+        prober: Prober = probe,
     ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
@@ -56,7 +58,7 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoggingOn(manager)
         self._memory = Memory(manager)
-        self._hosts = HostProtocol(manager, after_change)
+        self._hosts = HostProtocol(manager, after_change, prober)
 
     def stop(self) -> None:
         """Let nobody wait any more."""

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from cloudgate.api.reaching import Prober, probe
 from cloudgate.assignment import (
     POLL_SECONDS,
     Document,
@@ -24,6 +25,7 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
 )
+from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import joining, operations
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
@@ -40,8 +42,12 @@ _STATUS = {InvalidRequestError: 400, NotAuthenticatedError: 401, NotFoundError: 
 class HostProtocol:
     """Answers hosts."""
 
-    def __init__(self, manager: Manager, after_change: Callable[[], None]) -> None:
+    def __init__(
+        self, manager: Manager, after_change: Callable[[], None], probe: Prober = probe
+    ) -> None:
         self._manager = manager
+        self._probe = probe
+        self._trying: set[asyncio.Task[None]] = set()
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
@@ -129,20 +135,40 @@ class HostProtocol:
         joining.check_protocol(message)
         credential = _credential(request)
 
-        def report() -> None:
+        def report() -> Reach | None:
             server_id = self._hear(credential, message.machine).server.id
             try:
                 with self._manager.changing() as work:
-                    operations.take_report(work, get_managed_server(work, server_id), message)
+                    server = get_managed_server(work, server_id)
+                    return operations.take_report(work, server, message)
             except InvalidRequestError as problem:
                 with self._manager.changing() as work:
                     server = get_managed_server(work, server_id)
                     joining.note_refusal(work, server, problem.message)
                 raise
 
-        await run_in_threadpool(report)
+        reach = await run_in_threadpool(report)
+        if reach is not None:
+            self._try(reach)
         self._after_change()
         return Response(status_code=204)
+
+    def _try(self, reach: Reach) -> None:
+        """See in the background whether tenants reach the gateway; then its task ends."""
+
+        def end(warning: str) -> None:
+            with self._manager.changing() as work:
+                end_reached(work, reach, warning)
+
+        async def probe() -> None:
+            warning = await self._probe(reach)
+            await run_in_threadpool(end, warning)
+            self._after_change()
+
+        # Should this end with the manager, the host's next report brings it up again.
+        trying = asyncio.create_task(probe())
+        self._trying.add(trying)
+        trying.add_done_callback(self._trying.discard)
 
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:

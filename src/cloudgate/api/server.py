@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.application import Application
 from cloudgate.api.proxies import Network
+from cloudgate.api.reaching import Prober, probe
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -49,6 +50,8 @@ class Extras:
     trusted_proxies: tuple[Network, ...] = ()
     """The proxies that are believed about where requests come from."""
     audit_outlet: Outlet | None = None
+    prober: Prober = probe
+    """Says whether a gateway is reached at its advertised address."""
 
 
 class ManagerServer:
@@ -65,7 +68,9 @@ class ManagerServer:
         extras = extras or Extras()
         self._bell = manager.bell
         self._ticking = Ticking(manager, extras.audit_outlet)
-        self._application = Application(manager, self._ticking.wake, extras.trusted_proxies)
+        self._application = Application(
+            manager, self._ticking.wake, extras.trusted_proxies, extras.prober
+        )
         self._servers = [(_server(self._application, certificate), listener)]
         if extras.http_listener is not None:
             self._servers.append((_server(self._application, None), extras.http_listener))

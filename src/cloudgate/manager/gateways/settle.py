@@ -1,9 +1,16 @@
 """What does a host's report, or its silence, make of a gateway and of the task about it?"""
 
+from dataclasses import dataclass
 from enum import Enum
+from uuid import UUID
 
 from cloudgate.assignment import GatewayState, Report
-from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
+from cloudgate.manager.gateways.operations import (
+    external_ip_of,
+    gateway_of,
+    settings_in_force,
+    wanted_settings,
+)
 from cloudgate.manager.servers.managed_servers import last_seen, touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -31,21 +38,65 @@ def outcome(state: GatewayState, *, removing: bool, enabled: bool) -> Outcome:
     return Outcome.DONE if state in goal else Outcome.UNDER_WAY
 
 
-def settle_report(work: Work, server: ManagedServer, report: Report) -> None:
-    """Act on a report about the newest assignment of a server."""
+@dataclass(frozen=True)
+class Reach:
+    """A gateway that listens, whose advertised address is to be tried before its task ends."""
+
+    task_number: int
+    gateway_id: UUID
+    address: str
+    port: int
+    certificate_chain_pem: str
+
+
+def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | None:
+    """Act on a report about the newest assignment of a server.
+
+    What is returned is to be tried, and `end_reached` to be called with what was found.
+    """
     gateway = gateway_of(work, server)
     if gateway is None:
-        return
+        return None
     task = tasks.running_gateway_task(work, gateway.id)
     enabled = wanted_settings(gateway).enabled
     found = outcome(report.state, removing=gateway.removing, enabled=enabled)
     if found is Outcome.DONE:
-        _confirm(work, gateway, task, drained(report))
+        _confirm(work, gateway)
+        if task is not None and enabled and not gateway.removing:
+            task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+            return _reach(gateway, task)
+        if task is not None:
+            _end(work, gateway, task, drained(report))
     elif found is Outcome.FAILED:
         if task is not None:
             revert(work, gateway, task, report.reason)
     elif task is not None:
         task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+    return None
+
+
+def end_reached(work: Work, reach: Reach, warning: str) -> None:
+    """The gateway listens, and its advertised address was tried: end the task about it."""
+    gateway = work.session.get(CloudGateway, reach.gateway_id)
+    task = work.session.get(Task, reach.task_number)
+    if gateway is not None:
+        gateway.reach_warning = warning
+    if gateway is None or task is None or task.finished_at is not None:
+        return
+    message = tasks.OK
+    if warning:
+        message = f"The gateway listens, but tenants may not reach it. {warning}"
+    _end(work, gateway, task, message)
+
+
+def _reach(gateway: CloudGateway, task: Task) -> Reach:
+    return Reach(
+        task_number=task.number,
+        gateway_id=gateway.id,
+        address=external_ip_of(gateway),
+        port=settings_in_force(gateway).external_port,
+        certificate_chain_pem=gateway.certificate_pem,
+    )
 
 
 def drained(report: Report) -> str:
@@ -56,15 +107,16 @@ def drained(report: Report) -> str:
     return f"Ok. Of its tunnels, {finished} finished by themselves and {closed} were closed."
 
 
-def _confirm(work: Work, gateway: CloudGateway, task: Task | None, message: str) -> None:
+def _confirm(work: Work, gateway: CloudGateway) -> None:
     if gateway.removing:
         work.session.delete(gateway)
         touch_site(work, gateway.backup_server)
     elif gateway.confirmed != gateway.wanted:
         gateway.confirmed = gateway.wanted
         touch_site(work, gateway.backup_server)
-    if task is None:
-        return
+
+
+def _end(work: Work, gateway: CloudGateway, task: Task, message: str) -> None:
     if task.operation == "CreateCloudGateway":
         tasks.relate_gateway(task, gateway.id)
     tasks.finish(work, task, success=True, message=message)

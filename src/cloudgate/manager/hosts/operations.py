@@ -8,7 +8,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.authority import still_good
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
-from cloudgate.manager.gateways.settle import settle_report
+from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.site import site_document
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
@@ -84,8 +84,10 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
     return gateway.certificate_pem
 
 
-def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
+def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> Reach | None:
     """Keep a report and act on it, unless it is about an assignment that is not the newest.
+
+    What is returned is to be tried: see `settle_report`.
 
     Raises:
         InvalidRequestError: it says what this host cannot know, or what is known to be over.
@@ -96,11 +98,11 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
     server.reported_directory_revision = report.directory_revision
     server.live_tunnels = report.live_tunnels
     if report.assignment_revision != server.assignment_revision:
-        return
+        return None
     server.reported_revision = report.assignment_revision
     server.reported_state = report.state
     server.reported_reason = report.reason
-    settle_report(work, server, report)
+    return settle_report(work, server, report)
 
 
 def _check_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:

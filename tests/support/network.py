@@ -1,0 +1,255 @@
+"""A provider's network, a NAT router and the internet, in network namespaces of this test alone.
+
+::
+
+    provider 10.77.0.0/24                          internet 203.0.113.0/24
+    manager .2  gw1 .11  gw2 .12  gw3 .13  ──  router .1 ── tenant .10
+
+The router forwards 6180, 6181 and 6182 to port 8080 of gw1, gw2 and gw3.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.product import PASSWORD
+
+PATIENCE_SECONDS = 40.0
+PUBLIC = "203.0.113.1"
+HOSTS = {"manager": 2, "gw1": 11, "gw2": 12, "gw3": 13}
+_NAT = """
+table ip nat {
+  chain prerouting { type nat hook prerouting priority dstnat;
+    ip daddr 203.0.113.1 tcp dport 6180 dnat to 10.77.0.11:8080
+    ip daddr 203.0.113.1 tcp dport 6181 dnat to 10.77.0.12:8080
+    ip daddr 203.0.113.1 tcp dport 6182 dnat to 10.77.0.13:8080
+  }
+  chain postrouting { type nat hook postrouting priority srcnat;
+    ip saddr 10.77.0.0/24 ct status dnat masquerade
+  }
+}
+"""
+
+
+def missing() -> str:
+    """What keeps these tests from running here; empty when nothing does."""
+    absent = [name for name in ("ip", "nft") if shutil.which(name) is None]
+    if absent:
+        return f"{' and '.join(absent)} missing: sudo apt-get install iproute2 nftables"
+    probe = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return "" if probe.returncode == 0 else "network namespaces are not allowed for this user"
+
+
+@dataclass
+class Network:
+    """The namespaces, and what runs in them."""
+
+    folder: Path
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def name(self, place: str) -> str:
+        """The namespace of a place."""
+        return f"cg{self.mark}-{place}"
+
+    def address(self, place: str) -> str:
+        """The IP address of a place in the provider's network."""
+        return f"10.77.0.{HOSTS[place]}"
+
+    def command(self, place: str, *words: str) -> list[str]:
+        """A command as it is run in a place."""
+        return ["ip", "netns", "exec", self.name(place), *words]
+
+    def run(
+        self, place: str, *words: str, text: str | None = None, check: bool = True, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in a place to its end."""
+        done = subprocess.run(
+            self.command(place, *words),
+            input=text,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            **more,
+        )
+        assert done.returncode == 0 or not check, f"{words}: {done.stdout}{done.stderr}"
+        return done
+
+    def start(self, place: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a command in a place; ended with the network at the latest."""
+        with (self.folder / f"{place}.log").open("ab") as log:
+            started = subprocess.Popen(
+                self.command(place, *words),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+            )
+        self.processes.append(started)
+        return started
+
+    def log(self, place: str) -> str:
+        """What was said in a place so far."""
+        return (self.folder / f"{place}.log").read_text()
+
+    def link(self, place: str, state: str) -> None:
+        """Take a place's cable out (``down``), or put it in again (``up``)."""
+        _ip("-n", self.name("router"), "link", "set", f"to-{place}", state)
+
+    def build(self) -> None:
+        """Make the namespaces and join them."""
+        for place in (*HOSTS, "router", "tenant"):
+            _ip("netns", "add", self.name(place))
+            _ip("-n", self.name(place), "link", "set", "lo", "up")
+        router = self.name("router")
+        _ip("-n", router, "link", "add", "inside", "type", "bridge")
+        _ip("-n", router, "address", "add", "10.77.0.1/24", "dev", "inside")
+        _ip("-n", router, "link", "set", "inside", "up")
+        for place in HOSTS:
+            self._join(place, f"{self.address(place)}/24", "10.77.0.1")
+            _ip("-n", router, "link", "set", f"to-{place}", "master", "inside")
+        self._join("tenant", "203.0.113.10/24", PUBLIC)
+        _ip("-n", router, "address", "add", f"{PUBLIC}/24", "dev", "to-tenant")
+        self.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.run("router", "nft", "-f", "-", text=_NAT)
+
+    def _join(self, place: str, address: str, gateway: str) -> None:
+        there, router = self.name(place), self.name("router")
+        ends = ("eth0", "netns", there, "type", "veth", "peer", "name", f"to-{place}")
+        _ip("link", "add", *ends, "netns", router)
+        _ip("-n", there, "address", "add", address, "dev", "eth0")
+        _ip("-n", there, "link", "set", "eth0", "up")
+        _ip("-n", router, "link", "set", f"to-{place}", "up")
+        _ip("-n", there, "route", "add", "default", "via", gateway)
+
+    def close(self) -> None:
+        """End all that runs in the namespaces, and take them away."""
+        for place in (*HOSTS, "router", "tenant"):
+            for pid in _pids(self.name(place)):
+                os.kill(pid, signal.SIGKILL)
+        for process in self.processes:
+            process.wait(PATIENCE_SECONDS)
+        for place in (*HOSTS, "router", "tenant"):
+            subprocess.run(["ip", "netns", "delete", self.name(place)], check=False)
+
+
+@dataclass
+class Provider:
+    """A manager in its namespace, and what an operator does at its keyboard."""
+
+    network: Network
+    data: Path
+    manager: "subprocess.Popen[bytes]"
+
+    @property
+    def url(self) -> str:
+        """The manager's address in the provider's network."""
+        return f"https://{self.network.address('manager')}:9398"
+
+    @property
+    def ca_file(self) -> Path:
+        """What tenants trust."""
+        return self.data / "tls" / "ca.pem"
+
+    def cloudgate(self, *words: str, place: str = "manager") -> subprocess.CompletedProcess[str]:
+        """Type a command at a machine of the provider."""
+        home = self.network.folder / place
+        home.mkdir(exist_ok=True)
+        return self.network.run(
+            place,
+            *(sys.executable, "-m", "cloudgate", *words),
+            env={
+                **os.environ,
+                "HOME": str(home),
+                "CLOUDGATE_URL": self.url,
+                "CLOUDGATE_CA": str(self.ca_file),
+                "CLOUDGATE_PASSWORD_FILE": str(self.network.folder / "admin-password"),
+            },
+        )
+
+    def join(self, place: str) -> "subprocess.Popen[bytes]":
+        """Make a machine a managed server, as the operator's guide says, and run its service."""
+        shown = self.cloudgate("server", "create", place).stdout
+        line = next(line for line in shown.splitlines() if "host join" in line)
+        state = str(self.network.folder / place / "data")
+        self.cloudgate(*line.split()[1:], "--data", state, place=place)
+        return self.run_host(place)
+
+    def run_host(self, place: str) -> "subprocess.Popen[bytes]":
+        """Run the host service of a machine that has joined."""
+        state = str(self.network.folder / place / "data")
+        words = (sys.executable, "-m", "cloudgate", "host", "run", "--data", state)
+        return self.network.start(place, *words)
+
+    def start_manager(self) -> None:
+        """Start the manager, again."""
+        self.manager = _start_manager(self.network, self.data)
+
+    def envoy_pid(self, place: str) -> int:
+        """The process id of a machine's Envoy."""
+        for pid in _pids(self.network.name(place)):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"--config-path" in command:
+                return pid
+        raise AssertionError(f"No Envoy runs at {place}.")
+
+    def wait_until(self, kind: str, name: str, **expected: Any) -> dict[str, Any]:
+        """Wait until a server or a gateway is as expected, and return it."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        found: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            found = json.loads(self.cloudgate(kind, "show", name, "-o", "json").stdout)
+            if all(found.get(key) == value for key, value in expected.items()):
+                return found
+        raise AssertionError(f"{name} is not as expected: {found}")
+
+
+def _start_manager(network: Network, data: Path) -> "subprocess.Popen[bytes]":
+    password = network.folder / "admin-password"
+    password.write_text(PASSWORD)
+    before = (network.folder / "manager.log").stat().st_size if data.exists() else 0
+    words = ("serve", "--data", str(data), "--admin-password-file", str(password))
+    started = network.start("manager", sys.executable, "-u", "-m", "cloudgate", *words)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while "\nready\n" not in network.log("manager")[before:]:
+        assert started.poll() is None, network.log("manager")
+        assert time.monotonic() < deadline, network.log("manager")
+        threading.Event().wait(0.05)
+    return started
+
+
+def _pids(namespace: str) -> list[int]:
+    """What runs in a namespace."""
+    words = ["ip", "netns", "pids", namespace]
+    listed = subprocess.run(words, capture_output=True, text=True, check=False)
+    return [int(pid) for pid in listed.stdout.split()]
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@contextmanager
+def provider(folder: Path) -> Iterator[Provider]:
+    """A network with a manager that answers."""
+    folder.mkdir(exist_ok=True)
+    network = Network(folder)
+    with ExitStack() as stack:
+        stack.callback(network.close)
+        network.build()
+        data = folder / "data"
+        made = Provider(network, data, _start_manager(network, data))
+        made.cloudgate("backup-server", "create", "site1.example")
+        yield made
