@@ -5,6 +5,7 @@ on the other side. A transfer with a running hash goes through each event, and b
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from tests.network import transfer
 from tests.support.network import PUBLIC, Provider, missing, provider
+from tests.support.repository import rest_server_command
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -247,6 +249,48 @@ def test_a_copied_disk_is_refused_and_the_gateway_goes_on(site: Site) -> None:
             for pid in _running(str(copy)):
                 os.kill(pid, signal.SIGKILL)
             copied.wait(20)
+
+
+@pytest.mark.skipif(
+    shutil.which("restic") is None or shutil.which("rclone") is None,
+    reason="to run this: sudo apt-get install restic rclone",
+)
+def test_a_backup_goes_through_nat_and_comes_back_equal(site: Site, tmp_path: Path) -> None:
+    address = f"{site.network.address('manager')}:8443"
+    folder = tmp_path / "vault"
+    site.network.start("manager", *rest_server_command(folder, address, "backup.example"))
+    within(20, lambda: site.network.run("gw1", *_knock(address), check=False).returncode == 0)
+    say = site.provider.cloudgate
+    say("repository", "create", "backup", "--endpoint", "backup.example:8443", "--address", address)
+    password = site.network.folder / "tenant-password"
+    create = ("tenant", "create", "omega", "--repository", "backup=100")
+    say(*create, "--password-file", str(password))
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text(site.provider.ca_file.read_text() + (folder / "ca.pem").read_text())
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "data.bin").write_bytes(os.urandom(8 * 1024 * 1024))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "HTTPS_PROXY": f"https://omega:p4ssword@{PUBLIC}:{PORTS['gw1']}",
+        "RESTIC_PASSWORD": "backup",
+    }
+
+    def restic(*words: str) -> None:
+        usual = ("--cacert", str(trusted), "-r", "rest:https://backup.example:8443/omega")
+        site.network.run("tenant", "restic", *usual, *words, env=environment)
+
+    restic("init")
+    restic("backup", str(source))
+    restic("check", "--read-data")
+    restic("restore", "latest", "--target", str(tmp_path / "restored"))
+    restored = tmp_path / "restored" / source.relative_to("/") / "data.bin"
+    assert restored.read_bytes() == (source / "data.bin").read_bytes()
+
+
+def _knock(address: str) -> tuple[str, ...]:
+    return ("curl", "--silent", "--insecure", "--max-time", "1", f"https://{address}/")
 
 
 def _ended_by_itself(transfer: "subprocess.Popen[str]") -> bool:

@@ -16,6 +16,24 @@ from tests.support.product import accepts, free_port
 @contextmanager
 def rest_server(folder: Path, *names: str) -> Iterator[tuple[int, Path]]:
     """`rclone serve restic` on a port of 127.0.0.1, and the authority to trust for `names`."""
+    port = free_port()
+    command = rest_server_command(folder, f"127.0.0.1:{port}", *names)
+    with (folder / "rclone.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        while not accepts(port):
+            assert process.poll() is None, (folder / "rclone.log").read_text()
+        yield port, folder / "ca.pem"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def rest_server_command(folder: Path, address: str, *names: str) -> list[str]:
+    """The command for a REST server at `address`, with all that it needs in a new folder.
+
+    The authority to trust for `names` is in its ``ca.pem``.
+    """
     folder.mkdir()
     authority = open_authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -32,30 +50,8 @@ def rest_server(folder: Path, *names: str) -> Iterator[tuple[int, Path]]:
         )
     )
     (folder / "storage").mkdir()
-    port = free_port()
-    with (folder / "rclone.log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                "rclone",
-                "serve",
-                "restic",
-                "--addr",
-                f"127.0.0.1:{port}",
-                "--cert",
-                str(folder / "cert.pem"),
-                "--key",
-                str(folder / "key.pem"),
-                "--config",
-                str(folder / "rclone.conf"),
-                str(folder / "storage"),
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        while not accepts(port):
-            assert process.poll() is None, (folder / "rclone.log").read_text()
-        yield port, folder / "ca.pem"
-    finally:
-        process.terminate()
-        process.wait(20)
+    return [
+        *("rclone", "serve", "restic", "--addr", address),
+        *("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
+        *("--config", str(folder / "rclone.conf"), str(folder / "storage")),
+    ]
