@@ -34,6 +34,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
@@ -236,20 +237,23 @@ class Machine:
         self.authority = authority
         self.directory = Directory(layout.directory)
         self.site = SiteKnown(layout.site)
+        self.wait_seconds = 5.0
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._revision = 0
 
     async def start(self) -> None:
         """Start what a host service consists of, without its channel."""
-        role = Role()
-        gatekeeper = self._stack.enter_context(Gatekeeper(self.directory, self.site, role))
+        role, places = Role(), Places()
+        gatekeeper = self._stack.enter_context(
+            Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
+        )
         server = await serve_authorizer(gatekeeper, self.layout.authorizer_socket)
         self._stack.push_async_callback(server.stop, None)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
-        self.watch = Watch(self.layout, self.envoy, self.directory, role)
+        self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)
         self._watching = asyncio.create_task(self.watch.run())
         self.reconciler = Reconciler(
             self.layout,

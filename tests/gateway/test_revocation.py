@@ -134,6 +134,7 @@ async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TUNNEL = Known(
     tunnel="t",
+    place="p",
     envoy="e",
     started_at=NOW,
     tenant_id=UUID(int=1),

@@ -36,6 +36,8 @@ class Entry:
 
     kind: Kind
     tunnel: str
+    place: str
+    """What the authorizer calls it."""
     envoy: str
     """Which Envoy carries it."""
     started_at: datetime
@@ -59,6 +61,7 @@ def read_entry(line: str) -> Entry | None:
         return Entry(
             kind=Kind(said["type"]),
             tunnel=said["tunnel"],
+            place=said["place"] or "",
             envoy=said["envoy"] or "",
             started_at=datetime.fromisoformat(said["time"]),
             tenant_id=UUID(said["tenant_id"]),
@@ -69,6 +72,17 @@ def read_entry(line: str) -> Entry | None:
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
         )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def ended_place(line: str) -> str | None:
+    """The place that the end of a request gives back, whether it ever became a tunnel or not."""
+    if f'"type":"{Kind.ENDED}"' not in line:
+        return None
+    try:
+        said = json.loads(line)
+        return str(said["place"]) if said["place"] else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -84,6 +98,7 @@ LINE = {
     "time": "%START_TIME%",
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
+    "place": _said("place"),
     "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
     "tenant": _said("tenant"),
     "tenant_id": _said("tenant_id"),

@@ -88,9 +88,12 @@ def _told(told: Told) -> Any:
 
 def _refused(refusal: Refusal, metadata: Any) -> Any:
     challenge = _CHALLENGES.get(refusal.status)
+    headers = [_header(challenge, CHALLENGE)] if challenge else []
+    if refusal.retry_after_seconds is not None:
+        headers.append(_header("retry-after", str(refusal.retry_after_seconds)))
     denied = messages.DeniedHttpResponse(
         status=HttpStatus(code=refusal.status),
-        headers=[_header(challenge, CHALLENGE)] if challenge else [],
+        headers=headers,
         body=f"{refusal.reason}\n",
     )
     return messages.CheckResponse(
@@ -109,6 +112,7 @@ def _metadata(verdict: Verdict) -> Any:
         tenant_id=str(login.tenant.tenant_id) if login else "",
         user_id=str(login.user.user_id) if login and login.user else "",
         target=verdict.target,
+        place=verdict.place,
         address=verdict.address,
         reason=verdict.refusal.reason if verdict.refusal else "",
     )

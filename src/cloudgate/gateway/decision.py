@@ -37,6 +37,8 @@ class Refusal:
 
     status: int
     reason: str
+    retry_after_seconds: int | None = None
+    """When it is worth another try; None when nothing is known about that."""
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,18 @@ from cloudgate.gateway.decision import (
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.peers import Peers
+from cloudgate.gateway.places import Places
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
+WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 12.0
+"""Envoy waits no longer for an answer than `cloudgate.gateway.listener.AUTHORIZER_SECONDS`."""
+RETRY_SECONDS = 5
+"""What Retry-After says to a tenant that has all its tunnels."""
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -43,6 +49,8 @@ class Verdict:
     login: Login | None = None
     address: str = ""
     """IP and port to connect to; empty when refused."""
+    place: str = ""
+    """Which of the tenant's places the tunnel takes."""
     refusal: Refusal | None = None
 
 
@@ -64,8 +72,14 @@ class Gatekeeper:
         directory: Directory,
         site: SiteKnown,
         role: Role,
+        places: Places,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`wait_seconds`: how long a tunnel waits for a tenant's other tunnels to end."""
+        self._places = places
+        self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
         self._directory = directory
         self._site = site
         self._role = role
@@ -102,7 +116,17 @@ class Gatekeeper:
             address = await self._resolver.resolve(decision.address)
         except UnavailableError as error:
             return Verdict(name, target or "", login, refusal=Refusal(503, error.message))
-        return Verdict(name, target or "", login, address)
+        if login is None:
+            return Verdict(name, target or "", refusal=NOT_AUTHENTICATED)
+        limit = login.tenant.concurrent_tunnels
+        place = await self._places.take(login.tenant.tenant_id, limit, self._wait_seconds)
+        if place is None:
+            reason = (
+                f"The tenant has {limit} tunnels here, which is all that it may have; none has"
+                f" ended within {self._wait_seconds:g} seconds."
+            )
+            return Verdict(name, target or "", login, refusal=Refusal(503, reason, RETRY_SECONDS))
+        return Verdict(name, target or "", login, address, place)
 
     async def tell(self, authorization: str | None) -> Told:
         """By which gateways somebody may come in, and where to."""

@@ -1,6 +1,7 @@
 """What runs on a managed server? The parts of the host service, put together."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -9,17 +10,18 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.channel import Channel, Known
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
-from cloudgate.gateway.gatekeeper import Gatekeeper
+from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.outbox import Outbox
+from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
@@ -30,6 +32,10 @@ if sys.platform != "win32":
     import fcntl
 
 _log = structlog.get_logger(__name__)
+
+
+WAIT_VARIABLE = "CLOUDGATE_TUNNEL_WAIT_SECONDS"
+"""Environment: how long a tunnel waits for a tenant's other tunnels to end."""
 
 
 class Stop(asyncio.Event):
@@ -64,20 +70,25 @@ async def run_host(state_folder: Path) -> bool:
 
 async def _run_until(layout: Layout, stop: Stop) -> None:
     known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
-    with Gatekeeper(known.directory, known.site, known.role) as gatekeeper:
+    places = Places()
+    with Gatekeeper(
+        known.directory, known.site, known.role, places, wait_seconds=_wait_seconds()
+    ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
         try:
             async with Admin(layout.admin_socket) as admin:
-                await _work_until(layout, admin, known, stop)
+                await _work_until(layout, admin, known, places, stop)
         finally:
             await server.stop(None)
 
 
-async def _work_until(layout: Layout, admin: Admin, known: Known, stop: Stop) -> None:
+async def _work_until(
+    layout: Layout, admin: Admin, known: Known, places: Places, stop: Stop
+) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
     outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout))
-    watch = Watch(layout, envoy, known.directory, known.role)
+    watch = Watch(layout, envoy, known.directory, known.role, places=places)
     reconciler = Reconciler(
         layout,
         envoy,
@@ -110,6 +121,16 @@ async def _work_until(layout: Layout, admin: Admin, known: Known, stop: Stop) ->
             await envoy.leave()
         elif envoy.is_kept:
             await envoy.stop()
+
+
+def _wait_seconds() -> float:
+    text = os.environ.get(WAIT_VARIABLE, "")
+    try:
+        return max(0.0, float(text)) if text else WAIT_SECONDS
+    except ValueError:
+        raise InvalidRequestError(
+            f"{WAIT_VARIABLE} is {text[:50]!r}; expected a number of seconds."
+        ) from None
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Tunnel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     tunnel: str
+    place: str = ""
     envoy: str
     started_at: datetime
     tenant_id: UUID
@@ -101,6 +102,7 @@ class Tunnels:
 def _tunnel(entry: Entry) -> Tunnel:
     return Tunnel(
         tunnel=entry.tunnel,
+        place=entry.place,
         envoy=entry.envoy,
         started_at=entry.started_at,
         tenant_id=entry.tenant_id,

@@ -14,13 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from cloudgate.assignment import Usage
 from cloudgate.errors import UnavailableError
-from cloudgate.gateway.access_log import read_entry
+from cloudgate.gateway.access_log import Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.draining import SPREAD_SECONDS, share
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.following import Follower, Position
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.places import Places
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.system import cut
 from cloudgate.gateway.tenure import ending
@@ -52,12 +53,15 @@ class Watch:
         envoy: Envoy,
         directory: Directory,
         role: Role,
+        *,
+        places: Places,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._path = layout.usage
         self._envoy = envoy
         self._directory = directory
         self._role = role
+        self._places = places
         self._now = now
         kept = _read(layout)
         position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
@@ -68,6 +72,8 @@ class Watch:
         self._kept = kept
         self._misplaced_since: dict[str, float] = {}
         self._cut: set[str] = set()
+        for tunnel in kept.live:
+            places.begun(tunnel.place, tunnel.tenant_id)
 
     @property
     def live(self) -> tuple[Tunnel, ...]:
@@ -99,9 +105,14 @@ class Watch:
             entry = read_entry(line)
             if entry is not None:
                 self._tunnels.apply(entry, now)
+            if entry is not None and entry.kind is not Kind.ENDED:
+                self._places.begun(entry.place, entry.tenant_id)
+            elif place := ended_place(line):
+                self._places.ended(place)
         if self._tunnels.live:
             self._tunnels.keep_only(self._envoy.marks)
             self._end_those_who_must(now)
+        self._places.keep_only({tunnel.place for tunnel in self._tunnels.live})
 
     def keep(self) -> None:
         """Write down what was counted, if anything is new."""

@@ -1,0 +1,98 @@
+"""Do tenants get what they were sold, and no more: tunnels at a time, and speed?"""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from cloudgate.assignment import GatewayState
+from cloudgate.gateway.places import UNHEARD_SECONDS, Places
+from tests.gateway.support import PASSWORD, Client, Machine, free_port, tenant
+
+REPO = "repo.example:443"
+DEAD = "dead.example:443"
+ACME, OTHER = UUID(int=1), UUID(int=2)
+pytestmark = pytest.mark.anyio
+
+
+async def opened(machine: Machine, repository_port: int, **limits: object) -> int:
+    """The port of a gateway that knows a tenant with these limits."""
+    port = free_port()
+    other = tenant(repository_port, tenant_id=OTHER, name="Other")
+    machine.know(tenant(repository_port, **limits), other)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    return port
+
+
+async def test_one_tunnel_too_many_waits_until_another_ends(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port, concurrent_tunnels=2)
+    first, _ = [await client.connect(port, REPO) for _ in range(2)]
+    third = asyncio.create_task(client.connect(port, REPO))
+    other = await client.connect(port, REPO, f"other:{PASSWORD}")
+    assert other.status == 200
+    assert not third.done()
+    first.close()
+    assert (await third).status == 200
+
+
+async def test_who_waits_too_long_is_told_when_to_come_again(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    await machine.leave()
+    machine.wait_seconds = 0.2
+    await machine.start()
+    port = await opened(machine, repository_port, concurrent_tunnels=1)
+    kept = await client.connect(port, REPO)
+    refused = await client.connect(port, REPO)
+    assert refused.status == 503
+    assert "retry-after: 5" in refused.headers
+    assert "1 tunnels here" in refused.body
+    assert await kept.echoes()
+
+
+async def test_a_tunnel_that_never_came_to_be_takes_no_place(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port, concurrent_tunnels=1)
+    for _ in range(3):
+        assert (await client.connect(port, DEAD)).status == 503
+    assert (await client.connect(port, REPO)).status == 200
+
+
+async def test_places_are_given_in_the_order_of_asking() -> None:
+    places = Places()
+    first = await places.take(ACME, 1, 0)
+    assert first is not None
+    got: list[int] = []
+
+    async def wait(number: int) -> None:
+        place = await places.take(ACME, 1, 5)
+        assert place is not None
+        got.append(number)
+        places.ended(place)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(wait(number))
+            await asyncio.sleep(0)
+        assert await places.take(ACME, 1, 0.01) is None
+        assert await places.take(OTHER, 1, 0) is not None
+        places.ended(first)
+    assert got == [0, 1, 2, 3, 4]
+    assert places.counts() == {OTHER: 1}
+
+
+async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
+    now = [0.0]
+    places = Places(lambda: now[0])
+    unheard, begun = await places.take(ACME, 2, 0), await places.take(ACME, 2, 0)
+    assert begun is not None
+    places.begun(begun, ACME)
+    now[0] = UNHEARD_SECONDS + 1
+    places.keep_only({begun})
+    assert places.taken(ACME) == 1
+    places.keep_only(set())
+    assert places.taken(ACME) == 0
+    assert unheard != begun
