@@ -34,6 +34,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.role import Role
@@ -254,7 +255,8 @@ class Machine:
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
         self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)
-        self._watching = asyncio.create_task(self.watch.run())
+        self.pacer = Pacer(self.envoy, self.directory, self.watch)
+        self._watching = [asyncio.create_task(each.run()) for each in (self.watch, self.pacer)]
         self.reconciler = Reconciler(
             self.layout,
             self.envoy,
@@ -269,9 +271,9 @@ class Machine:
 
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
-        for each in (self._work, self._watching):
+        for each in (self._work, *self._watching):
             each.cancel()
-        await asyncio.gather(self._work, self._watching, return_exceptions=True)
+        await asyncio.gather(self._work, *self._watching, return_exceptions=True)
         await self.envoy.leave()
         await self._stack.aclose()
 

@@ -4,10 +4,13 @@ import asyncio
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudgate.assignment import GatewayState
+from cloudgate.gateway.pacing import Flow, shares
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
-from tests.gateway.support import PASSWORD, Client, Machine, free_port, tenant
+from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, free_port, tenant
 
 REPO = "repo.example:443"
 DEAD = "dead.example:443"
@@ -96,3 +99,78 @@ async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
     places.keep_only(set())
     assert places.taken(ACME) == 0
     assert unheard != begun
+
+
+async def moved_bytes(tunnels: list[Tunnel], seconds: float) -> list[int]:
+    """How much came back through tunnels to an echo in a time, each sending all that it can."""
+    moved = [0] * len(tunnels)
+    piece = bytes(64 * 1024)
+
+    async def send(tunnel: Tunnel) -> None:
+        while True:
+            tunnel.writer.write(piece)
+            await tunnel.writer.drain()
+
+    async def receive(number: int, tunnel: Tunnel) -> None:
+        while data := await tunnel.reader.read(1024 * 1024):
+            moved[number] += len(data)
+
+    work = [asyncio.create_task(send(each)) for each in tunnels]
+    work += [asyncio.create_task(receive(*each)) for each in enumerate(tunnels)]
+    await asyncio.sleep(seconds)
+    for each in work:
+        each.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+    return moved
+
+
+async def test_all_tunnels_of_a_tenant_together_keep_to_its_speed(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    limit_bytes = 4 * 1024 * 1024
+    port = await opened(machine, repository_port, speed_limit_bytes=limit_bytes)
+    ours = [await client.connect(port, REPO) for _ in range(4)]
+    (theirs,) = [await client.connect(port, REPO, f"other:{PASSWORD}")]
+    await moved_bytes(ours, 3)  # until the rates are found
+    *limited, free = await moved_bytes([*ours, theirs], 4)
+    # What comes back has gone there before: half of the limit is the most in each direction.
+    assert 0.25 * limit_bytes < sum(limited) / 4 < 0.75 * limit_bytes
+    assert min(limited) > sum(limited) / 16
+    assert free > sum(limited)
+
+
+async def test_a_limit_that_is_lifted_slows_nobody_any_more(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
+    tunnel = await client.connect(port, REPO)
+    (slow,) = await moved_bytes([tunnel], 3)
+    machine.know(tenant(repository_port))
+    (fast,) = await moved_bytes([tunnel], 3)
+    assert fast > 4 * slow
+
+
+@given(
+    limit=st.integers(1_000, 10**10),
+    flows=st.dictionaries(
+        st.text(max_size=5),
+        st.builds(Flow, rate_bytes=st.integers(1, 10**10), sent_bytes=st.floats(0, 1e10)),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_shares_never_exceed_the_limit_and_leave_nobody_without(
+    limit: int, flows: dict[str, Flow]
+) -> None:
+    given_bytes = shares(limit, flows)
+    assert given_bytes.keys() == flows.keys()
+    assert min(given_bytes.values()) >= 1
+    assert sum(given_bytes.values()) <= limit + len(flows)
+
+
+def test_who_needs_little_leaves_its_share_to_the_others() -> None:
+    flows = {"idle": Flow(500, 0.0), "busy": Flow(500, 500.0), "busier": Flow(500, 500.0)}
+    found = shares(3000, flows)
+    assert found["idle"] < 100
+    assert found["busy"] == pytest.approx(found["busier"], abs=1)
+    assert found["busy"] > 1400

@@ -21,6 +21,7 @@ from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.outbox import Outbox
+from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
@@ -101,6 +102,7 @@ async def _work_until(
     channel = Channel(layout, known, reconciler, outbox)
     loops = (
         watch.run(),
+        Pacer(envoy, known.directory, watch).run(),
         reconciler.run(),
         channel.run(),
         keep_small(layout.access_log, admin),

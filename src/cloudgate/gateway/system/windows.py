@@ -10,7 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from cloudgate.errors import UnavailableError
@@ -37,6 +37,23 @@ def cut(pid: int, clients: Collection[str]) -> int:
             )
         found += 1
     return found
+
+
+class Pacing:
+    """Slows single connections. Windows has no means for that which another process could use."""
+
+    def __init__(self, pid: int) -> None:
+        del pid
+
+    def set(self, rates: Mapping[str, int | None]) -> Mapping[str, int]:
+        """Nothing is slowed.
+
+        Raises:
+            UnavailableError: always, where something is to be slowed.
+        """
+        if any(rate is not None for rate in rates.values()):
+            raise UnavailableError("Speed limits of tenants are not kept on Windows.")
+        return {}
 
 
 def service_command(python: str, data: Path) -> list[str]:

@@ -1,0 +1,174 @@
+"""How does the host service reach into single tunnels of Envoy on Linux?
+
+The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
+a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
+has, unless the kernel's ``yama.ptrace_scope`` asks for CAP_SYS_PTRACE. A copy is closed at once: as
+long as there is one, Envoy's own closing would not be seen at the other end.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cloudgate.errors import UnavailableError
+
+_PIDFD_GETFD = 438
+"""The number of the system call on every platform that Envoy is built for."""
+_SO_MAX_PACING_RATE = 47
+_NO_LIMIT = 2**64 - 1
+_BYTES_ACKED = struct.Struct("@120xQ")
+"""Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``."""
+
+
+def cut(pid: int, clients: Collection[str]) -> int:
+    """End the tunnels of `clients`, given as ``address:port``; how many there were.
+
+    Raises:
+        UnavailableError: this user may not end them.
+    """
+    wanted = set(clients)
+    found = 0
+    with _process(pid) as process:
+        for _, connection in _connections(process, pid):
+            with connection:
+                if _peer(connection) in wanted:
+                    found += 1
+                    with suppress(OSError):  # it has ended by itself meanwhile
+                        connection.shutdown(socket.SHUT_RDWR)
+    return found
+
+
+class Pacing:
+    """Slows single connections of one process.
+
+    They are named by the end that no other has: a tenant's connection by its other end, the one to
+    a target by its own.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptors: dict[str, int] = {}
+
+    def set(self, rates: Mapping[str, int | None]) -> Mapping[str, int]:
+        """Let each send so many bytes a second, None for any number (SO_MAX_PACING_RATE).
+
+        The bytes that each has sent so far; connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not slow them.
+        """
+        sent: dict[str, int] = {}
+        with _process(self._pid) as process:
+            self._find(process, rates.keys() - self._descriptors.keys())
+            for name, rate in rates.items():
+                descriptor = self._descriptors.get(name)
+                copy = None if descriptor is None else _copy(process, descriptor)
+                if copy is None:
+                    self._descriptors.pop(name, None)
+                    continue
+                with socket.socket(fileno=copy) as connection:
+                    if name not in (_peer(connection), _own(connection)):
+                        del self._descriptors[name]  # another connection has the number now
+                        continue
+                    with suppress(OSError):
+                        sent[name] = _pace(connection, rate)
+        self._descriptors = {name: at for name, at in self._descriptors.items() if name in rates}
+        return sent
+
+    def _find(self, process: int | None, names: Collection[str]) -> None:
+        if not names:
+            return
+        for descriptor, connection in _connections(process, self._pid):
+            with connection:
+                for end in (_peer(connection), _own(connection)):
+                    if end in names:
+                        self._descriptors[end] = descriptor
+
+
+def _pace(connection: socket.socket, rate: int | None) -> int:
+    limit = _NO_LIMIT if rate is None else max(rate, 1)
+    connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
+    (acked,) = _BYTES_ACKED.unpack(told)
+    return int(acked)
+
+
+@contextmanager
+def _process(pid: int) -> Iterator[int | None]:
+    """A handle of a process; None when it is gone, and its tunnels with it."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        yield None
+        return
+    try:
+        yield process
+    finally:
+        os.close(process)
+
+
+def _connections(process: int | None, pid: int) -> Iterator[tuple[int, socket.socket]]:
+    """The process's connections with their descriptors; each copy is the caller's to close."""
+    if process is None:
+        return
+    for descriptor in _socket_descriptors(pid):
+        copy = _copy(process, descriptor)
+        if copy is not None:
+            yield descriptor, socket.socket(fileno=copy)
+
+
+def _socket_descriptors(pid: int) -> Iterator[int]:
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        links = list(folder.iterdir())
+    except OSError:
+        return
+    for link in links:
+        with suppress(OSError):
+            if str(link.readlink()).startswith("socket:"):
+                yield int(link.name)
+
+
+def _copy(process: int | None, descriptor: int) -> int | None:
+    """A copy of another process's descriptor; None when it is closed already."""
+    if process is None:
+        return None
+    copied = _libc.syscall(_PIDFD_GETFD, process, descriptor, 0)
+    if copied >= 0:
+        return int(copied)
+    number = ctypes.get_errno()
+    if number in (errno.EPERM, errno.ENOSYS):
+        raise UnavailableError(
+            f"Envoy's tunnels cannot be reached one by one: {os.strerror(number)}. The host"
+            " service needs Linux 5.6 or newer, and the capability CAP_SYS_PTRACE where"
+            " yama.ptrace_scope is set."
+        )
+    return None
+
+
+def _peer(connection: socket.socket) -> str | None:
+    return _end(connection, connection.getpeername)
+
+
+def _own(connection: socket.socket) -> str | None:
+    return _end(connection, connection.getsockname)
+
+
+def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    try:
+        host, port = ask()[:2]
+    except OSError:
+        return None
+    host = host.removeprefix("::ffff:") if "." in host else host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
