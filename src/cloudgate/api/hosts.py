@@ -18,6 +18,7 @@ from cloudgate.assignment import (
     PollRequest,
     Report,
     Update,
+    UsageBatch,
 )
 from cloudgate.errors import (
     CloudgateError,
@@ -30,12 +31,13 @@ from cloudgate.manager.hosts import joining, operations
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.usage.operations import take_usage
 from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
 Message = TypeVar("Message", bound=Document)
 
-BODY_LIMIT_BYTES = 1024 * 1024
+BODY_LIMIT_BYTES = 16 * 1024 * 1024
 _STATUS = {InvalidRequestError: 400, NotAuthenticatedError: 401, NotFoundError: 404}
 
 
@@ -54,6 +56,7 @@ class HostProtocol:
             "/v1/join": self._join,
             "/v1/poll": self._poll,
             "/v1/report": self._report,
+            "/v1/usage": self._usage,
         }
 
     async def respond(self, request: Request, path: str) -> Response:
@@ -151,6 +154,19 @@ class HostProtocol:
         if reach is not None:
             self._try(reach)
         self._after_change()
+        return Response(status_code=204)
+
+    async def _usage(self, request: Request) -> Response:
+        message = await _read(request, UsageBatch)
+        joining.check_protocol(message)
+        credential = _credential(request)
+
+        def use() -> None:
+            server_id = self._hear(credential, message.machine).server.id
+            with self._manager.changing() as work:
+                take_usage(work, get_managed_server(work, server_id), message)
+
+        await run_in_threadpool(use)
         return Response(status_code=204)
 
     def _try(self, reach: Reach) -> None:

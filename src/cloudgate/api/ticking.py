@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.errors import UnavailableError
 from cloudgate.manager import clockwork
 from cloudgate.manager.audit.outlets import Outlet, deliver
+from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
@@ -80,6 +81,10 @@ class Ticking:
     def _renew(self) -> None:
         with self._manager.changing() as work:
             clockwork.renew_certificates(work)
+        more = True
+        while more:
+            with self._manager.changing() as work:
+                more = compact_usage(work)
 
     async def _wait_until(self, moment: datetime) -> None:
         seconds = (moment - self._manager.clock()).total_seconds()

@@ -1,6 +1,6 @@
 """What do manager and host service say to each other?
 
-Four calls, made by the host service only, over HTTPS with JSON bodies:
+Five calls, made by the host service only, over HTTPS with JSON bodies:
 
 ``GET /host/v1/authority``  the manager's certificate authority as PEM. The host asks before it can
                             verify anybody, and compares the fingerprint that its operator gave.
@@ -8,9 +8,11 @@ Four calls, made by the host service only, over HTTPS with JSON bodies:
 ``POST /host/v1/poll``    a `PollRequest`, held until there is news or `POLL_SECONDS` are over,
                           answered by an `Update`.
 ``POST /host/v1/report``  a `Report`, answered by 204.
+``POST /host/v1/usage``   a `UsageBatch`, answered by 204.
 
-Poll and report carry ``Authorization: Bearer <credential>``. A revision is a number that only
-grows. Assignment and site are whole; the tenant directory travels as the changes since a revision.
+Poll, report and usage carry ``Authorization: Bearer <credential>``. A revision is a number that
+only grows. Assignment and site are whole; the tenant directory travels as the changes since a
+revision.
 """
 
 from enum import StrEnum
@@ -129,8 +131,6 @@ class Site(Document):
     revision: int
     gateways: tuple[Peer, ...] = ()
     """Those that accept tenants."""
-    maintenance: str | None = None
-    """What to tell tenants while the provider is in maintenance mode; None when it is not."""
 
 
 class Assignment(Document):
@@ -218,6 +218,18 @@ class Usage(Document):
     bytes_up: int
     """From the tenant to the target."""
     bytes_down: int
+
+
+class UsageBatch(Document):
+    """What was used since the batch before. The same batch is sent until it was answered."""
+
+    protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
+    machine: str = ""
+    """As in `HostFacts`."""
+    batch: str
+    """Names the batch, so that it is counted once however often it is heard."""
+    usage: tuple[Usage, ...]
 
 
 class GatewayState(StrEnum):

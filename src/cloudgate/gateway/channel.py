@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from cloudgate.assignment import PollRequest, Update
+from cloudgate.assignment import PollRequest, Update, UsageBatch
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.directory import Directory
@@ -21,12 +21,15 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.watch import Watch
 
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two attempts to reach a manager that is away."""
 REVOKED_PAUSE_SECONDS = 30.0
 """Between two attempts with a credential that the manager did not accept."""
 
+USAGE_SECONDS = 5.0
+"""How often the manager hears what tenants used."""
 _FIRST_PAUSE_SECONDS = 0.2
 
 _log = structlog.get_logger(__name__)
@@ -71,8 +74,9 @@ class Channel:
     """The line to the manager."""
 
     def __init__(
-        self, layout: Layout, known: Known, reconciler: Reconciler, outbox: Outbox
+        self, layout: Layout, known: Known, reconciler: Reconciler, outbox: Outbox, watch: Watch
     ) -> None:
+        self._watch = watch
         self._layout = layout
         self._known = known
         self._reconciler = reconciler
@@ -83,6 +87,7 @@ class Channel:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._connected(self._poll), name="poll")
             group.create_task(self._connected(self._report), name="report")
+            group.create_task(self._connected(self._use), name="usage")
 
     async def _connected(self, step: "Step") -> None:
         backoff = Backoff()
@@ -131,6 +136,14 @@ class Channel:
         if backoff.success():
             _log.info("the manager is back")
         self._outbox.sent(report)
+
+    async def _use(self, client: ManagerClient, backoff: Backoff) -> None:
+        await asyncio.sleep(USAGE_SECONDS)
+        batch, usage = self._watch.batch()
+        if usage:
+            await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
+            self._watch.delivered()
+        backoff.success()
 
     def _apply(self, update: Update) -> None:
         try:

@@ -17,6 +17,7 @@ from cloudgate.assignment import (
     PollRequest,
     Report,
     Update,
+    UsageBatch,
 )
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 
@@ -67,6 +68,10 @@ class ManagerClient:
     async def report(self, report: Report) -> None:
         """Say how far this host has come."""
         await self._call("/host/v1/report", report)
+
+    async def use(self, batch: UsageBatch) -> None:
+        """Say what tenants used."""
+        await self._call("/host/v1/usage", batch)
 
     async def _call(self, path: str, document: Document) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}

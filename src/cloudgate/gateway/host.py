@@ -99,7 +99,7 @@ async def _work_until(
         news=news,
         on_outcome=outbox.put,
     )
-    channel = Channel(layout, known, reconciler, outbox)
+    channel = Channel(layout, known, reconciler, outbox, watch)
     loops = (
         watch.run(),
         Pacer(envoy, known.directory, watch).run(),

@@ -1,4 +1,4 @@
-"""What does this gateway know of its site? The other gateways, and whether work may begin."""
+"""What does this gateway know of its site? The other gateways."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,11 +39,6 @@ class SiteKnown:
     def revision(self) -> int:
         """Of what is known; 0 when nothing is."""
         return self._site.revision
-
-    @property
-    def maintenance(self) -> str | None:
-        """What to tell tenants while the provider is in maintenance mode."""
-        return self._site.maintenance
 
     def take(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -40,8 +41,8 @@ class _Kept(BaseModel):
     offset_bytes: int = 0
     live: tuple[Tunnel, ...] = ()
     used: tuple[Usage, ...] = ()
-    batch: tuple[Usage, ...] = ()
-    batch_number: int = 0
+    batch: str = ""
+    batched: tuple[Usage, ...] = ()
 
 
 class Watch:
@@ -68,7 +69,7 @@ class Watch:
         self._follower = Follower(layout.access_log, position)
         self._tunnels = Tunnels(kept.live, kept.used)
         self._batch = kept.batch
-        self._batch_number = kept.batch_number
+        self._batched = kept.batched
         self._kept = kept
         self._misplaced_since: dict[str, float] = {}
         self._cut: set[str] = set()
@@ -114,8 +115,8 @@ class Watch:
             self._end_those_who_must(now)
         self._places.keep_only({tunnel.place for tunnel in self._tunnels.live})
 
-    def keep(self) -> None:
-        """Write down what was counted, if anything is new."""
+    def keep(self) -> bool:
+        """Write down what was counted, if anything is new. Whether that is on disk now."""
         position = self._follower.position
         kept = _Kept(
             inode=position.inode if position else 0,
@@ -123,30 +124,29 @@ class Watch:
             live=self._tunnels.live,
             used=self._tunnels.used,
             batch=self._batch,
-            batch_number=self._batch_number,
+            batched=self._batched,
         )
         if kept == self._kept:
-            return
+            return True
         try:
             write_private(self._path, kept.model_dump_json())
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
-            return
+            return False
         self._kept = kept
+        return True
 
-    def batch(self) -> tuple[int, tuple[Usage, ...]]:
-        """What the manager has to hear next, with its number; the same until it was `delivered`."""
-        if not self._batch:
-            self._batch = self._tunnels.take()
-            self._batch_number += 1 if self._batch else 0
-            self.keep()
-        return self._batch_number, self._batch
+    def batch(self) -> tuple[str, tuple[Usage, ...]]:
+        """What the manager has to hear next, and its name; the same until it was `delivered`."""
+        if not self._batched and self._tunnels.used:
+            self._batch, self._batched = uuid4().hex, self._tunnels.take()
+        # It would be counted under two names if it were sent and then forgotten.
+        return (self._batch, self._batched) if self.keep() else ("", ())
 
-    def delivered(self, number: int) -> None:
-        """The manager has that batch."""
-        if number == self._batch_number:
-            self._batch = ()
-            self.keep()
+    def delivered(self) -> None:
+        """The manager has the batch."""
+        self._batched = ()
+        self.keep()
 
     def cut(self, tunnels: Iterable[Tunnel], reason: str) -> int:
         """End these tunnels; how many there were.

@@ -75,7 +75,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         ),
         resources=tuple(_resource(root, tenant, found) for found in tenant.resources),
         last_result="Success",
-        last_active=NEVER,
+        last_active=tenant.last_active_at or NEVER,
         compute_resources=(),
         throttling_enabled=tenant.throttling_enabled,
         throttling_speed_limit=tenant.throttling_speed_limit,

@@ -1,6 +1,6 @@
 """Which calls are about gateways, pools, tenants and what belongs to them?"""
 
-from cloudgate.api.handlers import gateway_pools, gateways, subtenants, tenants
+from cloudgate.api.handlers import gateway_pools, gateways, subtenants, tenants, usage
 from cloudgate.api.routes import Parameter, Route, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
@@ -24,6 +24,7 @@ from cloudgate.wire.resources.tenants import (
     CreateCloudTenantResourceSpec,
     CreateCloudTenantSpec,
 )
+from cloudgate.wire.resources.usage import CloudTenantUsages
 
 DRAINED = Parameter(
     name=gateways.DRAIN_SECONDS,
@@ -141,6 +142,19 @@ ROUTES = [
         bodies=(CloudTenant,),
     ),
     Route(verb="DELETE", path="/cloud/tenants/{id}", handler=tenants.delete_tenant, answers=TASK),
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/usage",
+        handler=usage.get_usage,
+        answers=shows(CloudTenantUsages),
+        query=(
+            Parameter(
+                name="days",
+                description="Extension: how many days to look back; 31 when left out.",
+                pattern="^[1-9][0-9]{0,2}$",
+            ),
+        ),
+    ),
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/resources",

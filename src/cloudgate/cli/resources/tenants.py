@@ -39,6 +39,16 @@ KIND = Kind(
         "Description": at("Description"),
     },
 )
+USAGE = {
+    "BeginTime": at("BeginTime"),
+    "Minutes": at("Minutes"),
+    "CloudGateway": at("CloudGateway"),
+    "Subtenant": at("Subtenant"),
+    "Target": at("Target"),
+    "Tunnels": at("Tunnels"),
+    "BytesUp": at("BytesUp"),
+    "BytesDown": at("BytesDown"),
+}
 PasswordFile = Annotated[
     Path | None,
     typer.Option(help="File with the tenant's password.", show_default=False),
@@ -134,6 +144,17 @@ def edit(
     accepted = call.api.put(found.path, change)
     tell(name, password)
     call.show_result(accepted, found.entity)
+
+
+@command(app, "usage")
+def usage(
+    call: Call,
+    name: Thing,
+    days: Annotated[int, typer.Option(min=1, max=999, help="How far to look back.")] = 31,
+) -> None:
+    """Show what a tenant used of the gateways: by minutes, then hours, then days."""
+    answer = call.api.get(f"{find(call.api, KIND, name).path}/usage?days={days}")
+    call.screen.listing(answer, answer.body.get("CloudTenantUsages") or [], USAGE)
 
 
 def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:

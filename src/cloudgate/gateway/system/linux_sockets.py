@@ -87,7 +87,7 @@ class Pacing:
         for descriptor, connection in _connections(process, self._pid):
             with connection:
                 for end in (_peer(connection), _own(connection)):
-                    if end in names:
+                    if end is not None and end in names:
                         self._descriptors[end] = descriptor
 
 

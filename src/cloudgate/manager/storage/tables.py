@@ -114,6 +114,8 @@ class ManagedServer(Base):
     machine: Mapped[str] = mapped_column(String(64), default="")
     """Which machine speaks with the credential: `cloudgate.assignment.HostFacts.machine`."""
     online_since: Mapped[datetime | None]
+    usage_batch: Mapped[str] = mapped_column(String(32), default="")
+    """The last batch of usage that was counted; it is heard again when its answer was lost."""
     warning: Mapped[str] = mapped_column(default="")
     """What an operator should look at; empty when nothing."""
     facts: Mapped[dict[str, Any] | None]
@@ -273,7 +275,6 @@ class CloudTenant(Base):
     tunnels_end_before: Mapped[datetime | None]
     """Tunnels that were opened before this moment are to end."""
     last_active_at: Mapped[datetime | None]
-    last_result: Mapped[str] = mapped_column(String(16), default="")
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
@@ -351,13 +352,30 @@ class Counter(Base):
     value: Mapped[int] = mapped_column(REVISION)
 
 
-class Setting(Base):
-    """Something that an operator decides for the whole provider."""
+class Usage(Base):
+    """What somebody used of a gateway in a stretch of time, by one target."""
 
-    __tablename__ = "settings"
+    __tablename__ = "usage"
+    __table_args__ = (
+        Index("ix_usage_tenant", "tenant_id", "at"),
+        Index("ix_usage_stretch", "minutes", "at"),
+        {"sqlite_autoincrement": True},
+    )
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    value: Mapped[dict[str, Any]]
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    """The beginning of the stretch."""
+    minutes: Mapped[int]
+    """Its length: a minute, an hour or a day."""
+    tenant_id: Mapped[UUID]
+    """Also of a tenant that is not there any more: it may still have to be billed."""
+    subtenant_id: Mapped[UUID | None]
+    managed_server_id: Mapped[UUID]
+    gateway_name: Mapped[str] = mapped_column(String(255))
+    target: Mapped[str] = mapped_column(String(261))
+    tunnels: Mapped[int] = mapped_column(BigInteger)
+    bytes_up: Mapped[int] = mapped_column(BigInteger)
+    bytes_down: Mapped[int] = mapped_column(BigInteger)
 
 
 class Task(Base):

@@ -12,12 +12,6 @@ _REVISION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    op.create_table(
-        "settings",
-        sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("value", sa.JSON(none_as_null=True), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_settings")),
-    )
     with op.batch_alter_table("backup_servers") as table:
         table.add_column(sa.Column("site_revision", _REVISION, nullable=False, server_default="0"))
     with op.batch_alter_table("managed_servers") as table:
@@ -38,9 +32,6 @@ def upgrade() -> None:
         table.alter_column("max_concurrent_tasks", existing_type=sa.Integer(), nullable=True)
         table.add_column(sa.Column("tunnels_end_before", sa.DateTime(timezone=True)))
         table.add_column(sa.Column("last_active_at", sa.DateTime(timezone=True)))
-        table.add_column(
-            sa.Column("last_result", sa.String(length=16), nullable=False, server_default="")
-        )
     # Until now the default could not be told from a choice, and it limited nothing.
     op.execute(
         "UPDATE cloud_tenants SET max_concurrent_tasks = NULL WHERE max_concurrent_tasks = 1"

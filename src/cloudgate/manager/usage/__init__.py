@@ -1,0 +1,1 @@
+"""What did tenants use of the gateways?"""

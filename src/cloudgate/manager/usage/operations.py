@@ -1,0 +1,120 @@
+"""How is what tenants used counted, kept, and shown?
+
+Minutes are kept for two days, then hours for three months, then days for ever.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from cloudgate.assignment import UsageBatch
+from cloudgate.manager.gateways.operations import gateway_of
+from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
+from cloudgate.manager.work import Work
+
+MINUTE, HOUR, DAY = 1, 60, 24 * 60
+"""The stretches, in minutes."""
+KEPT = {MINUTE: timedelta(days=2), HOUR: timedelta(days=90)}
+"""How long each stretch is kept before it becomes part of the next longer one."""
+_LONGER = {MINUTE: HOUR, HOUR: DAY}
+_AT_ONCE = 5000
+
+
+def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> None:
+    """Count a batch, once."""
+    if batch.batch == server.usage_batch:
+        return
+    server.usage_batch = batch.batch
+    gateway = gateway_of(work, server)
+    last: dict[UUID, datetime] = {}
+    for each in batch.usage:
+        work.session.add(
+            Usage(
+                at=each.minute,
+                minutes=MINUTE,
+                tenant_id=each.tenant_id,
+                subtenant_id=each.user_id,
+                managed_server_id=server.id,
+                gateway_name=gateway.name if gateway else server.name,
+                target=each.target,
+                tunnels=each.tunnels,
+                bytes_up=each.bytes_up,
+                bytes_down=each.bytes_down,
+            )
+        )
+        last[each.tenant_id] = max(each.minute, last.get(each.tenant_id, each.minute))
+    for tenant_id, moment in last.items():
+        tenant = work.session.get(CloudTenant, tenant_id)
+        if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):
+            tenant.last_active_at = moment
+
+
+def usage_of(work: Work, tenant: CloudTenant, since: datetime) -> Sequence[Usage]:
+    """What a tenant used since a moment, oldest first."""
+    return work.session.scalars(
+        select(Usage)
+        .where(Usage.tenant_id == tenant.id, Usage.at >= since)
+        .order_by(Usage.at, Usage.number)
+    ).all()
+
+
+def compact_usage(work: Work) -> bool:
+    """Put old minutes together to hours, and old hours to days. Whether there may be more."""
+    more = False
+    for minutes, kept in KEPT.items():
+        old = work.session.scalars(
+            select(Usage)
+            .where(Usage.minutes == minutes, Usage.at < _begin(work.now - kept, _LONGER[minutes]))
+            .order_by(Usage.at)
+            .limit(_AT_ONCE)
+        ).all()
+        more = more or len(old) == _AT_ONCE
+        for some in _together(old, _LONGER[minutes]).values():
+            first = some[0]
+            work.session.add(
+                Usage(
+                    at=_begin(first.at, _LONGER[minutes]),
+                    minutes=_LONGER[minutes],
+                    tenant_id=first.tenant_id,
+                    subtenant_id=first.subtenant_id,
+                    managed_server_id=first.managed_server_id,
+                    gateway_name=first.gateway_name,
+                    target=first.target,
+                    tunnels=sum(each.tunnels for each in some),
+                    bytes_up=sum(each.bytes_up for each in some),
+                    bytes_down=sum(each.bytes_down for each in some),
+                )
+            )
+        if old:
+            numbers = [each.number for each in old]
+            for start in range(0, len(numbers), 500):
+                part = numbers[start : start + 500]
+                work.session.execute(delete(Usage).where(Usage.number.in_(part)))
+    return more
+
+
+_Key = tuple[datetime, UUID, UUID | None, UUID, str, str]
+
+
+def _together(old: Sequence[Usage], minutes: int) -> dict[_Key, list[Usage]]:
+    found: dict[_Key, list[Usage]] = defaultdict(list)
+    for each in old:
+        key = (
+            _begin(each.at, minutes),
+            each.tenant_id,
+            each.subtenant_id,
+            each.managed_server_id,
+            each.gateway_name,
+            each.target,
+        )
+        found[key].append(each)
+    return found
+
+
+def _begin(moment: datetime, minutes: int) -> datetime:
+    """The beginning of the stretch that a moment is in."""
+    whole = moment.replace(minute=0, second=0, microsecond=0)
+    return whole.replace(hour=0) if minutes == DAY else whole

@@ -1,0 +1,153 @@
+"""Is every byte counted once, whoever is killed?"""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import GatewayState, Usage
+from cloudgate.gateway.access_log import Entry, Kind
+from cloudgate.gateway.following import SETTLED_SECONDS, Follower, Position
+from cloudgate.gateway.rotation import rotate
+from cloudgate.gateway.tunnels import Tunnels
+from cloudgate.gateway.watch import Watch
+from tests.gateway.support import (
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    Machine,
+    free_port,
+    running_machine,
+    tenant,
+)
+
+REPO = "repo.example:443"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def entry(kind: Kind, tunnel: str, up: int, down: int = 0) -> Entry:
+    return Entry(
+        kind=kind,
+        tunnel=tunnel,
+        place="",
+        envoy="e",
+        started_at=NOW,
+        tenant_id=UUID(int=1),
+        user_id=None,
+        target=REPO,
+        client="192.0.2.1:5",
+        from_address="",
+        bytes_up=up,
+        bytes_down=down,
+    )
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1).map(sorted), st.integers(0, 3))
+def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated: int) -> None:
+    tunnels = Tunnels()
+    taken: list[Usage] = []
+    for total in totals:
+        for _ in range(1 + repeated):
+            tunnels.apply(entry(Kind.GOING_ON, "t", total), NOW)
+        taken += tunnels.take()
+    tunnels.apply(entry(Kind.ENDED, "t", totals[-1]), NOW)
+    taken += tunnels.take()
+    assert sum(each.bytes_up for each in taken) == totals[-1]
+    assert sum(each.tunnels for each in taken) == 1
+    assert tunnels.live == ()
+
+
+def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
+    log, now = tmp_path / "access.log", [0.0]
+    follower = Follower(log, clock_seconds=lambda: now[0])
+    assert follower.read() == []
+    log.write_text("one\ntwo\nthr")
+    assert follower.read() == ["one", "two"]
+    with log.open("a") as more:
+        more.write("ee\n")
+    rotate(log, 1)
+    with (tmp_path / "access.log.1").open("a") as late:
+        late.write("late\n")
+    log.write_text("four\n")
+    assert follower.read() == ["three", "late"]
+    assert follower.read() == []
+    now[0] = SETTLED_SECONDS + 1
+    position = follower.position
+    assert follower.read() == ["four"]
+    again = Follower(log, position, lambda: now[0])
+    assert again.read() == []
+    now[0] += SETTLED_SECONDS + 1
+    assert again.read() == ["four"]
+
+
+def test_a_position_in_a_file_that_is_gone_starts_with_the_oldest(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("one\n")
+    assert Follower(log, Position(inode=1, offset_bytes=99)).read() == ["one"]
+
+
+async def used(watch: Watch, bytes_up: int) -> list[Usage]:
+    """Wait until so much was used, delivering batch by batch."""
+    found: list[Usage] = []
+    async with asyncio.timeout(PATIENCE_SECONDS + 20):
+        while sum(each.bytes_up for each in found) < bytes_up:
+            found += watch.batch()[1]
+            watch.delivered()
+            await asyncio.sleep(0.05)
+    return found
+
+
+@pytest.mark.anyio
+async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_between(
+    tmp_path: Path, authority: Authority, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    async with running_machine(tmp_path / "state", authority) as before:
+        before.know(tenant(repository_port))
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+        assert await going.echoes(bytes(100_000))
+        assert await ended.echoes(bytes(50_000))
+        ended.close()
+        first = await used(before.watch, 50_000)
+        kept = before.layout.usage.read_text()
+        assert await going.echoes(bytes(7))
+        await before.leave()
+        # Killed, it would not have written down what it counted last.
+        before.layout.usage.write_text(kept)
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            going.close()
+            rest = await used(after.watch, 100_007)
+    everything = [*first, *rest]
+    assert sum(each.bytes_up for each in everything) == 150_007
+    assert sum(each.bytes_down for each in everything) == 150_007
+    assert sum(each.tunnels for each in everything) == 2
+    assert {each.target for each in everything} == {REPO}
+
+
+@pytest.mark.anyio
+async def test_a_batch_stays_the_same_until_it_was_delivered(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    tunnel.close()
+    name, batch = machine.watch.batch()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while sum(each.bytes_up for each in batch) == 0:
+            await asyncio.sleep(0.05)
+            machine.watch.delivered()
+            name, batch = machine.watch.batch()
+    assert machine.watch.batch() == (name, batch)
+    kept = json.loads(machine.layout.usage.read_text())
+    assert kept["batch"] == name
+    machine.watch.delivered()
+    assert json.loads(machine.layout.usage.read_text())["batched"] == []
