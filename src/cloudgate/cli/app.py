@@ -2,7 +2,7 @@
 
 import typer
 
-from cloudgate.cli import services
+from cloudgate.cli import connecting, services
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
     accounts,
@@ -25,6 +25,7 @@ app = typer.Typer(
     callback=before_any_command,
 )
 services.register(app)
+connecting.register(app)
 fleet.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
