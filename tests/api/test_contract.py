@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.manager.sessions import slowing
+from cloudgate import slowing
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 

@@ -283,3 +283,46 @@ def test_two_quotas_on_one_repository_are_refused(client: httpx2.Client) -> None
     two = {"BackupResources": [quota(uid, "a"), quota(uid, "b")]}
     answer = client.post("/cloud/tenants", json={"Name": "acme", "Resources": two})
     assert (answer.status_code, client.get("/cloud/tenants").json()) == (400, {"Refs": []})
+
+
+def test_a_change_may_end_the_tunnels_that_a_tenant_has(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    task = finished(client, client.post("/cloud/tenants", json={"Name": "acme"}).json())
+    href = task["Links"][1]["Href"].partition("?")[0]
+    host.poll()
+    client.put(href, json={"Password": "another"})
+    update = host.poll().directory
+    assert update is not None
+    assert update.tenants[0].tunnels_end_before is None
+    client.put(f"{href}?endTunnels=true", json={"Password": "a third"})
+    update = host.poll().directory
+    assert update is not None
+    assert update.tenants[0].tunnels_end_before is not None
+
+
+def test_limits_reach_the_gateways_once_somebody_sets_them(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    task = finished(client, client.post("/cloud/tenants", json={"Name": "acme"}).json())
+    href = task["Links"][1]["Href"].partition("?")[0]
+    entity = client.get(f"{href}?format=Entity").json()
+    assert entity["MaxConcurrentTasks"] == 1
+    update = host.poll().directory
+    assert update is not None
+    assert update.tenants[0].concurrent_tunnels is None
+    assert update.tenants[0].speed_limit_bytes is None
+    # The whole entity sent back sets nothing that was a default.
+    for change, expected in (
+        (entity, (None, None)),
+        ({"MaxConcurrentTasks": 3}, (3, None)),
+        ({"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 8}, (3, 8 * 1024 * 1024)),
+        ({"ThrottlingSpeedUnit": "Mbps"}, (3, 1_000_000)),
+    ):
+        client.put(href, json=change).raise_for_status()
+        update = host.poll().directory
+        assert update is not None
+        known = update.tenants[0]
+        assert (known.concurrent_tunnels, known.speed_limit_bytes) == expected

@@ -1,6 +1,7 @@
 """Do tenants get what they were sold, and no more: tunnels at a time, and speed?"""
 
 import asyncio
+import time
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from cloudgate.assignment import GatewayState
 from cloudgate.gateway.pacing import Flow, shares
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
+from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES
 from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, free_port, tenant
 
 REPO = "repo.example:443"
@@ -62,6 +64,22 @@ async def test_a_tunnel_that_never_came_to_be_takes_no_place(
     for _ in range(3):
         assert (await client.connect(port, DEAD)).status == 503
     assert (await client.connect(port, REPO)).status == 200
+
+
+async def test_who_guesses_waits_longer_each_time_and_who_was_right_does_not(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port)
+    assert (await client.connect(port, REPO)).status == 200
+    waited = []
+    for _ in range(FREE_FAILURES + 2):
+        started = time.monotonic()
+        assert (await client.connect(port, REPO, "acme:wrong")).status == 407
+        waited.append(time.monotonic() - started)
+    assert waited[-1] > FIRST_DELAY_SECONDS
+    started = time.monotonic()
+    assert (await client.connect(port, REPO)).status == 200
+    assert time.monotonic() - started < FIRST_DELAY_SECONDS
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:

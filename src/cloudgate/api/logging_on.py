@@ -11,8 +11,8 @@ from cloudgate.api.call import Call
 from cloudgate.api.handlers.sessions import user_name
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.sessions.operations import note_failed_logon
-from cloudgate.manager.sessions.slowing import Failures
 from cloudgate.manager.work import Manager
+from cloudgate.slowing import Failures
 
 AT_ONCE = 4
 """Passwords that are checked at the same time: each takes a core for a while."""

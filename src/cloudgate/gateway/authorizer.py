@@ -35,11 +35,12 @@ class _Service(AuthorizationServicer):  # type: ignore[misc]  # generated withou
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002  # gRPC's name
         """Answer one request."""
         http = request.attributes.request.http
+        address = request.attributes.source.address.socket_address.address
         authorization = http.headers.get("proxy-authorization")
         if http.method != "CONNECT":
-            told = await self._gatekeeper.tell(authorization or http.headers.get("authorization"))
-            return _told(told)
-        verdict = await self._gatekeeper.judge(http.host, authorization)
+            authorization = authorization or http.headers.get("authorization")
+            return _told(await self._gatekeeper.tell(authorization, address))
+        verdict = await self._gatekeeper.judge(http.host, authorization, address)
         if verdict.refusal is None:
             return _allowed(verdict)
         _log.info(

@@ -1,6 +1,8 @@
 """Who may come in, and where to? The decision's rules with clock, password work and name lookup."""
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,12 +30,15 @@ from cloudgate.gateway.places import Places
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
+from cloudgate.slowing import Failures
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
 WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 12.0
 """Envoy waits no longer for an answer than `cloudgate.gateway.listener.AUTHORIZER_SECONDS`."""
+LONGEST_DELAY_SECONDS = 5.0
+"""How long a guess is made to wait at most, before it is looked at and again before its answer."""
 RETRY_SECONDS = 5
 """What Retry-After says to a tenant that has all its tunnels."""
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
@@ -87,6 +92,7 @@ class Gatekeeper:
         self._passwords = PasswordCheck()
         self._resolver = Resolver()
         self._peers = Peers()
+        self._failures = Failures(time.monotonic)
 
     def __enter__(self) -> Self:
         return self
@@ -100,10 +106,13 @@ class Gatekeeper:
         self._passwords.close()
         self._resolver.close()
 
-    async def judge(self, authority: str, authorization: str | None) -> Verdict:
-        """Whether a CONNECT to `authority` with this Proxy-Authorization may go on."""
+    async def judge(self, authority: str, authorization: str | None, address: str) -> Verdict:
+        """Whether a CONNECT to `authority` with this Proxy-Authorization may go on.
+
+        `address`: the IP address that it comes from.
+        """
         target = parse_authority(authority)
-        name, login, right = await self._identify(authorization)
+        name, login, right = await self._identify(authorization, address)
         decision = decide(
             login,
             target,
@@ -128,9 +137,9 @@ class Gatekeeper:
             return Verdict(name, target or "", login, refusal=Refusal(503, reason, RETRY_SECONDS))
         return Verdict(name, target or "", login, address, place)
 
-    async def tell(self, authorization: str | None) -> Told:
-        """By which gateways somebody may come in, and where to."""
-        name, login, right = await self._identify(authorization)
+    async def tell(self, authorization: str | None, address: str) -> Told:
+        """By which gateways somebody who comes from an IP address may come in, and where to."""
+        name, login, right = await self._identify(authorization, address)
         if login is None or not right:
             return Told(name, refusal=NOT_ASKED_RIGHT)
         # Whoever may not use this gateway may still learn which ones it may use.
@@ -141,15 +150,32 @@ class Gatekeeper:
         ways = self._site.ways(login.tenant)
         return Told(name, json.dumps(told(login, ways, self._role.live_tunnels)))
 
-    async def _identify(self, authorization: str | None) -> tuple[str, Login | None, bool]:
-        """The name for the logs, who it is, and whether the password is the right one."""
+    async def _identify(
+        self, authorization: str | None, address: str
+    ) -> tuple[str, Login | None, bool]:
+        """The name for the logs, who it is, and whether the password is the right one.
+
+        Who guesses is made to wait, longer each time; who was right before is not.
+        """
         said = parse_credentials(authorization)
         if said is None:
             return "", None, False
         login = self._directory.find(said.name)
+        name = login.name if login else said.name[:LONGEST_LOGGED]
         password_hash = login.password_hash if login else ""
+        if self._passwords.is_remembered(password_hash, said.password):
+            return name, login, True
+        await self._wait(self._failures.delay_before(address))
         right = await self._passwords.is_right(password_hash, said.password)
-        return login.name if login else said.name[:LONGEST_LOGGED], login, right
+        if right:
+            self._failures.succeeded(name, address)
+        else:
+            await self._wait(self._failures.failed(name, address))
+        return name, login, right
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            await asyncio.sleep(min(seconds, LONGEST_DELAY_SECONDS))
 
     async def _circumstances(self, login: Login | None) -> Circumstances:
         pool_id = self._role.pool_id

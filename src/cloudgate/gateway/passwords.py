@@ -44,6 +44,10 @@ class PasswordCheck:
             self._remember(mark)
         return right
 
+    def is_remembered(self, password_hash: str, password: str) -> bool:
+        """Whether it is known to be right without any work."""
+        return bool(password_hash) and self._mark(password_hash, password) in self._right
+
     def close(self) -> None:
         """Let go of the threads; what they work on is awaited by nobody."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -34,6 +34,8 @@ from cloudgate.wire.resources.tenants import (
 )
 
 TYPE = operations.TYPE
+END_TUNNELS = "endTunnels"
+"""Extension: whether a change ends the tunnels that the tenant has, as after a stolen password."""
 RESOURCE = "CloudTenantResource"
 POOL = "CloudGatewayPool"
 _NOT_STANDALONE = (
@@ -238,6 +240,8 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     )
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
+        if call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1"):
+            operations.end_tunnels(work, tenant)
         task = operations.edit_tenant(work, tenant, change)
     return accepted(call, task)
 

@@ -139,6 +139,13 @@ ROUTES = [
         path="/cloud/tenants/{id}",
         handler=tenants.put_tenant,
         answers=TASK,
+        query=(
+            Parameter(
+                name=tenants.END_TUNNELS,
+                description="Extension: true to end the tunnels that the tenant has.",
+                values=("true", "false"),
+            ),
+        ),
         bodies=(CloudTenant,),
     ),
     Route(verb="DELETE", path="/cloud/tenants/{id}", handler=tenants.delete_tenant, answers=TASK),

@@ -131,17 +131,38 @@ def edit(
     lease: Lease = None,
     no_lease: Annotated[bool, typer.Option("--no-lease", help="Access without an end.")] = False,
     description: Description = None,
+    speed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="MBPS",
+            help="Megabits a second over all its tunnels; 0 for no limit.",
+            show_default=False,
+        ),
+    ] = None,
+    tunnels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tunnels at a time through one gateway.", show_default=False),
+    ] = None,
+    end_tunnels: Annotated[
+        bool, typer.Option("--end-tunnels", help="End the tunnels that it has, too.")
+    ] = False,
 ) -> None:
     """Change a tenant; a disabled one loses its tunnels."""
     password = passwords.of_options(password_file, generate=generate_password)
     change = change_of(
         Password=password.text if password else None,
         Description=description,
-        Enabled=enabled,
         LeaseOptions=_lease_options(lease, endless=no_lease),
+        ThrottlingEnabled=None if speed is None else speed > 0,
+        ThrottlingSpeedLimit=speed or None,
+        ThrottlingSpeedUnit="Mbps" if speed else None,
+        MaxConcurrentTasks=tunnels,
+        Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)
-    accepted = call.api.put(found.path, change)
+    path = f"{found.path}?endTunnels=true" if end_tunnels else found.path
+    accepted = call.api.put(path, change)
     tell(name, password)
     call.show_result(accepted, found.entity)
 
@@ -155,6 +176,11 @@ def usage(
     """Show what a tenant used of the gateways: by minutes, then hours, then days."""
     answer = call.api.get(f"{find(call.api, KIND, name).path}/usage?days={days}")
     call.screen.listing(answer, answer.body.get("CloudTenantUsages") or [], USAGE)
+
+
+def _is_enabled(call: Call, name: str) -> bool:
+    """As it is: what says that nothing else is to change."""
+    return bool(call.api.get(find(call.api, KIND, name).entity).body.get("Enabled"))
 
 
 def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:

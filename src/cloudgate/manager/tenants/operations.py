@@ -166,6 +166,11 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
     return task
 
 
+def end_tunnels(work: Work, tenant: CloudTenant) -> None:
+    """Have all tunnels of a tenant end that were opened until now; part of a change to it."""
+    tenant.tunnels_end_before = work.now
+
+
 def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
     """Remove a customer. What it has stored stays where it is.
 
