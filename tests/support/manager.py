@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -125,7 +125,7 @@ def running_manager(
     ready = threading.Event()
 
     async def serve() -> None:
-        server = ManagerServer(manager, listener, certificate, extras or Extras(prober=_reached))
+        server = ManagerServer(manager, listener, certificate, replace(extras or Extras(), prober=_reached))
         started.extend((server, asyncio.get_running_loop()))
         running = asyncio.create_task(server.run())
         await server.listening()
