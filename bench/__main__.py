@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import api, create, memory, setup, throughput
+from bench import api, create, hosts, memory, setup, throughput
 from bench.gateway import gateway
 from bench.load import load
 from bench.machine import allow_many_files, describe
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
 
-PARTS = ("memory", "setup", "throughput", "create", "api")
+PARTS = ("memory", "setup", "throughput", "create", "api", "hosts")
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 900
 """When a run that hangs is ended."""
@@ -65,12 +65,14 @@ def _options() -> argparse.Namespace:
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        if set(parts) - {"create", "api"}:
+        if set(parts) - {"create", "api", "hosts"}:
             yield from _beside_others(Path(folder) / "proxies", parts, effort)
         if "create" in parts:
             yield create.measure(Path(folder) / "create", effort.creations)
         if "api" in parts:
             yield api.measure(Path(folder) / "api", effort.calls)
+        if "hosts" in parts:
+            yield hosts.measure(Path(folder) / "hosts")
 
 
 def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterator[Section]:

@@ -125,7 +125,9 @@ def running_manager(
     ready = threading.Event()
 
     async def serve() -> None:
-        server = ManagerServer(manager, listener, certificate, replace(extras or Extras(), prober=_reached))
+        server = ManagerServer(
+            manager, listener, certificate, replace(extras or Extras(), prober=_reached)
+        )
         started.extend((server, asyncio.get_running_loop()))
         running = asyncio.create_task(server.run())
         await server.listening()

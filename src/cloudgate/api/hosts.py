@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -30,6 +31,7 @@ from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import joining, operations
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
+from cloudgate.manager.hosts.roster import Listed, Roster, roster
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.usage.operations import take_usage
 from cloudgate.manager.work import Manager
@@ -50,6 +52,11 @@ class HostProtocol:
         self._manager = manager
         self._probe = probe
         self._trying: set[asyncio.Task[None]] = set()
+        self._looking = asyncio.Lock()
+        self._known: tuple[int, Roster] | None = None
+        """As of which change the hosts were looked up, and what was found."""
+        self._directory_changes: dict[tuple[UUID, int], asyncio.Future[Update]] = {}
+        """What a host of a site that knows a revision has to be told, as of that change."""
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
@@ -90,12 +97,18 @@ class HostProtocol:
         joining.check_protocol(message)
         credential = _credential(request)
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
-        heard = await run_in_threadpool(self._hear, credential, message.machine, may_renew=True)
-        keys = (heard.server.id, heard.server.backup_server_id)
+        listed = await self._usual(credential, message)
+        heard = None
+        if listed is None:
+            heard = await run_in_threadpool(self._hear, credential, message.machine, may_renew=True)
+            keys = (heard.server.id, heard.server.backup_server_id)
+        else:
+            keys = (listed.server_id, listed.site_id)
+            self._manager.presence.hear(listed.server_id, self._manager.clock())
         while True:
             with self._manager.bell.listening(keys) as rung:
-                found = await run_in_threadpool(self._look, credential, message)
-                if heard.credential is not None:
+                found = await self._news(credential, message)
+                if heard is not None and heard.credential is not None:
                     news = found if isinstance(found, Update) else Update()
                     return _answer(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
@@ -103,6 +116,48 @@ class HostProtocol:
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
+
+    async def _roster(self) -> Roster:
+        """The hosts as they are now; looked up once for all after each change."""
+        async with self._looking:
+            changes = self._manager.changes.count
+            if self._known is None or self._known[0] != changes:
+                self._known = (changes, await run_in_threadpool(self._look_at_all))
+                self._directory_changes.clear()
+            return self._known[1]
+
+    def _look_at_all(self) -> Roster:
+        with self._manager.reading() as work:
+            return roster(work)
+
+    async def _usual(self, credential: str, message: PollRequest) -> Listed | None:
+        """Who polls, if nothing is unusual about it."""
+        listed = (await self._roster()).find(credential)
+        usual = listed is not None and listed.is_usual(message, self._manager.clock())
+        return listed if usual else None
+
+    async def _news(self, credential: str, message: PollRequest) -> Update | Waiting:
+        """What is new for a host. The same change of the directory is looked up once for all."""
+        current = await self._roster()
+        listed = current.find(credential)
+        if (
+            listed is None
+            or listed.assignment_revision != message.assignment_revision
+            or listed.site_revision != message.site_revision
+        ):
+            return await run_in_threadpool(self._look, credential, message)
+        if current.directory_revision == message.directory_revision:
+            return Waiting(keys=())
+        since = (listed.site_id, message.directory_revision)
+        known = self._directory_changes.get(since)
+        if known is None or (known.done() and known.exception() is not None):
+            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, *since))
+            self._directory_changes[since] = known
+        return await asyncio.shield(known)
+
+    def _look_at_directory(self, site_id: UUID, known_revision: int) -> Update:
+        with self._manager.reading() as work:
+            return operations.look_at_directory(work, site_id, known_revision)
 
     def _hear(self, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
         """Take note of who speaks.

@@ -1,7 +1,6 @@
 """How is Cloudgate started and stopped in one process tree? Nothing is left when it ends."""
 
 import asyncio
-import ctypes
 import fcntl
 import gc
 import os
@@ -41,15 +40,12 @@ from cloudgate.manager.sessions.accounts import ensure_administrator, has_admini
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.work import Manager
 
-__all__ = ["Options", "end_with_parent", "log_to_stderr", "run_serve", "run_up"]
-
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 10.0
 """How long the host service may take to end."""
 RESTART_SECONDS = 1.0
 """How long to wait before a host service that died is started again."""
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -253,15 +249,6 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         log.warning("the host service did not end in time; it was killed")
         child.kill()
         await child.wait()
-
-
-def end_with_parent(parent: int) -> None:
-    """Make the kernel end this process when `parent`, which started it, dies however it dies."""
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _greet(options: Options, password: str | None) -> None:

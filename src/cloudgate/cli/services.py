@@ -181,7 +181,8 @@ def run(
     with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the host service of this machine."""
-    from cloudgate.cli.running import end_with_parent, log_to_stderr  # noqa: PLC0415
+    from cloudgate.cli.logs import log_to_stderr  # noqa: PLC0415
+    from cloudgate.cli.parents import end_with_parent  # noqa: PLC0415
     from cloudgate.gateway.host import run_host  # noqa: PLC0415
 
     log_to_stderr()

@@ -11,6 +11,7 @@ from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.site import site_document
+from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.work import Work
@@ -49,6 +50,12 @@ def look(
     if wanted is None and change is None and site is None:
         return Waiting(keys=(server.id, server.backup_server_id))
     return assignment.Update(assignment=wanted, directory=change, site=site)
+
+
+def look_at_directory(work: Work, site_id: UUID, known_revision: int) -> assignment.Update:
+    """What is new about the tenants, for any host of a site that knows a revision of them."""
+    site = get_backup_server(work, site_id)
+    return assignment.Update(directory=directory.changes_since(work, site, known_revision))
 
 
 def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignment:
