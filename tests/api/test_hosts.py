@@ -95,6 +95,24 @@ def test_a_revoked_host_is_not_listened_to_until_it_joins_again(
     assert told == ["RevokeManagedServer", "RenewJoinToken", "JoinManagedServer"]
 
 
+def test_a_gateway_whose_machine_is_lost_can_be_taken_away_once_it_is_revoked(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+    task = client.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    gateway = finished(client, task)["Links"][1]["Href"].partition("?")[0]
+    server = f"/managedServers/{host.server_id}"
+    assert client.delete(server).status_code == 400
+    client.post(f"{server}?action=revoke").raise_for_status()
+    ended = finished(client, client.delete(gateway).json())["Result"]
+    assert ended["Success"] is True
+    assert "was not told" in ended["Message"]
+    assert client.get(gateway).status_code == 404
+    assert client.delete(server).status_code == 204
+
+
 def test_a_copy_of_a_hosts_disk_is_refused_while_the_host_is_there(
     running: RunningManager, host: ScriptedHost
 ) -> None:

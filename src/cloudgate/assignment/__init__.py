@@ -103,15 +103,7 @@ class Gateway(Document):
     accepting: bool = True
     """False: the port is closed, live tunnels finish."""
     certificate_chain_pem: str
-    """Leaf first. Signed for the public key that the host reported, unless a key comes with it."""
-    private_key_pem: str | None = None
-    """The key of a certificate that an operator brought or an authority outside issued."""
-
-    def __repr__(self) -> str:
-        return f"Gateway({self.gateway_id}, port={self.port})"
-
-    def __str__(self) -> str:
-        return repr(self)
+    """Signed for the public key that the host reported; leaf first."""
 
 
 class Peer(Document):
