@@ -1,5 +1,6 @@
 """What do the commands do? Asked of a real manager, as an operator would."""
 
+import base64
 import json
 import stat
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from cloudgate.assignment import GatewayState
 from tests.cli.conftest import Run
+from tests.support.certificates import Made
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager
 
@@ -335,3 +337,32 @@ def test_text_from_the_api_cannot_steer_the_terminal(cloudgate: Run) -> None:
     assert "\u202e" not in shown
     assert "\u009b" not in shown
     assert "\\u202e" in shown
+
+
+def test_a_certificate_is_brought_from_files_and_taken_away(
+    cloudgate: Run, home: Path, running: RunningManager
+) -> None:
+    made = Made("gw.example")
+    chain, key, pfx = home / "chain.pem", home / "key.pem", home / "both.pfx"
+    chain.write_text(made.pem.removeprefix(made.key_pem))
+    key.write_text(made.key_pem)
+    pfx.write_bytes(base64.b64decode(made.pfx("secret")))
+    (home / "pfx-password").write_text("secret\n")
+    for arguments in (
+        (str(chain), "--key", str(key)),
+        (str(pfx), "--password-file", str(home / "pfx-password")),
+    ):
+        brought = cloudgate("certificate", "import", *arguments)
+        assert brought.exit_code == 0, brought.output
+        assert "gw.example" in brought.stdout
+        assert "PRIVATE" not in brought.output
+    (listed,) = json.loads(cloudgate("certificate", "list", "-o", "json").stdout)[
+        "CloudCertificates"
+    ]
+    identifier = listed["UID"].rpartition(":")[2]
+    assert cloudgate("certificate", "show", identifier).exit_code == 0
+    assert cloudgate("certificate", "delete", identifier).exit_code == 0
+    assert cloudgate("certificate", "list").stdout.splitlines()[1:] == []
+    alone = cloudgate("certificate", "import", str(chain))
+    assert alone.exit_code == 1
+    assert "each as PEM" in alone.output

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.assignment import GatewayState
 from cloudgate.gateway import listening, process
@@ -121,6 +123,36 @@ async def test_an_edit_of_the_addresses_keeps_port_and_tunnel(
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     assert await tunnel.echoes()
     assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_a_certificate_that_comes_with_its_key_is_shown_while_a_tunnel_goes_on(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    brought = {
+        "certificate_chain_pem": machine.authority.certificate(public.decode()),
+        "private_key_pem": key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    }
+    await machine.bring(gateway.model_copy(update=brought), GatewayState.LISTENING)
+    later = await client.connect(port, REPO)
+    assert later.certificate != tunnel.certificate
+    assert await tunnel.echoes()
+    assert "PRIVATE" not in repr(machine.reconciler)
+    files = [file for file in machine.layout.state.rglob("*") if file.is_file()]
+    keys = [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
+    assert len(keys) == 3  # the host's own, the assignment, and what Envoy reads
+    assert all(file.stat().st_mode & 0o077 == 0 for file in keys)
 
 
 async def test_a_new_certificate_is_shown_while_a_tunnel_goes_on(

@@ -50,6 +50,8 @@ _RULES = (
     _rule("/querySvc", PROVIDERS | RESTORERS),
     _rule("/query", PROVIDERS | RESTORERS),
     _rule("/cloud", PROVIDERS),
+    _rule("/cloud/certificates", PROVIDERS, "GET"),
+    _rule("/cloud/certificates", ADMINISTRATORS, "POST", "DELETE"),
     _rule("/cloud/failoverSessions", PROVIDERS | RESTORERS),
     _rule("/cloud/cloudFailoverPlans", ADMINISTRATORS | RESTORERS, "GET"),
     _rule("/cloud/cloudFailoverPlans", ADMINISTRATORS, "POST", "PUT", "DELETE"),

@@ -103,7 +103,15 @@ class Gateway(Document):
     accepting: bool = True
     """False: the port is closed, live tunnels finish."""
     certificate_chain_pem: str
-    """Signed for the public key that the host reported; leaf first."""
+    """Leaf first. Signed for the public key that the host reported, unless a key comes with it."""
+    private_key_pem: str | None = None
+    """The key of a certificate that an operator brought."""
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.gateway_id}, port={self.port})"
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class Peer(Document):

@@ -7,6 +7,7 @@ from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
     accounts,
     backup_servers,
+    certificates,
     fleet,
     gateways,
     pools,
@@ -29,7 +30,17 @@ connecting.register(app)
 fleet.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
-for each in (backup_servers, servers, repositories, gateways, pools, tenants, tasks, accounts):
+for each in (
+    backup_servers,
+    servers,
+    repositories,
+    gateways,
+    certificates,
+    pools,
+    tenants,
+    tasks,
+    accounts,
+):
     app.add_typer(each.app)
 
 

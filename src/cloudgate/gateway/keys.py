@@ -29,18 +29,31 @@ def public_key_pem(layout: Layout) -> str:
     return key.public_key().public_bytes(*_PUBLIC).decode("ascii")
 
 
-def check_certificate(layout: Layout, chain_pem: str) -> None:
-    """See that the certificate is for this host's key, before Envoy gets it.
+def check_certificate(layout: Layout, chain_pem: str, key_pem: str | None = None) -> None:
+    """See that the certificate is for its key, or for this host's, before Envoy gets it.
 
     Raises:
         InvalidRequestError: It is none, or for another key.
     """
+    if key_pem is not None:
+        _check_pair(chain_pem, key_pem)
+        return
     try:
         leaf = x509.load_pem_x509_certificates(chain_pem.encode("ascii"))[0]
     except ValueError:
         raise InvalidRequestError("The gateway's certificate is not readable PEM.") from None
     if leaf.public_key().public_bytes(*_PUBLIC).decode("ascii") != public_key_pem(layout):
         raise InvalidRequestError("The gateway's certificate is not for this host's key.")
+
+
+def _check_pair(chain_pem: str, key_pem: str) -> None:
+    try:
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode("ascii"))[0]
+        key = serialization.load_pem_private_key(key_pem.encode("ascii"), None)
+    except ValueError:
+        raise InvalidRequestError("The gateway's certificate is not readable PEM.") from None
+    if leaf.public_key().public_bytes(*_PUBLIC) != key.public_key().public_bytes(*_PUBLIC):
+        raise InvalidRequestError("The gateway's certificate is not for the key that came with it.")
 
 
 _PUBLIC = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -50,7 +50,7 @@ class Listening:
         Raises:
             CloudgateError: It does not, with what an operator can do about it.
         """
-        check_certificate(self._layout, gateway.certificate_chain_pem)
+        check_certificate(self._layout, gateway.certificate_chain_pem, gateway.private_key_pem)
         told = snapshots.listeners(self._layout.xds)
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
@@ -85,7 +85,8 @@ class Listening:
         folder = self._layout.xds
         snapshots.put(folder, "clusters", clusters(self._layout))
         snapshots.put(folder, ROUTES, [routes()])
-        chain, key = gateway.certificate_chain_pem, private_key_pem(self._layout)
+        chain = gateway.certificate_chain_pem
+        key = gateway.private_key_pem or private_key_pem(self._layout)
         return snapshots.put(folder, CERTIFICATE, [secret(chain, key)])
 
     def _put(self, listeners: Sequence[Resource]) -> None:

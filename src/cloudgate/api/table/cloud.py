@@ -1,9 +1,14 @@
 """Which calls are about gateways, pools, tenants and what belongs to them?"""
 
-from cloudgate.api.handlers import gateway_pools, gateways, subtenants, tenants, usage
-from cloudgate.api.routes import Parameter, Route, shows, shows_either
+from cloudgate.api.handlers import certificates, gateway_pools, gateways, subtenants, tenants, usage
+from cloudgate.api.routes import DONE, Parameter, Route, adds, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.certificates import (
+    CloudCertificate,
+    CloudCertificates,
+    CreateCloudCertificateSpec,
+)
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
 from cloudgate.wire.resources.pools import (
     CloudGatewayPool,
@@ -36,6 +41,31 @@ DRAINED = Parameter(
 )
 
 ROUTES = [
+    Route(
+        verb="GET",
+        path="/cloud/certificates",
+        handler=certificates.get_certificates,
+        answers=shows(CloudCertificates),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/certificates",
+        handler=certificates.post_certificate,
+        answers=adds(CloudCertificate),
+        bodies=(CreateCloudCertificateSpec,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/certificates/{id}",
+        handler=certificates.get_certificate,
+        answers=shows(CloudCertificate),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/certificates/{id}",
+        handler=certificates.delete_certificate,
+        answers=DONE,
+    ),
     Route(
         verb="GET",
         path="/cloud/gateways",

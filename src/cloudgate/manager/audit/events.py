@@ -119,6 +119,8 @@ EVENTS: Mapping[str, Event] = {
     "RevokeManagedServer": Event(0, WARNING, "The credential of {name} [{id}] has been revoked"),
     "RefuseManagedServer": Event(0, WARNING, "The machine that speaks as {name} was refused"),
     "DeleteManagedServer": Event(0, WARNING, "Managed server {name} has been removed"),
+    "CreateCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
+    "DeleteCloudCertificate": Event(24180, WARNING, "Cloud Connect certificate is being updated"),
     "CreateCredentials": Event(0, INFO, "Credentials {name} [{id}] have been created"),
     "EditCredentials": Event(0, INFO, "Credentials {name} [{id}] have been modified"),
     "DeleteCredentials": Event(0, WARNING, "Credentials {name} have been deleted"),

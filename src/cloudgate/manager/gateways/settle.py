@@ -5,6 +5,7 @@ from enum import Enum
 from uuid import UUID
 
 from cloudgate.assignment import GatewayState, Report
+from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     gateway_of,
@@ -64,7 +65,7 @@ def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | 
         _confirm(work, gateway)
         if task is not None and enabled and not gateway.removing:
             task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
-            return _reach(gateway, task)
+            return _reach(work, gateway, task)
         if task is not None:
             _end(work, gateway, task, drained(report))
     elif found is Outcome.FAILED:
@@ -89,13 +90,14 @@ def end_reached(work: Work, reach: Reach, warning: str) -> None:
     _end(work, gateway, task, message)
 
 
-def _reach(gateway: CloudGateway, task: Task) -> Reach:
+def _reach(work: Work, gateway: CloudGateway, task: Task) -> Reach:
+    brought = certificate_for(work, gateway)
     return Reach(
         task_number=task.number,
         gateway_id=gateway.id,
         address=external_ip_of(gateway),
         port=settings_in_force(gateway).external_port,
-        certificate_chain_pem=gateway.certificate_pem,
+        certificate_chain_pem=brought.chain_pem if brought else gateway.certificate_pem,
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from cloudgate import assignment
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.authority import still_good
+from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import Reach, settle_report
@@ -70,13 +71,15 @@ def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignme
 
 def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
     settings = wanted_settings(gateway)
+    brought = certificate_for(work, gateway)
     return assignment.Gateway(
         gateway_id=gateway.id,
         addresses=rules.listening_addresses(settings),
         port=rules.listening_port(settings),
         pool_id=gateway.pool_id,
         accepting=settings.enabled,
-        certificate_chain_pem=certificate_of(work, gateway),
+        certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
+        private_key_pem=key_of(work, brought) if brought else None,
     )
 
 

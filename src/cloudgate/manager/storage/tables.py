@@ -160,6 +160,21 @@ class CloudGateway(Base):
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
 
+class CloudCertificate(Base):
+    """A certificate that an operator brought, with its key sealed."""
+
+    __tablename__ = "cloud_certificates"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    gateway_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("cloud_gateways.id", ondelete="CASCADE"), unique=True
+    )
+    """The gateway that shows it; None for all that have none of their own."""
+    name: Mapped[str] = mapped_column(default="")
+    chain_pem: Mapped[str]
+    sealed_key: Mapped[str]
+
+
 class GatewayPool(Base):
     """Gateways set apart for certain tenants."""
 

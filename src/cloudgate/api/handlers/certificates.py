@@ -1,0 +1,103 @@
+"""What does the API say of certificates that operators bring? An extension."""
+
+import base64
+import binascii
+
+from cloudgate.api.call import Answer, Call
+from cloudgate.api.links import Place
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.certificates import operations, rules
+from cloudgate.manager.gateways.operations import TYPE as GATEWAY
+from cloudgate.manager.gateways.operations import external_ip_of, get_gateway, list_gateways
+from cloudgate.manager.identifiers import parse
+from cloudgate.manager.storage import tables
+from cloudgate.manager.work import Work
+from cloudgate.wire.resources.certificates import (
+    CloudCertificate,
+    CloudCertificates,
+    CreateCloudCertificateSpec,
+)
+
+TYPE = operations.TYPE
+
+
+def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) -> CloudCertificate:
+    """A certificate, without its key."""
+    place = Place(root, "/cloud/certificates", TYPE, found.id, found.name)
+    leaf = rules.leaf_of(found.chain_pem)
+    gateway = work.session.get(tables.CloudGateway, found.gateway_id) if found.gateway_id else None
+    return CloudCertificate(
+        href=place.href,
+        type=place.type,
+        links=(place.delete(),),
+        name=place.name,
+        uid=place.uid,
+        subject=leaf.subject.rfc4514_string(),
+        names=", ".join(rules.names_of(found.chain_pem)),
+        thumbprint=rules.thumbprint(found.chain_pem),
+        valid_from=leaf.not_valid_before_utc,
+        valid_to=leaf.not_valid_after_utc,
+        cloud_gateway=gateway.name if gateway else None,
+        warning=_warning(work, found) or None,
+    )
+
+
+def _warning(work: Work, found: tables.CloudCertificate) -> str:
+    shown = [
+        gateway
+        for gateway in list_gateways(work)
+        if operations.certificate_for(work, gateway) is found
+    ]
+    missing = [
+        f"{gateway.name} is dialled as {external_ip_of(gateway)}, which it is not for."
+        for gateway in shown
+        if rules.uncovered_names(found.chain_pem, [external_ip_of(gateway)])
+    ]
+    return " ".join(missing)
+
+
+def get_certificates(call: Call) -> Answer:
+    """All certificates that were brought."""
+    with call.reading() as work:
+        found = operations.list_certificates(work)
+        listed = tuple(certificate_entity(work, call.root, each) for each in found)
+    return Answer(resource=CloudCertificates(cloud_certificates=listed))
+
+
+def get_certificate(call: Call) -> Answer:
+    """One certificate."""
+    with call.reading() as work:
+        found = operations.get_certificate(work, call.identifier(TYPE))
+        return Answer(resource=certificate_entity(work, call.root, found))
+
+
+def post_certificate(call: Call, spec: CreateCloudCertificateSpec) -> Answer:
+    """Have one gateway or all show a certificate; no live tunnel feels it."""
+    brought = _brought(spec)
+    with call.changing() as work:
+        gateway = None
+        if spec.cloud_gateway_uid:
+            gateway = get_gateway(work, parse(spec.cloud_gateway_uid, GATEWAY))
+        made = operations.bring_certificate(work, brought, gateway)
+        entity = certificate_entity(work, call.root, made)
+    return Answer(status=201, resource=entity, headers={"Location": str(entity.href)})
+
+
+def delete_certificate(call: Call) -> Answer:
+    """Have its gateways show a certificate of the manager's own authority again."""
+    with call.changing() as work:
+        found = operations.get_certificate(work, call.identifier(TYPE))
+        operations.delete_certificate(work, found)
+    return Answer(status=204)
+
+
+def _brought(spec: CreateCloudCertificateSpec) -> rules.Brought:
+    if bool(spec.pem) == bool(spec.pfx):
+        raise InvalidRequestError("Give the certificate as Pem or as Pfx, one of the two.")
+    if spec.pem:
+        return rules.from_pem(spec.pem)
+    try:
+        data = base64.b64decode("".join((spec.pfx or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequestError("Pfx: expected base64.") from None
+    return rules.from_pfx(data, spec.password or "")

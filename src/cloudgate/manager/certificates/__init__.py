@@ -1,0 +1,1 @@
+"""Which certificates have operators brought, and for which gateways?"""

@@ -1,0 +1,101 @@
+"""How is a certificate brought, found for a gateway, and taken away again?"""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from cloudgate.errors import NotFoundError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of, names_of
+from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
+from cloudgate.manager.work import Work
+
+TYPE = "CloudCertificate"
+
+
+def list_certificates(work: Work) -> Sequence[CloudCertificate]:
+    """All that were brought; the one for all gateways first."""
+    found = work.session.scalars(select(CloudCertificate)).all()
+    return sorted(found, key=lambda each: (each.gateway_id is not None, each.name))
+
+
+def get_certificate(work: Work, identifier: UUID) -> CloudCertificate:
+    """One by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = work.session.get(CloudCertificate, identifier)
+    if found is None:
+        raise NotFoundError(f"There is no certificate with the id {identifier}.")
+    return found
+
+
+def bring_certificate(
+    work: Work, brought: Brought, gateway: CloudGateway | None
+) -> CloudCertificate:
+    """Have a gateway, or all that have none of their own, show a certificate from now on.
+
+    It takes the place of the one that was brought before for the same.
+
+    Raises:
+        InvalidRequestError: it is not in force.
+    """
+    check_time(brought, work.now)
+    for before in list_certificates(work):
+        if before.gateway_id == (gateway.id if gateway else None):
+            work.session.delete(before)
+    work.session.flush()
+    identifier = uuid4()
+    made = CloudCertificate(
+        id=identifier,
+        gateway_id=gateway.id if gateway else None,
+        name=_name(brought),
+        chain_pem=brought.chain_pem,
+        sealed_key=work.sealing.seal(brought.key_pem, _owner(identifier)),
+    )
+    work.session.add(made)
+    work.session.flush()
+    names = list(names_of(made.chain_pem))
+    document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
+    record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
+    _tell(work, gateway)
+    return made
+
+
+def delete_certificate(work: Work, found: CloudCertificate) -> None:
+    """Have its gateways show a certificate of the product's own authority again."""
+    gateway = work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
+    record(work, change_to(found, TYPE, "DeleteCloudCertificate", before={"Name": found.name}))
+    work.session.delete(found)
+    work.session.flush()
+    _tell(work, gateway)
+
+
+def certificate_for(work: Work, gateway: CloudGateway) -> CloudCertificate | None:
+    """The certificate that was brought for a gateway, or for all; None for none."""
+    found = {each.gateway_id: each for each in list_certificates(work)}
+    return found.get(gateway.id) or found.get(None)
+
+
+def key_of(work: Work, found: CloudCertificate) -> str:
+    """The private key as PEM, for the host that has to show the certificate."""
+    return work.sealing.open(found.sealed_key, _owner(found.id))
+
+
+def _tell(work: Work, gateway: CloudGateway | None) -> None:
+    gateways = [gateway] if gateway else work.session.scalars(select(CloudGateway)).all()
+    for each in gateways:
+        touch_assignment(work, each.managed_server)
+
+
+def _name(brought: Brought) -> str:
+    names = names_of(brought.chain_pem)
+    return names[0] if names else leaf_of(brought.chain_pem).subject.rfc4514_string()
+
+
+def _owner(identifier: UUID) -> str:
+    return f"{TYPE} {identifier}"

@@ -1,0 +1,156 @@
+"""May a certificate be a gateway's, and for which names is it? Pure."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from cloudgate.errors import InvalidRequestError
+
+LEAST_RSA_BITS = 2048
+_PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A certificate with its key."""
+
+    chain_pem: str
+    """Leaf first."""
+    key_pem: str = field(repr=False)
+
+
+def from_pem(text: str) -> Brought:
+    """The certificates and the key in one text, in whatever order.
+
+    Raises:
+        InvalidRequestError: one of them is missing or malformed, or they do not belong together.
+    """
+    data = text.encode()
+    try:
+        certificates = x509.load_pem_x509_certificates(data)
+        key = serialization.load_pem_private_key(data, None)
+    except (ValueError, TypeError):
+        raise InvalidRequestError(
+            "Pem: expected the certificate, those of its issuers, and its key without a password,"
+            " each as PEM, in one text."
+        ) from None
+    return _checked(certificates, key)
+
+
+def from_pfx(data: bytes, password: str) -> Brought:
+    """The certificates and the key in a PKCS#12 file (RFC 7292).
+
+    Raises:
+        InvalidRequestError: as `from_pem`, or the password is wrong.
+    """
+    try:
+        key, leaf, others = pkcs12.load_key_and_certificates(data, password.encode() or None)
+    except ValueError:
+        raise InvalidRequestError("Pfx: it is malformed, or its password is wrong.") from None
+    if key is None or leaf is None:
+        raise InvalidRequestError("Pfx: expected a certificate and its key.")
+    return _checked([leaf, *others], key)
+
+
+def check_time(brought: Brought, now: datetime) -> None:
+    """See that the certificate is in force.
+
+    Raises:
+        InvalidRequestError: it has expired, or is not yet.
+    """
+    leaf = leaf_of(brought.chain_pem)
+    if leaf.not_valid_after_utc <= now:
+        raise InvalidRequestError(
+            f"The certificate has expired at {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC."
+        )
+    if leaf.not_valid_before_utc > now:
+        raise InvalidRequestError(
+            f"The certificate is good from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC only."
+        )
+
+
+def leaf_of(chain_pem: str) -> x509.Certificate:
+    """The certificate itself, without those of its issuers."""
+    return x509.load_pem_x509_certificates(chain_pem.encode())[0]
+
+
+def names_of(chain_pem: str) -> tuple[str, ...]:
+    """The DNS names and IP addresses that a certificate is for."""
+    try:
+        found = leaf_of(chain_pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    names = found.value.get_values_for_type(x509.DNSName)
+    addresses = found.value.get_values_for_type(x509.IPAddress)
+    return (*names, *(str(each) for each in addresses))
+
+
+def uncovered_names(chain_pem: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names` that a certificate is not for; a wildcard is for one label (RFC 9525)."""
+    known = {each.lower().rstrip(".") for each in names_of(chain_pem)}
+    return tuple(name for name in names if not _is_covered(name.lower().rstrip("."), known))
+
+
+def _is_covered(name: str, known: set[str]) -> bool:
+    if name in known:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        _, dot, rest = name.partition(".")
+        return bool(dot) and f"*.{rest}" in known
+    return False
+
+
+def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:
+    if not isinstance(key, _PrivateKey):
+        raise InvalidRequestError("The key must be of RSA or of an elliptic curve.")
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA_BITS:
+        raise InvalidRequestError(
+            f"The key has {key.key_size} bits; RSA keys have {LEAST_RSA_BITS} at least."
+        )
+    own = _public(key.public_key())
+    leaf = next((each for each in certificates if _public(each.public_key()) == own), None)
+    if leaf is None:
+        raise InvalidRequestError("The key is not the one of any of the certificates.")
+    chain = _in_order(leaf, certificates)
+    return Brought(
+        chain_pem="".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain),
+        key_pem=key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    )
+
+
+def _in_order(
+    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """The certificate, its issuer, that one's issuer, as far as they are there."""
+    chain = [leaf]
+    while chain[-1].issuer != chain[-1].subject:
+        issuer = next((each for each in certificates if each.subject == chain[-1].issuer), None)
+        if issuer is None or issuer in chain:
+            break
+        chain.append(issuer)
+    return chain
+
+
+def thumbprint(chain_pem: str) -> str:
+    """SHA-256 of the certificate, as 64 hexadecimal digits."""
+    return leaf_of(chain_pem).fingerprint(hashes.SHA256()).hex()
+
+
+def _public(key: object) -> bytes:
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return b""
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )

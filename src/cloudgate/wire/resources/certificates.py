@@ -1,0 +1,47 @@
+"""What is said of certificates that operators bring? Extensions: the original has no such call."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.resources.base import Entity
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateCloudCertificateSpec(Described):
+    """Body of POST /cloud/certificates."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    pem: str | None = element()
+    """Certificate, issuers and key, each as PEM, in one text."""
+    pfx: str | None = element()
+    """PKCS#12 in base64, instead."""
+    password: str | None = element()
+    """Of the PKCS#12."""
+    cloud_gateway_uid: str | None = element()
+    """The gateway that it is for; all that have none of their own when left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudCertificate(Entity):
+    """A certificate, without its key."""
+
+    subject: str | None = element()
+    names: str | None = element()
+    """The names and addresses that it is for, with commas between them."""
+    thumbprint: str | None = element()
+    """SHA-256."""
+    valid_from: datetime | None = element()
+    valid_to: datetime | None = element()
+    cloud_gateway: str | None = element()
+    """Name of the gateway that it is for; absent when it is for all."""
+    warning: str | None = element()
+    """Which gateways tenants dial by a name that it is not for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudCertificates(Described):
+    """All certificates that were brought."""
+
+    cloud_certificates: tuple[CloudCertificate, ...] = repeated("CloudCertificate")

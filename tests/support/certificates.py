@@ -1,0 +1,76 @@
+"""Certificates as operators bring them."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+NOW = datetime.now(UTC)
+
+
+class Made:
+    """A certificate of a made-up authority, and its key."""
+
+    def __init__(self, *names: str, days: int = 30, key: rsa.RSAPrivateKey | None = None) -> None:
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
+        issuer_key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
+        self.issuer = _signed(issuer, issuer, issuer_key.public_key(), issuer_key, days=400)
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
+        self.leaf = _signed(
+            subject, issuer, self.key.public_key(), issuer_key, names=names, days=days
+        )
+
+    @property
+    def key_pem(self) -> str:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+
+    @property
+    def pem(self) -> str:
+        """All of it, out of order."""
+        return self.key_pem + pem_of(self.issuer) + pem_of(self.leaf)
+
+    def pfx(self, password: str) -> str:
+        data = pkcs12.serialize_key_and_certificates(
+            b"x",
+            self.key,
+            self.leaf,
+            [self.issuer],
+            serialization.BestAvailableEncryption(password.encode()),
+        )
+        return base64.b64encode(data).decode()
+
+
+def _signed(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    names: tuple[str, ...] = (),
+    days: int,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=40))
+        .not_valid_after(NOW + timedelta(days=days))
+    )
+    if names:
+        found = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        builder = builder.add_extension(found, critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+def pem_of(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
