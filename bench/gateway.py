@@ -46,7 +46,7 @@ def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Materia
 
 
 def _proxy(layout: Layout, way: Way) -> Proxy:
-    envoy_pid = int(json.loads(layout.process_record.read_text())["pid"])
+    envoy_pid = int(json.loads(layout.roster.read_text())["current"]["pid"])
     workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
     if workers != 1:
         raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")

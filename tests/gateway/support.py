@@ -251,7 +251,7 @@ class Machine:
         )
         server = await serve_authorizer(gatekeeper, self.layout.authorizer_socket)
         self._stack.push_async_callback(server.stop, None)
-        self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket))
+        self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
         self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)

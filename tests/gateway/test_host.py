@@ -17,13 +17,21 @@ from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableErro
 from cloudgate.gateway.host import run_host
 from cloudgate.gateway.joining import join_host
 from cloudgate.gateway.layout import Layout, layout_of
-from cloudgate.gateway.process import find_running
+from cloudgate.gateway.process import EnvoyProcess, running
+from cloudgate.gateway.succession import read_roster
 from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.gateway.support import GATEWAY_ID, Authority, Client, free_port, refuses, tenant
 
 pytestmark = pytest.mark.anyio
 
 REPO = "repo.example:443"
+
+
+def find_running(layout: Layout) -> EnvoyProcess | None:
+    """The Envoy that listens."""
+    return running(read_roster(layout).current)
+
+
 PROGRAM = (
     "import sys, pathlib, uvloop; from cloudgate.gateway.host import run_host; "
     "uvloop.run(run_host(pathlib.Path(sys.argv[1])))"
@@ -135,6 +143,7 @@ async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
         await assign(manager, authority, 1, port)
         await manager.heard(GatewayState.LISTENING, 1)
         tunnel = await client.connect(port, REPO)
+        assert tunnel.status == 200, tunnel.body
         host.send_signal(signal.SIGKILL)
         await host.wait()
     before = find_running(layout)

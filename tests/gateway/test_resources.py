@@ -36,7 +36,7 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("resource", "message"),
     [
-        (resources.bootstrap(LAYOUT), Bootstrap),
+        (resources.bootstrap(LAYOUT, LAYOUT.admin_socket("a1b2")), Bootstrap),
         (resources.routes(), RouteConfiguration),
         (resources.secret("chain", "key"), Secret),
         (listener(LAYOUT, EVERYWHERE), Listener),

@@ -37,11 +37,15 @@ class Admin:
     """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
 
     def __init__(self, socket_path: Path) -> None:
-        self._client = httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=str(socket_path)),
-            base_url="http://envoy",
-            timeout=ANSWER_SECONDS,
-        )
+        self._path = socket_path
+        self._client = _client(socket_path)
+
+    async def ask_at(self, socket_path: Path) -> None:
+        """From now on, ask the Envoy that has its administration there."""
+        if socket_path != self._path:
+            await self._client.aclose()
+            self._path = socket_path
+            self._client = _client(socket_path)
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,7 +61,7 @@ class Admin:
     async def is_ready(self) -> bool:
         """Whether Envoy is there and has started its workers."""
         try:
-            return await self._get("/ready") == "LIVE\n"
+            return (await self._send("GET", "/ready")).text == "LIVE\n"
         except UnavailableError:
             return False
 
@@ -78,28 +82,30 @@ class Admin:
 
     async def reopen_logs(self) -> None:
         """Let the access log be opened anew, after its file was moved away."""
-        await self._ask("POST", "/reopen_logs")
+        await self._send("POST", "/reopen_logs")
 
     async def _stats(self, name: str) -> dict[str, Any]:
         pattern = "^" + name.replace(".", r"\.") + "$"
         body = await self._json(f"/stats?format=json&filter={pattern}")
         return {each["name"]: each["value"] for each in body["stats"] if "name" in each}
 
-    async def _get(self, path: str) -> str:
-        return await self._ask("GET", path)
-
     async def _json(self, path: str) -> Any:
         response = await self._send("GET", path)
         return response.json()
-
-    async def _ask(self, method: str, path: str) -> str:
-        return (await self._send(method, path)).text
 
     async def _send(self, method: str, path: str) -> httpx2.Response:
         try:
             return await self._client.request(method, path)
         except httpx2.TransportError as error:
             raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
+
+
+def _client(socket_path: Path) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=httpx2.AsyncHTTPTransport(uds=str(socket_path)),
+        base_url="http://envoy",
+        timeout=ANSWER_SECONDS,
+    )
 
 
 def read_listeners(dump: Any, bound: Any) -> Listeners:

@@ -1,18 +1,24 @@
-"""How is there always one Envoy while one is wanted?"""
+"""How is there always one Envoy that listens while one is wanted, and the right one?"""
 
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from functools import cached_property
+from uuid import uuid4
 
 import structlog
 
 from cloudgate.errors import UnavailableError
-from cloudgate.gateway import process
+from cloudgate.gateway import process, succession
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.files import write_private
 from cloudgate.gateway.layout import Layout
-from cloudgate.gateway.resources import bootstrap
+from cloudgate.gateway.listener import ListenAddress, listener
+from cloudgate.gateway.resources import bootstrap, clusters, digest
+from cloudgate.gateway.succession import Roster
+from cloudgate.gateway.system import open_connections
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""
@@ -28,53 +34,109 @@ _log = structlog.get_logger(__name__)
 
 
 class Envoy:
-    """The one Envoy of this host: adopted or started, started again when it dies, stopped."""
+    """The Envoys of this host.
+
+    One listens: adopted or started, started again when it dies, succeeded by one of another
+    version, stopped. Those that were succeeded go on until their tunnels have ended.
+    """
 
     def __init__(self, layout: Layout, admin: Admin, on_change: Callable[[], None]) -> None:
         """`on_change` is called when Envoy died and when another took its place."""
         self._layout = layout
         self._admin = admin
         self._on_change = on_change
+        self._roster = succession.read_roster(layout)
         self._process: process.EnvoyProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._log_start = 0
+        self._told_to_wait = False
+        self._while_starting = ExitStack()
+
+    @cached_property
+    def _program(self) -> process.Program:
+        return process.installed(_settings(self._layout))
 
     @property
     def pid(self) -> int | None:
-        """Of the running Envoy; None when there is none."""
+        """Of the Envoy that listens; None when there is none."""
         return self._process.pid if self._process and self._process.is_alive else None
+
+    @property
+    def version(self) -> str:
+        """Of the Envoy that listens, or else of the one that would be started."""
+        current = self._roster.current
+        return (current.version if current else "") or self._program.version
+
+    @property
+    def is_there(self) -> bool:
+        """Whether any Envoy runs here."""
+        return bool(self._roster.alive().all)
+
+    @property
+    def is_succeeding(self) -> bool:
+        """Whether one is to take over from another that still listens."""
+        return self._roster.alive().predecessor is not None
 
     @property
     def marks(self) -> set[str]:
         """What the lines of the running Envoys are marked with in the access log."""
-        running = self._running()
-        return {running.record.mark} if running else set()
+        return {each.mark for each in self._roster.alive().all}
+
+    @property
+    def retired_marks(self) -> set[str]:
+        """The marks of those that listen no more."""
+        return {each.mark for each in self._roster.alive().retired}
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the Envoy that listens is another one than this installation would start."""
+        current = self._roster.current
+        return current is not None and current.program != self._program.identity
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no Envoy has a connection with anybody."""
+        return not any(_has_connections(each.pid) for each in self._roster.alive().all)
 
     def pid_of(self, mark: str) -> int | None:
         """The process id of the running Envoy with that mark."""
-        running = self._running()
-        return running.pid if running and running.record.mark == mark else None
-
-    def _running(self) -> process.EnvoyProcess | None:
-        """The running Envoy, also one that is not adopted yet."""
-        if self._process is None:
-            return process.find_running(self._layout)
-        return self._process if self._process.is_alive else None
+        found = next((each for each in self._roster.all if each.mark == mark), None)
+        running = process.running(found)
+        return running.pid if running else None
 
     async def adopt(self) -> bool:
         """Take over the Envoy that an earlier host service left running. Whether there is one."""
         if self.is_kept:
             return True
-        found = process.find_running(self._layout)
+        self._roster = succession.read_roster(self._layout)
+        found = process.running(self._roster.current)
         if found is None:
             return False
-        if not await self._admin.is_ready():
+        if not await self._is_ready(found):
             _log.warning("envoy runs but does not answer; it is ended", pid=found.pid)
             await found.stop()
+            self._note_gone()
             return False
-        _log.info("envoy adopted", pid=found.pid)
+        _log.info("envoy adopted", pid=found.pid, version=found.record.version)
         self._keep(found)
+        self._retire_predecessor()
         return True
+
+    async def prepare(self) -> None:
+        """Have the folder of Envoy's files belong to the Envoy that is to listen from now on.
+
+        One that is outdated keeps listening, hears nothing new any more, and is succeeded by the
+        next `ensure_running`. Where none can take over from it, it stays as it is.
+        """
+        if not await self.adopt() or not self.is_outdated or self._roster.current is None:
+            return
+        before = self._roster.current
+        if not await asyncio.to_thread(self._can_be_succeeded, before):
+            return
+        await self.leave()
+        self._process = None
+        succession.put_away(self._layout, before)
+        self._keep_roster(Roster(predecessor=before, retired=self._roster.retired))
 
     async def ensure_running(self) -> None:
         """Have Envoy running and answering.
@@ -83,17 +145,50 @@ class Envoy:
             UnavailableError: It does not start; the message holds its last words.
         """
         if not await self.adopt():
-            self._keep(self._start())
+            self._keep(await asyncio.to_thread(self._start))
         await self._until_ready()
+        self._while_starting.close()
+        self._retire_predecessor()
+
+    async def end_retired(self, in_use: Collection[str]) -> None:
+        """End those that were succeeded and have no connection left.
+
+        Args:
+            in_use: the marks of those that are known to carry tunnels; they need no look.
+        """
+        for record in self._roster.retired:
+            found = process.running(record)
+            if found is not None and (record.mark in in_use or _has_connections(found.pid)):
+                continue
+            if found is not None:
+                _log.info("envoy has served its last tunnel", pid=found.pid)
+                await found.stop()
+        self._note_gone()
+
+    async def reopen_logs(self) -> None:
+        """Have every Envoy write to a new access log, after the file was moved away.
+
+        Raises:
+            UnavailableError: it does not answer.
+        """
+        for record in self._roster.retired:
+            found = process.running(record)
+            if found is not None:
+                found.reopen_logs()
+        await self._admin.reopen_logs()
 
     async def stop(self) -> None:
-        """End Envoy, and with it all tunnels, for good."""
+        """End every Envoy, and with it all tunnels, for good."""
         await self.leave()
         if self._process is not None:
             await self._process.stop()
             _log.info("envoy stopped", pid=self._process.pid)
         self._process = None
-        self._layout.process_record.unlink(missing_ok=True)
+        for record in self._roster.all:
+            found = process.running(record)
+            if found is not None:
+                await found.stop()
+        self._note_gone()
 
     async def leave(self) -> None:
         """Watch over Envoy no more, and let it run."""
@@ -107,13 +202,41 @@ class Envoy:
         """Whether Envoy is started again when it dies."""
         return self._keeper is not None and not self._keeper.done()
 
+    def _can_be_succeeded(self, before: process.ProcessRecord) -> bool:
+        if not succession.can_succeed(self._program.path, before):
+            reason = "no other can take over from it"
+        else:
+            self._write_bootstrap("")
+            reason = succession.is_sound(self._program.path, self._layout.bootstrap)
+        if reason and not self._told_to_wait:
+            _log.warning(
+                "the envoy that runs goes on until it has no tunnel",
+                version=before.version,
+                installed_version=self._program.version,
+                reason=reason,
+            )
+        self._told_to_wait = bool(reason)
+        return not reason
+
     def _start(self) -> process.EnvoyProcess:
-        write_private(self._layout.bootstrap, json.dumps(bootstrap(self._layout), indent=1))
+        self._note_gone()
+        mark = uuid4().hex
+        self._write_bootstrap(mark)
         log = self._layout.envoy_log
         self._log_start = log.stat().st_size if log.exists() else 0
-        started = process.start(self._layout)
-        _log.info("envoy started", pid=started.pid)
+        before = self._roster.predecessor
+        place = succession.next_place(self._program.path, before)
+        options = succession.options(self._layout, place)
+        self._while_starting.close()
+        self._while_starting.enter_context(succession.unheard(self._layout, before))
+        started = process.start(self._layout, self._program, mark, place, options)
+        self._keep_roster(self._roster.model_copy(update={"current": started.record}))
+        _log.info("envoy started", pid=started.pid, version=self._program.version)
         return started
+
+    def _write_bootstrap(self, mark: str) -> None:
+        settings = bootstrap(self._layout, self._layout.admin_socket(mark))
+        write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
     def _keep(self, running: process.EnvoyProcess) -> None:
         self._process = running
@@ -130,16 +253,43 @@ class Envoy:
                 pause_seconds = 0.0
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-            self._process = self._start()
+            self._process = await asyncio.to_thread(self._start)
+            await self._ask(self._process)
             self._on_change()
 
     async def _until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not await self._admin.is_ready():
+        while self._process is None or not await self._is_ready(self._process):
             if time.monotonic() > deadline:
                 words = self._last_words() or "it says nothing"
                 raise UnavailableError(f"Envoy does not start: {words}")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def _is_ready(self, running: process.EnvoyProcess) -> bool:
+        await self._ask(running)
+        return await self._admin.is_ready()
+
+    async def _ask(self, running: process.EnvoyProcess) -> None:
+        await self._admin.ask_at(self._layout.admin_socket(running.record.admin_mark))
+
+    def _retire_predecessor(self) -> None:
+        before, current = self._roster.predecessor, self._roster.current
+        if before is not None and current is not None:
+            _log.info("envoy took over", pid=current.pid, from_pid=before.pid)
+            retired = (*self._roster.retired, before)
+            self._keep_roster(Roster(current=current, retired=retired))
+
+    def _note_gone(self) -> None:
+        left = self._roster.alive()
+        gone = [each for each in self._roster.all if each not in left.all]
+        for each in gone:
+            succession.clear(self._layout, each, left)
+        if gone:
+            self._keep_roster(left)
+
+    def _keep_roster(self, roster: Roster) -> None:
+        succession.keep_roster(self._layout, roster)
+        self._roster = roster
 
     def _last_words(self) -> str:
         try:
@@ -149,3 +299,16 @@ class Envoy:
         except OSError:
             return ""
         return text[-_LAST_WORDS_CHARACTERS:].strip()
+
+
+def _settings(layout: Layout) -> str:
+    """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens."""
+    anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
+    return digest([bootstrap(layout, layout.admin_socket("")), clusters(layout), anywhere])
+
+
+def _has_connections(pid: int) -> bool:
+    try:
+        return open_connections(pid) > 0
+    except UnavailableError:
+        return True

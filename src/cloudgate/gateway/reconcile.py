@@ -28,6 +28,8 @@ REVIEW_SECONDS = 5.0
 """How often a machine is looked at again when nothing is known to have happened."""
 _LAST_SECONDS = 2.0
 """How long after the last tunnel's moment Envoy is ended, whatever goes on in it."""
+SUCCESSION_REVIEW_SECONDS = 1.0
+"""How often it is looked at while an Envoy that was succeeded still serves tunnels."""
 DRAIN_REVIEW_SECONDS = 0.25
 """How often the live tunnels of a closed gateway are counted."""
 
@@ -101,6 +103,8 @@ class Reconciler:
                 self._on_outcome(outcome)
                 if outcome.state is GatewayState.DRAINING:
                     pause_seconds = DRAIN_REVIEW_SECONDS
+                elif self._envoy.retired_marks:
+                    pause_seconds = SUCCESSION_REVIEW_SECONDS
             await self._news_or(pause_seconds)
 
     async def attempt(self, assignment: Assignment) -> Outcome:
@@ -134,8 +138,17 @@ class Reconciler:
     async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
         self._drain.forget()
         await self._listening.open(gateway)
-        live_tunnels = self._role.live_tunnels = await self._admin.live_tunnels()
+        live_tunnels = self._role.live_tunnels = await self._live_tunnels()
+        if self._envoy.is_outdated and self._envoy.is_idle:
+            await self._exchange_idle(gateway)
         return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
+
+    async def _exchange_idle(self, gateway: Gateway) -> None:
+        """Start an Envoy anew that no other can take over from, unless somebody comes meanwhile."""
+        await self._listening.close()
+        if self._envoy.is_idle:
+            await self._envoy.stop()
+        await self._listening.open(gateway)
 
     async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
         await self._listening.close()
@@ -147,14 +160,18 @@ class Reconciler:
         outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
         if live_tunnels:
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
-        if self._envoy.pid:
+        if self._envoy.is_there:
             _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
             await self._envoy.stop()
         state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
         return replace(outcome, state=state)
 
     async def _live_tunnels(self) -> int:
-        return await self._admin.live_tunnels() if self._envoy.pid else 0
+        """Of the Envoy that listens, and of those that it took over from."""
+        retired = self._envoy.retired_marks
+        of_retired = [each.envoy for each in self._watch.live if each.envoy in retired]
+        await self._envoy.end_retired(set(of_retired))
+        return len(of_retired) + (await self._admin.live_tunnels() if self._envoy.pid else 0)
 
     async def _close_late_tunnels(self, drain_seconds: float, live_tunnels: int) -> int:
         """Close the tunnels whose time is up; how many are left."""

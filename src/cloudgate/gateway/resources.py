@@ -36,11 +36,11 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
-def bootstrap(layout: Layout) -> Resource:
+def bootstrap(layout: Layout, admin_socket: Path) -> Resource:
     """What Envoy starts with: where its administration is and which files to watch."""
     return {
         "node": {"id": "gateway", "cluster": "cloudgate"},
-        "admin": {"address": {"pipe": {"path": str(layout.admin_socket), "mode": 0o600}}},
+        "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": 0o600}}},
         "dynamic_resources": {
             "cds_config": watched(layout.xds, "clusters"),
             "lds_config": watched(layout.xds, "listeners"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from cloudgate.errors import UnavailableError
-from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.envoy import Envoy
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """At this size a log is moved away and a new one begun."""
@@ -17,12 +17,12 @@ REVIEW_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
 
-async def keep_small(path: Path, admin: Admin) -> None:
+async def keep_small(path: Path, envoy: Envoy) -> None:
     """Rotate for ever."""
     while True:
         if rotate(path):
             try:
-                await admin.reopen_logs()
+                await envoy.reopen_logs()
             except UnavailableError as error:
                 # An Envoy that starts later opens the new file by itself.
                 _log.warning("the access log was not opened anew", reason=error.message)

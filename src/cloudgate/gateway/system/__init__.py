@@ -3,9 +3,25 @@
 import sys
 
 if sys.platform == "win32":
-    from cloudgate.gateway.system.windows import ENVOY, Pacing, cut, install
+    from cloudgate.gateway.system.windows import (
+        CAN_TAKE_OVER,
+        ENVOY,
+        Pacing,
+        cut,
+        install,
+        open_connections,
+        start_detached,
+    )
 else:
-    from cloudgate.gateway.system.linux import ENVOY, install
-    from cloudgate.gateway.system.linux_sockets import Pacing, cut
+    from cloudgate.gateway.system.linux import CAN_TAKE_OVER, ENVOY, install, start_detached
+    from cloudgate.gateway.system.linux_sockets import Pacing, cut, open_connections
 
-__all__ = ["ENVOY", "Pacing", "cut", "install"]
+__all__ = [
+    "CAN_TAKE_OVER",
+    "ENVOY",
+    "Pacing",
+    "cut",
+    "install",
+    "open_connections",
+    "start_detached",
+]

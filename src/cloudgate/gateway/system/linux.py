@@ -3,14 +3,19 @@
 import getpass
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.system import linux_launcher
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
 ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
+CAN_TAKE_OVER = True
+"""Whether one Envoy can take over from another (Envoy: hot restart)."""
 
 
 def unit(python: str, data: Path, user: str) -> str:
@@ -39,6 +44,35 @@ ProtectSystem=full
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def start_detached(
+    command: Sequence[str], log: BinaryIO, folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Start a program that goes on when this process ends; its process id.
+
+    Args:
+        command: an executable's path, and its arguments.
+        log: where it writes what it has to say.
+        folder: its working directory.
+        environment: its environment.
+
+    Raises:
+        UnavailableError: it cannot be started.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", linux_launcher.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        cwd=folder,
+        env=environment,
+    ) as launcher:
+        said = launcher.stdout.readline() if launcher.stdout else b""
+        if launcher.wait() != 0 or not said or not launcher.stdin:
+            raise UnavailableError(f"{command[0]} cannot be started.")
+        launcher.stdin.write(b"\n")
+    return int(said)
 
 
 def install(data: Path) -> str:

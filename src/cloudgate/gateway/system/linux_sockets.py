@@ -2,7 +2,7 @@
 
 The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
 a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
-has, unless the kernel's ``yama.ptrace_scope`` asks for CAP_SYS_PTRACE. A copy is closed at once: as
+has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at once: as
 long as there is one, Envoy's own closing would not be seen at the other end.
 """
 
@@ -41,6 +41,20 @@ def cut(pid: int, clients: Collection[str]) -> int:
                     found += 1
                     with suppress(OSError):  # it has ended by itself meanwhile
                         connection.shutdown(socket.SHUT_RDWR)
+    return found
+
+
+def open_connections(pid: int) -> int:
+    """How many connections a process has with others.
+
+    Raises:
+        UnavailableError: this user may not know.
+    """
+    found = 0
+    with _process(pid) as process:
+        for _, connection in _connections(process, pid):
+            with connection:
+                found += _peer(connection) is not None
     return found
 
 

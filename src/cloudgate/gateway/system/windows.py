@@ -10,13 +10,18 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from cloudgate.errors import UnavailableError
 
 ENVOY = "envoy.dll"
 """File name of Envoy's executable in its package."""
+CAN_TAKE_OVER = False
+"""Whether one Envoy can take over from another (Envoy: hot restart)."""
+_OF_ITS_OWN = 0x00000208
+"""CREATE_NEW_PROCESS_GROUP and DETACHED_PROCESS."""
 _DELETE_CONNECTION = 12
 """MIB_TCP_STATE_DELETE_TCB."""
 
@@ -37,6 +42,15 @@ def cut(pid: int, clients: Collection[str]) -> int:
             )
         found += 1
     return found
+
+
+def open_connections(pid: int) -> int:
+    """How many connections a process has with others. Nobody asks where no Envoy takes over.
+
+    Raises:
+        UnavailableError: always.
+    """
+    raise UnavailableError(f"The connections of process {pid} are not known on Windows.")
 
 
 class Pacing:
@@ -65,6 +79,29 @@ def service_command(python: str, data: Path) -> list[str]:
         *("start=", "auto"),
         *("DisplayName=", "Cloudgate host service"),
     ]
+
+
+def start_detached(
+    command: Sequence[str], log: BinaryIO, folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Start a program that goes on when this process ends; its process id.
+
+    Args:
+        command: an executable's path, and its arguments.
+        log: where it writes what it has to say.
+        folder: its working directory.
+        environment: its environment.
+    """
+    started = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd=folder,
+        env=environment,
+        creationflags=_OF_ITS_OWN,
+    )
+    return started.pid
 
 
 def install(data: Path) -> str:

@@ -1,0 +1,193 @@
+"""How does an Envoy take over from another one without ending a tunnel?
+
+By Envoy's hot restart: the new process gets the listening sockets of the old one, so that no
+connection is refused; the old one then listens no more and goes on until its tunnels have ended.
+
+What Envoy 1.40 does beyond that, and what is done about it here (each was seen with 1.39.3 and
+1.40.0): a new process has the old one end *its* predecessor, tunnels or not, and the old one aborts
+ten seconds later where that one is gone. So that predecessor's address is taken over first, and
+what is sent to it is not heard. A process that asks its predecessor for its counters aborts, too,
+when that one ends; so it does not ask.
+"""
+
+import contextlib
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.process import (
+    DRAIN_SECONDS,
+    Place,
+    ProcessRecord,
+    running,
+)
+from cloudgate.gateway.system import CAN_TAKE_OVER
+
+_LONGEST_BASE_ID = 99_999_999
+_AT_A_TIME = 3
+"""Processes of one line that have names of their own; then the names begin anew."""
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where shm_open(3) keeps it
+
+_log = structlog.get_logger(__name__)
+
+
+class Roster(BaseModel):
+    """The Envoys that run here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    current: ProcessRecord | None = None
+    """The one that listens."""
+    predecessor: ProcessRecord | None = None
+    """The one that listens until the current one does."""
+    retired: tuple[ProcessRecord, ...] = ()
+    """Those that listen no more and still carry tunnels."""
+
+    @property
+    def all(self) -> tuple[ProcessRecord, ...]:
+        """Every one of them."""
+        return tuple(each for each in (self.current, self.predecessor, *self.retired) if each)
+
+    def alive(self) -> "Roster":
+        """The roster without those that are gone."""
+        return Roster(
+            current=self.current if running(self.current) else None,
+            predecessor=self.predecessor if running(self.predecessor) else None,
+            retired=tuple(each for each in self.retired if running(each)),
+        )
+
+
+def read_roster(layout: Layout) -> Roster:
+    """Who runs here, by the last that was written down."""
+    text = read_if_there(layout.roster)
+    with contextlib.suppress(ValidationError):
+        if text and '"pid"' in text and '"current"' not in text:
+            # That is how releases before this one wrote it down.
+            return Roster(current=ProcessRecord.model_validate_json(text)).alive()
+        if text:
+            return Roster.model_validate_json(text).alive()
+    return Roster()
+
+
+def keep_roster(layout: Layout, roster: Roster) -> None:
+    """Write down who runs here."""
+    if roster.all:
+        write_private(layout.roster, roster.model_dump_json())
+    else:
+        layout.roster.unlink(missing_ok=True)
+
+
+def can_succeed(executable: Path, before: ProcessRecord) -> bool:
+    """Whether an Envoy of `executable` can take over from `before`; both must have said so."""
+    if not CAN_TAKE_OVER or not before.place.base_id:
+        return False
+    return restart_version(executable) == before.place.restart_version != ""
+
+
+def restart_version(executable: Path) -> str:
+    """Which Envoys can take over from one another: those that say the same here."""
+    if not CAN_TAKE_OVER:
+        return ""
+    try:
+        done = subprocess.run(
+            [str(executable), "--hot-restart-version"], check=False, capture_output=True, text=True
+        )
+    except OSError:
+        return ""
+    # Envoy says it at the standard error.
+    return (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
+
+
+def is_sound(executable: Path, bootstrap: Path) -> str:
+    """Why `executable` does not start with `bootstrap`; empty when it does."""
+    command = [str(executable), "--mode", "validate", "--config-path", str(bootstrap)]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return (done.stderr or done.stdout).strip() or f"it ends with {done.returncode}"
+
+
+def next_place(executable: Path, before: ProcessRecord | None) -> Place:
+    """The place of the next process: after `before`, or at the beginning of a new line."""
+    version = restart_version(executable)
+    if not version:
+        return Place()
+    if before is None:
+        return Place(1 + secrets.randbelow(_LONGEST_BASE_ID), 0, version)
+    return Place(before.place.base_id, before.place.epoch + 1, version)
+
+
+def options(layout: Layout, place: Place) -> list[str]:
+    """How Envoy is told of its place (Envoy: command line options)."""
+    if not place.base_id:
+        return ["--disable-hot-restart"]
+    return [
+        *("--base-id", str(place.base_id)),
+        *("--restart-epoch", str(place.epoch)),
+        *("--socket-path", str(layout.succession_socket)),
+        *("--socket-mode", "600"),
+        *("--parent-shutdown-time-s", str(DRAIN_SECONDS)),
+        "--skip-hot-restart-parent-stats",
+    ]
+
+
+@contextlib.contextmanager
+def unheard(layout: Layout, before: ProcessRecord | None) -> Iterator[None]:
+    """While a successor of `before` starts: what that one says to its own predecessor is lost."""
+    if before is None:
+        yield
+        return
+    line, epoch = before.place.base_id, before.place.epoch
+    _forget(layout, line, epoch + 1)
+    if not epoch:
+        yield
+        return
+    address = _named(layout, "parent", line, epoch - 1)
+    address.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(str(address))
+        try:
+            yield
+        finally:
+            address.unlink(missing_ok=True)
+
+
+def put_away(layout: Layout, record: ProcessRecord) -> None:
+    """Have `record` see nothing of what its successor is told: its folder is moved away."""
+    folder = layout.retired_xds(record.mark)
+    if not folder.exists() and layout.xds.exists():
+        layout.xds.rename(folder)
+    layout.make_folders()
+
+
+def clear(layout: Layout, gone: ProcessRecord, left: Roster) -> None:
+    """Remove what a process that is gone has left, as far as nobody needs it."""
+    if gone.mark:
+        shutil.rmtree(layout.retired_xds(gone.mark), ignore_errors=True)
+        layout.admin_socket(gone.admin_mark).unlink(missing_ok=True)
+    line = gone.place.base_id
+    if line and all(each.place.base_id != line for each in left.all):
+        for epoch in range(_AT_A_TIME):
+            _forget(layout, line, epoch)
+        (_SHARED_MEMORY / f"envoy_shared_memory_{line * 10}").unlink(missing_ok=True)
+
+
+def _forget(layout: Layout, base_id: int, epoch: int) -> None:
+    for role in ("parent", "child", "udp_parent", "udp_child"):
+        _named(layout, role, base_id, epoch).unlink(missing_ok=True)
+
+
+def _named(layout: Layout, role: str, base_id: int, epoch: int) -> Path:
+    prefix = layout.succession_socket
+    return prefix.with_name(f"{prefix.name}_{role}_{base_id * 10 + epoch % _AT_A_TIME}")
