@@ -2,8 +2,8 @@
 
 The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
 a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
-has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at once: as
-long as there is one, Envoy's own closing would not be seen at the other end.
+has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at
+once: as long as there is one, Envoy's own closing would not be seen at the other end.
 """
 
 import ctypes
