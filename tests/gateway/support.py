@@ -34,6 +34,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
@@ -256,7 +257,9 @@ class Machine:
         self.envoy = Envoy(self.layout, self.admin, news.set)
         self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)
         self.pacer = Pacer(self.envoy, self.directory, self.watch)
-        self._watching = [asyncio.create_task(each.run()) for each in (self.watch, self.pacer)]
+        self.maintenance = Maintenance(self.envoy, self.site, self.watch)
+        parts = (self.watch, self.pacer, self.maintenance)
+        self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
             self.layout,
             self.envoy,

@@ -125,12 +125,22 @@ class Peer(Document):
     pool_id: UUID | None = None
 
 
+class Maintenance(Document):
+    """The provider is at work: tunnels that are live go on."""
+
+    message: str
+    """For tenants."""
+    restores: bool = True
+    """New tunnels may begin, to bring data back only; else none may."""
+
+
 class Site(Document):
     """What all gateways of a site have to know besides the tenants. Always whole."""
 
     revision: int
     gateways: tuple[Peer, ...] = ()
     """Those that accept tenants."""
+    maintenance: Maintenance | None = None
 
 
 class Assignment(Document):

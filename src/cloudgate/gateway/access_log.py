@@ -50,6 +50,8 @@ class Entry:
     """Address and port that the gateway's own connection to the target comes from."""
     bytes_up: int
     bytes_down: int
+    restoring: bool = False
+    """It began in maintenance, and may only bring data back."""
 
 
 def read_entry(line: str) -> Entry | None:
@@ -71,6 +73,7 @@ def read_entry(line: str) -> Entry | None:
             from_address=said["from_address"] or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
+            restoring=bool(said.get("restoring")),
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -99,6 +102,7 @@ LINE = {
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
     "place": _said("place"),
+    "restoring": _said("restoring"),
     "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
     "tenant": _said("tenant"),
     "tenant_id": _said("tenant_id"),

@@ -114,6 +114,7 @@ def _metadata(verdict: Verdict) -> Any:
         user_id=str(login.user.user_id) if login and login.user else "",
         target=verdict.target,
         place=verdict.place,
+        restoring="yes" if verdict.restoring else "",
         address=verdict.address,
         reason=verdict.refusal.reason if verdict.refusal else "",
     )

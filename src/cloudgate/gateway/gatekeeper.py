@@ -41,6 +41,8 @@ LONGEST_DELAY_SECONDS = 5.0
 """How long a guess is made to wait at most, before it is looked at and again before its answer."""
 RETRY_SECONDS = 5
 """What Retry-After says to a tenant that has all its tunnels."""
+AT_WORK_RETRY_SECONDS = 300
+"""What Retry-After says in maintenance."""
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -56,6 +58,8 @@ class Verdict:
     """IP and port to connect to; empty when refused."""
     place: str = ""
     """Which of the tenant's places the tunnel takes."""
+    restoring: bool = False
+    """The tunnel may only bring data back."""
     refusal: Refusal | None = None
 
 
@@ -119,6 +123,8 @@ class Gatekeeper:
             password_is_right=right,
             circumstances=await self._circumstances(login if right else None),
         )
+        if not isinstance(decision, Refusal):
+            decision = self._at_work() or decision
         if isinstance(decision, Refusal):
             return Verdict(name, target or "", login, refusal=decision)
         try:
@@ -135,7 +141,14 @@ class Gatekeeper:
                 f" ended within {self._wait_seconds:g} seconds."
             )
             return Verdict(name, target or "", login, refusal=Refusal(503, reason, RETRY_SECONDS))
-        return Verdict(name, target or "", login, address, place)
+        at_work = self._site.maintenance is not None
+        return Verdict(name, target or "", login, address, place, restoring=at_work)
+
+    def _at_work(self) -> Refusal | None:
+        maintenance = self._site.maintenance
+        if maintenance is None or maintenance.restores:
+            return None
+        return Refusal(503, maintenance.message, AT_WORK_RETRY_SECONDS)
 
     async def tell(self, authorization: str | None, address: str) -> Told:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
@@ -148,7 +161,9 @@ class Gatekeeper:
         if barred is not None:
             return Told(name, refusal=barred)
         ways = self._site.ways(login.tenant)
-        return Told(name, json.dumps(told(login, ways, self._role.live_tunnels)))
+        return Told(
+            name, json.dumps(told(login, ways, self._role.live_tunnels, self._site.maintenance))
+        )
 
     async def _identify(
         self, authorization: str | None, address: str

@@ -19,6 +19,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.pacing import Pacer
@@ -103,6 +104,7 @@ async def _work_until(
     loops = (
         watch.run(),
         Pacer(envoy, known.directory, watch).run(),
+        Maintenance(envoy, known.site, watch).run(),
         reconciler.run(),
         channel.run(),
         keep_small(layout.access_log, envoy),

@@ -1,4 +1,4 @@
-"""What does this gateway know of its site? The other gateways."""
+"""What does this gateway know of its site? The other gateways, and whether work is done there."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from cloudgate.assignment import Peer, Site, Tenant
+from cloudgate.assignment import Maintenance, Peer, Site, Tenant
 from cloudgate.gateway.decision import Login
 from cloudgate.gateway.files import read_if_there, write_private
 
@@ -45,6 +45,11 @@ class SiteKnown:
         write_private(self._path, site.model_dump_json())
         self._site = site
 
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """What the provider says of its being at work; None when it is not."""
+        return self._site.maintenance
+
     def in_pools_of(self, tenant: Tenant) -> tuple[Peer, ...]:
         """The gateways of the tenant's pools."""
         return tuple(peer for peer in self._site.gateways if peer.pool_id in tenant.pool_ids)
@@ -60,13 +65,16 @@ class SiteKnown:
             yield from (Way(peer, failover=True) for peer in apart)
 
 
-def told(login: Login, ways: Iterable[Way], live_tunnels: int) -> dict[str, Any]:
+def told(
+    login: Login, ways: Iterable[Way], live_tunnels: int, maintenance: Maintenance | None = None
+) -> dict[str, Any]:
     """The document that a tenant's connector reads at `WELL_KNOWN`.
 
     Args:
         login: who asks.
         ways: by which gateways it may come in.
         live_tunnels: how many this gateway carries.
+        maintenance: whether the provider is at work.
     """
     return {
         "Version": _VERSION,
@@ -82,6 +90,7 @@ def told(login: Login, ways: Iterable[Way], live_tunnels: int) -> dict[str, Any]
         ],
         "Targets": [target.endpoint for target in login.targets],
         "LiveTunnels": live_tunnels,
+        "Maintenance": maintenance.message if maintenance else None,
     }
 
 

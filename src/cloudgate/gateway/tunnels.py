@@ -28,6 +28,7 @@ class Tunnel(BaseModel):
     target: str
     client: str
     from_address: str
+    restoring: bool = False
     bytes_up: int = 0
     bytes_down: int = 0
 
@@ -110,6 +111,7 @@ def _tunnel(entry: Entry) -> Tunnel:
         target=entry.target,
         client=entry.client,
         from_address=entry.from_address,
+        restoring=entry.restoring,
     )
 
 

@@ -22,8 +22,8 @@ _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
 _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
-_BYTES_ACKED = struct.Struct("@120xQ")
-"""Where ``struct tcp_info`` (linux/tcp.h) has ``tcpi_bytes_acked``."""
+_BYTES = struct.Struct("@120xQQ")
+"""``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in ``struct tcp_info`` (linux/tcp.h)."""
 
 
 def cut(pid: int, clients: Collection[str]) -> int:
@@ -59,7 +59,7 @@ def open_connections(pid: int) -> int:
 
 
 class Pacing:
-    """Slows single connections of one process.
+    """Slows single connections of one process, and says what they carried.
 
     They are named by the end that no other has: a tenant's connection by its other end, the one to
     a target by its own.
@@ -78,22 +78,39 @@ class Pacing:
             UnavailableError: this user may not slow them.
         """
         sent: dict[str, int] = {}
+        for name, connection in self._of(rates.keys()):
+            with suppress(OSError):
+                sent[name] = _pace(connection, rates[name])
+        return sent
+
+    def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """The bytes that each has sent and received; connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not know.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for name, connection in self._of(names):
+            with suppress(OSError):
+                found[name] = _carried(connection)
+        return found
+
+    def _of(self, names: Collection[str]) -> Iterator[tuple[str, socket.socket]]:
+        wanted = set(names)
         with _process(self._pid) as process:
-            self._find(process, rates.keys() - self._descriptors.keys())
-            for name, rate in rates.items():
+            self._find(process, wanted - self._descriptors.keys())
+            for name in names:
                 descriptor = self._descriptors.get(name)
                 copy = None if descriptor is None else _copy(process, descriptor)
                 if copy is None:
                     self._descriptors.pop(name, None)
                     continue
                 with socket.socket(fileno=copy) as connection:
-                    if name not in (_peer(connection), _own(connection)):
+                    if name in (_peer(connection), _own(connection)):
+                        yield name, connection
+                    else:
                         del self._descriptors[name]  # another connection has the number now
-                        continue
-                    with suppress(OSError):
-                        sent[name] = _pace(connection, rate)
-        self._descriptors = {name: at for name, at in self._descriptors.items() if name in rates}
-        return sent
+        self._descriptors = {name: at for name, at in self._descriptors.items() if name in wanted}
 
     def _find(self, process: int | None, names: Collection[str]) -> None:
         if not names:
@@ -108,9 +125,13 @@ class Pacing:
 def _pace(connection: socket.socket, rate: int | None) -> int:
     limit = _NO_LIMIT if rate is None else max(rate, 1)
     connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
-    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
-    (acked,) = _BYTES_ACKED.unpack(told)
-    return int(acked)
+    return _carried(connection)[0]
+
+
+def _carried(connection: socket.socket) -> tuple[int, int]:
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES.size)
+    acked, received = _BYTES.unpack(told)
+    return int(acked), int(received)
 
 
 @contextmanager

@@ -69,6 +69,16 @@ class Pacing:
             raise UnavailableError("Speed limits of tenants are not kept on Windows.")
         return {}
 
+    def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """Nothing is known.
+
+        Raises:
+            UnavailableError: always, where something is asked for.
+        """
+        if names:
+            raise UnavailableError("What single tunnels carry is not known at once on Windows.")
+        return {}
+
 
 def service_command(python: str, data: Path) -> list[str]:
     """The command that registers the host service (``sc.exe create``)."""

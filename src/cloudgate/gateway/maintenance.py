@@ -1,0 +1,74 @@
+"""May a tunnel that began in maintenance go on? One that brings data back may.
+
+What a tunnel is for is not said by those who open it, and what goes through it is sealed. So it is
+judged by which way the bytes go: a restore asks for much and sends little.
+"""
+
+import asyncio
+from collections import defaultdict
+
+import structlog
+
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.system import Pacing
+from cloudgate.gateway.tunnels import Tunnel
+from cloudgate.gateway.watch import Watch
+
+REVIEW_SECONDS = 0.5
+ASKING_BYTES = 8 * 1024 * 1024
+"""What a restore may send to ask for its data, locks and listings included."""
+
+_log = structlog.get_logger(__name__)
+
+
+def brings_back(bytes_up: int, bytes_down: int) -> bool:
+    """Whether a tunnel may be a restore. Pure."""
+    return bytes_up <= max(ASKING_BYTES, bytes_down)
+
+
+class Maintenance:
+    """Ends the tunnels that began in maintenance and send data."""
+
+    def __init__(self, envoy: Envoy, site: SiteKnown, watch: Watch) -> None:
+        self._envoy = envoy
+        self._site = site
+        self._watch = watch
+        self._looking: dict[int, Pacing] = {}
+
+    async def run(self) -> None:
+        """Review for ever."""
+        while True:
+            try:
+                self.review()
+            except UnavailableError as error:
+                _log.error("backups go on in maintenance", reason=error.message)
+            await asyncio.sleep(REVIEW_SECONDS)
+
+    def review(self) -> None:
+        """End those who send.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        if self._site.maintenance is None:
+            self._looking.clear()
+            return
+        by_envoy: dict[str, list[Tunnel]] = defaultdict(list)
+        for each in self._watch.live:
+            if each.restoring:
+                by_envoy[each.envoy].append(each)
+        for mark, begun in by_envoy.items():
+            sending = self._sending(mark, begun)
+            if sending:
+                self._watch.cut(sending, "maintenance: data may only be brought back")
+
+    def _sending(self, mark: str, begun: list[Tunnel]) -> list[Tunnel]:
+        pid = self._envoy.pid_of(mark)
+        if pid is None:
+            return []
+        looking = self._looking.setdefault(pid, Pacing(pid))
+        # What the gateway sends to the target is what the tenant sends.
+        carried = looking.carried([each.from_address for each in begun])
+        return [each for each in begun if not brings_back(*carried.get(each.from_address, (0, 0)))]
