@@ -46,6 +46,12 @@ async def send(tunnel: Tunnel, size_bytes: int) -> None:
         await tunnel.writer.drain()
 
 
+async def send_for_ever(tunnel: Tunnel) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            await send(tunnel, A_BACKUP_BYTES)
+
+
 async def bring_back(tunnel: Tunnel) -> None:
     tunnel.writer.write(b"get")
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -73,9 +79,7 @@ async def test_a_backup_that_runs_finishes_and_a_new_one_is_ended(
     begun = await client.connect(port, REPO)
     assert begun.status == 200
     with pytest.raises(ConnectionError):
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                await send(begun, A_BACKUP_BYTES)
+        await send_for_ever(begun)
     await send(before, A_BACKUP_BYTES)
     await bring_back(before)
 

@@ -9,13 +9,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.assignment import (
+    Answer,
     Assignment,
     GatewayState,
     HostFacts,
     JoinAnswer,
     JoinRequest,
+    LiveTunnel,
     PollRequest,
+    Question,
     Report,
+    Site,
     Update,
 )
 from cloudgate.manager.hosts.joining import expect_server
@@ -65,6 +69,8 @@ class ScriptedHost:
         self.credentials: list[str] = []
         """Those of before, oldest first."""
         self.update = Update()
+        self.tunnels: tuple[LiveTunnel, ...] = ()
+        """What it says when it is asked for its live tunnels."""
 
     @property
     def server_id(self) -> UUID:
@@ -81,6 +87,9 @@ class ScriptedHost:
         """Wait for news about this host or its tenants, and take them in."""
         while True:
             update = self._poll()
+            if update.question is not None:
+                self._answer(update.question)
+                continue
             if update.site is None or update.assignment or update.directory or update.credential:
                 return update
 
@@ -105,6 +114,23 @@ class ScriptedHost:
         if self.update.site is not None:
             self.site_revision = self.update.site.revision
         return self.update
+
+    def hear_site(self) -> Site:
+        """Wait for news about the site."""
+        while True:
+            site = self._poll().site
+            if site is not None:
+                return site
+
+    def _answer(self, question: Question) -> None:
+        ended = tuple(each.tunnel for each in self.tunnels if each.tunnel in question.end_tunnels)
+        answer = Answer(
+            machine=self.facts.machine,
+            question=question.question,
+            tunnels=self.tunnels,
+            ended=ended,
+        )
+        self.client.post("/answer", content=answer.model_dump_json()).raise_for_status()
 
     def report(
         self,

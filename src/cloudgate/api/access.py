@@ -52,6 +52,8 @@ _RULES = (
     _rule("/cloud", PROVIDERS),
     _rule("/cloud/certificates", PROVIDERS, "GET"),
     _rule("/cloud/certificates", ADMINISTRATORS, "POST", "DELETE"),
+    _rule("/cloud/maintenance", PROVIDERS, "GET"),
+    _rule("/cloud/maintenance", ADMINISTRATORS, "PUT"),
     _rule("/cloud/failoverSessions", PROVIDERS | RESTORERS),
     _rule("/cloud/cloudFailoverPlans", ADMINISTRATORS | RESTORERS, "GET"),
     _rule("/cloud/cloudFailoverPlans", ADMINISTRATORS, "POST", "PUT", "DELETE"),

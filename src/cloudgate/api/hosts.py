@@ -1,4 +1,4 @@
-"""How do hosts talk to the manager over HTTP? The three calls of `cloudgate.assignment`."""
+"""How do hosts talk to the manager over HTTP? The calls of `cloudgate.assignment`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cloudgate.api.reaching import Prober, probe
 from cloudgate.assignment import (
     POLL_SECONDS,
+    Answer,
     Document,
     JoinRequest,
     PollRequest,
@@ -64,6 +65,7 @@ class HostProtocol:
             "/v1/poll": self._poll,
             "/v1/report": self._report,
             "/v1/usage": self._usage,
+            "/v1/answer": self._take_answer,
         }
 
     async def respond(self, request: Request, path: str) -> Response:
@@ -108,6 +110,10 @@ class HostProtocol:
         while True:
             with self._manager.bell.listening(keys) as rung:
                 found = await self._news(credential, message)
+                question = self._manager.questions.due(keys[0])
+                if question is not None:
+                    news = found if isinstance(found, Update) else Update()
+                    found = news.model_copy(update={"question": question})
                 if heard is not None and heard.credential is not None:
                     news = found if isinstance(found, Update) else Update()
                     return _answer(news.model_copy(update={"credential": heard.credential}))
@@ -222,6 +228,17 @@ class HostProtocol:
                 take_usage(work, get_managed_server(work, server_id), message)
 
         await run_in_threadpool(use)
+        return Response(status_code=204)
+
+    async def _take_answer(self, request: Request) -> Response:
+        message = await _read(request, Answer)
+        joining.check_protocol(message)
+        credential = _credential(request)
+
+        def hear() -> UUID:
+            return self._hear(credential, message.machine).server.id
+
+        self._manager.questions.answered(await run_in_threadpool(hear), message)
         return Response(status_code=204)
 
     def _try(self, reach: Reach) -> None:

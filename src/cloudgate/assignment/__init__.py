@@ -1,6 +1,6 @@
 """What do manager and host service say to each other?
 
-Five calls, made by the host service only, over HTTPS with JSON bodies:
+Six calls, made by the host service only, over HTTPS with JSON bodies:
 
 ``GET /host/v1/authority``  the manager's certificate authority as PEM. The host asks before it can
                             verify anybody, and compares the fingerprint that its operator gave.
@@ -9,8 +9,9 @@ Five calls, made by the host service only, over HTTPS with JSON bodies:
                           answered by an `Update`.
 ``POST /host/v1/report``  a `Report`, answered by 204.
 ``POST /host/v1/usage``   a `UsageBatch`, answered by 204.
+``POST /host/v1/answer``  an `Answer` to the `Question` of an `Update`, answered by 204.
 
-Poll, report and usage carry ``Authorization: Bearer <credential>``. A revision is a number that
+All but the first two carry ``Authorization: Bearer <credential>``. A revision is a number that
 only grows. Assignment and site are whole; the tenant directory travels as the changes since a
 revision.
 """
@@ -198,6 +199,46 @@ class PollRequest(Document):
     """As in `HostFacts`: tells a copy of this host's disk from this host."""
 
 
+class Question(Document):
+    """Which tunnels are live right now?"""
+
+    question: str
+    """Names the question."""
+    end_tunnels: tuple[str, ...] = ()
+    """These are to end at once."""
+
+
+class LiveTunnel(Document):
+    """A tunnel that is going on."""
+
+    tunnel: str
+    """Names the tunnel."""
+    tenant_id: UUID
+    user_id: UUID | None = None
+    target: str
+    client: str
+    """Address and port that it comes from."""
+    started_at: AwareDatetime
+    bytes_up: int
+    bytes_down: int
+
+
+class Answer(Document):
+    """The live tunnels of a host."""
+
+    protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
+    machine: str = ""
+    """As in `HostFacts`."""
+    question: str
+    tunnels: tuple[LiveTunnel, ...] = ()
+    """As they were before any was ended."""
+    ended: tuple[str, ...] = ()
+    """Those of `Question.end_tunnels` that were there, and were ended."""
+    reason: str = ""
+    """Why they were not."""
+
+
 class Update(Document):
     """News for a host. A part without news is None."""
 
@@ -205,6 +246,8 @@ class Update(Document):
     assignment: Assignment | None = None
     directory: DirectoryChange | None = None
     site: Site | None = None
+    question: Question | None = None
+    """To be answered at once."""
     credential: str | None = None
     """From now on; the one in use is good until this one has been used."""
 

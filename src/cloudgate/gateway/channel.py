@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from cloudgate.assignment import PollRequest, Update, UsageBatch
+from cloudgate.assignment import (
+    Answer,
+    LiveTunnel,
+    PollRequest,
+    Question,
+    Update,
+    UsageBatch,
+)
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.directory import Directory
@@ -125,6 +132,8 @@ class Channel:
             raise
         backoff.success()
         self._apply(update)
+        if update.question is not None:
+            await client.answer(self._answer(update.question))
 
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
         report = await self._outbox.due()
@@ -144,6 +153,24 @@ class Channel:
             await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
             self._watch.delivered()
         backoff.success()
+
+    def _answer(self, question: Question) -> Answer:
+        self._watch.look()
+        live = self._watch.live
+        unwanted = [each for each in live if each.tunnel in question.end_tunnels]
+        reason = ""
+        if unwanted:
+            try:
+                self._watch.cut(unwanted, "the operator closed it")
+            except UnavailableError as error:
+                unwanted, reason = [], error.message
+        return Answer(
+            machine=machine_mark(),
+            question=question.question,
+            tunnels=tuple(LiveTunnel.model_validate(each.model_dump()) for each in live),
+            ended=tuple(each.tunnel for each in unwanted),
+            reason=reason,
+        )
 
     def _apply(self, update: Update) -> None:
         try:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cloudgate.assignment import (
     POLL_SECONDS,
+    Answer,
     Document,
     JoinAnswer,
     JoinRequest,
@@ -30,7 +31,7 @@ _Answer = TypeVar("_Answer", bound=Document)
 
 
 class ManagerClient:
-    """The three calls. Each raises a `CloudgateError` that says why it failed."""
+    """The calls. Each raises a `CloudgateError` that says why it failed."""
 
     def __init__(self, url: str, ca_pem: str, credential: Callable[[], str] | None = None) -> None:
         """`credential` is asked at each call: it changes now and then."""
@@ -72,6 +73,10 @@ class ManagerClient:
     async def use(self, batch: UsageBatch) -> None:
         """Say what tenants used."""
         await self._call("/host/v1/usage", batch)
+
+    async def answer(self, answer: Answer) -> None:
+        """Say what was asked."""
+        await self._call("/host/v1/answer", answer)
 
     async def _call(self, path: str, document: Document) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}

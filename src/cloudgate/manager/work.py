@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cloudgate.manager.authority import Authority
 from cloudgate.manager.bell import Bell
 from cloudgate.manager.hosts.presence import Presence
+from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
@@ -81,6 +82,7 @@ class Manager:
     clock: Callable[[], datetime] = utc_now
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
+    questions: Questions = field(default_factory=Questions)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:

@@ -1,6 +1,15 @@
 """Which calls are about gateways, pools, tenants and what belongs to them?"""
 
-from cloudgate.api.handlers import certificates, gateway_pools, gateways, subtenants, tenants, usage
+from cloudgate.api.handlers import (
+    certificates,
+    gateway_pools,
+    gateways,
+    maintenance,
+    subtenants,
+    tenants,
+    tunnels,
+    usage,
+)
 from cloudgate.api.routes import DONE, Parameter, Route, adds, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
@@ -10,6 +19,7 @@ from cloudgate.wire.resources.certificates import (
     CreateCloudCertificateSpec,
 )
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
+from cloudgate.wire.resources.live import CloudGatewayTunnels, CloudMaintenance
 from cloudgate.wire.resources.pools import (
     CloudGatewayPool,
     CloudGatewayPools,
@@ -99,6 +109,31 @@ ROUTES = [
         handler=gateways.delete_gateway,
         answers=TASK,
         query=(DRAINED,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/gateways/{id}/tunnels",
+        handler=tunnels.get_tunnels,
+        answers=shows(CloudGatewayTunnels),
+    ),
+    Route(
+        verb="DELETE",
+        path="/cloud/gateways/{id}/tunnels/{tunnel}",
+        handler=tunnels.delete_tunnel,
+        answers=DONE,
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/maintenance",
+        handler=maintenance.get_maintenance,
+        answers=shows(CloudMaintenance),
+    ),
+    Route(
+        verb="PUT",
+        path="/cloud/maintenance",
+        handler=maintenance.put_maintenance,
+        answers=shows(CloudMaintenance),
+        bodies=(CloudMaintenance,),
     ),
     Route(
         verb="GET",

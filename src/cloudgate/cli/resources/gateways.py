@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from cloudgate.cli.client import RefusedError
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.finding import Found, Kind, find, is_id, site_of
-from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources import servers
 from cloudgate.cli.resources.backup_servers import uid_of_site
 from cloudgate.cli.resources.common import (
@@ -50,6 +51,16 @@ KIND = Kind(
         "Description": at("Description"),
     },
 )
+TUNNELS: Columns = {
+    "Tenant": at("Tenant"),
+    "Subtenant": at("Subtenant"),
+    "Target": at("Target"),
+    "Client": at("Client"),
+    "BeginTime": at("BeginTime"),
+    "BytesUp": at("BytesUp"),
+    "BytesDown": at("BytesDown"),
+    "TunnelId": at("TunnelId"),
+}
 PORT_TEXT = "Port that tenants connect to."
 ModeOption = typer.Option(
     case_sensitive=False, metavar="Direct|NAT", help="NAT for a gateway behind NAT."
@@ -141,12 +152,34 @@ def drain(call: Call, name: Thing, deadline: Deadline = None) -> None:
     call.show_task(accepted, _tunnels_left(call, found))
 
 
+@command(app, "tunnels")
+def tunnels(call: Call, name: Thing) -> None:
+    """Show the tunnels that go through a gateway right now."""
+    answer = call.api.get(_tunnels(call, name))
+    call.screen.listing(answer, answer.body.get("CloudGatewayTunnels") or [], TUNNELS)
+
+
+@command(app, "close-tunnel")
+def close_tunnel(
+    call: Call,
+    name: Thing,
+    tunnel: Annotated[str, typer.Argument(metavar="TUNNEL", help="Its TunnelId.")],
+) -> None:
+    """Close one tunnel at once; its tenant may open another."""
+    call.api.delete(f"{_tunnels(call, name)}/{quote(tunnel, safe='')}")
+    call.screen.remark(f"Closed {tunnel}.")
+
+
 @command(app, "delete", waits=True)
 def delete(call: Call, name: Thing, deadline: Deadline = None) -> None:
     """Take the gateway role away; the managed server stays."""
     found = find(call.api, KIND, name)
     accepted = call.api.delete(with_deadline(found.path, deadline))
     call.show_task(accepted, _tunnels_left(call, found))
+
+
+def _tunnels(call: Call, name: str) -> str:
+    return f"{find(call.api, KIND, name).path}/tunnels"
 
 
 def _tunnels_left(call: Call, found: Found) -> Callable[[], str]:

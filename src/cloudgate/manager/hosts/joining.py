@@ -22,7 +22,13 @@ from cloudgate.manager.servers.managed_servers import is_online, last_seen, serv
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.manager.work import Work
 
-Spoken = assignment.JoinRequest | assignment.PollRequest | assignment.Report | assignment.UsageBatch
+Spoken = (
+    assignment.JoinRequest
+    | assignment.PollRequest
+    | assignment.Report
+    | assignment.UsageBatch
+    | assignment.Answer
+)
 """What a host says, with the versions of the protocol that it speaks."""
 TOKEN_LIFE = timedelta(hours=24)
 CREDENTIAL_LIFE = timedelta(days=1)

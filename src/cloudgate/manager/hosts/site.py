@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from cloudgate import assignment
 from cloudgate.manager.gateways.operations import external_ip_of, settings_in_force
+from cloudgate.manager.maintenance import current_maintenance
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway
 from cloudgate.manager.work import Work
 
@@ -20,7 +21,16 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
         .order_by(CloudGateway.name)
     )
     peers = tuple(_peer(gateway) for gateway in gateways if settings_in_force(gateway).enabled)
-    return assignment.Site(revision=site.site_revision, gateways=peers)
+    at_work = current_maintenance(work)
+    return assignment.Site(
+        revision=site.site_revision,
+        gateways=peers,
+        maintenance=assignment.Maintenance(
+            message=at_work.message, restores=at_work.restores_allowed
+        )
+        if at_work
+        else None,
+    )
 
 
 def _peer(gateway: CloudGateway) -> assignment.Peer:

@@ -367,6 +367,17 @@ class Counter(Base):
     value: Mapped[int] = mapped_column(REVISION)
 
 
+class Maintenance(Base):
+    """The provider is at work; there is one row while it is."""
+
+    __tablename__ = "maintenance"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime]
+    message: Mapped[str]
+    restores_allowed: Mapped[bool]
+
+
 class Usage(Base):
     """What somebody used of a gateway in a stretch of time, by one target."""
 

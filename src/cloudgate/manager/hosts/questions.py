@@ -1,0 +1,69 @@
+"""What is a host asked at this moment, and what does it say? Kept in memory: nobody asks twice."""
+
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from uuid import UUID, uuid4
+
+from cloudgate.assignment import Answer, Question
+from cloudgate.errors import UnavailableError
+
+PATIENCE_SECONDS = 5.0
+"""How long whoever asks waits for a host that is there."""
+
+
+@dataclass
+class _Asked:
+    server_id: UUID
+    question: Question
+    told: bool = False
+    answer: Answer | None = None
+    answered: Event = field(default_factory=Event)
+
+
+class Questions:
+    """Questions that wait for an answer. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asked: dict[str, _Asked] = {}
+
+    def ask(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
+        """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
+        question = Question(question=uuid4().hex, end_tunnels=end)
+        with self._lock:
+            self._asked[question.question] = _Asked(server_id, question)
+        return question.question
+
+    def due(self, server_id: UUID) -> Question | None:
+        """What a host has not been asked yet; it counts as asked from here on."""
+        with self._lock:
+            for asked in self._asked.values():
+                if asked.server_id == server_id and not asked.told:
+                    asked.told = True
+                    return asked.question
+        return None
+
+    def answered(self, server_id: UUID, answer: Answer) -> None:
+        """A host has answered. An answer that nobody waits for is dropped."""
+        with self._lock:
+            asked = self._asked.get(answer.question)
+        if asked is not None and asked.server_id == server_id:
+            asked.answer = answer
+            asked.answered.set()
+
+    def wait(self, name: str, seconds: float = PATIENCE_SECONDS) -> Answer:
+        """The answer to a question.
+
+        Raises:
+            UnavailableError: none came in time.
+        """
+        asked = self._asked[name]
+        asked.answered.wait(seconds)
+        with self._lock:
+            del self._asked[name]
+        if asked.answer is None:
+            raise UnavailableError(
+                f"The managed server did not say within {seconds:g} seconds which tunnels it has."
+                " Is its host service of this release?"
+            )
+        return asked.answer
