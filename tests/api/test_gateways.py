@@ -86,6 +86,7 @@ def test_the_xml_example_of_the_contract_makes_a_gateway(
     assert task.find("v:Result", NS) is None
 
     host.obey()
+    finished(running.logged_on(), {"Href": href})
     task = etree.fromstring(client.get(href).raise_for_status().content)
     assert [etree.QName(child).localname for child in task] == [
         "Links",
