@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PACKAGES := restic rclone curl iproute2 nftables
+TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client iproute2 nftables pebble faketime
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 .PHONY: up test lint bench lock clean

@@ -3,22 +3,31 @@
 import asyncio
 import hashlib
 import os
+import pty
+import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import termios
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from cloudgate.assignment import GatewayState, Peer, Site
+from cloudgate.connect import line
 from cloudgate.connect.choosing import Gateway, in_order, renewed
 from cloudgate.connect.fleet import Fleet
+from cloudgate.connect.line import Identity, identity
 from cloudgate.connect.ports import Ports
+from cloudgate.connect.relay import Traffic
+from cloudgate.connect.run import live_line
 from cloudgate.connect.settings import (
     Address,
     Forward,
@@ -27,7 +36,8 @@ from cloudgate.connect.settings import (
     read_file,
     read_forward,
 )
-from cloudgate.connect.tunnel import Identity, identity, read_document
+from cloudgate.connect.sockets import tune
+from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotAuthenticatedError
 from tests.gateway.support import (
     PASSWORD,
@@ -41,6 +51,8 @@ from tests.gateway.support import (
 )
 
 TARGET = Address("repo.example", 443)
+ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+A, B = Address("a", 1), Address("b", 2)
 
 
 @pytest.fixture
@@ -134,7 +146,7 @@ class Connected:
 
 @pytest.fixture
 async def connected(gateways: Gateways, who: Identity) -> AsyncIterator[Connected]:
-    fleet = Fleet(Address("localhost", gateways.ports[0]), who)
+    fleet = Fleet([Address("localhost", gateways.ports[0])], who, half_close=False)
     await fleet.learn()
     ports = Ports(fleet)
     port = await ports.listen(Forward(Address("127.0.0.1", 0), TARGET))
@@ -142,7 +154,7 @@ async def connected(gateways: Gateways, who: Identity) -> AsyncIterator[Connecte
     yield Connected(fleet, ports, port)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-    ports.close()
+    await ports.close()
 
 
 async def until_known(connected: Connected, *, healthy: int, of: int) -> None:
@@ -180,12 +192,12 @@ async def test_new_tunnels_are_possible_within_two_seconds_though_two_gateways_d
         started = time.monotonic()
         assert await connected.echoes()
         assert time.monotonic() - started < 2
-    assert connected.fleet.used.port == gateways.ports[2]
+    assert connected.fleet.used == Address("localhost", gateways.ports[2])
     await gateways.open(0)
     await until_known(connected, healthy=2, of=3)
     await gateways.lose(2)
     assert await connected.echoes()
-    assert connected.fleet.used.port == gateways.ports[0]
+    assert connected.fleet.used == Address("localhost", gateways.ports[0])
 
 
 @pytest.mark.anyio
@@ -196,7 +208,7 @@ async def test_the_list_is_read_again_while_it_runs(
     gateways.list(1)
     await until_known(connected, healthy=1, of=1)
     assert await connected.echoes()
-    assert connected.fleet.used.port == gateways.ports[1]
+    assert connected.fleet.used == Address("localhost", gateways.ports[1])
 
 
 @pytest.mark.anyio
@@ -249,8 +261,153 @@ async def test_the_command_opens_ports_and_shows_nobody_the_password(
     _, said = await process.communicate()
     assert process.returncode == 0, said
     assert PASSWORD.encode() not in said
-    assert await reader.read() == b""
+    with pytest.raises(ConnectionResetError):  # cut, and not ended
+        await reader.read()
     writer.close()
+
+
+def on_screen(written: bytes) -> list[str]:
+    """The lines of a terminal, after what was written to it."""
+    lines, column = [""], 0
+    for piece in re.findall(r"\r|\n|\x1b\[[0-9;]*[A-Za-z]|[^\r\n\x1b]+", written.decode()):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            lines.append("")
+        elif piece == "\x1b[K":
+            lines[-1] = lines[-1][:column]
+        elif not piece.startswith("\x1b"):
+            lines[-1] = lines[-1][:column] + piece + lines[-1][column + len(piece) :]
+            column += len(piece)
+    return lines
+
+
+class Terminal:
+    """Where somebody watches a command."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = pty.openpty()
+        termios.tcsetwinsize(self.theirs, (24, 80))
+        self.written = bytearray()
+        self.news = asyncio.Event()
+
+    def read(self) -> None:
+        self.written += os.read(self.ours, 65536)
+        self.news.set()
+
+    @property
+    def lines(self) -> list[str]:
+        return on_screen(bytes(self.written))
+
+    async def shows(self, pattern: str, *, above: bool = False) -> str:
+        """Wait until the last line, or one above it, is like that, and return it."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    looked_at = self.lines[:-1] if above else self.lines[-1:]
+                    for line in looked_at:
+                        if re.fullmatch(pattern, line):
+                            return line
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise AssertionError(f"{pattern} is not shown: {self.lines}") from None
+
+
+@asynccontextmanager
+async def watched(
+    *words: str, **environment: str
+) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
+    """`cloudgate connect` in a terminal."""
+    terminal = Terminal()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cloudgate", "connect", *words),
+        stdin=terminal.theirs,
+        stdout=terminal.theirs,
+        stderr=terminal.theirs,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    loop = asyncio.get_running_loop()
+    loop.add_reader(terminal.ours, terminal.read)
+    try:
+        yield terminal, process
+    finally:
+        loop.remove_reader(terminal.ours)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(terminal.ours)
+        os.close(terminal.theirs)
+
+
+@pytest.mark.anyio
+async def test_who_watches_sees_tunnels_their_gateways_and_speeds_in_a_line_that_stays_clean(
+    gateways: Gateways, ca_file: Path
+) -> None:
+    words = (f"localhost:{gateways.ports[0]}", "--tenant", "acme", "--ca", str(ca_file))
+    speed = r"\d+\.\d MB/s up, \d+\.\d MB/s down"
+    async with watched(*words, "-L", "0:repo.example:443", CLOUDGATE_TENANT_PASSWORD=PASSWORD) as (
+        terminal,
+        process,
+    ):
+        await terminal.shows(f"no tunnels, {speed}")
+        leads, ready, _ = terminal.lines
+        assert (leads.partition(" ")[2], ready) == ("leads to repo.example:443", "ready")
+
+        port = int(leads.split()[0].rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(bytes(5_000_000))
+        await reader.readexactly(5_000_000)
+        shown = await terminal.shows(rf"1 tunnel \(by localhost:\d+\), {speed}")
+        await terminal.shows(r".*, 0\.0 MB/s up, 0\.0 MB/s down")
+        speeds = re.findall(rb"(\d+\.\d) MB/s", terminal.written)
+        assert max(float(each) for each in speeds) > 1
+        used = int(shown.partition("localhost:")[2].partition(")")[0])
+
+        await gateways.lose(gateways.ports.index(used))
+        await terminal.shows(rf"no tunnels \(the last by localhost:{used}\), {speed}")
+        told = await terminal.shows(rf".*gateway lost.*{used}.*", above=True)
+        assert "MB/s" not in told
+
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+        await terminal.shows("")
+        writer.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(b"bbr" not in ALLOWED.read_bytes().split(), reason=f"bbr is not in {ALLOWED}")
+async def test_a_line_to_a_gateway_uses_bbr_whatever_is_usual_on_the_machine(
+    gateways: Gateways, who: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usual(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        before.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16))
+        tune(connection)
+        after.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16))
+
+    before: list[bytes] = []
+    after: list[bytes] = []
+    monkeypatch.setattr(line, "tune", usual)
+    await read_document(Address("localhost", gateways.ports[0]), who)
+    assert [name.rstrip(b"\0") for name in before + after] == [b"reno", b"bbr"]
+
+
+@pytest.mark.parametrize(
+    ("by", "last", "expected"),
+    [
+        ({}, None, "no tunnels, 12.3 MB/s up, 0.0 MB/s down"),
+        ({A: 0}, A, "no tunnels (the last by a:1), 12.3 MB/s up, 0.0 MB/s down"),
+        ({A: 1}, A, "1 tunnel (by a:1), 12.3 MB/s up, 0.0 MB/s down"),
+        ({A: 2, B: 0}, B, "2 tunnels (by a:1), 12.3 MB/s up, 0.0 MB/s down"),
+        ({A: 1, B: 2}, A, "3 tunnels (2 by b:2, 1 by a:1), 12.3 MB/s up, 0.0 MB/s down"),
+    ],
+)
+def test_the_live_line_says_by_which_gateways_tunnels_go(
+    by: dict[Address, int], last: Address | None, expected: str
+) -> None:
+    assert live_line(Traffic(by=Counter(by)), 12_345_678, 0, last=last) == expected
 
 
 @pytest.mark.parametrize(
@@ -288,8 +445,8 @@ def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str) -> None:
 
 
 def test_options_go_before_the_file() -> None:
-    said = Wanted(tenant="me").over(Wanted(tenant="you", gateway="gw"))
-    assert (said.tenant, said.gateway) == ("me", "gw")
+    said = Wanted(tenant="me").over(Wanted(tenant="you", gateway=("gw",)))
+    assert (said.tenant, said.gateway) == ("me", ("gw",))
 
 
 def test_the_best_gateway_is_healthy_own_and_idle() -> None:
@@ -302,11 +459,11 @@ def test_the_best_gateway_is_healthy_own_and_idle() -> None:
 
 def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:
     known = [Gateway(Address("a", 1), healthy=False), Gateway(Address("b", 1))]
-    found = renewed(known, [(Address("a", 1), True)], Address("z", 1))
+    found = renewed(known, [(Address("a", 1), True)], [Address("z", 1)])
     assert found == [Gateway(Address("a", 1), failover=True, healthy=False)]
-    assert [each.address for each in renewed(known, [], Address("z", 1))] == [Address("z", 1)]
+    assert [each.address for each in renewed(known, [], [Address("z", 1)])] == [Address("z", 1)]
 
 
 def test_no_gateway_at_all_is_said(who: Identity) -> None:
     with pytest.raises(CloudgateError, match="does not answer"):
-        asyncio.run(Fleet(Address("localhost", free_port()), who).learn())
+        asyncio.run(Fleet([Address("localhost", free_port())], who, half_close=False).learn())

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -27,8 +28,11 @@ def register(app: typer.Typer) -> None:
 
 def connect(
     gateway: Annotated[
-        str | None,
-        typer.Argument(metavar="GATEWAY[:PORT]", help="One of the provider's gateways."),
+        list[str] | None,
+        typer.Argument(
+            metavar="GATEWAY[:PORT]...",
+            help="One of the provider's gateways; more, for when that one is down at the start.",
+        ),
     ] = None,
     tenant: Annotated[
         str | None, typer.Option(help="Your name at the provider.", show_default=False)
@@ -40,6 +44,15 @@ def connect(
             "-L",
             metavar="[ADDRESS:]PORT:TARGET:PORT",
             help="Open a local port that leads to a target; may be repeated.",
+        ),
+    ] = None,
+    stdio: Annotated[
+        str | None,
+        typer.Option(
+            "--stdio",
+            "-W",
+            metavar="TARGET:PORT",
+            help="Instead of ports: standard input and output lead to a target, as in ssh.",
         ),
     ] = None,
     password_file: Annotated[
@@ -54,6 +67,13 @@ def connect(
         str | None,
         typer.Option(metavar="SHA256", help="The one certificate to trust, instead of names."),
     ] = None,
+    half_close: Annotated[
+        bool | None,
+        typer.Option(
+            "--half-close",
+            help="For programs that end one direction and go on in the other; slower.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="File with these settings, in TOML.", show_default=False)
     ] = None,
@@ -62,43 +82,66 @@ def connect(
     ] = False,
 ) -> None:
     """As a tenant: open local ports that lead through the provider's gateways."""
-    said = Wanted(gateway, tenant, tuple(listen or ()), password_file, ca, fingerprint)
+    said = Wanted(
+        tuple(gateway or ()),
+        tenant,
+        tuple(listen or ()),
+        password_file,
+        ca,
+        fingerprint,
+        half_close,
+    )
     try:
+        wanted = said.over(read_file(config)) if config else said
         if print_unit:
-            typer.echo(_unit(config), nl=False)
-            return
-        _run(said.over(read_file(config)) if config else said)
+            typer.echo(_unit(wanted, config), nl=False)
+        else:
+            _run(wanted, stdio)
     except CloudgateError as problem:
         _fail(problem.message)
 
 
-def _run(wanted: Wanted) -> None:
+def _run(wanted: Wanted, stdio: str | None) -> None:
     import uvloop  # noqa: PLC0415  keeps --help fast
 
     from cloudgate.cli.logs import log_to_stderr  # noqa: PLC0415
-    from cloudgate.connect.run import run_connector  # noqa: PLC0415
-    from cloudgate.connect.tunnel import identity  # noqa: PLC0415
+    from cloudgate.connect.fleet import Fleet  # noqa: PLC0415
+    from cloudgate.connect.line import identity  # noqa: PLC0415
+    from cloudgate.connect.run import Told, run_connector, run_standard_streams  # noqa: PLC0415
 
-    if not wanted.gateway or not wanted.tenant or not wanted.listen:
-        raise InvalidRequestError("Give the gateway, --tenant and at least one -L; see --help.")
-    address = read_address(wanted.gateway, DEFAULT_GATEWAY_PORT)
-    forwards = [read_forward(each) for each in wanted.listen]
-    who = identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
-    log_to_stderr()
-    watched = sys.stdout.isatty()
-    uvloop.run(
-        run_connector(
-            address,
-            forwards,
-            who,
-            say=lambda text: print(text, flush=True),
-            show=_live_line if watched else None,
+    if not wanted.gateway or not wanted.tenant or not (wanted.listen or stdio):
+        raise InvalidRequestError(
+            "Give a gateway, --tenant, and at least one -L or else -W; see --help."
         )
+    addresses = [read_address(each, DEFAULT_GATEWAY_PORT) for each in wanted.gateway]
+    forwards = [read_forward(each) for each in wanted.listen]
+    target = read_address(stdio) if stdio else None
+    who = identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    watched = sys.stdout.isatty()
+    log_to_stderr(_clear_live_line if watched and not stdio else None)
+    fleet = Fleet(addresses, who, half_close=bool(wanted.half_close))
+    if target is not None:
+        uvloop.run(run_standard_streams(fleet, target))
+        return
+    told = Told(
+        say=lambda text: print(text, flush=True),
+        show=_show_live_line if watched else None,
     )
+    try:
+        uvloop.run(run_connector(fleet, forwards, told))
+    finally:
+        if watched:
+            _clear_live_line()
 
 
-def _live_line(text: str) -> None:
-    print(f"\r\x1b[K{text}", end="", flush=True)
+def _show_live_line(text: str) -> None:
+    # A line that is longer than the terminal is wide could not be taken back.
+    width = shutil.get_terminal_size().columns - 1
+    print(f"\r\x1b[K{text[:width]}", end="", flush=True)
+
+
+def _clear_live_line() -> None:
+    print("\r\x1b[K", end="", flush=True)
 
 
 def _password(wanted: Wanted) -> str:
@@ -114,22 +157,32 @@ def _password(wanted: Wanted) -> str:
     return getpass.getpass(f"Password of {wanted.tenant}: ")
 
 
-def _unit(config: Path | None) -> str:
-    if config is None:
-        raise InvalidRequestError("--print-unit needs --config, which the unit will use.")
+def _unit(wanted: Wanted, config: Path | None) -> str:
+    if config is None or wanted.password_file is None:
+        raise InvalidRequestError(
+            "--print-unit needs --config, which the unit will use, and a password_file in it:"
+            " nobody can be asked for a password when the machine starts."
+        )
+    command = f"{sys.executable} -m cloudgate connect --config {config.resolve()}"
+    # The service runs as a user of its own, to whom systemd hands the password.
     return f"""[Unit]
-Description=Cloudgate connector
+Description=Cloudgate connector of {wanted.tenant}
 Wants=network-online.target
 After=network-online.target
 
 [Service]
-ExecStart={sys.executable} -m cloudgate connect --config {config.resolve()}
+ExecStart={command} --password-file %d/password
+LoadCredential=password:{wanted.password_file.resolve()}
 Restart=always
 RestartSec=2
-DynamicUser=no
+DynamicUser=yes
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
+ProtectHome=read-only
 PrivateTmp=yes
+LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target

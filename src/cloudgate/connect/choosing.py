@@ -1,7 +1,8 @@
-"""By which gateway does the next tunnel go? Pure."""
+"""By which gateway does the next tunnel go? Pure but for the dice between equals."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from cloudgate.connect.settings import Address
 
@@ -19,6 +20,8 @@ class Gateway:
     """How many it said that it carries."""
     opened_since: int = 0
     """How many tunnels went to it since it said that."""
+    tie: float = field(default_factory=random.random, compare=False)
+    """Decides between equals, so that not all connectors choose the same."""
 
     @property
     def load(self) -> int:
@@ -28,18 +31,18 @@ class Gateway:
 
 def in_order(gateways: Iterable[Gateway]) -> list[Gateway]:
     """All of them, the best first: healthy before sick, own before failover, idle before busy."""
-    return sorted(gateways, key=lambda each: (not each.healthy, each.failover, each.load))
+    return sorted(gateways, key=lambda each: (not each.healthy, each.failover, each.load, each.tie))
 
 
 def renewed(
-    known: Iterable[Gateway], listed: Iterable[tuple[Address, bool]], given: Address
+    known: Iterable[Gateway], listed: Iterable[tuple[Address, bool]], given: Sequence[Address]
 ) -> list[Gateway]:
     """What is known now that a gateway has told the list; what was known of each is kept.
 
     Args:
         known: the gateways until now.
         listed: address and failover of each, as the list says.
-        given: the gateway that the tenant named. While the list is empty it is the only one.
+        given: the gateways that the tenant named. While the list is empty there are no others.
     """
     before = {each.address: each for each in known}
     found = []
@@ -47,4 +50,4 @@ def renewed(
         each = before.get(address, Gateway(address))
         each.failover = failover
         found.append(each)
-    return found or [before.get(given, Gateway(given))]
+    return found or [before.get(each, Gateway(each)) for each in given]

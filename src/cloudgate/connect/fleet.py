@@ -1,17 +1,25 @@
 """Which gateways are there, and do they answer? Asked again and again, while tunnels go on."""
 
 import asyncio
-from collections.abc import Callable
+import random
+from collections.abc import Sequence
 
 import structlog
 
 from cloudgate.connect.choosing import Gateway, in_order, renewed
+from cloudgate.connect.dialling import first_tunnel
+from cloudgate.connect.line import Identity, LostError, UntrustedError
 from cloudgate.connect.settings import Address
-from cloudgate.connect.tunnel import Gate, Identity, SetApartError, open_tunnel, read_document
-from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.connect.tunnel import Tunnel, read_document
+from cloudgate.errors import CloudgateError, NotAuthenticatedError
 
-REVIEW_SECONDS = 1.0
+REVIEW_SECONDS = 2.0
 """How often each gateway is asked whether it is there, how busy it is, and who else there is."""
+AFTER_REFUSAL_SECONDS = 30.0
+"""A wrong password does not become right by being sent often."""
+GIVE_UP_SECONDS = 6.0
+"""How long a local program waits while no gateway answers. One that restarts needs two seconds."""
+TRY_AGAIN_SECONDS = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -19,15 +27,17 @@ _log = structlog.get_logger(__name__)
 class Fleet:
     """The gateways of a tenant."""
 
-    def __init__(self, given: Address, who: Identity) -> None:
-        self._given = given
+    def __init__(self, given: Sequence[Address], who: Identity, *, half_close: bool) -> None:
+        """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
+        self._given = tuple(given)
         self._who = who
-        self._gateways = [Gateway(given)]
-        self._used = given
+        self._half_close = half_close
+        self._gateways = [Gateway(each) for each in given]
+        self._used: Address | None = None
 
     @property
-    def used(self) -> Address:
-        """The gateway that the last tunnel went through."""
+    def used(self) -> Address | None:
+        """The gateway that the last tunnel went through; None before the first."""
         return self._used
 
     @property
@@ -36,66 +46,98 @@ class Fleet:
         return tuple(self._gateways)
 
     async def learn(self) -> None:
-        """Read the list from the gateway that the tenant named.
+        """Read the list from the first of the named gateways that answers.
 
         Raises:
-            CloudgateError: it does not answer, cannot be verified, or does not let the tenant in.
+            CloudgateError: none answers, can be verified, or lets the tenant in.
         """
-        self._take(await read_document(self._given, self._who))
+        problem: CloudgateError | None = None
+        for address in self._given:
+            try:
+                self._take(await read_document(address, self._who))
+            except (LostError, UntrustedError) as found:
+                problem = problem or found
+            else:
+                return
+        raise problem or LostError("No gateway is named.")
 
     async def run(self) -> None:
         """Look after the gateways for ever."""
-        while True:
-            await asyncio.gather(*(self._review(each) for each in self._gateways))
-            if not any(each.healthy for each in self._gateways):
-                await self._review(Gateway(self._given))
-            await asyncio.sleep(REVIEW_SECONDS)
+        reviews: dict[Address, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for gateway in self._watched():
+                    review = reviews.get(gateway.address)
+                    if review is None or review.done():
+                        reviews[gateway.address] = asyncio.create_task(self._review(gateway))
+                # Connectors do not ask in step.
+                await asyncio.sleep(REVIEW_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+        finally:
+            for review in reviews.values():
+                review.cancel()
+            await asyncio.gather(*reviews.values(), return_exceptions=True)
 
-    async def open(self, target: Address) -> Gate:
+    async def open(self, target: Address) -> Tunnel:
         """A tunnel through the best gateway that gives one.
 
         Raises:
-            CloudgateError: none does; the reason of the last that was asked.
+            CloudgateError: none does, and why.
         """
-        last: CloudgateError = UnavailableError("No gateway is known.")
-        for gateway in in_order(self._gateways):
-            gateway.opened_since += 1
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + GIVE_UP_SECONDS
+        while True:
             try:
-                gate = await open_tunnel(gateway.address, target, self._who)
-            except SetApartError as problem:
-                last = problem
-            except UnavailableError as problem:
-                last = problem
-                self._note(gateway, healthy=False, reason=problem.message)
+                gateway, tunnel = await first_tunnel(
+                    self._candidates(),
+                    target,
+                    self._who,
+                    half_close=self._half_close,
+                    lost=lambda each, why: self._note(each, healthy=False, reason=why),
+                )
+            except LostError:
+                if loop.time() > give_up_at:
+                    raise
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
             else:
                 self._used = gateway.address
-                return gate
-        raise last
+                return tunnel
+
+    def _candidates(self) -> list[Gateway]:
+        """All to try, the best first. Those that only the tenant named come last."""
+        return [*in_order(self._gateways), *self._unlisted()]
+
+    def _watched(self) -> list[Gateway]:
+        """All to ask. Those that only the tenant named count while no other answers."""
+        if any(each.healthy for each in self._gateways):
+            return self._gateways
+        return [*self._gateways, *self._unlisted()]
+
+    def _unlisted(self) -> list[Gateway]:
+        listed = {each.address for each in self._gateways}
+        return [Gateway(each) for each in self._given if each not in listed]
 
     async def _review(self, gateway: Gateway) -> None:
         try:
             document = await read_document(gateway.address, self._who)
-        except UnavailableError as problem:
+        except (LostError, UntrustedError) as problem:
             self._note(gateway, healthy=False, reason=problem.message)
-            return
-        except NotAuthenticatedError as problem:
-            _log.error("refused", gateway=str(gateway.address), reason=problem.message)
-            self._note(gateway, healthy=False, reason=problem.message)
-            return
         except CloudgateError as problem:
             _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
-            return
-        gateway.live_tunnels = int(document.get("LiveTunnels", 0))
-        gateway.opened_since = 0
-        self._note(gateway, healthy=True, reason="")
-        self._take(document)
+            if isinstance(problem, NotAuthenticatedError):
+                await asyncio.sleep(AFTER_REFUSAL_SECONDS)
+        else:
+            live = document.get("LiveTunnels")
+            gateway.live_tunnels = live if isinstance(live, int) else 0
+            gateway.opened_since = 0
+            self._note(gateway, healthy=True)
+            self._take(document)
 
-    def _note(self, gateway: Gateway, *, healthy: bool, reason: str) -> None:
+    def _note(self, gateway: Gateway, *, healthy: bool, reason: str = "") -> None:
         if healthy != gateway.healthy:
-            tell: Callable[..., None] = _log.info if healthy else _log.warning
-            tell("gateway is back" if healthy else "gateway lost", gateway=str(gateway.address))
-            if reason:
-                _log.info("because", reason=reason)
+            if healthy:
+                _log.info("gateway is back", gateway=str(gateway.address))
+            else:
+                _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
         gateway.healthy = healthy
 
     def _take(self, document: dict[str, object]) -> None:

@@ -1,35 +1,19 @@
-"""What happens to a connection to a local port? It becomes a tunnel, and bytes go both ways.
-
-What the target has ended, ends for the local program, too. The other way round it cannot be passed
-on: Envoy ends the whole of an HTTP/1.1 tunnel when its client has said all (measured with 1.40).
-When the local program has said all, the tunnel is therefore kept while answers come, and a little
-longer.
-"""
+"""How do local programs come to a tunnel? By local ports, or by standard input and output."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+import sys
 
 import structlog
 
 from cloudgate.connect.fleet import Fleet
-from cloudgate.connect.settings import Forward
-from cloudgate.connect.tunnel import PIECE_BYTES, Gate
+from cloudgate.connect.line import PIECE_BYTES
+from cloudgate.connect.relay import LINGER_SECONDS, Traffic, relay
+from cloudgate.connect.settings import Address, Forward
+from cloudgate.connect.sockets import reset
 from cloudgate.errors import CloudgateError, UnavailableError
 
-LINGER_SECONDS = 5.0
-"""How long an answer is waited for after the local program has said all, and after each piece."""
-
 _log = structlog.get_logger(__name__)
-
-
-@dataclass
-class Traffic:
-    """What went through the connector since it was started."""
-
-    tunnels: int = 0
-    """Live right now."""
-    bytes_up: int = 0
-    bytes_down: int = 0
 
 
 class Ports:
@@ -38,7 +22,7 @@ class Ports:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._servers: list[asyncio.Server] = []
-        self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.traffic = Traffic()
 
     async def listen(self, forward: Forward) -> int:
@@ -48,8 +32,10 @@ class Ports:
             UnavailableError: it cannot be opened.
         """
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(forward, reader, writer)
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve(forward.target, reader, writer))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
 
         try:
             server = await asyncio.start_server(
@@ -63,66 +49,68 @@ class Ports:
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
-    def close(self) -> None:
-        """Close the ports and all that came through them."""
+    async def close(self) -> None:
+        """Close the ports, and cut all that came through them."""
         for server in self._servers:
             server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(
-        self, forward: Forward, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, target: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._open.add(writer)
+        has_ended = False
         try:
-            gate = await self._fleet.open(forward.target)
+            tunnel = await self._fleet.open(target)
+            try:
+                await relay(reader, writer, tunnel, self.traffic)
+            finally:
+                tunnel.close()
+            has_ended = True
+            await _let_go(reader, writer)
         except CloudgateError as problem:
-            _log.warning("no tunnel", target=str(forward.target), reason=problem.message)
-            writer.transport.abort()
-            self._open.discard(writer)
-            return
-        self.traffic.tunnels += 1
-        try:
-            await self._carry(reader, writer, gate)
+            _log.warning("no tunnel", target=str(target), reason=problem.message)
+        except OSError as problem:
+            _log.debug("tunnel cut", target=str(target), reason=problem.strerror)
         finally:
-            self.traffic.tunnels -= 1
-            self._open.discard(writer)
-            gate.close()
-            writer.transport.abort()
-
-    async def _carry(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: Gate
-    ) -> None:
-        async def up() -> None:
-            while data := await reader.read(PIECE_BYTES):
-                self.traffic.bytes_up += len(data)
-                await gate.write(data)
-
-        async def down() -> None:
-            while data := await self._answer(gate, sending):
-                self.traffic.bytes_down += len(data)
-                writer.write(data)
-                await writer.drain()
+            if not has_ended:
+                reset(writer)  # so that the program does not take it for the end
             writer.close()
-            await writer.wait_closed()
 
-        sending = asyncio.create_task(up())
-        receiving = asyncio.create_task(down())
-        # One of the two ends may be gone at any time: that is how a tunnel ends.
-        try:
-            await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for each in (sending, receiving):
-                each.cancel()
-            await asyncio.gather(sending, receiving, return_exceptions=True)
 
-    async def _answer(self, gate: Gate, sending: "asyncio.Task[None]") -> bytes:
-        """What comes next; nothing when the local program has ended and nothing came for long."""
-        reading = asyncio.ensure_future(gate.read())
-        try:
-            await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                await asyncio.wait({reading}, timeout=LINGER_SECONDS)
-            return reading.result() if reading.done() else b""
-        finally:
-            reading.cancel()
+async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Have the program hear all there was, and the end, though it may still be speaking."""
+    with contextlib.suppress(OSError):  # TimeoutError is one, too
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await reader.read(PIECE_BYTES):
+                pass
+
+
+async def relay_standard_streams(fleet: Fleet, target: Address) -> None:
+    """Carry standard input to a target, and what it answers to standard output.
+
+    Raises:
+        CloudgateError: there is no tunnel, or it was cut.
+    """
+    loop = asyncio.get_running_loop()
+    tunnel = await fleet.open(target)
+    reader = asyncio.StreamReader(limit=PIECE_BYTES)
+    try:
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        transport, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
+        )
+        writer = asyncio.StreamWriter(transport, protocol, None, loop)
+        await relay(reader, writer, tunnel, Traffic())
+        writer.close()
+        await writer.wait_closed()
+    except OSError as problem:
+        raise UnavailableError(f"The tunnel to {target} was cut: {problem.strerror}.") from None
+    except ValueError:
+        raise UnavailableError(
+            "Standard input and output must be pipes, sockets or terminals."
+        ) from None
+    finally:
+        tunnel.close()

@@ -1,11 +1,11 @@
 """What does a tenant want of the connector? Options and the configuration file. Pure but for files.
 
-The configuration file is TOML with the names of the options: ``gateway``, ``tenant``, ``listen`` (a
-list), ``password_file``, ``ca`` and ``fingerprint``.
+The configuration file is TOML with the names of the options: ``gateway`` (one, or a list),
+``tenant``, ``listen`` (a list), ``password_file``, ``ca``, ``fingerprint`` and ``half_close`` (true
+or false).
 """
 
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from cloudgate.errors import InvalidRequestError
 DEFAULT_GATEWAY_PORT = 6180
 LOOPBACK = "127.0.0.1"
 _HIGHEST_PORT = 65535
-_NAMES = frozenset({"gateway", "tenant", "listen", "password_file", "ca", "fingerprint"})
+_TEXTS = frozenset({"tenant", "password_file", "ca", "fingerprint"})
+_NAMES = _TEXTS | {"gateway", "listen", "half_close"}
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,13 @@ def read_forward(text: str) -> Forward:
 class Wanted:
     """What was said, by options or in a file; None where nothing was."""
 
-    gateway: str | None = None
+    gateway: tuple[str, ...] = ()
     tenant: str | None = None
     listen: tuple[str, ...] = ()
     password_file: Path | None = None
     ca: Path | None = None
     fingerprint: str | None = None
+    half_close: bool | None = None
 
     def over(self, other: "Wanted") -> "Wanted":
         """This, and what the other says where this says nothing."""
@@ -90,6 +92,7 @@ class Wanted:
             self.password_file or other.password_file,
             self.ca or other.ca,
             self.fingerprint or other.fingerprint,
+            other.half_close if self.half_close is None else self.half_close,
         )
 
 
@@ -108,17 +111,26 @@ def read_file(file: Path) -> Wanted:
         raise InvalidRequestError(
             f"{file}: {', '.join(unknown)} is unknown; known are {', '.join(sorted(_NAMES))}."
         )
-    listen = said.get("listen", [])
-    texts = [value for name, value in said.items() if name != "listen"]
-    if not _are_texts(texts) or not isinstance(listen, list) or not _are_texts(listen):
-        raise InvalidRequestError(f"{file}: all values are texts, and listen is a list of texts.")
+    gateway, listen = said.get("gateway", []), said.get("listen", [])
+    gateways = [gateway] if isinstance(gateway, str) else gateway
+    if not (
+        _are_texts([said[name] for name in _TEXTS & said.keys()])
+        and _are_texts(gateways)
+        and _are_texts(listen)
+        and isinstance(said.get("half_close", False), bool)
+    ):
+        raise InvalidRequestError(
+            f"{file}: values are texts, listen is a list of texts, gateway is a text or a list of"
+            " texts, and half_close is true or false."
+        )
     return Wanted(
-        gateway=said.get("gateway"),
+        gateway=tuple(gateways),
         tenant=said.get("tenant"),
         listen=tuple(listen),
         password_file=_below(file, said.get("password_file")),
         ca=_below(file, said.get("ca")),
         fingerprint=said.get("fingerprint"),
+        half_close=said.get("half_close"),
     )
 
 
@@ -126,8 +138,8 @@ def _below(file: Path, name: str | None) -> Path | None:
     return file.parent / name if name else None
 
 
-def _are_texts(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, str) for value in values)
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _split(text: str) -> tuple[str, int | None]:
