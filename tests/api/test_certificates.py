@@ -1,13 +1,23 @@
 """Do gateways show what an operator brings, and is nothing wrong taken?"""
 
+import ssl
+import time
+from datetime import timedelta
+
 import httpx2
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from cloudgate.assignment import GatewayState
+from cloudgate.manager import clockwork
 from cloudgate.manager.certificates.rules import uncovered_names
+from cloudgate.manager.hosts.operations import current_assignment
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished
+from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 
 
 def gateway_of(client: httpx2.Client, host: ScriptedHost) -> dict[str, str]:
@@ -37,7 +47,9 @@ def test_a_certificate_that_was_brought_is_shown_until_it_is_taken_away(
     entity = answer.json()
     assert entity["Names"] == "gw1.example, *.example.org"
     assert entity["Warning"] == (
-        f"gw1.example is dialled as {gateway['ExternalIP']}, which it is not for."
+        f"gw1.example is dialled as {gateway['ExternalIP']}, which its certificate is not for:"
+        " tenants will not trust it. It is for gw1.example, *.example.org. Bring one for that name,"
+        " or change ExternalIP."
     )
     assert "PRIVATE" not in answer.text
     chain, key = shown(host)
@@ -72,8 +84,113 @@ def test_the_certificate_of_a_gateway_goes_before_the_one_for_all(
     assert shown(host)[1] == newer.key_pem
 
 
+def warning_of(client: httpx2.Client, gateway: dict[str, str]) -> str | None:
+    found: str | None = client.get(gateway["Href"]).json().get("Warning")
+    return found
+
+
+def test_a_name_that_the_certificate_is_not_for_is_a_warning_on_the_gateway(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    gateway = gateway_of(client, host)
+    assert warning_of(client, gateway) is None
+    made = client.post("/cloud/certificates", json={"Pem": Made("gate.example").pem}).json()
+    told = warning_of(client, gateway)
+    assert told is not None
+    assert "which its certificate is not for" in told
+    host.obey()
+    task = client.put(gateway["Href"], json={**gateway, "ExternalIP": "gate.example"}).json()
+    host.obey()
+    finished(client, task)
+    assert warning_of(client, gateway) is None
+    host.report(GatewayState.LISTENING)
+    client.delete(made["Href"])
+    assert warning_of(client, gateway) is None
+
+
+def test_a_certificate_that_is_soon_to_end_is_a_warning_on_the_gateway(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    gateway = gateway_of(client, host)
+    made = Made("gate.example", gateway["ExternalIP"], days=9)
+    client.post("/cloud/certificates", json={"Pem": made.pem}).raise_for_status()
+    told = warning_of(client, gateway)
+    assert told is not None
+    assert told.startswith("The certificate expires at ")
+    assert "Bring its successor." in told
+
+
+def test_a_gateways_own_certificate_is_replaced_every_day(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    gateway_of(client, host)
+    assert host.assignment is not None
+    assert host.assignment.gateway is not None
+    found = before = host.assignment.gateway.certificate_chain_pem
+    for hours, is_replaced in ((23, False), (25, True)):
+        running.clock.ahead = timedelta(hours=hours)
+        with running.manager.changing() as work:
+            clockwork.renew_certificates(work)
+            server = get_managed_server(work, host.server_id)
+            wanted = current_assignment(work, server).gateway
+            assert wanted is not None
+            found = wanted.certificate_chain_pem
+            assert (found != before) is is_replaced
+    assert shown(host)[0] == found
+    leaf = x509.load_pem_x509_certificates(found.encode())[0]
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    assert timedelta(days=14) <= life < timedelta(days=17)
+
+
+def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    gateway = gateway_of(running.logged_on(), host)
+    for days, is_warned in ((7, False), (10, True)):
+        running.clock.ahead = timedelta(days=days)
+        with running.manager.changing() as work:
+            clockwork.note_presence(work)
+            clockwork.renew_certificates(work)
+        told = warning_of(running.logged_on(), gateway)
+        assert ("A new one waits for gw1.example" in (told or "")) is is_warned
+
+
+def test_the_managers_own_port_gets_a_new_certificate_while_it_runs(
+    running: RunningManager,
+) -> None:
+    where = ("localhost", int(running.url.rpartition(":")[2]))
+    before = ssl.get_server_certificate(where)
+    running.clock.ahead = timedelta(days=61)
+    running.wake()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while ssl.get_server_certificate(where) == before:
+        assert time.monotonic() < deadline
+
+
+def test_what_a_machine_is_troubled_by_is_a_warning_until_it_is_over(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    gateway = gateway_of(client, host)
+    assert host.assignment is not None
+    revision = host.assignment.revision
+    for trouble in ("Its clock is 24 hours ahead of the manager's. Set it right.", ""):
+        host.facts = host.facts.model_copy(update={"trouble": trouble})
+        host.report(GatewayState.LISTENING, facts=host.facts)
+        assert (warning_of(client, gateway) or "") == trouble
+        server = client.get(f"/managedServers/{host.server_id}?format=Entity").json()
+        assert (server.get("Warning") or "") == trouble
+    with running.manager.reading() as work:
+        wanted = current_assignment(work, get_managed_server(work, host.server_id))
+    assert wanted.revision == revision, "the gateway has nothing to do"
+
+
 def wrong() -> dict[str, tuple[dict[str, str], str]]:
     good, other, old = Made("a.example"), Made("b.example"), Made("c.example", days=-1)
+    client = Made("e.example", usage=ExtendedKeyUsageOID.CLIENT_AUTH)
     weak = Made("d.example", key=rsa.generate_private_key(65537, 1024))
     return {
         "nothing": ({}, "one of the two"),
@@ -82,6 +199,7 @@ def wrong() -> dict[str, tuple[dict[str, str], str]]:
         "no key": ({"Pem": pem_of(good.leaf)}, "each as PEM"),
         "another key": ({"Pem": other.key_pem + pem_of(good.leaf)}, "not the one of any"),
         "expired": ({"Pem": old.pem}, "has expired"),
+        "a client's": ({"Pem": client.pem}, "serverAuth"),
         "weak": ({"Pem": weak.pem}, "1024 bits"),
         "no base64": ({"Pfx": "!"}, "expected base64"),
         "wrong password": ({"Pfx": good.pfx("p"), "Password": "q"}, "password is wrong"),

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.assignment import Tenant
+from cloudgate.assignment import Allowances, Demand, DemandReport, Tenant
 from cloudgate.manager.passwords import matches
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -326,3 +326,28 @@ def test_limits_reach_the_gateways_once_somebody_sets_them(
         assert update is not None
         known = update.tenants[0]
         assert (known.concurrent_tunnels, known.speed_limit_bytes) == expected
+
+
+def test_gateways_of_a_tenant_have_its_speed_limit_together(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    other = ScriptedHost(running, name="gw2.example")
+    body = {"Name": "acme", "ThrottlingEnabled": True, "ThrottlingSpeedLimit": 8}
+    finished(client, client.post("/cloud/tenants", json=body).json())
+    update = host.poll().directory
+    assert update is not None
+    tenant_id = update.tenants[0].tenant_id
+
+    def part_of(who: ScriptedHost, sent_bytes: int) -> int:
+        demands = (Demand(tenant_id=tenant_id, sent_bytes=sent_bytes),)
+        report = DemandReport(machine=who.facts.machine, demands=demands)
+        answer = who.client.post("/demand", content=report.model_dump_json()).raise_for_status()
+        (part,) = Allowances.model_validate_json(answer.content).allowances
+        return part.limit_bytes
+
+    limit = 8 * 1024 * 1024
+    assert part_of(host, limit) == limit
+    part_of(other, limit)
+    assert part_of(host, limit) + part_of(other, limit) == limit
+    other.close()

@@ -11,9 +11,11 @@ import pytest
 
 from cloudgate.assignment import GatewayState
 from tests.cli.conftest import Run
+from tests.support.acme import acme_server, needs_pebble
 from tests.support.certificates import Made
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager
+from tests.support.product import free_port
 
 
 def obeying(host: ScriptedHost, state: GatewayState = GatewayState.LISTENING) -> threading.Thread:
@@ -307,6 +309,22 @@ def test_a_manager_that_is_not_trusted_is_not_spoken_to(
     empty.write_text("")
     refused = cloudgate("--ca", str(empty), "server", "list")
     assert refused.stderr == f"Error: {empty} holds no certificates in PEM format.\n"
+
+
+@needs_pebble
+def test_a_certificate_is_asked_for_by_one_command(
+    cloudgate: Run, running: RunningManager, tmp_path: Path
+) -> None:
+    with acme_server(tmp_path / "acme", free_port()) as acme:
+        running.manager.challenges.dns_hook = acme.dns_hook
+        (tmp_path / "acme-ca.pem").write_text(acme.ca_pem)
+        done = cloudgate(
+            *("certificate", "acme", "--directory", acme.url, "--name", "gate.example"),
+            *("--name", "*.gate.example", "--challenge", "dns-01"),
+            *("--server-ca", str(tmp_path / "acme-ca.pem")),
+        )
+    assert done.exit_code == 0, done.output
+    assert "*.gate.example" in done.stdout
 
 
 def test_a_manager_that_is_away_is_told_with_its_address(

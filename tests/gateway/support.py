@@ -28,9 +28,12 @@ from cloudgate.assignment import (
     Tenant,
 )
 from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.authorizer import serve_authorizer
+from cloudgate.gateway.crowd import CONNECTIONS_PER_ADDRESS, Crowd
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.gatekeeper import Gatekeeper
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
@@ -43,7 +46,8 @@ from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.watch import Watch
 
 PASSWORD = "Grünes-Boot-7:x"
-PASSWORD_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+PASSWORD_HASH = HASHER.hash(PASSWORD)
 GATEWAY_ID = UUID(int=6)
 PATIENCE_SECONDS = 10.0
 
@@ -240,6 +244,9 @@ class Machine:
         self.directory = Directory(layout.directory)
         self.site = SiteKnown(layout.site)
         self.wait_seconds = 5.0
+        self.capacity_bytes: int | None = None
+        self.connections_per_address = CONNECTIONS_PER_ADDRESS
+        self.allowances = Allowances()
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._revision = 0
@@ -256,9 +263,16 @@ class Machine:
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
         self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)
-        self.pacer = Pacer(self.envoy, self.directory, self.watch)
+        self.pacer = Pacer(
+            self.envoy,
+            self.directory,
+            self.watch,
+            self.allowances,
+            fairness=Fairness(self.capacity_bytes),
+        )
         self.maintenance = Maintenance(self.envoy, self.site, self.watch)
-        parts = (self.watch, self.pacer, self.maintenance)
+        crowd = Crowd(self.envoy, role, self.watch, limit=self.connections_per_address)
+        parts = (self.watch, self.pacer, self.maintenance, crowd)
         self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
             self.layout,

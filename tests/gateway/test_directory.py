@@ -98,6 +98,23 @@ def test_a_damaged_file_is_asked_for_anew_without_quoting_it(
     assert "damaged" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("damage", ["", "{", '{"revision": 1}', "\udcff"])
+def test_when_a_disk_has_damaged_the_file_the_state_before_it_is_used(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "d"
+    directory = Directory(path)
+    for revision in (3, 4):
+        directory.apply(DirectoryChange(from_revision=0, revision=revision, tenants=(acme(),)))
+    path.write_bytes(damage.encode("utf-8", "surrogateescape"))
+    after = Directory(path)
+    assert after.revision == 3
+    assert after.find("acme") == Login(acme())
+    assert "damaged" in capsys.readouterr().out
+    after.apply(DirectoryChange(from_revision=3, revision=5, removed=(acme().tenant_id,)))
+    assert Directory(path).revision == 5
+
+
 def test_a_change_from_another_revision_is_left_alone(tmp_path: Path) -> None:
     directory = Directory(tmp_path / "d")
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))

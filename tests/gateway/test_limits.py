@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import GatewayState
-from cloudgate.gateway.pacing import Flow, shares
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
+from cloudgate.sharing import Flow, shares
 from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES
 from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, free_port, tenant
 

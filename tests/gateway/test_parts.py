@@ -1,6 +1,8 @@
 """Do the small parts keep their promises: reasons, facts, pauses, reports, password memory?"""
 
 import asyncio
+import errno
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import argon2
@@ -9,6 +11,7 @@ import pytest
 from cloudgate.assignment import GatewayState, HostFacts
 from cloudgate.errors import NotAuthenticatedError, UnavailableError
 from cloudgate.gateway.channel import LONGEST_PAUSE_SECONDS, REVOKED_PAUSE_SECONDS, Backoff
+from cloudgate.gateway.clock import Clock
 from cloudgate.gateway.draining import Drain
 from cloudgate.gateway.facts import in_order, local_ipv4, local_ipv6
 from cloudgate.gateway.layout import Layout
@@ -17,6 +20,7 @@ from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.ports import Owner, explain, listening_inodes, taken_port
 from cloudgate.gateway.reconcile import Outcome
 from cloudgate.gateway.rotation import rotate
+from cloudgate.gateway.troubles import Troubles
 from tests.gateway.support import PASSWORD, PASSWORD_HASH
 
 FACTS = HostFacts(
@@ -115,6 +119,34 @@ async def test_of_an_open_gateway_the_count_alone_can_wait() -> None:
     now[0] = 30.0
     outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=2))
     assert (await outbox.due()).live_tunnels == 2
+
+
+def test_a_wrong_clock_is_told_and_the_managers_is_used() -> None:
+    own, monotonic = [datetime(2026, 5, 2, tzinfo=UTC)], [100.0]
+    clock = Clock(lambda: own[0], lambda: monotonic[0])
+    assert (clock(), clock.trouble) == (own[0], "")
+    clock.hear(own[0] - timedelta(seconds=3))
+    assert (clock(), clock.trouble) == (own[0], "")
+    clock.hear(own[0] - timedelta(days=1))
+    assert clock() == own[0] - timedelta(days=1)
+    assert clock.trouble == "Its clock is 24 hours ahead of the manager's. Set it right."
+    own[0] += timedelta(seconds=60)
+    monotonic[0] += 60
+    assert clock() == own[0] - timedelta(days=1)
+    own[0] -= timedelta(days=1)  # somebody sets it right
+    assert (clock(), clock.trouble) == (own[0], "")
+    own[0] -= timedelta(minutes=5)
+    assert clock.trouble == "Its clock is 5 minutes behind the manager's. Set it right."
+
+
+def test_troubles_are_told_once_and_end() -> None:
+    troubles = Troubles()
+    for kind in ("state", "usage"):
+        troubles.cannot_write(kind, OSError(errno.ENOSPC, "No space left on device"))
+    assert troubles.text.count("No space left on device") == 1
+    troubles.note("state", "")
+    troubles.note("usage", "")
+    assert troubles.text == ""
 
 
 def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> None:

@@ -16,16 +16,22 @@ from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noq
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as _manager,  # noqa: F401
 )
+from envoy.extensions.resource_monitors.downstream_connections.v3 import (
+    downstream_connections_pb2 as _connections,  # noqa: F401
+)
+from envoy.extensions.resource_monitors.fixed_heap.v3 import fixed_heap_pb2 as _heap  # noqa: F401
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls  # noqa: F401
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options  # noqa: F401
 from google.protobuf.json_format import ParseDict
 
 from cloudgate.gateway import resources
+from cloudgate.gateway.capacity import Capacity
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listen_addresses, listener
 
 LAYOUT = Layout(Path("/state"), Path("/run/x"))
+CAPACITY = Capacity(connections=1000, heap_bytes=2**30)
 EVERYWHERE = listen_addresses((), 6180, host_has_ipv6=True)
 
 
@@ -36,7 +42,10 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("resource", "message"),
     [
-        (resources.bootstrap(LAYOUT, LAYOUT.admin_socket("a1b2")), Bootstrap),
+        (
+            resources.bootstrap(LAYOUT, LAYOUT.admin_socket("a1b2"), Capacity(1000, 2**30)),
+            Bootstrap,
+        ),
         (resources.routes(), RouteConfiguration),
         (resources.secret("chain", "key"), Secret),
         (listener(LAYOUT, EVERYWHERE), Listener),

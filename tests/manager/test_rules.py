@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cloudgate.assignment import GatewayState
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager import identifiers
-from cloudgate.manager.authority import LEAF_LIFE, RENEW_BEFORE, open_authority, still_good
+from cloudgate.manager.authority import gateway_term, open_authority, still_good
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.gateways.settle import Outcome, outcome
@@ -150,12 +150,16 @@ def test_a_certificate_is_renewed_for_other_names_another_key_and_in_time(tmp_pa
     authority = open_authority(tmp_path)
     key = public_key_pem()
     names = ("gw1.example", "192.0.2.10")
-    chain = authority.issue(key, names, NOW)
-    assert still_good(chain, key, names, NOW)
-    assert not still_good("", key, names, NOW)
-    assert not still_good(chain, public_key_pem(), names, NOW)
-    assert not still_good(chain, key, (*names, "gate.example"), NOW)
-    assert not still_good(chain, key, names, NOW + LEAF_LIFE - RENEW_BEFORE)
+    term = gateway_term()
+    chain = authority.issue(key, names, NOW, term)
+    assert still_good(chain, key, names, NOW, term)
+    assert not still_good("", key, names, NOW, term)
+    assert not still_good(chain, public_key_pem(), names, NOW, term)
+    assert not still_good(chain, key, (*names, "gate.example"), NOW, term)
+    assert not still_good(chain, key, names, NOW, gateway_term(30))
+    assert still_good(chain, key, names, NOW + timedelta(hours=23), term)
+    assert not still_good(chain, key, names, NOW + timedelta(days=1), term)
+    assert not still_good(chain, key, names, NOW - timedelta(days=3), term)
     leaf, root = x509.load_pem_x509_certificates(chain.encode())
     leaf.verify_directly_issued_by(root)
 
@@ -171,4 +175,4 @@ def test_the_authority_stays_the_same_and_its_key_is_the_owners_alone(tmp_path: 
 
 def test_a_public_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CloudgateError, match="public key"):
-        open_authority(tmp_path).issue("nonsense", ("a",), NOW)
+        open_authority(tmp_path).issue("nonsense", ("a",), NOW, gateway_term())

@@ -1,5 +1,7 @@
 """The database moves forward from every released revision, and ends as the models say."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from cloudgate.manager.sessions.roles import Role
@@ -90,3 +92,38 @@ def test_a_time_keeps_its_moment_whatever_zone_it_came_in(tmp_path: Path) -> Non
         found = session.query(LogonSession).one().created_at
     database.close()
     assert (found, found.tzinfo) == (moment, UTC)
+
+
+def test_a_file_that_was_moved_away_is_missed_and_found_again(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "cloudgate.db", tmp_path / "elsewhere.db"
+    database = Database(sqlite_url(file))
+
+    def add(name: str) -> None:
+        with database.writing() as session, session.begin():
+            session.add(Account(name=name, password_hash="x"))
+
+    def names() -> list[str]:
+        with database.reading() as session:
+            return [each.name for each in session.query(Account).order_by(Account.name)]
+
+    add("before")
+    with (
+        closing(sqlite3.connect(file)) as source,
+        closing(sqlite3.connect(tmp_path / "backup.db")) as copy,
+    ):
+        source.backup(copy)
+    file.rename(elsewhere)
+    with pytest.raises(OperationalError, match="unable to open database file"):
+        add("while it is away")
+    assert not file.exists()
+    elsewhere.rename(file)
+    add("when it is back")
+    assert names() == ["before", "when it is back"]
+    database.close()
+    database = Database(sqlite_url(file))
+    assert names() == ["before", "when it is back"]
+    (tmp_path / "backup.db").replace(file)
+    for left_over in tmp_path.glob("cloudgate.db-*"):
+        left_over.unlink()
+    assert names() == ["before"]
+    database.close()

@@ -4,6 +4,7 @@ Three managed servers behind a NAT router, each with the real host service and E
 on the other side. A transfer with a running hash goes through each event, and both ends agree.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.network import transfer
-from tests.support.network import PUBLIC, Provider, missing, provider
+from tests.support.certificates import Made, pem_of
+from tests.support.network import PUBLIC, PUBLIC_IPV6, Provider, missing, provider
 from tests.support.repository import rest_server_command
 
 pytestmark = [
@@ -25,6 +27,8 @@ pytestmark = [
     pytest.mark.skipif(bool(missing()), reason=f"to run this: {missing()}"),
 ]
 PORTS = {"gw1": 6180, "gw2": 6181, "gw3": 6182}
+SMALL_DISK = "gw3"
+"""The machine whose disk a test can fill."""
 TARGET = "vault.example:9000"
 LOGIN = "acme:p4ssword"
 SCRIPT = str(Path(transfer.__file__))
@@ -40,6 +44,7 @@ class Site:
 
     def open(self) -> None:
         """Do what the operator's guide says."""
+        self.network.small_disk(self.network.folder / SMALL_DISK / "data", "24m")
         for place, port in PORTS.items():
             self.hosts[place] = self.provider.join(place)
             self.create_gateway(place, port)
@@ -71,9 +76,17 @@ class Site:
         assert started.stdout.readline() == "connected\n", started.communicate()[1]
         return started
 
-    def lets_in(self, place: str) -> bool:
+    def lets_in(
+        self,
+        place: str,
+        *,
+        address: str = PUBLIC,
+        ca_file: Path | None = None,
+        login: str = LOGIN,
+    ) -> bool:
         """Whether a new tunnel is possible, and carries data."""
-        words = ("send", PUBLIC, str(PORTS[place]), str(self.provider.ca_file), TARGET, LOGIN)
+        ca = str(ca_file or self.provider.ca_file)
+        words = ("send", address, str(PORTS[place]), ca, TARGET, login)
         done = self.network.run("tenant", sys.executable, SCRIPT, *words, text="", check=False)
         return done.returncode == 0
 
@@ -138,9 +151,7 @@ def test_a_new_tenant_is_let_in_and_nobody_else_feels_it(site: Site) -> None:
     with site.undisturbed("gw1"):
         tenant = ("tenant", "create", "zenith", "--repository", "vault=100")
         site.provider.cloudgate(*tenant, "--password-file", str(password))
-        ca_file = str(site.provider.ca_file)
-        words = ("send", PUBLIC, str(PORTS["gw1"]), ca_file, TARGET, "zenith:p4ssword")
-        assert site.network.run("tenant", sys.executable, SCRIPT, *words, text="").stdout
+        assert site.lets_in("gw1", login="zenith:p4ssword")
 
 
 def test_without_the_manager_all_goes_on_and_starts_again(site: Site) -> None:
@@ -201,6 +212,101 @@ def test_a_bad_line_to_the_manager_or_the_tenant_is_survived(site: Site, fault: 
             site.network.run("router", "nft", "delete table ip lossy")
         within(20, lambda: site.lets_in("gw2"))
     site.provider.wait_until("server", "gw2", State="Online")
+
+
+def test_certificates_come_and_go_under_load_and_no_tunnel_is_cut(
+    site: Site, tmp_path: Path
+) -> None:
+    say = site.provider.cloudgate
+    with site.undisturbed("gw1"), site.undisturbed("gw2"):
+        for number in range(3):
+            made = Made(PUBLIC, f"round{number}.example")
+            (tmp_path / "brought.pem").write_text(made.pem)
+            trusted = tmp_path / f"issuer{number}.pem"
+            trusted.write_text(pem_of(made.issuer))
+            say("certificate", "import", str(tmp_path / "brought.pem"))
+            for place in ("gw1", "gw2"):
+                within(10, lambda: site.lets_in(place, ca_file=trusted))  # noqa: B023  used at once
+        (found,) = json.loads(say("certificate", "list", "-o", "json").stdout)["CloudCertificates"]
+        say("certificate", "delete", found["UID"])
+        within(10, lambda: site.lets_in("gw1"))
+
+
+def test_a_gateway_is_reached_by_ipv6_behind_nat_and_directly(site: Site) -> None:
+    say, own = site.provider.cloudgate, site.network.ipv6("gw3")
+    with site.undisturbed("gw3"):
+        say("gateway", "edit", "gw3", "--external-ip", PUBLIC_IPV6)
+        found = site.provider.wait_until("gateway", "gw3", State="Listening")
+        assert (found["ExternalIP"], found.get("Warning")) == (PUBLIC_IPV6, None)
+        assert site.lets_in("gw3", address=PUBLIC_IPV6)
+        say("gateway", "edit", "gw3", "--mode", "Direct", "--external-ip", own)
+        found = site.provider.wait_until("gateway", "gw3", State="Listening")
+        assert (found["ExternalIP"], found.get("Warning")) == (own, None)
+        assert site.lets_in("gw3", address=own)
+        words = ("--mode", "NAT", "--external-ip", PUBLIC, "--internal-port", "8080")
+        say("gateway", "edit", "gw3", *words)
+        site.provider.wait_until("gateway", "gw3", State="Listening")
+        assert site.lets_in("gw3")
+
+
+def test_while_the_managers_database_is_away_all_goes_on(site: Site) -> None:
+    file = site.provider.data / "cloudgate.db"
+    with site.undisturbed("gw1"):
+        file.rename(file.with_name("elsewhere"))
+        refused = site.provider.type("tenant", "list")
+        assert refused.returncode == 1
+        assert "database cannot be used" in refused.stderr
+        assert site.lets_in("gw1")
+        file.with_name("elsewhere").rename(file)
+        site.provider.cloudgate("gateway", "edit", "gw1", "--description", "it is back")
+        site.provider.wait_until("gateway", "gw1", State="Listening", Description="it is back")
+
+
+def test_a_host_whose_disk_is_full_goes_on_with_what_it_knows_and_says_so(site: Site) -> None:
+    say, password = site.provider.cloudgate, site.network.folder / "tenant-password"
+    filler = site.network.folder / SMALL_DISK / "data" / "filler"
+    with site.undisturbed(SMALL_DISK):
+        site.network.run(SMALL_DISK, "dd", "if=/dev/zero", f"of={filler}", check=False)
+        tenant = ("tenant", "create", "nadir", "--repository", "vault=100")
+        told = say(*tenant, "--password-file", str(password), "--no-wait").stdout
+        assert "CreateCloudTenant" in told
+
+        def is_warned() -> bool:
+            found = site.provider.wait_until("server", SMALL_DISK, State="Online")
+            return "No space left on device" in str(found.get("Warning"))
+
+        within(20, is_warned)
+        assert site.lets_in(SMALL_DISK)
+        assert not site.lets_in(SMALL_DISK, login="nadir:p4ssword")
+        filler.unlink()
+        within(30, lambda: site.lets_in(SMALL_DISK, login="nadir:p4ssword"))
+        within(20, lambda: not is_warned())
+
+
+@pytest.mark.skipif(
+    shutil.which("faketime") is None, reason="to run this: sudo apt-get install faketime"
+)
+@pytest.mark.parametrize(("offset", "word"), [("-1d", "behind"), ("+1d", "ahead of")])
+def test_a_host_whose_clock_is_wrong_by_a_day_works_and_says_so(
+    site: Site, offset: str, word: str
+) -> None:
+    environment = {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with site.undisturbed("gw2"):
+        _kill(site, "gw2")
+        site.hosts["gw2"] = site.provider.run_host("gw2", "faketime", "-f", offset, **environment)
+        within(20, lambda: site.lets_in("gw2"))
+
+        def warning() -> str:
+            found = site.provider.wait_until("server", "gw2", State="Online")
+            return str(found.get("Warning"))
+
+        within(20, lambda: f"24 hours {word} the manager's" in warning())
+        site.provider.cloudgate("gateway", "edit", "gw2", "--description", offset)
+        site.provider.wait_until("gateway", "gw2", State="Listening", Description=offset)
+        _kill(site, "gw2")
+        site.hosts["gw2"] = site.provider.run_host("gw2")
+        within(20, lambda: site.lets_in("gw2"))
+        within(40, lambda: "24 hours" not in warning())
 
 
 def test_a_drain_lets_tunnels_finish_and_closes_what_is_left_at_the_deadline(site: Site) -> None:

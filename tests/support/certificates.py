@@ -1,6 +1,7 @@
 """Certificates as operators bring them."""
 
 import base64
+import ipaddress
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -14,14 +15,20 @@ NOW = datetime.now(UTC)
 class Made:
     """A certificate of a made-up authority, and its key."""
 
-    def __init__(self, *names: str, days: int = 30, key: rsa.RSAPrivateKey | None = None) -> None:
+    def __init__(
+        self,
+        *names: str,
+        days: int = 30,
+        key: rsa.RSAPrivateKey | None = None,
+        usage: x509.ObjectIdentifier | None = None,
+    ) -> None:
         self.key = key or ec.generate_private_key(ec.SECP256R1())
         issuer_key = ec.generate_private_key(ec.SECP256R1())
         issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
         self.issuer = _signed(issuer, issuer, issuer_key.public_key(), issuer_key, days=400)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         self.leaf = _signed(
-            subject, issuer, self.key.public_key(), issuer_key, names=names, days=days
+            subject, issuer, self.key.public_key(), issuer_key, names=names, days=days, usage=usage
         )
 
     @property
@@ -56,6 +63,7 @@ def _signed(
     *,
     names: tuple[str, ...] = (),
     days: int,
+    usage: x509.ObjectIdentifier | None = None,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
@@ -66,10 +74,23 @@ def _signed(
         .not_valid_before(NOW - timedelta(days=40))
         .not_valid_after(NOW + timedelta(days=days))
     )
+    if usage is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     if names:
-        found = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        found = x509.SubjectAlternativeName([_name(each) for each in names])
         builder = builder.add_extension(found, critical=False)
+    else:
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
     return builder.sign(key, hashes.SHA256())
+
+
+def _name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def pem_of(certificate: x509.Certificate) -> str:

@@ -19,7 +19,8 @@ import httpx2
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
-from cloudgate.manager.authority import open_authority, server_certificate
+from cloudgate.manager.authority import PortCertificate, open_authority
+from cloudgate.manager.certificates.challenges import Challenges
 from cloudgate.manager.gateways.settle import Reach
 from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -107,7 +108,11 @@ async def _reached(reach: Reach) -> str:
 
 @contextmanager
 def running_manager(
-    folder: Path, *, site: str | None = "localhost", extras: Extras | None = None
+    folder: Path,
+    *,
+    site: str | None = "localhost",
+    extras: Extras | None = None,
+    dns_hook: Path | None = None,
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name."""
     if not (folder / "cloudgate.db").exists():
@@ -115,12 +120,14 @@ def running_manager(
     authority = open_authority(folder)
     database = Database(sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
-    manager = Manager(database, authority, open_sealing(folder), clock=clock)
+    manager = Manager(
+        database, authority, open_sealing(folder), clock=clock, challenges=Challenges(dns_hook)
+    )
     if site is not None:
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))
     listener = open_listener("127.0.0.1", 0)
-    certificate = server_certificate(folder, authority, ["localhost", "127.0.0.1"])
+    certificate = PortCertificate(folder, authority, ("localhost", "127.0.0.1"))
     started: list[Any] = []
     ready = threading.Event()
 

@@ -5,7 +5,8 @@
     provider 10.77.0.0/24                          internet 203.0.113.0/24
     manager .2  gw1 .11  gw2 .12  gw3 .13  ──  router .1 ── tenant .10
 
-The router forwards 6180, 6181 and 6182 to port 8080 of gw1, gw2 and gw3.
+The router forwards 6180, 6181 and 6182 to port 8080 of gw1, gw2 and gw3. In IPv6 the last numbers
+are the same, in fd77::/64 and 2001:db8::/64; 6182 is forwarded, and the rest is routed.
 """
 
 import json
@@ -18,7 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tests.support.product import PASSWORD
 
 PATIENCE_SECONDS = 40.0
 PUBLIC = "203.0.113.1"
+PUBLIC_IPV6 = "2001:db8::1"
 HOSTS = {"manager": 2, "gw1": 11, "gw2": 12, "gw3": 13}
 _NAT = """
 table ip nat {
@@ -37,6 +39,14 @@ table ip nat {
   }
   chain postrouting { type nat hook postrouting priority srcnat;
     ip saddr 10.77.0.0/24 ct status dnat masquerade
+  }
+}
+table ip6 nat {
+  chain prerouting { type nat hook prerouting priority dstnat;
+    ip6 daddr 2001:db8::1 tcp dport 6182 dnat to [fd77::13]:8080
+  }
+  chain postrouting { type nat hook postrouting priority srcnat;
+    ip6 saddr fd77::/64 ct status dnat masquerade
   }
 }
 """
@@ -58,6 +68,7 @@ class Network:
     folder: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    disks: list[Path] = field(default_factory=list)
 
     def name(self, place: str) -> str:
         """The namespace of a place."""
@@ -66,6 +77,10 @@ class Network:
     def address(self, place: str) -> str:
         """The IP address of a place in the provider's network."""
         return f"10.77.0.{HOSTS[place]}"
+
+    def ipv6(self, place: str) -> str:
+        """The IPv6 address of a place in the provider's network."""
+        return f"fd77::{HOSTS[place]}"
 
     def command(self, place: str, *words: str) -> list[str]:
         """A command as it is run in a place."""
@@ -108,6 +123,34 @@ class Network:
         """Take a place's cable out (``down``), or put it in again (``up``)."""
         _ip("-n", self.name("router"), "link", "set", f"to-{place}", state)
 
+    def small_disk(self, folder: Path, size: str) -> None:
+        """Give a folder a disk of its own; taken away with the network."""
+        folder.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+        self.disks.append(folder)
+
+    def silence(self, place: str) -> None:
+        """Have nothing pass between a place of the provider and the internet, and no answer come.
+
+        Not even the router's, that nobody is there.
+        """
+        address = self.address(place)
+        chain = "type filter hook forward priority 0;"
+        rules = f"ip saddr {address} drop; ip daddr {address} drop;"
+        table = f"table ip silent-{place} {{ chain c {{ {chain} {rules} }}; }}"
+        self.run("router", "nft", table)
+
+    def end_silence(self, place: str) -> None:
+        """Have all pass again."""
+        self.run("router", "nft", "delete", "table", "ip", f"silent-{place}")
+
+    def kill(self, place: str) -> None:
+        """End all that runs in a place at once, without a chance to tidy up."""
+        while running := _pids(self.name(place)):
+            for pid in running:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def build(self) -> None:
         """Make the namespaces and join them."""
         for place in (*HOSTS, "router", "tenant"):
@@ -116,13 +159,18 @@ class Network:
         router = self.name("router")
         _ip("-n", router, "link", "add", "inside", "type", "bridge")
         _ip("-n", router, "address", "add", "10.77.0.1/24", "dev", "inside")
+        _ip("-n", router, "address", "add", "fd77::1/64", "dev", "inside", "nodad")
         _ip("-n", router, "link", "set", "inside", "up")
         for place in HOSTS:
             self._join(place, f"{self.address(place)}/24", "10.77.0.1")
+            self._join_ipv6(place, f"{self.ipv6(place)}/64", "fd77::1")
             _ip("-n", router, "link", "set", f"to-{place}", "master", "inside")
         self._join("tenant", "203.0.113.10/24", PUBLIC)
         _ip("-n", router, "address", "add", f"{PUBLIC}/24", "dev", "to-tenant")
+        _ip("-n", router, "address", "add", f"{PUBLIC_IPV6}/64", "dev", "to-tenant", "nodad")
+        self._join_ipv6("tenant", "2001:db8::10/64", PUBLIC_IPV6)
         self.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.run("router", "nft", "-f", "-", text=_NAT)
 
     def _join(self, place: str, address: str, gateway: str) -> None:
@@ -134,15 +182,21 @@ class Network:
         _ip("-n", router, "link", "set", f"to-{place}", "up")
         _ip("-n", there, "route", "add", "default", "via", gateway)
 
+    def _join_ipv6(self, place: str, address: str, gateway: str) -> None:
+        there = self.name(place)
+        _ip("-n", there, "address", "add", address, "dev", "eth0", "nodad")
+        _ip("-n", there, "route", "add", "default", "via", gateway)
+
     def close(self) -> None:
         """End all that runs in the namespaces, and take them away."""
         for place in (*HOSTS, "router", "tenant"):
-            for pid in _pids(self.name(place)):
-                os.kill(pid, signal.SIGKILL)
+            self.kill(place)
         for process in self.processes:
             process.wait(PATIENCE_SECONDS)
         for place in (*HOSTS, "router", "tenant"):
             subprocess.run(["ip", "netns", "delete", self.name(place)], check=False)
+        for folder in self.disks:
+            subprocess.run(["umount", folder], check=False)
 
 
 @dataclass
@@ -164,6 +218,12 @@ class Provider:
         return self.data / "tls" / "ca.pem"
 
     def cloudgate(self, *words: str, place: str = "manager") -> subprocess.CompletedProcess[str]:
+        """Type a command that succeeds at a machine of the provider."""
+        done = self.type(*words, place=place)
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done
+
+    def type(self, *words: str, place: str = "manager") -> subprocess.CompletedProcess[str]:
         """Type a command at a machine of the provider."""
         home = self.network.folder / place
         home.mkdir(exist_ok=True)
@@ -177,6 +237,7 @@ class Provider:
                 "CLOUDGATE_CA": str(self.ca_file),
                 "CLOUDGATE_PASSWORD_FILE": str(self.network.folder / "admin-password"),
             },
+            check=False,
         )
 
     def join(self, place: str) -> "subprocess.Popen[bytes]":
@@ -187,11 +248,11 @@ class Provider:
         self.cloudgate(*line.split()[1:], "--data", state, place=place)
         return self.run_host(place)
 
-    def run_host(self, place: str) -> "subprocess.Popen[bytes]":
-        """Run the host service of a machine that has joined."""
+    def run_host(self, place: str, *before: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """Run the host service of a machine that has joined; `before` is a program to run it by."""
         state = str(self.network.folder / place / "data")
         words = (sys.executable, "-m", "cloudgate", "host", "run", "--data", state)
-        return self.network.start(place, *words)
+        return self.network.start(place, *before, *words, **environment)
 
     def start_manager(self) -> None:
         """Start the manager, again."""

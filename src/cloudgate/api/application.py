@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 API = "api"
 BODY_LIMIT_BYTES = 1024 * 1024
+_CHALLENGE = re.compile(r"/acme-challenge/([A-Za-z0-9_-]+)")
 _FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
 
 
@@ -78,6 +79,8 @@ class Application:
     async def _respond(self, request: Request) -> Response:
         match = _FIRST_SEGMENT.fullmatch(request.scope["path"])
         first, rest = (match[1].lower(), match[2]) if match else ("", "")
+        if first == ".well-known":
+            return self._challenge(request, rest)
         if first == "host":
             return await self._hosts.respond(request, rest)
         at_logon = rest.strip("/").lower() == "sessionmngr"
@@ -91,6 +94,14 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             self._after_change()
         return response
+
+    def _challenge(self, request: Request, rest: str) -> Response:
+        """What an ACME server comes for: RFC 8555, 8.3. Nothing that anybody else could use."""
+        found = _CHALLENGE.fullmatch(rest)
+        text = self._manager.challenges.answer(found[1]) if found else None
+        if text is None or request.method not in ("GET", "HEAD"):
+            return Response("There is nothing here.\n", 404, media_type="text/plain")
+        return Response(text, media_type="application/octet-stream")
 
     async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
         if first != API:

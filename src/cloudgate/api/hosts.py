@@ -1,12 +1,14 @@
 """How do hosts talk to the manager over HTTP? The calls of `cloudgate.assignment`."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -14,7 +16,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cloudgate.api.reaching import Prober, probe
 from cloudgate.assignment import (
     POLL_SECONDS,
+    Allowances,
     Answer,
+    DemandReport,
     Document,
     JoinRequest,
     PollRequest,
@@ -30,6 +34,7 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import joining, operations
+from cloudgate.manager.hosts.directory import speed_limits
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
 from cloudgate.manager.hosts.roster import Listed, Roster, roster
@@ -65,6 +70,7 @@ class HostProtocol:
             "/v1/poll": self._poll,
             "/v1/report": self._report,
             "/v1/usage": self._usage,
+            "/v1/demand": self._demand,
             "/v1/answer": self._take_answer,
         }
 
@@ -80,6 +86,9 @@ class HostProtocol:
             status = _STATUS.get(type(problem), 500)
             log.warning("a host was refused", call=path[:200], reason=problem.message)
             return JSONResponse({"message": problem.message}, status)
+        except OperationalError:
+            log.exception("the database failed", call=path[:200])
+            return JSONResponse({"message": "The database cannot be used right now."}, 503)
 
     async def _authority(self, request: Request) -> Response:
         del request
@@ -229,6 +238,21 @@ class HostProtocol:
 
         await run_in_threadpool(use)
         return Response(status_code=204)
+
+    async def _demand(self, request: Request) -> Response:
+        message = await _read(request, DemandReport)
+        joining.check_protocol(message)
+        credential = _credential(request)
+
+        def divide() -> Document:
+            server_id = self._hear(credential, message.machine).server.id
+            with self._manager.reading() as work:
+                limits = speed_limits(work, [each.tenant_id for each in message.demands])
+            now = time.monotonic()
+            parts = self._manager.sharing.divide(server_id, message.demands, limits, now)
+            return Allowances(allowances=parts)
+
+        return _answer(await run_in_threadpool(divide))
 
     async def _take_answer(self, request: Request) -> Response:
         message = await _read(request, Answer)

@@ -12,11 +12,14 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.application import Application
+from cloudgate.api.ordering import Ordering
+from cloudgate.api.probing import Probing
 from cloudgate.api.proxies import Network
 from cloudgate.api.reaching import Prober, probe
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
+from cloudgate.manager.authority import PortCertificate
 from cloudgate.manager.work import Manager
 
 BACKLOG = 1024
@@ -61,17 +64,20 @@ class ManagerServer:
         self,
         manager: Manager,
         listener: socket.socket,
-        certificate: Path,
+        certificate: PortCertificate,
         extras: Extras | None = None,
     ) -> None:
-        """`certificate`: key and chain in one PEM file."""
         extras = extras or Extras()
+        self._clock = manager.clock
+        self._certificate = certificate
         self._bell = manager.bell
-        self._ticking = Ticking(manager, extras.audit_outlet)
+        self._ticking = Ticking(manager, extras.audit_outlet, self._renew_certificate)
+        self._ordering = Ordering(manager)
+        self._probing = Probing(manager)
         self._application = Application(
             manager, self._ticking.wake, extras.trusted_proxies, extras.prober
         )
-        self._servers = [(_server(self._application, certificate), listener)]
+        self._servers = [(_server(self._application, certificate.file(manager.clock())), listener)]
         if extras.http_listener is not None:
             self._servers.append((_server(self._application, None), extras.http_listener))
 
@@ -83,15 +89,29 @@ class ManagerServer:
     async def run(self) -> None:
         """Serve until `stop` is called."""
         async with asyncio.TaskGroup() as group:
-            ticking = group.create_task(self._ticking.run())
+            by_themselves = [
+                group.create_task(each.run())
+                for each in (self._ticking, self._ordering, self._probing)
+            ]
             async with asyncio.TaskGroup() as serving:
                 for server, listener in self._servers:
                     serving.create_task(server.serve(sockets=[listener]))
-            ticking.cancel()
+            for each in by_themselves:
+                each.cancel()
+
+    def _renew_certificate(self) -> None:
+        """Show a new certificate from the next connection on, if it is time."""
+        file = self._certificate.file(self._clock())
+        for server, _ in self._servers:
+            context = server.config.ssl
+            if context is not None:
+                context.load_cert_chain(file)
 
     def wake(self) -> None:
         """Look after the tasks now: something that they depend on has changed."""
         self._ticking.wake()
+        self._ordering.wake()
+        self._probing.wake()
 
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""

@@ -1,6 +1,7 @@
 """When does the manager act by itself? At deadlines, and whenever something has changed."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,7 +25,11 @@ _AFTER_A_FAILURE = timedelta(seconds=5)
 class Ticking:
     """Runs `cloudgate.manager.clockwork` when it is time."""
 
-    def __init__(self, manager: Manager, audit_outlet: Outlet | None = None) -> None:
+    def __init__(
+        self, manager: Manager, audit_outlet: Outlet | None, renew_port: Callable[[], None]
+    ) -> None:
+        """`renew_port` gives the manager's port a new certificate when it is time."""
+        self._renew_port = renew_port
         self._manager = manager
         self._audit_outlet = audit_outlet
         self._changed = asyncio.Event()
@@ -43,6 +48,7 @@ class Ticking:
             try:
                 if self._manager.clock() >= renewal:
                     await run_in_threadpool(self._renew)
+                    self._renew_port()
                     renewal = self._manager.clock() + RENEWAL_INTERVAL
                 await run_in_threadpool(self._note_presence)
                 deadline = await run_in_threadpool(self._settle)

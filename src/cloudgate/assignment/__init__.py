@@ -1,6 +1,6 @@
 """What do manager and host service say to each other?
 
-Six calls, made by the host service only, over HTTPS with JSON bodies:
+Seven calls, made by the host service only, over HTTPS with JSON bodies:
 
 ``GET /host/v1/authority``  the manager's certificate authority as PEM. The host asks before it can
                             verify anybody, and compares the fingerprint that its operator gave.
@@ -9,6 +9,8 @@ Six calls, made by the host service only, over HTTPS with JSON bodies:
                           answered by an `Update`.
 ``POST /host/v1/report``  a `Report`, answered by 204.
 ``POST /host/v1/usage``   a `UsageBatch`, answered by 204.
+``POST /host/v1/demand``  a `DemandReport`, answered by `Allowances`; while tenants with a speed
+                          limit are there.
 ``POST /host/v1/answer``  an `Answer` to the `Question` of an `Update`, answered by 204.
 
 All but the first two carry ``Authorization: Bearer <credential>``. A revision is a number that
@@ -168,6 +170,8 @@ class HostFacts(Document):
     """Of the key pair that the gateway's certificate is made for. The private half stays here."""
     machine: str = ""
     """The same for as long as this machine runs, and another on any other machine."""
+    trouble: str = ""
+    """For the operator: what keeps it from doing all that it should."""
 
 
 class JoinRequest(Document):
@@ -199,13 +203,26 @@ class PollRequest(Document):
     """As in `HostFacts`: tells a copy of this host's disk from this host."""
 
 
+class Directory(Document):
+    """A directory of the host."""
+
+    base: str
+    """Absolute."""
+    parts: tuple[str, ...]
+    """Names below it, each within the one before; symbolic links are not followed here."""
+    limit_seconds: float
+    """How long measuring it may take."""
+
+
 class Question(Document):
-    """Which tunnels are live right now?"""
+    """Which tunnels are live right now? Or, with `measure`, how much is in that directory?"""
 
     question: str
     """Names the question."""
     end_tunnels: tuple[str, ...] = ()
     """These are to end at once."""
+    measure: Directory | None = None
+    """Takes its time: polls go on meanwhile."""
 
 
 class LiveTunnel(Document):
@@ -223,8 +240,17 @@ class LiveTunnel(Document):
     bytes_down: int
 
 
+class Measured(Document):
+    """How much is in a directory."""
+
+    used_bytes: int | None = None
+    """What is allocated for it: hard links count once. None when it is not there, or `reason`."""
+    reason: str = ""
+    """For the operator: why it could not be measured, and what to do."""
+
+
 class Answer(Document):
-    """The live tunnels of a host."""
+    """The live tunnels of a host, or how much is in a directory."""
 
     protocol: int = PROTOCOL
     oldest_protocol: int = OLDEST_PROTOCOL
@@ -237,6 +263,8 @@ class Answer(Document):
     """Those of `Question.end_tunnels` that were there, and were ended."""
     reason: str = ""
     """Why they were not."""
+    measured: Measured | None = None
+    """Set when `Question.measure` was."""
 
 
 class Update(Document):
@@ -247,7 +275,7 @@ class Update(Document):
     directory: DirectoryChange | None = None
     site: Site | None = None
     question: Question | None = None
-    """To be answered at once."""
+    """To be answered at once, or as soon as it was measured."""
     credential: str | None = None
     """From now on; the one in use is good until this one has been used."""
 
@@ -283,6 +311,37 @@ class UsageBatch(Document):
     batch: str
     """Names the batch, so that it is counted once however often it is heard."""
     usage: tuple[Usage, ...]
+
+
+class Demand(Document):
+    """What a tenant with a speed limit sends through one gateway."""
+
+    tenant_id: UUID
+    sent_bytes: int
+    """Each second, in both directions together."""
+
+
+class DemandReport(Document):
+    """What a host's tenants with a speed limit send right now."""
+
+    protocol: int = PROTOCOL
+    oldest_protocol: int = OLDEST_PROTOCOL
+    machine: str = ""
+    """As in `HostFacts`."""
+    demands: tuple[Demand, ...]
+
+
+class Allowance(Document):
+    """The part of a tenant's speed limit that one gateway may use."""
+
+    tenant_id: UUID
+    limit_bytes: int
+
+
+class Allowances(Document):
+    """The parts of a host, for the next seconds. Who is not named has its whole limit."""
+
+    allowances: tuple[Allowance, ...] = ()
 
 
 class GatewayState(StrEnum):

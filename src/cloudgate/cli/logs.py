@@ -2,12 +2,24 @@
 
 import logging
 import sys
+from collections.abc import Callable
 
 import structlog
+from structlog.typing import EventDict
 
 
-def log_to_stderr() -> None:
-    """Send all logs to standard error: coloured lines on a terminal, JSON lines otherwise."""
+def log_to_stderr(before: Callable[[], None] | None = None) -> None:
+    """Send all logs to standard error: coloured lines on a terminal, JSON lines otherwise.
+
+    Args:
+        before: called before each line, to make room for it.
+    """
+
+    def make_room(_logger: object, _name: str, event: EventDict) -> EventDict:
+        if before is not None:
+            before()
+        return event
+
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -21,6 +33,7 @@ def log_to_stderr() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            make_room,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

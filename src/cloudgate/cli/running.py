@@ -24,9 +24,12 @@ from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.joining import join_host
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.authority import (
+    GATEWAY_DAYS,
+    PortCertificate,
+    gateway_term,
     open_authority,
-    server_certificate,
 )
+from cloudgate.manager.certificates.challenges import Challenges
 from cloudgate.manager.hosts.joining import expect_server, new_token
 from cloudgate.manager.passwords import generate_password
 from cloudgate.manager.sealing import open_sealing
@@ -61,6 +64,10 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()
     audit_log: str | None = None
     """A file, or ``syslog``; nowhere but in the database when None."""
+    acme_dns_hook: Path | None = None
+    """The operator's program that puts records into DNS."""
+    gateway_certificate_days: int | None = None
+    """How long gateways' own certificates are good; `GATEWAY_DAYS` when None."""
 
 
 async def run_serve(options: Options) -> None:
@@ -118,7 +125,13 @@ def _opened(options: Options) -> Iterator[Manager]:
     authority = open_authority(options.data / "tls")
     database = Database(sqlite_url(options.data / "cloudgate.db"))
     try:
-        yield Manager(database, authority, open_sealing(options.data))
+        yield Manager(
+            database,
+            authority,
+            open_sealing(options.data),
+            challenges=Challenges(options.acme_dns_hook),
+            gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
+        )
     finally:
         database.close()
 
@@ -164,7 +177,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
     names = {socket.gethostname(), "localhost", *host_addresses()}
     if options.host:
         names.add(options.host)
-    certificate = server_certificate(options.data / "tls", manager.authority, names)
+    certificate = PortCertificate(options.data / "tls", manager.authority, tuple(names))
     with ExitStack() as listeners:
         listener = listeners.enter_context(open_listener(options.host, options.port))
         plain = None

@@ -66,6 +66,28 @@ AuditLog = Annotated[
         show_default=False,
     ),
 ]
+AcmeDnsHook = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_ACME_DNS_HOOK",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        help="Program that puts records into DNS: present|cleanup NAME VALUE.",
+        show_default=False,
+    ),
+]
+CertificateDays = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_GATEWAY_CERTIFICATE_DAYS",
+        min=2,
+        max=90,
+        help="How long gateways' own certificates are good, replaced every day; 14 when left out.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -83,12 +105,24 @@ def up(
     http_port: HttpPort = None,
     trusted_proxy: TrustedProxies = None,
     audit_log: AuditLog = None,
+    acme_dns_hook: AcmeDnsHook = None,
+    gateway_certificate_days: CertificateDays = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.running import Options, run_up  # noqa: PLC0415  keeps --help fast
 
-    folder, proxies = data or default_data_folder(), tuple(trusted_proxy or ())
-    _run(run_up(Options(folder, host, port, admin_password_file, http_port, proxies, audit_log)))
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+        acme_dns_hook,
+        gateway_certificate_days,
+    )
+    _run(run_up(options))
 
 
 def serve(
@@ -99,12 +133,24 @@ def serve(
     http_port: HttpPort = None,
     trusted_proxy: TrustedProxies = None,
     audit_log: AuditLog = None,
+    acme_dns_hook: AcmeDnsHook = None,
+    gateway_certificate_days: CertificateDays = None,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""
     from cloudgate.cli.running import Options, run_serve  # noqa: PLC0415
 
-    folder, proxies = data or default_data_folder(), tuple(trusted_proxy or ())
-    _run(run_serve(Options(folder, host, port, admin_password_file, http_port, proxies, audit_log)))
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+        acme_dns_hook,
+        gateway_certificate_days,
+    )
+    _run(run_serve(options))
 
 
 @host_commands.command("join")

@@ -1,33 +1,44 @@
 """How do news reach this host, and its reports the manager, through all that breaks between?
 
-Two loops that wait longer the longer the manager is away. The gateway does not notice.
+Loops that wait longer the longer the manager is away. The gateway does not notice.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
 from cloudgate.assignment import (
     Answer,
+    DemandReport,
     LiveTunnel,
     PollRequest,
     Question,
     Update,
     UsageBatch,
 )
-from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.errors import (
+    CloudgateError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    UnavailableError,
+)
+from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.client import ManagerClient
+from cloudgate.gateway.clock import Clock
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.facts import machine_mark
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.measuring import Measuring
 from cloudgate.gateway.membership import keep_credential, load_membership
 from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.troubles import Troubles
 from cloudgate.gateway.watch import Watch
 
 LONGEST_PAUSE_SECONDS = 5.0
@@ -75,6 +86,9 @@ class Known:
     directory: Directory
     site: SiteKnown
     role: Role
+    allowances: Allowances = field(default_factory=Allowances)
+    clock: Clock = field(default_factory=Clock)
+    troubles: Troubles = field(default_factory=Troubles)
 
 
 class Channel:
@@ -88,6 +102,7 @@ class Channel:
         self._known = known
         self._reconciler = reconciler
         self._outbox = outbox
+        self._measuring = Measuring()
 
     async def run(self) -> None:
         """Poll and report for ever."""
@@ -95,6 +110,7 @@ class Channel:
             group.create_task(self._connected(self._poll), name="poll")
             group.create_task(self._connected(self._report), name="report")
             group.create_task(self._connected(self._use), name="usage")
+            group.create_task(self._connected(self._measure), name="measure")
 
     async def _connected(self, step: "Step") -> None:
         backoff = Backoff()
@@ -110,9 +126,18 @@ class Channel:
     async def _repeat(self, step: "Step", backoff: Backoff) -> None:
         # Read anew after each failure: the host may have joined again.
         known = load_membership(self._layout)
-        async with ManagerClient(known.url, known.ca_pem, self._credential) as client:
+        async with ManagerClient(
+            known.url, known.ca_pem, self._credential, self._hear_time
+        ) as client:
             while True:
                 await step(client, backoff)
+
+    def _hear_time(self, now: datetime) -> None:
+        before = self._known.troubles.text
+        self._known.clock.hear(now)
+        self._known.troubles.note("clock", self._known.clock.trouble)
+        if self._known.troubles.text != before:
+            self._outbox.look_again()
 
     def _credential(self) -> str:
         return load_membership(self._layout).credential
@@ -132,7 +157,9 @@ class Channel:
             raise
         backoff.success()
         self._apply(update)
-        if update.question is not None:
+        if update.question is not None and update.question.measure is not None:
+            self._measuring.ask(update.question)
+        elif update.question is not None:
             await client.answer(self._answer(update.question))
 
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
@@ -146,13 +173,31 @@ class Channel:
             _log.info("the manager is back")
         self._outbox.sent(report)
 
+    async def _measure(self, client: ManagerClient, backoff: Backoff) -> None:
+        await client.answer(await self._measuring.due())
+        self._measuring.delivered()
+        backoff.success()
+
     async def _use(self, client: ManagerClient, backoff: Backoff) -> None:
         await asyncio.sleep(USAGE_SECONDS)
         batch, usage = self._watch.batch()
         if usage:
             await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
             self._watch.delivered()
+        await self._share(client)
         backoff.success()
+
+    async def _share(self, client: ManagerClient) -> None:
+        demands = self._known.allowances.demands
+        if not demands:
+            return
+        try:
+            parts = await client.demand(DemandReport(machine=machine_mark(), demands=demands))
+        except InvalidRequestError as error:
+            # A manager of the version before does not know the question: whole limits hold.
+            _log.debug("limits are not shared between gateways", reason=error.message)
+        else:
+            self._known.allowances.hear(parts.allowances)
 
     def _answer(self, question: Question) -> Answer:
         self._watch.look()
@@ -184,8 +229,12 @@ class Channel:
                 _log.info("assignment received", revision=update.assignment.revision)
                 self._reconciler.want(update.assignment)
         except OSError as error:
+            self._known.troubles.cannot_write("state", error)
             raise UnavailableError(f"What the manager said cannot be kept: {error}.") from error
-        self._outbox.look_again()
+        else:
+            self._known.troubles.note("state", "")
+        finally:
+            self._outbox.look_again()
 
 
 Step = Callable[[ManagerClient, Backoff], Awaitable[None]]

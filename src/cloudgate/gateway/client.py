@@ -2,6 +2,8 @@
 
 import ssl
 from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
@@ -11,7 +13,9 @@ from pydantic import ValidationError
 
 from cloudgate.assignment import (
     POLL_SECONDS,
+    Allowances,
     Answer,
+    DemandReport,
     Document,
     JoinAnswer,
     JoinRequest,
@@ -33,14 +37,21 @@ _Answer = TypeVar("_Answer", bound=Document)
 class ManagerClient:
     """The calls. Each raises a `CloudgateError` that says why it failed."""
 
-    def __init__(self, url: str, ca_pem: str, credential: Callable[[], str] | None = None) -> None:
-        """`credential` is asked at each call: it changes now and then."""
+    def __init__(
+        self,
+        url: str,
+        ca_pem: str,
+        credential: Callable[[], str] | None = None,
+        on_time: Callable[[datetime], None] | None = None,
+    ) -> None:
+        """`credential` is asked at each call; `on_time` is told the manager's time at each one."""
         try:
             context = ssl.create_default_context(cadata=ca_pem)
         except (ssl.SSLError, ValueError):
             raise InvalidRequestError("The manager's certificate authority is no PEM.") from None
         self._url = url.rstrip("/")
         self._credential = credential
+        self._on_time = on_time
         self._client = httpx2.AsyncClient(
             base_url=self._url, verify=context, timeout=_TIMEOUT, trust_env=False
         )
@@ -74,6 +85,10 @@ class ManagerClient:
         """Say what tenants used."""
         await self._call("/host/v1/usage", batch)
 
+    async def demand(self, report: DemandReport) -> Allowances:
+        """Say what limited tenants send, and hear their parts."""
+        return self._read(Allowances, await self._call("/host/v1/demand", report))
+
     async def answer(self, answer: Answer) -> None:
         """Say what was asked."""
         await self._call("/host/v1/answer", answer)
@@ -90,8 +105,18 @@ class ManagerClient:
             raise UnavailableError(
                 f"The manager at {self._url} does not answer: {error!r}."
             ) from error
+        self._note_time(answer)
         self._check(answer)
         return answer
+
+    def _note_time(self, answer: httpx2.Response) -> None:
+        """Hear what time it is at the manager (RFC 9110, section 6.6.1)."""
+        try:
+            said = parsedate_to_datetime(answer.headers["Date"])
+        except (KeyError, ValueError):
+            return
+        if self._on_time is not None and said.tzinfo is not None:
+            self._on_time(said)
 
     def _check(self, answer: httpx2.Response) -> None:
         if answer.is_success:

@@ -6,11 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from pydantic import ValidationError
 
 from cloudgate.assignment import DirectoryChange, Tenant
 from cloudgate.gateway.decision import Login, tenant_key
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_kept
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +85,7 @@ class Directory:
                 known_revision=self.revision,
             )
             return
-        write_private(self._path, after.whole().model_dump_json())
+        write_kept(self._path, after.whole().model_dump_json())
         self._tenants = after
         _log.info("directory changed", revision=self.revision, tenants=len(after.by_id))
 
@@ -97,13 +96,5 @@ def _tenants(revision: int, tenants: Iterable[Tenant]) -> Tenants:
 
 
 def _read(path: Path) -> Tenants:
-    try:
-        text = read_if_there(path)
-        if text is None:
-            return Tenants()
-        change = DirectoryChange.model_validate_json(text)
-    except (ValidationError, UnicodeDecodeError):
-        # The error's text would quote password hashes.
-        _log.exception("directory is damaged; asking for all of it", path=str(path), exc_info=False)
-        return Tenants()
-    return _tenants(change.revision, change.tenants)
+    change = read_good(path, DirectoryChange.model_validate_json)
+    return _tenants(change.revision, change.tenants) if change else Tenants()

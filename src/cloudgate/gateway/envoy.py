@@ -13,6 +13,7 @@ import structlog
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway import process, succession
 from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.capacity import capacity
 from cloudgate.gateway.files import write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listener
@@ -235,7 +236,7 @@ class Envoy:
         return started
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = bootstrap(self._layout, self._layout.admin_socket(mark))
+        settings = bootstrap(self._layout, self._layout.admin_socket(mark), capacity())
         write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
     def _keep(self, running: process.EnvoyProcess) -> None:
@@ -304,7 +305,9 @@ class Envoy:
 def _settings(layout: Layout) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens."""
     anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
-    return digest([bootstrap(layout, layout.admin_socket("")), clusters(layout), anywhere])
+    return digest(
+        [bootstrap(layout, layout.admin_socket(""), capacity()), clusters(layout), anywhere]
+    )
 
 
 def _has_connections(pid: int) -> bool:

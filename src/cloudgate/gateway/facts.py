@@ -19,7 +19,7 @@ _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _LOCAL_IPV4 = re.compile(r"\|-- (\S+)\s+/32 host LOCAL")
 
 
-def gather_facts(layout: Layout, envoy_version: str) -> HostFacts:
+def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostFacts:
     """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
         host_name=socket.gethostname(),
@@ -29,6 +29,7 @@ def gather_facts(layout: Layout, envoy_version: str) -> HostFacts:
         envoy_version=envoy_version,
         public_key_pem=public_key_pem(layout),
         machine=machine_mark(),
+        trouble=trouble,
     )
 
 

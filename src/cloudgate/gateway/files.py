@@ -3,7 +3,15 @@
 import contextlib
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 def write_private(path: Path, content: str | bytes) -> None:
@@ -11,15 +19,49 @@ def write_private(path: Path, content: str | bytes) -> None:
 
     The temporary file is in the same folder, so that the folder's watchers see one rename.
     """
+    with _written(path, content) as temporary:
+        temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def write_kept(path: Path, content: str) -> None:
+    """`write_private`, and what was there stays beside it: see `read_good`."""
+    with _written(path, content) as temporary:
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(_before(path))
+        temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _written(path: Path, content: str | bytes) -> Iterator[Path]:
+    """A file beside `path`, on disk; gone afterwards."""
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _write_new(temporary, data)
-        temporary.replace(path)
-    except BaseException:
+        yield temporary
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+
+
+def read_good(path: Path, read: Callable[[str], T]) -> T | None:
+    """What `read` makes of the file, or of the one before it where a disk has damaged the file.
+
+    None when there is none, or both are damaged. The log says so without quoting them.
+    """
+    for each in (path, _before(path)):
+        try:
+            text = read_if_there(each)
+            if text is not None:
+                return read(text)
+        except (ValueError, OSError) as error:
+            _log.error("a file is damaged", path=str(each), problem=type(error).__name__)
+    return None
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")
 
 
 def read_if_there(path: Path) -> str | None:

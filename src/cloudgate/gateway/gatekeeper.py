@@ -11,7 +11,7 @@ from typing import Self
 from uuid import UUID
 
 from cloudgate.assignment import Tenant
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.gateway.decision import (
     NOT_AUTHENTICATED,
     Circumstances,
@@ -43,6 +43,9 @@ RETRY_SECONDS = 5
 """What Retry-After says to a tenant that has all its tunnels."""
 AT_WORK_RETRY_SECONDS = 300
 """What Retry-After says in maintenance."""
+TOO_MANY = Refusal(
+    503, "Too many connections come from this address; try again when some have ended.", 5
+)
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -124,11 +127,13 @@ class Gatekeeper:
             circumstances=await self._circumstances(login if right else None),
         )
         if not isinstance(decision, Refusal):
-            decision = self._at_work() or decision
+            decision = self._at_work() or self._crowded(address) or decision
         if isinstance(decision, Refusal):
             return Verdict(name, target or "", login, refusal=decision)
         try:
             address = await self._resolver.resolve(decision.address)
+        except AccessDeniedError as error:
+            return Verdict(name, target or "", login, refusal=Refusal(403, error.message))
         except UnavailableError as error:
             return Verdict(name, target or "", login, refusal=Refusal(503, error.message))
         if login is None:
@@ -149,6 +154,9 @@ class Gatekeeper:
         if maintenance is None or maintenance.restores:
             return None
         return Refusal(503, maintenance.message, AT_WORK_RETRY_SECONDS)
+
+    def _crowded(self, address: str) -> Refusal | None:
+        return TOO_MANY if address in self._role.crowded else None
 
     async def tell(self, authorization: str | None, address: str) -> Told:
         """By which gateways somebody who comes from an IP address may come in, and where to."""

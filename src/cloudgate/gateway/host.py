@@ -14,9 +14,11 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.channel import Channel, Known
+from cloudgate.gateway.crowd import CONNECTIONS_PER_ADDRESS, Crowd
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
+from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
@@ -38,6 +40,11 @@ _log = structlog.get_logger(__name__)
 
 WAIT_VARIABLE = "CLOUDGATE_TUNNEL_WAIT_SECONDS"
 """Environment: how long a tunnel waits for a tenant's other tunnels to end."""
+CONNECTIONS_VARIABLE = "CLOUDGATE_CONNECTIONS_PER_ADDRESS"
+"""Environment: how many connections to the gateway one IP address may have."""
+CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
+"""Environment: what the gateway's line carries, in millions of bits each second, both directions
+together; found out by itself where it is not set."""
 
 
 class Stop(asyncio.Event):
@@ -74,7 +81,12 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
     known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
     places = Places()
     with Gatekeeper(
-        known.directory, known.site, known.role, places, wait_seconds=_wait_seconds()
+        known.directory,
+        known.site,
+        known.role,
+        places,
+        wait_seconds=_wait_seconds(),
+        now=known.clock,
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
         try:
@@ -89,8 +101,19 @@ async def _work_until(
 ) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
-    outbox = Outbox(lambda: known.directory.revision, lambda: gather_facts(layout, envoy.version))
-    watch = Watch(layout, envoy, known.directory, known.role, places=places)
+    outbox = Outbox(
+        lambda: known.directory.revision,
+        lambda: gather_facts(layout, envoy.version, known.troubles.text),
+    )
+    watch = Watch(
+        layout,
+        envoy,
+        known.directory,
+        known.role,
+        places=places,
+        now=known.clock,
+        troubles=known.troubles,
+    )
     reconciler = Reconciler(
         layout,
         envoy,
@@ -100,11 +123,14 @@ async def _work_until(
         news=news,
         on_outcome=outbox.put,
     )
+    fairness = Fairness(_capacity_bytes())
+    pacer = Pacer(envoy, known.directory, watch, known.allowances, fairness=fairness)
     channel = Channel(layout, known, reconciler, outbox, watch)
     loops = (
         watch.run(),
-        Pacer(envoy, known.directory, watch).run(),
+        pacer.run(),
         Maintenance(envoy, known.site, watch).run(),
+        Crowd(envoy, known.role, watch, limit=_connections_per_address()).run(),
         reconciler.run(),
         channel.run(),
         keep_small(layout.access_log, envoy),
@@ -128,12 +154,28 @@ async def _work_until(
 
 
 def _wait_seconds() -> float:
-    text = os.environ.get(WAIT_VARIABLE, "")
+    found = _number(WAIT_VARIABLE, "seconds")
+    return WAIT_SECONDS if found is None else found
+
+
+def _connections_per_address() -> int:
+    found = _number(CONNECTIONS_VARIABLE, "connections")
+    return max(1, int(found)) if found else CONNECTIONS_PER_ADDRESS
+
+
+def _capacity_bytes() -> int | None:
+    found = _number(CAPACITY_VARIABLE, "millions of bits each second")
+    return int(found * 1_000_000 / 8) if found else None
+
+
+def _number(variable: str, unit: str) -> float | None:
+    """A setting of the environment; None when it is not set."""
+    text = os.environ.get(variable, "")
     try:
-        return max(0.0, float(text)) if text else WAIT_SECONDS
+        return max(0.0, float(text)) if text else None
     except ValueError:
         raise InvalidRequestError(
-            f"{WAIT_VARIABLE} is {text[:50]!r}; expected a number of seconds."
+            f"{variable} is {text[:50]!r}; expected a number of {unit}."
         ) from None
 
 

@@ -12,6 +12,7 @@ from cloudgate.gateway.access_log import AUTHORIZER_METADATA, PERIOD_SECONDS, ac
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.resources import (
     AUTHORIZER,
+    BUFFER_BYTES,
     CERTIFICATE,
     KEEPALIVE,
     ROUTES,
@@ -75,6 +76,7 @@ def _listener_settings(layout: Layout, where: Sequence[ListenAddress]) -> Resour
         # With it, a second owner of the port would be no error but take half of the tenants.
         "enable_reuse_port": False,
         "tcp_backlog_size": 4096,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "socket_options": _keepalive_options(),
         "filter_chains": [
             {

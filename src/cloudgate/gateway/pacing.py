@@ -1,74 +1,57 @@
-"""How fast may each tunnel of a tenant be, so that together they keep to what it was sold?
+"""How fast may each tunnel be, so that tenants keep to what they were sold, and to a fair part?
 
 The kernel slows each connection of a tunnel; the rates are set anew twice a second from what each
 has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate touches
-neither the tunnel nor Envoy's configuration.
+neither the tunnel nor Envoy's configuration. While there is no limit and the machine has room,
+nothing is measured and nothing set.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
 
 import structlog
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
+from cloudgate.gateway.fairness import Fairness
+from cloudgate.gateway.load import Load
 from cloudgate.gateway.system import Pacing
 from cloudgate.gateway.tunnels import Tunnel
 from cloudgate.gateway.watch import Watch
+from cloudgate.sharing import Flow, shares
 
 REVIEW_SECONDS = 0.5
-_USES_ITS_SHARE = 0.75
-"""A connection that sends this part of its rate would send more if it might."""
-_ROOM = 1.5
-"""How much more than it sent a connection may send, when it does not use its share."""
-_LEAST_PART = 0.02
-"""The part of a tenant's limit that each connection has at least, to begin with something."""
+LARGEST_PART = 0.1
+"""Of one processor, that reviews may take: with very many tunnels they are rarer."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Flow:
-    """One direction of a tunnel: how much it may send, and does, each second."""
-
-    rate_bytes: int
-    sent_bytes: float
-
-
-def shares(limit_bytes: int, flows: Mapping[str, Flow]) -> dict[str, int]:
-    """What each flow may send each second, fairly, and all together not more than the limit. Pure.
-
-    Who needs less than an equal share gets what it needs and some room; the rest is shared equally
-    by those who would send more.
-    """
-    least = max(1, int(limit_bytes * _LEAST_PART / max(len(flows), 1)))
-    wanted = {name: _wanted(flow, least) for name, flow in flows.items()}
-    left, given = float(limit_bytes), {}
-    by_need = sorted(flows, key=lambda name: wanted[name])
-    for number, name in enumerate(by_need):
-        equal = left / (len(by_need) - number)
-        given[name] = max(1, int(min(wanted[name], equal)))
-        left -= given[name]
-    return given
-
-
-def _wanted(flow: Flow, least: int) -> float:
-    if flow.sent_bytes >= _USES_ITS_SHARE * flow.rate_bytes:
-        return float("inf")
-    return max(least, flow.sent_bytes * _ROOM)
 
 
 class Pacer:
     """Keeps tenants to their speed on this gateway."""
 
-    def __init__(self, envoy: Envoy, directory: Directory, watch: Watch) -> None:
+    def __init__(
+        self,
+        envoy: Envoy,
+        directory: Directory,
+        watch: Watch,
+        allowances: Allowances,
+        *,
+        fairness: Fairness,
+        is_full: Callable[[], bool] | None = None,
+    ) -> None:
+        """`is_full`: whether the machine had no room for more since it was asked last."""
         self._envoy = envoy
         self._directory = directory
         self._watch = watch
+        self._allowances = allowances
+        self._fairness = fairness
+        self._is_full = is_full or Load().is_full
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
         self._sent: dict[str, int] = {}
@@ -79,13 +62,15 @@ class Pacer:
     async def run(self) -> None:
         """Review for ever."""
         while True:
+            began = time.monotonic()
             try:
                 self.review()
             except UnavailableError as error:
                 if not self._complained:
                     _log.error("speed limits are not kept", reason=error.message)
                 self._complained = True
-            await asyncio.sleep(REVIEW_SECONDS)
+            took_seconds = time.monotonic() - began
+            await asyncio.sleep(max(REVIEW_SECONDS, took_seconds / LARGEST_PART))
 
     def review(self) -> None:
         """Set the rates anew.
@@ -95,31 +80,57 @@ class Pacer:
         """
         now = time.monotonic()
         seconds, self._reviewed_at_seconds = now - self._reviewed_at_seconds, now
+        by_tenant: dict[UUID, list[Tunnel]] = defaultdict(list)
+        for tunnel in self._watch.live:
+            by_tenant[tunnel.tenant_id].append(tunnel)
+        sold = {tenant_id: self._sold(tenant_id) for tenant_id in by_tenant}
+        limited = [who for who, limit in sold.items() if limit is not None]
+        self._allowances.note({who: self._speed(by_tenant[who], seconds) for who in limited})
+        fair, measured = self._fair_parts(by_tenant, seconds)
         wanted: dict[str, dict[str, int | None]] = defaultdict(dict)
-        for tunnels, limit in self._of_tenants():
+        for tenant_id, tunnels in by_tenant.items():
             names = {name: each.envoy for each in tunnels for name in _ends(each)}
-            if limit is None:
-                # It was limited until now.
-                for name in names.keys() & self._rates.keys():
+            limits = [each for each in (sold[tenant_id], fair.get(tenant_id)) if each is not None]
+            if not limits:
+                # Those that were slowed are not any more; the others are only looked at.
+                for name in names if measured else names.keys() & self._rates.keys():
                     wanted[names[name]][name] = None
                 continue
-            flows = {name: self._flow(name, limit, len(names), seconds) for name in names}
+            limit = min(limits)
+            flows = {name: self._flow(name, limit // len(names), seconds) for name in names}
             for name, rate in shares(limit, flows).items():
                 wanted[names[name]][name] = rate
         self._set(wanted)
 
-    def _of_tenants(self) -> list[tuple[Sequence[Tunnel], int | None]]:
-        by_tenant: dict[object, list[Tunnel]] = defaultdict(list)
-        for tunnel in self._watch.live:
-            by_tenant[tunnel.tenant_id].append(tunnel)
-        found: list[tuple[Sequence[Tunnel], int | None]] = []
-        for tunnels in by_tenant.values():
-            tenant = self._directory.by_id(tunnels[0].tenant_id)
-            found.append((tunnels, tenant.speed_limit_bytes if tenant else None))
-        return found
+    def _sold(self, tenant_id: UUID) -> int | None:
+        tenant = self._directory.by_id(tenant_id)
+        limit = tenant.speed_limit_bytes if tenant else None
+        return None if limit is None else self._allowances.within(tenant_id, limit)
 
-    def _flow(self, name: str, limit: int, flows: int, seconds: float) -> Flow:
-        rate = self._rates.get(name, limit // flows)
+    def _fair_parts(
+        self, by_tenant: Mapping[UUID, Sequence[Tunnel]], seconds: float
+    ) -> tuple[Mapping[UUID, int], bool]:
+        """What a full gateway leaves to each tenant, and whether all tunnels are measured."""
+        if len(by_tenant) <= 1:
+            return {}, False
+        is_full = self._is_full()
+        if not (is_full or self._fairness.is_at_work):
+            return {}, False
+        sent = {who: self._speed(tunnels, seconds) for who, tunnels in by_tenant.items()}
+        if not all(self._is_measured(tunnels) for tunnels in by_tenant.values()):
+            return {}, True
+        return self._fairness.allot(sent, is_full=is_full), True
+
+    def _is_measured(self, tunnels: Sequence[Tunnel]) -> bool:
+        return any(name in self._before for each in tunnels for name in _ends(each))
+
+    def _speed(self, tunnels: Sequence[Tunnel], seconds: float) -> float:
+        """What a tenant has sent each second since the last review, in both directions."""
+        names = [name for each in tunnels for name in _ends(each)]
+        return sum(self._flow(name, 0, seconds).sent_bytes for name in names)
+
+    def _flow(self, name: str, usual: int, seconds: float) -> Flow:
+        rate = self._rates.get(name, usual)
         before, now = self._before.get(name), self._sent.get(name)
         if before is None or now is None or seconds <= 0:
             return Flow(rate, rate)  # a new one may have its share until more is known

@@ -9,7 +9,6 @@ import hashlib
 import importlib.metadata
 import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +17,14 @@ import envoy
 from pydantic import BaseModel, ConfigDict
 
 from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
+from cloudgate.gateway.capacity import allow_many_files
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.system import ENVOY, start_detached
-
-if sys.platform != "win32":
-    import resource
 
 DRAIN_SECONDS = 315_360_000
 """Ten years: Envoy cuts the tunnels of a removed listener when this is over."""
 TERM_SECONDS = 5.0
 """How long Envoy has to end before it is killed."""
-MOST_FILES = 1_048_576
-"""Open files that Envoy may have; each tunnel takes two."""
 
 _SETTINGS = (
     *("--log-level", "warning"),
@@ -175,7 +170,7 @@ def start(
         place: where it stands among those that take over from one another.
         options: how Envoy is told of its place.
     """
-    _allow_many_files()
+    allow_many_files()
     command = [str(program.path), "--config-path", str(layout.bootstrap), *_SETTINGS, *options]
     environment = {**os.environ, PROCESS_VARIABLE: mark}
     with layout.envoy_log.open("ab") as log:
@@ -220,11 +215,3 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _allow_many_files() -> None:
-    if sys.platform == "win32":
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

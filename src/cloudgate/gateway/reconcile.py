@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
-from pydantic import ValidationError
 
 from cloudgate.assignment import Assignment, Gateway, GatewayState
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.draining import SPREAD_SECONDS, Drain, due
 from cloudgate.gateway.envoy import Envoy
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_kept
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listening import Listening
 from cloudgate.gateway.role import Role
@@ -85,7 +84,7 @@ class Reconciler:
 
     def want(self, assignment: Assignment) -> None:
         """Make `assignment` the wanted state, from now on and over restarts."""
-        write_private(self._path, assignment.model_dump_json())
+        write_kept(self._path, assignment.model_dump_json())
         self._assignment = assignment
         self._role.take(assignment)
         self._given_up = None
@@ -208,9 +207,4 @@ def _place(assignment: Assignment | None) -> tuple[object, ...] | None:
 
 
 def _read(layout: Layout) -> Assignment | None:
-    try:
-        text = read_if_there(layout.assignment)
-        return Assignment.model_validate_json(text) if text else None
-    except (ValidationError, UnicodeDecodeError):
-        _log.error("assignment is damaged; asking for it again", path=str(layout.assignment))
-        return None
+    return read_good(layout.assignment, Assignment.model_validate_json)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.gateway.access_log import AUTHORIZER_METADATA
+from cloudgate.gateway.capacity import Capacity
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.site import WELL_KNOWN
 
@@ -23,6 +24,10 @@ AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
 
+HEAP = "envoy.resource_monitors.fixed_heap"
+BUFFER_BYTES = 128 * 1024
+"""What a tunnel may hold back in each direction while its other end takes nothing. Envoy's own
+megabyte is no faster, and a thousand tunnels that stall would fill a gigabyte."""
 CONNECT_SECONDS = 5
 """How long a target has to take a connection."""
 
@@ -36,16 +41,54 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
-def bootstrap(layout: Layout, admin_socket: Path) -> Resource:
+def bootstrap(layout: Layout, admin_socket: Path, capacity: Capacity) -> Resource:
     """What Envoy starts with: where its administration is and which files to watch."""
     return {
         "node": {"id": "gateway", "cluster": "cloudgate"},
-        "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": 0o600}}},
+        "admin": {
+            "address": {"pipe": {"path": str(admin_socket), "mode": 0o600}},
+            "ignore_global_conn_limit": True,
+        },
+        "overload_manager": _overload_manager(capacity),
         "dynamic_resources": {
             "cds_config": watched(layout.xds, "clusters"),
             "lds_config": watched(layout.xds, "listeners"),
         },
     }
+
+
+def _overload_manager(capacity: Capacity) -> Resource:
+    """Newcomers are turned away before memory or files run out; no live tunnel is touched.
+
+    https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/overload_manager
+    """
+    monitors = f"{TYPES}extensions.resource_monitors."
+    connections = {
+        "@type": f"{monitors}downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": capacity.connections,
+    }
+    heap = {
+        "@type": f"{monitors}fixed_heap.v3.FixedHeapConfig",
+        "max_heap_size_bytes": capacity.heap_bytes,
+    }
+    return {
+        "refresh_interval": "0.25s",
+        "resource_monitors": [
+            {
+                "name": "envoy.resource_monitors.global_downstream_max_connections",
+                "typed_config": connections,
+            },
+            {"name": HEAP, "typed_config": heap},
+        ],
+        "actions": [
+            _when_heap_is("envoy.overload_actions.shrink_heap", 0.85),
+            _when_heap_is("envoy.overload_actions.stop_accepting_connections", 0.95),
+        ],
+    }
+
+
+def _when_heap_is(action: str, part: float) -> Resource:
+    return {"name": action, "triggers": [{"name": HEAP, "threshold": {"value": part}}]}
 
 
 def snapshot_file(folder: Path, name: str) -> Path:
@@ -130,6 +173,7 @@ def _tunnels_cluster() -> Resource:
             "metadata_key": {"key": AUTHORIZER_METADATA, "path": [{"key": "address"}]}
         },
         "connect_timeout": f"{CONNECT_SECONDS}s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
         "circuit_breakers": _unlimited(),
     }

@@ -17,10 +17,15 @@ class Role:
     """How long tunnels may go on that have no place here any more."""
     live_tunnels: int = 0
     """How many tunnels the gateway carries, as last counted."""
+    port: int | None = None
+    """The port that the gateway listens on; None when it has none."""
+    crowded: frozenset[str] = frozenset()
+    """The IP addresses that have as many connections as one may have."""
 
     def take(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         gateway = assignment.gateway if assignment else None
         self.pool_id = gateway.pool_id if gateway else None
+        self.port = gateway.port if gateway else None
         if assignment is not None:
             self.drain_seconds = assignment.drain_seconds

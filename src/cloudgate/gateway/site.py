@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-from pydantic import ValidationError
-
 from cloudgate.assignment import Maintenance, Peer, Site, Tenant
 from cloudgate.gateway.decision import Login
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_kept
 
 WELL_KNOWN = "/.well-known/cloudgate"
 """Where a gateway tells a tenant by which gateways it may come in."""
 _VERSION = 1
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class SiteKnown:
 
     def take(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""
-        write_private(self._path, site.model_dump_json())
+        write_kept(self._path, site.model_dump_json())
         self._site = site
 
     @property
@@ -95,9 +90,4 @@ def told(
 
 
 def _read(path: Path) -> Site:
-    try:
-        text = read_if_there(path)
-        return Site.model_validate_json(text) if text else Site(revision=0)
-    except (ValidationError, UnicodeDecodeError):
-        _log.exception("site is damaged; asking for it again", path=str(path))
-        return Site(revision=0)
+    return read_good(path, Site.model_validate_json) or Site(revision=0)

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_kept
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.process import (
     DRAIN_SECONDS,
@@ -67,20 +67,20 @@ class Roster(BaseModel):
 
 def read_roster(layout: Layout) -> Roster:
     """Who runs here, by the last that was written down."""
-    text = read_if_there(layout.roster)
-    with contextlib.suppress(ValidationError):
-        if text and '"pid"' in text and '"current"' not in text:
-            # That is how releases before this one wrote it down.
-            return Roster(current=ProcessRecord.model_validate_json(text)).alive()
-        if text:
-            return Roster.model_validate_json(text).alive()
-    return Roster()
+    return (read_good(layout.roster, _roster) or Roster()).alive()
+
+
+def _roster(text: str) -> Roster:
+    if '"pid"' in text and '"current"' not in text:
+        # That is how releases before this one wrote it down.
+        return Roster(current=ProcessRecord.model_validate_json(text))
+    return Roster.model_validate_json(text)
 
 
 def keep_roster(layout: Layout, roster: Roster) -> None:
     """Write down who runs here."""
     if roster.all:
-        write_private(layout.roster, roster.model_dump_json())
+        write_kept(layout.roster, roster.model_dump_json())
     else:
         layout.roster.unlink(missing_ok=True)
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from cloudgate.assignment import Usage
 from cloudgate.errors import UnavailableError
@@ -19,13 +19,14 @@ from cloudgate.gateway.access_log import Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.draining import SPREAD_SECONDS, share
 from cloudgate.gateway.envoy import Envoy
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_kept
 from cloudgate.gateway.following import Follower, Position
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.system import cut
 from cloudgate.gateway.tenure import ending
+from cloudgate.gateway.troubles import Troubles
 from cloudgate.gateway.tunnels import Tunnel, Tunnels
 
 LOOK_SECONDS = 0.25
@@ -57,6 +58,7 @@ class Watch:
         *,
         places: Places,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        troubles: Troubles | None = None,
     ) -> None:
         self._path = layout.usage
         self._envoy = envoy
@@ -64,6 +66,7 @@ class Watch:
         self._role = role
         self._places = places
         self._now = now
+        self._troubles = troubles or Troubles()
         kept = _read(layout)
         position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
         self._follower = Follower(layout.access_log, position)
@@ -129,10 +132,12 @@ class Watch:
         if kept == self._kept:
             return True
         try:
-            write_private(self._path, kept.model_dump_json())
+            write_kept(self._path, kept.model_dump_json())
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
+            self._troubles.cannot_write("usage", error)
             return False
+        self._troubles.note("usage", "")
         self._kept = kept
         return True
 
@@ -199,9 +204,4 @@ class Watch:
 
 
 def _read(layout: Layout) -> _Kept:
-    try:
-        text = read_if_there(layout.usage)
-        return _Kept.model_validate_json(text) if text else _Kept()
-    except (ValidationError, UnicodeDecodeError):
-        _log.error("what was counted is damaged; counting anew", path=str(layout.usage))
-        return _Kept()
+    return read_good(layout.usage, _Kept.model_validate_json) or _Kept()

@@ -15,10 +15,30 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cloudgate.errors import CloudgateError
 
 AUTHORITY_LIFE = timedelta(days=3650)
-LEAF_LIFE = timedelta(days=90)
-RENEW_BEFORE = timedelta(days=30)
-_CLOCK_SKEW = timedelta(hours=1)
+RENEWAL_SHARE = 1 / 3
+"""A certificate from elsewhere is to be renewed when this much of its life, or less, is left."""
+GATEWAY_DAYS = 14
+"""Of gateways' certificates, unless the operator wants others."""
+_CLOCK_SKEW = timedelta(days=2)
+"""How far the clock of another machine may be behind, and still take what was just signed."""
 _COMMON_NAME_CHARACTERS = 64
+
+
+@dataclass(frozen=True)
+class Term:
+    """For how long a certificate is good, and how old it gets before another takes its place."""
+
+    life: timedelta
+    renewed_after: timedelta
+
+
+def gateway_term(days: int = GATEWAY_DAYS) -> Term:
+    """Of gateways' certificates: soon worth nothing when stolen, and good while nobody renews."""
+    return Term(timedelta(days=days), timedelta(days=1))
+
+
+PORT_TERM = Term(timedelta(days=90), timedelta(days=60))
+"""Of the certificate of the manager's own port."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +53,7 @@ class Authority:
         """What clients have to trust."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, public_key_pem: str, names: Iterable[str], now: datetime) -> str:
+    def issue(self, public_key_pem: str, names: Iterable[str], now: datetime, term: Term) -> str:
         """A server certificate for a public key and DNS names or IP addresses; PEM, leaf first.
 
         Raises:
@@ -53,7 +73,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _CLOCK_SKEW)
-            .not_valid_after(now + LEAF_LIFE)
+            .not_valid_after(now + term.life)
             .add_extension(x509.SubjectAlternativeName([_san(n) for n in known]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -67,8 +87,10 @@ class Authority:
         return leaf.public_bytes(serialization.Encoding.PEM).decode() + self.certificate_pem
 
 
-def still_good(chain_pem: str, public_key_pem: str, names: Iterable[str], now: datetime) -> bool:
-    """Whether a certificate is for this key and these names, and not soon to end."""
+def still_good(
+    chain_pem: str, public_key_pem: str, names: Iterable[str], now: datetime, term: Term
+) -> bool:
+    """Whether a certificate is for this key, these names and this term, and still young."""
     if not chain_pem:
         return False
     leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
@@ -76,8 +98,14 @@ def still_good(chain_pem: str, public_key_pem: str, names: Iterable[str], now: d
     return (
         _public_pem(leaf.public_key()) == public_key_pem
         and set(covered) == {_san(name) for name in names}
-        and leaf.not_valid_after_utc - now > RENEW_BEFORE
+        and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + _CLOCK_SKEW
+        and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + _CLOCK_SKEW
     )
+
+
+def new_key_pem() -> str:
+    """A new private key, in PEM and in the clear."""
+    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -100,23 +128,29 @@ def open_authority(folder: Path) -> Authority:
     return authority
 
 
-def server_certificate(folder: Path, authority: Authority, names: Iterable[str]) -> Path:
-    """Certificate and key of the manager's own port, in one file that only its owner reads.
+@dataclass(frozen=True)
+class PortCertificate:
+    """The certificate of the manager's own port, for some names."""
 
-    Renewed when it is not for these names or soon to end.
-    """
-    file = folder / "manager.pem"
-    now = datetime.now(UTC)
-    known = tuple(names)
-    if file.exists():
-        pem = file.read_text()
-        key = serialization.load_pem_private_key(pem.encode(), None)
-        if still_good(pem, _public_pem(key.public_key()), known, now):
-            return file
-    made = ec.generate_private_key(ec.SECP256R1())
-    chain = authority.issue(_public_pem(made.public_key()), known, now)
-    write_private(file, _key_pem(made) + chain)
-    return file
+    folder: Path
+    authority: Authority
+    names: tuple[str, ...]
+
+    def file(self, now: datetime) -> Path:
+        """Certificate and key in one file that only its owner reads.
+
+        Made anew when it is not for these names, or not young any more.
+        """
+        file = self.folder / "manager.pem"
+        if file.exists():
+            pem = file.read_text()
+            key = serialization.load_pem_private_key(pem.encode(), None)
+            if still_good(pem, _public_pem(key.public_key()), self.names, now, PORT_TERM):
+                return file
+        made = ec.generate_private_key(ec.SECP256R1())
+        chain = self.authority.issue(_public_pem(made.public_key()), self.names, now, PORT_TERM)
+        write_private(file, _key_pem(made) + chain)
+        return file
 
 
 def write_private(file: Path, text: str) -> None:

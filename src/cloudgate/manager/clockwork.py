@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
+from cloudgate.manager.certificates import orders
+from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.gateways.settle import revert, silence
 from cloudgate.manager.hosts.operations import certificate_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
@@ -20,7 +22,9 @@ def settle_tasks(work: Work) -> None:
     """End the tasks whose work is done or whose time is up."""
     open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
     for task in open_tasks:
-        if task.gateway_id is not None:
+        if task.certificate_order_id is not None:
+            orders.end_late_order(work, task)
+        elif task.gateway_id is not None:
             if task.deadline_at <= work.now:
                 _end_unanswered(work, task)
         else:
@@ -38,13 +42,15 @@ def has_open_tasks(work: Work) -> bool:
 
 
 def renew_certificates(work: Work) -> None:
-    """Give gateways whose certificate is soon to end a new one."""
-    for gateway in work.session.scalars(
+    """Give gateways a new certificate in time, and note what there is to say of those they show."""
+    gateways = work.session.scalars(
         select(CloudGateway).where(CloudGateway.removing.is_(False))
-    ):
+    ).all()
+    for gateway in gateways:
         before = gateway.certificate_pem
         if gateway.managed_server.facts and certificate_of(work, gateway) != before:
             touch_assignment(work, gateway.managed_server)
+    note_warnings(work, gateways)
 
 
 def note_presence(work: Work) -> None:

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from cloudgate.manager.authority import Authority
+from cloudgate.manager.authority import Authority, Term, gateway_term
 from cloudgate.manager.bell import Bell
+from cloudgate.manager.certificates.challenges import Challenges
 from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.hosts.questions import Questions
+from cloudgate.manager.hosts.sharing import SpeedSharing
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
@@ -33,6 +35,8 @@ class Work:
     authority: Authority
     sealing: Sealing
     presence: Presence = field(default_factory=Presence)
+    gateway_term: Term = field(default_factory=gateway_term)
+    """Of gateways' certificates."""
     author: str = ""
     """Who asked for it, as descriptions name them."""
     address: str = ""
@@ -80,9 +84,12 @@ class Manager:
     sealing: Sealing
     bell: Bell = field(default_factory=Bell)
     clock: Callable[[], datetime] = utc_now
+    challenges: Challenges = field(default_factory=Challenges)
+    gateway_term: Term = field(default_factory=gateway_term)
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
     questions: Questions = field(default_factory=Questions)
+    sharing: SpeedSharing = field(default_factory=SpeedSharing)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -94,6 +101,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                gateway_term=self.gateway_term,
             )
 
     @contextmanager
@@ -114,6 +122,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                gateway_term=self.gateway_term,
                 author=author,
                 address=address,
             )

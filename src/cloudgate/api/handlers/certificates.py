@@ -4,16 +4,22 @@ import base64
 import binascii
 
 from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.certificates import operations, rules
+from cloudgate.manager.authority import new_key_pem
+from cloudgate.manager.certificates import operations, orders, rules
+from cloudgate.manager.certificates.challenges import HTTP
+from cloudgate.manager.certificates.orders import Wish
+from cloudgate.manager.certificates.warnings import note_warnings, warnings_of
 from cloudgate.manager.gateways.operations import TYPE as GATEWAY
-from cloudgate.manager.gateways.operations import external_ip_of, get_gateway, list_gateways
+from cloudgate.manager.gateways.operations import get_gateway, list_gateways
 from cloudgate.manager.identifiers import parse
 from cloudgate.manager.storage import tables
 from cloudgate.manager.work import Work
 from cloudgate.wire.resources.certificates import (
     CloudCertificate,
+    CloudCertificateOrderSpec,
     CloudCertificates,
     CreateCloudCertificateSpec,
 )
@@ -38,22 +44,9 @@ def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) ->
         valid_from=leaf.not_valid_before_utc,
         valid_to=leaf.not_valid_after_utc,
         cloud_gateway=gateway.name if gateway else None,
-        warning=_warning(work, found) or None,
+        warning=warnings_of(work, found) or None,
+        source="Acme" if orders.order_of(work, found.id) else "Imported",
     )
-
-
-def _warning(work: Work, found: tables.CloudCertificate) -> str:
-    shown = [
-        gateway
-        for gateway in list_gateways(work)
-        if operations.certificate_for(work, gateway) is found
-    ]
-    missing = [
-        f"{gateway.name} is dialled as {external_ip_of(gateway)}, which it is not for."
-        for gateway in shown
-        if rules.uncovered_names(found.chain_pem, [external_ip_of(gateway)])
-    ]
-    return " ".join(missing)
 
 
 def get_certificates(call: Call) -> Answer:
@@ -79,8 +72,28 @@ def post_certificate(call: Call, spec: CreateCloudCertificateSpec) -> Answer:
         if spec.cloud_gateway_uid:
             gateway = get_gateway(work, parse(spec.cloud_gateway_uid, GATEWAY))
         made = operations.bring_certificate(work, brought, gateway)
+        note_warnings(work, list_gateways(work))
         entity = certificate_entity(work, call.root, made)
     return Answer(status=201, resource=entity, headers={"Location": str(entity.href)})
+
+
+def order_certificate(call: Call, spec: CloudCertificateOrderSpec) -> Answer:
+    """Have an ACME server certify names, now and from then on."""
+    wish = orders.check_wish(
+        Wish(
+            directory_url=spec.directory_url or "",
+            names=tuple(name for name in (spec.names or "").split(",") if name.strip()),
+            challenge=spec.challenge or HTTP,
+            email=(spec.email or "").strip(),
+            authority_pem=spec.ca_file or "",
+        )
+    )
+    call.manager.challenges.check(wish.challenge)
+    gateway = parse(spec.cloud_gateway_uid, GATEWAY) if spec.cloud_gateway_uid else None
+    account_key = new_key_pem()
+    with call.changing() as work:
+        task = orders.order_certificate(work, wish, account_key, gateway)
+    return accepted(call, task)
 
 
 def delete_certificate(call: Call) -> Answer:
@@ -88,6 +101,7 @@ def delete_certificate(call: Call) -> Answer:
     with call.changing() as work:
         found = operations.get_certificate(work, call.identifier(TYPE))
         operations.delete_certificate(work, found)
+        note_warnings(work, list_gateways(work))
     return Answer(status=204)
 
 

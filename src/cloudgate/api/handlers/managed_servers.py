@@ -58,7 +58,7 @@ def server_entity(root: str, server: tables.ManagedServer) -> ManagedServer:
         version=facts.version if facts else None,
         envoy_version=facts.envoy_version if facts else None,
         host_addresses=", ".join(facts.addresses) if facts else None,
-        warning=server.warning or None,
+        warning=operations.warnings_of(server) or None,
     )
 
 

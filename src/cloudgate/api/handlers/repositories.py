@@ -4,20 +4,26 @@ Adding, editing and removing are extensions: in the original, repositories come 
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, down, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.identifiers import parse
+from cloudgate.manager.identifiers import parse, uid
+from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
+from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
 from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
 from cloudgate.manager.storage import tables
+from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.infrastructure import (
     CreateRepositorySpec,
     Repositories,
     Repository,
+    UsageProbe,
 )
 
 TYPE = operations.TYPE
@@ -34,8 +40,8 @@ def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
     return place.reference(up_to_backup_server(root, repository.backup_server), place.to_entity())
 
 
-def repository_entity(root: str, repository: tables.Repository) -> Repository:
-    """A repository. How much is in it is not known here."""
+def repository_entity(root: str, repository: tables.Repository, warning: str = "") -> Repository:
+    """A repository, with what there is to say of measuring it. How large it is nobody measures."""
     place = repository_place(root, repository)
     return Repository(
         href=place.entity_href,
@@ -56,25 +62,48 @@ def repository_entity(root: str, repository: tables.Repository) -> Repository:
         description=repository.description,
         endpoint=repository.endpoint,
         address=repository.address,
+        usage_probe=_usage_probe(repository, warning),
+    )
+
+
+def _usage_probe(repository: tables.Repository, warning: str) -> UsageProbe | None:
+    """How a repository is measured, without the password."""
+    probe = probe_of(repository)
+    if probe is None:
+        return None
+    return UsageProbe(
+        method=probe.method,
+        managed_server_uid=uid(MANAGED_SERVER, UUID(probe.server_id)) if probe.server_id else None,
+        path=probe.path or None,
+        url=probe.url or None,
+        region=probe.region or None,
+        bucket=probe.bucket or None,
+        prefix=probe.prefix or None,
+        username=probe.username or None,
+        ca_file=probe.authority_pem or None,
+        interval_minutes=probe.interval_minutes,
+        warning=warning or None,
     )
 
 
 def get_repositories(call: Call) -> Answer:
     """All repositories."""
     with call.reading() as work:
-        return _listed(call, operations.list_repositories(work))
+        return _listed(work, call, operations.list_repositories(work))
 
 
 def get_repositories_of_site(call: Call) -> Answer:
     """The repositories of one backup server."""
     with call.reading() as work:
         site = get_backup_server(work, call.identifier("BackupServer"))
-        return _listed(call, operations.repositories_of(work, site))
+        return _listed(work, call, operations.repositories_of(work, site))
 
 
-def _listed(call: Call, found: Sequence[tables.Repository]) -> Answer:
+def _listed(work: Work, call: Call, found: Sequence[tables.Repository]) -> Answer:
     if call.wants_entity:
-        entities = tuple(repository_entity(call.root, repository) for repository in found)
+        entities = tuple(
+            repository_entity(call.root, each, warning_of(work, each)) for each in found
+        )
         return Answer(resource=Repositories(repositories=entities))
     references = tuple(repository_reference(call.root, repository) for repository in found)
     return Answer(resource=EntityReferences(refs=references))
@@ -84,8 +113,10 @@ def get_repository(call: Call) -> Answer:
     """One repository."""
     with call.reading() as work:
         repository = operations.get_repository(work, call.identifier(TYPE))
-    form = repository_entity if call.wants_entity else repository_reference
-    return Answer(resource=form(call.root, repository))
+        if call.wants_entity:
+            warning = warning_of(work, repository)
+            return Answer(resource=repository_entity(call.root, repository, warning))
+    return Answer(resource=repository_reference(call.root, repository))
 
 
 def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
@@ -95,7 +126,30 @@ def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
         kind=body.kind,
         endpoint=body.endpoint,
         address=body.address,
+        probe=_wish(body.usage_probe),
     )
+
+
+def _wish(wanted: UsageProbe | None) -> Wish | None:
+    """A probe is taken whole; of the password alone, None leaves it as it is."""
+    if wanted is None:
+        return None
+    if wanted.method not in tuple(Method):
+        return Wish(None)
+    server = wanted.managed_server_uid
+    probe = Probe(
+        method=Method(wanted.method),
+        server_id=str(parse(server, MANAGED_SERVER)) if server else "",
+        path=wanted.path or "",
+        url=wanted.url or "",
+        region=wanted.region or "",
+        bucket=wanted.bucket or "",
+        prefix=wanted.prefix or "",
+        username=wanted.username or "",
+        authority_pem=(wanted.ca_file or "").strip(),
+        interval_minutes=wanted.interval_minutes or DEFAULT_MINUTES,
+    )
+    return Wish(probe, wanted.password or None)
 
 
 def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:

@@ -14,6 +14,7 @@ from cloudgate.api.links import (
 )
 from cloudgate.errors import InvalidRequestError, NotOfferedError
 from cloudgate.manager.identifiers import parse, uid
+from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants import operations
@@ -45,6 +46,7 @@ _NOT_STANDALONE = (
 _NO_HARDWARE_PLANS = (
     "Cloudgate does not offer hardware plans, so a tenant cannot get compute resources."
 )
+QUOTA_EXCEEDED = "Storage quota of the cloud repository is exceeded."
 NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 """What the API says of a tenant that was never active."""
 
@@ -140,8 +142,22 @@ def _resource(
             display_name=resource.name,
             repository_uid=uid(REPOSITORY, resource.repository_id),
             quota=resource.quota_mb,
+            used_quota=None if resource.used_bytes is None else megabytes(resource.used_bytes),
+            used_quota_time=resource.measured_at,
+            warning=_warning(resource),
         ),
     )
+
+
+def _warning(resource: tables.TenantResource) -> str | None:
+    """What there is to look at about a quota; the first in the words of the original."""
+    said = []
+    if resource.used_bytes is not None and resource.used_bytes > resource.quota_mb * MB:
+        used = megabytes(resource.used_bytes)
+        said.append(f"{QUOTA_EXCEEDED} {used} MB are used of {resource.quota_mb} MB.")
+    if resource.measuring_warning:
+        said.append(resource.measuring_warning)
+    return " ".join(said) or None
 
 
 def _linked_resource(

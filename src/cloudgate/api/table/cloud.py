@@ -15,6 +15,7 @@ from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.certificates import (
     CloudCertificate,
+    CloudCertificateOrderSpec,
     CloudCertificates,
     CreateCloudCertificateSpec,
 )
@@ -63,6 +64,14 @@ ROUTES = [
         handler=certificates.post_certificate,
         answers=adds(CloudCertificate),
         bodies=(CreateCloudCertificateSpec,),
+    ),
+    Route(
+        verb="POST",
+        path="/cloud/certificates",
+        action="order",
+        handler=certificates.order_certificate,
+        answers=TASK,
+        bodies=(CloudCertificateOrderSpec,),
     ),
     Route(
         verb="GET",

@@ -1,6 +1,7 @@
 """What can be done with the certificates that gateways show?"""
 
 import base64
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ from cloudgate.cli.finding import Kind, find
 from cloudgate.cli.output import at
 from cloudgate.cli.resources import gateways
 from cloudgate.cli.resources.common import add_delete, body_of, group
+
+
+class Challenge(StrEnum):
+    """How an ACME server sees that a name is yours (RFC 8555, 8)."""
+
+    HTTP = "http-01"
+    DNS = "dns-01"
+
 
 KIND = Kind(
     word="certificate",
@@ -24,6 +33,7 @@ KIND = Kind(
         "Names": at("Names"),
         "ValidTo": at("ValidTo"),
         "Thumbprint": at("Thumbprint"),
+        "Source": at("Source"),
     },
     named=False,
 )
@@ -59,6 +69,50 @@ def bring(
         pfx = base64.b64encode(data).decode()
         body = body_of(Pfx=pfx, Password=password, CloudGatewayUid=uid)
     call.screen.details(call.api.post(KIND.path, body))
+
+
+@command(app, "acme", waits=True)
+def acme(
+    call: Call,
+    directory: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Directory of the ACME server.", show_default=False),
+    ],
+    name: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="DNS name to certify; may be repeated.", show_default=False
+        ),
+    ],
+    challenge: Annotated[
+        Challenge, typer.Option(help="How the server sees that the names are yours.")
+    ] = Challenge.HTTP,
+    email: Annotated[
+        str | None, typer.Option(help="Where the server may write to.", show_default=False)
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Authority of a private ACME server; the public ones when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(help="Name or id of the one gateway that it is for.", show_default=False),
+    ] = None,
+) -> None:
+    """Have an ACME server certify names, now and from then on, and agree to its terms."""
+    body = body_of(
+        DirectoryUrl=directory,
+        Names=",".join(name),
+        Challenge=challenge.value,
+        Email=email,
+        CaFile=_read(server_ca).decode("utf-8", "replace") if server_ca else None,
+        CloudGatewayUid=find(call.api, gateways.KIND, gateway).uid if gateway else None,
+    )
+    call.show_result(call.api.post(f"{KIND.path}?action=order", body))
 
 
 def _read(file: Path) -> bytes:

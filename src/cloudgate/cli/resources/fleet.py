@@ -6,7 +6,7 @@ from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.finding import ENTITY
 from cloudgate.cli.output import at, backup_server, said
-from cloudgate.cli.resources import gateways, servers, tasks
+from cloudgate.cli.resources import gateways, repositories, servers, tasks
 
 _SERVERS = {
     "Server": at("Name"),
@@ -36,15 +36,15 @@ def status(call: Call) -> None:
     """Show servers, gateways, running tasks, and what needs a look."""
     found = {
         kind.array: call.api.get(kind.path + ENTITY).body.get(kind.array) or []
-        for kind in (servers.KIND, gateways.KIND)
+        for kind in (servers.KIND, gateways.KIND, repositories.KIND)
     }
     listed = call.api.get(tasks.KIND.path).body.get(tasks.KIND.array) or []
     running = [task for task in listed if task.get("State") != "Finished"]
     warnings = [
-        {"Name": thing.get("Name"), "Warning": thing["Warning"]}
+        {"Name": thing.get("Name"), "Warning": warning}
         for things in found.values()
         for thing in things
-        if thing.get("Warning")
+        if (warning := thing.get("Warning") or (thing.get("UsageProbe") or {}).get("Warning"))
     ]
     call.screen.sections(
         {

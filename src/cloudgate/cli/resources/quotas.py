@@ -52,9 +52,18 @@ def size_of(resource: Json) -> str:
     return f"{megabytes} MB" if rest else f"{whole} GB"
 
 
+def used_of(resource: Json) -> str:
+    """How much of a quota is used, for people; empty where nobody measures."""
+    megabytes = (resource.get("RepositoryQuota") or {}).get("UsedQuota")
+    return "" if megabytes is None else f"{megabytes} MB"
+
+
 COLUMNS: Columns = {
     "DisplayName": at("RepositoryQuota", "DisplayName"),
     "Quota": size_of,
+    "Used": used_of,
+    "Measured": at("RepositoryQuota", "UsedQuotaTime"),
+    "Warning": at("RepositoryQuota", "Warning"),
     "RepositoryUid": at("RepositoryQuota", "RepositoryUid"),
     "Id": at("Id"),
 }

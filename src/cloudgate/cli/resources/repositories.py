@@ -1,12 +1,17 @@
 """What can be done with repositories?"""
 
-from typing import Annotated
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from cloudgate.cli import passwords
+from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.finding import Kind, find
 from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.resources import servers
 from cloudgate.cli.resources.backup_servers import uid_of_site
 from cloudgate.cli.resources.common import (
     Description,
@@ -45,6 +50,22 @@ Address = Annotated[
 KindOption = Annotated[
     str | None, typer.Option(help="Its kind, such as LinuxLocal.", show_default=False)
 ]
+
+
+class Method(StrEnum):
+    """How it is measured what tenants keep in a repository."""
+
+    DIRECTORY = "Directory"
+    WEBDAV = "WebDAV"
+    S3 = "S3"
+    NONE = "None"
+
+
+def probe_option(text: str, metavar: str | None = None) -> Any:
+    """An option of the commands that change how a repository is measured."""
+    return typer.Option(help=text, metavar=metavar, show_default=False)
+
+
 app = group(KIND, "Repositories: the storage services that tenants reach.")
 
 
@@ -89,6 +110,70 @@ def edit(
     found = find(call.api, KIND, name)
     call.api.put(found.path, change)
     call.show(found.entity)
+
+
+@command(app, "probe")
+def probe(
+    call: Call,
+    name: Thing,
+    method: Annotated[
+        Method, typer.Argument(metavar="METHOD", help="Directory, WebDAV, S3; None to stop.")
+    ],
+    server: Annotated[
+        str | None, probe_option("Directory: managed server that has it.", "NAME")
+    ] = None,
+    path: Annotated[
+        str | None, probe_option("Directory: /srv/backups/{tenant}, for example.", "TEMPLATE")
+    ] = None,
+    probe_url: Annotated[
+        str | None,
+        probe_option("WebDAV: https://dav.example/{tenant}/. S3: https://s3.example.", "TEMPLATE"),
+    ] = None,
+    bucket: Annotated[str | None, probe_option("S3: its name.", "TEMPLATE")] = None,
+    prefix: Annotated[
+        str | None, probe_option("S3: what keys begin with, such as {tenant}/.", "TEMPLATE")
+    ] = None,
+    region: Annotated[str | None, probe_option("S3: us-east-1 when left out.")] = None,
+    username: Annotated[
+        str | None, probe_option("WebDAV: who asks. S3: the access key id.", "NAME")
+    ] = None,
+    probe_password_file: Annotated[
+        Path | None,
+        probe_option("File with the password, or the secret access key; once.", "FILE"),
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        probe_option("Authority of a private server; the public ones when left out.", "FILE"),
+    ] = None,
+    minutes: Annotated[
+        int | None, probe_option("How often; every 60 when left out.", "MINUTES")
+    ] = None,
+) -> None:
+    """Say how to measure what each tenant keeps there: {tenant} is its name, {tenantId} its id."""
+    found = find(call.api, KIND, name)
+    wanted = body_of(
+        Method=method.value,
+        ManagedServerUid=find(call.api, servers.KIND, server).uid if server else None,
+        Path=path,
+        Url=probe_url,
+        Region=region,
+        Bucket=bucket,
+        Prefix=prefix,
+        Username=username,
+        Password=passwords.from_file(probe_password_file) if probe_password_file else None,
+        CaFile=_authority(server_ca),
+        IntervalMinutes=minutes,
+    )
+    change: Json = {"UsageProbe": wanted}
+    call.api.put(found.path, change)
+    call.show(found.entity)
+
+
+def _authority(file: Path | None) -> str | None:
+    try:
+        return file.read_text() if file else None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise typer.BadParameter(f"Cannot read {file}: {problem}.") from None
 
 
 add_delete(app, KIND, "Remove a repository; what is stored in it stays.")

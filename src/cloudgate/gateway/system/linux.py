@@ -1,6 +1,7 @@
 """What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
 
 import getpass
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,11 @@ ProtectSystem=full
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def start_detached(

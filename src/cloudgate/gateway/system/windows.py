@@ -80,6 +80,25 @@ class Pacing:
         return {}
 
 
+def memory_bytes() -> int:
+    """The machine's memory (GetPhysicallyInstalledSystemMemory)."""
+    kibibytes = ctypes.c_ulonglong(0)
+    ctypes.WinDLL("kernel32").GetPhysicallyInstalledSystemMemory(  # type: ignore[attr-defined,unused-ignore]
+        ctypes.byref(kibibytes)
+    )
+    return kibibytes.value * 1024
+
+
+def callers_at(port: int) -> dict[str, list[int]]:
+    """Who is connected to a TCP port over IPv4: for each address the ports that it comes from."""
+    found: dict[str, list[int]] = {}
+    for local, remote in connections():
+        if local.endswith(f":{port}"):
+            address, _, number = remote.rpartition(":")
+            found.setdefault(address, []).append(int(number))
+    return found
+
+
 def service_command(python: str, data: Path) -> list[str]:
     """The command that registers the host service (``sc.exe create``)."""
     program = f'"{python}" -m cloudgate host run --data "{data}"'

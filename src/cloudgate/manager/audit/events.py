@@ -121,6 +121,8 @@ EVENTS: Mapping[str, Event] = {
     "DeleteManagedServer": Event(0, WARNING, "Managed server {name} has been removed"),
     "CreateCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
     "DeleteCloudCertificate": Event(24180, WARNING, "Cloud Connect certificate is being updated"),
+    "OrderCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
+    "RenewCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
     "DeleteCloudGatewayTunnel": Event(0, WARNING, "A tunnel of {name} has been closed"),
     "BeginMaintenance": Event(0, WARNING, "Maintenance has begun, or is told in other words"),
     "EndMaintenance": Event(0, INFO, "Maintenance is over"),

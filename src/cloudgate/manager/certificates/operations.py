@@ -45,30 +45,44 @@ def bring_certificate(
         InvalidRequestError: it is not in force.
     """
     check_time(brought, work.now)
+    made = put_in_force(work, brought, gateway.id if gateway else None)
+    names = list(names_of(made.chain_pem))
+    document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
+    record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
+    return made
+
+
+def put_in_force(work: Work, brought: Brought, gateway_id: UUID | None) -> CloudCertificate:
+    """Have a gateway, or all without one of their own, show it in place of the one before."""
     for before in list_certificates(work):
-        if before.gateway_id == (gateway.id if gateway else None):
+        if before.gateway_id == gateway_id:
             work.session.delete(before)
     work.session.flush()
     identifier = uuid4()
     made = CloudCertificate(
         id=identifier,
-        gateway_id=gateway.id if gateway else None,
+        gateway_id=gateway_id,
         name=_name(brought),
         chain_pem=brought.chain_pem,
         sealed_key=work.sealing.seal(brought.key_pem, _owner(identifier)),
     )
     work.session.add(made)
     work.session.flush()
-    names = list(names_of(made.chain_pem))
-    document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
-    record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
-    _tell(work, gateway)
+    _tell(work, _gateway_of(work, made))
     return made
+
+
+def renew_certificate(work: Work, found: CloudCertificate, brought: Brought) -> None:
+    """Have the gateways that show one show its successor."""
+    found.chain_pem = brought.chain_pem
+    found.sealed_key = work.sealing.seal(brought.key_pem, _owner(found.id))
+    work.session.flush()
+    _tell(work, _gateway_of(work, found))
 
 
 def delete_certificate(work: Work, found: CloudCertificate) -> None:
     """Have its gateways show a certificate of the product's own authority again."""
-    gateway = work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
+    gateway = _gateway_of(work, found)
     record(work, change_to(found, TYPE, "DeleteCloudCertificate", before={"Name": found.name}))
     work.session.delete(found)
     work.session.flush()
@@ -84,6 +98,10 @@ def certificate_for(work: Work, gateway: CloudGateway) -> CloudCertificate | Non
 def key_of(work: Work, found: CloudCertificate) -> str:
     """The private key as PEM, for the host that has to show the certificate."""
     return work.sealing.open(found.sealed_key, _owner(found.id))
+
+
+def _gateway_of(work: Work, found: CloudCertificate) -> CloudGateway | None:
+    return work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
 
 
 def _tell(work: Work, gateway: CloudGateway | None) -> None:

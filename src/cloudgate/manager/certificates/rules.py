@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.errors import InvalidRequestError
 
@@ -119,6 +120,10 @@ def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:
     leaf = next((each for each in certificates if _public(each.public_key()) == own), None)
     if leaf is None:
         raise InvalidRequestError("The key is not the one of any of the certificates.")
+    if not _is_for_servers(leaf):
+        raise InvalidRequestError(
+            "The certificate is not for servers: its extended key usage lacks serverAuth."
+        )
     chain = _in_order(leaf, certificates)
     return Brought(
         chain_pem="".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain),
@@ -128,6 +133,16 @@ def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:
             serialization.NoEncryption(),
         ).decode(),
     )
+
+
+def _is_for_servers(leaf: x509.Certificate) -> bool:
+    """RFC 5280, 4.2.1.12: without the extension, it is for everything."""
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    return not allowed.isdisjoint(usage)
 
 
 def _in_order(

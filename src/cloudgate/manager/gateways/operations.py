@@ -16,6 +16,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import (
     facts_of,
@@ -120,7 +121,12 @@ def warnings_of(gateway: CloudGateway) -> str:
     """What an operator should look at; empty when nothing."""
     server = gateway.managed_server
     failed = condition_of(gateway) == _CONDITIONS[GatewayState.FAILED]
-    found = (server.reported_reason if failed else "", gateway.reach_warning, server.warning)
+    found = (
+        server.reported_reason if failed else "",
+        gateway.reach_warning,
+        gateway.certificate_warning,
+        managed_servers.warnings_of(server),
+    )
     return " ".join(text for text in found if text)
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cloudgate.assignment import GatewayState, Report
 from cloudgate.manager.certificates.operations import certificate_for
+from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     gateway_of,
@@ -115,6 +116,7 @@ def _confirm(work: Work, gateway: CloudGateway) -> None:
         touch_site(work, gateway.backup_server)
     elif gateway.confirmed != gateway.wanted:
         gateway.confirmed = gateway.wanted
+        note_warnings(work, [gateway])
         touch_site(work, gateway.backup_server)
 
 

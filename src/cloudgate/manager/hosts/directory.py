@@ -78,13 +78,29 @@ def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignm
         pool_ids=tuple(pool.id for pool in tenant.pools),
         failover_to_others=tenant.failover_to_others,
         users=tuple(users),
-        speed_limit_bytes=rules.speed_limit_bytes(
-            enabled=tenant.throttling_enabled,
-            limit=tenant.throttling_speed_limit,
-            unit=tenant.throttling_speed_unit,
-        ),
+        speed_limit_bytes=_speed_limit(tenant),
         concurrent_tunnels=tenant.max_concurrent_tasks,
         tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Bytes each second of those of the tenants that have a limit."""
+    found = {}
+    for start in range(0, len(tenant_ids), _AT_ONCE):
+        some = tenant_ids[start : start + _AT_ONCE]
+        for tenant in work.session.scalars(select(CloudTenant).where(CloudTenant.id.in_(some))):
+            limit = _speed_limit(tenant)
+            if limit is not None:
+                found[tenant.id] = limit
+    return found
+
+
+def _speed_limit(tenant: CloudTenant) -> int | None:
+    return rules.speed_limit_bytes(
+        enabled=tenant.throttling_enabled,
+        limit=tenant.throttling_speed_limit,
+        unit=tenant.throttling_speed_unit,
     )
 
 

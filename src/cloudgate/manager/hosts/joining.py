@@ -27,6 +27,7 @@ Spoken = (
     | assignment.PollRequest
     | assignment.Report
     | assignment.UsageBatch
+    | assignment.DemandReport
     | assignment.Answer
 )
 """What a host says, with the versions of the protocol that it speaks."""

@@ -28,9 +28,12 @@ class Waiting:
 def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -> None:
     """Keep what a machine says of itself; a gateway may need another certificate for it."""
     known = facts.model_dump(mode="json")
-    if known == server.facts:
+    before = server.facts
+    if known == before:
         return
     server.facts = known
+    if before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}:
+        return
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     if gateway_of(work, server) is not None:
         touch_assignment(work, server)
@@ -89,8 +92,9 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
     names = rules.certificate_names(
         wanted_settings(gateway), gateway.name, facts.host_name, facts.addresses
     )
-    if not still_good(gateway.certificate_pem, facts.public_key_pem, names, work.now):
-        gateway.certificate_pem = work.authority.issue(facts.public_key_pem, names, work.now)
+    key, term = facts.public_key_pem, work.gateway_term
+    if not still_good(gateway.certificate_pem, key, names, work.now, term):
+        gateway.certificate_pem = work.authority.issue(key, names, work.now, term)
     return gateway.certificate_pem
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from uuid import UUID, uuid4
 
-from cloudgate.assignment import Answer, Question
+from cloudgate.assignment import Answer, Directory, Question
 from cloudgate.errors import UnavailableError
 
 PATIENCE_SECONDS = 5.0
@@ -29,7 +29,13 @@ class Questions:
 
     def ask(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
         """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
-        question = Question(question=uuid4().hex, end_tunnels=end)
+        return self._put(server_id, Question(question=uuid4().hex, end_tunnels=end))
+
+    def ask_size(self, server_id: UUID, directory: Directory) -> str:
+        """Ask a host how much is in a directory; ring for it, then `hear` or `forget`."""
+        return self._put(server_id, Question(question=uuid4().hex, measure=directory))
+
+    def _put(self, server_id: UUID, question: Question) -> str:
         with self._lock:
             self._asked[question.question] = _Asked(server_id, question)
         return question.question
@@ -50,6 +56,17 @@ class Questions:
         if asked is not None and asked.server_id == server_id:
             asked.answer = answer
             asked.answered.set()
+
+    def hear(self, name: str, seconds: float) -> Answer | None:
+        """The answer, if it comes within so many seconds; the question stays open."""
+        asked = self._asked[name]
+        asked.answered.wait(seconds)
+        return asked.answer
+
+    def forget(self, name: str) -> None:
+        """Nobody waits for the answer any more."""
+        with self._lock:
+            self._asked.pop(name, None)
 
     def wait(self, name: str, seconds: float = PATIENCE_SECONDS) -> Answer:
         """The answer to a question.

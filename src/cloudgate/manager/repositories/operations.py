@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
@@ -26,6 +28,7 @@ class RepositoryChange:
     kind: str | None = None
     endpoint: str | None = None
     address: str | None = None
+    probe: Wish | None = None
 
 
 def list_repositories(work: Work) -> Sequence[Repository]:
@@ -58,7 +61,8 @@ def create_repository(
     """Add a repository to a site.
 
     Raises:
-        InvalidRequestError: an address is malformed, or the name or Endpoint is taken.
+        InvalidRequestError: an address is malformed, the name or Endpoint is taken, or the usage
+            probe cannot be used.
         NotFoundError: the backup server is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
@@ -74,6 +78,8 @@ def create_repository(
     _check_is_unique(work, repository)
     work.session.add(repository)
     work.session.flush()
+    if wanted.probe is not None:
+        set_probe(work, repository, wanted.probe)
     record(work, change_to(repository, TYPE, "CreateRepository", after=_documented(repository)))
     return repository
 
@@ -82,7 +88,8 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     """Change a repository; its tenants reach the new address with their next tunnel.
 
     Raises:
-        InvalidRequestError: an address is malformed, or the name or Endpoint is taken.
+        InvalidRequestError: an address is malformed, the name or Endpoint is taken, or the usage
+            probe cannot be used.
     """
     before = _documented(repository)
     followed = repository.address == repository.endpoint
@@ -98,7 +105,11 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
         repository.address = repository.endpoint
     with work.session.no_autoflush:
         _check_is_unique(work, repository)
+    if change.probe is not None:
+        set_probe(work, repository, change.probe)
     after = _documented(repository)
+    if change.probe is not None and change.probe.password:
+        after.update(NEW_PASSWORD)
     if (after["Endpoint"], after["Address"]) != (before["Endpoint"], before["Address"]):
         _republish_tenants(work, repository)
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
@@ -129,13 +140,15 @@ def delete_repository(work: Work, repository: Repository) -> None:
     work.session.delete(repository)
 
 
-def _documented(repository: Repository) -> dict[str, str]:
+def _documented(repository: Repository) -> dict[str, Any]:
+    probe = probe_of(repository)
     return {
         "Name": repository.name,
         "Description": repository.description,
         "Kind": repository.kind,
         "Endpoint": repository.endpoint,
         "Address": repository.address,
+        "UsageProbe": probe.as_document() if probe else None,
     }
 
 

@@ -120,6 +120,13 @@ def facts_of(server: ManagedServer) -> HostFacts | None:
     return HostFacts.model_validate(server.facts) if server.facts else None
 
 
+def warnings_of(server: ManagedServer) -> str:
+    """What an operator should look at; empty when nothing."""
+    facts = facts_of(server)
+    trouble = facts.trouble if facts is not None and server.online_since is not None else ""
+    return " ".join(text for text in (server.warning, trouble) if text)
+
+
 def condition_of(server: ManagedServer) -> str:
     """How the machine is, in one word."""
     if server.online_since is not None:

@@ -1,13 +1,17 @@
 """How is the database opened, and how does a transaction begin?"""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 REVISIONS = Path(__file__).parent / "revisions"
 _BUSY_SECONDS = 30
@@ -70,11 +74,46 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
 
 def _open(url: str) -> Engine:
-    engine = create_engine(url, pool_size=10, max_overflow=50)
-    if make_url(url).get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    known = make_url(url)
+    if known.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=10, max_overflow=50)
+    file = Path(known.database or "")
+    file.touch(mode=0o600)
+    engine = create_engine(
+        url, pool_size=10, max_overflow=50, creator=lambda: _connect_sqlite(file)
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    _watch_file(engine, file)
     return engine
+
+
+def _connect_sqlite(file: Path) -> sqlite3.Connection:
+    """A file that was moved away is missed, and not made anew and empty."""
+    uri = f"file:{quote(str(file.resolve()))}?mode=rw"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
+def _watch_file(engine: Engine, file: Path) -> None:
+    """Use the file that is there now: an open one would be written to wherever it was moved."""
+
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _identity(file)
+
+    def compare(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if record.info["file"] != _identity(file):
+            raise DisconnectionError(f"{file} was moved away or replaced.")
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkout", compare)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

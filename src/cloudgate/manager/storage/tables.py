@@ -148,6 +148,7 @@ class CloudGateway(Base):
     certificate_pem: Mapped[str] = mapped_column(default="")
     drain_seconds: Mapped[int | None]
     """How long tunnels may go on once the gateway is closed; None for the usual time."""
+    certificate_warning: Mapped[str] = mapped_column(default="")
     reach_warning: Mapped[str] = mapped_column(default="")
     """Why tenants may not reach it, as far as that was seen from the manager; else empty."""
     pool_id: Mapped[UUID | None] = mapped_column(
@@ -173,6 +174,28 @@ class CloudCertificate(Base):
     name: Mapped[str] = mapped_column(default="")
     chain_pem: Mapped[str]
     sealed_key: Mapped[str]
+
+
+class CertificateOrder(Base):
+    """What an ACME server is asked for, again whenever what it gave is soon to end."""
+
+    __tablename__ = "certificate_orders"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    gateway_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("cloud_gateways.id", ondelete="CASCADE")
+    )
+    certificate_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("cloud_certificates.id", ondelete="CASCADE"), unique=True
+    )
+    """What it gave; None until it has given something."""
+    wish: Mapped[dict[str, Any]]
+    sealed_account_key: Mapped[str]
+    next_attempt_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row."""
+    problem: Mapped[str] = mapped_column(default="")
+    """Why the last attempt failed; empty when it did not."""
 
 
 class GatewayPool(Base):
@@ -255,6 +278,9 @@ class Repository(Base):
     kind: Mapped[str] = mapped_column(String(64))
     endpoint: Mapped[str] = mapped_column(String(261))
     address: Mapped[str] = mapped_column(String(261))
+    usage_probe: Mapped[dict[str, Any] | None]
+    """`cloudgate.manager.probes.rules.Probe`; None where nobody measures how much is in it."""
+    sealed_probe_password: Mapped[str] = mapped_column(default="")
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
@@ -316,6 +342,13 @@ class TenantResource(Base):
     position: Mapped[int] = mapped_column(default=0)
     name: Mapped[str] = mapped_column(String(128))
     quota_mb: Mapped[int] = mapped_column(BigInteger)
+    used_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """As last measured; None before."""
+    measured_at: Mapped[datetime | None]
+    measuring_warning: Mapped[str] = mapped_column(default="")
+    """Why it could not be measured the last time; empty when it could."""
+    measure_after: Mapped[datetime | None]
+    """When it is measured next, where the repository has a probe; at once when None."""
 
     repository: Mapped[Repository] = relationship(lazy="joined")
 
@@ -427,6 +460,8 @@ class Task(Base):
     """The gateway whose host has to report before the task is done."""
     directory_revision: Mapped[int | None] = mapped_column(REVISION)
     """The tenant directory that gateways have to report before the task is done."""
+    certificate_order_id: Mapped[UUID | None]
+    """The order that has to succeed or fail before the task is done."""
     related_type: Mapped[str] = mapped_column(String(64), default="")
     related_path: Mapped[str] = mapped_column(default="")
     """Below the API's root; empty when there is nothing to link to."""

@@ -18,6 +18,7 @@ from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.passwords import hash_password, matches
 from cloudgate.manager.pools.operations import pools_of_uids
+from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -315,7 +316,9 @@ def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota])
                 kept.append(made)
                 continue
             known.position, known.name, known.quota_mb = position, made.name, made.quota_mb
-            known.repository_id = made.repository_id
+            if known.repository_id != made.repository_id:
+                known.repository_id = made.repository_id
+                forget_figure(known)
             kept.append(known)
         for resource in tenant.resources:
             if resource not in kept:
@@ -376,7 +379,7 @@ def publish(work: Work, tenant: CloudTenant, operation: str) -> Task:
     """Have the site's gateways learn what has changed about a tenant."""
     tenant.directory_revision = work.next_directory_revision()
     work.session.flush()
-    work.news_for.add(tenant.backup_server_id)
+    work.news_for.update((tenant.backup_server_id, NEWS))
     return tasks.start_directory_task(
         work, operation, tenant.backup_server_id, tenant.directory_revision
     )

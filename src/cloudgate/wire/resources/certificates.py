@@ -24,6 +24,25 @@ class CreateCloudCertificateSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CloudCertificateOrderSpec(Described):
+    """Body of POST /cloud/certificates?action=order: what to ask an ACME server for (RFC 8555)."""
+
+    href: str | None = attribute()
+    type: str | None = attribute()
+    directory_url: str | None = element()
+    names: str | None = element()
+    """DNS names, with commas between them."""
+    challenge: str | None = element()
+    """How the server sees that the names are ours."""
+    email: str | None = element()
+    """Where the server may write to."""
+    ca_file: str | None = element()
+    """Whom to trust that it is the server, as PEM; the public authorities when left out."""
+    cloud_gateway_uid: str | None = element()
+    """The gateway that it is for; all that have none of their own when left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudCertificate(Entity):
     """A certificate, without its key."""
 
@@ -37,7 +56,9 @@ class CloudCertificate(Entity):
     cloud_gateway: str | None = element()
     """Name of the gateway that it is for; absent when it is for all."""
     warning: str | None = element()
-    """Which gateways tenants dial by a name that it is not for."""
+    """What to look at: a name that it is not for, its end, a renewal that failed."""
+    source: str | None = element()
+    """Imported or Acme."""
 
 
 @dataclass(frozen=True, kw_only=True)

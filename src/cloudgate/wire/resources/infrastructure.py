@@ -80,6 +80,33 @@ class ManagedServers(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UsageProbe(Described):
+    """How it is measured what each tenant keeps in a repository. Extension.
+
+    ``{tenant}`` stands for the tenant's name in Path, Url, Bucket and Prefix, ``{tenantId}`` for
+    its GUID.
+    """
+
+    method: str | None = element()
+    managed_server_uid: str | None = element(omit_absent=True)
+    """The machine that has the directory."""
+    path: str | None = element(omit_absent=True)
+    url: str | None = element(omit_absent=True)
+    region: str | None = element(omit_absent=True)
+    bucket: str | None = element(omit_absent=True)
+    prefix: str | None = element(omit_absent=True)
+    username: str | None = element(omit_absent=True)
+    """With S3, the access key id."""
+    password: str | None = element(omit_absent=True)
+    """With S3, the secret access key. Never in an answer."""
+    ca_file: str | None = element(omit_absent=True)
+    """Whom to trust that it is the server, as PEM; the public authorities when left out."""
+    interval_minutes: int | None = element(omit_absent=True)
+    warning: str | None = element(omit_absent=True)
+    """What could not be measured the last time, and what to do; in answers only."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CreateRepositorySpec(Described):
     """Body of POST /repositories. Extension: the original has no such call."""
 
@@ -91,11 +118,12 @@ class CreateRepositorySpec(Described):
     endpoint: str | None = element()
     address: str | None = element()
     backup_server_uid: str | None = element()
+    usage_probe: UsageProbe | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repository(Entity):
-    """A storage service. Extension elements: Description, Endpoint and Address, after Kind."""
+    """A storage service. What follows Kind are extensions."""
 
     capacity: int | None = element()
     free_space: int | None = element()
@@ -103,6 +131,7 @@ class Repository(Entity):
     description: str | None = element()
     endpoint: str | None = element()
     address: str | None = element()
+    usage_probe: UsageProbe | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)

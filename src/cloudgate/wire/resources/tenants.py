@@ -39,6 +39,11 @@ class RepositoryQuota(Described):
     wan_accelerator_uid: str | None = element()
     quota: int | None = element()
     used_quota: int | None = element(omit_absent=True)
+    """Where the repository has a usage probe, and the probe has measured it once."""
+    used_quota_time: datetime | None = element(omit_absent=True)
+    """Extension, as what follows: when that was."""
+    warning: str | None = element(omit_absent=True)
+    """Why it could not be measured since, or that the quota is exceeded."""
 
 
 @dataclass(frozen=True, kw_only=True)

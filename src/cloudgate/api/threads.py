@@ -1,0 +1,46 @@
+"""How does something run that may take minutes, and must not hold up the manager's end?"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+
+async def in_a_thread(name: str, function: Callable[[], None]) -> None:
+    """Run it in a thread that the manager does not wait for when it ends."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def settle(problem: BaseException | None) -> None:
+        if ended.cancelled():
+            return
+        if problem is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(problem)
+
+    def run() -> None:
+        problem: BaseException | None = None
+        try:
+            function()
+        except BaseException as found:  # noqa: BLE001  told to whoever waits
+            problem = found
+        try:
+            loop.call_soon_threadsafe(settle, problem)
+        except RuntimeError:
+            # The manager has ended meanwhile, and nobody waits: it is done again at its start.
+            return
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    await ended
+
+
+async def first_of(one: asyncio.Event, other: asyncio.Event, pause: timedelta) -> None:
+    """Returns when one of them is set, or the time is over."""
+    waiting = [asyncio.create_task(each.wait()) for each in (one, other)]
+    try:
+        seconds = max(pause.total_seconds(), 0.05)
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

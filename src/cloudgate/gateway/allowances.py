@@ -1,0 +1,46 @@
+"""What part of a tenant's speed has this gateway, when the tenant is at several of them?
+
+Hosts tell the manager how much their limited tenants send, and hear their part of each limit. What
+was heard is good for a while only: without the manager each gateway keeps to the whole limit.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from cloudgate.assignment import Allowance, Demand
+
+GOOD_SECONDS = 30.0
+"""How long a part holds that was not told again."""
+
+
+class Allowances:
+    """The parts that were heard last, and what to say next."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self._parts: Mapping[UUID, int] = {}
+        self._heard_at_seconds = 0.0
+        self._demands: tuple[Demand, ...] = ()
+
+    @property
+    def demands(self) -> tuple[Demand, ...]:
+        """What each limited tenant that is here sends each second."""
+        return self._demands
+
+    def note(self, sent_bytes: Mapping[UUID, float]) -> None:
+        """What each limited tenant that is here has sent each second since the last time."""
+        self._demands = tuple(
+            Demand(tenant_id=who, sent_bytes=int(sent)) for who, sent in sent_bytes.items()
+        )
+
+    def hear(self, allowances: tuple[Allowance, ...]) -> None:
+        """The manager has divided the limits anew."""
+        self._parts = {each.tenant_id: each.limit_bytes for each in allowances}
+        self._heard_at_seconds = self._clock_seconds()
+
+    def within(self, tenant_id: UUID, limit_bytes: int) -> int:
+        """What a tenant may send here each second, of the limit that it was sold."""
+        if self._clock_seconds() - self._heard_at_seconds > GOOD_SECONDS:
+            return limit_bytes
+        return min(limit_bytes, self._parts.get(tenant_id, limit_bytes))

@@ -1,0 +1,76 @@
+"""How much of this machine may Envoy take before it turns newcomers away?"""
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudgate.gateway.system import memory_bytes
+
+if sys.platform != "win32":
+    import resource
+
+MOST_FILES = 1_048_576
+"""Open files that Envoy asks for at most."""
+FILES_BESIDE_TUNNELS = 512
+"""Open files that Envoy needs for itself: its program, logs, sockets."""
+FILES_OF_A_TUNNEL = 2
+MEMORY_PART = 0.6
+"""Of the machine's memory, for Envoy; the rest is for sockets, host service and system."""
+BYTES_OF_A_TUNNEL = 64 * 1024
+"""Of memory, for one that is idle."""
+
+# Version 2 and version 1 of control groups; a container sees its own limit there.
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What Envoy may have."""
+
+    connections: int
+    """From tenants, at a time."""
+    heap_bytes: int
+
+
+def capacity_of(memory: int, files: int) -> Capacity:
+    """The capacity of a machine with so many bytes of memory and open files. Pure."""
+    heap_bytes = int(memory * MEMORY_PART)
+    by_files = (files - FILES_BESIDE_TUNNELS) // FILES_OF_A_TUNNEL
+    return Capacity(max(16, min(by_files, heap_bytes // BYTES_OF_A_TUNNEL)), heap_bytes)
+
+
+def capacity() -> Capacity:
+    """The capacity of this machine."""
+    return capacity_of(_memory(), allow_many_files())
+
+
+def allow_many_files() -> int:
+    """Let this process, and those that it starts, open as many files as it may; how many.
+
+    Who may raise the limit itself does so, up to `MOST_FILES`.
+    """
+    if sys.platform == "win32":
+        return MOST_FILES
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > MOST_FILES:
+        wanted, most = MOST_FILES, hard
+    else:
+        wanted = most = hard
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
+            return MOST_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return wanted
+
+
+def _memory() -> int:
+    found = [memory_bytes()]
+    for each in _LIMITS:
+        try:
+            text = Path(each).read_text("ascii").strip()
+        except OSError:
+            continue
+        if text.isdigit():  # "max" where there is no limit
+            found.append(int(text))
+    return min(found)

@@ -1,0 +1,87 @@
+"""How much of a gateway that is full may each tenant have? An equal part, or what it needs.
+
+Without this, who opens sixteen tunnels gets sixteen times as much as who opens one.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from cloudgate.sharing import EVERYTHING, ROOM, Flow, divide
+
+FULL = 0.9
+"""A gateway that carries this part of what it can is full."""
+GROWTH = 0.02
+"""While there is room, what the gateway is thought to carry grows by this part at the first look,
+and by twice the part of the last one at each further look: a short probe hurts nobody."""
+MOST_DOUBLINGS = 4
+CALM_LOOKS = 20
+"""After so many looks at which nobody would have sent more, nobody is held back any more."""
+_LEAST_BYTES = 64 * 1024
+"""What a tenant may send each second in any case, to begin with something."""
+
+
+class Fairness:
+    """Finds what each tenant may send, look by look. What it cannot know, it tries out.
+
+    Who sends little while the gateway is full may be held back by the others: it counts as one
+    who would send more, until a look at which there was room shows that it does not.
+    """
+
+    def __init__(self, capacity_bytes: int | None = None) -> None:
+        """`capacity_bytes`: what the gateway carries each second; None to find out."""
+        self._fixed = capacity_bytes
+        self._capacity: float | None = capacity_bytes
+        self._demands: dict[UUID, float] = {}
+        self._given: dict[UUID, int] = {}
+        self._calm = 0
+        self._looks_with_room = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether somebody is held back, or may have to be."""
+        return self._capacity is not None
+
+    def allot(self, sent: Mapping[UUID, float], *, is_full: bool) -> Mapping[UUID, int]:
+        """What each tenant may send each second from now on; empty when as much as it likes.
+
+        Args:
+            sent: what each tenant that is here has sent each second since the last look.
+            is_full: whether the machine had no room for more meanwhile.
+        """
+        if self._fixed is not None:
+            is_full = sum(sent.values()) >= FULL * self._fixed
+        pressing = self._learn(sent, is_full=is_full)
+        self._find_capacity(sum(sent.values()), is_full=is_full, pressing=pressing)
+        if self._capacity is None or len(sent) <= 1:
+            self._given = {}
+        else:
+            wanted = {who: max(self._demands[who], _LEAST_BYTES) for who in sent}
+            self._given = divide(self._capacity, wanted)
+        return self._given
+
+    def _learn(self, sent: Mapping[UUID, float], *, is_full: bool) -> bool:
+        """Take note of who needs what; whether anybody would send more."""
+        demands, pressing = {}, False
+        for who, now in sent.items():
+            given = self._given.get(who)
+            if given is not None and Flow(given, now).is_pressing:
+                demands[who], pressing = EVERYTHING, True
+            elif is_full:
+                demands[who] = max(now, self._demands.get(who, EVERYTHING)) * ROOM
+            else:
+                demands[who] = now * ROOM
+        self._demands = demands
+        return pressing
+
+    def _find_capacity(self, carried: float, *, is_full: bool, pressing: bool) -> None:
+        if self._fixed is not None:
+            return
+        if is_full:
+            self._calm = self._looks_with_room = 0
+            self._capacity = max(carried, FULL * (self._capacity or 0.0))
+        elif self._capacity is not None:
+            self._calm = 0 if pressing else self._calm + 1
+            self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
+            self._looks_with_room += 1
+            if self._calm >= CALM_LOOKS:
+                self._capacity = None

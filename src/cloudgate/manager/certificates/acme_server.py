@@ -1,0 +1,171 @@
+"""How is an ACME server asked for a certificate? By RFC 8555, with the library of Certbot."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+
+import requests
+from acme import challenges as kinds
+from acme import client, crypto_util, errors, messages
+from cryptography.hazmat.primitives import serialization
+from josepy import errors as jose_errors
+from josepy import jwa, jwk
+
+from cloudgate import __version__
+from cloudgate.errors import UnavailableError
+from cloudgate.manager.authority import new_key_pem
+from cloudgate.manager.certificates import rules
+from cloudgate.manager.certificates.challenges import DNS, Challenges
+from cloudgate.manager.certificates.orders import Order, Wish
+from cloudgate.manager.certificates.rules import Brought
+
+ANSWER_SECONDS = 20
+"""How long the server may take for one answer."""
+CHECK_LIMIT = timedelta(minutes=5)
+"""How long the server may take to look at all names, and as long again to sign."""
+_SHOWN_CHARACTERS = 500
+
+
+def ask(order: Order, challenges: Challenges) -> Brought:
+    """Have an ACME server certify names for a new key. Blocks until it did.
+
+    By asking, the operator agrees to the server's terms of service.
+
+    Raises:
+        UnavailableError: it does not, with the server's reason.
+    """
+    wish = order.wish
+    try:
+        with _connected(order) as server:
+            return _ordered(server, wish, challenges)
+    except errors.ValidationError as problem:
+        raise UnavailableError(_not_ours(problem, wish)) from None
+    except errors.TimeoutError:
+        raise UnavailableError(
+            f"The ACME server {wish.directory_url} did not decide within"
+            f" {CHECK_LIMIT.total_seconds() / 60:.0f} minutes."
+        ) from None
+    except requests.exceptions.SSLError as problem:
+        raise UnavailableError(
+            f"The ACME server {wish.directory_url} cannot be trusted: {_short(problem)}. Give the"
+            " authority that signed its certificate as CaFile, if it is a private one."
+        ) from None
+    except requests.exceptions.RequestException as problem:
+        raise UnavailableError(
+            f"The ACME server {wish.directory_url} cannot be reached: {_short(problem)}"
+        ) from None
+    except (errors.Error, messages.Error, jose_errors.Error, ValueError, KeyError) as problem:
+        raise UnavailableError(
+            f"The ACME server {wish.directory_url} has refused: {_short(problem)}"
+        ) from None
+
+
+@contextmanager
+def _connected(order: Order) -> Iterator[client.ClientV2]:
+    """The server, with an account that the order's key opens."""
+    wish = order.wish
+    key = serialization.load_pem_private_key(order.account_key_pem.encode(), None)
+    with ExitStack() as held:
+        network = client.ClientNetwork(
+            jwk.JWKEC(key=key),
+            alg=jwa.ES256,
+            user_agent=f"Cloudgate/{__version__}",
+            timeout=ANSWER_SECONDS,
+        )
+        held.callback(network.session.close)
+        if wish.authority_pem:
+            file = held.enter_context(tempfile.NamedTemporaryFile("w", suffix=".pem"))
+            file.write(wish.authority_pem)
+            file.flush()
+            vars(network)["verify_ssl"] = file.name  # requests takes a file as well as a truth
+        directory = client.ClientV2.get_directory(wish.directory_url, network)
+        server = client.ClientV2(directory, network)
+        if server.external_account_required():
+            raise UnavailableError(
+                f"The ACME server {wish.directory_url} wants accounts to be bound to one that it"
+                " knows already (RFC 8555, 7.3.4), which Cloudgate cannot do."
+            )
+        _open_account(server, wish)
+        yield server
+
+
+def _open_account(server: client.ClientV2, wish: Wish) -> None:
+    """Open the account of the key, or find it (RFC 8555, 7.3.1)."""
+    asked = messages.NewRegistration.from_data(
+        email=wish.email or None, terms_of_service_agreed=True
+    )
+    try:
+        server.new_account(asked)
+    except errors.ConflictError as known:
+        server.net.account = messages.RegistrationResource(body=asked, uri=known.location)
+
+
+def _ordered(server: client.ClientV2, wish: Wish, challenges: Challenges) -> Brought:
+    key_pem = new_key_pem()
+    order = server.new_order(crypto_util.make_csr(key_pem.encode(), list(wish.names)))
+    with ExitStack() as shown:
+        answers = [
+            _shown(server, each, wish, challenges, shown.callback)
+            for each in order.authorizations
+            if each.body.status != messages.STATUS_VALID
+        ]
+        for challenge, response in answers:
+            server.answer_challenge(challenge, response)
+        order = server.poll_authorizations(order, _deadline())
+    order = server.finalize_order(order, _deadline())
+    return rules.from_pem(order.fullchain_pem + key_pem)
+
+
+def _shown(
+    server: client.ClientV2,
+    authorization: messages.AuthorizationResource,
+    wish: Wish,
+    challenges: Challenges,
+    finally_: Callable[..., object],
+) -> tuple[messages.ChallengeBody, kinds.ChallengeResponse]:
+    """Let the server see that a name is ours. What to tell it then."""
+    name = authorization.body.identifier.value
+    offered = {each.chall.typ: each for each in authorization.body.challenges}
+    found = offered.get(wish.challenge)
+    if found is None:
+        raise UnavailableError(
+            f"The ACME server {wish.directory_url} does not check {name} by {wish.challenge}; it"
+            f" offers {', '.join(sorted(offered))}."
+        )
+    response, text = found.response_and_validation(server.net.key)
+    if wish.challenge == DNS:
+        record = found.chall.validation_domain_name(name)
+        finally_(challenges.call_hook, "cleanup", record, text)
+        challenges.call_hook("present", record, text)
+    else:
+        token = found.chall.encode("token")
+        finally_(challenges.hide, token)
+        challenges.show(token, text)
+    return found, response
+
+
+def _deadline() -> datetime:
+    return datetime.now() + CHECK_LIMIT  # noqa: DTZ005  as the library compares it
+
+
+def _not_ours(problem: errors.ValidationError, wish: Wish) -> str:
+    said = [
+        f"{each.body.identifier.value}: {challenge.error.detail}"
+        for each in problem.failed_authzrs
+        for challenge in each.body.challenges
+        if challenge.error is not None
+    ]
+    advice = (
+        "Have the names' DNS servers show what the program of --acme-dns-hook is told."
+        if wish.challenge == DNS
+        else "Have port 80 of these names forwarded to the manager's --http-port."
+    )
+    return f"The ACME server could not see that the names are ours: {'; '.join(said)}. {advice}"
+
+
+def _short(problem: Exception) -> str:
+    """The reason, without the layers that it came through."""
+    inner = problem.args[0] if problem.args else None
+    reason = getattr(problem, "detail", None) or getattr(inner, "reason", None) or problem
+    return str(reason)[:_SHOWN_CHARACTERS]

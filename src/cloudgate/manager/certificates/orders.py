@@ -1,0 +1,284 @@
+"""Which certificates are to be had from ACME servers, and what becomes of asking for them?
+
+An order that fails the first time is gone, and its task says why. One that has given a certificate
+is asked again when a third of that one's life is left; when that fails, both stay, and it is asked
+ever more rarely. It goes with its certificate.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography import x509
+from sqlalchemy import select
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import note, record
+from cloudgate.manager.authority import RENEWAL_SHARE
+from cloudgate.manager.certificates import operations, rules
+from cloudgate.manager.certificates.challenges import DNS
+from cloudgate.manager.certificates.rules import Brought
+from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.gateways.operations import get_gateway, list_gateways
+from cloudgate.manager.storage.tables import CertificateOrder, Task
+from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.work import Work
+
+NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
+"""The key of the bell that rings for a new order."""
+ORDER_DEADLINE = timedelta(minutes=20)
+"""How long an order may take, with the orders before it."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)
+"""Between attempts to renew: doubled with each failure."""
+MOST_NAMES = 100
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
+_LONGEST_NAME = 253
+_OPERATION = "OrderCloudCertificate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is to be asked for, and where."""
+
+    directory_url: str
+    names: tuple[str, ...]
+    challenge: str
+    email: str = ""
+    authority_pem: str = ""
+    """Whom to trust that it is the ACME server; the public authorities when empty."""
+
+    def as_document(self) -> dict[str, Any]:
+        """For the database."""
+        return {**asdict(self), "names": list(self.names)}
+
+
+def from_document(document: dict[str, Any]) -> Wish:
+    """From the database."""
+    return Wish(**{**document, "names": tuple(document["names"])})
+
+
+@dataclass(frozen=True)
+class Order:
+    """One certificate to ask for now."""
+
+    id: UUID
+    wish: Wish
+    account_key_pem: str
+    """Of the account at the ACME server; the same for as long as the certificate is renewed."""
+
+    def __repr__(self) -> str:
+        return f"Order({self.id}, {self.wish.names[0]})"
+
+
+def check_wish(wish: Wish) -> Wish:
+    """The wish, as it may be asked for.
+
+    Raises:
+        InvalidRequestError: a name is none that ACME servers certify, or the authority is damaged.
+    """
+    names = tuple(dict.fromkeys(_asked_name(name) for name in wish.names))
+    if not names:
+        raise InvalidRequestError("Names: expected at least one DNS name.")
+    if len(names) > MOST_NAMES:
+        raise InvalidRequestError(
+            f"Names: {len(names)} names; a certificate has at most {MOST_NAMES}."
+        )
+    wildcard = next((name for name in names if name.startswith("*.")), None)
+    if wildcard is not None and wish.challenge != DNS:
+        raise InvalidRequestError(
+            f"Names: {wildcard} is a wildcard, which ACME servers give for the challenge dns-01"
+            " only."
+        )
+    if wish.authority_pem.strip():
+        try:
+            x509.load_pem_x509_certificates(wish.authority_pem.encode())
+        except ValueError:
+            raise InvalidRequestError(
+                "CaFile: expected certificates in PEM, to trust the ACME server by."
+            ) from None
+    return Wish(**{**asdict(wish), "names": names, "authority_pem": wish.authority_pem.strip()})
+
+
+def _asked_name(name: str) -> str:
+    folded = name.strip().rstrip(".").lower()
+    try:
+        ascii_name = folded if folded.isascii() else folded.encode("idna").decode()
+    except UnicodeError:
+        ascii_name = ""
+    is_address = ascii_name.rpartition(".")[2].isdigit()
+    if len(ascii_name) > _LONGEST_NAME or is_address or not _DNS_NAME.fullmatch(ascii_name):
+        raise InvalidRequestError(f"Names: found {name[:100]!r}, expected a DNS name.")
+    return ascii_name
+
+
+def order_certificate(
+    work: Work, wish: Wish, account_key_pem: str, gateway_id: UUID | None = None
+) -> Task:
+    """Have a certificate asked for. The task ends when it is in force, or cannot be had.
+
+    Args:
+        work: under way.
+        wish: that was checked.
+        account_key_pem: a new key, for an account at the ACME server.
+        gateway_id: the gateway that it is for; None for all.
+
+    Raises:
+        NotFoundError: there is no such gateway.
+    """
+    if gateway_id is not None:
+        get_gateway(work, gateway_id)
+    identifier = uuid4()
+    made = CertificateOrder(
+        id=identifier,
+        gateway_id=gateway_id,
+        wish=wish.as_document(),
+        sealed_account_key=work.sealing.seal(account_key_pem, _account_owner(identifier)),
+    )
+    task = Task(
+        operation=_OPERATION,
+        created_at=work.now,
+        deadline_at=work.now + ORDER_DEADLINE,
+        certificate_order_id=identifier,
+    )
+    work.session.add_all((made, task))
+    work.session.flush()
+    asked = {"DirectoryUrl": wish.directory_url, "Names": list(wish.names)}
+    note(work, task, _change(_OPERATION, made, asked))
+    work.news_for.add(NEWS)
+    return task
+
+
+def _account_owner(identifier: UUID) -> str:
+    return f"AcmeAccount {identifier}"
+
+
+def next_due(work: Work) -> UUID | None:
+    """Which order to carry out now, if any: new ones first."""
+    due = {each.id: moment for each in _orders(work) if (moment := _due_at(work, each)) <= work.now}
+    return min(due, key=lambda each: due[each], default=None)
+
+
+def next_moment(work: Work) -> datetime | None:
+    """When there is something to ask for at the earliest; None for never."""
+    return min((_due_at(work, each) for each in _orders(work)), default=None)
+
+
+def _orders(work: Work) -> Sequence[CertificateOrder]:
+    return work.session.scalars(select(CertificateOrder)).all()
+
+
+def _due_at(work: Work, order: CertificateOrder) -> datetime:
+    if order.certificate_id is None:
+        return datetime.min.replace(tzinfo=UTC)
+    leaf = rules.leaf_of(operations.get_certificate(work, order.certificate_id).chain_pem)
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    due = leaf.not_valid_after_utc - life * RENEWAL_SHARE
+    return max(due, order.next_attempt_at) if order.next_attempt_at else due
+
+
+def open_order(work: Work, identifier: UUID) -> Order | None:
+    """What to ask for; None when nobody wants it any more.
+
+    Raises:
+        CloudgateError: the account's key was sealed with another key than this manager's.
+    """
+    found = work.session.get(CertificateOrder, identifier)
+    if found is None:
+        return None
+    account_key = work.sealing.open(found.sealed_account_key, _account_owner(identifier))
+    return Order(identifier, from_document(found.wish), account_key)
+
+
+def order_of(work: Work, certificate_id: UUID) -> CertificateOrder | None:
+    """The order that a certificate came from; None for one that an operator brought."""
+    return work.session.scalar(
+        select(CertificateOrder).where(CertificateOrder.certificate_id == certificate_id)
+    )
+
+
+def succeed(work: Work, identifier: UUID, brought: Brought) -> None:
+    """Bring what was asked for into force; forgotten when nobody wants it any more."""
+    order = work.session.get(CertificateOrder, identifier)
+    if order is None:
+        fail(work, identifier, "The cloud gateway that it was for is gone.")
+        return
+    try:
+        rules.check_time(brought, work.now)
+    except InvalidRequestError as problem:
+        fail(work, identifier, f"The ACME server gave what is of no use: {problem.message}")
+        return
+    if order.certificate_id is None:
+        made = operations.put_in_force(work, brought, order.gateway_id)
+        order.certificate_id = made.id
+    else:
+        made = operations.get_certificate(work, order.certificate_id)
+        operations.renew_certificate(work, made, brought)
+        record(work, _change("RenewCloudCertificate", order))
+    order.failures, order.problem = 0, ""
+    # Should the server give one whose life is mostly over, it is not asked again and again.
+    order.next_attempt_at = work.now + LONGEST_PAUSE
+    work.session.flush()
+    note_warnings(work, list_gateways(work))
+    task = _task_of(work, identifier)
+    if task is not None:
+        task.related_type = operations.TYPE
+        task.related_path = f"/cloud/certificates/{made.id}"
+        task.related_name = made.name
+        tasks.finish(work, task, success=True)
+
+
+def fail(work: Work, identifier: UUID, reason: str) -> None:
+    """Give an order up; one whose certificate is in force stays, and is tried again later."""
+    task = _task_of(work, identifier)
+    if task is not None:
+        tasks.finish(work, task, success=False, message=reason)
+    order = work.session.get(CertificateOrder, identifier)
+    if order is None:
+        return
+    if order.certificate_id is None:
+        work.session.delete(order)
+        return
+    order.failures += 1
+    order.problem = reason
+    order.next_attempt_at = work.now + pause_after(order.failures)
+    work.session.flush()
+    note_warnings(work, list_gateways(work))
+    record(work, _change("RenewCloudCertificate", order), success=False, message=reason)
+
+
+def end_late_order(work: Work, task: Task) -> None:
+    """End a task whose order is gone, or was under way for too long."""
+    identifier = task.certificate_order_id
+    if identifier is None:
+        return
+    if work.session.get(CertificateOrder, identifier) is None:
+        fail(work, identifier, "The cloud gateway that it was for is gone.")
+    elif task.deadline_at <= work.now:
+        fail(work, identifier, "The ACME server did not decide in time.")
+
+
+def pause_after(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row."""
+    doublings = min(failures - 1, 10)
+    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
+
+
+def _change(operation: str, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:
+    return Change(
+        operation=operation,
+        object_type=operations.TYPE,
+        object_id=order.certificate_id or order.id,
+        object_name=str(order.wish["names"][0]),
+        after=after,
+    )
+
+
+def _task_of(work: Work, identifier: UUID) -> Task | None:
+    return work.session.scalar(
+        select(Task).where(Task.certificate_order_id == identifier, Task.finished_at.is_(None))
+    )

@@ -1,0 +1,87 @@
+"""What should an operator look at about the certificates that gateways show?"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from cloudgate.manager.authority import RENEWAL_SHARE
+from cloudgate.manager.certificates.operations import certificate_for
+from cloudgate.manager.certificates.rules import leaf_of, names_of, uncovered_names
+from cloudgate.manager.gateways.operations import external_ip_of, list_gateways
+from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
+from cloudgate.manager.work import Work
+
+WARN_BEFORE = timedelta(days=30)
+"""How long before its end a certificate that nobody renews is warned of, at the most."""
+
+
+def warnings_of(work: Work, found: CloudCertificate) -> str:
+    """About a certificate and the gateways that show it; empty when there is nothing."""
+    gateways = [each for each in list_gateways(work) if certificate_for(work, each) is found]
+    return _joined(_about_its_end(work, found), *(_about_names(found, each) for each in gateways))
+
+
+def note_warnings(work: Work, gateways: Iterable[CloudGateway]) -> None:
+    """Write down what there is to say about the certificates that gateways show now."""
+    for gateway in gateways:
+        found = certificate_for(work, gateway)
+        if found is None:
+            gateway.certificate_warning = _about_our_own(work, gateway)
+        else:
+            remarks = (_about_its_end(work, found), _about_names(found, gateway))
+            gateway.certificate_warning = _joined(*remarks)
+
+
+def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:
+    dialled = external_ip_of(gateway)
+    if not uncovered_names(found.chain_pem, [dialled]):
+        return ""
+    covered = ", ".join(names_of(found.chain_pem)) or "no name at all"
+    return (
+        f"{gateway.name} is dialled as {dialled}, which its certificate is not for: tenants will"
+        f" not trust it. It is for {covered}. Bring one for that name, or change ExternalIP."
+    )
+
+
+def _about_its_end(work: Work, found: CloudCertificate) -> str:
+    end = leaf_of(found.chain_pem).not_valid_after_utc
+    order = work.session.scalar(
+        select(CertificateOrder).where(CertificateOrder.certificate_id == found.id)
+    )
+    if order is not None and not order.problem and end > work.now:
+        return ""  # it is renewed by itself
+    said = _end(end, work.now)
+    if order is not None and order.problem:
+        return f"{said} Its renewal has failed: {order.problem}"
+    if end > work.now and (
+        end - work.now >= WARN_BEFORE or not _is_late(found.chain_pem, work.now)
+    ):
+        return ""
+    return f"{said} Bring its successor."
+
+
+def _about_our_own(work: Work, gateway: CloudGateway) -> str:
+    server, term = gateway.managed_server, work.gateway_term
+    if server.online_since is not None or server.seen_at is None:
+        return ""
+    # The machine fetches a new one every so often, while it reaches the manager.
+    end = server.seen_at + term.life - term.renewed_after
+    if end - work.now > term.life * RENEWAL_SHARE:
+        return ""
+    return f"{_end(end, work.now)} A new one waits for {server.name} to reach the manager."
+
+
+def _end(end: datetime, now: datetime) -> str:
+    word = "has expired" if end <= now else "expires"
+    return f"The certificate {word} at {end:%Y-%m-%d %H:%M} UTC."
+
+
+def _is_late(chain_pem: str, now: datetime) -> bool:
+    leaf = leaf_of(chain_pem)
+    life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
+    return leaf.not_valid_after_utc - now <= life * RENEWAL_SHARE
+
+
+def _joined(*remarks: str) -> str:
+    return " ".join(each for each in remarks if each)

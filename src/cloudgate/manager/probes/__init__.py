@@ -1,0 +1,1 @@
+"""How much does each tenant keep in a repository?"""

@@ -1,0 +1,148 @@
+"""How is a server's answer read that may be large, slow, or without an end?"""
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx2
+from lxml import etree
+
+from cloudgate import __version__
+from cloudgate.manager.probes.rules import NotMeasuredError, Probe
+
+ANSWER_SECONDS = 30.0
+"""How long a server may be silent."""
+_MOST_DIGITS = 18
+_MOST_UNWANTED_BYTES = 1024 * 1024
+"""How much of an answer is kept in memory before an element comes that was asked for."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What measuring one tenant may cost."""
+
+    seconds: float = 900.0
+    answer_bytes: int = 512 * 1024 * 1024
+
+
+@contextmanager
+def calling(probe: Probe) -> Iterator[httpx2.Client]:
+    """A client that trusts whom the probe names, and goes where it is told to only."""
+    context = ssl.create_default_context(cadata=probe.authority_pem or None)
+    with httpx2.Client(
+        verify=context,
+        timeout=ANSWER_SECONDS,
+        trust_env=False,
+        follow_redirects=False,
+        headers={"User-Agent": f"Cloudgate/{__version__}"},
+    ) as client:
+        yield client
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turns what can go wrong on the way into words.
+
+    Raises:
+        NotMeasuredError: it went wrong.
+    """
+    try:
+        yield
+    except httpx2.ConnectError as problem:
+        text = str(problem)
+        if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
+            raise NotMeasuredError(
+                f"The server of {url} cannot be trusted: {text[:300]}. Give the authority that"
+                " signed its certificate as CaFile, if it is a private one.",
+                everyone=True,
+            ) from None
+        raise NotMeasuredError(
+            f"The server of {url} cannot be reached: {text[:300]}. Is it running, and does the"
+            " manager's machine reach it?",
+            everyone=True,
+        ) from None
+    except httpx2.HTTPError as problem:
+        raise NotMeasuredError(
+            f"The server of {url} does not answer as it should:"
+            f" {(str(problem) or type(problem).__name__)[:300]}.",
+            everyone=True,
+        ) from None
+
+
+def number(text: str | None) -> int | None:
+    """A number of bytes; None when it is none."""
+    digits = (text or "").strip()
+    if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
+        return int(digits)
+    return None
+
+
+class Reader:
+    """Reads XML as it comes, and never keeps more than one element of it."""
+
+    def __init__(
+        self, url: str, response: httpx2.Response, limits: Limits, deadline: float
+    ) -> None:
+        """`deadline` by the monotonic clock."""
+        self._url = url
+        self._response = response
+        self._limits = limits
+        self._deadline = deadline
+        self._unwanted_bytes = 0
+
+    def elements(self, *tags: str) -> Iterator[etree._Element]:
+        """Each element of these tags, once it is whole; its children are gone afterwards.
+
+        Raises:
+            NotMeasuredError: the answer is no XML, is too long, takes too long, or breaks off.
+        """
+        parser = etree.XMLPullParser(
+            events=("end",), tag=tags, resolve_entities=False, no_network=True
+        )
+        received = 0
+        try:
+            with explained(self._url):
+                for piece in self._response.iter_bytes():
+                    received += len(piece)
+                    self._unwanted_bytes += len(piece)
+                    self._check(received)
+                    parser.feed(piece)
+                    yield from self._whole(parser)
+                parser.close()
+                yield from self._whole(parser)
+        except etree.XMLSyntaxError as problem:
+            raise NotMeasuredError(
+                f"What the server answers for {self._url} is no sound XML: {problem.msg[:200]}."
+            ) from None
+        finally:
+            self._response.close()
+
+    def _whole(self, parser: etree.XMLPullParser) -> Iterator[etree._Element]:
+        for _, node in parser.read_events():
+            if not isinstance(node, etree._Element):  # noqa: SLF001  the stubs' only name for it
+                continue
+            self._unwanted_bytes = 0
+            yield node
+            node.clear()
+            for each in (node, *node.iterancestors()):
+                parent = each.getparent()
+                while parent is not None and each.getprevious() is not None:
+                    del parent[0]
+
+    def _check(self, received_bytes: int) -> None:
+        if self._unwanted_bytes > _MOST_UNWANTED_BYTES:
+            raise NotMeasuredError(
+                f"What the server answers for {self._url} is XML, but none that was asked for."
+            )
+        if received_bytes > self._limits.answer_bytes:
+            raise NotMeasuredError(
+                f"The server's answer for {self._url} is longer than"
+                f" {self._limits.answer_bytes} bytes; it was given up."
+            )
+        if time.monotonic() > self._deadline:
+            raise NotMeasuredError(
+                f"The server's answers for {self._url} took longer than"
+                f" {self._limits.seconds:g} seconds; it was given up."
+            )

@@ -1,0 +1,111 @@
+"""How is one tenant's share measured? Whoever has it is asked. Blocks, for minutes if need be."""
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from cloudgate.assignment import Directory, Measured
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.probes import rules, s3, webdav
+from cloudgate.manager.probes.answers import Limits
+from cloudgate.manager.probes.operations import Batch, Outcome, Share
+from cloudgate.manager.probes.rules import Method, NotMeasuredError
+from cloudgate.manager.servers.managed_servers import is_online
+from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.work import Manager
+
+LOOK_SECONDS = 5.0
+"""How often is looked whether a host that measures is still there."""
+_GRACE_SECONDS = 60.0
+
+
+def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Iterator[Outcome]:
+    """What each share of a batch holds, one after the other.
+
+    When whoever is asked cannot say it of one tenant nor of the others, they are not asked for.
+    """
+    wrong_for_all = batch.problem
+    for share in batch.shares:
+        if wrong_for_all:
+            yield Outcome(share, warning=wrong_for_all)
+            continue
+        try:
+            yield Outcome(share, _measure_one(manager, batch, share, limits or Limits()))
+        except NotMeasuredError as problem:
+            wrong_for_all = problem.message if problem.everyone else ""
+            yield Outcome(share, warning=problem.message)
+        except InvalidRequestError as problem:
+            yield Outcome(share, warning=problem.message)
+
+
+def _measure_one(manager: Manager, batch: Batch, share: Share, limits: Limits) -> int | None:
+    probe = batch.probe
+    if probe.method is Method.DIRECTORY:
+        place = rules.directory_of(probe.path, share.subject)
+        asked = Directory(base=place.base, parts=place.parts, limit_seconds=limits.seconds)
+        return _ask_host(manager, UUID(probe.server_id), asked)
+    if probe.method is Method.WEBDAV:
+        place = rules.collection_of(probe.url, share.subject)
+        return webdav.measure(probe, batch.password, place, limits)
+    bucket, prefix = rules.objects_of(probe, share.subject)
+    found = s3.measure(probe, batch.password, bucket, prefix, limits)
+    if found is None and rules.is_same_for_all(probe.bucket):
+        raise NotMeasuredError(
+            f"There is no bucket {bucket} at {probe.url}: correct Bucket in the usage probe, or"
+            " make the bucket.",
+            everyone=True,
+        )
+    return found
+
+
+def _ask_host(manager: Manager, server_id: UUID, directory: Directory) -> int | None:
+    name = _name_if_online(manager, server_id)
+    question = manager.questions.ask_size(server_id, directory)
+    manager.bell.ring([server_id])
+    deadline = time.monotonic() + directory.limit_seconds + _GRACE_SECONDS
+    try:
+        while (answer := manager.questions.hear(question, LOOK_SECONDS)) is None:
+            if time.monotonic() > deadline:
+                raise NotMeasuredError(
+                    f"The managed server {name} did not say how much is in {directory.base} within"
+                    f" {directory.limit_seconds:g} seconds. See whether its disk is in order."
+                )
+            _name_if_online(manager, server_id)
+    finally:
+        manager.questions.forget(question)
+    measured = answer.measured
+    if measured is None:
+        raise NotMeasuredError(
+            f"The host service of {name} is of a release that cannot measure directories: update"
+            " it.",
+            everyone=True,
+        )
+    return _said(name, measured)
+
+
+def _said(name: str, measured: Measured) -> int | None:
+    if measured.reason:
+        raise NotMeasuredError(f"The managed server {name} cannot measure {measured.reason}")
+    return measured.used_bytes
+
+
+def _name_if_online(manager: Manager, server_id: UUID) -> str:
+    """The name of a managed server that is there.
+
+    Raises:
+        NotMeasuredError: it is not.
+    """
+    with manager.reading() as work:
+        server = work.session.get(ManagedServer, server_id)
+        name = server.name if server is not None else ""
+        online = server is not None and is_online(work, server)
+    if not name:
+        raise NotMeasuredError(
+            "The managed server that measured it was removed: name another in the usage probe.",
+            everyone=True,
+        )
+    if not online:
+        raise NotMeasuredError(
+            f"The managed server {name} is offline: start its host service.", everyone=True
+        )
+    return name

@@ -1,0 +1,233 @@
+"""Which tenants' shares are to be measured now, and what becomes of what was measured?
+
+A figure stays until there is a newer one. What could not be measured has a warning beside it.
+"""
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
+from cloudgate.manager.probes import rules
+from cloudgate.manager.probes.rules import Probe, Subject, from_document
+from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.manager.work import Work
+
+NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
+"""The key of the bell that rings when there is something new to measure."""
+AT_ONCE = 50
+"""How many tenants of a repository are measured before others have their turn."""
+_DUE_AT = func.coalesce(TenantResource.measure_after, datetime(1970, 1, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A probe as it is asked for."""
+
+    probe: Probe | None
+    """None to have none any more."""
+    password: str | None = None
+    """None to keep the one that is known."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What is to be measured: one tenant's share of a repository."""
+
+    resource_id: UUID
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Shares of one repository that are due."""
+
+    repository_id: UUID
+    probe: Probe
+    sealed_password: str = field(repr=False)
+    """As it is kept: another one has been given when it differs."""
+    shares: tuple[Share, ...]
+    password: str = field(default="", repr=False)
+    problem: str = ""
+    """Why none of them can be measured; empty when they can."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured of a share."""
+
+    share: Share
+    used_bytes: int | None = None
+    """None when there is nothing at its place, or with a `warning`."""
+    warning: str = ""
+
+
+def probe_of(repository: Repository) -> Probe | None:
+    """How a repository is measured; None when it is not."""
+    return from_document(repository.usage_probe) if repository.usage_probe else None
+
+
+def set_probe(work: Work, repository: Repository, wish: Wish) -> None:
+    """Have a repository measured in this way from now on, and at once; or not any more.
+
+    Raises:
+        InvalidRequestError: the probe cannot be used.
+    """
+    before = probe_of(repository)
+    if wish.probe is None:
+        repository.usage_probe, repository.sealed_probe_password = None, ""
+        _forget(work, repository, figures=True)
+        return
+    password = wish.password or _kept_password(work, repository, before, wish.probe)
+    probe = rules.check(wish.probe, password)
+    if probe.server_id:
+        probe = replace(probe, server_id=str(_server(work, repository, probe)))
+    repository.usage_probe = probe.as_document()
+    repository.sealed_probe_password = (
+        work.sealing.seal(password, _owner(repository)) if password else ""
+    )
+    _forget(work, repository, figures=before is not None and before.place != probe.place)
+    work.news_for.add(NEWS)
+
+
+def forget_figure(resource: TenantResource) -> None:
+    """What was measured is about something else."""
+    resource.used_bytes = resource.measured_at = resource.measure_after = None
+    resource.measuring_warning = ""
+
+
+def warning_of(work: Work, repository: Repository) -> str:
+    """What could not be measured the last time; empty when all could, or nobody measures."""
+    if repository.usage_probe is None:
+        return ""
+    warnings = work.session.scalars(
+        select(TenantResource.measuring_warning).where(
+            TenantResource.repository_id == repository.id
+        )
+    ).all()
+    failed = [each for each in warnings if each]
+    if not failed:
+        return ""
+    return f"{len(failed)} of {len(warnings)} tenants could not be measured: {failed[0]}"
+
+
+def next_batch(work: Work, busy: Collection[str]) -> tuple[Batch | None, timedelta | None]:
+    """What to measure now, on machines that are not `busy`.
+
+    Without anything, the time until there is something; None for never.
+    """
+    moment = func.min(_DUE_AT)
+    rows = work.session.execute(
+        select(Repository.id, moment)
+        .join(TenantResource, TenantResource.repository_id == Repository.id)
+        .where(Repository.usage_probe.is_not(None))
+        .group_by(Repository.id)
+        .order_by(moment)
+    ).all()
+    for identifier, due in rows:
+        repository = work.session.get_one(Repository, identifier)
+        probe = probe_of(repository)
+        if probe is None or probe.machine in busy:
+            continue
+        if due > work.now:
+            return None, due - work.now
+        return _batch(work, repository, probe), None
+    return None, None
+
+
+def note(
+    work: Work,
+    batch: Batch,
+    outcomes: Sequence[Outcome],
+    chance: Callable[[], float] = random.random,
+) -> None:
+    """Keep what was measured, unless it is not wanted any more."""
+    repository = work.session.get(Repository, batch.repository_id)
+    if (
+        repository is None
+        or repository.usage_probe != batch.probe.as_document()
+        or repository.sealed_probe_password != batch.sealed_password
+    ):
+        return
+    interval = timedelta(minutes=batch.probe.interval_minutes)
+    for outcome in outcomes:
+        resource = work.session.get(TenantResource, outcome.share.resource_id)
+        if resource is None or resource.repository_id != repository.id:
+            continue
+        resource.measuring_warning = outcome.warning or _gone(resource, outcome)
+        pause = interval
+        if resource.measuring_warning:
+            pause = min(interval, rules.RETRY_AFTER)
+        else:
+            resource.used_bytes = outcome.used_bytes or 0
+            resource.measured_at = work.now
+        resource.measure_after = work.now + rules.next_time(pause, chance())
+
+
+def _batch(work: Work, repository: Repository, probe: Probe) -> Batch:
+    rows = work.session.execute(
+        select(TenantResource.id, CloudTenant.name, CloudTenant.id)
+        .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
+        .where(TenantResource.repository_id == repository.id, work.now >= _DUE_AT)
+        .order_by(_DUE_AT)
+        .limit(AT_ONCE)
+    )
+    shares = tuple(Share(resource, Subject(name, tenant)) for resource, name, tenant in rows)
+    batch = Batch(repository.id, probe, repository.sealed_probe_password, shares)
+    try:
+        return replace(batch, password=_password(work, repository))
+    except CloudgateError as problem:
+        return replace(batch, problem=f"{problem.message} Give the Password again.")
+
+
+def _gone(resource: TenantResource, outcome: Outcome) -> str:
+    """A share that was there is not any more: more likely a disk that is not mounted than empty."""
+    if outcome.used_bytes is not None or not resource.used_bytes:
+        return ""
+    return (
+        f"Where {outcome.share.subject.name} had {rules.megabytes(resource.used_bytes)} MB there is"
+        " nothing any more. See whether the storage is mounted and whole; if it was removed on"
+        " purpose, make an empty directory (folder, bucket) in its place."
+    )
+
+
+def _forget(work: Work, repository: Repository, *, figures: bool) -> None:
+    for resource in work.session.scalars(
+        select(TenantResource).where(TenantResource.repository_id == repository.id)
+    ):
+        resource.measure_after = None
+        if figures:
+            forget_figure(resource)
+
+
+def _kept_password(work: Work, repository: Repository, before: Probe | None, probe: Probe) -> str:
+    """The password that is known, if it goes to where it went before."""
+    if before is None or before.opened_by_password != probe.opened_by_password:
+        return ""
+    return _password(work, repository)
+
+
+def _password(work: Work, repository: Repository) -> str:
+    sealed = repository.sealed_probe_password
+    return work.sealing.open(sealed, _owner(repository)) if sealed else ""
+
+
+def _server(work: Work, repository: Repository, probe: Probe) -> UUID:
+    try:
+        server = get_managed_server(work, UUID(probe.server_id))
+    except NotFoundError as problem:
+        raise InvalidRequestError(f"ManagedServerUid: {problem.message}") from None
+    if server.backup_server_id != repository.backup_server_id:
+        raise InvalidRequestError(
+            f"ManagedServerUid: {server.name} belongs to another backup server than the repository."
+        )
+    return server.id
+
+
+def _owner(repository: Repository) -> str:
+    return f"UsageProbe {repository.id}"

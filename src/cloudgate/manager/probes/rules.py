@@ -1,0 +1,325 @@
+"""What may a usage probe be, and where does it look for one tenant? Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from uuid import UUID
+
+from cryptography import x509
+
+from cloudgate.errors import InvalidRequestError, UnavailableError
+
+DEFAULT_MINUTES = 60
+DEFAULT_REGION = "us-east-1"
+TENANT, TENANT_ID = "{tenant}", "{tenantId}"
+RETRY_AFTER = timedelta(minutes=10)
+"""When what could not be measured is tried again, unless the probe's own interval is shorter."""
+SPREAD = 0.1
+"""By which part of its interval a measurement comes sooner or later: not all come at once."""
+MB = 1024 * 1024
+_PLACEHOLDER = re.compile(r"\{tenant(?:Id)?\}")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_LONGEST_NAME_BYTES = 255
+
+
+class Method(StrEnum):
+    """How it is measured."""
+
+    DIRECTORY = "Directory"
+    """By walking through a directory of a managed server."""
+    WEBDAV = "WebDAV"
+    """By asking a WebDAV server (RFC 4918, RFC 4331)."""
+    S3 = "S3"
+    """By listing the objects of a bucket."""
+
+
+class NotMeasuredError(UnavailableError):
+    """It could not be measured. `everyone`: nor what the other tenants keep there."""
+
+    def __init__(self, message: str, *, everyone: bool = False) -> None:
+        super().__init__(message)
+        self.everyone = everyone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """How it is measured what each tenant keeps in one repository, but for the password."""
+
+    method: Method
+    server_id: str = ""
+    """Of the managed server that has the directory."""
+    path: str = ""
+    url: str = ""
+    region: str = ""
+    bucket: str = ""
+    prefix: str = ""
+    username: str = ""
+    authority_pem: str = ""
+    """Whom to trust that it is the server; the public authorities when empty."""
+    interval_minutes: int = DEFAULT_MINUTES
+
+    def as_document(self) -> dict[str, Any]:
+        """For the database."""
+        return {**asdict(self), "method": self.method.value}
+
+    @property
+    def machine(self) -> str:
+        """What answers: one of these is asked for one tenant at a time."""
+        return self.server_id or urlsplit(self.url).netloc
+
+    @property
+    def opened_by_password(self) -> tuple[str, ...]:
+        """To whom the password is shown, and whose it is."""
+        scheme, netloc, *_ = urlsplit(self.url)
+        return (self.method, scheme, netloc, self.username)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What is measured; figures of another place say nothing about it."""
+        return (self.method, self.server_id, self.path, self.url, self.bucket, self.prefix)
+
+
+def from_document(document: dict[str, Any]) -> Probe:
+    """From the database."""
+    return Probe(**{**document, "method": Method(document["method"])})
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose share is measured."""
+
+    name: str
+    tenant_id: UUID
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tenant keeps what it has: components below a base that all tenants share."""
+
+    base: str
+    """A directory, or a URL with a slash at its end."""
+    parts: tuple[str, ...]
+
+
+def check(probe: Probe, password: str) -> Probe:
+    """The probe, as it may be used.
+
+    Raises:
+        InvalidRequestError: an element is missing, malformed, or of another method.
+    """
+    _check_elements(probe, password)
+    if probe.method is Method.DIRECTORY:
+        directory_of(probe.path, _ANYBODY)
+    elif probe.method is Method.WEBDAV:
+        _check_url(probe.url, open_password=bool(password))
+        collection_of(probe.url, _ANYBODY)
+    else:
+        _check_url(probe.url, open_password=False)
+        if urlsplit(probe.url).path.strip("/"):
+            raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
+        objects_of(probe, _ANYBODY)
+    if probe.authority_pem:
+        try:
+            x509.load_pem_x509_certificates(probe.authority_pem.encode())
+        except ValueError:
+            raise InvalidRequestError(
+                "CaFile: expected certificates in PEM, to trust the server by."
+            ) from None
+    return probe
+
+
+def directory_of(template: str, subject: Subject) -> Place:
+    """The directory of a tenant, by a Path.
+
+    Raises:
+        InvalidRequestError: the template is none, or it leads elsewhere for this tenant.
+    """
+    if not template.startswith("/"):
+        raise InvalidRequestError(
+            f"Path: found {template[:100]!r}, expected an absolute path such as"
+            " /srv/backups/{tenant}."
+        )
+    base, parts = _split(template.split("/"), "Path", subject)
+    return Place("/" + "/".join(base), parts)
+
+
+def collection_of(template: str, subject: Subject) -> Place:
+    """The collection of a tenant, by a Url of WebDAV; percent-encoded (RFC 3986).
+
+    Raises:
+        InvalidRequestError: the template is none, or it leads elsewhere for this tenant.
+    """
+    url = urlsplit(template)
+    # Decoded first: what the operator wrote is a URL already, and %2e%2e is no name either.
+    base, parts = _split([unquote(each) for each in url.path.split("/")], "Url", subject)
+    path = "".join(f"{quote(each, safe='')}/" for each in base)
+    encoded = tuple(quote(each, safe="") for each in parts)
+    return Place(f"{url.scheme}://{url.netloc}/{path}", encoded)
+
+
+def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
+    """Bucket and prefix of a tenant's objects.
+
+    Raises:
+        InvalidRequestError: the templates are none, or they lead elsewhere for this tenant.
+    """
+    if not _PLACEHOLDER.search(probe.bucket + probe.prefix):
+        raise InvalidRequestError(_no_placeholder("Bucket or Prefix"))
+    bucket = _filled(probe.bucket, "Bucket", subject)
+    if not _BUCKET.fullmatch(bucket):
+        raise InvalidRequestError(
+            f"Bucket: {bucket[:100]!r} cannot be the name of a bucket: 3 to 63 lower-case letters,"
+            f" digits, dots and dashes. Use {TENANT_ID}, or put {TENANT} into Prefix."
+        )
+    prefix = _filled(probe.prefix, "Prefix", subject)
+    if prefix and not prefix.endswith("/"):
+        raise InvalidRequestError(
+            f"Prefix: {probe.prefix[:100]!r} does not end with a slash; objects of tenants whose"
+            " name only begins alike would be counted too."
+        )
+    return bucket, prefix
+
+
+def is_same_for_all(template: str) -> bool:
+    """Whether a template says the same of each tenant."""
+    return _PLACEHOLDER.search(template) is None
+
+
+def megabytes(used_bytes: int) -> int:
+    """What the API shows of it: in MB, as quotas, and what is there is at least 1."""
+    return -(-used_bytes // MB)
+
+
+def next_time(interval: timedelta, chance: float) -> timedelta:
+    """When to measure again; `chance` is from 0 to 1."""
+    return interval * (1 - SPREAD + 2 * SPREAD * chance)
+
+
+_ANYBODY = Subject("acme", UUID(int=0))
+_USED: dict[Method, frozenset[str]] = {
+    Method.DIRECTORY: frozenset({"ManagedServerUid", "Path"}),
+    Method.WEBDAV: frozenset({"Url", "Username", "Password", "CaFile"}),
+    Method.S3: frozenset({"Url", "Region", "Bucket", "Prefix", "Username", "Password", "CaFile"}),
+}
+_NEEDED: dict[Method, Sequence[str]] = {
+    Method.DIRECTORY: ("ManagedServerUid", "Path"),
+    Method.WEBDAV: ("Url",),
+    Method.S3: ("Url", "Bucket", "Username", "Password"),
+}
+
+
+def _check_elements(probe: Probe, password: str) -> None:
+    given = {
+        "ManagedServerUid": probe.server_id,
+        "Path": probe.path,
+        "Url": probe.url,
+        "Region": probe.region,
+        "Bucket": probe.bucket,
+        "Prefix": probe.prefix,
+        "Username": probe.username,
+        "Password": password,
+        "CaFile": probe.authority_pem,
+    }
+    for name, value in given.items():
+        if value and name not in _USED[probe.method]:
+            raise InvalidRequestError(f"{name}: a probe with the method {probe.method} has none.")
+    missing = [name for name in _NEEDED[probe.method] if not given[name]]
+    if missing:
+        raise InvalidRequestError(
+            f"UsageProbe is incomplete: the method {probe.method} needs {' and '.join(missing)}."
+        )
+    if bool(password) != bool(probe.username):
+        raise InvalidRequestError(
+            "UsageProbe: Username and Password belong together. The Password has to be given"
+            " again with another Method, Url or Username."
+        )
+
+
+def _check_url(text: str, *, open_password: bool) -> None:
+    """See whether a Url is one; `open_password`: the password can be read on the way."""
+    try:
+        url = urlsplit(text)
+        sound = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() or c in '<>"\\' for c in text):
+        raise InvalidRequestError(
+            f"Url: found {text[:100]!r}, expected one such as https://storage.example/."
+        )
+    if url.username is not None or url.query or url.fragment or _has_braces(url.netloc):
+        raise InvalidRequestError(
+            "Url: expected scheme, host, port and path only. Name and password are given as"
+            " Username and Password."
+        )
+    if open_password and url.scheme == "http" and not _is_loopback(url.hostname or ""):
+        raise InvalidRequestError(
+            "Url: with http:// the password could be read on the way; expected https://."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split(
+    found: Sequence[str], name: str, subject: Subject
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The components before the first that has a placeholder, and that one and all after it."""
+    components = [each for each in found if each]
+    first = next((n for n, each in enumerate(components) if _PLACEHOLDER.search(each)), None)
+    if first is None:
+        raise InvalidRequestError(_no_placeholder(name))
+    filled = [_filled(each, name, subject) for each in components]
+    for each in filled:
+        if each in (".", ".."):
+            raise InvalidRequestError(
+                f"{name}: {each!r} leads out of its place, for the tenant {subject.name[:100]!r}."
+                " Write the path as it is, without dots to stand for it."
+            )
+    return tuple(filled[:first]), tuple(filled[first:])
+
+
+def _filled(template: str, name: str, subject: Subject) -> str:
+    """A template with its placeholders replaced, by what can be a part of a path only."""
+    if _has_braces(_PLACEHOLDER.sub("", template)) or "\0" in template:
+        raise InvalidRequestError(
+            f"{name}: found {template[:100]!r}; expected no braces but {TENANT} and {TENANT_ID}."
+        )
+    if TENANT in template:
+        _check_name(subject)
+    # At one go: a name may look like the other placeholder.
+    values = {TENANT: subject.name, TENANT_ID: str(subject.tenant_id)}
+    return _PLACEHOLDER.sub(lambda found: values[found[0]], template)
+
+
+def _check_name(subject: Subject) -> None:
+    name = subject.name
+    if (
+        not name
+        or name in (".", "..")
+        or any(c in "/\\" or not c.isprintable() for c in name)
+        or len(name.encode(errors="replace")) > _LONGEST_NAME_BYTES
+    ):
+        raise InvalidRequestError(
+            f"The name {name[:100]!r} cannot be one directory or folder. Use {TENANT_ID} in the"
+            " usage probe, and keep what the tenant stores by its id."
+        )
+
+
+def _has_braces(text: str) -> bool:
+    return "{" in text or "}" in text
+
+
+def _no_placeholder(name: str) -> str:
+    return (
+        f"{name}: {TENANT} (the tenant's name) or {TENANT_ID} (its GUID) is missing; all tenants"
+        " would be measured in one place."
+    )

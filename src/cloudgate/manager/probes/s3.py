@@ -1,0 +1,175 @@
+"""How much do the objects of a bucket hold? ListObjectsV2, signed with Signature Version 4.
+
+A signature for GET without a body is two screens of hashing; the libraries that have it bring
+every service of one provider with them, or have not been kept.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+import httpx2
+from lxml import etree
+
+from cloudgate.manager.probes.answers import Limits, Reader, calling, explained, number
+from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError, Probe
+
+_OK, _NOT_FOUND = 200, 404
+_EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_ERROR_BYTES = 64 * 1024
+_ADVICE: Mapping[str, str] = {
+    "InvalidAccessKeyId": "correct Username, which is the access key id, in the usage probe",
+    "SignatureDoesNotMatch": "correct Password, which is the secret access key, in the usage probe",
+    "AuthorizationHeaderMalformed": "correct Region in the usage probe",
+    "RequestTimeTooSkewed": "set the clock of the manager's machine, or of the server",
+    "AccessDenied": "give the owner of the access key the right to list the bucket",
+    "NoSuchBucket": "correct Bucket in the usage probe, or make the bucket",
+    "PermanentRedirect": "name the server and Region of the bucket in the usage probe",
+}
+_OF_EVERYONE = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthorizationHeaderMalformed",
+        "RequestTimeTooSkewed",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Who asks, and the region that the server is in."""
+
+    access_key_id: str
+    secret: str
+    region: str
+
+    def __repr__(self) -> str:
+        return f"Keys({self.access_key_id})"
+
+
+def authorization(keys: Keys, host: str, path: str, query: str, now: datetime) -> dict[str, str]:
+    """The headers that sign a GET without a body (AWS, Signature Version 4).
+
+    Args:
+        keys: who asks.
+        host: as the Host header has it.
+        path: percent-encoded.
+        query: percent-encoded, its parameters in order.
+        now: in UTC.
+    """
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    day = stamp[:8]
+    signed = "host;x-amz-content-sha256;x-amz-date"
+    canonical = (
+        f"GET\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{_EMPTY_SHA256}\n"
+        f"x-amz-date:{stamp}\n\n{signed}\n{_EMPTY_SHA256}"
+    )
+    scope = f"{day}/{keys.region}/s3/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    key = f"AWS4{keys.secret}".encode()
+    for part in (day, keys.region, "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n{digest}"
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    credential = f"{keys.access_key_id}/{scope}"
+    return {
+        "x-amz-content-sha256": _EMPTY_SHA256,
+        "x-amz-date": stamp,
+        "Authorization": (
+            f"{_ALGORITHM} Credential={credential},SignedHeaders={signed},Signature={signature}"
+        ),
+    }
+
+
+def measure(
+    probe: Probe, password: str, bucket: str, prefix: str, limits: Limits | None = None
+) -> int | None:
+    """How many bytes the objects hold that begin with a prefix; None when there is no such bucket.
+
+    Noncurrent versions and uploads that were not completed do not count: lists do not show them.
+    Blocks.
+
+    Raises:
+        NotMeasuredError: the server does not say, with the reason.
+    """
+    limits = limits or Limits()
+    deadline = time.monotonic() + limits.seconds
+    keys = Keys(probe.username, password, probe.region or DEFAULT_REGION)
+    used_bytes, token = 0, ""
+    with calling(probe) as client:
+        while True:
+            listed = _Listing(client, probe.url, keys, bucket)
+            response = listed.ask(prefix, token)
+            if response is None:
+                return None
+            previous, token = token, ""
+            truncated = False
+            reader = Reader(listed.shown, response, limits, deadline)
+            for node in reader.elements(
+                "{*}Contents", "{*}IsTruncated", "{*}NextContinuationToken"
+            ):
+                name = etree.QName(node).localname
+                if name == "Contents":
+                    used_bytes += number(node.findtext("{*}Size")) or 0
+                elif name == "IsTruncated":
+                    truncated = (node.text or "").strip() == "true"
+                else:
+                    token = (node.text or "").strip()
+            if not truncated:
+                return used_bytes
+            if token in ("", previous):
+                raise NotMeasuredError(
+                    f"The S3 server does not say how its list of {listed.shown} goes on."
+                )
+
+
+class _Listing:
+    def __init__(self, client: httpx2.Client, url: str, keys: Keys, bucket: str) -> None:
+        parts = urlsplit(url)
+        self._client = client
+        self._keys = keys
+        self._bucket = bucket
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self.shown = f"{self._origin}/{bucket}"
+
+    def ask(self, prefix: str, token: str) -> httpx2.Response | None:
+        """One page of the list, to be read; None when there is no such bucket."""
+        asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
+        if token:
+            asked["continuation-token"] = token
+        query = "&".join(f"{each}={quote(asked[each], safe='-_.~')}" for each in sorted(asked))
+        path = f"/{quote(self._bucket, safe='-_.~')}"
+        request = self._client.build_request("GET", f"{self._origin}{path}?{query}")
+        host = request.headers["Host"]
+        request.headers.update(authorization(self._keys, host, path, query, datetime.now(UTC)))
+        with explained(self.shown):
+            response = self._client.send(request, stream=True)
+        if response.status_code == _OK:
+            return response
+        code = self._error_code(response)
+        if response.status_code == _NOT_FOUND and code == "NoSuchBucket":
+            return None
+        raise self._refused(response.status_code, code)
+
+    def _error_code(self, response: httpx2.Response) -> str:
+        limits = Limits(seconds=30, answer_bytes=_ERROR_BYTES)
+        reader = Reader(self.shown, response, limits, time.monotonic() + limits.seconds)
+        try:
+            found = [node.text or "" for node in reader.elements("{*}Code")]
+        except NotMeasuredError:
+            return ""
+        return found[0].strip()[:100] if found else ""
+
+    def _refused(self, status: int, code: str) -> NotMeasuredError:
+        said = f"{status}{f', {code}' if code else ''}"
+        advice = _ADVICE.get(code, "is it the address of an S3 server, and is it in order?")
+        return NotMeasuredError(
+            f"The S3 server refused to list {self.shown} ({said}): {advice}.".replace("?.", "?"),
+            everyone=code in _OF_EVERYONE,
+        )

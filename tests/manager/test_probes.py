@@ -1,0 +1,298 @@
+"""What is measured, where it is looked for, and what is said when it cannot be: real servers."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.probes import rules, s3, webdav
+from cloudgate.manager.probes.answers import Limits
+from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
+from tests.support.product import free_port
+from tests.support.storage import (
+    PASSWORD,
+    USER,
+    DavServer,
+    needs_rclone,
+    rclone_webdav,
+    s3_server,
+    serving,
+    store_objects,
+)
+
+ACME = Subject("acme", UUID(int=7))
+OTHER = Subject("acme2", UUID(int=8))
+NOBODY = Subject("nobody", UUID(int=9))
+ACME_BYTES, OTHER_BYTES = 100_000 + 5_000, 77
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two tenants have stored, each in a folder of their own."""
+    folder = tmp_path_factory.mktemp("stored")
+    for name, size in (
+        ("acme/data/1 ä", 100_000),
+        ("acme/keys/a&b", 5_000),
+        ("acme2/config", OTHER_BYTES),
+    ):
+        file = folder / "all" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(os.urandom(size))
+    return folder
+
+
+def dav_size(
+    root: str, subject: Subject = ACME, limits: Limits | None = None, **more: Any
+) -> int | None:
+    probe = Probe(method=Method.WEBDAV, url=f"{root}/all/{{tenant}}", username=USER)
+    probe = replace(probe, **more)
+    return webdav.measure(probe, PASSWORD, rules.collection_of(probe.url, subject), limits)
+
+
+def refusal(root: str, limits: Limits | None = None, **more: Any) -> NotMeasuredError:
+    with pytest.raises(NotMeasuredError) as caught:
+        dav_size(root, limits=limits, **more)
+    return caught.value
+
+
+@needs_rclone
+def test_a_webdav_server_without_quotas_is_summed(stored: Path) -> None:
+    with rclone_webdav(stored) as url:
+        assert dav_size(url) == ACME_BYTES
+        assert dav_size(url, OTHER) == OTHER_BYTES
+        assert dav_size(url, NOBODY) is None
+        wrong_place = refusal(url, url=f"{url}/elsewhere/{{tenant}}")
+        assert (wrong_place.everyone, "correct the Url" in wrong_place.message) == (True, True)
+        file = refusal(url, url=f"{url}/all/{{tenant}}/keys/a&b")
+        assert "is a file" in file.message
+        wrong_user = refusal(url, username="nobody")
+        assert (wrong_user.everyone, "correct them" in wrong_user.message) == (True, True)
+        assert PASSWORD not in wrong_user.message
+
+
+def test_a_figure_of_the_tenants_own_is_taken_at_its_word(stored: Path) -> None:
+    dav = DavServer(stored, own_figures=True)
+    with serving(dav) as url:
+        assert dav_size(url, OTHER) == OTHER_BYTES
+    assert dav.depths == ["0", "0"]
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_a_figure_of_the_whole_disk_is_not(stored: Path, deep: bool) -> None:
+    dav = DavServer(stored, own_figures=False, deep=deep)
+    with serving(dav) as url:
+        assert dav_size(url) == ACME_BYTES
+    folders = [] if deep else ["1"] * 3
+    assert dav.depths == ["0", "0", "infinity", *folders]
+
+
+BEGUN = (
+    b'<multistatus xmlns="DAV:"><response><href>/all/acme/</href><propstat><prop><resourcetype>'
+    b"<collection/></resourcetype></prop></propstat></response>"
+)
+
+
+def pieces(first: bytes, again: bytes) -> Iterator[bytes]:
+    yield first
+    while True:
+        yield again
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "limits", "reason"),
+    [
+        (
+            BEGUN,
+            b"<response><href>/all/acme/x</href></response>" * 1000,
+            Limits(answer_bytes=10_000_000),
+            "longer than 10000000 bytes",
+        ),
+        (
+            BEGUN,
+            b"<response><href>/all/acme/x</href></response>",
+            Limits(seconds=0.3),
+            "longer than 0.3 seconds",
+        ),
+        (b"<a>", b"<b/>" * 10_000, Limits(), "none that was asked for"),
+        (b"<a>", b"<b>" * 1000, Limits(), "no sound XML"),
+        (b"<html>", b"<br>" * 1000, Limits(), "no sound XML"),
+        (b"", b"nothing like XML " * 1000, Limits(), "no sound XML"),
+    ],
+)
+def test_an_answer_without_an_end_is_given_up(
+    first: bytes, again: bytes, limits: Limits, reason: str
+) -> None:
+    def endless(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("207 Multi-Status", [("Content-Type", "application/xml")])
+        return pieces(first, again)
+
+    began = time.process_time()
+    with serving(endless) as url:
+        assert reason in refusal(url, limits).message
+    assert time.process_time() - began < 10
+
+
+def test_entities_of_an_answer_are_not_followed(stored: Path) -> None:
+    secret = stored / "secret"
+    secret.write_text("123456")
+    body = (
+        f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]><multistatus xmlns="DAV:"><response>'
+        "<href>/all/acme/</href><propstat><prop><quota-used-bytes>&e;</quota-used-bytes>"
+        "<resourcetype><collection/></resourcetype></prop></propstat></response></multistatus>"
+    ).encode()
+
+    def hostile(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("207 Multi-Status", [("Content-Type", "application/xml")])
+        return [body]
+
+    with serving(hostile) as url:
+        assert dav_size(url) == 0
+
+
+def test_a_server_that_is_away_redirects_or_is_no_webdav_server_is_told_apart() -> None:
+    away = refusal(f"http://127.0.0.1:{free_port()}")
+    assert (away.everyone, "cannot be reached" in away.message) == (True, True)
+    for status, reason in (
+        ("301 Moved Permanently", "elsewhere (301)"),
+        ("403 Forbidden", "the right to"),
+        ("200 OK", "answered 200"),
+    ):
+
+        def other(environ: Any, start_response: Any, status: str = status) -> list[bytes]:
+            start_response(status, [("Location", "http://127.0.0.1:1/")])
+            return [b""]
+
+        with serving(other) as url:
+            assert reason in refusal(url).message
+
+
+@needs_rclone
+def test_an_s3_server_lists_what_a_tenant_has(stored: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many" / "all" / "acme" / "many"
+    many.mkdir(parents=True)
+    for number in range(1100):  # more than a list has on one page
+        (many / str(number)).write_bytes(b"x" * 3)
+    with s3_server(tmp_path / "s3") as url:
+        store_objects(stored, url, "vault")
+        store_objects(tmp_path / "many", url, "vault")
+        probe = Probe(
+            method=Method.S3, url=url, bucket="vault", prefix="all/{tenant}/", username=USER
+        )
+
+        def size(subject: Subject, password: str = PASSWORD, **more: Any) -> int | None:
+            asked = replace(probe, **more)
+            return s3.measure(asked, password, *rules.objects_of(asked, subject))
+
+        assert size(ACME) == ACME_BYTES + 3300
+        assert size(OTHER) == OTHER_BYTES
+        assert size(NOBODY) == 0
+        assert size(NOBODY, bucket="{tenant}-vault") is None
+        wrong: tuple[tuple[str, dict[str, str], str], ...] = (
+            ("wrong", {}, "SignatureDoesNotMatch): correct Password"),
+            (PASSWORD, {"username": "other"}, "InvalidAccessKeyId): correct Username"),
+        )
+        for password, more, reason in wrong:
+            with pytest.raises(NotMeasuredError) as caught:
+                size(ACME, password, **more)
+            assert caught.value.everyone
+            assert reason in caught.value.message
+
+
+def test_a_list_that_goes_round_in_circles_is_given_up() -> None:
+    page = (
+        b"<ListBucketResult><Contents><Size>5</Size></Contents><IsTruncated>true</IsTruncated>"
+        b"<NextContinuationToken>again</NextContinuationToken></ListBucketResult>"
+    )
+
+    def circling(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/xml")])
+        return [page]
+
+    with serving(circling) as url, pytest.raises(NotMeasuredError, match="how its list"):
+        s3.measure(
+            Probe(method=Method.S3, url=url, bucket="vault", prefix="{tenant}/", username=USER),
+            PASSWORD,
+            "vault",
+            "acme/",
+        )
+
+
+def test_the_signature_is_that_of_the_published_example() -> None:
+    # AWS, Signature Calculations for the Authorization Header, "Get Bucket (List Objects)".
+    keys = s3.Keys("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1")
+    headers = s3.authorization(
+        keys,
+        "examplebucket.s3.amazonaws.com",
+        "/",
+        "max-keys=2&prefix=J",
+        datetime(2013, 5, 24, tzinfo=UTC),
+    )
+    assert headers["Authorization"].endswith(
+        "Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
+    )
+    assert keys.secret not in repr(keys)
+
+
+ODD_NAMES = st.text() | st.sampled_from(
+    [
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "a\\b",
+        "/etc",
+        "..\\x",
+        "\0",
+        "{tenantId}",
+        "%2e%2e",
+        "",
+        "a\nb",
+        "ü" * 128,
+    ]
+)
+
+
+@given(ODD_NAMES)
+def test_no_name_leads_out_of_its_place(name: str) -> None:
+    subject = Subject(name, uuid4())
+    try:
+        place = rules.directory_of("/srv/backups/x{tenant}/data", subject)
+    except InvalidRequestError:
+        pass
+    else:
+        assert (place.base, place.parts) == ("/srv/backups", (f"x{name}", "data"))
+        assert "/" not in name
+    try:
+        found = rules.collection_of("https://dav.example/a%20b/{tenant}/", subject)
+    except InvalidRequestError:
+        too_long = len(name.encode(errors="replace")) > 255
+        odd = name in ("", ".", "..") or set(name) & set("/\\") or not name.isprintable()
+        assert odd or too_long
+    else:
+        assert found.base == "https://dav.example/a%20b/"
+        assert len(found.parts) == 1
+        assert not set(found.parts[0]) & set("/?#&;= \\")
+        assert found.parts[0] not in (".", "..")
+
+
+@pytest.mark.parametrize("template", ["/srv/.{tenant}", "/srv/{tenant}/../x", "/srv/../{tenant}"])
+def test_dots_that_come_together_are_refused(template: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        rules.directory_of(template, Subject(".", UUID(int=1)))
+
+
+def test_megabytes_are_rounded_up_and_measurements_spread() -> None:
+    sizes = [0, 1, rules.MB, rules.MB + 1]
+    assert [rules.megabytes(each) for each in sizes] == [0, 1, 1, 2]
+    hour = timedelta(hours=1)
+    assert rules.next_time(hour, 0) == timedelta(minutes=54)
+    assert rules.next_time(hour, 1) == timedelta(minutes=66)
