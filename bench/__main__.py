@@ -10,16 +10,28 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import api, create, hosts, memory, setup, throughput
+from bench import api, create, fairness, hosts, memory, remote, revoke, setup, tenants, throughput
 from bench.gateway import gateway
 from bench.load import load
 from bench.machine import allow_many_files, describe
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
+from tests.support.network import missing
 
-PARTS = ("memory", "setup", "throughput", "create", "api", "hosts")
+PARTS = (
+    "memory",
+    "setup",
+    "throughput",
+    "fairness",
+    "revoke",
+    "tenants",
+    "create",
+    "remote",
+    "api",
+    "hosts",
+)
 LARGE_BUFFER_BYTES = 128 * 1024
-LONGEST_SECONDS = 900
+LONGEST_SECONDS = 1800
 """When a run that hangs is ended."""
 
 
@@ -34,10 +46,13 @@ class Effort:
     idle_tunnels: int
     creations: int
     calls: int
+    fairness_seconds: float
+    revoked_tunnels: int = 1000
+    tenants: int = 10_000
 
 
-QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200)
-FULL = Effort(4, 1.0, 4, 250, 1000, 15, 2000)
+QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0)
+FULL = Effort(4, 1.0, 4, 250, 10_000, 15, 2000, 10.0)
 
 
 def main() -> None:
@@ -65,10 +80,18 @@ def _options() -> argparse.Namespace:
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        if set(parts) - {"create", "api", "hosts"}:
+        if set(parts) & {"memory", "setup", "throughput"}:
             yield from _beside_others(Path(folder) / "proxies", parts, effort)
+        if "fairness" in parts:
+            yield fairness.measure(Path(folder) / "fairness", effort.fairness_seconds)
+        if "revoke" in parts:
+            yield revoke.measure(Path(folder) / "revoke", effort.revoked_tunnels)
+        if "tenants" in parts:
+            yield tenants.measure(Path(folder) / "tenants", effort.tenants, effort.setup_tunnels)
         if "create" in parts:
             yield create.measure(Path(folder) / "create", effort.creations)
+        if "remote" in parts and not missing():
+            yield remote.measure(Path(folder) / "remote", effort.creations)
         if "api" in parts:
             yield api.measure(Path(folder) / "api", effort.calls)
         if "hosts" in parts:

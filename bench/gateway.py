@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.accounting import parent, thread_names
+from bench.accounting import children, thread_names
 from bench.machine import PROXY_CORES, pinned
 from bench.proxies import GATEWAY, Material, Proxy
 from bench.tunnels import (
@@ -42,16 +42,24 @@ def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Materia
         way = Way(port, connect_request(_TARGET, _TENANT, _PASSWORD))
         ciphersuite = _ciphersuite(way)
         material = Material(folder, _certificate(layout, folder), repository_port, ciphersuite)
-        yield _proxy(layout, way), material
+        yield gateway_proxy(layout, way, host_service(started.process.pid)), material
 
 
-def _proxy(layout: Layout, way: Way) -> Proxy:
+def gateway_proxy(layout: Layout, way: Way, host_service_pid: int) -> Proxy:
+    """The gateway that this host service runs; an Envoy of one worker."""
     envoy_pid = int(json.loads(layout.roster.read_text())["current"]["pid"])
     workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
     if workers != 1:
         raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")
-    host_service_pid = parent(envoy_pid)
-    return Proxy(GATEWAY, way, (envoy_pid,), (host_service_pid,) if host_service_pid else ())
+    return Proxy(GATEWAY, way, (envoy_pid,), (host_service_pid,))
+
+
+def host_service(manager_pid: int) -> int:
+    """The process id of the host service that `cloudgate up` has started."""
+    (found,) = (
+        pid for pid in children(manager_pid) if b"host" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    return found
 
 
 def _ciphersuite(way: Way) -> str:

@@ -13,7 +13,8 @@ from statistics import median
 
 import httpx2
 
-from bench.accounting import children, cpu_seconds, memory_kib
+from bench.accounting import cpu_seconds, memory_kib
+from bench.gateway import host_service
 from bench.report import Goal, Section, table
 from cloudgate.assignment import HostFacts, JoinRequest, PollRequest, Update
 from cloudgate.manager.authority import open_authority
@@ -79,8 +80,7 @@ def measure(folder: Path) -> Section:
         manager = started.process.pid
         idle = asyncio.run(_idle(started, credentials, manager))
         seconds, cpu_ms, sent = asyncio.run(_told(started, credentials[:TOLD_HOSTS], manager))
-        (host,) = (pid for pid in children(manager) if b"host" in _command(pid))
-        mib = memory_kib([host]) / 1024
+        mib = memory_kib([host_service(manager)]) / 1024
     rows = [
         (f"{IDLE_HOSTS} hosts polling, nothing changes: part of a core", f"{idle:.3f}"),
         (f"a change of one tenant of {TENANTS} seen by {TOLD_HOSTS} hosts, ms", _ms(seconds)),
@@ -198,10 +198,6 @@ async def _end(tasks: "list[asyncio.Task[None]]") -> None:
     for each in tasks:
         each.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _command(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _ms(seconds: float) -> str:

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ctypes import Array, c_uint64
 from multiprocessing.process import BaseProcess
@@ -23,7 +24,10 @@ from bench.tunnels import (
     ping,
 )
 
-MOST_CONNECTIONS = 16
+MOST_CONNECTIONS = 256
+"""That data flow through at once."""
+CLIENTS = 16
+"""Processes that make the load; each carries its part of the connections in threads."""
 LONGEST_FLOW_SECONDS = 120.0
 """When a load generator gives up by itself, should nobody end it."""
 
@@ -46,12 +50,17 @@ class Load:
         return sum(self._counts)
 
     @contextmanager
-    def flowing(self, way: Way, direction: bytes, connections: int) -> Iterator[None]:
-        """Meanwhile data flow as fast as they can."""
+    def flowing(
+        self, way: Way, direction: bytes, connections: int, *, clients: int = CLIENTS
+    ) -> Iterator[None]:
+        """Meanwhile data flow as fast as they can, from at most so many clients."""
         ready = _processes.Barrier(connections + 1)
-        work = _upload if direction == UPLOAD else _download
-        arguments = [(way, ready, self._counts, 1 + number) for number in range(connections)]
-        with _running(work, arguments):
+        slots = range(1, 1 + connections)  # the first one is the repository's
+        arguments = [
+            (way, direction, slots[client::clients], ready, self._counts)
+            for client in range(min(connections, clients))
+        ]
+        with _running(_flow, arguments):
             ready.wait(PATIENCE_SECONDS)
             yield
 
@@ -106,9 +115,25 @@ def _running(
             process.join(PATIENCE_SECONDS)
 
 
-def _upload(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) -> None:
-    del counts, slot  # the repository counts what arrives
+def _flow(
+    way: Way, direction: bytes, slots: range, ready: Barrier, counts: "Array[c_uint64]"
+) -> None:
     os.sched_setaffinity(0, LOAD_CORES)
+    with ThreadPoolExecutor(len(slots)) as threads:
+        for done in [threads.submit(_carry, way, direction, ready, counts, s) for s in slots]:
+            done.result()
+
+
+def _carry(
+    way: Way, direction: bytes, ready: Barrier, counts: "Array[c_uint64]", slot: int
+) -> None:
+    if direction == UPLOAD:
+        _upload(way, ready)  # the repository counts what arrives
+    else:
+        _download(way, ready, counts, slot)
+
+
+def _upload(way: Way, ready: Barrier) -> None:
     block = bytes(_BLOCK_BYTES)
     with open_tunnel(way, client_context()) as tunnel:
         tunnel.sendall(UPLOAD)
@@ -119,7 +144,6 @@ def _upload(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) -> N
 
 
 def _download(way: Way, ready: Barrier, counts: "Array[c_uint64]", slot: int) -> None:
-    os.sched_setaffinity(0, LOAD_CORES)
     block = bytearray(_BLOCK_BYTES)
     with open_tunnel(way, client_context()) as tunnel:
         tunnel.sendall(DOWNLOAD)

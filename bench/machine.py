@@ -1,5 +1,6 @@
 """Which machine is this, and which of its cores does who get?"""
 
+import contextlib
 import os
 import platform
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 _CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORES = frozenset(_CORES[:1])
 """The core of each proxy under test."""
+MANY_FILES = 131_072
 LOAD_CORES = frozenset(_CORES[1:] or _CORES)
 """The cores of clients and repository."""
 
@@ -40,7 +42,10 @@ def pinned(cores: frozenset[int]) -> Iterator[None]:
 def allow_many_files() -> None:
     """Raise the number of open files to what the system allows; children inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for wanted in (max(hard, MANY_FILES), hard):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
 
 
 def describe() -> str:

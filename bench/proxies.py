@@ -63,7 +63,7 @@ def haproxy(material: Material, buffer_bytes: int | None = None) -> Iterator[Pro
     file.write_text(f"""\
 global
     nbthread 1
-    maxconn 8000
+    maxconn 16000
     {f"tune.bufsize {buffer_bytes}" if buffer_bytes else ""}
     ssl-default-bind-ciphersuites {material.ciphersuite}
 defaults
@@ -92,7 +92,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
-events {{ worker_connections 8000; }}
+events {{ worker_connections 32000; }}
 stream {{
     server {{
         listen 127.0.0.1:{port} ssl;

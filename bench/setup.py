@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench.load import Load
-from bench.proxies import Proxy
-from bench.report import Section, table
+from bench.proxies import GATEWAY, HAPROXY, Proxy
+from bench.report import Goal, Section, table
 
 AT_ONCE = (1, 8)
+WANTED_RATIO = 1.5
 SETTLE_SECONDS = 0.3
 """How long a proxy has to tidy up after the last tunnel."""
 
@@ -22,6 +23,11 @@ class Cost:
     authorizer: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
+    @property
+    def typical(self) -> float:
+        """The median of all CPU that a tunnel has cost."""
+        return median(self.proxy) + median(self.authorizer)
+
 
 def measure(load: Load, proxies: Sequence[Proxy], rounds: int, tunnels: int) -> Section:
     """Compare proxies in alternation, `tunnels` in each round."""
@@ -32,7 +38,17 @@ def measure(load: Load, proxies: Sequence[Proxy], rounds: int, tunnels: int) -> 
                 _add(costs[each.name, at_once], load, each, tunnels, at_once)
     rows = [[name, str(at_once), *_figures(cost)] for (name, at_once), cost in costs.items()]
     head = ("Per tunnel", "at once", "proxy CPU ms", "authorizer CPU ms", "wall ms")
-    return Section("Setting up a tunnel", _note(rounds * tunnels), table(head, rows))
+    return Section("Setting up a tunnel", _note(rounds * tunnels), table(head, rows), _goals(costs))
+
+
+def _goals(costs: dict[tuple[str, int], Cost]) -> tuple[Goal, ...]:
+    ratios = [
+        costs[GATEWAY, at_once].typical / costs[HAPROXY, at_once].typical for at_once in AT_ONCE
+    ]
+    reached = f"{min(ratios):.2f} to {max(ratios):.2f} times"
+    name = "CPU for a new tunnel, its check included, against HAProxy's TLS"
+    wanted = f"at most {WANTED_RATIO:.1f} times"
+    return (Goal(name, wanted, reached, max(ratios) <= WANTED_RATIO),)
 
 
 def _add(cost: Cost, load: Load, proxy: Proxy, tunnels: int, at_once: int) -> None:

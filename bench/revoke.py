@@ -1,0 +1,72 @@
+"""How soon do a tenant's live tunnels end once it is disabled?"""
+
+import selectors
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.load import load
+from bench.report import Goal, Section, table
+from bench.tunnels import PATIENCE_SECONDS, Way, client_context, connect_request, open_tunnel
+from tests.support.product import free_port, product
+
+WANTED_SECONDS = 2.0
+TARGET = "vault.example:443"
+_AT_ONCE = 8
+
+
+def measure(folder: Path, tunnels: int) -> Section:
+    """Disable a tenant that has many tunnels while another one has one."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        work = stack.enter_context(load())
+        client = stack.enter_context(stack.enter_context(product(folder / "data")).client())
+        port = free_port()
+        client.create_gateway(port)
+        vault = client.add_repository("vault", TARGET, f"127.0.0.1:{work.port}")
+        for name in ("acme", "other"):
+            client.add_tenant(name, "p4ssword", vault)
+        ways = {
+            name: Way(port, connect_request(TARGET, name, "p4ssword")) for name in ("acme", "other")
+        }
+        context = client_context()
+        spared = stack.enter_context(open_tunnel(ways["other"], context))
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            opened = list(threads.map(lambda _: open_tunnel(ways["acme"], context), range(tunnels)))
+        selector = stack.enter_context(selectors.DefaultSelector())
+        for each in opened:
+            stack.enter_context(each)
+            each.settimeout(0)
+            selector.register(each, selectors.EVENT_READ)
+        refs = client.http.get("/cloud/tenants").json()["Refs"]
+        (acme,) = (each for each in refs if each["Name"] == "acme")
+        begin = time.perf_counter()
+        uid = acme["UID"].rpartition(":")[2]
+        client.http.put(f"/cloud/tenants/{uid}", json={"Enabled": False}).raise_for_status()
+        answered = time.perf_counter() - begin
+        ends = []
+        while selector.get_map() and time.perf_counter() - begin < PATIENCE_SECONDS:
+            for key, _ in selector.select(0.1):
+                selector.unregister(key.fileobj)
+                ends.append(time.perf_counter() - begin)
+        spared.settimeout(PATIENCE_SECONDS)
+        spared.sendall(b"P")
+        if spared.recv(1) != b"p" or len(ends) != tunnels:
+            raise RuntimeError(f"{len(ends)} of {tunnels} tunnels have ended.")
+    rows = [
+        ("the call is answered", f"{1000 * answered:.0f}"),
+        ("the first tunnel has ended", f"{1000 * ends[0]:.0f}"),
+        (f"all {tunnels} have ended", f"{1000 * ends[-1]:.0f}"),
+    ]
+    goal = Goal(
+        f"{tunnels} tunnels of a tenant ended",
+        f"less than {WANTED_SECONDS:.0f} s",
+        f"{ends[-1]:.2f} s",
+        ends[-1] < WANTED_SECONDS,
+    )
+    note = (
+        "Milliseconds from `PUT /api/cloud/tenants/{id}` with `Enabled` false, as seen by the"
+        " clients. Another tenant's tunnel goes on."
+    )
+    return Section("Revoking a tenant", note, table(("Until", "ms"), rows), (goal,))
