@@ -258,7 +258,7 @@ class Machine:
             Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
         )
         server = await serve_authorizer(gatekeeper, self.layout.authorizer_socket)
-        self._stack.push_async_callback(server.stop, None)
+        self._stack.push_async_callback(server.stop)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)

@@ -3,18 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import grpc
 import structlog
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.service.auth.v3 import external_auth_pb2 as messages
-from envoy.service.auth.v3.external_auth_pb2_grpc import (
-    AuthorizationServicer,
-    add_AuthorizationServicer_to_server,
-)
 from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 
+from cloudgate.gateway.calls import CallServer, serve_calls
 from cloudgate.gateway.decision import CHALLENGE, NOT_AUTHENTICATED, Refusal
 from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
 
@@ -28,41 +24,38 @@ _CHALLENGES = {
 _log = structlog.get_logger(__name__)
 
 
-class _Service(AuthorizationServicer):  # type: ignore[misc]  # generated without types
-    def __init__(self, gatekeeper: Gatekeeper) -> None:
-        self._gatekeeper = gatekeeper
-
-    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002  # gRPC's name
-        """Answer one request."""
-        http = request.attributes.request.http
-        address = request.attributes.source.address.socket_address.address
-        authorization = http.headers.get("proxy-authorization")
-        if http.method != "CONNECT":
-            authorization = authorization or http.headers.get("authorization")
-            return _told(await self._gatekeeper.tell(authorization, address))
-        verdict = await self._gatekeeper.judge(http.host, authorization, address)
-        if verdict.refusal is None:
-            return _allowed(verdict)
-        _log.info(
-            "tunnel refused",
-            tenant=verdict.name,
-            target=verdict.target,
-            status=verdict.refusal.status,
-            reason=verdict.refusal.reason,
-        )
-        return _refused(verdict.refusal, _metadata(verdict))
-
-
-async def serve_authorizer(gatekeeper: Gatekeeper, socket_path: Path) -> grpc.aio.Server:
+async def serve_authorizer(gatekeeper: Gatekeeper, socket_path: Path) -> CallServer:
     """Start to answer on `socket_path`, in place of whoever did so before.
 
     The folder of the socket is what keeps others out.
     """
-    server = grpc.aio.server()
-    add_AuthorizationServicer_to_server(_Service(gatekeeper), server)
-    server.add_insecure_port(f"unix:{socket_path}")
-    await server.start()
-    return server
+
+    async def check(question: bytes) -> bytes:
+        request = messages.CheckRequest.FromString(question)
+        answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
+        return answer
+
+    return await serve_calls(check, str(socket_path))
+
+
+async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
+    http = asked.request.http
+    address = asked.source.address.socket_address.address
+    authorization = http.headers.get("proxy-authorization")
+    if http.method != "CONNECT":
+        authorization = authorization or http.headers.get("authorization")
+        return _told(await gatekeeper.tell(authorization, address))
+    verdict = await gatekeeper.judge(http.host, authorization, address)
+    if verdict.refusal is None:
+        return _allowed(verdict)
+    _log.info(
+        "tunnel refused",
+        tenant=verdict.name,
+        target=verdict.target,
+        status=verdict.refusal.status,
+        reason=verdict.refusal.reason,
+    )
+    return _refused(verdict.refusal, _metadata(verdict))
 
 
 def _allowed(verdict: Verdict) -> Any:

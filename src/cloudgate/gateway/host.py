@@ -93,7 +93,7 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
             async with Admin(layout.admin_socket("")) as admin:
                 await _work_until(layout, admin, known, places, stop)
         finally:
-            await server.stop(None)
+            await server.stop()
 
 
 async def _work_until(
