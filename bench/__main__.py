@@ -1,6 +1,7 @@
 """How is the benchmark run? `python -m bench [--quick] [--only PART]`."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -13,9 +14,10 @@ from pathlib import Path
 from bench import api, create, fairness, hosts, memory, remote, revoke, setup, tenants, throughput
 from bench.gateway import gateway
 from bench.load import load
-from bench.machine import allow_many_files, describe
+from bench.machine import allow_many_files, describe, most_tunnels
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
+from cloudgate.gateway.host import CONNECTIONS_VARIABLE
 from tests.support.network import missing
 
 PARTS = (
@@ -60,6 +62,7 @@ def main() -> None:
     options = _options()
     effort = QUICK if options.quick else FULL
     allow_many_files()
+    os.environ[CONNECTIONS_VARIABLE] = str(most_tunnels())  # all clients are at one address
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, lambda *_: sys.exit("The benchmark was ended before its time."))
     signal.alarm(LONGEST_SECONDS)
@@ -107,7 +110,7 @@ def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterat
         few = [ours, start(haproxy(material)), start(nginx(material))]
         all_of_them = [*few, start(haproxy(material, LARGE_BUFFER_BYTES)), start(stunnel(material))]
         if "memory" in parts:  # before all else, while the proxies are fresh
-            yield memory.measure(work, few, effort.idle_tunnels)
+            yield memory.measure(work, few, min(effort.idle_tunnels, most_tunnels()))
         if "setup" in parts:
             yield setup.measure(work, few, effort.setup_rounds, effort.setup_tunnels)
         if "throughput" in parts:

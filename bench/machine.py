@@ -16,6 +16,8 @@ _CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORES = frozenset(_CORES[:1])
 """The core of each proxy under test."""
 MANY_FILES = 131_072
+SPARE_FILES = 1_000
+"""Of a process that carries tunnels, for all else."""
 LOAD_CORES = frozenset(_CORES[1:] or _CORES)
 """The cores of clients and repository."""
 
@@ -46,6 +48,12 @@ def allow_many_files() -> None:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
             return
+
+
+def most_tunnels() -> int:
+    """How many tunnels a process here can carry: each takes two open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (files - SPARE_FILES) // 2
 
 
 def describe() -> str:

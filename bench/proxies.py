@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.accounting import children, cpu_seconds, memory_kib
-from bench.machine import PROXY_CORES, pinned, program
+from bench.machine import PROXY_CORES, most_tunnels, pinned, program
 from bench.tunnels import PATIENCE_SECONDS, Way
 from tests.support.product import accepts, free_port
 
@@ -63,7 +63,7 @@ def haproxy(material: Material, buffer_bytes: int | None = None) -> Iterator[Pro
     file.write_text(f"""\
 global
     nbthread 1
-    maxconn 16000
+    maxconn {most_tunnels()}
     {f"tune.bufsize {buffer_bytes}" if buffer_bytes else ""}
     ssl-default-bind-ciphersuites {material.ciphersuite}
 defaults
