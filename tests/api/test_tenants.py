@@ -320,12 +320,71 @@ def test_limits_reach_the_gateways_once_somebody_sets_them(
         ({"MaxConcurrentTasks": 3}, (3, None)),
         ({"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 8}, (3, 8 * 1024 * 1024)),
         ({"ThrottlingSpeedUnit": "Mbps"}, (3, 1_000_000)),
+        ({"ThrottlingSpeedLimit": 0}, (3, None)),
+        ({"ThrottlingSpeedLimit": 2}, (3, 250_000)),
+        ({"ThrottlingEnabled": False}, (3, None)),
     ):
-        client.put(href, json=change).raise_for_status()
-        update = host.poll().directory
-        assert update is not None
-        known = update.tenants[0]
-        assert (known.concurrent_tunnels, known.speed_limit_bytes) == expected
+        assert limits_after(client, host, href, change) == expected
+
+
+def limits_after(
+    client: httpx2.Client, host: ScriptedHost, href: str, change: dict[str, Any]
+) -> tuple[int | None, int | None]:
+    """Tunnels at a time and bytes each second of the only tenant, as gateways learn them."""
+    client.put(href, json=change).raise_for_status()
+    known = known_to(host)["acme"]
+    return known.concurrent_tunnels, known.speed_limit_bytes
+
+
+def test_one_tunnel_at_a_time_can_be_meant_and_a_limit_be_taken_away(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href = str(add_tenant(client)["Href"])
+
+    def shown() -> dict[str, Any]:
+        entity: dict[str, Any] = client.get(href).json()
+        return entity
+
+    known_to(host)
+    assert limits_after(client, host, href, {"MaxConcurrentTasks": 1}) == (1, None)
+    assert limits_after(client, host, href, shown()) == (1, None)
+    assert limits_after(client, host, href, {"MaxConcurrentTasks": 0}) == (None, None)
+    assert shown()["MaxConcurrentTasks"] == 0
+    # Now that it shows 0, whoever sends the entity back with a 1 in it has chosen that.
+    assert limits_after(client, host, href, shown()) == (None, None)
+    assert limits_after(client, host, href, {**shown(), "MaxConcurrentTasks": 1}) == (1, None)
+    changes = [
+        (event.before or {}, event.after or {})
+        for event in running.audited()
+        if event.operation == "EditCloudTenant"
+    ]
+    assert [after.get("MaxConcurrentTasks") for _, after in changes] == [1, None, 0, None, 1]
+    assert changes[0][0] == {"MaxConcurrentTasks": None}
+
+
+@pytest.mark.parametrize("read_only", ["UID", "Links", "LastResult", "ServerBackupCount"])
+def test_a_default_that_was_only_shown_limits_nothing_when_it_comes_back(
+    running: RunningManager, host: ScriptedHost, read_only: str
+) -> None:
+    client = running.logged_on()
+    entity = add_tenant(client)
+    known_to(host)
+    change = {name: entity[name] for name in ("MaxConcurrentTasks", read_only)}
+    assert limits_after(client, host, entity["Href"], change) == (None, None)
+
+
+def test_a_new_tenant_may_have_one_tunnel_at_a_time_or_no_limit(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    none = {"MaxConcurrentTasks": 0, "ThrottlingEnabled": True, "ThrottlingSpeedLimit": 0}
+    assert add_tenant(client, "one", MaxConcurrentTasks=1)["MaxConcurrentTasks"] == 1
+    assert add_tenant(client, "many", **none)["MaxConcurrentTasks"] == 0
+    known = known_to(host)
+    assert known["one"].concurrent_tunnels == 1
+    assert known["many"].concurrent_tunnels is None
+    assert known["many"].speed_limit_bytes is None
 
 
 def test_gateways_of_a_tenant_have_its_speed_limit_together(

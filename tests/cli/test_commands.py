@@ -107,6 +107,9 @@ def test_a_tenant_gets_repositories_quotas_and_a_lease(cloudgate: Run, home: Pat
     changed = cloudgate("tenant", "edit", "acme", "--disable", "--no-lease", "-o", "json")
     tenant = json.loads(changed.stdout)
     assert tenant["Enabled"] is False
+    for limit in ("1", "0"):
+        changed = cloudgate("tenant", "edit", "acme", "--tunnels", limit, "-o", "json")
+        assert json.loads(changed.stdout)["MaxConcurrentTasks"] == int(limit)
     assert cloudgate("tenant", "delete", "acme").exit_code == 0
     assert cloudgate("repository", "delete", "attic").stdout == "Deleted attic.\n"
 

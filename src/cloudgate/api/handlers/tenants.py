@@ -253,6 +253,7 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
         pools=_pools(entity.cloud_gateway_pools),
+        as_shown=_is_sent_back(entity),
     )
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
@@ -260,6 +261,23 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
             operations.end_tunnels(work, tenant)
         task = operations.edit_tenant(work, tenant, change)
     return accepted(call, task)
+
+
+def _is_sent_back(entity: CloudTenant) -> bool:
+    """Whether a body is what GET has shown, with some of it changed: it has what only GET says."""
+    return any(
+        each is not None
+        for each in (
+            entity.uid,
+            entity.links,
+            entity.last_result,
+            entity.last_active,
+            entity.backup_count,
+            entity.replica_count,
+            entity.work_station_backup_count,
+            entity.server_backup_count,
+        )
+    )
 
 
 def _check_is_offered(spec: CreateCloudTenantSpec) -> None:

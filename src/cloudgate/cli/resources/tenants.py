@@ -142,7 +142,9 @@ def edit(
     ] = None,
     tunnels: Annotated[
         int | None,
-        typer.Option(min=1, help="Tunnels at a time through one gateway.", show_default=False),
+        typer.Option(
+            min=0, help="Tunnels at a time through one gateway; 0 for no limit.", show_default=False
+        ),
     ] = None,
     end_tunnels: Annotated[
         bool, typer.Option("--end-tunnels", help="End the tunnels that it has, too.")

@@ -79,7 +79,7 @@ def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignm
         failover_to_others=tenant.failover_to_others,
         users=tuple(users),
         speed_limit_bytes=_speed_limit(tenant),
-        concurrent_tunnels=tenant.max_concurrent_tasks,
+        concurrent_tunnels=rules.concurrent_tunnels(tenant.max_concurrent_tasks),
         tunnels_end_before=tenant.tunnels_end_before,
     )
 

@@ -308,7 +308,7 @@ class CloudTenant(Base):
     throttling_speed_limit: Mapped[int] = mapped_column(default=1)
     throttling_speed_unit: Mapped[str] = mapped_column(String(8), default="MBps")
     max_concurrent_tasks: Mapped[int | None]
-    """None until somebody sets it; nothing is limited then."""
+    """None until somebody sets it; nothing is limited then, nor by 0."""
     public_ip_count: Mapped[int] = mapped_column(default=0)
     backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
     backup_protection_period: Mapped[int] = mapped_column(default=1)

@@ -82,6 +82,8 @@ class TenantChange:
     failover_to_others: bool | None = None
     pools: Sequence[UUID] | None = None
     """Ids of the gateway pools that it is to use."""
+    as_shown: bool = False
+    """It is what was shown of the tenant, sent back: what was filled in there, nobody chose."""
 
 
 def list_tenants(work: Work) -> Sequence[CloudTenant]:
@@ -154,8 +156,7 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         NotFoundError: a repository is unknown.
     """
     before = documented(tenant)
-    if change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
-        # The default that was filled in comes back with the whole entity: nobody chose it.
+    if change.as_shown and change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
         change = replace(change, max_concurrent_tasks=None)
     _apply(work, tenant, change)
     task = publish(work, tenant, "EditCloudTenant")
@@ -245,7 +246,7 @@ def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -
 
 def documented(tenant: CloudTenant) -> dict[str, Any]:
     """A tenant as the audit log shows it: by the API's names, without its password."""
-    limit = tenant.throttling_speed_limit if tenant.throttling_enabled else None
+    limit = tenant.throttling_speed_limit if tenant.throttling_enabled else 0
     return {
         "Name": tenant.name,
         "Description": tenant.description,
@@ -256,7 +257,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
             for resource in tenant.resources
         ],
         "Throttling": f"{limit} {tenant.throttling_speed_unit}" if limit else None,
-        "MaxConcurrentTasks": shown_concurrent_tasks(tenant),
+        "MaxConcurrentTasks": tenant.max_concurrent_tasks,
         "PublicIpCount": tenant.public_ip_count,
         "BackupProtectionEnabled": tenant.backup_protection_enabled,
         "BackupProtectionPeriod": tenant.backup_protection_period,
@@ -267,7 +268,8 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
 
 def shown_concurrent_tasks(tenant: CloudTenant) -> int:
     """MaxConcurrentTasks as the API shows it."""
-    return tenant.max_concurrent_tasks or rules.SHOWN_CONCURRENT_TASKS
+    known = tenant.max_concurrent_tasks
+    return rules.SHOWN_CONCURRENT_TASKS if known is None else known
 
 
 def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bool) -> Change:
