@@ -49,9 +49,11 @@ class Repository:
 
     def __init__(self) -> None:
         self.greeting = b""
+        self.beginning = b""
         self.resets = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.beginning)
         if self.resets:
             await reader.readexactly(1)
             reset(writer)
@@ -182,7 +184,6 @@ async def test_a_cut_is_a_reset_for_the_program_and_no_end(
 async def test_a_target_that_resets_is_a_reset_for_the_program(
     tmp_path: Path, authority: Authority
 ) -> None:
-    # In HTTP/1.1 Envoy ends such a tunnel as if the target had ended it.
     async with setting(tmp_path, authority, half_close=True) as there:
         there.repository.resets = True
         async with there.local() as (reader, writer):
@@ -192,10 +193,40 @@ async def test_a_target_that_resets_is_a_reset_for_the_program(
         await there.tunnels_end()
 
 
+@pytest.mark.anyio
+async def test_http1_does_not_tell_a_targets_reset_from_its_end(
+    tmp_path: Path, authority: Authority
+) -> None:
+    # Byte for byte Envoy ends both alike; when that changes, docs/connector.md has to.
+    async with setting(tmp_path, authority, half_close=False) as there:
+        there.repository.resets = True
+        async with there.local() as (reader, writer):
+            writer.write(b"question")
+            assert await reader.read() == b""
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_falls_silent_after_the_programs_end_is_a_reset_and_no_end(
+    tmp_path: Path, authority: Authority
+) -> None:
+    # In HTTP/1.1 the target is not told of the end, and waits for it.
+    async with setting(tmp_path, authority, half_close=False) as there:
+        there.repository.beginning = DATA[:1000]
+        async with there.local() as (reader, writer):
+            writer.write(b"question")
+            writer.write_eof()
+            assert await reader.readexactly(1000) == DATA[:1000]
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+        await there.tunnels_end()
+
+
 @asynccontextmanager
-async def standard_streams(there: Setting) -> AsyncIterator[asyncio.subprocess.Process]:
+async def standard_streams(
+    there: Setting, *options: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """`cloudgate connect -W`, as ssh would run it."""
-    words = ("--tenant", "acme", "--ca", str(there.ca_file), "--half-close", "-W", str(TARGET))
+    words = ("--tenant", "acme", "--ca", str(there.ca_file), *options, "-W", str(TARGET))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cloudgate", "connect", f"localhost:{there.gateway}", *words),
         stdin=subprocess.PIPE,
@@ -218,7 +249,7 @@ async def test_the_end_of_standard_input_is_the_end_for_the_target_and_the_answe
 ) -> None:
     async with (
         setting(tmp_path, authority, half_close=True) as there,
-        standard_streams(there) as process,
+        standard_streams(there, "--half-close") as process,
     ):
         answer, complaint = await process.communicate(DATA)
     assert (answer, complaint, process.returncode) == (DIGEST, b"", 0)
@@ -230,7 +261,7 @@ async def test_a_cut_of_standard_streams_is_said_and_is_no_success(
 ) -> None:
     async with (
         setting(tmp_path, authority, half_close=True) as there,
-        standard_streams(there) as process,
+        standard_streams(there, "--half-close") as process,
     ):
         there.repository.resets = True
         assert process.stdin is not None
@@ -238,3 +269,18 @@ async def test_a_cut_of_standard_streams_is_said_and_is_no_success(
         _, complaint = await process.communicate()
     assert process.returncode == 1
     assert complaint.startswith(b"Error: The tunnel to repo.example:443 was cut")
+
+
+@pytest.mark.anyio
+async def test_standard_streams_say_what_helps_when_an_answer_falls_silent(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with (
+        setting(tmp_path, authority, half_close=False) as there,
+        standard_streams(there) as process,
+    ):
+        there.repository.beginning = b"begun"
+        answer, complaint = await process.communicate(b"question")
+    assert (answer, process.returncode) == (b"begun", 1)
+    assert b"was cut: nothing came for 5 seconds" in complaint
+    assert b"--half-close" in complaint

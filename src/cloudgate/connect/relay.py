@@ -3,11 +3,13 @@
 What Envoy 1.40 does with ends was measured. The target's end is the end of the whole tunnel: all
 that it sent arrives, and what the program still sends is dropped. The program's end reaches the
 target in HTTP/2, and the answer goes on. In HTTP/1.1 Envoy would cut the tunnel for it, so it is
-not told; the tunnel is kept while answers come, and a little longer.
+not told; the tunnel is kept while answers come, and a little longer. Whether there would have been
+more is not known then, so it counts as cut.
 """
 
 import asyncio
 import contextlib
+import errno
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -41,7 +43,7 @@ async def relay(
     """Carry all there is, until the target has said all. Neither side is closed then.
 
     Raises:
-        OSError: one of the two was cut before that.
+        OSError: one of the two was cut before that, or nobody knows whether it has said all.
     """
     sending = asyncio.create_task(_up(reader, tunnel, traffic))
     receiving = asyncio.create_task(_down(writer, tunnel, traffic, sending))
@@ -79,7 +81,11 @@ async def _down(
 
 
 async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
-    """What comes next; nothing when it was all, or when nobody waits for more."""
+    """What comes next; nothing when it was all.
+
+    Raises:
+        OSError: the tunnel was cut, or nothing came for `LINGER_SECONDS` when it could.
+    """
     if tunnel.half_closes:
         return await tunnel.read()
     reading = asyncio.ensure_future(tunnel.read())
@@ -87,6 +93,12 @@ async def _answer(tunnel: Tunnel, sending: "asyncio.Task[None]") -> bytes:
         await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
         if not reading.done():
             await asyncio.wait({reading}, timeout=LINGER_SECONDS)
-        return reading.result() if reading.done() else b""
+        if not reading.done():
+            raise ConnectionResetError(
+                errno.ECONNRESET,
+                f"nothing came for {LINGER_SECONDS:g} seconds after the end of what was sent, of"
+                " which the target is told only with --half-close",
+            )
+        return reading.result()
     finally:
         reading.cancel()
