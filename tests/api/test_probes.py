@@ -98,6 +98,12 @@ def measuring_host(host: ScriptedHost, *answers: Measured | None) -> Iterator[li
     assert not thread.is_alive()
 
 
+def last_result(client: httpx2.Client, path: str) -> str:
+    """Of the tenant whose quotas are at a path."""
+    tenant = path.removesuffix("/resources")
+    return str(client.get(f"{tenant}?format=Entity").raise_for_status().json()["LastResult"])
+
+
 def test_without_a_probe_nothing_is_said_of_what_is_used(client: httpx2.Client) -> None:
     repository = add_repository(client)
     assert "UsageProbe" not in repository
@@ -123,12 +129,14 @@ def test_what_is_not_there_is_nothing_until_there_was_something(
     with measuring_host(host, Measured()):
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota", before=None)["UsedQuota"] == 0
+    assert last_result(client, path) == "Success"
     with measuring_host(host, Measured(used_bytes=2000 * MB)):
         put_probe(client, repository, directory_probe(host)).raise_for_status()
         full = quota_with(client, path, "UsedQuota", before=0)
     assert full["Warning"] == (
         "Storage quota of the cloud repository is exceeded. 2000 MB are used of 1024 MB."
     )
+    assert last_result(client, path) == "Warning"
     with measuring_host(host, Measured()):
         put_probe(client, repository, directory_probe(host)).raise_for_status()
         gone = quota_with(client, path, "Warning", before=full["Warning"])
@@ -150,6 +158,7 @@ def test_a_failure_keeps_the_last_figure_and_says_what_to_do(
         failed = quota_with(client, path, "Warning")
     assert (failed["UsedQuota"], failed["UsedQuotaTime"]) == (1, first["UsedQuotaTime"])
     assert failed["Warning"] == f"The managed server gw1.example cannot measure {reason}"
+    assert last_result(client, path) == "Warning"
     shown = probe_of(client, repository)
     assert shown is not None
     assert shown["Warning"] == f"1 of 1 tenants could not be measured: {failed['Warning']}"

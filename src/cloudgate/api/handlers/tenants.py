@@ -78,7 +78,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
             enabled=tenant.expires_at is not None, expiration_date=tenant.expires_at
         ),
         resources=tuple(_resource(root, tenant, found) for found in tenant.resources),
-        last_result="Success",
+        last_result=_last_result(tenant),
         last_active=tenant.last_active_at or NEVER,
         compute_resources=(),
         throttling_enabled=tenant.throttling_enabled,
@@ -147,6 +147,14 @@ def _resource(
             warning=_warning(resource),
         ),
     )
+
+
+def _last_result(tenant: tables.CloudTenant) -> str:
+    """Warning while a quota has one, else Success, as published for a tenant that never ran, too.
+
+    Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
+    """
+    return "Warning" if any(_warning(each) for each in tenant.resources) else "Success"
 
 
 def _warning(resource: tables.TenantResource) -> str | None:
