@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloudgate.assignment import Allowance, Demand, GatewayState
 from cloudgate.gateway import load
-from cloudgate.gateway.allowances import GOOD_SECONDS, Allowances
+from cloudgate.gateway.allowances import GONE_SECONDS, GOOD_SECONDS, Allowances
 from cloudgate.gateway.fairness import CALM_LOOKS, Fairness
 from cloudgate.gateway.load import Load, Reading
 from cloudgate.manager.hosts.sharing import FRESH_SECONDS, SpeedSharing
@@ -179,6 +179,19 @@ def test_a_part_holds_while_the_manager_says_it_and_then_the_whole_limit() -> No
     assert allowances.within(ACME, 300) == 300
     now[0] = GOOD_SECONDS + 1
     assert allowances.within(ACME, 1000) == 1000
+
+
+def test_who_leaves_is_said_to_send_nothing_for_a_while_and_then_not_at_all() -> None:
+    now = [0.0]
+    allowances = Allowances(lambda: now[0])
+    allowances.note({ACME: 400.7})
+    assert allowances.demands == (Demand(tenant_id=ACME, sent_bytes=400),)
+    now[0] = GONE_SECONDS
+    allowances.note({})
+    assert allowances.demands == (Demand(tenant_id=ACME, sent_bytes=0),)
+    now[0] += 1
+    allowances.note({})
+    assert not allowances.demands
 
 
 def test_a_machine_is_full_when_its_processors_or_a_line_are() -> None:

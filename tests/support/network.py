@@ -240,6 +240,34 @@ class Provider:
             check=False,
         )
 
+    def call(self, verb: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the REST API answers to curl at the manager; for a task, once it has ended well."""
+        jar, url = self.network.folder / "cookies", f"{self.url}/api"
+        curl = [
+            *("curl", "--silent", "--fail-with-body", "--cacert", str(self.ca_file)),
+            *("--cookie", str(jar), "--header", "Accept: application/json"),
+        ]
+        if not jar.exists():
+            logon = ("--cookie-jar", str(jar), "--user", f"admin:{PASSWORD}", "--request", "POST")
+            self.network.run("manager", *curl, *logon, f"{url}/sessionMngr/?v=latest")
+        kind = ("--header", "Content-Type: application/json", "--data", json.dumps(body))
+        words = ("--request", verb, *(kind if body is not None else ()), f"{url}{path}")
+        found: dict[str, Any] = json.loads(self.network.run("manager", *curl, *words).stdout)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while found.get("State", "Finished") != "Finished" and "Operation" in found:
+            assert time.monotonic() < deadline, found
+            found = json.loads(self.network.run("manager", *curl, found["Href"]).stdout)
+        assert found.get("Result", {}).get("Success", True), found
+        return found
+
+    def kill_manager(self) -> None:
+        """End the manager at once, without a chance to tidy up."""
+        for pid in _pids(self.network.name("manager")):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"serve" in words and str(self.data).encode() in words:
+                os.kill(pid, signal.SIGKILL)
+        self.manager.wait(PATIENCE_SECONDS)
+
     def join(self, place: str) -> "subprocess.Popen[bytes]":
         """Make a machine a managed server, as the operator's guide says, and run its service."""
         shown = self.cloudgate("server", "create", place).stdout

@@ -103,6 +103,11 @@ def rest_server_command(folder: Path, address: str, *names: str) -> list[str]:
     return _rclone_command("restic", folder, address, *names)
 
 
+def webdav_server_command(folder: Path, address: str, *names: str) -> list[str]:
+    """The same for a WebDAV server."""
+    return _rclone_command("webdav", folder, address, *names)
+
+
 @contextmanager
 def _rclone(protocol: str, folder: Path, *names: str) -> Iterator[int]:
     port = free_port()

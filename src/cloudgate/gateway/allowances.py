@@ -12,6 +12,8 @@ from cloudgate.assignment import Allowance, Demand
 
 GOOD_SECONDS = 30.0
 """How long a part holds that was not told again."""
+GONE_SECONDS = 15.0
+"""How long the manager is told of a tenant that left, so that others have its part at once."""
 
 
 class Allowances:
@@ -22,16 +24,21 @@ class Allowances:
         self._parts: Mapping[UUID, int] = {}
         self._heard_at_seconds = 0.0
         self._demands: tuple[Demand, ...] = ()
+        self._seen_at_seconds: Mapping[UUID, float] = {}
 
     @property
     def demands(self) -> tuple[Demand, ...]:
-        """What each limited tenant that is here sends each second."""
+        """What each limited tenant that is here, or was just now, sends each second."""
         return self._demands
 
     def note(self, sent_bytes: Mapping[UUID, float]) -> None:
         """What each limited tenant that is here has sent each second since the last time."""
+        now = self._clock_seconds()
+        seen = {who: at for who, at in self._seen_at_seconds.items() if now - at <= GONE_SECONDS}
+        self._seen_at_seconds = seen | dict.fromkeys(sent_bytes, now)
         self._demands = tuple(
-            Demand(tenant_id=who, sent_bytes=int(sent)) for who, sent in sent_bytes.items()
+            Demand(tenant_id=who, sent_bytes=int(sent_bytes.get(who, 0)))
+            for who in self._seen_at_seconds
         )
 
     def hear(self, allowances: tuple[Allowance, ...]) -> None:
