@@ -168,6 +168,20 @@ async def test_a_limit_that_is_lifted_slows_nobody_any_more(
     assert fast > 4 * slow
 
 
+async def test_a_limit_that_is_lifted_while_no_host_service_runs_slows_nobody_any_more(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
+    tunnel = await client.connect(port, REPO)
+    (slow,) = await moved_bytes([tunnel], 3)
+    await machine.leave()
+    machine.know(tenant(repository_port))
+    await machine.start()
+    await machine.found(GatewayState.LISTENING)
+    (fast,) = await moved_bytes([tunnel], 3)
+    assert fast > 4 * slow
+
+
 @given(
     limit=st.integers(1_000, 10**10),
     flows=st.dictionaries(

@@ -111,6 +111,10 @@ async def test_when_it_is_over_everything_is_as_before(
     begun = await client.connect(port, REPO)
     await at_work(machine, None)
     await send(begun, A_BACKUP_BYTES)
+    machine.maintenance.review()
+    await at_work(machine, AT_WORK)
+    machine.maintenance.review()
+    await send(begun, A_BACKUP_BYTES)
     await bring_back(begun)
 
 

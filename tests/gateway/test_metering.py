@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -10,12 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import GatewayState, Usage
+from cloudgate.api.hosts import BODY_LIMIT_BYTES
+from cloudgate.assignment import GatewayState, Usage, UsageBatch
 from cloudgate.gateway.access_log import Entry, Kind
+from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.following import SETTLED_SECONDS, Follower, Position
+from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.passes import Pass
+from cloudgate.gateway.places import Places
+from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import rotate
-from cloudgate.gateway.tunnels import Tunnels
-from cloudgate.gateway.watch import Watch
+from cloudgate.gateway.tunnels import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
+from cloudgate.gateway.watch import MOST_TOLD, Watch
 from tests.gateway.support import (
     PATIENCE_SECONDS,
     Authority,
@@ -34,11 +42,9 @@ def entry(kind: Kind, tunnel: str, up: int, down: int = 0) -> Entry:
     return Entry(
         kind=kind,
         tunnel=tunnel,
-        place="",
         envoy="e",
         started_at=NOW,
-        tenant_id=UUID(int=1),
-        user_id=None,
+        holder=Pass(place="", tenant_id=UUID(int=1)),
         target=REPO,
         client="192.0.2.1:5",
         from_address="",
@@ -60,6 +66,79 @@ def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated:
     assert sum(each.bytes_up for each in taken) == totals[-1]
     assert sum(each.tunnels for each in taken) == 1
     assert tunnels.live == ()
+
+
+minutes_ago = st.integers(0, 60 * 24 * 90)
+
+
+@given(st.lists(st.tuples(minutes_ago, st.integers(0, 10**9)), max_size=30))
+def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
+    seen: list[tuple[int, int]],
+) -> None:
+    tunnels = Tunnels()
+    for number, (ago, up) in enumerate(seen):
+        tunnels.apply(entry(Kind.ENDED, str(number), up), NOW - timedelta(minutes=ago))
+    tunnels.fold(NOW)
+    tunnels.fold(NOW)
+    told = tunnels.take()
+    assert sum(each.bytes_up for each in told) == sum(up for _, up in seen)
+    assert sum(each.tunnels for each in told) == len(seen)
+    for each in told:
+        if each.minute < NOW - TOLD_BY_HOURS:
+            assert (each.minute.hour, each.minute.minute) == (0, 0)
+        elif each.minute < NOW - TOLD_BY_MINUTES:
+            assert each.minute.minute == 0
+    assert [each.minute for each in told] == sorted(each.minute for each in told)
+
+
+def test_a_batch_is_never_larger_than_the_manager_takes(layout: Layout) -> None:
+    many = 2 * MOST_TOLD + 1
+    used = tuple(
+        Usage(
+            minute=NOW + timedelta(minutes=number),
+            tenant_id=UUID(int=number),
+            target=REPO,
+            tunnels=1,
+            bytes_up=1,
+            bytes_down=0,
+        )
+        for number in range(many)
+    )
+    watch = quiet_watch(layout, Tunnels(used=used))
+    told = 0
+    while batch := watch.batch()[1]:
+        told += sum(each.bytes_up for each in batch)
+        message = UsageBatch(batch="b", usage=batch).model_dump_json()
+        assert len(message) < BODY_LIMIT_BYTES / 8
+        watch.delivered()
+    assert told == many
+
+
+def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> None:
+    began = {"type": "DownstreamTunnelSuccessfullyEstablished", "bytes_up": 0}
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "tunnel": "t",
+        "pass": str(Pass("p", UUID(int=1))),
+        "envoy": "gone",
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_down": 0,
+        "from_address": None,
+    }
+    going = line | {"type": "DownstreamPeriodic", "bytes_up": 10, "filler": "x" * 1_000_000}
+    ended = line | {"type": "DownstreamEnd", "bytes_up": 20}
+    layout.access_log.parent.mkdir(parents=True, exist_ok=True)
+    lines = [line | began, *[going] * 5, ended]
+    layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    watch = quiet_watch(layout, Tunnels())
+    for _ in range(4):
+        watch.look()
+    ((_, used),) = [watch.batch()]
+    assert sum(each.bytes_up for each in used) == 20
+    assert sum(each.tunnels for each in used) == 1
+    assert watch.live == ()
 
 
 def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
@@ -89,6 +168,21 @@ def test_a_position_in_a_file_that_is_gone_starts_with_the_oldest(tmp_path: Path
     log = tmp_path / "access.log"
     log.write_text("one\n")
     assert Follower(log, Position(inode=1, offset_bytes=99)).read() == ["one"]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = layout_of(tmp_path / "state")
+    made.make_folders()
+    return made
+
+
+def quiet_watch(layout: Layout, tunnels: Tunnels) -> Watch:
+    """A watch of a machine on which no Envoy runs."""
+    envoy = Envoy(layout, Admin(layout.admin_socket("")), lambda: None)
+    watch = Watch(layout, envoy, Directory(layout.directory), Role(), places=Places())
+    watch._tunnels = tunnels
+    return watch
 
 
 async def used(watch: Watch, bytes_up: int) -> list[Usage]:

@@ -1,14 +1,19 @@
 """Do the tunnels end of those who may not be here any more, and of nobody else?"""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudgate.assignment import GatewayState, Tenant, User
+from cloudgate.gateway.access_log import ended_place, read_entry
+from cloudgate.gateway.passes import Pass, era, is_over
 from cloudgate.gateway.tenure import Ending, ending
 from cloudgate.gateway.tunnels import Tunnel as Known
 from tests.gateway.support import (
@@ -142,6 +147,7 @@ TUNNEL = Known(
     target=REPO,
     client="192.0.2.1:5",
     from_address="",
+    era=era(NOW),
 )
 ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
 
@@ -153,6 +159,12 @@ ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
         ({"targets": ()}, None, None),
         ({"expires_at": NOW + timedelta(seconds=1)}, None, None),
         ({"tunnels_end_before": NOW}, None, None),
+        ({"tunnels_end_before": NOW - timedelta(seconds=1)}, None, None),
+        (
+            {"tunnels_end_before": NOW + timedelta(microseconds=1)},
+            None,
+            Ending("the tenant's tunnels were ended"),
+        ),
         ({"pool_ids": (GOLD,)}, GOLD, None),
         ({"pool_ids": (GOLD,), "failover_to_others": True}, None, None),
         ({"pool_ids": (GOLD,)}, None, Ending("the gateway was set apart for others", False)),
@@ -164,3 +176,61 @@ def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
     change: dict[str, object], pool_id: UUID | None, expected: Ending | None
 ) -> None:
     assert ending(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"era": ""}, Ending("the tenant's tunnels were ended")),
+        ({"era": None}, None),
+        (
+            {"era": None, "started_at": NOW - timedelta(seconds=1)},
+            Ending("the tenant's tunnels were ended"),
+        ),
+    ],
+)
+def test_a_tunnel_of_a_time_before_its_tenants_were_ended_ends(
+    known: dict[str, object], expected: Ending | None
+) -> None:
+    acme = ACME.model_copy(update={"tunnels_end_before": NOW})
+    assert ending(TUNNEL.model_copy(update=known), acme, NOW, None) == expected
+
+
+@given(
+    place=st.text("0123456789abcdef", max_size=16),
+    tenant_id=st.uuids(),
+    user_id=st.none() | st.uuids(),
+    ended=st.none() | st.datetimes(timezones=st.just(UTC)),
+    restoring=st.booleans(),
+)
+def test_a_pass_is_read_as_it_was_written(
+    place: str, tenant_id: UUID, user_id: UUID | None, ended: datetime | None, restoring: bool
+) -> None:
+    written = Pass(place, tenant_id, user_id, era(ended), restoring)
+    assert Pass.read(str(written)) == written
+    assert not is_over(written.era, ended)
+
+
+def test_a_line_of_the_release_before_is_understood() -> None:
+    said = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "type": "DownstreamEnd",
+        "tunnel": "t",
+        "place": "abc",
+        "restoring": "yes",
+        "envoy": "e",
+        "tenant": "Acme",
+        "tenant_id": str(UUID(int=1)),
+        "user_id": "",
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_up": 1,
+        "bytes_down": 2,
+        "from_address": None,
+    }
+    line = json.dumps(said, separators=(",", ":"))
+    read = read_entry(line)
+    assert read is not None
+    assert read.holder == Pass("abc", UUID(int=1), restoring=True)
+    assert ended_place(line) == "abc"

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from cloudgate.gateway.passes import Pass
+
 AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the authorizer said of a request."""
 
@@ -36,13 +38,10 @@ class Entry:
 
     kind: Kind
     tunnel: str
-    place: str
-    """What the authorizer calls it."""
     envoy: str
     """Which Envoy carries it."""
     started_at: datetime
-    tenant_id: UUID
-    user_id: UUID | None
+    holder: Pass
     target: str
     client: str
     """Address and port that the tenant came from."""
@@ -50,30 +49,26 @@ class Entry:
     """Address and port that the gateway's own connection to the target comes from."""
     bytes_up: int
     bytes_down: int
-    restoring: bool = False
-    """It began in maintenance, and may only bring data back."""
 
 
 def read_entry(line: str) -> Entry | None:
     """The entry in a line; None for refusals, for what is no tunnel, and for broken lines."""
     try:
         said = json.loads(line)
-        if said["status"] != _ESTABLISHED or not said["tenant_id"] or not said["target"]:
+        holder = _pass(said)
+        if said["status"] != _ESTABLISHED or holder is None or not said["target"]:
             return None
         return Entry(
             kind=Kind(said["type"]),
             tunnel=said["tunnel"],
-            place=said["place"] or "",
             envoy=said["envoy"] or "",
             started_at=datetime.fromisoformat(said["time"]),
-            tenant_id=UUID(said["tenant_id"]),
-            user_id=UUID(said["user_id"]) if said["user_id"] else None,
+            holder=holder,
             target=said["target"],
             client=said["client"],
             from_address=said["from_address"] or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
-            restoring=bool(said.get("restoring")),
         )
     except (ValueError, KeyError, TypeError):
         return None
@@ -84,10 +79,24 @@ def ended_place(line: str) -> str | None:
     if f'"type":"{Kind.ENDED}"' not in line:
         return None
     try:
-        said = json.loads(line)
-        return str(said["place"]) if said["place"] else None
+        holder = _pass(json.loads(line))
     except (ValueError, KeyError, TypeError):
         return None
+    return holder.place or None if holder else None
+
+
+def _pass(said: dict[str, Any]) -> Pass | None:
+    if "pass" in said:
+        return Pass.read(said["pass"]) if said["pass"] else None
+    # That is how a listener of the release before writes, until its last tunnel has ended.
+    if not said["tenant_id"]:
+        return None
+    return Pass(
+        place=said["place"] or "",
+        tenant_id=UUID(said["tenant_id"]),
+        user_id=UUID(said["user_id"]) if said["user_id"] else None,
+        restoring=bool(said.get("restoring")),
+    )
 
 
 _ESTABLISHED = 200
@@ -101,12 +110,9 @@ LINE = {
     "time": "%START_TIME%",
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
-    "place": _said("place"),
-    "restoring": _said("restoring"),
     "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
     "tenant": _said("tenant"),
-    "tenant_id": _said("tenant_id"),
-    "user_id": _said("user_id"),
+    "pass": _said("pass"),
     "target": _said("target"),
     "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
     "protocol": "%PROTOCOL%",

@@ -100,20 +100,14 @@ def _header(key: str, value: str) -> Any:
 
 
 def _metadata(verdict: Verdict) -> Any:
-    login = verdict.login
-    return _struct(
-        tenant=verdict.name,
-        tenant_id=str(login.tenant.tenant_id) if login else "",
-        user_id=str(login.user.user_id) if login and login.user else "",
-        target=verdict.target,
-        place=verdict.place,
-        restoring="yes" if verdict.restoring else "",
-        address=verdict.address,
-        reason=verdict.refusal.reason if verdict.refusal else "",
-    )
+    said = {"tenant": verdict.name, "target": verdict.target}
+    if verdict.refusal is not None:
+        return _struct(**said, reason=verdict.refusal.reason)
+    return _struct(**said, address=verdict.address, **{"pass": str(verdict.holder)})
 
 
 def _struct(**said: str) -> Any:
     metadata = Struct()
-    metadata.update(said)
+    for key, value in said.items():
+        metadata.fields[key].string_value = value
     return metadata

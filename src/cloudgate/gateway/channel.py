@@ -39,7 +39,7 @@ from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.troubles import Troubles
-from cloudgate.gateway.watch import Watch
+from cloudgate.gateway.watch import MOST_TOLD, Watch
 
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two attempts to reach a manager that is away."""
@@ -180,10 +180,13 @@ class Channel:
 
     async def _use(self, client: ManagerClient, backoff: Backoff) -> None:
         await asyncio.sleep(USAGE_SECONDS)
-        batch, usage = self._watch.batch()
-        if usage:
-            await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
-            self._watch.delivered()
+        is_more = True
+        while is_more:
+            batch, usage = self._watch.batch()
+            if usage:
+                await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
+                self._watch.delivered()
+            is_more = len(usage) >= MOST_TOLD
         await self._share(client)
         backoff.success()
 

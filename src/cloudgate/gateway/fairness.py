@@ -17,7 +17,10 @@ MOST_DOUBLINGS = 4
 CALM_LOOKS = 20
 """After so many looks at which nobody would have sent more, nobody is held back any more."""
 _LEAST_BYTES = 64 * 1024
-"""What a tenant may send each second in any case, to begin with something."""
+"""What a tenant is thought to need each second in any case."""
+_FIRST_BYTES = 1024 * 1024
+"""What a tenant may send each second in any case, where an equal part is as much, so that one who
+was idle can show at the next look how much it needs."""
 
 
 class Fairness:
@@ -56,7 +59,9 @@ class Fairness:
             self._given = {}
         else:
             wanted = {who: max(self._demands[who], _LEAST_BYTES) for who in sent}
-            self._given = divide(self._capacity, wanted)
+            least = min(_FIRST_BYTES, int(self._capacity / len(sent)))
+            parts = divide(self._capacity, wanted)
+            self._given = {who: max(part, least) for who, part in parts.items()}
         return self._given
 
     def _learn(self, sent: Mapping[UUID, float], *, is_full: bool) -> bool:

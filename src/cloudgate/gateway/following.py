@@ -31,6 +31,12 @@ class Follower:
         self._position = position
         self._clock_seconds = clock_seconds
         self._moved_at_seconds: float | None = None
+        self._is_at_end = False
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last look has read all that there was."""
+        return self._is_at_end
 
     @property
     def position(self) -> Position | None:
@@ -40,6 +46,7 @@ class Follower:
     def read(self) -> list[str]:
         """The whole lines that came since the last time, some megabytes at most."""
         current, newer = self._files()
+        self._is_at_end = newer is None
         if current is None:
             return []
         lines = self._lines_of(current)
@@ -74,6 +81,7 @@ class Follower:
         with path.open("rb") as log:
             log.seek(self._position.offset_bytes)
             data = log.read(_MOST_BYTES)
+        self._is_at_end = self._is_at_end and len(data) < _MOST_BYTES
         end = data.rfind(b"\n") + 1
         self._position = Position(self._position.inode, self._position.offset_bytes + end)
         return data[:end].decode("utf-8", "replace").splitlines()

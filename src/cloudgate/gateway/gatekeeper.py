@@ -24,6 +24,7 @@ from cloudgate.gateway.decision import (
     parse_credentials,
 )
 from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.passes import Pass, era
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.peers import Peers
 from cloudgate.gateway.places import Places
@@ -56,13 +57,10 @@ class Verdict:
 
     name: str
     target: str
-    login: Login | None = None
     address: str = ""
     """IP and port to connect to; empty when refused."""
-    place: str = ""
-    """Which of the tenant's places the tunnel takes."""
-    restoring: bool = False
-    """The tunnel may only bring data back."""
+    holder: Pass | None = None
+    """What the tunnel is known by; None when refused."""
     refusal: Refusal | None = None
 
 
@@ -129,13 +127,13 @@ class Gatekeeper:
         if not isinstance(decision, Refusal):
             decision = self._at_work() or self._crowded(address) or decision
         if isinstance(decision, Refusal):
-            return Verdict(name, target or "", login, refusal=decision)
+            return Verdict(name, target or "", refusal=decision)
         try:
             address = await self._resolver.resolve(decision.address)
         except AccessDeniedError as error:
-            return Verdict(name, target or "", login, refusal=Refusal(403, error.message))
+            return Verdict(name, target or "", refusal=Refusal(403, error.message))
         except UnavailableError as error:
-            return Verdict(name, target or "", login, refusal=Refusal(503, error.message))
+            return Verdict(name, target or "", refusal=Refusal(503, error.message))
         if login is None:
             return Verdict(name, target or "", refusal=NOT_AUTHENTICATED)
         limit = login.tenant.concurrent_tunnels
@@ -145,9 +143,15 @@ class Gatekeeper:
                 f"The tenant has {limit} tunnels here, which is all that it may have; none has"
                 f" ended within {self._wait_seconds:g} seconds."
             )
-            return Verdict(name, target or "", login, refusal=Refusal(503, reason, RETRY_SECONDS))
-        at_work = self._site.maintenance is not None
-        return Verdict(name, target or "", login, address, place, restoring=at_work)
+            return Verdict(name, target or "", refusal=Refusal(503, reason, RETRY_SECONDS))
+        holder = Pass(
+            place=place,
+            tenant_id=login.tenant.tenant_id,
+            user_id=login.user.user_id if login.user else None,
+            era=era(login.tenant.tunnels_end_before),
+            restoring=self._site.maintenance is not None,
+        )
+        return Verdict(name, target or "", address, holder)
 
     def _at_work(self) -> Refusal | None:
         maintenance = self._site.maintenance

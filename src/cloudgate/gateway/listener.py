@@ -28,6 +28,9 @@ AUTHORIZER_SECONDS = 15
 """How long an answer of the authorizer may take, name lookup and waiting in line included."""
 
 
+HTTP2_WINDOW_BYTES = 512 * 1024
+"""What a client may send in HTTP/2 before it is told that it was taken."""
+
 NO_ANSWER = "The repository does not answer. The gateway is well; try again later.\n"
 NO_AUTHORIZER = "The gateway cannot check passwords at the moment. Try again in some seconds.\n"
 
@@ -118,6 +121,9 @@ def _downstream_tls(xds: Path) -> Resource:
                 {"name": CERTIFICATE, "sds_config": watched(xds, CERTIFICATE)}
             ],
         },
+        # Programs open each tunnel with a handshake of its own; tickets would only cost.
+        "disable_stateless_session_resumption": True,
+        "disable_stateful_session_resumption": True,
     }
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
@@ -133,7 +139,8 @@ def _connection_manager(layout: Layout) -> Resource:
         "use_remote_address": True,
         "skip_xff_append": True,
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
-        "http2_protocol_options": {"allow_connect": True},
+        "http2_protocol_options": _http2_options(),
+        "add_proxy_protocol_connection_state": False,  # memory for what never comes here
         "request_headers_timeout": f"{FIRST_REQUEST_SECONDS}s",
         # Of a connection without a request; a tunnel is a request that goes on.
         "common_http_protocol_options": {"idle_timeout": f"{FIRST_REQUEST_SECONDS}s"},
@@ -147,6 +154,17 @@ def _connection_manager(layout: Layout) -> Resource:
         },
     }
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+
+
+def _http2_options() -> Resource:
+    # A tunnel for each connection, as in HTTP/1.1: what is counted, slowed and ended is the
+    # connection. What a target that stalls may leave here is the window.
+    return {
+        "allow_connect": True,
+        "max_concurrent_streams": 1,
+        "initial_stream_window_size": HTTP2_WINDOW_BYTES,
+        "initial_connection_window_size": HTTP2_WINDOW_BYTES,
+    }
 
 
 def _authorization_filter() -> Resource:

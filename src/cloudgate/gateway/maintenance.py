@@ -54,6 +54,7 @@ class Maintenance:
         """
         if self._site.maintenance is None:
             self._looking.clear()
+            self._watch.pardon()
             return
         by_envoy: dict[str, list[Tunnel]] = defaultdict(list)
         for each in self._watch.live:

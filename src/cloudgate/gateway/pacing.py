@@ -26,6 +26,10 @@ from cloudgate.gateway.watch import Watch
 from cloudgate.sharing import Flow, shares
 
 REVIEW_SECONDS = 0.5
+LEAST_RATE_BYTES = 128 * 1024
+"""What a connection may send each second in any case, where an equal part of the limit is as much.
+The kernel sends two packets at once, and over loopback these are 64 KiB each: one that may send
+less is silent for longer than a review, and is taken for idle."""
 LARGEST_PART = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
 
@@ -57,19 +61,20 @@ class Pacer:
         self._sent: dict[str, int] = {}
         self._before: dict[str, int] = {}
         self._reviewed_at_seconds = time.monotonic()
+        self._looked = False
         self._complained = False
 
     async def run(self) -> None:
         """Review for ever."""
         while True:
-            began = time.monotonic()
+            began = time.thread_time()  # not what others made it wait
             try:
                 self.review()
             except UnavailableError as error:
                 if not self._complained:
                     _log.error("speed limits are not kept", reason=error.message)
                 self._complained = True
-            took_seconds = time.monotonic() - began
+            took_seconds = time.thread_time() - began
             await asyncio.sleep(max(REVIEW_SECONDS, took_seconds / LARGEST_PART))
 
     def review(self) -> None:
@@ -92,15 +97,19 @@ class Pacer:
             names = {name: each.envoy for each in tunnels for name in _ends(each)}
             limits = [each for each in (sold[tenant_id], fair.get(tenant_id)) if each is not None]
             if not limits:
-                # Those that were slowed are not any more; the others are only looked at.
-                for name in names if measured else names.keys() & self._rates.keys():
+                # Those that were slowed are not any more, also by a host service before this one;
+                # the others are only looked at.
+                everyone = measured or not self._looked
+                for name in names if everyone else names.keys() & self._rates.keys():
                     wanted[names[name]][name] = None
                 continue
             limit = min(limits)
             flows = {name: self._flow(name, limit // len(names), seconds) for name in names}
+            least = min(LEAST_RATE_BYTES, limit // len(names))
             for name, rate in shares(limit, flows).items():
-                wanted[names[name]][name] = rate
+                wanted[names[name]][name] = max(rate, least)
         self._set(wanted)
+        self._looked = True
 
     def _sold(self, tenant_id: UUID) -> int | None:
         tenant = self._directory.by_id(tenant_id)

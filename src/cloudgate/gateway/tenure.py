@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from cloudgate.assignment import Tenant
+from cloudgate.gateway.passes import is_over
 from cloudgate.gateway.tunnels import Tunnel
 
 
@@ -45,7 +46,7 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
         return "the tenant was disabled"
     if tenant.expires_at is not None and tenant.expires_at <= now:
         return "the tenant's lease has expired"
-    if tenant.tunnels_end_before is not None and tunnel.started_at < tenant.tunnels_end_before:
+    if _were_ended(tunnel, tenant):
         return "the tenant's tunnels were ended"
     if tunnel.user_id is None:
         return None
@@ -53,6 +54,14 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
     if user is None:
         return "the tenant's user was removed"
     return None if user.enabled else "the tenant's user was disabled"
+
+
+def _were_ended(tunnel: Tunnel, tenant: Tenant) -> bool:
+    if tunnel.era is not None:
+        return is_over(tunnel.era, tenant.tunnels_end_before)
+    # Kept by the release before: then two clocks have to do.
+    before = tenant.tunnels_end_before
+    return before is not None and tunnel.started_at < before
 
 
 def _is_at_home(tenant: Tenant, pool_id: UUID | None) -> bool:

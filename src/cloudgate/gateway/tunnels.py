@@ -5,13 +5,17 @@ to the line before, so that a line that is read twice, or one that is missing, c
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from cloudgate.assignment import Usage
 from cloudgate.gateway.access_log import Entry, Kind
+
+TOLD_BY_MINUTES = timedelta(hours=2)
+TOLD_BY_HOURS = timedelta(days=2)
+"""What was used is told by the minute, or by the hour or day once it has waited for so long."""
 
 
 class Tunnel(BaseModel):
@@ -31,6 +35,8 @@ class Tunnel(BaseModel):
     restoring: bool = False
     bytes_up: int = 0
     bytes_down: int = 0
+    era: str | None = None
+    """As in its `Pass`; None where the release before this one kept it."""
 
 
 class Tunnels:
@@ -78,11 +84,27 @@ class Tunnels:
         """Only these Envoys run: the tunnels of all others have ended."""
         self._live = {key: each for key, each in self._live.items() if each.envoy in envoys}
 
-    def take(self) -> tuple[Usage, ...]:
-        """What was used; it is somebody else's to keep from here on."""
-        used = self.used
-        self._used = {}
-        return used
+    def pardon(self) -> None:
+        """Those that could only bring data back may do all that others may."""
+        for key, each in self._live.items():
+            if each.restoring:
+                self._live[key] = each.model_copy(update={"restoring": False})
+
+    def take(self, most: int | None = None) -> tuple[Usage, ...]:
+        """What was used, the oldest first; it is somebody else's to keep from here on.
+
+        Args:
+            most: how many at most; None for all.
+        """
+        taken = sorted(self._used, key=lambda key: key[0])[:most]
+        return tuple(self._used.pop(key) for key in taken)
+
+    def fold(self, now: datetime) -> None:
+        """Put together what has waited for long, so that a manager that is away fills no disk."""
+        before, self._used = self._used, {}
+        for each in before.values():
+            minute = _stretch(each.minute, now)
+            self._add(each if minute == each.minute else _moved(each, minute))
 
     def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
         if not (tunnels or up or down):
@@ -96,22 +118,38 @@ class Tunnels:
             bytes_up=up,
             bytes_down=down,
         )
+        self._add(more)
+
+    def _add(self, more: Usage) -> None:
         before = self._used.get(_key(more))
         self._used[_key(more)] = more if before is None else _sum(before, more)
+
+
+def _moved(usage: Usage, minute: datetime) -> Usage:
+    return usage.model_copy(update={"minute": minute})
+
+
+def _stretch(minute: datetime, now: datetime) -> datetime:
+    """The minute under which is told what was used in another one."""
+    if minute >= now - TOLD_BY_MINUTES:
+        return minute
+    hour = minute.replace(minute=0)
+    return hour if minute >= now - TOLD_BY_HOURS else hour.replace(hour=0)
 
 
 def _tunnel(entry: Entry) -> Tunnel:
     return Tunnel(
         tunnel=entry.tunnel,
-        place=entry.place,
+        place=entry.holder.place,
         envoy=entry.envoy,
         started_at=entry.started_at,
-        tenant_id=entry.tenant_id,
-        user_id=entry.user_id,
+        tenant_id=entry.holder.tenant_id,
+        user_id=entry.holder.user_id,
         target=entry.target,
         client=entry.client,
         from_address=entry.from_address,
-        restoring=entry.restoring,
+        restoring=entry.holder.restoring,
+        era=entry.holder.era,
     )
 
 

@@ -33,6 +33,8 @@ LOOK_SECONDS = 0.25
 """How often the log is read."""
 KEEP_SECONDS = 5.0
 """How often what was counted is written down."""
+MOST_TOLD = 5000
+"""Entries of a batch: about a megabyte. The manager takes messages of at most sixteen."""
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +86,10 @@ class Watch:
         """The live tunnels; a new one is seen within a second."""
         return self._tunnels.live
 
+    def pardon(self) -> None:
+        """Maintenance is over: its tunnels are like all others from now on."""
+        self._tunnels.pardon()
+
     async def run(self) -> None:
         """Watch for ever."""
         kept_at = time.monotonic()
@@ -110,16 +116,20 @@ class Watch:
             if entry is not None:
                 self._tunnels.apply(entry, now)
             if entry is not None and entry.kind is not Kind.ENDED:
-                self._places.begun(entry.place, entry.tenant_id)
+                self._places.begun(entry.holder.place, entry.holder.tenant_id)
             elif place := ended_place(line):
                 self._places.ended(place)
         if self._tunnels.live:
-            self._tunnels.keep_only(self._envoy.marks)
+            if self._follower.is_at_end:
+                # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
+                self._tunnels.keep_only(self._envoy.marks)
             self._end_those_who_must(now)
         self._places.keep_only({tunnel.place for tunnel in self._tunnels.live})
 
     def keep(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""
+        if len(self._tunnels.used) > MOST_TOLD:
+            self._tunnels.fold(self._now())
         position = self._follower.position
         kept = _Kept(
             inode=position.inode if position else 0,
@@ -144,7 +154,7 @@ class Watch:
     def batch(self) -> tuple[str, tuple[Usage, ...]]:
         """What the manager has to hear next, and its name; the same until it was `delivered`."""
         if not self._batched and self._tunnels.used:
-            self._batch, self._batched = uuid4().hex, self._tunnels.take()
+            self._batch, self._batched = uuid4().hex, self._tunnels.take(MOST_TOLD)
         # It would be counted under two names if it were sent and then forgotten.
         return (self._batch, self._batched) if self.keep() else ("", ())
 

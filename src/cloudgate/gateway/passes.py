@@ -1,0 +1,66 @@
+"""What does the authorizer hand a tunnel, to be found again in each line about it? One text. Pure.
+
+Envoy keeps it for as long as the tunnel lives, so it is short.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+_NOTHING = "-"
+_RESTORING = "restoring"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Whose tunnel it is, and what was known of them when it was let in."""
+
+    place: str
+    """Which of the tenant's places it takes."""
+    tenant_id: UUID
+    user_id: UUID | None = None
+    era: str = ""
+    """The last time that its tenant's tunnels were ended, see `era`."""
+    restoring: bool = False
+    """It began in maintenance, and may only bring data back."""
+
+    def __str__(self) -> str:
+        user = str(self.user_id) if self.user_id else _NOTHING
+        words = (self.place or _NOTHING, str(self.tenant_id), user, self.era or _NOTHING)
+        return " ".join((*words, _RESTORING) if self.restoring else words)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The pass that a text stands for.
+
+        Raises:
+            ValueError: it is none.
+        """
+        place, tenant, user, era, *more = text.split(" ")
+        return cls(
+            place=_word(place),
+            tenant_id=UUID(tenant),
+            user_id=UUID(user) if _word(user) else None,
+            era=_word(era),
+            restoring=_RESTORING in more,
+        )
+
+
+def era(tunnels_end_before: datetime | None) -> str:
+    """Names the time since an operator last ended a tenant's tunnels; empty when that never was."""
+    return tunnels_end_before.isoformat() if tunnels_end_before else ""
+
+
+def is_over(era: str, tunnels_end_before: datetime | None) -> bool:
+    """Whether the tenant's tunnels were ended after that era had begun.
+
+    Both moments are the manager's, so that the clock of the gateway does not matter.
+    """
+    if tunnels_end_before is None:
+        return False
+    return not era or datetime.fromisoformat(era) < tunnels_end_before
+
+
+def _word(text: str) -> str:
+    return "" if text == _NOTHING else text
