@@ -14,14 +14,27 @@ class Gateway:
     address: Address
     failover: bool = False
     """To be used only while no other is healthy."""
-    healthy: bool = True
-    """It answered when it was last asked, or has not been asked yet."""
     live_tunnels: int = 0
     """How many it said that it carries."""
     opened_since: int = 0
     """How many tunnels went to it since it said that."""
+    asked_at: float | None = None
+    """When it was last asked, by the clock of the event loop; None before the first time."""
+    doubted_at: float = 0.0
+    """When a tunnel through it was last cut, by the same clock."""
+    lost_at: float | None = None
+    """Since when it does not answer, by the same clock; None while it does."""
+    maintenance: str | None = None
+    """What it last said of the provider's being at work; None when it is not, or when lost."""
+    refusal: str = ""
+    """Why it told this tenant nothing when it was last asked; empty when it did."""
     tie: float = field(default_factory=random.random, compare=False)
-    """Decides between equals, so that not all connectors choose the same."""
+    """Decides between equals, so that not all connectors choose the same or ask in step."""
+
+    @property
+    def healthy(self) -> bool:
+        """It answered when it was last asked, or has not been asked yet."""
+        return self.lost_at is None
 
     @property
     def load(self) -> int:
@@ -35,7 +48,7 @@ def in_order(gateways: Iterable[Gateway]) -> list[Gateway]:
 
 
 def renewed(
-    known: Iterable[Gateway], listed: Iterable[tuple[Address, bool]], given: Sequence[Address]
+    known: Iterable[Gateway], listed: Iterable[tuple[Address, bool]], given: Sequence[Gateway]
 ) -> list[Gateway]:
     """What is known now that a gateway has told the list; what was known of each is kept.
 
@@ -44,10 +57,10 @@ def renewed(
         listed: address and failover of each, as the list says.
         given: the gateways that the tenant named. While the list is empty there are no others.
     """
-    before = {each.address: each for each in known}
+    before = {each.address: each for each in (*given, *known)}
     found = []
     for address, failover in dict(listed).items():
         each = before.get(address, Gateway(address))
         each.failover = failover
         found.append(each)
-    return found or [before.get(each, Gateway(each)) for each in given]
+    return found or list(given)

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from cloudgate.connect.choosing import Gateway
-from cloudgate.connect.line import Identity, LostError, UntrustedError, dial
+from cloudgate.connect.line import Identity, Line, LostError, UntrustedError, dial
+from cloudgate.connect.racing import first_answer
 from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import SetApartError, Tunnel, request_tunnel
 from cloudgate.errors import CloudgateError, UnavailableError
 
-PATIENCE_SECONDS = 0.4
-"""How long a gateway is waited for alone. Two that are dead cost less than a second."""
+ALONE_SECONDS = 1.0
+"""How long a gateway may think about a tunnel before another one is asked for it, too. It may be
+waiting for one of the tenant's tunnels to end, where another gateway has room."""
 
 
 async def first_tunnel(
@@ -36,53 +38,57 @@ async def first_tunnel(
         LostError: none of the gateways answers.
         UnavailableError: one does, but the target does not or there are too many tunnels.
     """
-    waiting = list(gateways)
-    turn = asyncio.Lock()
-    trying: dict[asyncio.Task[Tunnel], Gateway] = {}
+    turn = asyncio.Event()
+    turn.set()
+    unconnected: list[Gateway] = []
     reason: CloudgateError = LostError("No gateway is known.")
-    try:
-        while waiting or trying:
-            # While a gateway is thinking about the request, no other one would be faster.
-            if waiting and not turn.locked():
-                gateway = waiting.pop(0)
-                gateway.opened_since += 1
-                attempt = _attempt(gateway.address, target, who, half_close=half_close, turn=turn)
-                trying[asyncio.create_task(attempt)] = gateway
-            done, _ = await asyncio.wait(
-                trying,
-                timeout=PATIENCE_SECONDS if waiting else None,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in done:
-                gateway = trying.pop(task)
-                problem = task.exception()
-                if problem is None:
-                    for late in _older(trying, gateway, gateways):
-                        lost(late, "Another gateway answered before it.")
-                    return gateway, task.result()
-                reason = _judged(problem, reason, gateway, lost)
+
+    async def attempt(gateway: Gateway) -> Tunnel:
+        gateway.opened_since += 1
+        unconnected.append(gateway)
+        line = await dial(gateway.address, who, who.http2 if half_close else who.http1)
+        unconnected.remove(gateway)
+        return await _ask_in_turn(line, target, who, half_close=half_close, turn=turn)
+
+    def failed(gateway: Gateway, problem: BaseException) -> None:
+        nonlocal reason
+        reason = _judged(problem, reason, gateway, lost)
+
+    found = await first_answer(
+        gateways,
+        attempt,
+        failed=failed,
+        # While a gateway is thinking about the request, no other one would be faster.
+        may_begin=turn.is_set,
+        discard=lambda tunnel: tunnel.close(),
+    )
+    if found is None:
         raise reason
-    finally:
-        for task in trying:
-            task.cancel()
-        await asyncio.gather(*trying, return_exceptions=True)
+    for late in gateways[: gateways.index(found[0])]:
+        if late in unconnected:
+            lost(late, "Another gateway answered before it.")
+    return found
 
 
-async def _attempt(
-    gateway: Address, target: Address, who: Identity, *, half_close: bool, turn: asyncio.Lock
+async def _ask_in_turn(
+    line: Line, target: Address, who: Identity, *, half_close: bool, turn: asyncio.Event
 ) -> Tunnel:
-    """One gateway. Only one at a time is asked for the tunnel, and none after one gave it."""
-    line = await dial(gateway, who, who.http2 if half_close else who.http1)
+    """Ask a gateway for the tunnel, and have no other one asked for a while."""
     try:
-        await turn.acquire()
+        while not turn.is_set():
+            await turn.wait()
     except asyncio.CancelledError:
         line.close()
         raise
+    turn.clear()
+    later = asyncio.get_running_loop().call_later(ALONE_SECONDS, turn.set)
     try:
         return await request_tunnel(line, target, who, half_close=half_close)
     except BaseException:
-        turn.release()
+        turn.set()
         raise
+    finally:
+        later.cancel()
 
 
 def _judged(
@@ -102,11 +108,3 @@ def _judged(
     if isinstance(problem, SetApartError) or type(problem) is UnavailableError:
         return problem
     raise problem
-
-
-def _older(
-    trying: dict[asyncio.Task[Tunnel], Gateway], winner: Gateway, order: Sequence[Gateway]
-) -> list[Gateway]:
-    """Those that began before the winner, and are still not connected."""
-    first = order.index(winner)
-    return [each for each in trying.values() if order.index(each) < first]

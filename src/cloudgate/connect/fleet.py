@@ -1,25 +1,27 @@
 """Which gateways are there, and do they answer? Asked again and again, while tunnels go on."""
 
 import asyncio
-import random
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import structlog
 
 from cloudgate.connect.choosing import Gateway, in_order, renewed
 from cloudgate.connect.dialling import first_tunnel
 from cloudgate.connect.line import Identity, LostError, UntrustedError
+from cloudgate.connect.racing import first_answer
+from cloudgate.connect.reviewing import is_due
 from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import Tunnel, read_document
-from cloudgate.errors import CloudgateError, NotAuthenticatedError
+from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 
-REVIEW_SECONDS = 2.0
-"""How often each gateway is asked whether it is there, how busy it is, and who else there is."""
 AFTER_REFUSAL_SECONDS = 30.0
 """A wrong password does not become right by being sent often."""
 GIVE_UP_SECONDS = 6.0
 """How long a local program waits while no gateway answers. One that restarts needs two seconds."""
 TRY_AGAIN_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
+"""How often it is seen to whom has to be asked."""
 
 _log = structlog.get_logger(__name__)
 
@@ -29,11 +31,13 @@ class Fleet:
 
     def __init__(self, given: Sequence[Address], who: Identity, *, half_close: bool) -> None:
         """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
-        self._given = tuple(given)
+        self._given = tuple(Gateway(each) for each in given)
         self._who = who
         self._half_close = half_close
-        self._gateways = [Gateway(each) for each in given]
+        self._gateways = list(self._given)
         self._used: Address | None = None
+        self._dialled_at = 0.0
+        self._maintenance: str | None = None
 
     @property
     def used(self) -> Address | None:
@@ -51,15 +55,19 @@ class Fleet:
         Raises:
             CloudgateError: none answers, can be verified, or lets the tenant in.
         """
-        problem: CloudgateError | None = None
-        for address in self._given:
-            try:
-                self._take(await read_document(address, self._who))
-            except (LostError, UntrustedError) as found:
-                problem = problem or found
-            else:
-                return
-        raise problem or LostError("No gateway is named.")
+        problems: list[CloudgateError] = []
+
+        def failed(_gateway: Gateway, problem: BaseException) -> None:
+            if not _another_may_help(problem):
+                raise problem
+            problems.append(problem)
+
+        found = await first_answer(
+            self._given, lambda each: read_document(each.address, self._who), failed=failed
+        )
+        if found is None:
+            raise problems[0] if problems else LostError("No gateway is named.")
+        self._take(*found)
 
     async def run(self) -> None:
         """Look after the gateways for ever."""
@@ -68,10 +76,11 @@ class Fleet:
             while True:
                 for gateway in self._watched():
                     review = reviews.get(gateway.address)
-                    if review is None or review.done():
+                    if review is not None and not review.done():
+                        continue
+                    if is_due(gateway, _now(), dialled_at=self._dialled_at):
                         reviews[gateway.address] = asyncio.create_task(self._review(gateway))
-                # Connectors do not ask in step.
-                await asyncio.sleep(REVIEW_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+                await asyncio.sleep(_LOOK_SECONDS)
         finally:
             for review in reviews.values():
                 review.cancel()
@@ -83,8 +92,8 @@ class Fleet:
         Raises:
             CloudgateError: none does, and why.
         """
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + GIVE_UP_SECONDS
+        self._dialled_at = _now()
+        give_up_at = self._dialled_at + GIVE_UP_SECONDS
         while True:
             try:
                 gateway, tunnel = await first_tunnel(
@@ -95,12 +104,19 @@ class Fleet:
                     lost=lambda each, why: self._note(each, healthy=False, reason=why),
                 )
             except LostError:
-                if loop.time() > give_up_at:
+                if _now() > give_up_at:
                     raise
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
             else:
+                self._note(gateway, healthy=True)
                 self._used = gateway.address
                 return tunnel
+
+    def doubt(self, address: Address) -> None:
+        """Have a gateway asked soon: a tunnel through it was cut."""
+        for gateway in self._gateways:
+            if gateway.address == address:
+                gateway.doubted_at = _now()
 
     def _candidates(self) -> list[Gateway]:
         """All to try, the best first. Those that only the tenant named come last."""
@@ -114,33 +130,41 @@ class Fleet:
 
     def _unlisted(self) -> list[Gateway]:
         listed = {each.address for each in self._gateways}
-        return [Gateway(each) for each in self._given if each not in listed]
+        return [each for each in self._given if each.address not in listed]
 
     async def _review(self, gateway: Gateway) -> None:
+        gateway.asked_at = _now()
         try:
             document = await read_document(gateway.address, self._who)
         except (LostError, UntrustedError) as problem:
             self._note(gateway, healthy=False, reason=problem.message)
         except CloudgateError as problem:
-            _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
+            if problem.message != gateway.refusal:
+                _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
+            gateway.refusal = problem.message
             if isinstance(problem, NotAuthenticatedError):
                 await asyncio.sleep(AFTER_REFUSAL_SECONDS)
         else:
             live = document.get("LiveTunnels")
             gateway.live_tunnels = live if isinstance(live, int) else 0
             gateway.opened_since = 0
+            gateway.refusal = ""
             self._note(gateway, healthy=True)
-            self._take(document)
+            self._take(gateway, document)
 
     def _note(self, gateway: Gateway, *, healthy: bool, reason: str = "") -> None:
-        if healthy != gateway.healthy:
-            if healthy:
-                _log.info("gateway is back", gateway=str(gateway.address))
-            else:
-                _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
-        gateway.healthy = healthy
+        if healthy == gateway.healthy:
+            return
+        if healthy:
+            gateway.lost_at = None
+            _log.info("gateway is back", gateway=str(gateway.address))
+        else:
+            gateway.lost_at, gateway.maintenance = _now(), None
+            _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
 
-    def _take(self, document: dict[str, object]) -> None:
+    def _take(self, gateway: Gateway, document: dict[str, object]) -> None:
+        message = document.get("Maintenance")
+        gateway.maintenance = message if isinstance(message, str) else None
         listed = document.get("Gateways")
         found = [
             (Address(str(each["Address"]), int(each["Port"])), bool(each.get("Failover")))
@@ -148,3 +172,24 @@ class Fleet:
             if isinstance(each, dict) and "Address" in each and "Port" in each
         ]
         self._gateways = renewed(self._gateways, found, self._given)
+        self._tell_maintenance()
+
+    def _tell_maintenance(self) -> None:
+        """Say what the provider says of its work: once when it begins, and once when it is over."""
+        said = (each.maintenance for each in self._gateways)
+        message = next((each for each in said if each is not None), None)
+        if message == self._maintenance:
+            return
+        self._maintenance = message
+        if message is None:
+            _log.info("the provider's maintenance is over")
+        else:
+            _log.warning("the provider is at work", message=message)
+
+
+def _another_may_help(problem: BaseException) -> TypeGuard[CloudgateError]:
+    return isinstance(problem, LostError | UntrustedError) or type(problem) is UnavailableError
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -65,6 +65,9 @@ class Ports:
             tunnel = await self._fleet.open(target)
             try:
                 await relay(reader, writer, tunnel, self.traffic)
+            except OSError:
+                self._fleet.doubt(tunnel.gateway)
+                raise
             finally:
                 tunnel.close()
             has_ended = True

@@ -1,0 +1,275 @@
+"""Does the connector know which gateways are there, at little cost for them?"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from cloudgate.connect.choosing import Gateway, in_order, renewed
+from cloudgate.connect.fleet import Fleet
+from cloudgate.connect.line import Identity, LostError
+from cloudgate.connect.racing import first_answer
+from cloudgate.connect.reviewing import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
+from cloudgate.connect.settings import Address
+from cloudgate.connect.tunnel import read_document
+from cloudgate.errors import CloudgateError, UnavailableError
+from tests.connect.support import TARGET, Connected, Gateways, connected_to, until_known
+from tests.gateway.support import (
+    PASSWORD,
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    free_port,
+    tenant,
+)
+
+FAILOVER_SECONDS = 2.0
+"""What the connector promises while one gateway is dead."""
+
+
+@asynccontextmanager
+async def mute(
+    authority: Authority | None = None, folder: Path | None = None
+) -> AsyncIterator[Address]:
+    """A gateway that accepts and says nothing; with an authority, it speaks TLS before that."""
+    writers = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(OSError):
+            await reader.read()
+
+    context = authority.server_context(folder) if authority and folder else None
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield Address("localhost", int(server.sockets[0].getsockname()[1]))
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Something comes to hold."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.anyio
+async def test_the_list_is_read_again_while_tunnels_are_asked_for(
+    connected: Connected, gateways: Gateways
+) -> None:
+    await until_known(connected, healthy=3, of=3)
+    gateways.list(1)
+    assert await connected.echoes()
+    await until_known(connected, healthy=1, of=1)
+    assert await connected.echoes()
+    assert connected.fleet.used == gateways.address(1)
+
+
+@pytest.mark.anyio
+async def test_a_first_gateway_that_says_nothing_costs_a_moment_at_the_start(
+    gateways: Gateways, who: Identity
+) -> None:
+    async with mute() as silent:
+        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
+        started = time.monotonic()
+        await fleet.learn()
+        tunnel = await fleet.open(TARGET)
+    assert time.monotonic() - started < FAILOVER_SECONDS
+    tunnel.close()
+    assert [each.address.port for each in fleet.gateways] == gateways.ports
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_falls_silent_before_its_answer_costs_a_moment(
+    gateways: Gateways, who: Identity, authority: Authority, tmp_path: Path
+) -> None:
+    async with mute(authority, tmp_path) as silent:
+        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
+        fleet.gateways[1].live_tunnels = 1
+        started = time.monotonic()
+        tunnel = await fleet.open(TARGET)
+    assert time.monotonic() - started < FAILOVER_SECONDS
+    assert tunnel.gateway == gateways.address(0)
+    tunnel.close()
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_cuts_a_tunnel_is_asked_though_nobody_dials(
+    connected: Connected, gateways: Gateways
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", connected.port)
+    writer.write(b"ping")
+    assert await reader.readexactly(4) == b"ping"
+    used = connected.fleet.used
+    await gateways.lose(gateways.ports.index(used.port if used else 0))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    await until(
+        lambda: [each.address for each in connected.fleet.gateways if not each.healthy] == [used]
+    )
+
+
+@pytest.mark.anyio
+async def test_each_gateway_is_said_to_be_lost_once_however_often_it_is_tried(
+    gateways: Gateways, who: Identity
+) -> None:
+    gateways.list(0)
+    never = Address("localhost", free_port())
+    fleet = Fleet([never, gateways.address(0)], who, half_close=False)
+    await fleet.learn()
+    assert [each.address for each in fleet.gateways] == [gateways.address(0)]
+    await gateways.lose(0)
+    with capture_logs() as logs, pytest.raises(LostError):
+        await fleet.open(TARGET)  # tries both for seconds
+    lost = [each["gateway"] for each in logs if each["event"] == "gateway lost"]
+    assert sorted(lost) == sorted([str(never), str(gateways.address(0))])
+
+
+@pytest.mark.anyio
+async def test_maintenance_is_told_when_it_begins_and_when_it_is_over_and_never_twice(
+    gateways: Gateways, who: Identity
+) -> None:
+    words = "New disks until 18:00. Restores go on."
+
+    def told() -> list[object]:
+        return [each.get("message", each["event"]) for each in logs if "provider" in each["event"]]
+
+    with capture_logs() as logs:
+        gateways.list(0, 1, 2, maintenance=words)
+        async with connected_to([gateways.address(0)], who) as connected:
+            await until(
+                lambda: [each.maintenance for each in connected.fleet.gateways] == [words] * 3
+            )
+            assert told() == [words]
+            gateways.list(0, 1, 2)
+            assert await connected.echoes()
+            await until(lambda: not any(each.maintenance for each in connected.fleet.gateways))
+    assert told() == [words, "the provider's maintenance is over"]
+
+
+@asynccontextmanager
+async def busy(gateways: Gateways, who: Identity, authority: Authority) -> AsyncIterator[Client]:
+    """Gateways 0 and 1; the tenant may have one tunnel by each, and has it by the idler, 0."""
+    client = Client(authority.pem)
+    for machine in gateways.machines:
+        other = tenant(gateways.repository_port, tenant_id=UUID(int=2), name="Other")
+        machine.know(tenant(gateways.repository_port, concurrent_tunnels=1), other)
+    gateways.list(0, 1)
+    await client.connect(gateways.ports[0], str(TARGET))
+    for _ in range(2):
+        await client.connect(gateways.ports[1], str(TARGET), f"other:{PASSWORD}")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for number, count in ((0, 1), (1, 2)):
+            address = gateways.address(number)
+            while (await read_document(address, who))["LiveTunnels"] != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    try:
+        yield client
+    finally:
+        for tunnel in client.opened:
+            tunnel.close()
+
+
+@pytest.mark.anyio
+async def test_where_the_tenant_has_all_its_tunnels_is_not_waited_while_another_gateway_has_room(
+    gateways: Gateways, who: Identity, authority: Authority
+) -> None:
+    async with (
+        busy(gateways, who, authority),
+        connected_to([gateways.address(0)], who) as connected,
+    ):
+        await until(lambda: [each.load for each in connected.fleet.gateways] == [1, 2])
+        started = time.monotonic()
+        assert await connected.echoes()
+        assert time.monotonic() - started < gateways.machines[0].wait_seconds
+        assert connected.fleet.used == gateways.address(1)
+        assert all(each.healthy for each in connected.fleet.gateways)
+
+
+@pytest.mark.anyio
+async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways_say_so(
+    gateways: Gateways, who: Identity, authority: Authority
+) -> None:
+    async with busy(gateways, who, authority) as client:
+        fleet = Fleet([gateways.address(0)], who, half_close=False)
+        await fleet.learn()
+        await client.connect(gateways.ports[1], str(TARGET))
+        with pytest.raises(UnavailableError, match="1 tunnels here, which is all that it may have"):
+            await fleet.open(TARGET)
+        assert all(each.healthy for each in fleet.gateways)
+
+
+@pytest.mark.anyio
+async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -> None:
+    begun: list[Gateway] = []
+    answer = asyncio.Event()
+
+    async def ask(gateway: Gateway) -> str:
+        begun.append(gateway)
+        if len(begun) == 2:
+            answer.set()
+        await answer.wait()
+        return gateway.address.host
+
+    gone: list[str] = []
+    both = [Gateway(Address("a", 1)), Gateway(Address("b", 1))]
+    found = await first_answer(both, ask, failed=lambda *_: None, discard=gone.append)
+    assert found is not None
+    assert sorted([found[1], *gone]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "dialled_at", "pause_seconds"),
+    [
+        (Gateway(Address("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
+        (Gateway(Address("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
+        (Gateway(Address("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
+        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
+        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
+        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
+    ],
+    ids=["idle", "dialled", "cut", "just lost", "lost long ago", "lost long ago and dialled"],
+)
+def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
+    gateway: Gateway, dialled_at: float, pause_seconds: float
+) -> None:
+    early, late = (1000 + share * pause_seconds for share in (0.79, 1.21))
+    assert not is_due(gateway, early, dialled_at=dialled_at)
+    assert is_due(gateway, late, dialled_at=dialled_at)
+
+
+def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
+    assert is_due(Gateway(Address("a", 1)), 0.0, dialled_at=0.0)
+
+
+def test_the_best_gateway_is_healthy_own_and_idle() -> None:
+    sick = Gateway(Address("a", 1), lost_at=1.0)
+    occupied = Gateway(Address("b", 1), live_tunnels=5)
+    idle = Gateway(Address("c", 1), live_tunnels=3, opened_since=1)
+    other = Gateway(Address("d", 1), failover=True)
+    assert in_order([sick, occupied, other, idle]) == [idle, occupied, other, sick]
+
+
+def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:
+    known = [Gateway(Address("a", 1), lost_at=1.0), Gateway(Address("b", 1))]
+    given = [Gateway(Address("z", 1), lost_at=2.0)]
+    assert renewed(known, [(Address("a", 1), True)], given) == [
+        Gateway(Address("a", 1), failover=True, lost_at=1.0)
+    ]
+    assert renewed(known, [(Address("z", 1), False)], given) == given
+    assert renewed(known, [], given) == given
+
+
+def test_no_gateway_at_all_is_said(who: Identity) -> None:
+    with pytest.raises(CloudgateError, match="does not answer"):
+        asyncio.run(Fleet([Address("localhost", free_port())], who, half_close=False).learn())
