@@ -1,6 +1,7 @@
 """What does somebody see who runs the connector in a terminal?"""
 
 import asyncio
+import os
 import re
 import signal
 from collections import Counter
@@ -50,6 +51,41 @@ async def test_who_watches_sees_tunnels_their_gateways_and_speeds_in_a_line_that
         assert await process.wait() == 0
         await terminal.shows("")
         writer.close()
+
+
+@pytest.mark.anyio
+async def test_who_watches_is_told_of_maintenance_above_the_line(
+    gateways: Gateways, ca_file: Path
+) -> None:
+    words = ("--tenant", "acme", "--ca", str(ca_file), "-L", "0:repo.example:443")
+    gateways.list(0, 1, 2, maintenance="New disks until 18:00.")
+    async with watched(str(gateways.address(0)), *words, CLOUDGATE_TENANT_PASSWORD=PASSWORD) as (
+        terminal,
+        _,
+    ):
+        await terminal.shows(r"no tunnels, .*")
+        told = await terminal.shows(r".*the provider is at work.*", above=True)
+        assert "New disks until 18:00." in told
+        leads = next(line for line in terminal.lines if "leads to" in line)
+        gateways.list(0, 1, 2)
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", int(leads.split()[0].rpartition(":")[2])
+        )
+        await terminal.shows(r".*the provider's maintenance is over.*", above=True)
+        assert sum("provider" in line for line in terminal.lines) == 2
+        writer.close()
+
+
+@pytest.mark.anyio
+async def test_who_gave_no_password_is_asked_for_it_and_it_is_not_shown(
+    gateways: Gateways, ca_file: Path
+) -> None:
+    words = ("--tenant", "acme", "--ca", str(ca_file), "-L", "0:repo.example:443")
+    async with watched(str(gateways.address(0)), *words) as (terminal, _):
+        await terminal.shows("Password of acme: ")
+        os.write(terminal.ours, f"{PASSWORD}\n".encode())
+        await terminal.shows("ready", above=True)
+        assert PASSWORD not in terminal.written.decode()
 
 
 @pytest.mark.parametrize(

@@ -92,11 +92,10 @@ def connect(
         half_close,
     )
     try:
-        wanted = said.over(read_file(config)) if config else said
         if print_unit:
-            typer.echo(_unit(wanted, config), nl=False)
+            typer.echo(_unit(said, config), nl=False)
         else:
-            _run(wanted, stdio)
+            _run(said.over(read_file(config)) if config else said, stdio)
     except CloudgateError as problem:
         _fail(problem.message)
 
@@ -157,36 +156,59 @@ def _password(wanted: Wanted) -> str:
     return getpass.getpass(f"Password of {wanted.tenant}: ")
 
 
-def _unit(wanted: Wanted, config: Path | None) -> str:
-    if config is None or wanted.password_file is None:
+def _unit(said: Wanted, config: Path | None) -> str:
+    """The unit (systemd.service(5)). It runs as who prints it, and so can read the same files."""
+    import pwd  # noqa: PLC0415  not everywhere
+
+    from cloudgate.connect.line import identity  # noqa: PLC0415  keeps --help fast
+
+    if config is None or said != Wanted():
         raise InvalidRequestError(
-            "--print-unit needs --config, which the unit will use, and a password_file in it:"
-            " nobody can be asked for a password when the machine starts."
+            "--print-unit needs --config and no other option: the unit will use what is in the"
+            " file alone."
         )
-    command = f"{sys.executable} -m cloudgate connect --config {config.resolve()}"
-    # The service runs as a user of its own, to whom systemd hands the password.
+    wanted = read_file(config)
+    if not (wanted.gateway and wanted.tenant and wanted.listen and wanted.password_file):
+        raise InvalidRequestError(
+            f"{config} must name gateway, tenant, listen and password_file: nobody can be asked"
+            " when the machine starts."
+        )
+    identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    # systemd takes no variables in the program's own path, so $ is no special character there.
+    program = _word(sys.executable)
+    file = _word(str(config.resolve())).replace("$", "$$")
     return f"""[Unit]
-Description=Cloudgate connector of {wanted.tenant}
+Description=Cloudgate connector of {_plain(wanted.tenant)}
 Wants=network-online.target
 After=network-online.target
+StartLimitIntervalSec=0
 
 [Service]
-ExecStart={command} --password-file %d/password
-LoadCredential=password:{wanted.password_file.resolve()}
+User={pwd.getpwuid(os.geteuid()).pw_name}
+ExecStart={program} -m cloudgate connect --config {file}
 Restart=always
-RestartSec=2
-DynamicUser=yes
+RestartSec=5
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-PrivateTmp=yes
 LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _word(text: str) -> str:
+    """One word of a command line, whatever is in it (systemd.service(5), systemd.syntax(7))."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_plain(quoted)}"'
+
+
+def _plain(text: str) -> str:
+    """Text that is none of the specifiers of systemd.unit(5), and stays on its line."""
+    return " ".join(text.replace("%", "%%").split("\n"))
 
 
 def _fail(message: str) -> NoReturn:
