@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
+from cloudgate.manager import clockwork
 from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from tests.support.host import ScriptedHost
@@ -113,21 +115,77 @@ def test_a_gateway_whose_machine_is_lost_can_be_taken_away_once_it_is_revoked(
     assert client.delete(server).status_code == 204
 
 
+def spoken_by(machine: str) -> str:
+    """A poll of another machine that has the host's credential."""
+    return PollRequest(machine=machine).model_dump_json()
+
+
+def warning_of(running: RunningManager, host: ScriptedHost) -> str:
+    """What an operator is told of a host; empty when nothing."""
+    href = f"/managedServers/{host.server_id}?format=Entity"
+    return str(running.logged_on().get(href).json().get("Warning", ""))
+
+
 def test_a_copy_of_a_hosts_disk_is_refused_while_the_host_is_there(
     running: RunningManager, host: ScriptedHost
 ) -> None:
     host.facts = host.facts.model_copy(update={"machine": "first"})
     host.poll()
-    copied = PollRequest(machine="second").model_dump_json()
-    answer = host.client.post("/poll", content=copied)
+    assert host.client.post("/poll", content=spoken_by("second")).status_code == 503
+    host.report(GatewayState.ABSENT).raise_for_status()
+    answer = host.client.post("/poll", content=spoken_by("second"))
     assert answer.status_code == 400
     assert "copy of its disk" in answer.json()["message"]
-    entity = running.logged_on().get(f"/managedServers/{host.server_id}?format=Entity").json()
-    assert "A second machine speaks as gw1.example" in entity["Warning"]
+    assert "A second machine speaks as gw1.example" in warning_of(running, host)
     assert "RefuseManagedServer" in {event.operation for event in running.audited()}
     assert host.report(GatewayState.ABSENT).status_code == 204
     running.clock.ahead += ONLINE_FOR
-    assert host.client.post("/poll", content=copied).status_code == 200
+    assert host.client.post("/poll", content=spoken_by("second")).status_code == 200
+
+
+def test_a_machine_that_is_started_anew_is_no_copy_and_is_let_in_when_its_past_is_silent(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    host.facts = host.facts.model_copy(update={"machine": "before the start"})
+    host.poll()
+    host.facts = host.facts.model_copy(update={"machine": "after the start"})
+    for _ in range(3):
+        answer = host.report(GatewayState.ABSENT)
+        assert answer.status_code == 503
+        assert "is let in as soon as" in answer.json()["message"]
+        running.clock.ahead += timedelta(seconds=5)
+    assert warning_of(running, host) == ""
+    running.clock.ahead += ONLINE_FOR - timedelta(seconds=15)
+    host.report(GatewayState.ABSENT).raise_for_status()
+    assert warning_of(running, host) == ""
+    assert "RefuseManagedServer" not in {event.operation for event in running.audited()}
+    assert host.client.post("/poll", content=spoken_by("before the start")).status_code == 503
+
+
+def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_while(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    host.facts = host.facts.model_copy(update={"machine": "first"})
+
+    def both_speak() -> None:
+        host.report(GatewayState.ABSENT).raise_for_status()
+        assert host.client.post("/poll", content=spoken_by("second")).status_code in (503, 400)
+
+    both_speak()
+    both_speak()
+    running.clock.ahead += ONLINE_FOR / 2
+    both_speak()
+    running.clock.ahead += ONLINE_FOR / 2
+    host.report(GatewayState.ABSENT).raise_for_status()
+    with running.manager.reading() as work:
+        assert not clockwork.presence_has_news(work, work.now)
+    assert "copy" in warning_of(running, host)
+    running.clock.ahead += ONLINE_FOR / 2
+    host.report(GatewayState.ABSENT).raise_for_status()
+    running.wake()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while warning_of(running, host):
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from cloudgate.errors import (
     InvalidRequestError,
     NotAuthenticatedError,
     NotFoundError,
+    UnavailableError,
 )
 from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import joining, operations
@@ -46,7 +47,12 @@ log = structlog.get_logger(__name__)
 Message = TypeVar("Message", bound=Document)
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
-_STATUS = {InvalidRequestError: 400, NotAuthenticatedError: 401, NotFoundError: 404}
+_STATUS = {
+    InvalidRequestError: 400,
+    NotAuthenticatedError: 401,
+    NotFoundError: 404,
+    UnavailableError: 503,
+}
 
 
 class HostProtocol:
@@ -180,6 +186,7 @@ class HostProtocol:
         Raises:
             NotAuthenticatedError: nobody knows them.
             InvalidRequestError: it is not the machine that the credential was given to.
+            UnavailableError: whether it is that is known when the other has been silent for long.
         """
         with self._manager.reading() as work:
             server = joining.authenticate(work, credential)
@@ -188,10 +195,10 @@ class HostProtocol:
                 return Heard(server)
         with self._manager.changing() as work:
             heard = joining.hear(work, credential, machine, may_renew=may_renew)
-            if heard.refusal is not None:
-                joining.note_refusal(work, heard.server, heard.refusal)
+            if isinstance(heard.refusal, InvalidRequestError):
+                joining.note_refusal(work, heard.server, heard.refusal.message)
         if heard.refusal is not None:
-            raise InvalidRequestError(heard.refusal)
+            raise heard.refusal
         return heard
 
     def _look(self, credential: str, message: PollRequest) -> Update | Waiting:

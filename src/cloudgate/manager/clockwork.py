@@ -54,7 +54,7 @@ def renew_certificates(work: Work) -> None:
 
 
 def note_presence(work: Work) -> None:
-    """Write down who was heard of, who came, and who went."""
+    """Write down who was heard of, who came, who went, and whom nothing is to be said of now."""
     for server in work.session.scalars(
         select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
     ):
@@ -63,17 +63,23 @@ def note_presence(work: Work) -> None:
             server.seen_at = seen
         if server.online_since is not None and not is_online(work, server):
             server.online_since = None
+        if server.warning and work.presence.is_in_order(server.id, work.now):
+            server.warning = ""
 
 
 def presence_has_news(work: Work, known_since: datetime) -> bool:
-    """Whether `note_presence` has something to write: who went, or what became too old."""
+    """Whether `note_presence` has something to write: who went, what became too old or is over."""
     heard = work.presence.all()
     if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
         return True
     online = work.session.scalars(
         select(ManagedServer).where(ManagedServer.online_since.is_not(None))
     )
-    return any(not is_online(work, server) for server in online)
+    return any(
+        not is_online(work, server)
+        or (server.warning and work.presence.is_in_order(server.id, work.now))
+        for server in online
+    )
 
 
 def _end_unanswered(work: Work, task: Task) -> None:

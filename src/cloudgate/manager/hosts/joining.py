@@ -2,6 +2,8 @@
 
 It joins with a one-time token and gets a credential of its own, which is replaced every day. A copy
 of its disk has the same credential, and is told from it by the mark of the machine that it runs on.
+A machine that was started anew has another mark, too, and is told from a copy by the silence of the
+one that it was before.
 """
 
 import hashlib
@@ -12,10 +14,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 
 from cloudgate import assignment
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.hosts.operations import note_facts
+from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, servers_of
@@ -55,11 +58,11 @@ class Heard:
     server: ManagedServer
     credential: str | None = None
     """A new one for it to use from now on."""
-    refusal: str | None = None
-    """Why it is not listened to."""
+    refusal: InvalidRequestError | UnavailableError | None = None
+    """Why it is not listened to; the latter when it is not known yet whether it should be."""
 
     def __repr__(self) -> str:
-        return f"Heard(server={self.server.name!r}, refusal={self.refusal!r})"
+        return f"Heard(server={self.server.name!r}, refusal={str(self.refusal)!r})"
 
 
 def expect_server(
@@ -124,6 +127,7 @@ def revoke(work: Work, server: ManagedServer) -> None:
     server.join_token_hash = None
     server.join_token_expires_at = None
     server.online_since = None
+    server.warning = ""
     work.presence.forget(server.id)
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, "RevokeManagedServer"))
@@ -167,6 +171,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     server.machine = request.facts.machine
     server.online_since = server.seen_at = work.now
     server.warning = ""
+    work.presence.forget(server.id)
     work.presence.hear(server.id, work.now)
     note_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
@@ -227,13 +232,14 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
         NotAuthenticatedError: the credential is nobody's.
     """
     server = authenticate(work, credential)
-    refusal = _copy(work, server, machine)
-    if refusal is not None:
-        return Heard(server, refusal=refusal)
+    if _is_another(work, server, machine):
+        return Heard(server, refusal=_refusal(work, server))
     if server.next_credential_hash == token_hash(credential):
         server.credential_hash, server.next_credential_hash = server.next_credential_hash, None
         server.credential_made_at = work.now
-    server.machine = machine or server.machine
+    if machine and machine != server.machine:
+        server.machine = machine
+        work.presence.is_alone(server.id)
     if server.online_since is None:
         server.online_since = work.now
     server.seen_at = work.now
@@ -246,7 +252,11 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
 
 
 def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
-    """Have the operator know that something was said in a server's name that cannot be."""
+    """Have the operator know that something was said in a server's name that cannot be.
+
+    The warning goes by itself once nothing of the kind was heard for a while.
+    """
+    work.presence.refuse(server.id, work.now)
     if server.warning != reason:
         server.warning = reason
         record(
@@ -254,17 +264,28 @@ def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
         )
 
 
-def _copy(work: Work, server: ManagedServer, machine: str) -> str | None:
-    """Why a machine is not taken for the one that joined; None when it is."""
+def _is_another(work: Work, server: ManagedServer, machine: str) -> bool:
+    """Whether a machine is not taken for the one that joined.
+
+    When that one is silent, it was started anew, or its disk was moved to another machine.
+    """
     if not machine or not server.machine or machine == server.machine:
-        return None
-    if not is_online(work, server):
-        return None  # it was started anew, or its disk was moved to another machine
-    seen = last_seen(work, server)
-    return (
-        f"A second machine speaks as {server.name}, which was last heard of at"
-        f" {seen:%Y-%m-%d %H:%M:%S} UTC: it looks like a copy of its disk. Let the copy join with a"
-        " token of its own. If it is the same machine started anew, it is let in within a minute."
+        return False
+    return is_online(work, server)
+
+
+def _refusal(work: Work, server: ManagedServer) -> InvalidRequestError | UnavailableError:
+    are_both_there = work.presence.meet_stranger(server.id, work.now)
+    seen = f"{last_seen(work, server):%Y-%m-%d %H:%M:%S} UTC"
+    if not are_both_there:
+        return UnavailableError(
+            f"{server.name} was last heard of at {seen} from another machine, or before this one"
+            " was started anew. It is let in as soon as that one has been silent for"
+            f" {ONLINE_FOR.total_seconds():.0f} seconds."
+        )
+    return InvalidRequestError(
+        f"A second machine speaks as {server.name}, which was last heard of at {seen}: it looks"
+        " like a copy of its disk. Let the copy join with a token of its own."
     )
 
 
