@@ -49,7 +49,7 @@ enabled = false
 
 # Which parameters a filter or an order may name depends on the type that is asked for.
 [[operations]]
-include-path-regex = "^/(query|audit)$"
+include-path-regex = "^/(query|audit|cloud/usage)$"
 [operations.checks.positive_data_acceptance]
 enabled = false
 

@@ -235,6 +235,7 @@ MATRIX: list[tuple[str, str, set[Role]]] = [
     ("GET", "/security/accounts", ADMIN),
     ("PUT", "/security/password", ADMIN | USER | VM_FILE | ITEMS),
     ("GET", "/audit", ADMIN),
+    ("GET", "/cloud/usage", ADMIN | USER),
     ("GET", "/something/new", ADMIN | USER | VM_FILE),
 ]
 """By the published table of roles, and for what was added."""

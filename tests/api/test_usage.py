@@ -1,6 +1,7 @@
 """Is what tenants used counted once, kept, and shown?"""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -23,10 +24,13 @@ def tenant_id(running: RunningManager, host: ScriptedHost) -> UUID:
     return UUID(href.partition("?")[0].rpartition("/")[2])
 
 
-def used(tenant_id: UUID, minute: datetime = NOW, tunnels: int = 1) -> Usage:
+def used(
+    tenant_id: UUID, minute: datetime = NOW, tunnels: int = 1, user_id: UUID | None = None
+) -> Usage:
     return Usage(
         minute=minute,
         tenant_id=tenant_id,
+        user_id=user_id,
         target=TARGET,
         tunnels=tunnels,
         bytes_up=1000,
@@ -100,3 +104,129 @@ def test_only_a_host_may_say_what_was_used(
     host.client.headers["Authorization"] = "Bearer wrong"
     assert tell(host, "b", used(tenant_id)).status_code == 401
     assert host.report(GatewayState.ABSENT).status_code == 401
+
+
+def add_user(client: httpx2.Client, tenant_id: UUID, name: str) -> UUID:
+    """A subtenant, and the quota that it needs."""
+    vault = client.post("/repositories", json={"Name": name, "Endpoint": f"{name}.example:8443"})
+    quota = {"Name": name, "RepositoryUid": vault.json()["UID"], "QuotaMb": 2048}
+    task = client.post(f"/cloud/tenants/{tenant_id}/resources", json=quota).json()
+    resource = finished(client, task)["Links"][1]["Href"].rpartition("/")[2]
+    spec = {"Name": name, "Password": "s3cret", "TenantResourceId": resource}
+    users = f"/cloud/tenants/{tenant_id}/subtenants"
+    made = client.post(users, json={**spec, "UnlimitedQuota": True}).raise_for_status()
+    finished(client, made.json())
+    found = client.get(users).json()["CloudSubtenants"]
+    return UUID(next(each["Id"] for each in found if each["Name"] == name))
+
+
+def usage_of_all(client: httpx2.Client, query: str = "") -> list[dict[str, Any]]:
+    answer = client.get(f"/cloud/usage{query}").raise_for_status().json()
+    found: list[dict[str, Any]] = answer["CloudUsages"]["CloudUsages"]
+    return found
+
+
+def test_what_a_removed_user_used_keeps_its_name(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    user_id = add_user(client, tenant_id, "laptop")
+    tell(host, "before", used(tenant_id), used(tenant_id, user_id=user_id))
+    finished(client, client.delete(f"/cloud/tenants/{tenant_id}/subtenants/{user_id}").json())
+    late = used(tenant_id, NOW + timedelta(minutes=1), user_id=user_id)
+    unknown = used(tenant_id, NOW + timedelta(minutes=2), user_id=UUID(int=7))
+    tell(host, "after", late, unknown)
+    shown = client.get(f"/cloud/tenants/{tenant_id}/usage").json()["CloudTenantUsages"]
+    assert [each["Subtenant"] for each in shown] == [None, "laptop", "laptop", str(UUID(int=7))]
+
+
+def test_one_call_bills_all_tenants_also_those_who_are_gone(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    finished(client, client.post("/cloud/tenants", json={"Name": "globex"}).json())
+    other = UUID(client.get("/cloud/tenants").json()["Refs"][1]["UID"].rpartition(":")[2])
+    user_id = add_user(client, tenant_id, "laptop")
+    yesterday, long_ago = NOW - timedelta(days=1), NOW - timedelta(days=40)
+    tell(host, "1", used(tenant_id, yesterday, tunnels=2), used(tenant_id), used(other))
+    tell(host, "2", used(tenant_id, long_ago), used(tenant_id, user_id=user_id))
+    finished(client, client.delete(f"/cloud/tenants/{tenant_id}").json())
+    assert client.get(f"/cloud/tenants/{tenant_id}/usage").status_code == 404
+    everything = usage_of_all(client)
+    assert [(each["CloudTenant"], each["Subtenant"]) for each in everything] == [
+        ("acme", None),
+        ("acme", None),
+        ("globex", None),
+        ("acme", "laptop"),
+    ]
+    assert everything[0] == {
+        "BeginTime": f"{yesterday:%Y-%m-%dT%H:%M:%SZ}",
+        "Minutes": 1,
+        "CloudGateway": "gw1.example",
+        "Subtenant": None,
+        "Target": TARGET,
+        "Tunnels": 2,
+        "BytesUp": 1000,
+        "BytesDown": 10,
+        "CloudTenant": "acme",
+        "CloudTenantUid": f"urn:veeam:CloudTenant:{tenant_id}",
+    }
+    assert len(usage_of_all(client, "?days=60")) == 5
+
+    total = usage_of_all(client, "?total=true")
+    bill = {(each["CloudTenant"], each["Subtenant"]): each for each in total}
+    assert {who: (each["Tunnels"], each["BytesUp"]) for who, each in bill.items()} == {
+        ("acme", None): (3, 2000),
+        ("acme", "laptop"): (1, 1000),
+        ("globex", None): (1, 1000),
+    }
+    assert bill["acme", None]["Minutes"] is None
+    assert bill["acme", None]["BeginTime"] == everything[0]["BeginTime"]
+
+
+def test_usage_is_filtered_sorted_and_paged_as_queries_are(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    minutes = [NOW - timedelta(minutes=n) for n in range(7)]
+    tell(host, "1", *(used(tenant_id, each, n) for n, each in enumerate(minutes)))
+    tell(host, "2", used(UUID(int=9)))
+    pages, query = [], "?pageSize=3&sortDesc=Tunnels"
+    while query:
+        answer = client.get(f"/cloud/usage{query}").raise_for_status().json()
+        pages.append([each["Tunnels"] for each in answer["CloudUsages"]["CloudUsages"]])
+        links = {each["Rel"]: each["Href"] for each in answer["PagingInfo"]["Links"]}
+        query = links.get("Next", "").partition("/usage")[2]
+    assert pages == [[6, 5, 4], [3, 2, 1], [1, 0]]
+    (unknown,) = usage_of_all(client, f"?filter=CloudTenantUid=={UUID(int=9)}")
+    assert unknown["CloudTenant"] == str(UUID(int=9))
+    since = f"{minutes[2]:%Y-%m-%dT%H:%M:%SZ}"
+    (sum_,) = usage_of_all(
+        client,
+        f"?total=true&filter=Tunnels>0;BeginTime>={since};BytesUp>0;CloudTenantUid=={tenant_id}",
+    )
+    assert sum_["Tunnels"] == 1 + 2
+    assert usage_of_all(client, "?filter=BeginTime<2020-01-01") == []
+    for wrong, words in (
+        ("days=0", "from 1 to 999"),
+        ("sortAsc=Colour", "no parameter"),
+        ("total=1", "true or false"),
+    ):
+        refused = client.get(f"/cloud/usage?{wrong}")
+        assert (refused.status_code, words in refused.json()["Message"]) == (400, True)
+    xml = running.logged_on("application/xml").get("/cloud/usage?total=true").text
+    assert f"<CloudTenantUid>urn:veeam:CloudTenant:{tenant_id}</CloudTenantUid>" in xml
+
+
+def test_old_stretches_of_removed_tenants_are_put_together_and_still_billed(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    lately = NOW.replace(minute=0) - timedelta(days=5)
+    tell(host, "1", *(used(tenant_id, lately + timedelta(minutes=n)) for n in range(50)))
+    finished(client, client.delete(f"/cloud/tenants/{tenant_id}").json())
+    before = usage_of_all(client, "?total=true")
+    with running.manager.changing() as work:
+        compact_usage(work)
+    assert [each["Minutes"] for each in usage_of_all(client)] == [60]
+    assert usage_of_all(client, "?total=true") == before

@@ -1,15 +1,17 @@
 """What do the commands do? Asked of a real manager, as an operator would."""
 
 import base64
+import csv
 import json
 import stat
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from cloudgate.assignment import GatewayState
+from cloudgate.assignment import GatewayState, Usage, UsageBatch
 from tests.cli.conftest import Run
 from tests.support.acme import acme_server, needs_pebble
 from tests.support.certificates import Made
@@ -387,3 +389,46 @@ def test_a_certificate_is_brought_from_files_and_taken_away(
     alone = cloudgate("certificate", "import", str(chain))
     assert alone.exit_code == 1
     assert "each as PEM" in alone.output
+
+
+def test_all_usage_is_a_table_a_spreadsheet_or_what_the_api_says(
+    cloudgate: Run, host: ScriptedHost
+) -> None:
+    for name in ("acme", "globex"):
+        cloudgate("tenant", "create", name, "--generate-password", "--no-wait")
+    host.poll()
+    listed = json.loads(cloudgate("tenant", "list", "-o", "json").stdout)["CloudTenants"]
+    ids = {each["Name"]: UUID(each["UID"].rpartition(":")[2]) for each in listed}
+    this_month = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    times = (this_month, this_month - timedelta(minutes=1))
+    used = [
+        Usage(minute=at, tenant_id=id_, target="v:1", tunnels=1, bytes_up=up, bytes_down=7)
+        for at, up in zip(times, (1000, 50), strict=True)
+        for id_ in ids.values()
+    ]
+    batch = UsageBatch(batch="1", usage=tuple(used))
+    host.client.post("/usage", content=batch.model_dump_json()).raise_for_status()
+    cloudgate("tenant", "delete", "acme", "--no-wait")
+
+    lines = cloudgate("usage", "--days", "60").stdout.splitlines()
+    assert sorted(line.split() for line in lines[1:]) == [
+        ["acme", "gw1.example", "v:1", "2", "1050", "14"],
+        ["globex", "gw1.example", "v:1", "2", "1050", "14"],
+    ]
+    sheet = cloudgate("usage", "--month", f"{this_month:%Y-%m}", "--csv").stdout
+    rows = sorted(csv.DictReader(sheet.splitlines()), key=lambda row: row["CloudTenant"])
+    assert [(row["CloudTenant"], row["BytesUp"]) for row in rows] == [
+        ("acme", "1000"),
+        ("globex", "1000"),
+    ]
+    assert rows[0]["CloudTenantUid"] == f"urn:veeam:CloudTenant:{ids['acme']}"
+    detail = cloudgate("usage", "--days", "60", "--detail", "--csv").stdout
+    assert len(list(csv.DictReader(detail.splitlines()))) == 4
+    told = json.loads(cloudgate("usage", "--days", "60", "-o", "json").stdout)
+    assert told["PagingInfo"]["PagesCount"] == 1
+
+
+@pytest.mark.parametrize("month", ["2030-13", "soon", "1999-01", "9998-01"])
+def test_a_month_that_is_none_or_unknown_is_refused(cloudgate: Run, month: str) -> None:
+    refused = cloudgate("usage", "--month", month)
+    assert (refused.exit_code, "month" in refused.stderr) == (2, True)

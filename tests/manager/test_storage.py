@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,7 +16,15 @@ from sqlalchemy.orm import Session
 
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import REVISIONS, Database, migrate, sqlite_url
-from cloudgate.manager.storage.tables import Account, AuditEvent, Base, LogonSession
+from cloudgate.manager.storage.tables import (
+    Account,
+    AuditEvent,
+    Base,
+    CloudTenant,
+    Counter,
+    FormerName,
+    LogonSession,
+)
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
 
@@ -53,6 +62,54 @@ def test_accounts_of_the_first_release_keep_all_rights(tmp_path: Path) -> None:
         account = session.query(Account).one()
         assert [role.role_id for role in account.roles] == [Role.PORTAL_ADMINISTRATOR.id]
         assert account.kind == "User"
+    engine.dispose()
+
+
+def test_usage_of_those_who_went_before_gets_their_names_and_limits_of_0_are_told_anew(
+    tmp_path: Path,
+) -> None:
+    """Up to 0008 a removed tenant's name was in the audit log only, and 0 let nobody in."""
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    site, here, gone = uuid4(), uuid4(), uuid4()
+    went_with_it, went_before = uuid4(), uuid4()
+    with engine.connect() as connection:
+        migrate(connection, "0008")
+        run = connection.exec_driver_sql
+        run("INSERT INTO counters VALUES ('directory', 100)")
+        for identifier, name, limit in ((here, "here", 0), (uuid4(), "free", 2)):
+            run(
+                "INSERT INTO cloud_tenants (id, backup_server_id, name, login, description,"
+                " password_hash, enabled, throttling_enabled, throttling_speed_limit,"
+                " throttling_speed_unit, max_concurrent_tasks, public_ip_count,"
+                " backup_protection_enabled, backup_protection_period, failover_to_others,"
+                f" directory_revision) VALUES ('{identifier.hex}', '{site.hex}', '{name}',"
+                f" '{name}', '', '', 1, 0, 1, 'MBps', {limit}, 0, 0, 1, 0, 50)"
+            )
+        for operation, identifier, name in (
+            ("CreateCloudTenant", here, "here"),
+            ("CreateCloudTenant", gone, "gone"),
+            ("AddCloudSubtenant", went_with_it, "with it"),
+            ("AddCloudSubtenant", went_before, "before"),
+            ("DeleteCloudSubtenant", went_before, "before"),
+            ("DeleteCloudTenant", gone, "gone"),
+            ("DeleteRepository", uuid4(), "vault"),
+        ):
+            run(
+                "INSERT INTO audit_events (at, account, address, code, severity, operation, text,"
+                " object_type, object_id, object_name, success, message) VALUES"
+                f" ('2030-01-01', 'admin', '', 0, 'Info', '{operation}', '', '',"
+                f" '{identifier.hex}', '{name}', 1, '')"
+            )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        names = {each.id: each.name for each in session.query(FormerName)}
+        assert names == {gone: "gone", went_with_it: "with it", went_before: "before"}
+        told = {each.name: each.directory_revision for each in session.query(CloudTenant)}
+        assert told == {"here": 101, "free": 50}
+        counter = session.get(Counter, "directory")
+        assert counter is not None
+        assert counter.value == 101
     engine.dispose()
 
 

@@ -18,6 +18,7 @@ from cloudgate.cli.resources import (
     tasks,
     tenant_resources,
     tenants,
+    usage,
 )
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 services.register(app)
 connecting.register(app)
 fleet.register(app)
+usage.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
 for each in (

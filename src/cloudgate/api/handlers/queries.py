@@ -175,14 +175,14 @@ def _up(call: Call) -> Link:
 def get_query(call: Call) -> Answer:
     """A page of what is there of one type, filtered and sorted."""
     asked = _type(call)
-    query = _query(call)
+    query = query_of(call)
     source = sources.SOURCES.get(asked.name)
     if asked.whole is None or source is None:
         page: Page[Any] = Page((), query.page, query.page_size, 1)
     else:
         with call.reading() as work:
             page = read_page(work, source, query)
-    paging = _paging(call, "/query", page)
+    paging = paging_of(call, "/query", page)
     return Answer(resource=_result(call, asked, page, paging))
 
 
@@ -201,7 +201,12 @@ def _type(call: Call) -> QueryType:
     return asked
 
 
-def _query(call: Call) -> Query:
+def query_of(call: Call) -> Query:
+    """What is asked for, by the parameters that all queries have.
+
+    Raises:
+        InvalidRequestError: one of them is malformed.
+    """
     ascending, descending = call.query.get("sortasc"), call.query.get("sortdesc")
     if ascending and descending:
         raise InvalidRequestError("sortAsc and sortDesc: give one of the two.")
@@ -228,7 +233,7 @@ def _result(call: Call, asked: QueryType, page: Page[Any], paging: PagingInfo) -
     return QueryResult(refs=refs, paging_info=paging)
 
 
-def _paging(call: Call, path: str, page: Page[Any]) -> PagingInfo:
+def paging_of(call: Call, path: str, page: Page[Any]) -> PagingInfo:
     """The way to other pages: the first and the last always, those next to this one if any."""
     kept = [
         (name, value) for name, value in call.parameters if name.lower() not in ("page", "pagesize")
@@ -252,9 +257,9 @@ def _paging(call: Call, path: str, page: Page[Any]) -> PagingInfo:
 def get_audit_events(call: Call) -> Answer:
     """A page of the audit log, filtered and sorted as queries are."""
     with call.reading() as work:
-        page = read_page(work, sources.AUDIT_EVENTS, _query(call))
+        page = read_page(work, sources.AUDIT_EVENTS, query_of(call))
     events = tuple(_event(call.root, row) for row in page.rows)
-    paging = _paging(call, "/audit", page)
+    paging = paging_of(call, "/audit", page)
     return Answer(resource=AuditEvents(audit_events=events, paging_info=paging))
 
 

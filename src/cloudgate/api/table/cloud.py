@@ -11,7 +11,7 @@ from cloudgate.api.handlers import (
     usage,
 )
 from cloudgate.api.routes import DONE, Parameter, Route, adds, shows, shows_either
-from cloudgate.api.table.common import TASK
+from cloudgate.api.table.common import PAGED, TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.certificates import (
     CloudCertificate,
@@ -40,7 +40,7 @@ from cloudgate.wire.resources.tenants import (
     CreateCloudTenantResourceSpec,
     CreateCloudTenantSpec,
 )
-from cloudgate.wire.resources.usage import CloudTenantUsages
+from cloudgate.wire.resources.usage import CloudTenantUsages, CloudUsages
 
 DRAINED = Parameter(
     name=gateways.DRAIN_SECONDS,
@@ -49,6 +49,11 @@ DRAINED = Parameter(
         " 28800 when left out."
     ),
     pattern="^[0-9]{1,6}$",
+)
+DAYS = Parameter(
+    name="days",
+    description="Extension: how many days to look back; 31 when left out.",
+    pattern="^[1-9][0-9]{0,2}$",
 )
 
 ROUTES = [
@@ -228,12 +233,21 @@ ROUTES = [
         path="/cloud/tenants/{id}/usage",
         handler=usage.get_usage,
         answers=shows(CloudTenantUsages),
+        query=(DAYS,),
+    ),
+    Route(
+        verb="GET",
+        path="/cloud/usage",
+        handler=usage.get_usage_of_all,
+        answers=shows(CloudUsages),
         query=(
+            DAYS,
             Parameter(
-                name="days",
-                description="Extension: how many days to look back; 31 when left out.",
-                pattern="^[1-9][0-9]{0,2}$",
+                name=usage.TOTAL,
+                description="true to add up each tenant's use of each gateway and target.",
+                values=("true", "false"),
             ),
+            *PAGED,
         ),
     ),
     Route(

@@ -391,6 +391,15 @@ class RemovedTenant(Base):
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
 
+class FormerName(Base):
+    """What a tenant or subtenant was called that is not there any more: usage has to be billed."""
+
+    __tablename__ = "former_names"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+
+
 class Counter(Base):
     """A number that only grows."""
 
@@ -418,6 +427,7 @@ class Usage(Base):
     __table_args__ = (
         Index("ix_usage_tenant", "tenant_id", "at"),
         Index("ix_usage_stretch", "minutes", "at"),
+        Index("ix_usage_at", "at"),
         {"sqlite_autoincrement": True},
     )
 

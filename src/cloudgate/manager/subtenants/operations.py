@@ -18,6 +18,7 @@ from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import publish
+from cloudgate.manager.usage.names import keep_names
 from cloudgate.manager.work import Work
 
 TYPE = "CloudSubtenant"
@@ -122,6 +123,7 @@ def delete_subtenant(work: Work, subtenant: Subtenant) -> Task:
         before=_documented(subtenant),
         owner_id=subtenant.tenant_id,
     )
+    keep_names(work, [subtenant])
     work.session.delete(subtenant)
     task = publish(work, subtenant.tenant, "DeleteCloudSubtenant")
     note(work, task, change)

@@ -32,6 +32,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import rules
+from cloudgate.manager.usage.names import keep_names
 from cloudgate.manager.work import Work
 
 TYPE = "CloudTenant"
@@ -189,6 +190,8 @@ def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = Fa
     work.session.merge(
         RemovedTenant(tenant_id=tenant.id, backup_server_id=site_id, directory_revision=revision)
     )
+    users = select(Subtenant).where(Subtenant.tenant_id == tenant.id)
+    keep_names(work, [tenant, *work.session.scalars(users)])
     work.session.delete(tenant)
     work.news_for.add(site_id)
     task = tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)

@@ -1,4 +1,4 @@
-"""How is what tenants used counted, kept, and shown?
+"""How is what tenants used counted and kept?
 
 Minutes are kept for two days, then hours for three months, then days for ever.
 """
@@ -50,15 +50,6 @@ def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> None:
         tenant = work.session.get(CloudTenant, tenant_id)
         if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):
             tenant.last_active_at = moment
-
-
-def usage_of(work: Work, tenant: CloudTenant, since: datetime) -> Sequence[Usage]:
-    """What a tenant used since a moment, oldest first."""
-    return work.session.scalars(
-        select(Usage)
-        .where(Usage.tenant_id == tenant.id, Usage.at >= since)
-        .order_by(Usage.at, Usage.number)
-    ).all()
 
 
 def compact_usage(work: Work) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, element, repeated
+from cloudgate.wire.description import Described, element, listed, repeated
+from cloudgate.wire.resources.queries import PagingInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +26,20 @@ class CloudTenantUsages(Described):
     """What a tenant used."""
 
     cloud_tenant_usages: tuple[CloudTenantUsage, ...] = repeated("CloudTenantUsage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudUsage(CloudTenantUsage):
+    """What a tenant used, which may not be there any more; without Minutes, all together."""
+
+    cloud_tenant: str | None = element()
+    """Its name."""
+    cloud_tenant_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudUsages(Described):
+    """A page of what all tenants used."""
+
+    cloud_usages: tuple[CloudUsage, ...] | None = listed("CloudUsage", name="CloudUsages")
+    paging_info: PagingInfo | None = element()

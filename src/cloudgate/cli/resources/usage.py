@@ -1,0 +1,115 @@
+"""What did all tenants use, for the bill?"""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+
+from cloudgate.cli.client import Answer
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.output import Columns, at
+from cloudgate.cli.settings import Output
+
+PATH = "/cloud/usage"
+LARGEST_PAGE = 10_000
+MOST_DAYS = 999
+WHO: Columns = {
+    "CloudTenant": at("CloudTenant"),
+    "Subtenant": at("Subtenant"),
+    "CloudGateway": at("CloudGateway"),
+    "Target": at("Target"),
+}
+HOW_MUCH: Columns = {
+    "Tunnels": at("Tunnels"),
+    "BytesUp": at("BytesUp"),
+    "BytesDown": at("BytesDown"),
+}
+WHEN: Columns = {"BeginTime": at("BeginTime"), "Minutes": at("Minutes")}
+
+
+def month_begin(text: str) -> datetime:
+    """The beginning of a month, in UTC."""
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no month such as 2030-12.") from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "usage")(usage)
+
+
+def usage(
+    call: Call,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How far to look back.")] = 31,
+    month: Annotated[
+        datetime | None,
+        typer.Option(
+            parser=month_begin,
+            metavar="YYYY-MM",
+            help="This month by UTC, instead of the last days.",
+            show_default=False,
+        ),
+    ] = None,
+    detail: Annotated[
+        bool, typer.Option("--detail", help="Each minute, hour and day by itself, oldest first.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Comma-separated, for spreadsheets.")
+    ] = False,
+) -> None:
+    """Show what all tenants used of the gateways, also those that were removed since."""
+    asked = {"days": str(days)} if month is None else _of_month(month, datetime.now(UTC))
+    if not detail:
+        asked["total"] = "true"
+    path = f"{PATH}?{urlencode({**asked, 'pageSize': str(LARGEST_PAGE)})}"
+    columns = {
+        **(WHEN if detail else {}),
+        **WHO,
+        "CloudTenantUid": at("CloudTenantUid"),
+        **HOW_MUCH,
+    }
+    if as_csv:
+        _write_csv(call, path, columns)
+        return
+    shown = {**(WHEN if detail else {}), **WHO, **HOW_MUCH}
+    for answer in _pages(call, path):
+        call.screen.listing(answer, answer.body["CloudUsages"]["CloudUsages"] or [], shown)
+
+
+def _pages(call: Call, path: str) -> Iterator[Answer]:
+    while path:
+        answer = call.api.get(path)
+        yield answer
+        links = answer.body["PagingInfo"]["Links"]
+        path = next((link["Href"] for link in links if link["Rel"] == "Next"), "")
+
+
+def _write_csv(call: Call, path: str, columns: Columns) -> None:
+    """One table, however many pages it comes in (RFC 4180)."""
+    if call.screen.output is Output.JSON:
+        raise typer.BadParameter("Give --csv or --output json, not both.")
+    table = csv.writer(sys.stdout)
+    table.writerow(columns)
+    for answer in _pages(call, path):
+        for row in answer.body["CloudUsages"]["CloudUsages"] or []:
+            table.writerow(say(row) for say in columns.values())
+
+
+def _of_month(begin: datetime, now: datetime) -> dict[str, str]:
+    """What to ask for a month: so many days back that it is in them, and no other."""
+    days = (now - begin) // timedelta(days=1) + 1
+    if not 0 < days <= MOST_DAYS:
+        raise typer.BadParameter(
+            f"The month must have begun, at most {MOST_DAYS} days ago.", param_hint="--month"
+        )
+    end = (begin + timedelta(days=31)).replace(day=1)
+    return {
+        "days": str(days),
+        "filter": f"BeginTime>={begin:%Y-%m-%dT%H:%M:%SZ};BeginTime<{end:%Y-%m-%dT%H:%M:%SZ}",
+    }

@@ -1,0 +1,123 @@
+"""Who used what, in which time, and how much together?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Select, Subquery, cast, func, null, select
+
+from cloudgate.manager.queries.fields import Field, Fields, Kind
+from cloudgate.manager.queries.pages import Page, Query
+from cloudgate.manager.storage.tables import CloudTenant, Usage
+from cloudgate.manager.tenants.operations import TYPE
+from cloudgate.manager.usage.names import names_of
+from cloudgate.manager.work import Work
+
+FIELDS = Fields(
+    "CloudUsage",
+    (
+        Field("BeginTime", Kind.TIME, Usage.at),
+        Field("Minutes", Kind.NUMBER, Usage.minutes),
+        Field("CloudGateway", Kind.TEXT, Usage.gateway_name),
+        Field("Target", Kind.TEXT, Usage.target),
+        Field("Tunnels", Kind.NUMBER, Usage.tunnels),
+        Field("BytesUp", Kind.NUMBER, Usage.bytes_up),
+        Field("BytesDown", Kind.NUMBER, Usage.bytes_down),
+        Field("CloudTenantUid", Kind.IDENTIFIER, Usage.tenant_id, resource_type=TYPE),
+    ),
+    {},
+)
+_WHO = (Usage.tenant_id, Usage.subtenant_id, Usage.gateway_name, Usage.target)
+_HOW_MUCH = (Usage.tunnels, Usage.bytes_up, Usage.bytes_down)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """What somebody used of a gateway by one target, in one stretch of time or in all of them."""
+
+    begin: datetime
+    minutes: int | None
+    """How long the stretch is; None for all of them together."""
+    tenant_id: UUID
+    tenant: str
+    """Its name, also when it is not there any more."""
+    subtenant: str | None
+    """None for what the tenant used by itself."""
+    gateway: str
+    target: str
+    tunnels: int
+    bytes_up: int
+    bytes_down: int
+
+
+def usage_of(work: Work, tenant: CloudTenant, since: datetime) -> tuple[Used, ...]:
+    """What a tenant used since a moment, oldest first."""
+    found = _stretches(since).where(Usage.tenant_id == tenant.id).order_by(Usage.at, Usage.number)
+    return _named(work, work.session.execute(found).all())
+
+
+def page_of_usage(work: Work, query: Query, since: datetime, *, total: bool) -> Page[Used]:
+    """A page of what all tenants used since a moment, those included that are not there any more.
+
+    Args:
+        work: what it is read in.
+        query: which stretches, and in which order; when it does not say, the oldest first, or with
+            `total` each tenant's together.
+        since: what began before does not count.
+        total: whether the stretches are added up, for each who and where.
+
+    Raises:
+        InvalidRequestError: the filter or the order names what is not there.
+    """
+    stretches = _together(since) if total else _stretches(since)
+    chosen = stretches.where(FIELDS.compiled(query.condition)).subquery()
+    count = work.session.scalar(select(func.count()).select_from(chosen)) or 0
+    order = _order(chosen, query, _WHO if total else (Usage.at,))
+    ordered = select(chosen).order_by(*order).limit(query.page_size)
+    rows = work.session.execute(ordered.offset((query.page - 1) * query.page_size)).all()
+    pages = max(1, -(-count // query.page_size))
+    return Page(_named(work, rows), query.page, query.page_size, pages)
+
+
+def _stretches(since: datetime) -> Select[*tuple[Any, ...]]:
+    return select(Usage.number, Usage.at, Usage.minutes, *_WHO, *_HOW_MUCH).where(Usage.at >= since)
+
+
+def _together(since: datetime) -> Select[*tuple[Any, ...]]:
+    sums = [cast(func.sum(each), BigInteger).label(each.key) for each in _HOW_MUCH]
+    first = (func.min(Usage.number).label("number"), func.min(Usage.at).label("at"))
+    minutes = null().label("minutes")
+    return select(*first, minutes, *_WHO, *sums).where(Usage.at >= since).group_by(*_WHO)
+
+
+def _order(chosen: Subquery, query: Query, usual: Iterable[Any]) -> list[Any]:
+    order: list[Any] = [*(chosen.c[column.key] for column in usual), chosen.c.number]
+    if query.sort_by is not None:
+        field = FIELDS.named(query.sort_by, "sort")
+        mapped: Any = field.column
+        column = chosen.c[mapped.key]
+        key = func.lower(column) if field.kind is Kind.TEXT else column
+        order.insert(0, key.desc() if query.descending else key.asc())
+    return order
+
+
+def _named(work: Work, rows: Any) -> tuple[Used, ...]:
+    ids = {row.tenant_id for row in rows} | {row.subtenant_id for row in rows} - {None}
+    names = names_of(work, ids)
+    return tuple(
+        Used(
+            begin=row.at,
+            minutes=row.minutes,
+            tenant_id=row.tenant_id,
+            tenant=names[row.tenant_id],
+            subtenant=names[row.subtenant_id] if row.subtenant_id else None,
+            gateway=row.gateway_name,
+            target=row.target,
+            tunnels=row.tunnels,
+            bytes_up=row.bytes_up,
+            bytes_down=row.bytes_down,
+        )
+        for row in rows
+    )
