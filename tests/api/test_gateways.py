@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from cloudgate.assignment import GatewayState
 from cloudgate.manager.storage.tables import BackupServer
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished
+from tests.support.manager import RunningManager, finished, running_manager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
 EXAMPLE_XML = """<?xml version="1.0" encoding="utf-8"?>
@@ -58,6 +59,11 @@ def created(client: httpx2.Client, host: ScriptedHost, **spec: Any) -> dict[str,
     related = finished(client, task)["Links"][1]["Href"]
     entity: dict[str, Any] = client.get(related).raise_for_status().json()
     return entity
+
+
+def path_of(entity: dict[str, Any]) -> str:
+    """Where an entity is, without a query."""
+    return str(entity["Href"]).partition("?")[0]
 
 
 def test_the_xml_example_of_the_contract_makes_a_gateway(
@@ -403,6 +409,76 @@ def test_draining_keeps_the_task_running_past_its_deadline(
     assert client.get(task["Href"]).json()["State"] == "Running"
     host.report(GatewayState.ABSENT)
     assert finished(client, task)["Result"]["Success"] is True
+
+
+@pytest.mark.parametrize("closing", ["DELETE", "PUT"])
+def test_a_drain_goes_on_though_its_host_is_silent_or_the_manager_was_away(
+    tmp_path: Path, closing: str
+) -> None:
+    with running_manager(tmp_path) as running:
+        host = ScriptedHost(running)
+        client = running.logged_on()
+        href = path_of(created(client, host))
+        body = {"Enabled": False} if closing == "PUT" else None
+        task = client.request(closing, f"{href}?drainSeconds=3600", json=body).json()
+        host.poll()
+        host.report(GatewayState.DRAINING, live_tunnels=2).raise_for_status()
+        running.clock.ahead += timedelta(minutes=10)
+        running.wake()
+        host.client.close()
+    with running_manager(tmp_path, site=None) as again:
+        again.clock.ahead = timedelta(hours=1)
+        again.wake()
+        client = again.logged_on()
+        path = str(task["Href"]).partition("/api")[2]
+        assert client.get(path).json()["State"] == "Running"
+        credential = host.client.headers["Authorization"]
+        host.client = httpx2.Client(base_url=f"{again.url}/host/v1", verify=again.context)
+        host.client.headers["Authorization"] = credential
+        assert host.assignment is not None
+        assert (host.assignment.drain_seconds, bool(host.assignment.drain)) == (3600, True)
+        state = GatewayState.ABSENT if closing == "DELETE" else GatewayState.CLOSED
+        host.report(state, finished_tunnels=1, closed_tunnels=1).raise_for_status()
+        host.close()
+        ended = finished(client, {"Href": f"/api{path}".removeprefix("/api")})
+        assert ended["Result"]["Success"] is True
+        assert "1 finished by themselves and 1 were closed" in ended["Result"]["Message"]
+
+
+def test_a_change_that_closes_nothing_leaves_a_drain_alone(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    href = path_of(created(client, host))
+
+    def after(change: dict[str, object], seconds: str = "") -> tuple[str, float]:
+        client.put(f"{href}{seconds}", json=change).raise_for_status()
+        host.poll()
+        assert host.assignment is not None
+        host.report(GatewayState.DRAINING, live_tunnels=1).raise_for_status()
+        return host.assignment.drain, host.assignment.drain_seconds
+
+    first = after({"Enabled": False}, "?drainSeconds=60")
+    assert first[1] == 60
+    assert after({"Description": "new"}) == first
+    second = after({"Enabled": False}, "?drainSeconds=120")
+    assert (second[0] != first[0], second[1]) == (True, 120)
+    client.put(href, json={"Enabled": True}).raise_for_status()
+    host.obey()
+    third = after({"Enabled": False})
+    assert (third[0] not in {first[0], second[0]}, third[1]) == (True, 8 * 3600)
+
+
+@pytest.mark.parametrize("seconds", ["x", "-1", "1.5", "2592001"])
+def test_a_drain_of_no_number_of_seconds_is_refused(
+    running: RunningManager, host: ScriptedHost, seconds: str
+) -> None:
+    client = running.logged_on()
+    href = path_of(created(client, host))
+    answer = client.put(f"{href}?drainSeconds={seconds}", json={"Enabled": False})
+    assert answer.status_code == 400
+    assert "drainSeconds" in answer.json()["Message"]
+    assert client.get(f"{href}?format=Entity").json()["Enabled"] is True
 
 
 def test_the_later_of_two_changes_wins_and_both_tasks_end(

@@ -1,6 +1,7 @@
 """Gateway pools: the published examples, the rules, and what refuses to break them."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.assignment import GatewayState
+from cloudgate.assignment import GatewayState, Misplaced
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -338,3 +339,56 @@ def test_two_changes_at_once_both_end_and_the_later_wins(
     host.obey()
     assert [finished(client, task)["Result"]["Success"] for task in tasks] == [True, True]
     assert client.get(f"{pool}?format=Entity").json()["Description"] == "two"
+
+
+def test_a_pools_task_runs_until_tunnels_without_a_place_have_ended_and_says_how(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = make_gateway(client, host)
+    spec = {"Name": "Gold", "CloudGateways": {"CloudGatewayUids": [gateway]}}
+    answer = client.post("/cloud/gatewayPools?drainSeconds=90", json=spec)
+    site = host.hear_site()
+    assert (site.drain_seconds, bool(site.drain)) == (90, True)
+
+    def report(tunnels: int, finished: int, closed: int) -> None:
+        found = Misplaced(
+            tunnels=tunnels,
+            finished=finished,
+            closed=closed,
+            directory_revision=host.directory_revision,
+        )
+        host.report(misplaced=found).raise_for_status()
+
+    report(3, 0, 0)
+    for left in (2, 1):
+        running.clock.ahead += timedelta(seconds=9)
+        report(left, 3 - left, 0)
+        running.wake()
+    assert client.get(answer.json()["Href"]).json()["State"] == "Running"
+    report(0, 2, 1)
+    message = finished(client, answer.json())["Result"]["Message"]
+    assert "2 finished by themselves and 1 were closed" in message
+
+    # What was counted then has nothing to do with the next change.
+    pool = client.get("/cloud/gatewayPools").json()["Refs"][0]["Href"]
+    answer = client.put(pool, json={"Name": "Gold", "Description": "new"})
+    after = host.hear_site()
+    assert (after.drain_seconds, after.drain) == (8 * 3600, site.drain)
+    host.report(misplaced=Misplaced(tunnels=0, finished=2, closed=1, directory_revision=1))
+    assert finished(client, answer.json())["Result"]["Message"] == "Ok"
+
+
+def test_a_pools_task_does_not_wait_for_a_gateway_that_is_away(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = make_gateway(client, host)
+    spec = {"Name": "Gold", "CloudGateways": {"CloudGatewayUids": [gateway]}}
+    answer = client.post("/cloud/gatewayPools", json=spec)
+    host.poll()
+    left = Misplaced(tunnels=4, finished=0, closed=0, directory_revision=host.directory_revision)
+    host.report(misplaced=left).raise_for_status()
+    running.clock.ahead += timedelta(minutes=2)
+    running.wake()
+    ended = finished(client, answer.json())
+    assert ended["Result"]["Success"] is True
+    assert "gw1.example is away; it had 4 of them left" in ended["Result"]["Message"]

@@ -262,7 +262,9 @@ class Machine:
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
         news = asyncio.Event()
         self.envoy = Envoy(self.layout, self.admin, news.set)
-        self.watch = Watch(self.layout, self.envoy, self.directory, role, places=places)
+        self.watch = Watch(
+            self.layout, self.envoy, self.directory, role, site=self.site, places=places
+        )
         self.pacer = Pacer(
             self.envoy,
             self.directory,

@@ -1,5 +1,7 @@
 """Does the machine come to what is wanted, and do live tunnels survive it?"""
 
+import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -11,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.assignment import GatewayState
 from cloudgate.gateway import listening, process
+from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.files import damage as damage_found
 from cloudgate.gateway.listener import listener
 from tests.gateway.support import (
     Authority,
@@ -151,7 +155,7 @@ async def test_a_certificate_that_comes_with_its_key_is_shown_while_a_tunnel_goe
     assert "PRIVATE" not in repr(machine.reconciler)
     files = [file for file in machine.layout.state.rglob("*") if file.is_file()]
     keys = [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
-    assert len(keys) == 3  # the host's own, the assignment, and what Envoy reads
+    assert len(keys) == 4  # the host's own and its copy, the assignment, and what Envoy reads
     assert all(file.stat().st_mode & 0o077 == 0 for file in keys)
 
 
@@ -298,3 +302,60 @@ async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
     failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
     assert "same matching rules" in failed.reason
     assert await refuses(port)
+
+
+DAMAGES = (b"", b"\xff\xfe\x00", b'{"half": ')
+
+
+async def test_a_gateway_opens_again_from_a_disk_that_has_damaged_each_of_its_files(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    for _ in range(2):
+        await machine.bring(gateway, GatewayState.LISTENING)
+        machine.know(*machine.directory._tenants.by_id.values())
+    layout = machine.layout
+    files = (
+        layout.assignment,
+        layout.directory,
+        layout.site,
+        layout.usage,
+        layout.drain,
+        layout.roster,
+        layout.private_key,
+        layout.bootstrap,
+        *layout.xds.iterdir(),
+    )
+    for damage in DAMAGES:
+        await machine.stop()
+        for file in files:
+            file.write_bytes(damage)
+        machine.directory = Directory(layout.directory)
+        await machine.start()
+        await machine.found(GatewayState.LISTENING)
+        assert await (await client.connect(port, REPO)).echoes()
+        # What was damaged is whole again, or the copy beside it still is.
+        await machine.bring(gateway, GatewayState.LISTENING)
+        assert "gateway-key" in damage_found()
+
+
+async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    before = machine.envoy.pid
+    assert before is not None
+    await machine.leave()
+    os.kill(before, signal.SIGSTOP)
+    try:
+        await machine.start()
+        await machine.found(GatewayState.FAILED)
+    finally:
+        os.kill(before, signal.SIGCONT)
+    await machine.found(GatewayState.LISTENING)
+    assert machine.envoy.pid == before
+    assert await tunnel.echoes()

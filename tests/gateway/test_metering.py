@@ -22,6 +22,7 @@ from cloudgate.gateway.passes import Pass
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import rotate
+from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.tunnels import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
 from cloudgate.gateway.watch import MOST_TOLD, Watch
 from tests.gateway.support import (
@@ -180,7 +181,14 @@ def layout(tmp_path: Path) -> Layout:
 def quiet_watch(layout: Layout, tunnels: Tunnels) -> Watch:
     """A watch of a machine on which no Envoy runs."""
     envoy = Envoy(layout, Admin(layout.admin_socket("")), lambda: None)
-    watch = Watch(layout, envoy, Directory(layout.directory), Role(), places=Places())
+    watch = Watch(
+        layout,
+        envoy,
+        Directory(layout.directory),
+        Role(),
+        site=SiteKnown(layout.site),
+        places=Places(),
+    )
     watch._tunnels = tunnels
     return watch
 

@@ -189,3 +189,24 @@ def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
     later.forget()
     assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
     assert Drain(layout, lambda: now[0]).result(live_tunnels=1) == (0, 0)
+
+
+def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: Path) -> None:
+    now = [1000.0]
+    layout = Layout(tmp_path, tmp_path)
+    drain = Drain(layout, lambda: now[0])
+    drain.begin(5, "first")
+    now[0] = 1100.0
+    assert drain.result(2, "second") == (0, 0)
+    drain.begin(3, "second")
+    assert drain.seconds_left(60) == 60
+    assert drain.result(1, "second") == (2, 0)
+    now[0] = 5.0
+    assert Drain(layout, lambda: now[0]).seconds_left(60) == 60
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b'{"started_seconds": ', b"[]"])
+def test_a_damaged_file_of_a_drain_stops_nothing(tmp_path: Path, damage: bytes) -> None:
+    layout = Layout(tmp_path, tmp_path)
+    layout.drain.write_bytes(damage)
+    assert Drain(layout).seconds_left(60) == 60

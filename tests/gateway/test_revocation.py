@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import GatewayState, Tenant, User
+from cloudgate.assignment import GatewayState, Misplaced, Site, Tenant, User
 from cloudgate.gateway.access_log import ended_place, read_entry
+from cloudgate.gateway.draining import SPREAD_SECONDS
+from cloudgate.gateway.misplaced import MisplacedTunnels
 from cloudgate.gateway.passes import Pass, era, is_over
 from cloudgate.gateway.tenure import Ending, ending
 from cloudgate.gateway.tunnels import Tunnel as Known
@@ -113,9 +115,43 @@ async def test_a_gateway_that_is_set_apart_lets_strange_tunnels_finish_until_the
     await machine.bring(apart, GatewayState.LISTENING)
     assert (await client.connect(port, REPO)).status == 403
     assert await tunnel.echoes()
-    await machine.bring(apart, GatewayState.LISTENING, drain_seconds=0.5)
+    machine.site.take(Site(revision=2, drain="now", drain_seconds=0.5))
     async with asyncio.timeout(5):
         assert await tunnel.is_cut()
+    found = await without_a_place(machine, 0)
+    assert (found.finished, found.closed) == (0, 1)
+
+
+async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_service(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository))
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    finishing, staying = [await client.connect(port, REPO) for _ in range(2)]
+    apart = gateway.model_copy(update={"pool_id": GOLD})
+    await machine.bring(apart, GatewayState.LISTENING)
+    await without_a_place(machine, 2)
+    finishing.close()
+    await machine.leave()
+    await machine.start()
+    await machine.found(GatewayState.LISTENING)
+    assert await staying.echoes()
+    machine.site.take(Site(revision=3, drain="now", drain_seconds=0))
+    assert await staying.is_cut()
+    found = await without_a_place(machine, 0)
+    assert (found.finished, found.closed) == (1, 1)
+
+
+async def without_a_place(machine: Machine, tunnels: int) -> Misplaced:
+    """Wait until so many tunnels have no place, and say what became of the others."""
+    async with asyncio.timeout(5):
+        while True:
+            found = machine.watch.misplaced()
+            if found is not None and found.tunnels == tunnels:
+                return found
+            await asyncio.sleep(0.05)
 
 
 async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
@@ -194,6 +230,38 @@ def test_a_tunnel_of_a_time_before_its_tenants_were_ended_ends(
 ) -> None:
     acme = ACME.model_copy(update={"tunnels_end_before": NOW})
     assert ending(TUNNEL.model_copy(update=known), acme, NOW, None) == expected
+
+
+def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> None:
+    now = [0.0]
+    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    assert misplaced.report is None
+    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 3600, 5)
+    now[0] = 3000.0
+    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 7200, 6)
+    assert set(misplaced.review({"a": True, "b": True}, "cut", 0, 7)) == {"a", "b"}
+    misplaced.note_closing(["a"])
+    again = MisplacedTunnels(misplaced.known, lambda: now[0])
+    assert not again.review({}, "cut", 0, 7)
+    expected = Misplaced(tunnels=0, finished=1, closed=1, directory_revision=5)
+    assert again.report == expected
+    again.review({"d": True}, "cut", 3600, 9)
+    assert again.report == Misplaced(tunnels=1, finished=0, closed=0, directory_revision=9)
+    again.review({"d": False}, "cut", 3600, 9)
+    assert again.report == Misplaced(tunnels=0, finished=0, closed=0, directory_revision=9)
+
+
+def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None:
+    now = [0.0]
+    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    live = {str(number): True for number in range(100)}
+    assert not misplaced.review(live, "", 100, 1)
+    now[0] = 99.9
+    assert not misplaced.review(live, "", 100, 1)
+    now[0] = 100 + SPREAD_SECONDS / 2
+    assert 20 < len(misplaced.review(live, "", 100, 1)) < 80
+    now[0] = 100 + SPREAD_SECONDS
+    assert len(misplaced.review(live, "", 100, 1)) == 100
 
 
 @given(

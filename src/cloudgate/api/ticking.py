@@ -42,10 +42,14 @@ class Ticking:
     async def run(self) -> None:
         """Until cancelled."""
         renewal = self._manager.clock()
+        is_first = True
         deadline: datetime | None = None
         while True:
             self._changed.clear()
             try:
+                if is_first:
+                    await run_in_threadpool(self._give_hosts_time)
+                    is_first = False
                 if self._manager.clock() >= renewal:
                     await run_in_threadpool(self._renew)
                     self._renew_port()
@@ -62,6 +66,10 @@ class Ticking:
                 deadline = min(deadline or soon, soon)
             soon = self._manager.clock() + PRESENCE_INTERVAL
             await self._wait_until(min(deadline or renewal, renewal, soon))
+
+    def _give_hosts_time(self) -> None:
+        with self._manager.changing() as work:
+            clockwork.give_hosts_time(work)
 
     def _settle(self) -> datetime | None:
         with self._manager.reading() as work:

@@ -144,6 +144,10 @@ class Site(Document):
     gateways: tuple[Peer, ...] = ()
     """Those that accept tenants."""
     maintenance: Maintenance | None = None
+    drain_seconds: float = 8 * 3600.0
+    """How long tunnels may go on whose tenants may not use their gateway any more."""
+    drain: str = ""
+    """Names the operator's last word on that; with another name it holds for all such tunnels."""
 
 
 class Assignment(Document):
@@ -152,7 +156,9 @@ class Assignment(Document):
     revision: int
     gateway: Gateway | None = None
     drain_seconds: float = 8 * 3600.0
-    """How long live tunnels may go on after their gateway was taken away."""
+    """How long live tunnels may go on after their gateway was closed or taken away."""
+    drain: str = ""
+    """Names the drain; with another name time and counts begin anew."""
 
 
 class HostFacts(Document):
@@ -359,6 +365,19 @@ class GatewayState(StrEnum):
     """The machine cannot be brought to the assignment; `Report.reason` says why."""
 
 
+class Misplaced(Document):
+    """The tunnels of those who may not use a gateway any more, since there were any."""
+
+    tunnels: int
+    """That are left."""
+    finished: int
+    """That have ended by themselves, as far as there were some left all the time."""
+    closed: int
+    """That were ended by this host at the deadline."""
+    directory_revision: int
+    """Of the tenants when the newest of them lost its place."""
+
+
 class Report(Document):
     """How far a host has come."""
 
@@ -379,5 +398,6 @@ class Report(Document):
     """Of those that were live when the gateway was closed: ended by themselves so far."""
     closed_tunnels: int = 0
     """Of those that were live when the gateway was closed: ended by this host at the deadline."""
+    misplaced: Misplaced | None = None
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""

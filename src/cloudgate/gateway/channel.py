@@ -224,10 +224,10 @@ class Channel:
         try:
             if update.credential is not None:
                 keep_credential(self._layout, update.credential)
-            if update.directory is not None:
-                self._known.directory.apply(update.directory)
             if update.site is not None:
                 self._known.site.take(update.site)
+            if update.directory is not None:
+                self._known.directory.apply(update.directory)
             if update.assignment is not None:
                 _log.info("assignment received", revision=update.assignment.revision)
                 self._reconciler.want(update.assignment)

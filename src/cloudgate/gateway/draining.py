@@ -4,9 +4,9 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.tunnels import Tunnel
 
@@ -16,22 +16,31 @@ SPREAD_SECONDS = 10.0
 
 class _Begun(BaseModel):
     started_seconds: float
+    """By the machine's monotonic clock: no tunnel outlives a restart of the machine."""
     live_tunnels: int
     closed_tunnels: int = 0
+    drain: str = ""
 
 
 class Drain:
     """The moment since which no new tunnels are taken."""
 
-    def __init__(self, layout: Layout, now_seconds: Callable[[], float] = time.time) -> None:
+    def __init__(self, layout: Layout, now_seconds: Callable[[], float] = time.monotonic) -> None:
         self._path = layout.drain
         self._now_seconds = now_seconds
-        self._begun = _read(read_if_there(self._path))
+        begun = read_good(self._path, _Begun.model_validate_json)
+        is_of_now = begun is not None and begun.started_seconds <= now_seconds()
+        self._begun = begun if is_of_now else None
 
-    def begin(self, live_tunnels: int) -> None:
-        """The gateway has just been closed; nothing happens when that is known already."""
-        if self._begun is None:
-            self._keep(_Begun(started_seconds=self._now_seconds(), live_tunnels=live_tunnels))
+    def begin(self, live_tunnels: int, drain: str = "") -> None:
+        """The gateway has just been closed; nothing happens when that is known already.
+
+        `drain`: names the drain; another one begins anew.
+        """
+        if self._begun is None or self._begun.drain != drain:
+            self._keep(
+                _Begun(started_seconds=self._now_seconds(), live_tunnels=live_tunnels, drain=drain)
+            )
 
     def seconds_left(self, drain_seconds: float) -> float:
         """How long tunnels may still go on; below zero when the deadline is over."""
@@ -45,9 +54,9 @@ class Drain:
             closed = self._begun.closed_tunnels + count
             self._keep(self._begun.model_copy(update={"closed_tunnels": closed}))
 
-    def result(self, live_tunnels: int) -> tuple[int, int]:
+    def result(self, live_tunnels: int, drain: str = "") -> tuple[int, int]:
         """How many tunnels have finished by themselves, and how many were closed."""
-        if self._begun is None:
+        if self._begun is None or self._begun.drain != drain:
             return 0, 0
         closed = self._begun.closed_tunnels
         return max(0, self._begun.live_tunnels - closed - live_tunnels), closed
@@ -73,10 +82,3 @@ def due(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -
 def share(tunnel: str) -> float:
     """Between 0 and 1, always the same for a tunnel and different for different ones."""
     return int.from_bytes(hashlib.sha256(tunnel.encode()).digest()[:4]) / 2**32
-
-
-def _read(text: str | None) -> _Begun | None:
-    try:
-        return _Begun.model_validate_json(text) if text else None
-    except ValidationError:
-        return None

@@ -106,14 +106,23 @@ class Envoy:
         return running.pid if running else None
 
     async def adopt(self) -> bool:
-        """Take over the Envoy that an earlier host service left running. Whether there is one."""
+        """Take over the Envoy that an earlier host service left running. Whether there is one.
+
+        Raises:
+            UnavailableError: There is one that does not answer, and carries tunnels.
+        """
         if self.is_kept:
             return True
         self._roster = succession.read_roster(self._layout)
         found = process.running(self._roster.current)
         if found is None:
             return False
-        if not await self._is_ready(found):
+        if not await self._is_ready_in_time(found):
+            if _has_connections(found.pid):
+                raise UnavailableError(
+                    f"Envoy, process {found.pid}, does not answer; its tunnels go on. If it stays"
+                    " so, drain the gateway, and end that process."
+                )
             _log.warning("envoy runs but does not answer; it is ended", pid=found.pid)
             await found.stop()
             self._note_gone()
@@ -257,6 +266,14 @@ class Envoy:
             self._process = await asyncio.to_thread(self._start)
             await self._ask(self._process)
             self._on_change()
+
+    async def _is_ready_in_time(self, running: process.EnvoyProcess) -> bool:
+        deadline = time.monotonic() + READY_SECONDS
+        while not await self._is_ready(running):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        return True
 
     async def _until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

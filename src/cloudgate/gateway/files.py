@@ -21,6 +21,7 @@ def write_private(path: Path, content: str | bytes) -> None:
     """
     with _written(path, content) as temporary:
         temporary.replace(path)
+    _damaged.discard(path)
     _sync_folder(path.parent)
 
 
@@ -28,9 +29,17 @@ def write_kept(path: Path, content: str) -> None:
     """`write_private`, and what was there stays beside it: see `read_good`."""
     with _written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):
-            path.replace(_before(path))
+            if path not in _damaged:
+                path.replace(_before(path))
         temporary.replace(path)
+    _damaged.discard(path)
     _sync_folder(path.parent)
+
+
+def write_twice(path: Path, content: str | bytes) -> None:
+    """`write_private` with a copy beside it, for what nobody can send again: see `read_good`."""
+    write_private(_before(path), content)
+    write_private(path, content)
 
 
 @contextmanager
@@ -57,7 +66,22 @@ def read_good(path: Path, read: Callable[[str], T]) -> T | None:
                 return read(text)
         except (ValueError, OSError) as error:
             _log.error("a file is damaged", path=str(each), problem=type(error).__name__)
+            _damaged.add(path)
     return None
+
+
+def damage() -> str:
+    """For the operator: which files this process has found damaged; empty when none."""
+    if not _damaged:
+        return ""
+    names = ", ".join(sorted(path.name for path in _damaged))
+    return (
+        f"Files of its host service are damaged ({names}): the state before them is in use. Look"
+        " after its disk."
+    )
+
+
+_damaged: set[Path] = set()
 
 
 def _before(path: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.channel import Channel, Known
@@ -19,6 +19,7 @@ from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.fairness import Fairness
+from cloudgate.gateway.files import damage
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
@@ -69,12 +70,29 @@ async def run_host(state_folder: Path) -> bool:
     """
     layout = layout_of(state_folder)
     layout.make_folders()
-    load_membership(layout)
+    _check_membership(layout)
     with _sole_user(layout):
         stop = Stop()
         with _on_signals(stop):
             await _run_until(layout, stop)
         return stop.again
+
+
+async def _adopt(envoy: Envoy) -> None:
+    try:
+        await envoy.adopt()
+    except UnavailableError as error:
+        _log.error("envoy is not adopted yet", reason=error.message)
+
+
+def _check_membership(layout: Layout) -> None:
+    try:
+        load_membership(layout)
+    except NotFoundError as error:
+        if not layout.assignment.exists():
+            raise
+        # The gateway needs nobody for what is on the disk.
+        _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
 
 
 async def _run_until(layout: Layout, stop: Stop) -> None:
@@ -101,18 +119,20 @@ async def _work_until(
 ) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
-    outbox = Outbox(
-        lambda: known.directory.revision,
-        lambda: gather_facts(layout, envoy.version, known.troubles.text),
-    )
     watch = Watch(
         layout,
         envoy,
         known.directory,
         known.role,
+        site=known.site,
         places=places,
         now=known.clock,
         troubles=known.troubles,
+    )
+    outbox = Outbox(
+        lambda: known.directory.revision,
+        lambda: gather_facts(layout, envoy.version, _troubles(known)),
+        misplaced=watch.misplaced,
     )
     reconciler = Reconciler(
         layout,
@@ -136,7 +156,7 @@ async def _work_until(
         keep_small(layout.access_log, envoy),
     )
     try:
-        await envoy.adopt()
+        await _adopt(envoy)
         async with asyncio.TaskGroup() as group:
             work = [group.create_task(each) for each in loops]
             await stop.wait()
@@ -151,6 +171,10 @@ async def _work_until(
             await envoy.leave()
         elif envoy.is_kept:
             await envoy.stop()
+
+
+def _troubles(known: Known) -> str:
+    return " ".join(text for text in (known.troubles.text, damage()) if text)
 
 
 def _wait_seconds() -> float:

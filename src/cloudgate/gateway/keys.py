@@ -5,13 +5,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_twice
 from cloudgate.gateway.layout import Layout
 
 
 def private_key_pem(layout: Layout) -> str:
     """The private key, made at first need and kept for its owner only."""
-    found = read_if_there(layout.private_key)
+    found = read_good(layout.private_key, _checked_key)
     if found is not None:
         return found
     made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -19,8 +19,13 @@ def private_key_pem(layout: Layout) -> str:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_private(layout.private_key, made)
+    write_twice(layout.private_key, made)
     return made.decode("ascii")
+
+
+def _checked_key(text: str) -> str:
+    serialization.load_pem_private_key(text.encode("ascii"), None)
+    return text
 
 
 def public_key_pem(layout: Layout) -> str:

@@ -1,13 +1,17 @@
 """Who is this host to the manager? What joining left behind, in private files."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from cloudgate.errors import NotFoundError
-from cloudgate.gateway.files import read_if_there, write_private
+from cloudgate.gateway.files import read_good, write_twice
 from cloudgate.gateway.layout import Layout
+
+T = TypeVar("T")
 
 
 class _Place(BaseModel):
@@ -32,15 +36,15 @@ class Membership(_Place):
 
 def save_membership(layout: Layout, membership: Membership) -> None:
     """Keep it; the place last, because a membership without its credential is none."""
-    write_private(layout.manager_ca, membership.ca_pem)
-    write_private(layout.credential, membership.credential)
+    write_twice(layout.manager_ca, membership.ca_pem)
+    write_twice(layout.credential, membership.credential)
     place = _Place(url=membership.url, server_id=membership.server_id)
-    write_private(layout.membership, place.model_dump_json())
+    write_twice(layout.membership, place.model_dump_json())
 
 
 def keep_credential(layout: Layout, credential: str) -> None:
     """Prove who this host is with `credential` from now on."""
-    write_private(layout.credential, credential)
+    write_twice(layout.credential, credential)
 
 
 def load_membership(layout: Layout) -> Membership:
@@ -49,21 +53,25 @@ def load_membership(layout: Layout) -> Membership:
     Raises:
         NotFoundError: This host has not joined, or its files are damaged.
     """
-    try:
-        place = _Place.model_validate_json(_need(layout.membership))
-    except ValidationError:
-        raise NotFoundError(f"{layout.membership} is damaged. Join the host again.") from None
     return Membership(
-        **place.model_dump(),
-        credential=_need(layout.credential).strip(),
-        ca_pem=_need(layout.manager_ca),
+        **_need(layout.membership, _Place.model_validate_json).model_dump(),
+        credential=_need(layout.credential, _filled),
+        ca_pem=_need(layout.manager_ca, _filled),
     )
 
 
-def _need(path: Path) -> str:
-    text = read_if_there(path)
-    if not text:
-        raise NotFoundError(
-            f"This host has not joined: {path} is missing. Run `cloudgate host join` first."
-        )
-    return text
+def _need(path: Path, read: Callable[[str], T]) -> T:
+    found = read_good(path, read)
+    if found is not None:
+        return found
+    if path.exists():
+        raise NotFoundError(f"{path} is damaged. Join the host again.")
+    raise NotFoundError(
+        f"This host has not joined: {path} is missing. Run `cloudgate host join` first."
+    )
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text.strip()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from cloudgate.assignment import GatewayState, HostFacts, Report
+from cloudgate.assignment import GatewayState, HostFacts, Misplaced, Report
 from cloudgate.gateway.reconcile import Outcome
 
 REPEAT_SECONDS = 5.0
@@ -21,9 +21,11 @@ class Outbox:
         directory_revision: Callable[[], int],
         facts: Callable[[], HostFacts],
         clock_seconds: Callable[[], float] = time.monotonic,
+        misplaced: Callable[[], Misplaced | None] = lambda: None,
     ) -> None:
         self._directory_revision = directory_revision
         self._facts = facts
+        self._misplaced = misplaced
         self._clock_seconds = clock_seconds
         self._outcome: Outcome | None = None
         self._sent: Report | None = None
@@ -81,6 +83,7 @@ class Outbox:
             live_tunnels=self._outcome.live_tunnels,
             finished_tunnels=self._outcome.finished_tunnels,
             closed_tunnels=self._outcome.closed_tunnels,
+            misplaced=self._misplaced(),
             facts=None if facts == self._known_facts else facts,
         )
 

@@ -153,9 +153,9 @@ class Reconciler:
         await self._listening.close()
         live_tunnels = self._role.live_tunnels = await self._live_tunnels()
         if live_tunnels:
-            self._drain.begin(live_tunnels)
+            self._drain.begin(live_tunnels, assignment.drain)
             live_tunnels = await self._close_late_tunnels(assignment.drain_seconds, live_tunnels)
-        finished, closed = self._drain.result(live_tunnels)
+        finished, closed = self._drain.result(live_tunnels, assignment.drain)
         outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
         if live_tunnels:
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)

@@ -13,8 +13,6 @@ class Role:
     pool_id: UUID | None = None
     """The pool that the gateway is in; None for a gateway of everybody without a pool."""
 
-    drain_seconds: float = 8 * 3600.0
-    """How long tunnels may go on that have no place here any more."""
     live_tunnels: int = 0
     """How many tunnels the gateway carries, as last counted."""
     port: int | None = None
@@ -27,5 +25,3 @@ class Role:
         gateway = assignment.gateway if assignment else None
         self.pool_id = gateway.pool_id if gateway else None
         self.port = gateway.port if gateway else None
-        if assignment is not None:
-            self.drain_seconds = assignment.drain_seconds

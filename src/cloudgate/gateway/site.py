@@ -45,6 +45,11 @@ class SiteKnown:
         """What the provider says of its being at work; None when it is not."""
         return self._site.maintenance
 
+    @property
+    def drain(self) -> tuple[str, float]:
+        """The operator's last word on how many seconds tunnels may go on without a place."""
+        return self._site.drain, self._site.drain_seconds
+
     def in_pools_of(self, tenant: Tenant) -> tuple[Peer, ...]:
         """The gateways of the tenant's pools."""
         return tuple(peer for peer in self._site.gateways if peer.pool_id in tenant.pool_ids)

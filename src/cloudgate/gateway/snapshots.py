@@ -13,19 +13,26 @@ LISTENERS = "listeners"
 def put(folder: Path, name: str, resources: Sequence[Resource]) -> str:
     """Have the file hold `resources`; not touched when it does. The version that Envoy will say."""
     path, text = snapshot_file(folder, name), discovery(resources)
-    if read_if_there(path) != text:
+    if _text(path) != text:
         write_private(path, text)
     return str(json.loads(text)["version_info"])
 
 
 def listeners(folder: Path) -> list[Resource]:
     """The listeners that Envoy was last told to have."""
-    text = read_if_there(snapshot_file(folder, LISTENERS))
+    text = _text(snapshot_file(folder, LISTENERS))
     try:
         found = json.loads(text or '{"resources": []}')["resources"]
     except (ValueError, KeyError, TypeError):
         return []
     return list(found)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return read_if_there(path)
+    except ValueError:
+        return None  # damaged, and written anew
 
 
 def sockets_of(listener: Resource) -> frozenset[tuple[str, int]]:

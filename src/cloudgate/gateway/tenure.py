@@ -8,6 +8,8 @@ from cloudgate.assignment import Tenant
 from cloudgate.gateway.passes import is_over
 from cloudgate.gateway.tunnels import Tunnel
 
+SET_APART = "the gateway was set apart for others"
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -37,7 +39,7 @@ def ending(
     if revoked is not None:
         return Ending(revoked)
     if not _is_at_home(tenant, pool_id):
-        return Ending("the gateway was set apart for others", at_once=False)
+        return Ending(SET_APART, at_once=False)
     return None
 
 

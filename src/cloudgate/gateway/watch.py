@@ -13,19 +13,22 @@ from uuid import uuid4
 import structlog
 from pydantic import BaseModel
 
+from cloudgate import assignment
 from cloudgate.assignment import Usage
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.access_log import Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
-from cloudgate.gateway.draining import SPREAD_SECONDS, share
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_good, write_kept
 from cloudgate.gateway.following import Follower, Position
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.misplaced import Known as Misplaced
+from cloudgate.gateway.misplaced import MisplacedTunnels
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.role import Role
+from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.system import cut
-from cloudgate.gateway.tenure import ending
+from cloudgate.gateway.tenure import SET_APART, ending
 from cloudgate.gateway.troubles import Troubles
 from cloudgate.gateway.tunnels import Tunnel, Tunnels
 
@@ -46,6 +49,7 @@ class _Kept(BaseModel):
     used: tuple[Usage, ...] = ()
     batch: str = ""
     batched: tuple[Usage, ...] = ()
+    misplaced: Misplaced = Misplaced()
 
 
 class Watch:
@@ -58,6 +62,7 @@ class Watch:
         directory: Directory,
         role: Role,
         *,
+        site: SiteKnown,
         places: Places,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         troubles: Troubles | None = None,
@@ -66,6 +71,7 @@ class Watch:
         self._envoy = envoy
         self._directory = directory
         self._role = role
+        self._site = site
         self._places = places
         self._now = now
         self._troubles = troubles or Troubles()
@@ -76,7 +82,7 @@ class Watch:
         self._batch = kept.batch
         self._batched = kept.batched
         self._kept = kept
-        self._misplaced_since: dict[str, float] = {}
+        self._misplaced = MisplacedTunnels(kept.misplaced)
         self._cut: set[str] = set()
         for tunnel in kept.live:
             places.begun(tunnel.place, tunnel.tenant_id)
@@ -85,6 +91,11 @@ class Watch:
     def live(self) -> tuple[Tunnel, ...]:
         """The live tunnels; a new one is seen within a second."""
         return self._tunnels.live
+
+    def misplaced(self) -> assignment.Misplaced | None:
+        """What became of the tunnels that have no place here, by what is known right now."""
+        self.look()
+        return self._misplaced.report
 
     def pardon(self) -> None:
         """Maintenance is over: its tunnels are like all others from now on."""
@@ -119,11 +130,10 @@ class Watch:
                 self._places.begun(entry.holder.place, entry.holder.tenant_id)
             elif place := ended_place(line):
                 self._places.ended(place)
-        if self._tunnels.live:
-            if self._follower.is_at_end:
-                # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
-                self._tunnels.keep_only(self._envoy.marks)
-            self._end_those_who_must(now)
+        if self._tunnels.live and self._follower.is_at_end:
+            # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
+            self._tunnels.keep_only(self._envoy.marks)
+        self._end_those_who_must(now)
         self._places.keep_only({tunnel.place for tunnel in self._tunnels.live})
 
     def keep(self) -> bool:
@@ -138,6 +148,7 @@ class Watch:
             used=self._tunnels.used,
             batch=self._batch,
             batched=self._batched,
+            misplaced=self._misplaced.known,
         )
         if kept == self._kept:
             return True
@@ -184,33 +195,28 @@ class Watch:
         return found
 
     def _end_those_who_must(self, now: datetime) -> None:
-        self._cut &= {tunnel.tunnel for tunnel in self._tunnels.live}
+        live = self._tunnels.live
+        self._cut &= {tunnel.tunnel for tunnel in live}
         leaving: dict[str, list[Tunnel]] = {}
-        misplaced = set()
-        for tunnel in self._tunnels.live:
+        has_no_place: dict[str, bool] = {}
+        for tunnel in live:
             tenant = self._directory.by_id(tunnel.tenant_id)
             found = ending(tunnel, tenant, now, self._role.pool_id)
-            if found is None:
-                continue
-            if not found.at_once:
-                misplaced.add(tunnel.tunnel)
-                if not self._stayed_too_long(tunnel):
-                    continue
-            leaving.setdefault(found.reason, []).append(tunnel)
-        for tunnel_id in self._misplaced_since.keys() - misplaced:
-            del self._misplaced_since[tunnel_id]
+            has_no_place[tunnel.tunnel] = found is not None and not found.at_once
+            if found is not None and found.at_once:
+                leaving.setdefault(found.reason, []).append(tunnel)
+        over = set(
+            self._misplaced.review(has_no_place, *self._site.drain, self._directory.revision)
+        )
+        if over:
+            late = [tunnel for tunnel in live if tunnel.tunnel in over]
+            leaving[SET_APART] = late
         for reason, tunnels in leaving.items():
             try:
                 self.cut(tunnels, reason)
             except UnavailableError as error:
                 _log.error("tunnels go on that should not", reason=error.message)
-
-    def _stayed_too_long(self, tunnel: Tunnel) -> bool:
-        now = time.monotonic()
-        since = self._misplaced_since.setdefault(tunnel.tunnel, now)
-        # Not all of them at one moment: they come back somewhere, all at once.
-        spread_seconds = share(tunnel.tunnel) * min(SPREAD_SECONDS, self._role.drain_seconds)
-        return now - since >= self._role.drain_seconds + spread_seconds
+        self._misplaced.note_closing(over & self._cut)
 
 
 def _read(layout: Layout) -> _Kept:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
+from cloudgate.assignment import GatewayState, Misplaced
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.gateways.settle import revert, silence
 from cloudgate.manager.hosts.operations import certificate_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
@@ -29,6 +31,14 @@ def settle_tasks(work: Work) -> None:
                 _end_unanswered(work, task)
         else:
             _settle_directory_task(work, task)
+
+
+def give_hosts_time(work: Work) -> None:
+    """The manager was away: no host could answer, and those that can are given the time for it."""
+    for task in work.session.scalars(
+        select(Task).where(Task.finished_at.is_(None), Task.gateway_id.is_not(None))
+    ):
+        task.deadline_at = max(task.deadline_at, work.now + tasks.GATEWAY_DEADLINE)
 
 
 def next_deadline(work: Work) -> datetime | None:
@@ -87,7 +97,18 @@ def _end_unanswered(work: Work, task: Task) -> None:
     if gateway is None:
         tasks.finish(work, task, success=False, message="The gateway is gone.")
         return
+    if _drains(gateway):
+        # The host has closed the gateway, and does the rest whether it reaches the manager or not.
+        task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+        return
     revert(work, gateway, task, silence(work, gateway.managed_server))
+
+
+def _drains(gateway: CloudGateway) -> bool:
+    """Whether the gateway was last heard to be closed, as it is wanted to be."""
+    server = gateway.managed_server
+    is_to_close = gateway.removing or not wanted_settings(gateway).enabled
+    return is_to_close and server.reported_state == GatewayState.DRAINING
 
 
 def _settle_directory_task(work: Work, task: Task) -> None:
@@ -103,12 +124,39 @@ def _settle_directory_task(work: Work, task: Task) -> None:
     waiting = [server for server in behind if is_online(work, server)]
     if waiting and task.deadline_at > work.now:
         return
+    misplaced = _misplaced(work, task)
+    left = {server.name: found.tunnels for server, found in misplaced if found.tunnels}
+    if any(found.tunnels and is_online(work, server) for server, found in misplaced):
+        task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
+        return
     remarks = [task.message] if task.message else []
+    finished = sum(found.finished for _, found in misplaced)
+    closed = sum(found.closed for _, found in misplaced)
+    if finished or closed:
+        remarks.append(
+            f"Of the tunnels that had no place any more, {finished} finished by themselves and"
+            f" {closed} were closed."
+        )
+    for name, tunnels in sorted(left.items()):
+        remarks.append(f"{name} is away; it had {tunnels} of them left.")
     if behind:
         names = ", ".join(sorted(server.name for server in behind))
         remarks.append(f"Not reached yet, and told as soon as they are there: {names}.")
     message = " ".join([f"{tasks.OK}.", *remarks]) if remarks else tasks.OK
     tasks.finish(work, task, success=True, message=message)
+
+
+def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
+    """The tunnels that a change has left without a place, by server."""
+    if not task.drains:
+        return []
+    told = [
+        (server, Misplaced.model_validate(server.misplaced))
+        for server in _gateway_servers(work, task)
+        if server.misplaced is not None
+    ]
+    since = task.directory_revision or 0
+    return [(server, found) for server, found in told if found.directory_revision >= since]
 
 
 def _gateway_servers(work: Work, task: Task) -> Sequence[ManagedServer]:

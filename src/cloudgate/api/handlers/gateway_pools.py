@@ -126,7 +126,7 @@ def post_pool(call: Call, spec: CreateCloudGatewayPoolSpec) -> Answer:
         tenants=_ids(spec.cloud_tenants, tenants.TYPE),
     )
     with call.changing() as work:
-        task = operations.create_pool(work, wanted, spec.backup_server_uid)
+        task = operations.create_pool(work, wanted, spec.backup_server_uid, drain_seconds(call))
     return accepted(call, task)
 
 
@@ -148,7 +148,7 @@ def delete_pool(call: Call) -> Answer:
     """Dissolve a gateway pool."""
     with call.changing() as work:
         pool = operations.get_pool(work, call.identifier(TYPE))
-        task = operations.delete_pool(work, pool)
+        task = operations.delete_pool(work, pool, drain_seconds(call))
     return accepted(call, task)
 
 

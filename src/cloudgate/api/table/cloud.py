@@ -160,6 +160,7 @@ ROUTES = [
         path="/cloud/gatewayPools",
         handler=gateway_pools.post_pool,
         answers=TASK,
+        query=(DRAINED,),
         bodies=(CreateCloudGatewayPoolSpec,),
     ),
     Route(
@@ -181,6 +182,7 @@ ROUTES = [
         path="/cloud/gatewayPools/{id}",
         handler=gateway_pools.delete_pool,
         answers=TASK,
+        query=(DRAINED,),
     ),
     Route(
         verb="GET",

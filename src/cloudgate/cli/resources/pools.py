@@ -12,6 +12,7 @@ from cloudgate.cli.output import at, backup_server
 from cloudgate.cli.resources import gateways, tenants
 from cloudgate.cli.resources.backup_servers import uid_of_site
 from cloudgate.cli.resources.common import (
+    Deadline,
     Description,
     Site,
     Thing,
@@ -19,6 +20,7 @@ from cloudgate.cli.resources.common import (
     body_of,
     change_of,
     group,
+    with_deadline,
 )
 
 
@@ -71,6 +73,7 @@ def create(
     tenant: Tenants = None,
     description: Description = None,
     backup_server: Site = None,
+    deadline: Deadline = None,
 ) -> None:
     """Set gateways apart."""
     if not gateway:
@@ -82,7 +85,7 @@ def create(
         CloudTenants=_list(call, tenants.KIND, tenant),
         BackupServerUid=uid_of_site(call, backup_server),
     )
-    call.show_result(call.api.post(KIND.path, body))
+    call.show_result(call.api.post(with_deadline(KIND.path, deadline), body))
 
 
 @command(app, "edit", waits=True)
@@ -96,6 +99,7 @@ def edit(
     tenant: Tenants = None,
     no_tenants: Annotated[bool, typer.Option("--no-tenants", help="Take all tenants out.")] = False,
     description: Description = None,
+    deadline: Deadline = None,
 ) -> None:
     """Change a pool; gateways or tenants that are given take the place of those before."""
     if no_tenants and tenant:
@@ -107,7 +111,8 @@ def edit(
         CloudTenants={} if no_tenants else _list(call, tenants.KIND, tenant),
     )
     found = find(call.api, KIND, name)
-    call.show_result(call.api.put(found.path, change), found.entity)
+    path = with_deadline(found.path, deadline)
+    call.show_result(call.api.put(path, change), found.entity)
 
 
 add_delete(app, KIND, "Dissolve a pool; its gateways stay.", by_task=True)

@@ -6,7 +6,7 @@ settings, or the settings that were in force before come back (`settle` in this 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
@@ -195,7 +195,8 @@ def edit_gateway(
         raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
     settings = rules.check(_changed(gateway, change))
     before, gateway.wanted = gateway.wanted, settings.as_document()
-    gateway.drain_seconds = drain_seconds
+    if not settings.enabled and (before["enabled"] or drain_seconds is not None):
+        _begin_drain(gateway, drain_seconds)
     touch_assignment(work, gateway.managed_server)
     task = tasks.start_gateway_task(work, "EditCloudGateway", gateway)
     note(
@@ -204,6 +205,10 @@ def edit_gateway(
         change_to(gateway, TYPE, "EditCloudGateway", before=before, after=gateway.wanted),
     )
     return task
+
+
+def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:
+    gateway.drain, gateway.drain_seconds = uuid4().hex, drain_seconds
 
 
 def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
@@ -223,7 +228,7 @@ def delete_gateway(work: Work, gateway: CloudGateway, drain_seconds: int | None 
     `drain_seconds`: how long live tunnels may go on; None for the usual time.
     """
     gateway.removing = True
-    gateway.drain_seconds = drain_seconds
+    _begin_drain(gateway, drain_seconds)
     touch_assignment(work, gateway.managed_server)
     touch_site(work, gateway.backup_server)
     task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)

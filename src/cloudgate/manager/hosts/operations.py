@@ -66,10 +66,14 @@ def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignme
     """The state that a machine is wanted to be in."""
     gateway = gateway_of(work, server)
     wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
-    settings = {}
-    if gateway is not None and gateway.drain_seconds is not None:
-        settings["drain_seconds"] = gateway.drain_seconds
-    return assignment.Assignment(revision=server.assignment_revision, gateway=wanted, **settings)
+    found = assignment.Assignment(
+        revision=server.assignment_revision,
+        gateway=wanted,
+        drain=gateway.drain if gateway else "",
+    )
+    if gateway is None or gateway.drain_seconds is None:
+        return found
+    return found.model_copy(update={"drain_seconds": gateway.drain_seconds})
 
 
 def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
@@ -111,6 +115,7 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
         note_facts(work, server, report.facts)
     server.reported_directory_revision = report.directory_revision
     server.live_tunnels = report.live_tunnels
+    server.misplaced = report.misplaced.model_dump() if report.misplaced else None
     if report.assignment_revision != server.assignment_revision:
         return None
     server.reported_revision = report.assignment_revision

@@ -22,8 +22,9 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
     )
     peers = tuple(_peer(gateway) for gateway in gateways if settings_in_force(gateway).enabled)
     at_work = current_maintenance(work)
-    return assignment.Site(
+    found = assignment.Site(
         revision=site.site_revision,
+        drain=site.pool_drain,
         gateways=peers,
         maintenance=assignment.Maintenance(
             message=at_work.message, restores=at_work.restores_allowed
@@ -31,6 +32,9 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
         if at_work
         else None,
     )
+    if site.pool_drain_seconds is None:
+        return found
+    return found.model_copy(update={"drain_seconds": site.pool_drain_seconds})
 
 
 def _peer(gateway: CloudGateway) -> assignment.Peer:

@@ -7,7 +7,7 @@ decided by the gateways themselves: each change reaches them with the tenant dir
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
@@ -58,8 +58,15 @@ def get_pool(work: Work, identifier: UUID) -> GatewayPool:
     return pool
 
 
-def create_pool(work: Work, wanted: PoolChange, backup_server_uid: str | None) -> Task:
+def create_pool(
+    work: Work,
+    wanted: PoolChange,
+    backup_server_uid: str | None,
+    drain_seconds: int | None = None,
+) -> Task:
     """Set gateways apart.
+
+    `drain_seconds`: how long the tunnels may go on of tenants who may not use a gateway any more.
 
     Raises:
         InvalidRequestError: there is no gateway in it, the name is taken, or a gateway or a tenant
@@ -75,7 +82,7 @@ def create_pool(work: Work, wanted: PoolChange, backup_server_uid: str | None) -
     touched = _put_gateways(work, pool, wanted.gateways or ())
     touched |= _put_tenants(work, pool, wanted.tenants or ())
     work.session.flush()
-    task = _publish(work, "CreateCloudGatewayPool", site, touched)
+    task = _publish(work, "CreateCloudGatewayPool", site, touched, drain_seconds)
     note(work, task, change_to(pool, TYPE, "CreateCloudGatewayPool", after=_documented(pool)))
     tasks.relate_pool(task, pool)
     return task
@@ -103,12 +110,11 @@ def edit_pool(
         if change.description is not None:
             pool.description = change.description
         if change.gateways is not None and (change.gateways or pool.gateways):
-            for gateway in pool.gateways:
-                gateway.drain_seconds = drain_seconds
             touched |= _put_gateways(work, pool, change.gateways)
         if change.tenants is not None:
             touched |= _put_tenants(work, pool, change.tenants)
-    task = _publish(work, "UpdateCloudGatewayPool", pool.backup_server, touched)
+    site = pool.backup_server
+    task = _publish(work, "UpdateCloudGatewayPool", site, touched, drain_seconds)
     note(
         work,
         task,
@@ -117,8 +123,10 @@ def edit_pool(
     return task
 
 
-def delete_pool(work: Work, pool: GatewayPool) -> Task:
+def delete_pool(work: Work, pool: GatewayPool, drain_seconds: int | None = None) -> Task:
     """Dissolve a pool. Its gateways stay, and are there for all tenants without a pool.
+
+    `drain_seconds`: how long the tunnels may go on of tenants who may not use a gateway any more.
 
     Raises:
         InvalidRequestError: tenants are assigned to it, who would silently come in elsewhere.
@@ -133,7 +141,7 @@ def delete_pool(work: Work, pool: GatewayPool) -> Task:
     touched = _put_gateways(work, pool, (), may_be_empty=True)
     work.session.flush()
     work.session.delete(pool)
-    task = _publish(work, "DeleteCloudGatewayPool", site, touched)
+    task = _publish(work, "DeleteCloudGatewayPool", site, touched, drain_seconds)
     note(work, task, change)
     tasks.relate_pools(task)
     return task
@@ -229,10 +237,32 @@ def _names(tenants: Sequence[CloudTenant]) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def _publish(work: Work, operation: str, site: BackupServer, touched: set[CloudTenant]) -> Task:
+def begin_pool_drain(work: Work, site: BackupServer, drain_seconds: int | None) -> None:
+    """Say how long tunnels may go on that lose their place now; None for the usual time.
+
+    What an operator says holds also for those that lost it before.
+    """
+    before = site.pool_drain_seconds, site.pool_drain
+    site.pool_drain_seconds = drain_seconds
+    if drain_seconds is not None:
+        site.pool_drain = uuid4().hex
+    if (site.pool_drain_seconds, site.pool_drain) != before:
+        touch_site(work, site)
+
+
+def _publish(
+    work: Work,
+    operation: str,
+    site: BackupServer,
+    touched: set[CloudTenant],
+    drain_seconds: int | None,
+) -> Task:
+    begin_pool_drain(work, site, drain_seconds)
     revision = work.next_directory_revision()
     for tenant in touched:
         tenant.directory_revision = revision
     work.session.flush()
     work.news_for.add(site.id)
-    return tasks.start_directory_task(work, operation, site.id, revision)
+    task = tasks.start_directory_task(work, operation, site.id, revision)
+    task.drains = True
+    return task

@@ -90,6 +90,10 @@ class BackupServer(Base):
     certificate_thumbprint: Mapped[str] = mapped_column(default="")
     site_revision: Mapped[int] = mapped_column(REVISION, default=0)
     """Of what all its gateways have to know besides the tenants: `cloudgate.assignment.Site`."""
+    pool_drain_seconds: Mapped[int | None]
+    """How long tunnels may go on that have no place at their gateway; None for the usual time."""
+    pool_drain: Mapped[str] = mapped_column(String(32), default="")
+    """Names the operator's last word on that."""
 
 
 class ManagedServer(Base):
@@ -127,6 +131,8 @@ class ManagedServer(Base):
     reported_state: Mapped[str] = mapped_column(String(16), default="")
     reported_reason: Mapped[str] = mapped_column(default="")
     live_tunnels: Mapped[int] = mapped_column(default=0)
+    misplaced: Mapped[dict[str, Any] | None]
+    """The last `cloudgate.assignment.Misplaced` it reported."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
@@ -148,6 +154,8 @@ class CloudGateway(Base):
     certificate_pem: Mapped[str] = mapped_column(default="")
     drain_seconds: Mapped[int | None]
     """How long tunnels may go on once the gateway is closed; None for the usual time."""
+    drain: Mapped[str] = mapped_column(String(32), default="")
+    """Names the drain: `cloudgate.assignment.Assignment.drain`."""
     certificate_warning: Mapped[str] = mapped_column(default="")
     reach_warning: Mapped[str] = mapped_column(default="")
     """Why tenants may not reach it, as far as that was seen from the manager; else empty."""
@@ -470,6 +478,8 @@ class Task(Base):
     """The gateway whose host has to report before the task is done."""
     directory_revision: Mapped[int | None] = mapped_column(REVISION)
     """The tenant directory that gateways have to report before the task is done."""
+    drains: Mapped[bool] = mapped_column(default=False)
+    """Tunnels that lost their place by it have to end before the task is done."""
     certificate_order_id: Mapped[UUID | None]
     """The order that has to succeed or fail before the task is done."""
     related_type: Mapped[str] = mapped_column(String(64), default="")

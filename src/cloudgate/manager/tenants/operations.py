@@ -17,7 +17,7 @@ from cloudgate.manager import identifiers
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.passwords import hash_password, matches
-from cloudgate.manager.pools.operations import pools_of_uids
+from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
@@ -160,13 +160,19 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
     if change.as_shown and change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
         change = replace(change, max_concurrent_tasks=None)
     _apply(work, tenant, change)
-    task = publish(work, tenant, "EditCloudTenant")
     after = documented(tenant)
+    task = publish(work, tenant, "EditCloudTenant")
+    if any(before[key] != after[key] for key in _WHERE_FROM):
+        begin_pool_drain(work, tenant.backup_server, None)
+        task.drains = True
     if change.password:
         after.update(NEW_PASSWORD)
     note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
+
+
+_WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 
 
 def end_tunnels(work: Work, tenant: CloudTenant) -> None:
