@@ -18,6 +18,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
+from cloudgate.api.reaching import Prober
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.authority import PortCertificate, open_authority
 from cloudgate.manager.certificates.challenges import Challenges
@@ -113,8 +114,12 @@ def running_manager(
     site: str | None = "localhost",
     extras: Extras | None = None,
     dns_hook: Path | None = None,
+    prober: Prober = _reached,
 ) -> Iterator[RunningManager]:
-    """A manager on an empty or existing data folder, with a backup server of that name."""
+    """A manager on an empty or existing data folder, with a backup server of that name.
+
+    `prober` says whether a gateway is reached at its advertised address.
+    """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
     authority = open_authority(folder)
@@ -133,7 +138,7 @@ def running_manager(
 
     async def serve() -> None:
         server = ManagerServer(
-            manager, listener, certificate, replace(extras or Extras(), prober=_reached)
+            manager, listener, certificate, replace(extras or Extras(), prober=prober)
         )
         started.extend((server, asyncio.get_running_loop()))
         running = asyncio.create_task(server.run())

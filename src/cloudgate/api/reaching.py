@@ -5,16 +5,31 @@ turn around what comes from inside, for one, lets tenants through and not the ma
 """
 
 import asyncio
+import random
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from uuid import UUID
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
+from cloudgate.manager.gateways import reach as gateways
 from cloudgate.manager.gateways.settle import Reach
+from cloudgate.manager.work import Manager
+
+log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 3.0
 """How long the gateway has for a TLS handshake."""
+LOOK_SECONDS = 10.0
+"""How often is looked which gateways are to be dialled again."""
+MOST_AT_ONCE = 4
+"""How many are dialled at a time."""
+_FORGOTTEN_AFTER = timedelta(hours=1)
 
 Prober = Callable[[Reach], Awaitable[str]]
 
@@ -33,7 +48,10 @@ async def probe(reach: Reach) -> str:
     except ssl.SSLError:
         return f"What answers at {where}, as seen from the manager, does not speak TLS."
     except OSError as error:
-        return f"{where} cannot be reached from the manager: {error.strerror or error}."
+        why = error.strerror or str(error) or "the connection was closed"
+        return f"{where} cannot be reached from the manager: {why}."
+    except UnicodeError:
+        return f"{where} cannot be reached from the manager: the name is none that DNS could know."
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     if not _is_same(shown, reach.certificate_chain_pem):
@@ -47,3 +65,80 @@ def _is_same(shown_der: bytes | None, chain_pem: str) -> bool:
     expected = x509.load_pem_x509_certificates(chain_pem.encode())[0]
     shown = x509.load_der_x509_certificate(shown_der)
     return shown.fingerprint(hashes.SHA256()) == expected.fingerprint(hashes.SHA256())
+
+
+class Reaching:
+    """Dials the gateways that listen again and again, while the manager runs."""
+
+    def __init__(self, manager: Manager, prober: Prober) -> None:
+        self._manager = manager
+        self._prober = prober
+        self._changed = asyncio.Event()
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        self._began = manager.clock()
+        self._dialled: dict[UUID, tuple[datetime, float]] = {}
+        """When each was last dialled, and the share of the interval to wait from then on."""
+
+    def wake(self) -> None:
+        """Look again: time may have passed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                due = await run_in_threadpool(self._due)
+            except SQLAlchemyError:
+                log.exception("cannot look which gateways are to be dialled")
+                due = []
+            async with asyncio.TaskGroup() as dialling:
+                for gateway_id in due:
+                    dialling.create_task(self._dial(gateway_id))
+            try:
+                await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+
+    def _due(self) -> list[UUID]:
+        with self._manager.reading() as work:
+            listening = gateways.listening_gateways(work)
+        for each in listening:
+            # At the start all are there at once: chance spreads them over the first interval.
+            self._dialled.setdefault(each, (self._began, random.random()))  # noqa: S311  no secret
+        for each in self._dialled.keys() - listening.keys():
+            if work.now - self._dialled[each][0] > _FORGOTTEN_AFTER:
+                del self._dialled[each]
+        return [
+            each
+            for each, warned in listening.items()
+            if gateways.due_at(*self._dialled[each], warned=warned) <= work.now
+        ]
+
+    async def _dial(self, gateway_id: UUID) -> None:
+        async with self._at_once:
+            try:
+                reach = await run_in_threadpool(self._reach, gateway_id)
+                if reach is None:
+                    return
+                share = random.uniform(0.75, 1.25)  # noqa: S311  no secret
+                self._dialled[gateway_id] = (self._manager.clock(), share)
+                warning = await self._prober(reach)
+                await run_in_threadpool(self._keep, reach, warning)
+            except SQLAlchemyError:
+                log.exception("whether a gateway is reached is not kept", gateway=str(gateway_id))
+
+    def _reach(self, gateway_id: UUID) -> Reach | None:
+        with self._manager.reading() as work:
+            return gateways.reach_again(work, gateway_id)
+
+    def _keep(self, reach: Reach, warning: str) -> None:
+        with self._manager.reading() as work:
+            if not gateways.has_news(work, reach, warning):
+                return
+        with self._manager.changing() as work:
+            gateways.note_reached(work, reach, warning)
+        if warning:
+            log.warning("a gateway is not reached", reason=warning)
+        else:
+            log.info("a gateway is reached again", address=reach.address, port=reach.port)

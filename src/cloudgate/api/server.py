@@ -15,7 +15,7 @@ from cloudgate.api.application import Application
 from cloudgate.api.ordering import Ordering
 from cloudgate.api.probing import Probing
 from cloudgate.api.proxies import Network
-from cloudgate.api.reaching import Prober, probe
+from cloudgate.api.reaching import Prober, Reaching, probe
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -74,6 +74,7 @@ class ManagerServer:
         self._ticking = Ticking(manager, extras.audit_outlet, self._renew_certificate)
         self._ordering = Ordering(manager)
         self._probing = Probing(manager)
+        self._reaching = Reaching(manager, extras.prober)
         self._application = Application(
             manager, self._ticking.wake, extras.trusted_proxies, extras.prober
         )
@@ -91,7 +92,7 @@ class ManagerServer:
         async with asyncio.TaskGroup() as group:
             by_themselves = [
                 group.create_task(each.run())
-                for each in (self._ticking, self._ordering, self._probing)
+                for each in (self._ticking, self._ordering, self._probing, self._reaching)
             ]
             async with asyncio.TaskGroup() as serving:
                 for server, listener in self._servers:
@@ -112,6 +113,7 @@ class ManagerServer:
         self._ticking.wake()
         self._ordering.wake()
         self._probing.wake()
+        self._reaching.wake()
 
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""

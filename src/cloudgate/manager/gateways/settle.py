@@ -1,6 +1,6 @@
 """What does a host's report, or its silence, make of a gateway and of the task about it?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from uuid import UUID
 
@@ -42,13 +42,14 @@ def outcome(state: GatewayState, *, removing: bool, enabled: bool) -> Outcome:
 
 @dataclass(frozen=True)
 class Reach:
-    """A gateway that listens, whose advertised address is to be tried before its task ends."""
+    """A gateway that listens, whose advertised address is to be tried."""
 
-    task_number: int
     gateway_id: UUID
     address: str
     port: int
     certificate_chain_pem: str
+    task_number: int | None = None
+    """Of the task that ends with it; None when none waits."""
 
 
 def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | None:
@@ -66,7 +67,7 @@ def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | 
         _confirm(work, gateway)
         if task is not None and enabled and not gateway.removing:
             task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
-            return _reach(work, gateway, task)
+            return replace(reach_of(work, gateway), task_number=task.number)
         if task is not None:
             _end(work, gateway, task, drained(report))
     elif found is Outcome.FAILED:
@@ -80,7 +81,7 @@ def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | 
 def end_reached(work: Work, reach: Reach, warning: str) -> None:
     """The gateway listens, and its advertised address was tried: end the task about it."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
-    task = work.session.get(Task, reach.task_number)
+    task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
     if gateway is not None:
         gateway.reach_warning = warning
     if gateway is None or task is None or task.finished_at is not None:
@@ -91,10 +92,10 @@ def end_reached(work: Work, reach: Reach, warning: str) -> None:
     _end(work, gateway, task, message)
 
 
-def _reach(work: Work, gateway: CloudGateway, task: Task) -> Reach:
+def reach_of(work: Work, gateway: CloudGateway) -> Reach:
+    """Where tenants are told to find a gateway, and what they are to find there."""
     brought = certificate_for(work, gateway)
     return Reach(
-        task_number=task.number,
         gateway_id=gateway.id,
         address=external_ip_of(gateway),
         port=settings_in_force(gateway).external_port,

@@ -1,0 +1,235 @@
+"""Do tenants reach the gateway where they are told to? Dialled for the task, and ever after."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.api import reaching
+from cloudgate.assignment import GatewayState
+from cloudgate.manager.gateways.reach import USUAL_INTERVAL, WARNED_INTERVAL, due_at
+from cloudgate.manager.gateways.settle import Reach
+from cloudgate.manager.hosts.presence import ONLINE_FOR
+from tests.support.certificates import Made, pem_of
+from tests.support.host import ScriptedHost
+from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
+
+
+@contextmanager
+def answering(answer: Callable[[socket.socket], None], host: str = "127.0.0.1") -> Iterator[int]:
+    """A port where each connection is answered so."""
+    with socket.create_server((host, 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    line, _ = listener.accept()
+                except OSError:
+                    return
+                with line:
+                    answer(line)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def speaking_tls(made: Made, folder: Path) -> Callable[[socket.socket], None]:
+    """What answers with this certificate."""
+    file = folder / f"{uuid4().hex}.pem"
+    file.write_text(made.key_pem + pem_of(made.leaf))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    def answer(line: socket.socket) -> None:
+        try:
+            with context.wrap_socket(line, server_side=True) as secured:
+                secured.recv(1)
+        except OSError:
+            return  # whoever dialled has seen enough
+
+    return answer
+
+
+def tried(port: int, made: Made, address: str = "127.0.0.1") -> str:
+    """What is found at a port where a gateway with that certificate is expected."""
+    reach = Reach(uuid4(), address, port, pem_of(made.leaf) + pem_of(made.issuer))
+    return asyncio.run(reaching.probe(reach))
+
+
+@pytest.fixture
+def gateway() -> Made:
+    return Made("gw1.example")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_the_gateway_itself_is_recognised(gateway: Made, tmp_path: Path, address: str) -> None:
+    with answering(speaking_tls(gateway, tmp_path)) as port:
+        assert tried(port, gateway, address) == ""
+
+
+def test_another_server_is_told_from_it(gateway: Made, tmp_path: Path) -> None:
+    with answering(speaking_tls(Made("gw1.example"), tmp_path)) as port:
+        assert tried(port, gateway).startswith("Another server than this gateway answers at 127.")
+
+
+def test_what_does_not_speak_tls_is_told_so(gateway: Made) -> None:
+    with answering(lambda line: line.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")) as port:
+        assert "does not speak TLS" in tried(port, gateway)
+
+
+def test_what_hangs_up_is_not_reached_and_the_reason_is_said(gateway: Made) -> None:
+    with answering(lambda line: line.shutdown(socket.SHUT_RDWR)) as port:
+        said = tried(port, gateway)
+    assert f"127.0.0.1, port {port} cannot be reached from the manager: " in said
+    assert not said.endswith(": .")
+
+
+def test_what_says_nothing_is_given_up(gateway: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaching, "ANSWER_SECONDS", 0.2)
+
+    def listen(line: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while line.recv(65536):
+                pass
+
+    with answering(listen) as port:
+        assert tried(port, gateway).startswith(f"Nothing answers at 127.0.0.1, port {port}")
+
+
+def test_a_port_where_nobody_listens_is_told_so(gateway: Made) -> None:
+    with answering(socket.socket.close) as port:
+        pass
+    assert "cannot be reached from the manager" in tried(port, gateway)
+
+
+@pytest.mark.parametrize("name", ["no-such-name.invalid", "a..b", "a" * 64 + ".example"])
+def test_a_name_that_means_nothing_is_told_so(gateway: Made, name: str) -> None:
+    assert f"{name}, port 1 cannot be reached from the manager: " in tried(1, gateway, name)
+
+
+@given(st.floats(0, 1.25), st.booleans())
+def test_who_is_warned_of_is_dialled_more_often(share: float, warned: bool) -> None:
+    last = datetime(2030, 1, 1, tzinfo=UTC)
+    assert last <= due_at(last, share, warned=warned) <= last + USUAL_INTERVAL * 1.25
+    assert due_at(last, share, warned=True) <= due_at(last, share, warned=False)
+    assert due_at(last, share, warned=True) <= last + WARNED_INTERVAL * 1.25
+
+
+STEP = ONLINE_FOR * 0.8
+
+
+class Router:
+    """Forwards, or does not; counts who came."""
+
+    def __init__(self) -> None:
+        self.broken = ""
+        self.dialled = 0
+
+    async def __call__(self, reach: Reach) -> str:
+        self.dialled += 1
+        return self.broken
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+@pytest.fixture
+def running(tmp_path: Path, router: Router) -> Iterator[RunningManager]:
+    with running_manager(tmp_path, prober=router) as started:
+        yield started
+
+
+def accepted(answer: httpx2.Response) -> None:
+    answer.raise_for_status()
+
+
+def pass_time(running: RunningManager, after: timedelta, report: Callable[[], None]) -> None:
+    """Put the manager's clock ahead, while hosts report and so stay online."""
+    for _ in range(-(-after // STEP)):
+        running.clock.ahead += STEP
+        report()
+    running.wake()
+
+
+def warning_is(running: RunningManager, host: ScriptedHost, wanted: str, after: timedelta) -> None:
+    """Wait until the only gateway's warning is this, once time has passed."""
+    client = running.logged_on()
+    pass_time(running, after, lambda: accepted(host.report()))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        (gateway,) = client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+        if gateway.get("Warning", "") == wanted:
+            return
+        assert time.monotonic() < deadline, gateway
+        threading.Event().wait(0.02)
+
+
+def wanted_on(name: str) -> dict[str, str]:
+    return {"ServerHostName": name, "NetworkType": "Direct"}
+
+
+def become_gateway(running: RunningManager, host: ScriptedHost) -> None:
+    client = running.logged_on()
+    task = client.post("/cloud/gateways", json=wanted_on(host.name)).json()
+    host.obey()
+    assert finished(client, task)["Result"]["Success"]
+
+
+def test_a_mended_router_is_noticed_without_a_task_and_so_is_one_that_breaks_later(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    router.broken = "Nothing answers."
+    become_gateway(running, host)
+    warning_is(running, host, "Nothing answers.", timedelta())
+    router.broken = ""
+    warning_is(running, host, "", WARNED_INTERVAL * 1.25)
+    router.broken = "Somebody else answers."
+    warning_is(running, host, "Somebody else answers.", USUAL_INTERVAL * 1.25)
+
+
+def test_only_gateways_that_listen_are_dialled(
+    running: RunningManager, host: ScriptedHost, router: Router
+) -> None:
+    become_gateway(running, host)
+    host.report(GatewayState.FAILED, "the port is taken").raise_for_status()
+    before = router.dialled
+    router.broken = "Nothing answers."
+    listener = ScriptedHost(running, "gw2.example", ("192.0.2.11", "127.0.0.1"))
+    client = running.logged_on()
+    task = client.post("/cloud/gateways", json=wanted_on("gw2.example")).json()
+    listener.obey()
+    finished(client, task)
+
+    def report() -> None:
+        accepted(host.report(GatewayState.FAILED, "the port is taken"))
+        accepted(listener.report())
+
+    pass_time(running, WARNED_INTERVAL * 1.25, report)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while router.dialled < before + 2:
+        assert time.monotonic() < deadline
+    listener.close()
+    warnings = {
+        each["Name"]: each.get("Warning", "")
+        for each in client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+    }
+    assert warnings == {"gw1.example": "the port is taken", "gw2.example": "Nothing answers."}
