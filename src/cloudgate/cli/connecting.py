@@ -158,6 +158,8 @@ def _password(wanted: Wanted) -> str:
 
 def _unit(said: Wanted, config: Path | None) -> str:
     """The unit (systemd.service(5)). It runs as who prints it, and so can read the same files."""
+    if sys.platform == "win32":
+        raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
     import pwd  # noqa: PLC0415  not everywhere
 
     from cloudgate.connect.line import identity  # noqa: PLC0415  keeps --help fast
