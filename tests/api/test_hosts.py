@@ -2,25 +2,114 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloudgate.assignment import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
 from cloudgate.manager import clockwork
-from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE
+from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE, TOKEN_LIFE
 from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.hosts.refusals import MOST_NOTED, NOTED_EVERY, Refusals, network_of
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 
 
-def test_a_token_works_once(running: RunningManager, host: ScriptedHost) -> None:
-    with pytest.raises(httpx2.HTTPStatusError) as refused:
-        host.join(host.token)
-    assert refused.value.response.status_code == 401
+def standing(running: RunningManager, host: ScriptedHost) -> tuple[object, ...]:
+    """All that a refused message must not change."""
+    (gateway,) = running.logged_on().get("/cloud/gateways?format=Entity").json()["CloudGateways"]
+    with running.manager.reading() as work:
+        server = get_managed_server(work, host.server_id)
+        kept = (server.assignment_revision, server.reported_revision, server.reported_state)
+        return (*kept, server.facts, server.credential_hash, gateway["State"], gateway["Enabled"])
+
+
+def become_gateway(running: RunningManager, host: ScriptedHost) -> None:
+    client = running.logged_on()
+    spec = {"ServerHostName": host.name, "NetworkType": "Direct"}
+    task = client.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    assert finished(client, task)["Result"]["Success"]
+
+
+def refusals(running: RunningManager) -> list[tuple[str, str, str]]:
+    """What the audit log says of machines that were refused: what, whom, from where."""
+    found = [event for event in running.audited() if event.code == 0 and not event.success]
+    assert all(event.message for event in found)
+    return [(event.operation, event.object_name, event.address) for event in found]
+
+
+@pytest.mark.parametrize("kind", ["wrong", "used", "expired"])
+def test_a_token_that_is_wrong_used_or_expired_lets_nobody_in_and_that_is_audited(
+    running: RunningManager, host: ScriptedHost, kind: str
+) -> None:
+    become_gateway(running, host)
+    renewed = running.logged_on().post(f"/managedServers/{host.server_id}?action=renewJoinToken")
+    token = {"wrong": "w" * 43, "used": host.token, "expired": renewed.json()["JoinToken"]}[kind]
+    if kind == "expired":
+        running.clock.ahead += TOKEN_LIFE + timedelta(seconds=1)
+        host.report().raise_for_status()
+    before = standing(running, host)
+    for _ in range(3):
+        with pytest.raises(httpx2.HTTPStatusError) as refused:
+            host.join(token)
+        assert refused.value.response.status_code == 401
+    named = host.name if kind == "expired" else "127.0.0.1"
+    assert refusals(running) == [("RefuseJoin", named, "127.0.0.1")]
+    assert standing(running, host) == before
+    assert token not in str([vars(event) for event in running.audited()])
+    running.clock.ahead += NOTED_EVERY
+    with pytest.raises(httpx2.HTTPStatusError):
+        host.join(token)
+    assert len(refusals(running)) == 2
+
+
+def test_what_a_revoked_host_says_is_refused_audited_and_without_effect(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    become_gateway(running, host)
+    running.logged_on().post(f"/managedServers/{host.server_id}?action=revoke").raise_for_status()
+    before = standing(running, host)
+    for _ in range(3):
+        assert host.report(GatewayState.FAILED, "a lie").status_code == 401
+    assert refusals(running) == [("RefuseUnknownHost", "127.0.0.1", "127.0.0.1")]
+    assert standing(running, host) == before
+
+
+@pytest.mark.parametrize("call", ["report", "poll", "usage", "demand", "answer"])
+def test_what_a_host_says_malformed_is_refused_audited_and_without_effect(
+    running: RunningManager, host: ScriptedHost, call: str
+) -> None:
+    become_gateway(running, host)
+    before = standing(running, host)
+    for _ in range(3):
+        answer = host.client.post(f"/{call}", content='{"protocol": "x"}')
+        assert answer.status_code == 400
+    assert refusals(running) == [("RefuseManagedServer", host.name, "127.0.0.1")]
+    assert standing(running, host) == before
+    assert "malformed" in warning_of(running, host)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_an_ipv6_sender_is_known_by_its_network(one: int, other: int) -> None:
+    base = int(IPv6Address("2001:db8::"))
+    first, second = (str(IPv6Address(base + each)) for each in (one, other))
+    assert network_of(first) == network_of(second) == "2001:db8::/64"
+    assert network_of(str(IPv6Address(base + 2**64 + one))) != network_of(first)
+
+
+def test_no_crowd_of_senders_fills_the_log() -> None:
+    noted, now = Refusals(), datetime(2030, 1, 1, tzinfo=UTC)
+    said = [noted.is_to_be_noted(f"192.0.2.{each}", "/v1/join", now) for each in range(256)]
+    assert sum(said) == MOST_NOTED
+    assert noted.is_to_be_noted("192.0.2.1", "/v1/join", now + NOTED_EVERY)
 
 
 @pytest.mark.parametrize("call", ["poll", "report"])
@@ -93,8 +182,13 @@ def test_a_revoked_host_is_not_listened_to_until_it_joins_again(
     renewed = client.post(f"{href}?action=renewJoinToken").json()
     host.client.headers["Authorization"] = f"Bearer {host.join(renewed['JoinToken']).credential}"
     assert host.report(GatewayState.ABSENT).status_code == 204
-    told = [event.operation for event in running.audited()[-3:]]
-    assert told == ["RevokeManagedServer", "RenewJoinToken", "JoinManagedServer"]
+    told = [event.operation for event in running.audited()[-4:]]
+    assert told == [
+        "RevokeManagedServer",
+        "RefuseUnknownHost",
+        "RenewJoinToken",
+        "JoinManagedServer",
+    ]
 
 
 def test_a_gateway_whose_machine_is_lost_can_be_taken_away_once_it_is_revoked(

@@ -59,7 +59,9 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoggingOn(manager)
         self._memory = Memory(manager)
-        self._hosts = HostProtocol(manager, after_change, prober)
+        self._hosts = HostProtocol(
+            manager, after_change, prober, lambda request: self._origin(request).address
+        )
 
     def stop(self) -> None:
         """Let nobody wait any more."""

@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from cloudgate.api.reaching import Prober, probe
+from cloudgate.api.reaching import Prober
+from cloudgate.api.refusing import Refusing, credential_of
 from cloudgate.assignment import (
     POLL_SECONDS,
     Allowances,
@@ -59,10 +60,16 @@ class HostProtocol:
     """Answers hosts."""
 
     def __init__(
-        self, manager: Manager, after_change: Callable[[], None], probe: Prober = probe
+        self,
+        manager: Manager,
+        after_change: Callable[[], None],
+        probe: Prober,
+        address_of: Callable[[Request], str],
     ) -> None:
+        """`address_of` says from which IP address a request came."""
         self._manager = manager
         self._probe = probe
+        self._refusing = Refusing(manager, address_of)
         self._trying: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Lock()
         self._known: tuple[int, Roster] | None = None
@@ -82,6 +89,13 @@ class HostProtocol:
 
     async def respond(self, request: Request, path: str) -> Response:
         """Answer one request below /host. Failures are JSON with a ``message``."""
+        try:
+            return await self._respond(request, path)
+        except OperationalError:
+            log.exception("the database failed", call=path[:200])
+            return JSONResponse({"message": "The database cannot be used right now."}, 503)
+
+    async def _respond(self, request: Request, path: str) -> Response:
         call = self._calls.get(path)
         try:
             verb = "GET" if path == "/v1/authority" else "POST"
@@ -91,10 +105,9 @@ class HostProtocol:
         except CloudgateError as problem:
             status = _STATUS.get(type(problem), 500)
             log.warning("a host was refused", call=path[:200], reason=problem.message)
+            if isinstance(problem, InvalidRequestError | NotAuthenticatedError):
+                await self._refusing.note(request, path, problem.message)
             return JSONResponse({"message": problem.message}, status)
-        except OperationalError:
-            log.exception("the database failed", call=path[:200])
-            return JSONResponse({"message": "The database cannot be used right now."}, 503)
 
     async def _authority(self, request: Request) -> Response:
         del request
@@ -102,6 +115,7 @@ class HostProtocol:
 
     async def _join(self, request: Request) -> Response:
         message = await _read(request, JoinRequest)
+        request.state.join_token = message.token
 
         def join() -> Document:
             with self._manager.changing() as work:
@@ -112,7 +126,7 @@ class HostProtocol:
     async def _poll(self, request: Request) -> Response:
         message = await _read(request, PollRequest)
         joining.check_protocol(message)
-        credential = _credential(request)
+        credential = credential_of(request)
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
         listed = await self._usual(credential, message)
         heard = None
@@ -195,8 +209,6 @@ class HostProtocol:
                 return Heard(server)
         with self._manager.changing() as work:
             heard = joining.hear(work, credential, machine, may_renew=may_renew)
-            if isinstance(heard.refusal, InvalidRequestError):
-                joining.note_refusal(work, heard.server, heard.refusal.message)
         if heard.refusal is not None:
             raise heard.refusal
         return heard
@@ -213,19 +225,13 @@ class HostProtocol:
     async def _report(self, request: Request) -> Response:
         message = await _read(request, Report)
         joining.check_protocol(message)
-        credential = _credential(request)
+        credential = credential_of(request)
 
         def report() -> Reach | None:
             server_id = self._hear(credential, message.machine).server.id
-            try:
-                with self._manager.changing() as work:
-                    server = get_managed_server(work, server_id)
-                    return operations.take_report(work, server, message)
-            except InvalidRequestError as problem:
-                with self._manager.changing() as work:
-                    server = get_managed_server(work, server_id)
-                    joining.note_refusal(work, server, problem.message)
-                raise
+            with self._manager.changing() as work:
+                server = get_managed_server(work, server_id)
+                return operations.take_report(work, server, message)
 
         reach = await run_in_threadpool(report)
         if reach is not None:
@@ -236,7 +242,7 @@ class HostProtocol:
     async def _usage(self, request: Request) -> Response:
         message = await _read(request, UsageBatch)
         joining.check_protocol(message)
-        credential = _credential(request)
+        credential = credential_of(request)
 
         def use() -> None:
             server_id = self._hear(credential, message.machine).server.id
@@ -249,7 +255,7 @@ class HostProtocol:
     async def _demand(self, request: Request) -> Response:
         message = await _read(request, DemandReport)
         joining.check_protocol(message)
-        credential = _credential(request)
+        credential = credential_of(request)
 
         def divide() -> Document:
             server_id = self._hear(credential, message.machine).server.id
@@ -264,7 +270,7 @@ class HostProtocol:
     async def _take_answer(self, request: Request) -> Response:
         message = await _read(request, Answer)
         joining.check_protocol(message)
-        credential = _credential(request)
+        credential = credential_of(request)
 
         def hear() -> UUID:
             return self._hear(credential, message.machine).server.id
@@ -310,13 +316,6 @@ async def _read(request: Request, kind: type[Message]) -> Message:
         first = problem.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidRequestError(f"The message is malformed: {where}: {first['msg']}.") from None
-
-
-def _credential(request: Request) -> str:
-    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not credential:
-        raise NotAuthenticatedError("The header Authorization: Bearer is missing.")
-    return credential.strip()
 
 
 def _answer(document: Document) -> Response:

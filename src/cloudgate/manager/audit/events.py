@@ -118,6 +118,8 @@ EVENTS: Mapping[str, Event] = {
     "RenewJoinToken": Event(0, INFO, "Managed server {name} [{id}] has a new join token"),
     "RevokeManagedServer": Event(0, WARNING, "The credential of {name} [{id}] has been revoked"),
     "RefuseManagedServer": Event(0, WARNING, "The machine that speaks as {name} was refused"),
+    "RefuseJoin": Event(0, WARNING, "A machine that wanted to join was refused: {name}"),
+    "RefuseUnknownHost": Event(0, WARNING, "A machine without a good credential spoke: {name}"),
     "DeleteManagedServer": Event(0, WARNING, "Managed server {name} has been removed"),
     "CreateCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
     "DeleteCloudCertificate": Event(24180, WARNING, "Cloud Connect certificate is being updated"),

@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 
 from cloudgate import assignment
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.hosts.operations import note_facts
 from cloudgate.manager.hosts.presence import ONLINE_FOR
@@ -154,9 +154,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
         InvalidRequestError: the machine speaks a protocol that this manager does not.
     """
     check_protocol(request)
-    server = work.session.scalar(
-        select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(request.token))
-    )
+    server = _expected(work, request.token)
     expires_at = server.join_token_expires_at if server else None
     if server is None or expires_at is None or expires_at < work.now:
         raise NotAuthenticatedError(
@@ -177,6 +175,13 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
     record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
     return assignment.JoinAnswer(server_id=server.id, credential=credential)
+
+
+def _expected(work: Work, token: str) -> ManagedServer | None:
+    """The server that a token was made for, expired or not; None when it was used, or is none."""
+    return work.session.scalar(
+        select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(token))
+    )
 
 
 def check_protocol(request: Spoken) -> None:
@@ -200,15 +205,20 @@ def authenticate(work: Work, credential: str) -> ManagedServer:
     Raises:
         NotAuthenticatedError: it is nobody's.
     """
+    server = owner_of(work, credential)
+    if server is None:
+        raise NotAuthenticatedError("The host's credential is unknown or was revoked.")
+    return server
+
+
+def owner_of(work: Work, credential: str) -> ManagedServer | None:
+    """The managed server whose credential this is; None when it is nobody's."""
     known = token_hash(credential)
-    server = work.session.scalar(
+    return work.session.scalar(
         select(ManagedServer).where(
             or_(ManagedServer.credential_hash == known, ManagedServer.next_credential_hash == known)
         )
     )
-    if server is None:
-        raise NotAuthenticatedError("The host's credential is unknown or was revoked.")
-    return server
 
 
 def is_usual(work: Work, server: ManagedServer, credential: str, machine: str) -> bool:
@@ -254,14 +264,34 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
 def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
     """Have the operator know that something was said in a server's name that cannot be.
 
-    The warning goes by itself once nothing of the kind was heard for a while.
+    The warning goes by itself once nothing of the kind was heard for a while: `Presence.refuse`.
     """
-    work.presence.refuse(server.id, work.now)
-    if server.warning != reason:
-        server.warning = reason
-        record(
-            work, change_to(server, SERVER, "RefuseManagedServer"), success=False, message=reason
-        )
+    server.warning = reason
+    change = change_to(server, SERVER, "RefuseManagedServer")
+    record(work, change, success=False, message=reason)
+
+
+def note_refused_join(work: Work, token: str, reason: str) -> None:
+    """Have it on record that a machine was not let in; by the server's name if it is known."""
+    server = _expected(work, token)
+    _note_unknown(work, "RefuseJoin", reason, server)
+
+
+def note_unknown_host(work: Work, reason: str) -> None:
+    """Have it on record that somebody spoke as a host with a credential that is nobody's."""
+    _note_unknown(work, "RefuseUnknownHost", reason)
+
+
+def _note_unknown(
+    work: Work, operation: str, reason: str, server: ManagedServer | None = None
+) -> None:
+    change = Change(
+        operation=operation,
+        object_type=SERVER,
+        object_id=server.id if server else None,
+        object_name=server.name if server else work.address,
+    )
+    record(work, change, success=False, message=reason)
 
 
 def _is_another(work: Work, server: ManagedServer, machine: str) -> bool:

@@ -1,0 +1,72 @@
+"""Who hears of what hosts are refused? The operator, by the audit log and a warning."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.hosts import joining
+from cloudgate.manager.hosts.refusals import Refusals, network_of
+from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.work import Manager
+
+JOIN = "/v1/join"
+
+
+class Refusing:
+    """Has it on record that hosts were refused: each sender once a minute for each call."""
+
+    def __init__(self, manager: Manager, address_of: Callable[[Request], str]) -> None:
+        """`address_of` says from which IP address a request came."""
+        self._manager = manager
+        self._address_of = address_of
+        self._hosts = Refusals()
+        self._unknown = Refusals()
+
+    async def note(self, request: Request, call: str, reason: str) -> None:
+        """A request was refused."""
+        address, now = self._address_of(request), self._manager.clock()
+        server_id = None if call == JOIN else await run_in_threadpool(self._sender, request)
+        if server_id is not None:
+            self._manager.presence.refuse(server_id, now)
+            if self._hosts.is_to_be_noted(str(server_id), call, now):
+                await run_in_threadpool(self._note_host, address, server_id, reason)
+            return
+        if self._unknown.is_to_be_noted(network_of(address), call, now):
+            token = getattr(request.state, "join_token", "") if call == JOIN else None
+            await run_in_threadpool(self._note_unknown, address, token, reason)
+
+    def _sender(self, request: Request) -> UUID | None:
+        """Who speaks, by the credential; None when it is nobody's."""
+        try:
+            credential = credential_of(request)
+        except NotAuthenticatedError:
+            return None
+        with self._manager.reading() as work:
+            server = joining.owner_of(work, credential)
+            return server.id if server else None
+
+    def _note_host(self, address: str, server_id: UUID, reason: str) -> None:
+        with self._manager.changing(address=address) as work:
+            joining.note_refusal(work, get_managed_server(work, server_id), reason)
+
+    def _note_unknown(self, address: str, token: str | None, reason: str) -> None:
+        with self._manager.changing(address=address) as work:
+            if token is None:
+                joining.note_unknown_host(work, reason)
+            else:
+                joining.note_refused_join(work, token, reason)
+
+
+def credential_of(request: Request) -> str:
+    """What a host proves with who it is.
+
+    Raises:
+        NotAuthenticatedError: there is none.
+    """
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential:
+        raise NotAuthenticatedError("The header Authorization: Bearer is missing.")
+    return credential.strip()
