@@ -1,0 +1,155 @@
+"""Is what tenants used told to the byte by a real product, whatever of it is killed?"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cloudgate.gateway.access_log import PERIOD_SECONDS
+from cloudgate.gateway.channel import USAGE_SECONDS
+from tests.support.product import Product, accepts, free_port, product
+from tests.support.tunnel import Tunnel, open_tunnel, repository
+
+pytestmark = pytest.mark.end_to_end
+TARGET = "vault.example:8443"
+TOLD_SECONDS = PERIOD_SECONDS + USAGE_SECONDS + 5.0
+"""How long it may take until the manager has heard of what a live tunnel carried."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What went through tunnels."""
+
+    tunnels: int
+    bytes_up: int
+    bytes_down: int
+
+
+class Site:
+    """`cloudgate up` with a gateway, which a test may kill in parts."""
+
+    def __init__(self, data: Path, stack: ExitStack) -> None:
+        self._stack = stack
+        self.product: Product = stack.enter_context(product(data))
+        self._starts = [self.product]
+        self.port = free_port()
+
+    def open(self, address: str) -> None:
+        """Have the operator do his part."""
+        with self.product.client() as client:
+            client.create_gateway(self.port)
+            uid = client.add_repository("vault", TARGET, address)
+            for tenant in ("acme", "other"):
+                client.add_tenant(tenant, "p4ssword", uid)
+
+    def tunnel(self, tenant: str) -> Tunnel:
+        """A new tunnel of a tenant, as soon as there is a host service that checks passwords."""
+        deadline = time.monotonic() + TOLD_SECONDS
+        login = f"{tenant}:p4ssword"
+        while (found := open_tunnel(self.port, self.product.ca_file, TARGET, login)).status == 503:
+            assert time.monotonic() < deadline, found.reason
+        self._stack.callback(found.close)
+        assert found.status == 200, found.reason
+        return found
+
+    def used(self, tenant: str) -> Used:
+        """What the manager says that a tenant used."""
+        with self.product.client() as client:
+            entities = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+            uid = next(each["UID"] for each in entities if each["Name"] == tenant)
+            shown = client.http.get(f"/cloud/tenants/{uid}/usage").json()["CloudTenantUsages"]
+        names = ("Tunnels", "BytesUp", "BytesDown")
+        return Used(*(sum(each[name] for each in shown) for name in names))
+
+    def wait_for(self, tenant: str, bytes_up: int) -> Used:
+        """What a tenant used, once it is that much."""
+        deadline = time.monotonic() + TOLD_SECONDS
+        while (found := self.used(tenant)).bytes_up < bytes_up:
+            assert time.monotonic() < deadline, found
+            threading.Event().wait(0.2)
+        return found
+
+    def processes(self) -> dict[int, str]:
+        """What runs, whichever start it came from: Envoy outlives them."""
+        return {pid: said for each in self._starts for pid, said in each.processes().items()}
+
+    def pid_of(self, words: str) -> int:
+        """A process of the product, as soon as it is there."""
+        deadline = time.monotonic() + TOLD_SECONDS
+        while True:
+            found = [pid for pid, said in self.processes().items() if words in said]
+            if len(found) == 1:
+                return found[0]
+            assert time.monotonic() < deadline, self.processes()
+
+    def kill(self, words: str) -> None:
+        """End a process of the product at once, and see that it is gone."""
+        pid = self.pid_of(words)
+        os.kill(pid, signal.SIGKILL)
+        while pid in self.processes():
+            threading.Event().wait(0.01)
+
+    def kill_manager_and_start_again(self) -> None:
+        """The process that was started is killed, and the operator starts it again."""
+        before = self.product
+        before.kill()
+        self.product = self._stack.enter_context(product(before.data, port=before.port))
+        self._starts.append(self.product)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ExitStack() as stack:
+        address = stack.enter_context(repository())
+        made = Site(tmp_path_factory.mktemp("product") / "data", stack)
+        made.open(address)
+        yield made
+
+
+def test_every_byte_of_tunnels_that_live_through_kills_of_the_other_parts_is_counted_once(
+    site: Site,
+) -> None:
+    going = site.tunnel("acme")
+    envoy = site.pid_of("--config-path")
+    going.exchange(100_000, 7)
+    site.kill_manager_and_start_again()
+    going.exchange(20_000, 1_000_003)
+    with_manager_anew = site.tunnel("acme")
+    site.kill("host run")
+    # Nobody looks right now: what ends meanwhile is read of the log later.
+    with_manager_anew.exchange(3_000, 50_000)
+    with_manager_anew.close()
+    going.exchange(400, 900)
+    site.wait_for("acme", 100_000)
+    site.kill("host run")
+    site.kill_manager_and_start_again()
+    going.exchange(16, 1)
+    going.close()
+    assert site.wait_for("acme", 123_416) == Used(2, 123_416, 1_050_911)
+    assert site.pid_of("--config-path") == envoy
+
+
+def test_an_envoy_that_is_killed_takes_no_more_along_than_it_had_not_said_and_nothing_comes_twice(
+    site: Site,
+) -> None:
+    going = site.tunnel("other")
+    going.exchange(1_000_000, 500_000)
+    site.wait_for("other", 1_000_000)
+    going.exchange(30_000, 20_000)
+    site.kill("--config-path")
+    assert not going.lives()
+    while not accepts(site.port):
+        threading.Event().wait(0.02)
+    after = site.tunnel("other")
+    after.exchange(400_000, 200_000)
+    after.close()
+    found = site.wait_for("other", 1_400_000)
+    assert found.tunnels == 2
+    assert 1_400_000 <= found.bytes_up <= 1_430_000
+    assert 700_000 <= found.bytes_down <= 720_000
