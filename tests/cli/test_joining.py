@@ -1,13 +1,19 @@
 """Does a machine join by the one command that it is shown, and is nobody fooled?"""
 
 import json
+import os
+import pwd
 import re
 import shlex
+import socket
 import subprocess
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from cloudgate.cli.resources.servers import seen_from_elsewhere
+from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.layout import layout_of
 from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.system import linux, windows
@@ -15,11 +21,34 @@ from tests.cli.conftest import Run
 from tests.support.manager import RunningManager
 
 
+class FakeSystemd:
+    """Writes down what `systemctl` is told, and where the unit goes."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.unit = folder / "cloudgate-host.service"
+        self._told = folder / "told"
+        program = folder / "bin" / "systemctl"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\necho "$@" >> {self._told}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        monkeypatch.setattr(linux, "UNIT", self.unit)
+
+    @property
+    def told(self) -> list[str]:
+        return self._told.read_text().splitlines() if self._told.exists() else []
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
+    return FakeSystemd(tmp_path, monkeypatch)
+
+
 def shown_command(output: str) -> list[str]:
     """What the operator copies, without the program's name."""
     line = next(line for line in output.splitlines() if "cloudgate host join" in line)
     words = shlex.split(line)[1:]
-    return [re.sub("^https://[^:]*:", "https://localhost:", word) for word in words]
+    return [re.sub(r"^https://(\[.*\]|[^:]*):", "https://localhost:", word) for word in words]
 
 
 def test_the_command_that_is_shown_makes_a_machine_a_managed_server(
@@ -79,13 +108,88 @@ def test_the_whole_fleet_is_on_one_screen(cloudgate: Run) -> None:
     assert told["CloudGateways"] == []
 
 
+def test_joining_with_install_has_systemd_run_the_host_service_of_that_folder(
+    cloudgate: Run, tmp_path: Path, systemd: FakeSystemd
+) -> None:
+    command = shown_command(cloudgate("server", "create", "gw1.example").stdout)
+    data = tmp_path / "all data"
+    joined = cloudgate(*command, "--install", "--data", str(data))
+    assert joined.exit_code == 0, joined.output
+    assert systemd.told == ["daemon-reload", "enable --now cloudgate-host.service"]
+    unit = systemd.unit.read_text()
+    assert f'-m cloudgate host run --data "{data}"\n' in unit
+    assert f"\nUser={data.owner()}\n" in unit
+    assert "The host service runs." in joined.output
+    systemd.unit.unlink()
+    again = cloudgate("host", "install", "--data", str(data))
+    assert again.exit_code == 0, again.output
+    assert systemd.unit.read_text() == unit
+
+
+def test_a_host_that_has_not_joined_is_not_installed_and_the_folder_that_may_be_meant_is_named(
+    cloudgate: Run,
+    home: Path,
+    tmp_path: Path,
+    systemd: FakeSystemd,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = cloudgate("host", "install")
+    assert refused.exit_code == 1
+    assert "has not joined" in refused.output
+    assert "--data DIR" in refused.output
+    command = shown_command(cloudgate("server", "create", "gw1.example").stdout)
+    assert cloudgate(*command).exit_code == 0
+    joined = home / ".local" / "share" / "cloudgate"
+    # What sudo does: another home, and the name of who typed it.
+    entry = pwd.getpwuid(os.getuid())
+    at_home = pwd.struct_passwd((*entry[:5], str(home), *entry[6:]))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: at_home)
+    monkeypatch.setenv("SUDO_USER", "operator")
+    monkeypatch.setenv("HOME", str(tmp_path / "of-root"))
+    named = cloudgate("host", "install")
+    assert named.exit_code == 1
+    assert named.output.rstrip().endswith(f"cloudgate host install --data {joined}")
+    assert systemd.told == []
+    assert not systemd.unit.exists()
+    assert cloudgate("host", "install", "--data", str(joined)).exit_code == 0
+    assert f"--data {joined}\n" in systemd.unit.read_text()
+
+
+def test_who_may_not_write_the_unit_is_told_what_root_has_to_type(
+    cloudgate: Run, tmp_path: Path, systemd: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linux, "UNIT", tmp_path / "nowhere" / "cloudgate-host.service")
+    command = shown_command(cloudgate("server", "create", "gw1.example").stdout)
+    refused = cloudgate(*command, "--install", "--data", str(tmp_path / "data"))
+    assert refused.exit_code == 1
+    assert "Run this as root: " in refused.output
+    assert refused.output.rstrip().endswith(f"host install --data {tmp_path / 'data'}")
+    assert systemd.told == []
+
+
+def test_the_shown_address_is_one_that_other_machines_reach(
+    cloudgate: Run, running: RunningManager
+) -> None:
+    outbound, *_ = host_addresses()
+    shown = cloudgate("server", "create", "gw1.example").stdout
+    port = running.url.rpartition(":")[2]
+    address = f"[{outbound}]" if ":" in outbound else outbound
+    is_online = not ip_address(outbound).is_loopback
+    best = address if is_online else socket.gethostname()
+    assert f"cloudgate host join https://{best}:{port} --token " in shown
+    assert f"https://{socket.gethostname()}:{port}" in shown
+    for chosen in ("https://manager.example:9398", "https://198.51.100.7"):
+        assert seen_from_elsewhere(chosen) == [chosen]
+
+
 @pytest.mark.skipif(
     subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode != 0,
     reason="systemd-analyze is not installed (Debian: systemd)",
 )
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     file = tmp_path / "cloudgate-host.service"
-    file.write_text(linux.unit("/bin/true", Path("/var/lib/cloudgate"), "root"))
+    data = Path('/var/lib/cloud gate/100%/$HOME/"so"')
+    file.write_text(linux.unit("/bin/true", data, "root"))
     checked = subprocess.run(
         ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False
     )

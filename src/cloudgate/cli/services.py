@@ -203,13 +203,34 @@ def join(
 
 @host_commands.command("install")
 def install_service(data: Data = None) -> None:
-    """Have systemd run the host service from now on, as this user. Needs root."""
+    """Have systemd run the host service that has joined, as the user who joined. Needs root."""
+    from cloudgate.gateway.layout import layout_of  # noqa: PLC0415
+    from cloudgate.gateway.membership import load_membership  # noqa: PLC0415
     from cloudgate.gateway.system import install  # noqa: PLC0415
 
+    folder = (data or default_data_folder()).resolve()
     try:
-        print(install((data or default_data_folder()).resolve()))
+        load_membership(layout_of(folder / "host"))
+    except CloudgateError as problem:
+        _fail(
+            f"{problem.message} If it joined as another user or with another folder, name that"
+            f" folder: cloudgate host install --data {_folder_of_caller() or 'DIR'}"
+        )
+    try:
+        print(install(folder))
     except CloudgateError as problem:
         _fail(problem.message)
+
+
+def _folder_of_caller() -> Path | None:
+    """Where the user who typed `sudo` keeps state, if there is something."""
+    caller = os.environ.get("SUDO_USER")
+    if not caller:
+        return None
+    import pwd  # noqa: PLC0415  where there is sudo, there is this
+
+    folder = Path(pwd.getpwnam(caller).pw_dir) / ".local" / "share" / "cloudgate"
+    return folder if (folder / "host").is_dir() else None
 
 
 def _text_of(file: Path | None) -> str:

@@ -1,5 +1,6 @@
 """What can be done with managed servers? They join by themselves: `cloudgate host join`."""
 
+import contextlib
 import socket
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ KIND = Kind(
         "Description": at("Description"),
     },
 )
+_ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+"""Addresses that are nobody's, but beyond the default route (RFC 5737, RFC 3849)."""
 app = group(KIND, "Managed servers: the machines that can be gateways.")
 
 
@@ -71,20 +74,39 @@ def revoke(call: Call, name: Thing) -> None:
 def _show_expected(call: Call, answer: Answer) -> None:
     call.screen.details(answer)
     token, fingerprint = answer.body["JoinToken"], answer.body["JoinFingerprint"]
+    url, *others = seen_from_elsewhere(call.api.url)
     call.screen.remark(
         "\nOn that machine, where Cloudgate is installed, type:\n"
-        f"  cloudgate host join {_seen_from_elsewhere(call.api.url)} --token {token}"
-        f" --fingerprint {fingerprint}\n"
+        f"  cloudgate host join {url} --token {token} --fingerprint {fingerprint}\n"
         "  cloudgate host run"
     )
+    if others:
+        call.screen.remark(f"\nIt may know the manager as {' or '.join(others)} instead.")
 
 
-def _seen_from_elsewhere(url: str) -> str:
-    """The manager's address for another machine, for which localhost is itself."""
+def seen_from_elsewhere(url: str) -> list[str]:
+    """The manager's addresses for another machine, for which localhost is itself; best first.
+
+    An address that the operator chose is taken as it is. The manager's name comes last, because
+    another machine may not be able to resolve it.
+    """
     parts = urlsplit(url)
     if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        return url
-    return f"{parts.scheme}://{socket.gethostname()}:{parts.port or DEFAULT_PORT}"
+        return [url]
+    port = parts.port or DEFAULT_PORT
+    return [f"{parts.scheme}://{host}:{port}" for host in (*_outbound(), socket.gethostname())]
+
+
+def _outbound() -> list[str]:
+    """This machine's addresses that its outbound traffic uses, as URLs write them."""
+    found = []
+    for family, elsewhere in _ELSEWHERE:
+        # Nothing is sent there: a datagram socket only asks the kernel for the route.
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asked:
+            asked.connect((elsewhere, 9))
+            address = str(asked.getsockname()[0])
+            found.append(f"[{address}]" if ":" in address else address)
+    return found
 
 
 add_delete(app, KIND, "Remove a managed server that has no role.")

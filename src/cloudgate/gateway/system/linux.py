@@ -1,7 +1,8 @@
 """What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
 
-import getpass
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
 CAN_TAKE_OVER = True
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
+_PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
 
 
 def unit(python: str, data: Path, user: str) -> str:
@@ -31,7 +33,7 @@ After=network-online.target
 
 [Service]
 User={user}
-ExecStart={python} -m cloudgate host run --data {data}
+ExecStart={word(python)} -m cloudgate host run --data {word(str(data))}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
@@ -45,6 +47,14 @@ ProtectSystem=full
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def word(text: str) -> str:
+    """A word of a command line, as units write it (systemd.service(5), "Command lines")."""
+    escaped = text.replace("%", "%%").replace("$", "$$")
+    if _PLAIN_WORD.fullmatch(text):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def memory_bytes() -> int:
@@ -84,15 +94,17 @@ def start_detached(
 def install(data: Path) -> str:
     """Have systemd run the host service of `data` from now on; what an operator should know.
 
+    It runs as the owner of that folder.
+
     Raises:
         UnavailableError: systemd is not there, or does not take it.
     """
-    owner = data.owner() if data.exists() else getpass.getuser()
     try:
-        UNIT.write_text(unit(sys.executable, data, owner))
+        UNIT.write_text(unit(sys.executable, data, data.owner()))
     except OSError as error:
+        command = [sys.executable, "-m", "cloudgate", "host", "install", "--data", str(data)]
         raise UnavailableError(
-            f"Cannot write {UNIT}: {error.strerror}. Run `cloudgate host install` as root."
+            f"Cannot write {UNIT}: {error.strerror}. Run this as root: {shlex.join(command)}"
         ) from None
     for command in (["daemon-reload"], ["enable", "--now", UNIT.name]):
         try:
