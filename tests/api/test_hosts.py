@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
+import lxml.etree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -322,6 +323,20 @@ def test_who_has_gone_is_shown_as_offline(running: RunningManager, host: Scripte
     assert "OnlineSince" not in client.get(href).json()
     host.poll()
     assert client.get(href).json()["State"] == "Online"
+
+
+@pytest.mark.parametrize("platform", ["Windows", "Linux"])
+def test_the_platform_that_a_machine_reports_is_its_type_in_both_forms(
+    running: RunningManager, host: ScriptedHost, platform: str
+) -> None:
+    told = host.facts.model_copy(update={"platform": platform})
+    host.report(GatewayState.ABSENT, facts=told).raise_for_status()
+    href = f"/managedServers/{host.server_id}?format=Entity"
+    assert running.logged_on().get(href).json()["ManagedServerType"] == platform
+    entity = lxml.etree.fromstring(running.logged_on("application/xml").get(href).content)
+    assert entity.findtext("{*}ManagedServerType") == platform
+    listed = running.logged_on().get("/managedServers?format=Entity").json()["ManagedServers"]
+    assert [each["ManagedServerType"] for each in listed] == [platform]
 
 
 def test_a_poll_is_held_until_there_is_news(running: RunningManager, host: ScriptedHost) -> None:
