@@ -19,9 +19,10 @@ revision.
 """
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
 
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
@@ -378,6 +379,25 @@ class Misplaced(Document):
     """Of the tenants when the newest of them lost its place."""
 
 
+MOST_GUESSES = 100
+"""In one report."""
+LONGEST_GUESSED_NAME = 128
+"""Characters; what is longer is cut to as many."""
+
+
+class Guess(Document):
+    """Wrong passwords that somebody has tried at a gateway."""
+
+    name: Annotated[str, Field(max_length=LONGEST_GUESSED_NAME)]
+    """Of the tenant, or tenant and user, as it was claimed: nobody need have it."""
+    address: IPvAnyAddress
+    """Where they came from."""
+    count: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    """So many, with this name and from this address."""
+    first_at: AwareDatetime
+    last_at: AwareDatetime
+
+
 class Report(Document):
     """How far a host has come."""
 
@@ -399,5 +419,8 @@ class Report(Document):
     closed_tunnels: int = 0
     """Of those that were live when the gateway was closed: ended by this host at the deadline."""
     misplaced: Misplaced | None = None
+    guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
+    """Since those of the last report that was answered. Sent again as they were until they are
+    heard, so that each is logged once."""
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""

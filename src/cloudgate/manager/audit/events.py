@@ -142,6 +142,7 @@ EVENTS: Mapping[str, Event] = {
     "DeleteAccountRole": Event(0, WARNING, "Account {name} [{id}] has lost a role"),
     "LogOn": Event(0, INFO, "{name} has logged on"),
     "LogOff": Event(0, INFO, "{name} has logged off"),
+    "GuessTenantPassword": Event(0, WARNING, "Wrong passwords of {name} were tried at a gateway"),
     "DenyAccess": Event(0, WARNING, "Access denied: {name}"),
 }
 """By the operation's name in the API, or one made in its style."""

@@ -11,6 +11,7 @@ from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
 from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
+from cloudgate.manager.hosts.guesses import note_guesses
 from cloudgate.manager.hosts.site import site_document
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
@@ -111,6 +112,7 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
         InvalidRequestError: it says what this host cannot know, or what is known to be over.
     """
     _check_report(work, server, report)
+    note_guesses(work, server, report.guesses)
     if report.facts is not None:
         note_facts(work, server, report.facts)
     server.reported_directory_revision = report.directory_revision
