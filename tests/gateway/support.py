@@ -35,6 +35,7 @@ from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.gatekeeper import Gatekeeper
+from cloudgate.gateway.handover import listening_socket
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
@@ -257,7 +258,7 @@ class Machine:
         gatekeeper = self._stack.enter_context(
             Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
         )
-        server = await serve_authorizer(gatekeeper, self.layout.authorizer_socket)
+        server = await serve_authorizer(gatekeeper, listening_socket(self.layout.authorizer_socket))
         self._stack.push_async_callback(server.stop)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
         news = asyncio.Event()

@@ -1,6 +1,7 @@
 """Calls come and go as gRPC says, whoever the caller is, and however the bytes are cut."""
 
 import asyncio
+import os
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudgate.gateway.calls import LONGEST_MESSAGE_BYTES, CallServer, serve_calls
+from cloudgate.gateway.handover import VARIABLE, hand_over, listening_socket
 
 PATIENCE_SECONDS = 20
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
@@ -54,7 +56,7 @@ async def reversed_(question: bytes) -> bytes:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[str]:
     path = str(folder / "calls.sock")
-    server: CallServer = await serve_calls(reversed_, path)
+    server: CallServer = await serve_calls(reversed_, listening_socket(Path(path)))
     try:
         yield path
     finally:
@@ -164,11 +166,61 @@ async def test_a_call_that_fails_or_is_given_up_harms_no_other(tmp_path: Path) -
 
 
 async def test_one_that_takes_the_place_of_another_is_answered_by(tmp_path: Path) -> None:
-    path = str(tmp_path / "calls.sock")
-    before = await serve_calls(reversed_, path)
+    path = tmp_path / "calls.sock"
+    before = await serve_calls(reversed_, listening_socket(path))
     await before.stop()
     async with serving(tmp_path), grpc.aio.insecure_channel(f"unix:{path}") as channel:
         assert await unary(channel)(b"abc") == b"cba"
+
+
+async def test_nobody_is_refused_while_one_hands_over_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    path = tmp_path / "calls.sock"
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def slow(question: bytes) -> bytes:
+        asked.set()
+        await released.wait()
+        return question
+
+    before = await serve_calls(slow, listening_socket(path))
+    async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
+        call = unary(channel)
+        answered_by_the_first = asyncio.ensure_future(call(b"first"))
+        await asked.wait()
+        retiring = asyncio.create_task(before.retire())
+        await asyncio.sleep(0.1)
+        waiting = [asyncio.ensure_future(call(b"abc")) for _ in range(20)]
+        released.set()
+        await retiring
+        hand_over(before.listener)
+        await before.stop()
+        assert await answered_by_the_first == b"first"
+        after = await serve_calls(reversed_, listening_socket(path))
+        assert VARIABLE not in os.environ
+        try:
+            # A call that was under way as the goodbye came may still be answered by the first.
+            assert {await each for each in waiting} <= {b"cba", b"abc"}
+            assert await call(b"xyz") == b"zyx"
+        finally:
+            await after.stop()
+
+
+@pytest.mark.parametrize("handed_over", ["", "x", "0", "999999"])
+async def test_where_nothing_was_handed_over_a_new_socket_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handed_over: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, handed_over)
+    with open(os.devnull) as zero:  # noqa: ASYNC230, PTH123  any open file
+        if handed_over == "0":
+            monkeypatch.setenv(VARIABLE, str(os.dup(zero.fileno())))
+        async with serving(tmp_path) as path, calling(path) as caller:
+            stream = caller.ask(b"ab")
+            await caller.send()
+            await caller.until(ended(1))
+            assert caller.said(stream) == prefixed(b"ba")
 
 
 @settings(max_examples=40, deadline=None)

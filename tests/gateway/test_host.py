@@ -20,7 +20,15 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.process import EnvoyProcess, running
 from cloudgate.gateway.succession import read_roster
 from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.gateway.support import GATEWAY_ID, Authority, Client, free_port, refuses, tenant
+from tests.gateway.support import (
+    GATEWAY_ID,
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    free_port,
+    refuses,
+    tenant,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -159,6 +167,46 @@ async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
         assert await tunnel.echoes()
         await manager.start()
         assert (await manager.heard(GatewayState.LISTENING, 1)).facts is not None
+
+
+async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
+    tmp_path: Path, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    data, port = tmp_path / "data", free_port()
+    await join_host(data / "host", manager.url, TOKEN, authority.pem)
+    command = (sys.executable, "-m", "cloudgate", "host", "run", "--data", str(data))
+    host = await asyncio.create_subprocess_exec(*command)
+    answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    over = asyncio.Event()
+
+    async def come_again_and_again() -> None:
+        while not over.is_set():
+            tunnel = await client.connect(port, REPO)
+            client.opened.remove(tunnel)
+            answers.put_nowait((tunnel.status, tunnel.body))
+            tunnel.writer.close()
+            await tunnel.writer.wait_closed()
+
+    try:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        newcomers = [asyncio.create_task(come_again_and_again()) for _ in range(4)]
+        for _ in range(3):
+            host.send_signal(signal.SIGHUP)
+            while (await manager.heard(GatewayState.LISTENING, 1)).facts is None:
+                pass
+            found = {answers.get_nowait() for _ in range(answers.qsize())}
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                found |= {await answers.get() for _ in range(20)}
+            assert found == {(200, "")}
+        over.set()
+        await asyncio.gather(*newcomers)
+        assert await tunnel.echoes()
+        assert host.returncode is None
+    finally:
+        host.terminate()
+        await host.wait()
 
 
 async def test_the_latest_report_is_told_again_when_the_manager_is_back(

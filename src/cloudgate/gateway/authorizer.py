@@ -1,6 +1,6 @@
 """How does Envoy ask whether a request may become a tunnel? gRPC on a Unix socket."""
 
-from pathlib import Path
+import socket
 from typing import Any
 
 import structlog
@@ -24,18 +24,15 @@ _CHALLENGES = {
 _log = structlog.get_logger(__name__)
 
 
-async def serve_authorizer(gatekeeper: Gatekeeper, socket_path: Path) -> CallServer:
-    """Start to answer on `socket_path`, in place of whoever did so before.
-
-    The folder of the socket is what keeps others out.
-    """
+async def serve_authorizer(gatekeeper: Gatekeeper, listener: socket.socket) -> CallServer:
+    """Start to answer on a Unix socket; its folder is what keeps others out."""
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
         return answer
 
-    return await serve_calls(check, str(socket_path))
+    return await serve_calls(check, listener)
 
 
 async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:

@@ -8,21 +8,27 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
 
 import asyncio
+import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import structlog
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.gateway.handover import WAITING
 
 Method = Callable[[bytes], Awaitable[bytes]]
 """From the message of a request to that of its answer."""
 
 LONGEST_MESSAGE_BYTES = 1024 * 1024
 """Envoy's questions are shorter: they hold what a tenant's headers hold."""
+GOODBYE_SECONDS = 3.0
+"""How long calls may take that are under way when the server retires."""
+_ON_ITS_WAY_SECONDS = 0.05
 MOST_CALLS = 2**31 - 1
 """How many may be open at once; how many tenants wait is limited elsewhere."""
 
@@ -91,27 +97,55 @@ class _Call:
 
 
 class CallServer:
-    """Answers calls on a Unix socket until it is closed."""
+    """Answers calls on a Unix socket until it is stopped."""
 
-    def __init__(self, server: asyncio.Server, connections: "set[_Connection]") -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        server: asyncio.Server,
+        connections: "set[_Connection]",
+    ) -> None:
+        self.listener = listener
+        """Stays open while it is answered here, and after `retire`."""
         self._server = server
         self._connections = connections
+
+    async def retire(self) -> None:
+        """Take no more connections, and hang up when all calls are answered.
+
+        Who calls from now on waits for whoever accepts from `listener` next.
+        """
+        self._server.close()
+        for each in self._connections:
+            each.say_goodbye()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                # A call may have been on its way when the goodbye was.
+                await asyncio.sleep(_ON_ITS_WAY_SECONDS)
+                await asyncio.gather(*(each.quiet() for each in self._connections))
+        self._hang_up()
 
     async def stop(self) -> None:
         """Take no more calls, and hang up on those that have no answer yet."""
         self._server.close()
-        for each in list(self._connections):
-            each.hang_up()
+        self.listener.close()
+        self._hang_up()
         await self._server.wait_closed()
 
+    def _hang_up(self) -> None:
+        for each in list(self._connections):
+            each.hang_up()
 
-async def serve_calls(method: Method, socket_path: str) -> CallServer:
-    """Answer calls on a Unix socket, in place of whoever did so before."""
+
+async def serve_calls(method: Method, listener: socket.socket) -> CallServer:
+    """Answer calls on a Unix socket that listens."""
     connections: set[_Connection] = set()
+    # The server closes what it was given; newer ones would also remove its name.
+    kept: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
     server = await asyncio.get_running_loop().create_unix_server(
-        lambda: _Connection(method, connections), socket_path, backlog=1024
+        lambda: _Connection(method, connections), sock=listener.dup(), backlog=WAITING, **kept
     )
-    return CallServer(server, connections)
+    return CallServer(listener, server, connections)
 
 
 class _Connection(asyncio.Protocol):
@@ -132,6 +166,7 @@ class _Connection(asyncio.Protocol):
         self._call_window = _FIRST_WINDOW_BYTES
         self._frame_bytes = _FRAME_BYTES
         self._taken_bytes = 0
+        self._all_answered = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say how much may come at once: any number of questions, none of them long."""
@@ -153,6 +188,17 @@ class _Connection(asyncio.Protocol):
             if call.answering is not None:
                 call.answering.cancel()
         self._calls.clear()
+        self._all_answered.set()
+
+    def say_goodbye(self) -> None:
+        """Ask for no more calls on this connection (RFC 9113, section 6.8)."""
+        self._send(_GOAWAY, 0, 0, struct.pack("!II", _STREAM_BITS, 0))
+
+    async def quiet(self) -> None:
+        """Wait until no call is open."""
+        while self._calls:
+            self._all_answered.clear()
+            await self._all_answered.wait()
 
     def hang_up(self) -> None:
         """End the connection and all its calls."""
@@ -276,8 +322,14 @@ class _Connection(asyncio.Protocol):
             self._calls[stream].window += more
         self._send_unsent()
 
-    def _forget(self, stream: int) -> None:
+    def _over(self, stream: int) -> _Call | None:
         call = self._calls.pop(stream, None)
+        if not self._calls:
+            self._all_answered.set()
+        return call
+
+    def _forget(self, stream: int) -> None:
+        call = self._over(stream)
         if call is not None and call.answering is not None:
             call.answering.cancel()
 
@@ -292,14 +344,14 @@ class _Connection(asyncio.Protocol):
             answer = await self._method(_message(call.asked))
         except Exception:  # noqa: BLE001  one that fails is no reason to leave the others waiting
             _log.exception("a call to the authorizer failed")
-            self._calls.pop(stream, None)
+            self._over(stream)
             self._send(_HEADERS, _END_HEADERS | _END_STREAM, stream, _FAULT)
             return
         call.unsent = _PREFIX.pack(0, len(answer)) + answer
         head = _frame(_HEADERS, _END_HEADERS, stream, _ANSWER)
         if len(call.unsent) <= min(self._window, call.window, self._frame_bytes):
             self._window -= len(call.unsent)
-            self._calls.pop(stream, None)
+            self._over(stream)
             data = _frame(_DATA, 0, stream, call.unsent)
             self._write(head + data + _end(stream))
         else:
@@ -318,7 +370,7 @@ class _Connection(asyncio.Protocol):
                 call.window -= len(piece)
                 self._send(_DATA, 0, stream, piece)
                 if not call.unsent:
-                    del self._calls[stream]
+                    self._over(stream)
                     self._write(_end(stream))
 
     def _open_window(self, more: int) -> None:

@@ -21,6 +21,7 @@ from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.files import damage
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
+from cloudgate.gateway.handover import hand_over, listening_socket
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.membership import load_membership
@@ -78,6 +79,18 @@ async def run_host(state_folder: Path) -> bool:
         return stop.again
 
 
+def _reset(watch: Watch) -> None:
+    """End all tunnels so that their programs see that they were cut.
+
+    An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
+    """
+    try:
+        watch.look()
+        watch.cut(watch.live, "the host service ends")
+    except UnavailableError as error:
+        _log.warning("tunnels may look finished to their programs", reason=error.message)
+
+
 async def _adopt(envoy: Envoy) -> None:
     try:
         await envoy.adopt()
@@ -106,10 +119,13 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
         wait_seconds=_wait_seconds(),
         now=known.clock,
     ) as gatekeeper:
-        server = await serve_authorizer(gatekeeper, layout.authorizer_socket)
+        server = await serve_authorizer(gatekeeper, listening_socket(layout.authorizer_socket))
         try:
             async with Admin(layout.admin_socket("")) as admin:
                 await _work_until(layout, admin, known, places, stop)
+            if stop.again:
+                await server.retire()
+                hand_over(server.listener)
         finally:
             await server.stop()
 
@@ -170,6 +186,7 @@ async def _work_until(
         if stop.again:
             await envoy.leave()
         elif envoy.is_kept:
+            _reset(watch)
             await envoy.stop()
 
 
