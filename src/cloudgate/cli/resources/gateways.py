@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
 
@@ -186,8 +187,14 @@ def _tunnels_left(call: Call, found: Found) -> Callable[[], str]:
     def say() -> str:
         try:
             entity = call.api.get(found.entity).body
-        except RefusedError:
+        except RefusedError as problem:
+            if problem.status != HTTPStatus.NOT_FOUND:
+                raise
             return "The gateway is gone."  # the task is about to say so, too
-        return f"{entity.get('Name')}: {entity.get('State')}, {entity.get('LiveTunnels')} tunnels"
+        said = f"{entity.get('Name')}: {entity.get('State')}"
+        if entity.get("State") != "Draining":
+            return said  # how many there are is not known before the host has told
+        left = entity.get("LiveTunnels")
+        return f"{said}, {left} {'tunnel is' if left == 1 else 'tunnels are'} left"
 
     return say
