@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -19,11 +20,24 @@ from tests.support.product import PASSWORD, Product, free_port, product
 pytestmark = pytest.mark.end_to_end
 
 
+class Echo(socketserver.BaseRequestHandler):
+    """Answers with what it hears."""
+
+    def handle(self) -> None:
+        """Serve one connection."""
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+
 @contextmanager
-def listener() -> Iterator[socket.socket]:
-    """A repository that takes connections."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server
+def repository() -> Iterator[str]:
+    """A repository that answers; its address."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 def cloudgate(started: Product, *arguments: str) -> str:
@@ -57,40 +71,52 @@ def connect(started: Product, port: int) -> tuple[ssl.SSLSocket, str]:
     return tunnel, tunnel.recv(4096).decode()
 
 
-def live(started: Product) -> list[dict[str, object]]:
-    """The live tunnels, once there are some."""
+def echoes(tunnel: ssl.SSLSocket) -> bool:
+    """Whether a tunnel carries data both ways."""
+    tunnel.sendall(b"ping")
+    return tunnel.recv(4096) == b"ping"
+
+
+def live(started: Product, tunnels: int) -> list[dict[str, object]]:
+    """The live tunnels, once there are so many."""
     for _ in range(50):
         printed = cloudgate(started, "gateway", "tunnels", "localhost", "-o", "json")
         found: list[dict[str, object]] = json.loads(printed)["CloudGatewayTunnels"]
-        if found:
+        if len(found) == tunnels:
             return found
         threading.Event().wait(0.1)
-    raise AssertionError("no tunnel is shown")
+    raise AssertionError(f"{found} is shown")
 
 
 def test_an_operator_sees_tunnels_closes_one_and_holds_maintenance(tmp_path: Path) -> None:
     port = free_port()
     with (
         product(tmp_path / "data") as started,
-        listener() as repository,
+        repository() as address,
         started.client() as client,
     ):
         client.create_gateway(port)
-        address = f"127.0.0.1:{repository.getsockname()[1]}"
         uid = client.add_repository("vault", "vault.example:8443", address)
         client.add_tenant("acme", "p4ssword", uid)
+        other, said = connect(started, port)
+        assert "200" in said
         tunnel, said = connect(started, port)
         assert "200" in said
-        (shown,) = live(started)
+        own = "{}:{}".format(*tunnel.getsockname()[:2])
+        (shown,) = [each for each in live(started, 2) if each["Client"] == own]
         assert shown["Tenant"] == "acme"
         assert shown["Target"] == "vault.example:8443"
-        own = "{}:{}".format(*tunnel.getsockname()[:2])
-        assert shown["Client"] == own
 
         closed = cloudgate(started, "gateway", "close-tunnel", "localhost", str(shown["TunnelId"]))
         assert "Closed" in closed
         assert tunnel.recv(1) == b""
         tunnel.close()
+        assert echoes(other)
+        tunnel, said = connect(started, port)
+        assert "200" in said
+        assert echoes(tunnel)
+        tunnel.close()
+        other.close()
 
         begun = cloudgate(
             started, "maintenance", "begin", "--message", "New disks.", "--no-restores"
