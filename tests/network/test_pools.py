@@ -79,12 +79,15 @@ class Site:
 
     def open(self) -> None:
         """Have the provider do its part."""
+        call = self.provider.call
         (self.folder / "password").write_text("p4ssword")
         for place, port in PORTS.items():
             self.provider.join(place)
-            words = ("--mode", "NAT", "--external-ip", PUBLIC, "--internal-port", "8080")
-            self.provider.cloudgate("gateway", "create", place, "--port", str(port), *words)
-        call, quotas = self.provider.call, []
+            where = {"ExternalIp": PUBLIC, "ExternalPort": port, "InternalPort": 8080}
+            call(
+                "POST", "/cloud/gateways", {"ServerHostName": place, "NetworkType": "NAT", **where}
+            )
+        quotas = []
         for name, uid in self._open_repositories().items():
             quotas.append({"Name": name, "RepositoryUid": uid, "QuotaMb": 1024})
         tenant = {"Password": "p4ssword", "Resources": {"BackupResources": quotas}}
