@@ -5,8 +5,10 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 import socket
 import subprocess
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from cloudgate.gateway.layout import layout_of
 from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.system import linux, windows
 from tests.cli.conftest import Run
-from tests.support.manager import RunningManager
+from tests.support.manager import RunningManager, running_manager
 
 
 class FakeSystemd:
@@ -182,19 +184,68 @@ def test_the_shown_address_is_one_that_other_machines_reach(
         assert seen_from_elsewhere(chosen) == [chosen]
 
 
-@pytest.mark.skipif(
-    subprocess.run(["which", "systemd-analyze"], capture_output=True, check=False).returncode != 0,
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None,
     reason="systemd-analyze is not installed (Debian: systemd)",
 )
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    file = tmp_path / "cloudgate-host.service"
-    data = Path('/var/lib/cloud gate/100%/$HOME/"so"')
-    file.write_text(linux.unit("/bin/true", data, "root"))
+
+
+def verified(file: Path) -> None:
+    """systemd has nothing to say against a unit."""
     checked = subprocess.run(
         ["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False
     )
     assert checked.stderr.strip() == ""
     assert checked.returncode == 0
+
+
+def started_by(unit: str) -> list[str]:
+    """The words of its command line, as systemd reads them."""
+    (line,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
+    return [each.replace("%%", "%").replace("$$", "$") for each in shlex.split(line)]
+
+
+@needs_systemd
+def test_systemd_takes_the_unit_of_the_host_service(tmp_path: Path) -> None:
+    file = tmp_path / "cloudgate-host.service"
+    data = Path('/var/lib/cloud gate/100%/$HOME/"so"')
+    file.write_text(linux.unit("/bin/true", data, "root"))
+    verified(file)
+    assert started_by(file.read_text())[-1] == str(data)
+
+
+@needs_systemd
+def test_systemd_takes_the_unit_of_the_manager_which_starts_it_as_it_was_started(
+    cloudgate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "password").write_text("long enough, says whoever chose it")
+    said = ["--host", "127.0.0.1", "--port", "9999", "--http-port", "80"]
+    said += ["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"]
+    files = ("--data", "all data", "--admin-password-file", "password", "--audit-log", "audit.log")
+    shown = cloudgate("serve", *said, *files, "--print-unit")
+    assert shown.exit_code == 0, shown.output
+    file = tmp_path / "cloudgate-manager.service"
+    file.write_text(shown.stdout)
+    verified(file)
+    command = started_by(shown.stdout)
+    assert command[:4] == [sys.executable, "-m", "cloudgate", "serve"]
+    pairs = list(zip(command[4::2], command[5::2], strict=True))
+    assert set(zip(said[::2], said[1::2], strict=True)) <= set(pairs)
+    for name, value in zip(files[::2], files[1::2], strict=True):
+        assert (name, str(tmp_path / value)) in pairs
+    assert not (tmp_path / "all data").exists()
+
+
+def test_a_manager_that_would_print_its_password_into_the_journal_gets_no_unit(
+    cloudgate: Run, tmp_path: Path
+) -> None:
+    refused = cloudgate("serve", "--data", str(tmp_path / "data"), "--print-unit")
+    assert refused.exit_code == 1
+    assert "Start it once by hand" in refused.output
+    with running_manager(tmp_path / "data"):
+        pass
+    assert cloudgate("serve", "--data", str(tmp_path / "data"), "--print-unit").exit_code == 0
 
 
 def test_windows_ends_the_connections_that_are_meant_and_no_others() -> None:

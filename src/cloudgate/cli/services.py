@@ -135,6 +135,10 @@ def serve(
     audit_log: AuditLog = None,
     acme_dns_hook: AcmeDnsHook = None,
     gateway_certificate_days: CertificateDays = None,
+    print_unit: Annotated[
+        bool,
+        typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
+    ] = False,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""
     from cloudgate.cli.running import Options, run_serve  # noqa: PLC0415
@@ -150,7 +154,15 @@ def serve(
         acme_dns_hook,
         gateway_certificate_days,
     )
-    _run(run_serve(options))
+    if not print_unit:
+        _run(run_serve(options))
+        return
+    from cloudgate.cli.units import manager_unit  # noqa: PLC0415
+
+    try:
+        print(manager_unit(options), end="")
+    except CloudgateError as problem:
+        _fail(problem.message)
 
 
 @host_commands.command("join")
