@@ -238,6 +238,21 @@ def test_a_copy_of_a_hosts_disk_is_refused_while_the_host_is_there(
     assert host.client.post("/poll", content=spoken_by("second")).status_code == 200
 
 
+def test_a_host_that_waits_for_news_is_made_to_speak_when_another_speaks_in_its_name(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    host.facts = host.facts.model_copy(update={"machine": "first"})
+    host.poll()
+    waiting = threading.Thread(target=host.poll)
+    started = time.monotonic()
+    waiting.start()
+    # The second one may come before the first waits, and is refused in any case.
+    while waiting.is_alive():
+        assert host.client.post("/poll", content=spoken_by("second")).status_code in (400, 503)
+        waiting.join(0.1)
+    assert time.monotonic() - started < POLL_SECONDS / 2
+
+
 def test_a_machine_that_is_started_anew_is_no_copy_and_is_let_in_when_its_past_is_silent(
     running: RunningManager, host: ScriptedHost
 ) -> None:

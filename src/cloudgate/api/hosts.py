@@ -148,6 +148,9 @@ class HostProtocol:
                     return _answer(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
                     return _answer(found)
+                if self._manager.presence.is_doubted(keys[0]):
+                    # A host that is there polls again at once; one that is not says nothing.
+                    return _answer(Update())
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())

@@ -308,6 +308,7 @@ def _refusal(work: Work, server: ManagedServer) -> InvalidRequestError | Unavail
     are_both_there = work.presence.meet_stranger(server.id, work.now)
     seen = f"{last_seen(work, server):%Y-%m-%d %H:%M:%S} UTC"
     if not are_both_there:
+        work.news_for.add(server.id)  # has it say something, if it is there
         return UnavailableError(
             f"{server.name} was last heard of at {seen} from another machine, or before this one"
             " was started anew. It is let in as soon as that one has been silent for"

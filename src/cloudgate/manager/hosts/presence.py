@@ -59,6 +59,14 @@ class Presence:
         heard = self._heard.get(server_id)
         return heard is not None and heard > known.since
 
+    def is_doubted(self, server_id: UUID) -> bool:
+        """Whether another machine has spoken as this host, which was not heard of since."""
+        strangers = self._strangers.get(server_id)
+        if strangers is None:
+            return False
+        heard = self._heard.get(server_id)
+        return heard is None or heard <= strangers.since
+
     def refuse(self, server_id: UUID, now: datetime) -> None:
         """Something was refused that came in this host's name."""
         self._refused[server_id] = now
