@@ -40,3 +40,4 @@ if __name__ == "__main__":
         number, _, who = line.strip().partition(" ")
         answered = knock(sys.argv[1], int(number), trusted, sys.argv[3], who)
         sys.stdout.write(f"{answered}\n")
+        sys.stdout.flush()

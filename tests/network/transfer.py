@@ -1,8 +1,10 @@
 """A repository that hashes what it gets, and a tenant that sends until it is told to stop.
 
 ``serve PORT``: for each connection, frames of four bytes of length and data; at the empty frame the
-SHA-256 of all data goes back. ``send GATEWAY PORT CA TARGET USER:PASSWORD``: says ``connected``,
-sends for as long as standard input is open, and says whether both ends agree.
+SHA-256 of all data goes back; at a length of all ones, how many bytes have come, in eight bytes.
+``send GATEWAY PORT CA TARGET USER:PASSWORD``: says ``connected``, sends for as long as standard
+input is open, and says whether both ends agree. For each line of standard input, it asks the
+repository how far it is, and says that.
 """
 
 import base64
@@ -17,14 +19,20 @@ import time
 
 PIECE_BYTES = 32 * 1024
 PAUSE_SECONDS = 0.005
+ASK = bytes([255] * 4)
 
 
 class _Repository(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Hash one connection."""
-        found = hashlib.sha256()
-        while length := int.from_bytes(self.rfile.read(4)):
-            found.update(self.rfile.read(length))
+        found, came_bytes = hashlib.sha256(), 0
+        while (head := self.rfile.read(4)) not in {b"", bytes(4)}:
+            if head == ASK:
+                self.wfile.write(came_bytes.to_bytes(8))
+                continue
+            data = self.rfile.read(int.from_bytes(head))
+            found.update(data)
+            came_bytes += len(data)
         self.wfile.write(found.digest())
 
 
@@ -65,13 +73,29 @@ def send(tunnel: ssl.SSLSocket) -> None:
     sys.stdout.flush()
     sent = hashlib.sha256()
     piece = os.urandom(PIECE_BYTES)
-    while not select.select([sys.stdin], [], [], 0)[0]:
+    while True:
+        if select.select([sys.stdin], [], [], 0)[0]:
+            if not sys.stdin.readline():
+                break
+            tunnel.sendall(ASK)
+            sys.stdout.write(f"{int.from_bytes(_read(tunnel, 8))}\n")
+            sys.stdout.flush()
         sent.update(piece)
         tunnel.sendall(len(piece).to_bytes(4) + piece)
         time.sleep(PAUSE_SECONDS)
     tunnel.sendall(bytes(4))
-    found = tunnel.recv(32)
+    found = _read(tunnel, 32)
     sys.exit(0 if found == sent.digest() else "different")
+
+
+def _read(tunnel: ssl.SSLSocket, length: int) -> bytes:
+    found = b""
+    while len(found) < length:
+        more = tunnel.recv(length - len(found))
+        if not more:
+            sys.exit("closed")
+        found += more
+    return found
 
 
 if __name__ == "__main__":

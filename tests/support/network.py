@@ -4,9 +4,11 @@
 
     provider 10.77.0.0/24                          internet 203.0.113.0/24
     manager .2  gw1 .11  gw2 .12  gw3 .13  ──  router .1 ── tenant .10
+    store .20
 
 The router forwards 6180, 6181 and 6182 to port 8080 of gw1, gw2 and gw3. In IPv6 the last numbers
 are the same, in fd77::/64 and 2001:db8::/64; 6182 is forwarded, and the rest is routed.
+Everybody knows ``public.example`` as the router and ``gw3.example`` as gw3.
 """
 
 import json
@@ -29,7 +31,15 @@ from tests.support.product import PASSWORD
 PATIENCE_SECONDS = 40.0
 PUBLIC = "203.0.113.1"
 PUBLIC_IPV6 = "2001:db8::1"
-HOSTS = {"manager": 2, "gw1": 11, "gw2": 12, "gw3": 13}
+HOSTS = {"manager": 2, "gw1": 11, "gw2": 12, "gw3": 13, "store": 20}
+NAMES = f"127.0.0.1 localhost\n::1 localhost\n{PUBLIC} public.example\n10.77.0.13 gw3.example\n"
+"""What is in everybody's /etc/hosts."""
+_SETTINGS = Path("/etc/netns")
+"""``ip netns exec`` shows files from there in place of those in /etc (ip-netns(8))."""
+_COLLECTIONS = {
+    "server": ("/managedServers", "ManagedServers"),
+    "gateway": ("/cloud/gateways", "CloudGateways"),
+}
 _NAT = """
 table ip nat {
   chain prerouting { type nat hook prerouting priority dstnat;
@@ -156,6 +166,9 @@ class Network:
         for place in (*HOSTS, "router", "tenant"):
             _ip("netns", "add", self.name(place))
             _ip("-n", self.name(place), "link", "set", "lo", "up")
+            own = _SETTINGS / self.name(place)
+            own.mkdir(parents=True)
+            (own / "hosts").write_text(NAMES)
         router = self.name("router")
         _ip("-n", router, "link", "add", "inside", "type", "bridge")
         _ip("-n", router, "address", "add", "10.77.0.1/24", "dev", "inside")
@@ -195,6 +208,7 @@ class Network:
             process.wait(PATIENCE_SECONDS)
         for place in (*HOSTS, "router", "tenant"):
             subprocess.run(["ip", "netns", "delete", self.name(place)], check=False)
+            shutil.rmtree(_SETTINGS / self.name(place), ignore_errors=True)
         for folder in self.disks:
             subprocess.run(["umount", folder], check=False)
 
@@ -297,12 +311,14 @@ class Provider:
     def wait_until(self, kind: str, name: str, **expected: Any) -> dict[str, Any]:
         """Wait until a server or a gateway is as expected, and return it."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        found: dict[str, Any] = {}
-        while time.monotonic() < deadline:
-            found = json.loads(self.cloudgate(kind, "show", name, "-o", "json").stdout)
+        path, array = _COLLECTIONS[kind]
+        while True:
+            listed = self.call("GET", f"{path}?format=Entity")[array]
+            found: dict[str, Any] = next(each for each in listed if each["Name"] == name)
             if all(found.get(key) == value for key, value in expected.items()):
                 return found
-        raise AssertionError(f"{name} is not as expected: {found}")
+            assert time.monotonic() < deadline, f"{name} is not as expected: {found}"
+            time.sleep(0.05)
 
 
 def _start_manager(network: Network, data: Path) -> "subprocess.Popen[bytes]":
