@@ -16,9 +16,16 @@ def manager_unit(options: Options) -> str:
     It runs as the owner of the data folder.
 
     Raises:
-        InvalidRequestError: the first start would print a password, and the journal would keep it.
+        InvalidRequestError: the first start would print a password, and the journal would keep it;
+            or the folder may not be looked into.
     """
     data = options.data
+    try:
+        (data / "cloudgate.db").exists()
+    except OSError as problem:
+        raise InvalidRequestError(
+            f"Cannot look into the data folder {data}: {problem.strerror}. Do this as root."
+        ) from None
     if not (data / "cloudgate.db").exists() and options.admin_password_file is None:
         raise InvalidRequestError(
             f"The manager has never been started with the data folder {data}: the password of"
