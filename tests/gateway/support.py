@@ -153,29 +153,46 @@ class Client:
     opened: list[Tunnel] = field(default_factory=list)
 
     async def connect(
-        self, port: int, target: str, login: str = f"acme:{PASSWORD}", extra: str = ""
+        self,
+        port: int,
+        target: str,
+        login: str = f"acme:{PASSWORD}",
+        extra: str = "",
+        source: str | None = None,
     ) -> Tunnel:
-        """CONNECT to `target`."""
+        """CONNECT to `target`; `source` is the address to come from."""
         encoded = base64.b64encode(login.encode()).decode()
         authorization = f"Proxy-Authorization: Basic {encoded}\r\n" if login else ""
         return await self.ask(
-            port, f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}{extra}\r\n"
+            port,
+            f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}{extra}\r\n",
+            source=source,
         )
 
-    async def ask(self, port: int, request: str, host: str = "127.0.0.1") -> Tunnel:
+    async def ask(
+        self, port: int, request: str, host: str = "127.0.0.1", source: str | None = None
+    ) -> Tunnel:
         """Send `request` as it is."""
         context = ssl.create_default_context(cadata=self.ca_pem)
         async with asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname="localhost"
+                host,
+                port,
+                ssl=context,
+                server_hostname="localhost",
+                local_addr=(source, 0) if source else None,
             )
-            writer.write(request.encode())
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            tunnel = Tunnel(reader, writer, int(head.split()[1]), head.lower())
-            self.opened.append(tunnel)
-            if tunnel.status != 200:
-                length = tunnel.headers.split("content-length: ")[1].split()[0]
-                tunnel.body = (await reader.readexactly(int(length))).decode()
+            try:
+                writer.write(request.encode())
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                tunnel = Tunnel(reader, writer, int(head.split()[1]), head.lower())
+                self.opened.append(tunnel)
+                if tunnel.status != 200:
+                    length = tunnel.headers.split("content-length: ")[1].split()[0]
+                    tunnel.body = (await reader.readexactly(int(length))).decode()
+            except BaseException:
+                writer.transport.abort()
+                raise
         return tunnel
 
 
@@ -259,6 +276,7 @@ class Machine:
             Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
         )
         server = await serve_authorizer(gatekeeper, listening_socket(self.layout.authorizer_socket))
+        self.guesses = gatekeeper.guesses
         self._stack.push_async_callback(server.stop)
         self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
         news = asyncio.Event()

@@ -100,6 +100,16 @@ def test_a_full_line_is_found_out_and_divided_equally(capacity: float) -> None:
         assert sum(got.values()) > 0.85 * capacity
 
 
+def test_a_machine_that_others_keep_busy_does_not_slow_its_gateway_to_nothing() -> None:
+    fairness, given = Fairness(), {ACME: 0.0, OTHER: 0.0}
+    sent = {ACME: 10.0 * MEBIBYTE, OTHER: 1.0 * MEBIBYTE}
+    for _ in range(200):
+        given = dict(fairness.allot(sent, is_full=True))
+        # Pacing leaves a little; the line could carry ten times as much.
+        sent = {who: min(0.97 * rate, 50.0 * MEBIBYTE) for who, rate in given.items()}
+    assert sum(sent.values()) > 90 * MEBIBYTE
+
+
 def test_what_one_does_not_need_the_others_may_have() -> None:
     capacity = 100.0 * MEBIBYTE
     line = Line(capacity, {ACME: 16, OTHER: 1, THIRD: 4})

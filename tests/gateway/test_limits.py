@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -9,14 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import GatewayState
+from cloudgate.gateway.flows import BURST_BYTES, Flows
+from cloudgate.gateway.gatekeeper import MOST_WAITING
+from cloudgate.gateway.guesses import GATHERED_FOR, Guesses
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
 from cloudgate.sharing import Flow, shares
-from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES
+from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
 from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, free_port, tenant
 
 REPO = "repo.example:443"
 DEAD = "dead.example:443"
 ACME, OTHER = UUID(int=1), UUID(int=2)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 pytestmark = pytest.mark.anyio
 
 
@@ -80,6 +86,66 @@ async def test_who_guesses_waits_longer_each_time_and_who_was_right_does_not(
     started = time.monotonic()
     assert (await client.connect(port, REPO)).status == 200
     assert time.monotonic() - started < FIRST_DELAY_SECONDS
+
+
+async def test_who_guesses_many_at_once_is_no_faster_and_keeps_nobody_else_out(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = await opened(machine, repository_port)
+    many = 3 * MOST_WAITING
+    guesses = [
+        asyncio.create_task(client.connect(port, REPO, f"other:wrong{number}"))
+        for number in range(many)
+    ]
+    done, _ = await asyncio.wait(guesses, timeout=2)
+    answers = Counter(each.result().status for each in done)
+    assert answers[503] >= many - MOST_WAITING - FREE_FAILURES - 4
+    assert answers[407] <= FREE_FAILURES + 3
+    good = await client.connect(port, REPO, source="127.0.0.2")
+    assert good.status == 200
+    for each in guesses:
+        each.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+
+
+async def test_guesses_are_told_once_with_how_many_they_were() -> None:
+    now = [NOW]
+    guesses = Guesses(lambda: now[0])
+    for name, address in [("acme", "192.0.2.1"), ("acme", "192.0.2.1"), ("x" * 200, "2001:db8::1")]:
+        guesses.note(name, address)
+        now[0] += timedelta(seconds=1)
+    assert guesses.due() == ()
+    now[0] += GATHERED_FOR
+    told = guesses.due()
+    assert [(each.name, str(each.address), each.count) for each in told] == [
+        ("acme", "192.0.2.1", 2),
+        ("x" * 128, "2001:db8::1", 1),
+    ]
+    guesses.note("acme", "192.0.2.1")
+    now[0] += 2 * GATHERED_FOR
+    assert guesses.due() == told
+    guesses.delivered(())
+    assert guesses.due() == told
+    guesses.delivered(told)
+    (later,) = guesses.due()
+    assert later.count == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("unknown", "unknown", True),
+    ],
+)
+async def test_addresses_that_one_party_can_choose_from_count_as_one(
+    one: str, other: str, *, same: bool
+) -> None:
+    assert (origin(one) == origin(other)) is same
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:
@@ -157,11 +223,54 @@ async def test_all_tunnels_of_a_tenant_together_keep_to_its_speed(
     assert free > sum(limited)
 
 
+async def test_a_low_limit_is_reached_too(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    limit_bytes = 500_000
+    port = await opened(machine, repository_port, speed_limit_bytes=limit_bytes)
+    tunnel = await client.connect(port, REPO)
+    await moved_bytes([tunnel], 5)  # until the rates are found
+    (moved,) = await moved_bytes([tunnel], 6)
+    # It went there before it came back: half of the limit is the most in each direction.
+    assert 0.35 * limit_bytes < moved / 6 < 0.7 * limit_bytes
+
+
+@given(
+    rate=st.integers(20_000, 10**9),
+    burst=st.sampled_from([3_000, 65_536, BURST_BYTES]),
+    looks=st.lists(st.floats(0.3, 0.8), min_size=2, max_size=40),
+)
+def test_who_sends_in_bursts_all_that_it_may_never_looks_idle(
+    rate: int, burst: int, looks: list[float]
+) -> None:
+    flows, now = Flows(), 0.0
+    for pause in looks:
+        now += pause
+        flows.note(now, {"a": int(now * rate / burst) * burst}, {"a": rate})
+        speed = flows.speed("a", rate)
+        assert speed is None or Flow(rate, speed).is_pressing or rate < BURST_BYTES / 2
+
+
+def test_who_stops_looks_idle_after_a_while_and_not_before_its_burst_was_due() -> None:
+    flows, rate = Flows(), BURST_BYTES
+    for look in range(10):
+        flows.note(look / 2, {"a": min(look, 4) * rate // 2}, {"a": rate})
+    assert flows.speed("a", rate) is not None
+    assert flows.speed("a", rate) < 0.75 * rate  # type: ignore[operator]
+    flows.note(5.0, {"a": 2 * rate}, {"a": 4 * rate})
+    flows.note(5.5, {"a": 2 * rate}, {"a": 4 * rate})
+    assert flows.speed("a", 4 * rate) is None
+    flows.note(9.0, {"a": 2 * rate}, {"a": 4 * rate})
+    assert flows.speed("a", 4 * rate) == 0
+    assert flows.speed("b", rate) is None
+
+
 async def test_a_limit_that_is_lifted_slows_nobody_any_more(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
     port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
     tunnel = await client.connect(port, REPO)
+    await moved_bytes([tunnel], 2)  # until the rates are found
     (slow,) = await moved_bytes([tunnel], 3)
     machine.know(tenant(repository_port))
     (fast,) = await moved_bytes([tunnel], 3)
@@ -173,6 +282,7 @@ async def test_a_limit_that_is_lifted_while_no_host_service_runs_slows_nobody_an
 ) -> None:
     port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
     tunnel = await client.connect(port, REPO)
+    await moved_bytes([tunnel], 2)  # until the rates are found
     (slow,) = await moved_bytes([tunnel], 3)
     await machine.leave()
     machine.know(tenant(repository_port))

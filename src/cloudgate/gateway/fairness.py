@@ -23,6 +23,14 @@ _FIRST_BYTES = 1024 * 1024
 was idle can show at the next look how much it needs."""
 
 
+def _of_a_full_gateway(carried: float, thought: float) -> float:
+    # Tenants never send quite what they may. Were that taken for all that there is, it would be
+    # less at each look, where something else than the gateway keeps the machine busy.
+    if FULL * thought <= carried <= thought:
+        return thought * (1 + GROWTH)
+    return max(carried, FULL * thought)
+
+
 class Fairness:
     """Finds what each tenant may send, look by look. What it cannot know, it tries out.
 
@@ -61,7 +69,9 @@ class Fairness:
             wanted = {who: max(self._demands[who], _LEAST_BYTES) for who in sent}
             least = min(_FIRST_BYTES, int(self._capacity / len(sent)))
             parts = divide(self._capacity, wanted)
-            self._given = {who: max(part, least) for who, part in parts.items()}
+            # What nobody needs right now is for whoever needs it first.
+            left = max(0, int(self._capacity) - sum(parts.values()))
+            self._given = {who: max(part + left, least) for who, part in parts.items()}
         return self._given
 
     def _learn(self, sent: Mapping[UUID, float], *, is_full: bool) -> bool:
@@ -83,7 +93,7 @@ class Fairness:
             return
         if is_full:
             self._calm = self._looks_with_room = 0
-            self._capacity = max(carried, FULL * (self._capacity or 0.0))
+            self._capacity = _of_a_full_gateway(carried, self._capacity or 0.0)
         elif self._capacity is not None:
             self._calm = 0 if pressing else self._calm + 1
             self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,7 @@ from cloudgate.gateway.decision import (
     parse_credentials,
 )
 from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.guesses import Guesses
 from cloudgate.gateway.passes import Pass, era
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.peers import Peers
@@ -31,13 +33,17 @@ from cloudgate.gateway.places import Places
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
-from cloudgate.slowing import Failures
+from cloudgate.slowing import Failures, origin
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
 WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 12.0
+LONGEST_JUDGING_SECONDS = 14.0
 """Envoy waits no longer for an answer than `cloudgate.gateway.listener.AUTHORIZER_SECONDS`."""
+MOST_WAITING = 16
+"""Passwords of one address that wait to be looked at. They are, one after the other: so many at
+once would all count as the first."""
 LONGEST_DELAY_SECONDS = 5.0
 """How long a guess is made to wait at most, before it is looked at and again before its answer."""
 RETRY_SECONDS = 5
@@ -47,6 +53,10 @@ AT_WORK_RETRY_SECONDS = 300
 TOO_MANY = Refusal(
     503, "Too many connections come from this address; try again when some have ended.", 5
 )
+TOO_MANY_PASSWORDS = Refusal(
+    503, "Too many passwords from this address wait to be looked at; try again.", 5
+)
+NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", 5)
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -88,7 +98,8 @@ class Gatekeeper:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`wait_seconds`: how long a tunnel waits for a tenant's other tunnels to end."""
-        self._places = places
+        self.places = places
+        """Of the tunnels that were let in."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
         self._directory = directory
         self._site = site
@@ -98,6 +109,9 @@ class Gatekeeper:
         self._resolver = Resolver()
         self._peers = Peers()
         self._failures = Failures(time.monotonic)
+        self.guesses = Guesses(now)
+        """Wrong passwords that were tried."""
+        self._lines: dict[str, _Line] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +131,15 @@ class Gatekeeper:
         `address`: the IP address that it comes from.
         """
         target = parse_authority(authority)
+        try:
+            async with asyncio.timeout(LONGEST_JUDGING_SECONDS):
+                return await self._judge(target, authorization, address)
+        except TimeoutError:
+            return Verdict("", target or "", refusal=NOT_IN_TIME)
+        except _TooManyError:
+            return Verdict("", target or "", refusal=TOO_MANY_PASSWORDS)
+
+    async def _judge(self, target: str | None, authorization: str | None, address: str) -> Verdict:
         name, login, right = await self._identify(authorization, address)
         decision = decide(
             login,
@@ -137,7 +160,7 @@ class Gatekeeper:
         if login is None:
             return Verdict(name, target or "", refusal=NOT_AUTHENTICATED)
         limit = login.tenant.concurrent_tunnels
-        place = await self._places.take(login.tenant.tenant_id, limit, self._wait_seconds)
+        place = await self.places.take(login.tenant.tenant_id, limit, self._wait_seconds)
         if place is None:
             reason = (
                 f"The tenant has {limit} tunnels here, which is all that it may have; none has"
@@ -164,7 +187,10 @@ class Gatekeeper:
 
     async def tell(self, authorization: str | None, address: str) -> Told:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
-        name, login, right = await self._identify(authorization, address)
+        try:
+            name, login, right = await self._identify(authorization, address)
+        except _TooManyError:
+            return Told("", refusal=TOO_MANY_PASSWORDS)
         if login is None or not right:
             return Told(name, refusal=NOT_ASKED_RIGHT)
         # Whoever may not use this gateway may still learn which ones it may use.
@@ -192,13 +218,35 @@ class Gatekeeper:
         password_hash = login.password_hash if login else ""
         if self._passwords.is_remembered(password_hash, said.password):
             return name, login, True
-        await self._wait(self._failures.delay_before(address))
-        right = await self._passwords.is_right(password_hash, said.password)
-        if right:
-            self._failures.succeeded(name, address)
-        else:
-            await self._wait(self._failures.failed(name, address))
-        return name, login, right
+        async with self._turn(origin(address)):
+            await self._wait(self._failures.delay_before(address))
+            right = await self._passwords.is_right(password_hash, said.password)
+            if right:
+                self._failures.succeeded(name, address)
+                return name, login, True
+            delay_seconds = self._failures.failed(name, address)
+            self.guesses.note(name, address)
+        await self._wait(delay_seconds)
+        return name, login, False
+
+    @asynccontextmanager
+    async def _turn(self, whose: str) -> AsyncIterator[None]:
+        """The passwords of one address are looked at one after the other.
+
+        Raises:
+            _TooManyError: too many of them wait.
+        """
+        line = self._lines.setdefault(whose, _Line())
+        if line.length > MOST_WAITING:
+            raise _TooManyError
+        line.length += 1
+        try:
+            async with line.lock:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                self._lines.pop(whose, None)
 
     async def _wait(self, seconds: float) -> None:
         if seconds:
@@ -210,6 +258,17 @@ class Gatekeeper:
         if login is not None and needs_failover(login.tenant, pool_id):
             down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
         return Circumstances(self._now(), pool_id, pools_are_down=down)
+
+
+class _TooManyError(Exception):
+    """Too many passwords of one address wait."""
+
+
+@dataclass
+class _Line:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
+    """How many are in it, the one whose turn it is included."""
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

@@ -110,19 +110,18 @@ def _check_membership(layout: Layout) -> None:
 
 async def _run_until(layout: Layout, stop: Stop) -> None:
     known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
-    places = Places()
     with Gatekeeper(
         known.directory,
         known.site,
         known.role,
-        places,
+        Places(),
         wait_seconds=_wait_seconds(),
         now=known.clock,
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, listening_socket(layout.authorizer_socket))
         try:
             async with Admin(layout.admin_socket("")) as admin:
-                await _work_until(layout, admin, known, places, stop)
+                await _work_until(layout, admin, known, gatekeeper, stop)
             if stop.again:
                 await server.retire()
                 hand_over(server.listener)
@@ -131,7 +130,7 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
 
 
 async def _work_until(
-    layout: Layout, admin: Admin, known: Known, places: Places, stop: Stop
+    layout: Layout, admin: Admin, known: Known, gatekeeper: Gatekeeper, stop: Stop
 ) -> None:
     news = asyncio.Event()
     envoy = Envoy(layout, admin, news.set)
@@ -141,7 +140,7 @@ async def _work_until(
         known.directory,
         known.role,
         site=known.site,
-        places=places,
+        places=gatekeeper.places,
         now=known.clock,
         troubles=known.troubles,
     )
@@ -149,6 +148,7 @@ async def _work_until(
         lambda: known.directory.revision,
         lambda: gather_facts(layout, envoy.version, _troubles(known)),
         misplaced=watch.misplaced,
+        guesses=gatekeeper.guesses,
     )
     reconciler = Reconciler(
         layout,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from cloudgate.assignment import GatewayState, HostFacts, Misplaced, Report
+from cloudgate.gateway.guesses import Guesses
 from cloudgate.gateway.reconcile import Outcome
 
 REPEAT_SECONDS = 5.0
@@ -22,10 +23,12 @@ class Outbox:
         facts: Callable[[], HostFacts],
         clock_seconds: Callable[[], float] = time.monotonic,
         misplaced: Callable[[], Misplaced | None] = lambda: None,
+        guesses: Guesses | None = None,
     ) -> None:
         self._directory_revision = directory_revision
         self._facts = facts
         self._misplaced = misplaced
+        self._guesses = guesses or Guesses()
         self._clock_seconds = clock_seconds
         self._outcome: Outcome | None = None
         self._sent: Report | None = None
@@ -62,10 +65,11 @@ class Outbox:
 
     def sent(self, report: Report) -> None:
         """The manager has `report`, unless it was said meanwhile that it may have lost it."""
+        self._guesses.delivered(report.guesses)
         if self._lost:
             return
         self._known_facts = report.facts or self._known_facts
-        self._sent = report.model_copy(update={"facts": None})
+        self._sent = report.model_copy(update={"facts": None, "guesses": ()})
         self._sent_at_seconds = self._clock_seconds()
 
     def _report(self) -> Report | None:
@@ -84,6 +88,7 @@ class Outbox:
             finished_tunnels=self._outcome.finished_tunnels,
             closed_tunnels=self._outcome.closed_tunnels,
             misplaced=self._misplaced(),
+            guesses=self._guesses.due(),
             facts=None if facts == self._known_facts else facts,
         )
 

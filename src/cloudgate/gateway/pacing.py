@@ -19,6 +19,7 @@ from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.fairness import Fairness
+from cloudgate.gateway.flows import Flows
 from cloudgate.gateway.load import Load
 from cloudgate.gateway.system import Pacing
 from cloudgate.gateway.tunnels import Tunnel
@@ -30,6 +31,8 @@ LEAST_RATE_BYTES = 128 * 1024
 """What a connection may send each second in any case, where an equal part of the limit is as much.
 The kernel sends two packets at once, and over loopback these are 64 KiB each: one that may send
 less is silent for longer than a review, and is taken for idle."""
+EVERYTHING_BYTES = 10**12
+"""What a connection is taken to be allowed each second when nobody slows it."""
 LARGEST_PART = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
 
@@ -58,9 +61,7 @@ class Pacer:
         self._is_full = is_full or Load().is_full
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
-        self._sent: dict[str, int] = {}
-        self._before: dict[str, int] = {}
-        self._reviewed_at_seconds = time.monotonic()
+        self._flows = Flows()
         self._looked = False
         self._complained = False
 
@@ -83,15 +84,13 @@ class Pacer:
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        now = time.monotonic()
-        seconds, self._reviewed_at_seconds = now - self._reviewed_at_seconds, now
         by_tenant: dict[UUID, list[Tunnel]] = defaultdict(list)
         for tunnel in self._watch.live:
             by_tenant[tunnel.tenant_id].append(tunnel)
         sold = {tenant_id: self._sold(tenant_id) for tenant_id in by_tenant}
         limited = [who for who, limit in sold.items() if limit is not None]
-        self._allowances.note({who: self._speed(by_tenant[who], seconds) for who in limited})
-        fair, measured = self._fair_parts(by_tenant, seconds)
+        self._allowances.note({who: self._speed(by_tenant[who]) for who in limited})
+        fair, measured = self._fair_parts(by_tenant)
         wanted: dict[str, dict[str, int | None]] = defaultdict(dict)
         for tenant_id, tunnels in by_tenant.items():
             names = {name: each.envoy for each in tunnels for name in _ends(each)}
@@ -104,7 +103,7 @@ class Pacer:
                     wanted[names[name]][name] = None
                 continue
             limit = min(limits)
-            flows = {name: self._flow(name, limit // len(names), seconds) for name in names}
+            flows = {name: self._flow(name, limit // len(names)) for name in names}
             least = min(LEAST_RATE_BYTES, limit // len(names))
             for name, rate in shares(limit, flows).items():
                 wanted[names[name]][name] = max(rate, least)
@@ -117,7 +116,7 @@ class Pacer:
         return None if limit is None else self._allowances.within(tenant_id, limit)
 
     def _fair_parts(
-        self, by_tenant: Mapping[UUID, Sequence[Tunnel]], seconds: float
+        self, by_tenant: Mapping[UUID, Sequence[Tunnel]]
     ) -> tuple[Mapping[UUID, int], bool]:
         """What a full gateway leaves to each tenant, and whether all tunnels are measured."""
         if len(by_tenant) <= 1:
@@ -125,28 +124,27 @@ class Pacer:
         is_full = self._is_full()
         if not (is_full or self._fairness.is_at_work):
             return {}, False
-        sent = {who: self._speed(tunnels, seconds) for who, tunnels in by_tenant.items()}
+        sent = {who: self._speed(tunnels) for who, tunnels in by_tenant.items()}
         if not all(self._is_measured(tunnels) for tunnels in by_tenant.values()):
             return {}, True
         return self._fairness.allot(sent, is_full=is_full), True
 
     def _is_measured(self, tunnels: Sequence[Tunnel]) -> bool:
-        return any(name in self._before for each in tunnels for name in _ends(each))
+        return any(self._flows.knows(name) for each in tunnels for name in _ends(each))
 
-    def _speed(self, tunnels: Sequence[Tunnel], seconds: float) -> float:
-        """What a tenant has sent each second since the last review, in both directions."""
+    def _speed(self, tunnels: Sequence[Tunnel]) -> float:
+        """What a tenant has sent each second lately, in both directions."""
         names = [name for each in tunnels for name in _ends(each)]
-        return sum(self._flow(name, 0, seconds).sent_bytes for name in names)
+        return sum(self._flow(name, 0).sent_bytes for name in names)
 
-    def _flow(self, name: str, usual: int, seconds: float) -> Flow:
+    def _flow(self, name: str, usual: int) -> Flow:
         rate = self._rates.get(name, usual)
-        before, now = self._before.get(name), self._sent.get(name)
-        if before is None or now is None or seconds <= 0:
-            return Flow(rate, rate)  # a new one may have its share until more is known
-        return Flow(rate, (now - before) / seconds)
+        speed = self._flows.speed(name, rate or EVERYTHING_BYTES)
+        # A new one may have its share until more is known.
+        return Flow(rate, rate if speed is None else speed)
 
     def _set(self, wanted: Mapping[str, Mapping[str, int | None]]) -> None:
-        self._before, self._sent = self._sent, {}
+        sent: dict[str, int] = {}
         rates: dict[str, int] = {}
         pids: set[int] = set()
         for mark, some in wanted.items():
@@ -154,9 +152,10 @@ class Pacer:
             if pid is None:
                 continue
             pids.add(pid)
-            self._sent |= self._pacing.setdefault(pid, Pacing(pid)).set(some)
+            sent |= self._pacing.setdefault(pid, Pacing(pid)).set(some)
             rates |= {name: rate for name, rate in some.items() if rate is not None}
         self._pacing = {pid: each for pid, each in self._pacing.items() if pid in pids}
+        self._flows.note(time.monotonic(), sent, rates)
         self._rates = rates
 
 

@@ -1,0 +1,47 @@
+"""Who tries wrong passwords at this gateway? Gathered for a while, and told to the manager once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from cloudgate.assignment import LONGEST_GUESSED_NAME, MOST_GUESSES, Guess
+
+GATHERED_FOR = timedelta(seconds=60)
+"""How long guesses are put together before they are told."""
+MOST_KEPT = 1000
+"""Names and addresses that are waiting to be told of; more are only slowed."""
+
+
+class Guesses:
+    """What the manager has not heard yet. Lost when the host service is killed."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._gathered: dict[tuple[str, str], Guess] = {}
+        self._told: tuple[Guess, ...] = ()
+
+    def note(self, name: str, address: str) -> None:
+        """Somebody at an IP address has said a wrong password for a name."""
+        now = self._now()
+        key = name[:LONGEST_GUESSED_NAME], address
+        before = self._gathered.get(key)
+        if before is not None:
+            more = {"count": before.count + 1, "last_at": now}
+            self._gathered[key] = before.model_copy(update=more)
+        elif len(self._gathered) < MOST_KEPT:
+            self._gathered[key] = Guess(
+                name=key[0], address=ip_address(address), count=1, first_at=now, last_at=now
+            )
+
+    def due(self) -> tuple[Guess, ...]:
+        """What the manager has to hear next: the same until it was `delivered`."""
+        if not self._told:
+            ripe = self._now() - GATHERED_FOR
+            keys = [key for key, each in self._gathered.items() if each.first_at <= ripe]
+            self._told = tuple(self._gathered.pop(key) for key in keys[:MOST_GUESSES])
+        return self._told
+
+    def delivered(self, heard: tuple[Guess, ...]) -> None:
+        """The manager has these."""
+        if heard == self._told:
+            self._told = ()
