@@ -1,8 +1,12 @@
 """Does the machine come to what is wanted, and do live tunnels survive it?"""
 
+import asyncio
+import errno
+import json
 import os
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.assignment import GatewayState
-from cloudgate.gateway import listening, process
+from cloudgate.gateway import files, listening, process, succession
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.files import damage as damage_found
 from cloudgate.gateway.listener import listener
+from cloudgate.gateway.process import started_at
 from tests.gateway.support import (
     Authority,
     Client,
@@ -302,6 +307,33 @@ async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
     failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
     assert "same matching rules" in failed.reason
     assert await refuses(port)
+
+
+async def test_an_envoy_that_cannot_be_written_down_is_not_left_behind(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    started: list[int] = []
+    thrice = threading.Event()
+    is_full = True
+
+    def record(path: Path, content: str) -> None:
+        if is_full:
+            started.append(int(json.loads(content)["current"]["pid"]))
+            if len(started) == 3:
+                thrice.set()
+            raise full
+        files.write_kept(path, content)
+
+    monkeypatch.setattr(succession, "write_kept", record)
+    machine.kill_envoy()
+    assert await asyncio.to_thread(thrice.wait, 10)
+    is_full = False
+    await machine.found(GatewayState.LISTENING)
+    assert await (await client.connect(port, REPO)).echoes()
+    assert [pid for pid in started if started_at(pid)] == []
 
 
 DAMAGES = (b"", b"\xff\xfe\x00", b'{"half": ')

@@ -240,7 +240,12 @@ class Envoy:
         self._while_starting.close()
         self._while_starting.enter_context(succession.unheard(self._layout, before))
         started = process.start(self._layout, self._program, mark, place, options)
-        self._keep_roster(self._roster.model_copy(update={"current": started.record}))
+        try:
+            self._keep_roster(self._roster.model_copy(update={"current": started.record}))
+        except OSError:
+            # One that nobody could find again would keep the port.
+            started.kill()
+            raise
         _log.info("envoy started", pid=started.pid, version=self._program.version)
         return started
 
@@ -254,16 +259,23 @@ class Envoy:
 
     async def _start_again_when_dead(self) -> None:
         pause_seconds = 0.0
+        gone = 0
         while self._process is not None:
             born = time.monotonic()
-            await self._process.ended()
-            _log.error("envoy died", pid=self._process.pid, last_words=self._last_words())
-            self._on_change()
+            if self._process.pid != gone:
+                await self._process.ended()
+                gone = self._process.pid
+                _log.error("envoy died", pid=gone, last_words=self._last_words())
+                self._on_change()
             if time.monotonic() - born > STABLE_SECONDS:
                 pause_seconds = 0.0
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
-            self._process = await asyncio.to_thread(self._start)
+            try:
+                self._process = await asyncio.to_thread(self._start)
+            except (OSError, UnavailableError) as error:
+                _log.error("envoy cannot be started again", reason=str(error))
+                continue
             await self._ask(self._process)
             self._on_change()
 

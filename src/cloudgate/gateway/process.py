@@ -116,6 +116,10 @@ class EnvoyProcess:
             self._send(signal.SIGKILL)
             await self.ended()
 
+    def kill(self) -> None:
+        """End it now."""
+        self._send(signal.SIGKILL)
+
     def _send(self, number: signal.Signals) -> None:
         if self.is_alive:
             os.kill(self.pid, number)
