@@ -33,7 +33,7 @@ from cloudgate.manager.storage.tables import (
     LogonSession,
     ManagedServer,
 )
-from tests.support.product import free_port
+from tests.support.ports import free_port
 
 GATEWAYS, TENANTS, SESSIONS = 1_000, 10_000, 10_000
 WANTED_OF_BARE = 0.4

@@ -7,7 +7,8 @@ from pathlib import Path
 from bench.load import Load, load
 from bench.report import Goal, Section, table
 from bench.tunnels import UPLOAD, Way, connect_request
-from tests.support.product import free_port, product
+from tests.support.ports import free_port
+from tests.support.product import product
 
 SHARES = {"acme": 16, "other": 1}
 """Tunnels of each."""

@@ -19,7 +19,8 @@ from bench.tunnels import (
 )
 from cloudgate.assignment import Assignment
 from cloudgate.gateway.layout import Layout, layout_of
-from tests.support.product import free_port, product
+from tests.support.ports import free_port
+from tests.support.product import product
 
 _TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
 _WORKER = "wrk:worker"

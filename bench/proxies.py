@@ -10,7 +10,8 @@ from pathlib import Path
 from bench.accounting import children, cpu_seconds, memory_kib
 from bench.machine import PROXY_CORES, most_tunnels, pinned, program
 from bench.tunnels import PATIENCE_SECONDS, Way
-from tests.support.product import accepts, free_port
+from tests.support.ports import free_port
+from tests.support.product import accepts
 
 GATEWAY = "Cloudgate"
 HAPROXY = "HAProxy"

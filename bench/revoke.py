@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.load import load
 from bench.report import Goal, Section, table
 from bench.tunnels import PATIENCE_SECONDS, Way, client_context, connect_request, open_tunnel
-from tests.support.product import free_port, product
+from tests.support.ports import free_port
+from tests.support.product import product
 
 WANTED_SECONDS = 2.0
 TARGET = "vault.example:443"

@@ -31,7 +31,8 @@ from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.work import Manager
-from tests.support.product import PASSWORD, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import PASSWORD, product
 
 FEW = 10
 TARGETS = 3

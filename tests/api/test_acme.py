@@ -20,7 +20,7 @@ from cloudgate.manager.storage.tables import CertificateOrder
 from tests.support.acme import AcmeServer, acme_server, needs_pebble
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
-from tests.support.product import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture

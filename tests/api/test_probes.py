@@ -18,7 +18,7 @@ from cloudgate.manager.probes import measuring
 from cloudgate.manager.storage.tables import Repository
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
-from tests.support.product import free_port
+from tests.support.ports import free_port
 from tests.support.storage import PASSWORD, USER, needs_rclone, rclone_webdav
 
 MB = 1024 * 1024

@@ -17,7 +17,7 @@ from tests.support.acme import acme_server, needs_pebble
 from tests.support.certificates import Made
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager
-from tests.support.product import free_port
+from tests.support.ports import free_port
 
 
 def obeying(host: ScriptedHost, state: GatewayState = GatewayState.LISTENING) -> threading.Thread:

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from cloudgate.cli import waiting
 from cloudgate.cli.app import app
-from tests.support.product import PASSWORD, Product, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import PASSWORD, Product, product
 
 pytestmark = pytest.mark.end_to_end
 PATIENCE_SECONDS = 60.0

@@ -19,7 +19,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.connector import connector
-from tests.support.product import free_port, product
+from tests.support.ports import free_port
+from tests.support.product import product
 from tests.support.repository import SSHD, rest_server, s3_server, ssh_server, webdav_server
 
 PROGRAMS = ("restic", "rclone", "curl", "borg", "ssh")

@@ -8,14 +8,8 @@ import pytest
 
 from cloudgate.connect.line import Identity, identity
 from tests.connect.support import Connected, Gateways, connected_to
-from tests.gateway.support import (
-    PASSWORD,
-    Authority,
-    echo_server,
-    free_port,
-    running_machine,
-    tenant,
-)
+from tests.gateway.support import PASSWORD, Authority, echo_server, running_machine, tenant
+from tests.support.ports import free_port
 
 
 @pytest.fixture

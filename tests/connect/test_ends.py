@@ -24,10 +24,10 @@ from tests.gateway.support import (
     PATIENCE_SECONDS,
     Authority,
     Machine,
-    free_port,
     running_machine,
     tenant,
 )
+from tests.support.ports import free_port
 
 TARGET = Address("repo.example", 443)
 DATA = os.urandom(2_000_000)

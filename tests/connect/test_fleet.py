@@ -20,14 +20,8 @@ from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from tests.connect.support import TARGET, Connected, Gateways, connected_to, until_known
-from tests.gateway.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    free_port,
-    tenant,
-)
+from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
+from tests.support.ports import free_port
 
 FAILOVER_SECONDS = 2.0
 """What the connector promises while one gateway is dead."""

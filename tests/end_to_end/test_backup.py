@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.product import Client, Product, accepts, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import Client, Product, accepts, product
 from tests.support.repository import rest_server
 
 pytestmark = pytest.mark.end_to_end

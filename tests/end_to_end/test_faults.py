@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.product import Product, accepts, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import Product, accepts, product
 
 pytestmark = pytest.mark.end_to_end
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.product import PASSWORD, Product, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import PASSWORD, Product, product
 
 pytestmark = pytest.mark.end_to_end
 

@@ -13,7 +13,8 @@ import pytest
 
 from cloudgate.gateway.access_log import PERIOD_SECONDS
 from cloudgate.gateway.channel import USAGE_SECONDS
-from tests.support.product import Product, accepts, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import Product, accepts, product
 from tests.support.tunnel import Tunnel, open_tunnel, repository
 
 pytestmark = pytest.mark.end_to_end

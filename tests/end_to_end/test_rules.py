@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.product import Client, Product, free_port, product
+from tests.support.ports import free_port
+from tests.support.product import Client, Product, product
 from tests.support.tunnel import Tunnel, open_tunnel, repository
 
 pytestmark = pytest.mark.end_to_end

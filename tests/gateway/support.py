@@ -5,7 +5,6 @@ import base64
 import datetime as dt
 import os
 import signal
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -45,6 +44,7 @@ from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.watch import Watch
+from tests.support.ports import free_port
 
 PASSWORD = "Grünes-Boot-7:x"
 HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -194,13 +194,6 @@ class Client:
                 writer.transport.abort()
                 raise
         return tunnel
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def refuses(port: int) -> bool:

@@ -16,14 +16,8 @@ import pytest
 
 from cloudgate.assignment import GatewayState, Target
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
-from tests.gateway.support import (
-    HASHER,
-    PATIENCE_SECONDS,
-    Client,
-    Machine,
-    free_port,
-    tenant,
-)
+from tests.gateway.support import HASHER, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 PRINTABLE = "".join(chr(number) for number in range(0x20, 0x7F))

@@ -21,16 +21,9 @@ from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, Stream
 from h2.settings import SettingCodes
 
 from cloudgate.assignment import GatewayState, Target
-from tests.gateway.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Client,
-    Machine,
-    Tunnel,
-    free_port,
-    tenant,
-)
+from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.gateway.test_port import held_repository, reset
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 DATA = os.urandom(300_000)

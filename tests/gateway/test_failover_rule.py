@@ -14,7 +14,8 @@ import pytest
 
 from cloudgate.assignment import GatewayState, Peer, Site
 from cloudgate.gateway.peers import ANSWER_SECONDS, FRESH_SECONDS
-from tests.gateway.support import Client, Machine, free_port, tenant
+from tests.gateway.support import Client, Machine, tenant
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 GOLD, SILVER = UUID(int=71), UUID(int=72)

@@ -14,8 +14,9 @@ from cloudgate.gateway.fairness import CALM_LOOKS, Fairness
 from cloudgate.gateway.load import Load, Reading
 from cloudgate.manager.hosts.sharing import FRESH_SECONDS, SpeedSharing
 from cloudgate.sharing import divide
-from tests.gateway.support import PASSWORD, Client, Machine, free_port, tenant
+from tests.gateway.support import PASSWORD, Client, Machine, tenant
 from tests.gateway.test_limits import moved_bytes
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 ACME, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)

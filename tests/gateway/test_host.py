@@ -20,15 +20,8 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.process import EnvoyProcess, running
 from cloudgate.gateway.succession import read_roster
 from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.gateway.support import (
-    GATEWAY_ID,
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    free_port,
-    refuses,
-    tenant,
-)
+from tests.gateway.support import GATEWAY_ID, PATIENCE_SECONDS, Authority, Client, refuses, tenant
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,8 @@ from cloudgate.gateway.guesses import GATHERED_FOR, Guesses
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
 from cloudgate.sharing import Flow, shares
 from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
-from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, free_port, tenant
+from tests.gateway.support import PASSWORD, Client, Machine, Tunnel, tenant
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 DEAD = "dead.example:443"

@@ -21,14 +21,8 @@ from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.files import damage as damage_found
 from cloudgate.gateway.listener import listener
 from cloudgate.gateway.process import started_at
-from tests.gateway.support import (
-    Authority,
-    Client,
-    Machine,
-    free_port,
-    refuses,
-    running_machine,
-)
+from tests.gateway.support import Authority, Client, Machine, refuses, running_machine
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

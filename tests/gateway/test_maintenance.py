@@ -8,7 +8,8 @@ import pytest
 
 from cloudgate.assignment import GatewayState, Maintenance, Site
 from cloudgate.gateway.maintenance import ASKING_BYTES, brings_back
-from tests.gateway.support import PATIENCE_SECONDS, Client, Machine, Tunnel, free_port, tenant
+from tests.gateway.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -30,10 +30,10 @@ from tests.gateway.support import (
     Authority,
     Client,
     Machine,
-    free_port,
     running_machine,
     tenant,
 )
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

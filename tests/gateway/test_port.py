@@ -18,16 +18,8 @@ from cloudgate.gateway.capacity import BYTES_OF_A_TUNNEL, Capacity, capacity, ca
 from cloudgate.gateway.crowd import too_many
 from cloudgate.gateway.resolver import is_elsewhere
 from cloudgate.gateway.system import callers_at
-from tests.gateway.support import (
-    HASHER,
-    PASSWORD,
-    Client,
-    Machine,
-    Tunnel,
-    free_port,
-    refuses,
-    tenant,
-)
+from tests.gateway.support import HASHER, PASSWORD, Client, Machine, Tunnel, refuses, tenant
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

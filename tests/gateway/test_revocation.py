@@ -25,10 +25,10 @@ from tests.gateway.support import (
     Client,
     Machine,
     echo_server,
-    free_port,
     running_machine,
     tenant,
 )
+from tests.support.ports import free_port
 
 REPO = "repo.example:443"
 GOLD = UUID(int=71)

@@ -16,7 +16,8 @@ from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import NO_AUTHORIZER
 from cloudgate.gateway.process import running
 from cloudgate.gateway.succession import Roster, read_roster
-from tests.gateway.support import PATIENCE_SECONDS, Client, Machine, free_port, refuses
+from tests.gateway.support import PATIENCE_SECONDS, Client, Machine, refuses
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

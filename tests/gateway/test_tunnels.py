@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 
 from cloudgate.assignment import GatewayState
-from tests.gateway.support import PASSWORD, Client, Machine, free_port, tenant
+from tests.gateway.support import PASSWORD, Client, Machine, tenant
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

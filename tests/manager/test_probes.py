@@ -17,7 +17,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.probes import rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
-from tests.support.product import free_port
+from tests.support.ports import free_port
 from tests.support.storage import (
     PASSWORD,
     USER,

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import Made, pem_of
-from tests.support.product import accepts, free_port
+from tests.support.ports import free_port
+from tests.support.product import accepts
 
 PATIENCE_SECONDS = 20.0
 LIFE = timedelta(days=60)

@@ -18,15 +18,11 @@ from typing import Any
 
 import httpx2
 
+from tests.support.ports import free_port
+
 PASSWORD = "correct horse battery staple"
 PATIENCE_SECONDS = 60.0
 _MARK = "CLOUDGATE_TEST_MARK"
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.manager.authority import gateway_term, open_authority
-from tests.support.product import accepts, free_port
+from tests.support.ports import free_port
+from tests.support.product import accepts
 
 PATIENCE_SECONDS = 60.0
 S3_KEY, S3_SECRET = "ACMEKEY", "acme-secret"

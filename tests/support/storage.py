@@ -18,7 +18,8 @@ import pytest
 from wsgidav.fs_dav_provider import FilesystemProvider, FolderResource
 from wsgidav.wsgidav_app import WsgiDAVApp
 
-from tests.support.product import accepts, free_port
+from tests.support.ports import free_port
+from tests.support.product import accepts
 
 USER, PASSWORD = "probe", "secret/+key"
 needs_rclone = pytest.mark.skipif(
