@@ -19,13 +19,51 @@ RAISED = 1.25
 """With a rate that is so many times what it was, what was sent before means nothing."""
 
 
+Sample = tuple[float, int]
+"""A moment, and the bytes that were sent until then."""
+
+
 @dataclass
 class _Seen:
     rate: int | None
+    """What it may send each second; None for any number."""
+    samples: deque[Sample] = field(default_factory=deque)
+    speed: float | None = None
     waits_until_seconds: float = 0.0
     """The next burst may have been put off for so long when the rate was lower."""
-    samples: deque[tuple[float, int]] = field(default_factory=deque)
-    """Moments, and the bytes that were sent until then."""
+
+    def look(self, now_seconds: float, total: int) -> None:
+        """Take note of what was sent until now."""
+        self.samples.append((now_seconds, total))
+        while len(self.samples) > 2 and self.samples[1][0] <= now_seconds - LONGEST_SECONDS:  # noqa: PLR2004  a pair
+            self.samples.popleft()
+        measured = self._measured(now_seconds)
+        # Somebody who was seen to be idle is so until it sends again.
+        self.speed = self.speed if measured is None else measured
+
+    def allow(self, now_seconds: float, rate: int | None) -> None:
+        """It may send so much from now on."""
+        if self.rate is not None and (rate is None or rate > RAISED * self.rate):
+            self.samples = deque(list(self.samples)[-1:])
+            self.speed = None
+            self.waits_until_seconds = now_seconds + _window_seconds(self.rate) / 2
+        self.rate = rate
+
+    def _measured(self, now_seconds: float) -> float | None:
+        if len(self.samples) < 2:  # noqa: PLR2004  a pair
+            return None
+        last = self.samples[-1]
+        lately = _speed(self.samples[-2], last)
+        if self.rate is None:
+            return lately
+        oldest = now_seconds - _window_seconds(self.rate)
+        earlier = (each for each in reversed(self.samples) if each[0] <= oldest)
+        began = next((each for each in earlier if each[0] < now_seconds), None)
+        steadily = None if began is None else _speed(began, last)
+        if lately >= USES_ITS_SHARE * self.rate:
+            # Who uses its share is seen at once; that somebody is idle takes longer to see.
+            return max(steadily or 0.0, min(lately, self.rate))
+        return None if now_seconds < self.waits_until_seconds else steadily
 
 
 class Flows:
@@ -46,44 +84,21 @@ class Flows:
         """
         before, self._seen = self._seen, {}
         for name, total in sent.items():
-            rate = rates.get(name)
-            seen = before.get(name) or _Seen(rate)
-            if seen.rate is not None and (rate is None or rate > RAISED * seen.rate):
-                seen.samples.clear()
-                seen.waits_until_seconds = now_seconds + _window_seconds(seen.rate) / 2
-            seen.rate = rate
-            seen.samples.append((now_seconds, total))
-            oldest = now_seconds - LONGEST_SECONDS
-            while len(seen.samples) > 2 and seen.samples[1][0] <= oldest:  # noqa: PLR2004  a pair
-                seen.samples.popleft()
-            self._seen[name] = seen
+            seen = self._seen[name] = before.get(name) or _Seen(rates.get(name))
+            seen.look(now_seconds, total)
+            seen.allow(now_seconds, rates.get(name))
 
     def knows(self, name: str) -> bool:
         """Whether anything is known of a connection."""
         return name in self._seen
 
-    def speed(self, name: str, rate: int) -> float | None:
-        """The bytes that a connection sends each second; None when it is too early to say.
-
-        `rate`: what it may send.
-        """
+    def speed(self, name: str) -> float | None:
+        """The bytes that a connection sends each second; None when it is too early to say."""
         seen = self._seen.get(name)
-        if seen is None or len(seen.samples) < 2:  # noqa: PLR2004  a pair
-            return None
-        now, total = seen.samples[-1]
-        lately = _speed(seen.samples[-2], seen.samples[-1])
-        window = _window_seconds(rate)
-        spanning = (each for each in reversed(seen.samples) if each[0] <= now - window)
-        began = next((each for each in spanning if each[0] < now), None)
-        waits = began is None or now < seen.waits_until_seconds
-        steadily = None if began is None or waits else _speed(began, (now, total))
-        if lately >= USES_ITS_SHARE * rate:
-            # Who uses its share is seen at once; that somebody is idle takes longer to see.
-            return max(steadily or 0.0, min(lately, rate))
-        return steadily
+        return seen.speed if seen else None
 
 
-def _speed(before: tuple[float, int], now: tuple[float, int]) -> float:
+def _speed(before: Sample, now: Sample) -> float:
     return (now[1] - before[1]) / max(now[0] - before[0], 1e-9)
 
 

@@ -31,8 +31,6 @@ LEAST_RATE_BYTES = 128 * 1024
 """What a connection may send each second in any case, where an equal part of the limit is as much.
 The kernel sends two packets at once, and over loopback these are 64 KiB each: one that may send
 less is silent for longer than a review, and is taken for idle."""
-EVERYTHING_BYTES = 10**12
-"""What a connection is taken to be allowed each second when nobody slows it."""
 LARGEST_PART = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
 
@@ -139,7 +137,7 @@ class Pacer:
 
     def _flow(self, name: str, usual: int) -> Flow:
         rate = self._rates.get(name, usual)
-        speed = self._flows.speed(name, rate or EVERYTHING_BYTES)
+        speed = self._flows.speed(name)
         # A new one may have its share until more is known.
         return Flow(rate, rate if speed is None else speed)
 
