@@ -111,6 +111,13 @@ def test_a_machine_that_others_keep_busy_does_not_slow_its_gateway_to_nothing() 
     assert sum(sent.values()) > 90 * MEBIBYTE
 
 
+def test_tunnels_that_are_idle_on_a_busy_machine_are_not_slowed_to_nothing() -> None:
+    fairness = Fairness()
+    for _ in range(500):
+        given = fairness.allot({ACME: 0.0, OTHER: 0.0}, is_full=True)
+    assert min(given.values()) >= MEBIBYTE
+
+
 def test_what_one_does_not_need_the_others_may_have() -> None:
     capacity = 100.0 * MEBIBYTE
     line = Line(capacity, {ACME: 16, OTHER: 1, THIRD: 4})

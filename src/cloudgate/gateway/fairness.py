@@ -62,7 +62,7 @@ class Fairness:
         if self._fixed is not None:
             is_full = sum(sent.values()) >= FULL * self._fixed
         pressing = self._learn(sent, is_full=is_full)
-        self._find_capacity(sum(sent.values()), is_full=is_full, pressing=pressing)
+        self._find_capacity(sum(sent.values()), len(sent), is_full=is_full, pressing=pressing)
         if self._capacity is None or len(sent) <= 1:
             self._given = {}
         else:
@@ -88,12 +88,16 @@ class Fairness:
         self._demands = demands
         return pressing
 
-    def _find_capacity(self, carried: float, *, is_full: bool, pressing: bool) -> None:
+    def _find_capacity(
+        self, carried: float, tenants: int, *, is_full: bool, pressing: bool
+    ) -> None:
         if self._fixed is not None:
             return
         if is_full:
             self._calm = self._looks_with_room = 0
-            self._capacity = _of_a_full_gateway(carried, self._capacity or 0.0)
+            # A machine may be full of something else: nobody is slowed to nothing for that.
+            least = float(_FIRST_BYTES * tenants)
+            self._capacity = max(_of_a_full_gateway(carried, self._capacity or 0.0), least)
         elif self._capacity is not None:
             self._calm = 0 if pressing else self._calm + 1
             self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
