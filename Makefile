@@ -1,5 +1,5 @@
 # make up      start Cloudgate in the foreground (ARGS="--data DIR --port 9398")
-# make test    install what the tests need and run them all
+# make test    install what the tests need and run them all (ARGS="tests/wire" for some)
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables
 # make lock    pin the dependencies anew
@@ -16,7 +16,7 @@ up: .venv/run
 
 test: .venv/dev
 	@tools/need $(TEST_PACKAGES)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

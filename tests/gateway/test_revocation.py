@@ -3,8 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -226,10 +228,10 @@ def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
     ],
 )
 def test_a_tunnel_of_a_time_before_its_tenants_were_ended_ends(
-    known: dict[str, object], expected: Ending | None
+    known: dict[str, Any], expected: Ending | None
 ) -> None:
     acme = ACME.model_copy(update={"tunnels_end_before": NOW})
-    assert ending(TUNNEL.model_copy(update=known), acme, NOW, None) == expected
+    assert ending(replace(TUNNEL, **known), acme, NOW, None) == expected
 
 
 def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> None:

@@ -69,7 +69,12 @@ class RunningManager:
     def client(self, **headers: str) -> httpx2.Client:
         """A client without a logon session."""
         return self.clients.enter_context(
-            httpx2.Client(base_url=f"{self.url}/api", verify=self.context, headers=headers)
+            httpx2.Client(
+                base_url=f"{self.url}/api",
+                verify=self.context,
+                headers=headers,
+                timeout=PATIENCE_SECONDS,
+            )
         )
 
     def logged_on(self, accept: str = "application/json") -> httpx2.Client:

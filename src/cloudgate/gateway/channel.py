@@ -6,7 +6,7 @@ Loops that wait longer the longer the manager is away. The gateway does not noti
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 import structlog
@@ -215,7 +215,7 @@ class Channel:
         return Answer(
             machine=machine_mark(),
             question=question.question,
-            tunnels=tuple(LiveTunnel.model_validate(each.model_dump()) for each in live),
+            tunnels=tuple(LiveTunnel.model_validate(asdict(each)) for each in live),
             ended=tuple(each.tunnel for each in unwanted),
             reason=reason,
         )

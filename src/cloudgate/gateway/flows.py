@@ -29,6 +29,8 @@ class _Seen:
     """What it may send each second; None for any number."""
     samples: deque[Sample] = field(default_factory=deque)
     speed: float | None = None
+    is_known: bool = False
+    """Whether it was seen twice: what it has sent since it began says nothing of its speed."""
     waits_until_seconds: float = 0.0
     """The next burst may have been put off for so long when the rate was lower."""
 
@@ -37,17 +39,27 @@ class _Seen:
         self.samples.append((now_seconds, total))
         while len(self.samples) > 2 and self.samples[1][0] <= now_seconds - LONGEST_SECONDS:  # noqa: PLR2004  a pair
             self.samples.popleft()
+        self.is_known = self.is_known or len(self.samples) > 1
         measured = self._measured(now_seconds)
         # Somebody who was seen to be idle is so until it sends again.
         self.speed = self.speed if measured is None else measured
 
     def allow(self, now_seconds: float, rate: int | None) -> None:
         """It may send so much from now on."""
-        if self.rate is not None and (rate is None or rate > RAISED * self.rate):
+        if (
+            self.rate is not None
+            and self._is_held()
+            and (rate is None or rate > RAISED * self.rate)
+        ):
             self.samples = deque(list(self.samples)[-1:])
             self.speed = None
             self.waits_until_seconds = now_seconds + _window_seconds(self.rate) / 2
         self.rate = rate
+
+    def _is_held(self) -> bool:
+        return self.rate is not None and (
+            self.speed is None or self.speed >= USES_ITS_SHARE * self.rate
+        )
 
     def _measured(self, now_seconds: float) -> float | None:
         if len(self.samples) < 2:  # noqa: PLR2004  a pair
@@ -89,8 +101,9 @@ class Flows:
             seen.allow(now_seconds, rates.get(name))
 
     def knows(self, name: str) -> bool:
-        """Whether anything is known of a connection."""
-        return name in self._seen
+        """Whether a connection was seen for long enough to have a speed."""
+        seen = self._seen.get(name)
+        return seen is not None and seen.is_known
 
     def speed(self, name: str) -> float | None:
         """The bytes that a connection sends each second; None when it is too early to say."""

@@ -5,10 +5,10 @@ to the line before, so that a line that is read twice, or one that is missing, c
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from uuid import UUID
-
-from pydantic import BaseModel, ConfigDict
 
 from cloudgate.assignment import Usage
 from cloudgate.gateway.access_log import Entry, Kind
@@ -18,10 +18,9 @@ TOLD_BY_HOURS = timedelta(days=2)
 """What was used is told by the minute, or by the hour or day once it has waited for so long."""
 
 
-class Tunnel(BaseModel):
-    """A live tunnel."""
-
-    model_config = ConfigDict(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """A live tunnel. There may be tens of thousands: each is small, and shares what it can."""
 
     tunnel: str
     place: str = ""
@@ -62,11 +61,10 @@ class Tunnels:
         begun = known is None
         if known is None:
             known = _tunnel(entry)
-        after = known.model_copy(
-            update={
-                "bytes_up": max(entry.bytes_up, known.bytes_up),
-                "bytes_down": max(entry.bytes_down, known.bytes_down),
-            }
+        after = replace(
+            known,
+            bytes_up=max(entry.bytes_up, known.bytes_up),
+            bytes_down=max(entry.bytes_down, known.bytes_down),
         )
         self._count(
             after,
@@ -88,7 +86,7 @@ class Tunnels:
         """Those that could only bring data back may do all that others may."""
         for key, each in self._live.items():
             if each.restoring:
-                self._live[key] = each.model_copy(update={"restoring": False})
+                self._live[key] = replace(each, restoring=False)
 
     def take(self, most: int | None = None) -> tuple[Usage, ...]:
         """What was used, the oldest first; it is somebody else's to keep from here on.
@@ -141,11 +139,11 @@ def _tunnel(entry: Entry) -> Tunnel:
     return Tunnel(
         tunnel=entry.tunnel,
         place=entry.holder.place,
-        envoy=entry.envoy,
+        envoy=intern(entry.envoy),
         started_at=entry.started_at,
         tenant_id=entry.holder.tenant_id,
         user_id=entry.holder.user_id,
-        target=entry.target,
+        target=intern(entry.target),
         client=entry.client,
         from_address=entry.from_address,
         restoring=entry.holder.restoring,
