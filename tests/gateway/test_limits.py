@@ -252,23 +252,29 @@ def test_who_sends_in_bursts_all_that_it_may_never_looks_idle(
         assert speed is None or Flow(rate, speed).is_pressing or rate < BURST_BYTES / 2
 
 
-def test_who_stops_looks_idle_after_a_while_and_not_before_its_burst_was_due() -> None:
+def test_who_stops_looks_idle_after_a_while_whatever_it_may_send_then() -> None:
     flows, rate = Flows(), BURST_BYTES
     for look in range(10):
         flows.note(look / 2, {"a": min(look, 4) * rate // 2}, {"a": rate})
     assert Flow(rate, flows.speed("a") or 0).is_pressing is False
-    flows.note(5.0, {"a": 2 * rate}, {"a": 4 * rate})
-    flows.note(5.5, {"a": 2 * rate}, {"a": 4 * rate})
-    assert flows.speed("a") is None
-    flows.note(9.0, {"a": 2 * rate}, {"a": 4 * rate})
-    assert flows.speed("a") == 0
-    # Slowed for being idle, it is no less idle than before.
-    flows.note(9.5, {"a": 2 * rate}, {"a": rate})
-    flows.note(10.0, {"a": 2 * rate}, {"a": rate})
-    assert flows.speed("a") == 0
-    flows.note(10.5, {"a": 3 * rate}, {"a": rate})
+    for look, allowed in ((10, 4 * rate), (11, 4 * rate), (20, rate), (21, rate)):
+        flows.note(look / 2, {"a": 2 * rate}, {"a": allowed})
+        assert Flow(rate, flows.speed("a") or 0).is_pressing is False
+    flows.note(11.0, {"a": 3 * rate}, {"a": rate})
     assert Flow(rate, flows.speed("a") or 0).is_pressing
     assert flows.speed("b") is None
+
+
+def test_who_may_send_more_is_given_the_time_that_its_next_burst_was_put_off_for() -> None:
+    flows, rate = Flows(), BURST_BYTES
+    for look in range(5):
+        flows.note(look / 2, {"a": look * rate // 2}, {"a": rate})
+    assert Flow(rate, flows.speed("a") or 0).is_pressing
+    for look in (5, 6, 7):
+        flows.note(look / 2, {"a": 2 * rate}, {"a": 8 * rate})
+        assert flows.speed("a") is None or look == 5
+    flows.note(9.0, {"a": 2 * rate}, {"a": 8 * rate})
+    assert flows.speed("a") == 0
 
 
 async def test_a_limit_that_is_lifted_slows_nobody_any_more(
