@@ -46,20 +46,14 @@ class _Seen:
 
     def allow(self, now_seconds: float, rate: int | None) -> None:
         """It may send so much from now on."""
-        if (
-            self.rate is not None
-            and self._is_held()
-            and (rate is None or rate > RAISED * self.rate)
-        ):
+        before, self.rate = self.rate, rate
+        if before is None or (rate is not None and rate <= RAISED * before):
+            return
+        if self.speed is None or self.speed >= USES_ITS_SHARE * before:
+            # It was held back, and what it sent then says nothing of what it needs.
             self.samples = deque(list(self.samples)[-1:])
             self.speed = None
-            self.waits_until_seconds = now_seconds + _window_seconds(self.rate) / 2
-        self.rate = rate
-
-    def _is_held(self) -> bool:
-        return self.rate is not None and (
-            self.speed is None or self.speed >= USES_ITS_SHARE * self.rate
-        )
+            self.waits_until_seconds = now_seconds + _window_seconds(before) / 2
 
     def _measured(self, now_seconds: float) -> float | None:
         if len(self.samples) < 2:  # noqa: PLR2004  a pair
