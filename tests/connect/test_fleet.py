@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -76,9 +77,8 @@ async def test_a_first_gateway_that_says_nothing_costs_a_moment_at_the_start(
         fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
         started = time.monotonic()
         await fleet.learn()
-        tunnel = await fleet.open(TARGET)
-    assert time.monotonic() - started < FAILOVER_SECONDS
-    tunnel.close()
+        async with fleet.tunnel(TARGET):
+            assert time.monotonic() - started < FAILOVER_SECONDS
     assert [each.address.port for each in fleet.gateways] == gateways.ports
 
 
@@ -88,12 +88,11 @@ async def test_a_gateway_that_falls_silent_before_its_answer_costs_a_moment(
 ) -> None:
     async with mute(authority, tmp_path) as silent:
         fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
-        fleet.gateways[1].live_tunnels = 1
+        fleet.gateways[1].carries(1)
         started = time.monotonic()
-        tunnel = await fleet.open(TARGET)
-    assert time.monotonic() - started < FAILOVER_SECONDS
-    assert tunnel.gateway == gateways.address(0)
-    tunnel.close()
+        async with fleet.tunnel(TARGET) as tunnel:
+            assert time.monotonic() - started < FAILOVER_SECONDS
+            assert tunnel.gateway == gateways.address(0)
 
 
 @pytest.mark.anyio
@@ -124,7 +123,8 @@ async def test_each_gateway_is_said_to_be_lost_once_however_often_it_is_tried(
     assert [each.address for each in fleet.gateways] == [gateways.address(0)]
     await gateways.lose(0)
     with capture_logs() as logs, pytest.raises(LostError):
-        await fleet.open(TARGET)  # tries both for seconds
+        async with fleet.tunnel(TARGET):  # tries both for seconds
+            pass
     lost = [each["gateway"] for each in logs if each["event"] == "gateway lost"]
     assert sorted(lost) == sorted([str(never), str(gateways.address(0))])
 
@@ -199,7 +199,8 @@ async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways
         await fleet.learn()
         await client.connect(gateways.ports[1], str(TARGET))
         with pytest.raises(UnavailableError, match="1 tunnels here, which is all that it may have"):
-            await fleet.open(TARGET)
+            async with fleet.tunnel(TARGET):
+                pass
         assert all(each.healthy for each in fleet.gateways)
 
 
@@ -248,10 +249,32 @@ def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
 
 def test_the_best_gateway_is_healthy_own_and_idle() -> None:
     sick = Gateway(Address("a", 1), lost_at=1.0)
-    occupied = Gateway(Address("b", 1), live_tunnels=5)
-    idle = Gateway(Address("c", 1), live_tunnels=3, opened_since=1)
+    occupied = Gateway(Address("b", 1), others=5)
+    idle = Gateway(Address("c", 1), others=3, tunnels=1)
     other = Gateway(Address("d", 1), failover=True)
     assert in_order([sick, occupied, other, idle]) == [idle, occupied, other, sick]
+
+
+def test_what_has_ended_since_a_gateway_was_asked_is_no_load() -> None:
+    gateway = Gateway(Address("a", 1), tunnels=5)
+    gateway.carries(7)
+    assert gateway.load == 7
+    gateway.tunnels -= 5
+    assert gateway.load == 2
+
+
+@pytest.mark.anyio
+async def test_tunnels_that_have_ended_send_no_new_one_to_another_gateway(
+    gateways: Gateways, who: Identity
+) -> None:
+    fleet = Fleet([gateways.address(0)], who, half_close=False)
+    await fleet.learn()
+    for _ in range(3):
+        async with AsyncExitStack() as open_tunnels:
+            used = [await open_tunnels.enter_async_context(fleet.tunnel(TARGET)) for _ in range(6)]
+            by = Counter(each.gateway for each in used)
+            assert sorted(by.values()) == [2, 2, 2]
+    assert [each.load for each in fleet.gateways] == [0, 0, 0]
 
 
 def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:

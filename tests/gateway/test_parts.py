@@ -167,7 +167,7 @@ async def test_a_right_password_is_remembered_until_it_changes() -> None:
     passwords = PasswordCheck(remembered=1)
     other = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
     assert await passwords.is_right(PASSWORD_HASH, PASSWORD)
-    assert list(passwords._right) == [passwords._mark(PASSWORD_HASH, PASSWORD)]
+    assert list(passwords._right) == [passwords.mark(PASSWORD_HASH, PASSWORD)]
     assert not await passwords.is_right(PASSWORD_HASH, PASSWORD + "x")
     assert not await passwords.is_right("", PASSWORD)
     assert not await passwords.is_right("broken", PASSWORD)

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
+import socket
+import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +22,13 @@ from cloudgate.gateway.access_log import ended_place, read_entry
 from cloudgate.gateway.draining import SPREAD_SECONDS
 from cloudgate.gateway.misplaced import MisplacedTunnels
 from cloudgate.gateway.passes import Pass, era, is_over
+from cloudgate.gateway.system import cut
 from cloudgate.gateway.tenure import Ending, ending
 from cloudgate.gateway.tunnels import Tunnel as Known
 from tests.gateway.support import (
     PASSWORD,
     PASSWORD_HASH,
+    PATIENCE_SECONDS,
     Authority,
     Client,
     Machine,
@@ -73,6 +79,33 @@ async def test_a_tenants_tunnels_end_within_seconds_and_no_others(
         for tunnel in ours:
             assert await tunnel.is_cut()
     assert await theirs.echoes()
+
+
+def test_who_had_filled_the_line_when_it_was_cut_hears_so_at_once() -> None:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        client = socket.create_connection(listening.getsockname())
+        gateway, (host, port) = listening.accept()
+    with client:
+        with gateway:
+            client.setblocking(False)
+            while _window_bytes(client):
+                with suppress(BlockingIOError):
+                    client.send(bytes(1000))
+            assert cut(os.getpid(), [f"{host}:{port}"]) == 1
+            while gateway.recv(1024 * 1024):
+                pass  # as Envoy does before it closes; the kernel opens no window for it any more
+        client.settimeout(PATIENCE_SECONDS)
+        with pytest.raises(ConnectionError):
+            client.sendall(bytes(64 * 1024 * 1024))
+
+
+def _window_bytes(connection: socket.socket) -> int:
+    """``tcpi_snd_wnd`` of ``struct tcp_info`` (linux/tcp.h): what the other end has room for."""
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    return int(struct.unpack_from("@I", told, 228)[0])
 
 
 async def test_a_lease_that_runs_out_ends_its_tunnels(

@@ -14,10 +14,10 @@ class Gateway:
     address: Address
     failover: bool = False
     """To be used only while no other is healthy."""
-    live_tunnels: int = 0
-    """How many it said that it carries."""
-    opened_since: int = 0
-    """How many tunnels went to it since it said that."""
+    tunnels: int = 0
+    """How many the connector has with it right now, those that are being asked for included."""
+    others: int = 0
+    """How many more it carried when it was last asked."""
     asked_at: float | None = None
     """When it was last asked, by the clock of the event loop; None before the first time."""
     doubted_at: float = 0.0
@@ -39,7 +39,11 @@ class Gateway:
     @property
     def load(self) -> int:
         """How many tunnels it has, as far as is known."""
-        return self.live_tunnels + self.opened_since
+        return self.others + self.tunnels
+
+    def carries(self, live_tunnels: int) -> None:
+        """It has just said how many tunnels it has, those of the connector included."""
+        self.others = max(0, live_tunnels - self.tunnels)
 
 
 def in_order(gateways: Iterable[Gateway]) -> list[Gateway]:

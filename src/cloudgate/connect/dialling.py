@@ -40,11 +40,13 @@ async def first_tunnel(
     """
     turn = asyncio.Event()
     turn.set()
+    tried: list[Gateway] = []
     unconnected: list[Gateway] = []
     reason: CloudgateError = LostError("No gateway is known.")
 
     async def attempt(gateway: Gateway) -> Tunnel:
-        gateway.opened_since += 1
+        gateway.tunnels += 1
+        tried.append(gateway)
         unconnected.append(gateway)
         line = await dial(gateway.address, who, who.http2 if half_close else who.http1)
         unconnected.remove(gateway)
@@ -54,14 +56,18 @@ async def first_tunnel(
         nonlocal reason
         reason = _judged(problem, reason, gateway, lost)
 
-    found = await first_answer(
-        gateways,
-        attempt,
-        failed=failed,
-        # While a gateway is thinking about the request, no other one would be faster.
-        may_begin=turn.is_set,
-        discard=lambda tunnel: tunnel.close(),
-    )
+    try:
+        found = await first_answer(
+            gateways,
+            attempt,
+            failed=failed,
+            # While a gateway is thinking about the request, no other one would be faster.
+            may_begin=turn.is_set,
+            discard=lambda tunnel: tunnel.close(),
+        )
+    finally:
+        for each in tried:
+            each.tunnels -= 1
     if found is None:
         raise reason
     for late in gateways[: gateways.index(found[0])]:

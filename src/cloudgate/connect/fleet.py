@@ -1,7 +1,8 @@
 """Which gateways are there, and do they answer? Asked again and again, while tunnels go on."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeGuard
 
 import structlog
@@ -86,12 +87,25 @@ class Fleet:
                 review.cancel()
             await asyncio.gather(*reviews.values(), return_exceptions=True)
 
-    async def open(self, target: Address) -> Tunnel:
-        """A tunnel through the best gateway that gives one.
+    @asynccontextmanager
+    async def tunnel(self, target: Address) -> AsyncIterator[Tunnel]:
+        """A tunnel through the best gateway that gives one; closed at the end of the block.
 
         Raises:
             CloudgateError: none does, and why.
         """
+        gateway, tunnel = await self._open(target)
+        gateway.tunnels += 1
+        try:
+            yield tunnel
+        except OSError:
+            gateway.doubted_at = _now()  # it was cut: how is its gateway?
+            raise
+        finally:
+            gateway.tunnels -= 1
+            tunnel.close()
+
+    async def _open(self, target: Address) -> tuple[Gateway, Tunnel]:
         self._dialled_at = _now()
         give_up_at = self._dialled_at + GIVE_UP_SECONDS
         while True:
@@ -110,13 +124,7 @@ class Fleet:
             else:
                 self._note(gateway, healthy=True)
                 self._used = gateway.address
-                return tunnel
-
-    def doubt(self, address: Address) -> None:
-        """Have a gateway asked soon: a tunnel through it was cut."""
-        for gateway in self._gateways:
-            if gateway.address == address:
-                gateway.doubted_at = _now()
+                return gateway, tunnel
 
     def _candidates(self) -> list[Gateway]:
         """All to try, the best first. Those that only the tenant named come last."""
@@ -146,8 +154,7 @@ class Fleet:
                 await asyncio.sleep(AFTER_REFUSAL_SECONDS)
         else:
             live = document.get("LiveTunnels")
-            gateway.live_tunnels = live if isinstance(live, int) else 0
-            gateway.opened_since = 0
+            gateway.carries(live if isinstance(live, int) else 0)
             gateway.refusal = ""
             self._note(gateway, healthy=True)
             self._take(gateway, document)

@@ -62,14 +62,8 @@ class Ports:
     ) -> None:
         has_ended = False
         try:
-            tunnel = await self._fleet.open(target)
-            try:
+            async with self._fleet.tunnel(target) as tunnel:
                 await relay(reader, writer, tunnel, self.traffic)
-            except OSError:
-                self._fleet.doubt(tunnel.gateway)
-                raise
-            finally:
-                tunnel.close()
             has_ended = True
             await _let_go(reader, writer)
         except CloudgateError as problem:
@@ -98,22 +92,20 @@ async def relay_standard_streams(fleet: Fleet, target: Address) -> None:
         CloudgateError: there is no tunnel, or it was cut.
     """
     loop = asyncio.get_running_loop()
-    tunnel = await fleet.open(target)
     reader = asyncio.StreamReader(limit=PIECE_BYTES)
     try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        transport, protocol = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
-        )
-        writer = asyncio.StreamWriter(transport, protocol, None, loop)
-        await relay(reader, writer, tunnel, Traffic())
-        writer.close()
-        await writer.wait_closed()
+        async with fleet.tunnel(target) as tunnel:
+            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+            transport, protocol = await loop.connect_write_pipe(
+                lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
+            )
+            writer = asyncio.StreamWriter(transport, protocol, None, loop)
+            await relay(reader, writer, tunnel, Traffic())
+            writer.close()
+            await writer.wait_closed()
     except OSError as problem:
         raise UnavailableError(f"The tunnel to {target} was cut: {problem.strerror}.") from None
     except ValueError:
         raise UnavailableError(
             "Standard input and output must be pipes, sockets or terminals."
         ) from None
-    finally:
-        tunnel.close()

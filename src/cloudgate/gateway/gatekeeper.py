@@ -1,11 +1,9 @@
-"""Who may come in, and where to? The decision's rules with clock, password work and name lookup."""
+"""Who may come in, and where to? The decision's rules with clock, logins and name lookup."""
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -22,30 +20,20 @@ from cloudgate.gateway.decision import (
     decide,
     needs_failover,
     parse_authority,
-    parse_credentials,
 )
 from cloudgate.gateway.directory import Directory
-from cloudgate.gateway.guesses import Guesses
+from cloudgate.gateway.logins import Logins, TooManyError
 from cloudgate.gateway.passes import Pass, era
-from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.peers import Peers
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
-from cloudgate.slowing import Failures, origin
 
-LONGEST_LOGGED = 128
-"""Characters of a name that somebody unknown sent."""
 WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 12.0
 LONGEST_JUDGING_SECONDS = 14.0
 """Envoy waits no longer for an answer than `cloudgate.gateway.listener.AUTHORIZER_SECONDS`."""
-MOST_WAITING = 16
-"""Passwords of one address that wait to be looked at. They are, one after the other: so many at
-once would all count as the first."""
-LONGEST_DELAY_SECONDS = 5.0
-"""How long a guess is made to wait at most, before it is looked at and again before its answer."""
 RETRY_SECONDS = 5
 """What Retry-After says to a tenant that has all its tunnels."""
 AT_WORK_RETRY_SECONDS = 300
@@ -101,17 +89,14 @@ class Gatekeeper:
         self.places = places
         """Of the tunnels that were let in."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
-        self._directory = directory
         self._site = site
         self._role = role
         self._now = now
-        self._passwords = PasswordCheck()
+        self._logins = Logins(directory, now)
+        self.guesses = self._logins.guesses
+        """Wrong passwords that were tried."""
         self._resolver = Resolver()
         self._peers = Peers()
-        self._failures = Failures(time.monotonic)
-        self.guesses = Guesses(now)
-        """Wrong passwords that were tried."""
-        self._lines: dict[str, _Line] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +107,7 @@ class Gatekeeper:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._passwords.close()
+        self._logins.close()
         self._resolver.close()
 
     async def judge(self, authority: str, authorization: str | None, address: str) -> Verdict:
@@ -136,16 +121,17 @@ class Gatekeeper:
                 return await self._judge(target, authorization, address)
         except TimeoutError:
             return Verdict("", target or "", refusal=NOT_IN_TIME)
-        except _TooManyError:
+        except TooManyError:
             return Verdict("", target or "", refusal=TOO_MANY_PASSWORDS)
 
     async def _judge(self, target: str | None, authorization: str | None, address: str) -> Verdict:
-        name, login, right = await self._identify(authorization, address)
+        who = await self._logins.identify(authorization, address)
+        name, login = who.name, who.login
         decision = decide(
             login,
             target,
-            password_is_right=right,
-            circumstances=await self._circumstances(login if right else None),
+            password_is_right=who.proven,
+            circumstances=await self._circumstances(login if who.proven else None),
         )
         if not isinstance(decision, Refusal):
             decision = self._at_work() or self._crowded(address) or decision
@@ -188,10 +174,11 @@ class Gatekeeper:
     async def tell(self, authorization: str | None, address: str) -> Told:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
         try:
-            name, login, right = await self._identify(authorization, address)
-        except _TooManyError:
+            who = await self._logins.identify(authorization, address)
+        except TooManyError:
             return Told("", refusal=TOO_MANY_PASSWORDS)
-        if login is None or not right:
+        name, login = who.name, who.login
+        if login is None or not who.proven:
             return Told(name, refusal=NOT_ASKED_RIGHT)
         # Whoever may not use this gateway may still learn which ones it may use.
         anywhere = Circumstances(self._now(), pool_id=_any_of(login.tenant), pools_are_down=True)
@@ -203,72 +190,12 @@ class Gatekeeper:
             name, json.dumps(told(login, ways, self._role.live_tunnels, self._site.maintenance))
         )
 
-    async def _identify(
-        self, authorization: str | None, address: str
-    ) -> tuple[str, Login | None, bool]:
-        """The name for the logs, who it is, and whether the password is the right one.
-
-        Who guesses is made to wait, longer each time; who was right before is not.
-        """
-        said = parse_credentials(authorization)
-        if said is None:
-            return "", None, False
-        login = self._directory.find(said.name)
-        name = login.name if login else said.name[:LONGEST_LOGGED]
-        password_hash = login.password_hash if login else ""
-        if self._passwords.is_remembered(password_hash, said.password):
-            return name, login, True
-        async with self._turn(origin(address)):
-            await self._wait(self._failures.delay_before(address))
-            right = await self._passwords.is_right(password_hash, said.password)
-            if right:
-                self._failures.succeeded(name, address)
-                return name, login, True
-            delay_seconds = self._failures.failed(name, address)
-            self.guesses.note(name, address)
-        await self._wait(delay_seconds)
-        return name, login, False
-
-    @asynccontextmanager
-    async def _turn(self, whose: str) -> AsyncIterator[None]:
-        """The passwords of one address are looked at one after the other.
-
-        Raises:
-            _TooManyError: too many of them wait.
-        """
-        line = self._lines.setdefault(whose, _Line())
-        if line.length > MOST_WAITING:
-            raise _TooManyError
-        line.length += 1
-        try:
-            async with line.lock:
-                yield
-        finally:
-            line.length -= 1
-            if not line.length:
-                self._lines.pop(whose, None)
-
-    async def _wait(self, seconds: float) -> None:
-        if seconds:
-            await asyncio.sleep(min(seconds, LONGEST_DELAY_SECONDS))
-
     async def _circumstances(self, login: Login | None) -> Circumstances:
         pool_id = self._role.pool_id
         down = False
         if login is not None and needs_failover(login.tenant, pool_id):
             down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
         return Circumstances(self._now(), pool_id, pools_are_down=down)
-
-
-class _TooManyError(Exception):
-    """Too many passwords of one address wait."""
-
-
-@dataclass
-class _Line:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    length: int = 0
-    """How many are in it, the one whose turn it is included."""
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

@@ -35,7 +35,7 @@ class PasswordCheck:
         if not password_hash:
             await self._verify(self._nobody, password)
             return False
-        mark = self._mark(password_hash, password)
+        mark = self.mark(password_hash, password)
         if mark in self._right:
             self._right.move_to_end(mark)
             return True
@@ -46,7 +46,14 @@ class PasswordCheck:
 
     def is_remembered(self, password_hash: str, password: str) -> bool:
         """Whether it is known to be right without any work."""
-        return bool(password_hash) and self._mark(password_hash, password) in self._right
+        return bool(password_hash) and self.mark(password_hash, password) in self._right
+
+    def mark(self, password_hash: str, password: str) -> bytes:
+        """What is equal for equal questions, and tells nobody the password."""
+        # Lengths in front, so that no two questions look alike when joined.
+        parts = (password_hash.encode(), _encoded(password))
+        message = b"".join(len(part).to_bytes(4) + part for part in parts)
+        return hmac.digest(self._key, message, hashlib.sha256)
 
     def close(self) -> None:
         """Let go of the threads; what they work on is awaited by nobody."""
@@ -66,12 +73,6 @@ class PasswordCheck:
         self._right[mark] = None
         while len(self._right) > self._remembered:
             self._right.popitem(last=False)
-
-    def _mark(self, password_hash: str, password: str) -> bytes:
-        # Lengths in front, so that no two questions look alike when joined.
-        parts = (password_hash.encode(), _encoded(password))
-        message = b"".join(len(part).to_bytes(4) + part for part in parts)
-        return hmac.digest(self._key, message, hashlib.sha256)
 
 
 def _encoded(password: str) -> bytes:

@@ -22,6 +22,8 @@ _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
 _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
+_RESET_WHEN_CLOSED = struct.pack("@ii", 1, 0)
+"""``struct linger``: on, and no time (socket(7), SO_LINGER)."""
 _BYTES = struct.Struct("@120xQQ")
 """``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in ``struct tcp_info`` (linux/tcp.h)."""
 
@@ -40,7 +42,7 @@ def cut(pid: int, clients: Collection[str]) -> int:
                 if _peer(connection) in wanted:
                     found += 1
                     with suppress(OSError):  # it has ended by itself meanwhile
-                        connection.shutdown(socket.SHUT_RDWR)
+                        _end_by_reset(connection)
     return found
 
 
@@ -120,6 +122,13 @@ class Pacing:
                 for end in (_peer(connection), _own(connection)):
                     if end is not None and end in names:
                         self._descriptors[end] = descriptor
+
+
+def _end_by_reset(connection: socket.socket) -> None:
+    # Envoy closes what it finds shut down. Without a reset, who had filled the line by then would
+    # only be told so when the kernel forgets the connection, after net.ipv4.tcp_fin_timeout.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_WHEN_CLOSED)
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 def _pace(connection: socket.socket, rate: int | None) -> int:
