@@ -9,6 +9,10 @@ BIN := .venv/bin
 TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client iproute2 nftables pebble faketime
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
+ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix gateway/, system/__init__.py system/windows.py \
+	system/windows_service.py doors.py loopback_doors.py host.py layout.py calls.py rotation.py \
+	envoy.py) cli/loops.py connect/run.py)
+
 .PHONY: up test lint bench lock clean
 
 up: .venv/run
@@ -22,6 +26,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --follow-imports silent $(ON_WINDOWS)
 	$(BIN)/lint-imports
 
 bench: .venv/dev

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +31,10 @@ from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.crowd import CONNECTIONS_PER_ADDRESS, Crowd
 from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.gatekeeper import Gatekeeper
-from cloudgate.gateway.handover import listening_socket
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
@@ -43,6 +43,7 @@ from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.unix_doors import UnixDoors
 from cloudgate.gateway.watch import Watch
 from tests.support.ports import free_port
 
@@ -249,9 +250,10 @@ def tenant(repository_port: int, **changes: object) -> Tenant:
 class Machine:
     """A managed server without a manager: the test says what is wanted and sees what is found."""
 
-    def __init__(self, layout: Layout, authority: Authority) -> None:
+    def __init__(self, layout: Layout, authority: Authority, doors: Doors | None = None) -> None:
         self.layout = layout
         self.authority = authority
+        self.doors = doors or UnixDoors(layout)
         self.directory = Directory(layout.directory)
         self.site = SiteKnown(layout.site)
         self.wait_seconds = 5.0
@@ -268,12 +270,12 @@ class Machine:
         gatekeeper = self._stack.enter_context(
             Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
         )
-        server = await serve_authorizer(gatekeeper, listening_socket(self.layout.authorizer_socket))
+        server = await serve_authorizer(gatekeeper, self.doors)
         self.guesses = gatekeeper.guesses
         self._stack.push_async_callback(server.stop)
-        self.admin = await self._stack.enter_async_context(Admin(self.layout.admin_socket("")))
+        self.admin = await self._stack.enter_async_context(Admin(self.doors))
         news = asyncio.Event()
-        self.envoy = Envoy(self.layout, self.admin, news.set)
+        self.envoy = Envoy(self.layout, self.doors, self.admin, news.set)
         self.watch = Watch(
             self.layout, self.envoy, self.directory, role, site=self.site, places=places
         )
@@ -290,6 +292,7 @@ class Machine:
         self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
             self.layout,
+            self.doors,
             self.envoy,
             self.admin,
             role=role,
@@ -353,11 +356,13 @@ class Machine:
 
 
 @asynccontextmanager
-async def running_machine(state: Path, authority: Authority) -> AsyncIterator[Machine]:
+async def running_machine(
+    state: Path, authority: Authority, open_doors: Callable[[Layout], Doors] = UnixDoors
+) -> AsyncIterator[Machine]:
     """A machine for one test."""
     layout = layout_of(state)
     layout.make_folders()
-    machine = Machine(layout, authority)
+    machine = Machine(layout, authority, open_doors(layout))
     await machine.start()
     try:
         yield machine

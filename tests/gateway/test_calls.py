@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,7 +27,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloudgate.gateway.calls import LONGEST_MESSAGE_BYTES, CallServer, serve_calls
-from cloudgate.gateway.handover import VARIABLE, hand_over, listening_socket
+from cloudgate.gateway.handover import VARIABLE, hand_over
+from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.unix_doors import UnixDoors
 
 PATIENCE_SECONDS = 20
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
@@ -53,10 +56,14 @@ async def reversed_(question: bytes) -> bytes:
     return question[::-1]
 
 
+def _listening(path: Path) -> socket.socket:
+    return UnixDoors(Layout(path.parent, path.parent)).listen()
+
+
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[str]:
-    path = str(folder / "calls.sock")
-    server: CallServer = await serve_calls(reversed_, listening_socket(Path(path)))
+    path = str(folder / "authorizer.sock")
+    server: CallServer = await serve_calls(reversed_, _listening(Path(path)))
     try:
         yield path
     finally:
@@ -166,8 +173,8 @@ async def test_a_call_that_fails_or_is_given_up_harms_no_other(tmp_path: Path) -
 
 
 async def test_one_that_takes_the_place_of_another_is_answered_by(tmp_path: Path) -> None:
-    path = tmp_path / "calls.sock"
-    before = await serve_calls(reversed_, listening_socket(path))
+    path = tmp_path / "authorizer.sock"
+    before = await serve_calls(reversed_, _listening(path))
     await before.stop()
     async with serving(tmp_path), grpc.aio.insecure_channel(f"unix:{path}") as channel:
         assert await unary(channel)(b"abc") == b"cba"
@@ -177,7 +184,7 @@ async def test_nobody_is_refused_while_one_hands_over_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    path = tmp_path / "calls.sock"
+    path = tmp_path / "authorizer.sock"
     asked, released = asyncio.Event(), asyncio.Event()
 
     async def slow(question: bytes) -> bytes:
@@ -185,7 +192,7 @@ async def test_nobody_is_refused_while_one_hands_over_to_the_next(
         await released.wait()
         return question
 
-    before = await serve_calls(slow, listening_socket(path))
+    before = await serve_calls(slow, _listening(path))
     async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
         call = unary(channel)
         answered_by_the_first = asyncio.ensure_future(call(b"first"))
@@ -198,7 +205,7 @@ async def test_nobody_is_refused_while_one_hands_over_to_the_next(
         hand_over(before.listener)
         await before.stop()
         assert await answered_by_the_first == b"first"
-        after = await serve_calls(reversed_, listening_socket(path))
+        after = await serve_calls(reversed_, _listening(path))
         assert VARIABLE not in os.environ
         try:
             # A call that was under way as the goodbye came may still be answered by the first.

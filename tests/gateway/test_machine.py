@@ -20,7 +20,7 @@ from cloudgate.gateway import files, listening, process, succession
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.files import damage as damage_found
 from cloudgate.gateway.listener import listener
-from cloudgate.gateway.process import started_at
+from cloudgate.gateway.system import started_at
 from tests.gateway.support import Authority, Client, Machine, refuses, running_machine
 from tests.support.ports import free_port
 

@@ -24,6 +24,7 @@ from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import rotate
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.tunnels import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
+from cloudgate.gateway.unix_doors import UnixDoors
 from cloudgate.gateway.watch import MOST_TOLD, Watch
 from tests.gateway.support import (
     PATIENCE_SECONDS,
@@ -180,7 +181,7 @@ def layout(tmp_path: Path) -> Layout:
 
 def quiet_watch(layout: Layout, tunnels: Tunnels) -> Watch:
     """A watch of a machine on which no Envoy runs."""
-    envoy = Envoy(layout, Admin(layout.admin_socket("")), lambda: None)
+    envoy = Envoy(layout, UnixDoors(layout), Admin(UnixDoors(layout)), lambda: None)
     watch = Watch(
         layout,
         envoy,

@@ -29,8 +29,10 @@ from cloudgate.gateway import resources
 from cloudgate.gateway.capacity import Capacity
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listen_addresses, listener
+from cloudgate.gateway.unix_doors import UnixDoors
 
 LAYOUT = Layout(Path("/state"), Path("/run/x"))
+DOORS = UnixDoors(LAYOUT)
 CAPACITY = Capacity(connections=1000, heap_bytes=2**30)
 EVERYWHERE = listen_addresses((), 6180, host_has_ipv6=True)
 
@@ -43,13 +45,13 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
     ("resource", "message"),
     [
         (
-            resources.bootstrap(LAYOUT, LAYOUT.admin_socket("a1b2"), Capacity(1000, 2**30)),
+            resources.bootstrap(LAYOUT, DOORS.administration("a1b2"), Capacity(1000, 2**30)),
             Bootstrap,
         ),
         (resources.routes(), RouteConfiguration),
         (resources.secret("chain", "key"), Secret),
         (listener(LAYOUT, EVERYWHERE), Listener),
-        *((each, Cluster) for each in resources.clusters(LAYOUT)),
+        *((each, Cluster) for each in resources.clusters(DOORS.authorizer())),
     ],
 )
 def test_every_resource_is_what_envoy_defines(resource: dict[str, Any], message: Any) -> None:

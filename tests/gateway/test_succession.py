@@ -16,6 +16,7 @@ from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import NO_AUTHORIZER
 from cloudgate.gateway.process import running
 from cloudgate.gateway.succession import Roster, read_roster
+from cloudgate.gateway.system import started_at
 from tests.gateway.support import PATIENCE_SECONDS, Client, Machine, refuses
 from tests.support.ports import free_port
 
@@ -49,7 +50,7 @@ class Installation:
 
     def settings(self, name: str) -> None:
         """Another Cloudgate is installed, which tells Envoy something else."""
-        self._monkeypatch.setattr(envoy, "_settings", lambda _: name)
+        self._monkeypatch.setattr(envoy, "_settings", lambda *_: name)
 
 
 async def renewed(machine: Machine, gateway: Gateway) -> None:
@@ -126,7 +127,7 @@ async def test_a_newer_envoy_takes_over_and_no_tunnel_is_cut_or_refused(
     for each in live:
         each.close()
     await served(machine)
-    assert not process.started_at(old or 0)
+    assert not started_at(old or 0)
     assert await (await client.connect(port, REPO)).echoes()
 
 

@@ -101,9 +101,9 @@ def connect(
 
 
 def _run(wanted: Wanted, stdio: str | None) -> None:
-    import uvloop  # noqa: PLC0415  keeps --help fast
-
+    # Kept out of the way of --help.
     from cloudgate.cli.logs import log_to_stderr  # noqa: PLC0415
+    from cloudgate.cli.loops import run as run_on_loop  # noqa: PLC0415
     from cloudgate.connect.fleet import Fleet  # noqa: PLC0415
     from cloudgate.connect.line import identity  # noqa: PLC0415
     from cloudgate.connect.run import Told, run_connector, run_standard_streams  # noqa: PLC0415
@@ -120,14 +120,14 @@ def _run(wanted: Wanted, stdio: str | None) -> None:
     log_to_stderr(_clear_live_line if watched and not stdio else None)
     fleet = Fleet(addresses, who, half_close=bool(wanted.half_close))
     if target is not None:
-        uvloop.run(run_standard_streams(fleet, target))
+        run_on_loop(run_standard_streams(fleet, target))
         return
     told = Told(
         say=lambda text: print(text, flush=True),
         show=_show_live_line if watched else None,
     )
     try:
-        uvloop.run(run_connector(fleet, forwards, told))
+        run_on_loop(run_connector(fleet, forwards, told))
     finally:
         if watched:
             _clear_live_line()

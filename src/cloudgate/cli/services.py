@@ -258,6 +258,7 @@ def _text_of(file: Path | None) -> str:
 def run(
     data: Data = None,
     with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    until_input_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Run the host service of this machine."""
     from cloudgate.cli.logs import log_to_stderr  # noqa: PLC0415
@@ -267,17 +268,18 @@ def run(
     log_to_stderr()
     if with_parent is not None:
         end_with_parent(with_parent)
-    again = _run(run_host((data or default_data_folder()) / "host"))
+    until = sys.stdin.buffer.read if until_input_ends else None
+    again = _run(run_host((data or default_data_folder()) / "host", until=until))
     if again:
         # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
         os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    import uvloop  # noqa: PLC0415
+    from cloudgate.cli.loops import run as run_on_loop  # noqa: PLC0415
 
     try:
-        return uvloop.run(work)
+        return run_on_loop(work)
     except CloudgateError as problem:
         _fail(problem.message)
 

@@ -1,18 +1,15 @@
-"""What does the running Envoy say of itself? A client of its administration on a Unix socket."""
+"""What does the running Envoy say of itself? A client of its administration."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.resources import CERTIFICATE, TUNNELS
-
-ANSWER_SECONDS = 3.0
-"""How long one answer may take. Envoy answers in milliseconds unless it is stuck."""
 
 _LISTENERS = (
     "/config_dump?resource=dynamic_listeners"
@@ -36,16 +33,16 @@ class Listeners:
 class Admin:
     """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
 
-    def __init__(self, socket_path: Path) -> None:
-        self._path = socket_path
-        self._client = _client(socket_path)
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._mark = ""
+        self._client: httpx2.AsyncClient | None = None
 
-    async def ask_at(self, socket_path: Path) -> None:
-        """From now on, ask the Envoy that has its administration there."""
-        if socket_path != self._path:
-            await self._client.aclose()
-            self._path = socket_path
-            self._client = _client(socket_path)
+    async def ask(self, mark: str) -> None:
+        """From now on, ask the Envoy with that mark; one of an earlier release has none."""
+        if mark != self._mark:
+            await self.close()
+            self._mark = mark
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,7 +53,13 @@ class Admin:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._client.aclose()
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._client is not None:
+            await self._client.aclose()
+        self._client = None
 
     async def is_ready(self) -> bool:
         """Whether Envoy is there and has started its workers."""
@@ -94,18 +97,14 @@ class Admin:
         return response.json()
 
     async def _send(self, method: str, path: str) -> httpx2.Response:
+        if self._client is None:
+            self._client = self._doors.administrator(self._mark)
+        if self._client is None:
+            raise UnavailableError("Envoy has not said yet where its administration is.")
         try:
             return await self._client.request(method, path)
         except httpx2.TransportError as error:
             raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
-
-
-def _client(socket_path: Path) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
-        transport=httpx2.AsyncHTTPTransport(uds=str(socket_path)),
-        base_url="http://envoy",
-        timeout=ANSWER_SECONDS,
-    )
 
 
 def read_listeners(dump: Any, bound: Any) -> Listeners:

@@ -1,6 +1,5 @@
-"""How does Envoy ask whether a request may become a tunnel? gRPC on a Unix socket."""
+"""How does Envoy ask whether a request may become a tunnel? By gRPC."""
 
-import socket
 from typing import Any
 
 import structlog
@@ -12,6 +11,7 @@ from google.rpc.status_pb2 import Status
 
 from cloudgate.gateway.calls import CallServer, serve_calls
 from cloudgate.gateway.decision import CHALLENGE, NOT_AUTHENTICATED, Refusal
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
 
 PERMISSION_DENIED = 7
@@ -24,15 +24,15 @@ _CHALLENGES = {
 _log = structlog.get_logger(__name__)
 
 
-async def serve_authorizer(gatekeeper: Gatekeeper, listener: socket.socket) -> CallServer:
-    """Start to answer on a Unix socket; its folder is what keeps others out."""
+async def serve_authorizer(gatekeeper: Gatekeeper, doors: Doors) -> CallServer:
+    """Start to answer Envoy."""
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
         return answer
 
-    return await serve_calls(check, listener)
+    return await serve_calls(check, doors.listen(), doors.context)
 
 
 async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:

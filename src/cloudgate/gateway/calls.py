@@ -9,6 +9,7 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 import asyncio
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import Awaitable, Callable
@@ -137,14 +138,23 @@ class CallServer:
             each.hang_up()
 
 
-async def serve_calls(method: Method, listener: socket.socket) -> CallServer:
-    """Answer calls on a Unix socket that listens."""
+async def serve_calls(
+    method: Method, listener: socket.socket, context: ssl.SSLContext | None = None
+) -> CallServer:
+    """Answer calls on a socket that listens; over TLS where there is a context."""
     connections: set[_Connection] = set()
-    # The server closes what it was given; newer ones would also remove its name.
-    kept: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-    server = await asyncio.get_running_loop().create_unix_server(
-        lambda: _Connection(method, connections), sock=listener.dup(), backlog=WAITING, **kept
-    )
+    loop = asyncio.get_running_loop()
+
+    def made() -> _Connection:
+        return _Connection(method, connections)
+
+    settings: dict[str, Any] = {"sock": listener.dup(), "backlog": WAITING, "ssl": context}
+    if sys.platform != "win32" and listener.family == socket.AF_UNIX:
+        # The server closes what it was given; newer ones would also remove its name.
+        kept: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        server = await loop.create_unix_server(made, **settings, **kept)
+    else:
+        server = await loop.create_server(made, **settings)
     return CallServer(listener, server, connections)
 
 

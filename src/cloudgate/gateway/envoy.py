@@ -14,6 +14,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.gateway import process, succession
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.capacity import capacity
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.files import write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listener
@@ -41,9 +42,12 @@ class Envoy:
     version, stopped. Those that were succeeded go on until their tunnels have ended.
     """
 
-    def __init__(self, layout: Layout, admin: Admin, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, layout: Layout, doors: Doors, admin: Admin, on_change: Callable[[], None]
+    ) -> None:
         """`on_change` is called when Envoy died and when another took its place."""
         self._layout = layout
+        self._doors = doors
         self._admin = admin
         self._on_change = on_change
         self._roster = succession.read_roster(layout)
@@ -55,7 +59,7 @@ class Envoy:
 
     @cached_property
     def _program(self) -> process.Program:
-        return process.installed(_settings(self._layout))
+        return process.installed(_settings(self._layout, self._doors))
 
     @property
     def pid(self) -> int | None:
@@ -236,7 +240,7 @@ class Envoy:
         self._log_start = log.stat().st_size if log.exists() else 0
         before = self._roster.predecessor
         place = succession.next_place(self._program.path, before)
-        options = succession.options(self._layout, place)
+        options = [*self._doors.options(mark), *succession.options(self._layout, place)]
         self._while_starting.close()
         self._while_starting.enter_context(succession.unheard(self._layout, before))
         started = process.start(self._layout, self._program, mark, place, options)
@@ -250,7 +254,7 @@ class Envoy:
         return started
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = bootstrap(self._layout, self._layout.admin_socket(mark), capacity())
+        settings = bootstrap(self._layout, self._doors.administration(mark), capacity())
         write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
     def _keep(self, running: process.EnvoyProcess) -> None:
@@ -300,7 +304,7 @@ class Envoy:
         return await self._admin.is_ready()
 
     async def _ask(self, running: process.EnvoyProcess) -> None:
-        await self._admin.ask_at(self._layout.admin_socket(running.record.admin_mark))
+        await self._admin.ask(running.record.admin_mark)
 
     def _retire_predecessor(self) -> None:
         before, current = self._roster.predecessor, self._roster.current
@@ -314,6 +318,8 @@ class Envoy:
         gone = [each for each in self._roster.all if each not in left.all]
         for each in gone:
             succession.clear(self._layout, each, left)
+            if each.mark:
+                self._doors.forget(each.admin_mark)
         if gone:
             self._keep_roster(left)
 
@@ -331,11 +337,15 @@ class Envoy:
         return text[-_LAST_WORDS_CHARACTERS:].strip()
 
 
-def _settings(layout: Layout) -> str:
+def _settings(layout: Layout, doors: Doors) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens."""
     anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
     return digest(
-        [bootstrap(layout, layout.admin_socket(""), capacity()), clusters(layout), anywhere]
+        [
+            bootstrap(layout, doors.administration(""), capacity()),
+            clusters(doors.authorizer()),
+            anywhere,
+        ]
     )
 
 

@@ -7,7 +7,6 @@ between waits in the socket's queue instead of being refused.
 import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
@@ -19,22 +18,19 @@ WAITING = 1024
 _log = structlog.get_logger(__name__)
 
 
-def listening_socket(path: Path) -> socket.socket:
-    """The socket at `path`: the one that was handed over, or else a new one."""
-    handed_over = os.environ.pop(VARIABLE, "")
-    if handed_over.isdigit():
-        with suppress(OSError):
-            found = socket.socket(fileno=int(handed_over))
-            if found.family == socket.AF_UNIX and found.getsockname() == str(path):
-                found.set_inheritable(False)
-                return found
-            found.close()
-        _log.warning("the authorizer's socket was not handed over", path=str(path))
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path.unlink(missing_ok=True)
-    made.bind(str(path))
-    made.listen(WAITING)
-    return made
+def handed_over(family: int, name: object) -> socket.socket | None:
+    """The socket of that family and name, if it was handed over."""
+    number = os.environ.pop(VARIABLE, "")
+    if not number.isdigit():
+        return None
+    with suppress(OSError):
+        found = socket.socket(fileno=int(number))
+        if found.family == family and found.getsockname() == name:
+            found.set_inheritable(False)
+            return found
+        found.close()
+    _log.warning("the authorizer's socket was not handed over", name=str(name))
+    return None
 
 
 def hand_over(listener: socket.socket) -> None:

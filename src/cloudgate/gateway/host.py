@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -16,12 +17,13 @@ from cloudgate.gateway.authorizer import serve_authorizer
 from cloudgate.gateway.channel import Channel, Known
 from cloudgate.gateway.crowd import CONNECTIONS_PER_ADDRESS, Crowd
 from cloudgate.gateway.directory import Directory
+from cloudgate.gateway.doors import Doors, doors_of
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import gather_facts
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.files import damage
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
-from cloudgate.gateway.handover import hand_over, listening_socket
+from cloudgate.gateway.handover import hand_over
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.membership import load_membership
@@ -32,10 +34,8 @@ from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.system import hold
 from cloudgate.gateway.watch import Watch
-
-if sys.platform != "win32":
-    import fcntl
 
 _log = structlog.get_logger(__name__)
 
@@ -60,8 +60,14 @@ class Stop(asyncio.Event):
         self.set()
 
 
-async def run_host(state_folder: Path) -> bool:
+async def run_host(
+    state_folder: Path,
+    open_doors: Callable[[Layout], Doors] = doors_of,
+    until: Callable[[], object] | None = None,
+) -> bool:
     """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
+
+    So it does when `until` returns, which may take as long as it likes.
 
     At SIGHUP it ends alone, and says True: it is to be started again. Killed without a chance to
     clean up, it leaves Envoy running as well; the next run adopts it.
@@ -74,8 +80,10 @@ async def run_host(state_folder: Path) -> bool:
     _check_membership(layout)
     with _sole_user(layout):
         stop = Stop()
+        if until is not None:
+            _stop_after(until, stop)
         with _on_signals(stop):
-            await _run_until(layout, stop)
+            await _run_until(layout, open_doors(layout), stop)
         return stop.again
 
 
@@ -108,7 +116,7 @@ def _check_membership(layout: Layout) -> None:
         _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
 
 
-async def _run_until(layout: Layout, stop: Stop) -> None:
+async def _run_until(layout: Layout, doors: Doors, stop: Stop) -> None:
     known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
     with Gatekeeper(
         known.directory,
@@ -118,10 +126,9 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
         wait_seconds=_wait_seconds(),
         now=known.clock,
     ) as gatekeeper:
-        server = await serve_authorizer(gatekeeper, listening_socket(layout.authorizer_socket))
+        server = await serve_authorizer(gatekeeper, doors)
         try:
-            async with Admin(layout.admin_socket("")) as admin:
-                await _work_until(layout, admin, known, gatekeeper, stop)
+            await _work_until(layout, doors, known, gatekeeper, stop)
             if stop.again:
                 await server.retire()
                 hand_over(server.listener)
@@ -130,10 +137,11 @@ async def _run_until(layout: Layout, stop: Stop) -> None:
 
 
 async def _work_until(
-    layout: Layout, admin: Admin, known: Known, gatekeeper: Gatekeeper, stop: Stop
+    layout: Layout, doors: Doors, known: Known, gatekeeper: Gatekeeper, stop: Stop
 ) -> None:
     news = asyncio.Event()
-    envoy = Envoy(layout, admin, news.set)
+    admin = Admin(doors)
+    envoy = Envoy(layout, doors, admin, news.set)
     watch = Watch(
         layout,
         envoy,
@@ -152,6 +160,7 @@ async def _work_until(
     )
     reconciler = Reconciler(
         layout,
+        doors,
         envoy,
         admin,
         role=known.role,
@@ -188,6 +197,7 @@ async def _work_until(
         elif envoy.is_kept:
             _reset(watch)
             await envoy.stop()
+        await admin.close()
 
 
 def _troubles(known: Known) -> str:
@@ -220,16 +230,26 @@ def _number(variable: str, unit: str) -> float | None:
         ) from None
 
 
+def _stop_after(until: Callable[[], object], stop: Stop) -> None:
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        until()
+        with suppress(RuntimeError):  # it has ended for another reason
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, name="until", daemon=True).start()
+
+
 @contextmanager
 def _sole_user(layout: Layout) -> Iterator[None]:
     with layout.lock.open("w") as lock:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UnavailableError(
-                    f"Another host service uses {layout.state}. Stop it first."
-                ) from None
+        try:
+            hold(lock)
+        except OSError:
+            raise UnavailableError(
+                f"Another host service uses {layout.state}. Stop it first."
+            ) from None
         yield
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.system import is_own, keep_to_owner
 
 SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket that the kernel takes (unix(7))."""
@@ -121,6 +122,20 @@ class Layout:
         """Where Envoy asks whether a tenant may open a tunnel."""
         return self.run / "authorizer.sock"
 
+    @property
+    def authorizer_port(self) -> Path:
+        """Which port that is, where there are no Unix sockets."""
+        return self.state / "authorizer-port"
+
+    def admin_address(self, mark: str) -> Path:
+        """Where an Envoy writes what address its administration has, where there are none."""
+        return self.run / f"admin-{mark[:8]}.address"
+
+    @property
+    def local_identity(self) -> Path:
+        """By what host service and Envoy know each other, where there are none."""
+        return self.state / "local-identity.pem"
+
     def make_folders(self) -> None:
         """Make all folders, each for its owner only.
 
@@ -144,9 +159,8 @@ def layout_of(state_folder: Path) -> Layout:
 
 
 def _claim(folder: Path) -> None:
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+    if not stat.S_ISDIR(folder.lstat().st_mode) or not is_own(folder):
         raise UnavailableError(
             f"{folder} is not a folder of this user. Move it away or start as its owner."
         )
-    folder.chmod(0o700)
+    keep_to_owner(folder)

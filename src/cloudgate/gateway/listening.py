@@ -11,6 +11,7 @@ from cloudgate.assignment import Gateway
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway import snapshots
 from cloudgate.gateway.admin import Admin, Listeners
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.facts import host_has_ipv6
 from cloudgate.gateway.keys import check_certificate, private_key_pem
@@ -37,8 +38,9 @@ _log = structlog.get_logger(__name__)
 class Listening:
     """Opens and closes the gateway's port, and believes only what Envoy says of it."""
 
-    def __init__(self, layout: Layout, envoy: Envoy, admin: Admin) -> None:
+    def __init__(self, layout: Layout, doors: Doors, envoy: Envoy, admin: Admin) -> None:
         self._layout = layout
+        self._doors = doors
         self._envoy = envoy
         self._admin = admin
 
@@ -83,7 +85,7 @@ class Listening:
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
-        snapshots.put(folder, "clusters", clusters(self._layout))
+        snapshots.put(folder, "clusters", clusters(self._doors.authorizer()))
         snapshots.put(folder, ROUTES, [routes()])
         chain = gateway.certificate_chain_pem
         key = gateway.private_key_pem or private_key_pem(self._layout)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import importlib.metadata
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
 from cloudgate.gateway.capacity import allow_many_files
 from cloudgate.gateway.layout import Layout
-from cloudgate.gateway.system import ENVOY, start_detached
+from cloudgate.gateway.system import ENVOY, ask_to_end, end, reopen_logs, start_detached, started_at
 
 DRAIN_SECONDS = 315_360_000
 """Ten years: Envoy cuts the tunnels of a removed listener when this is over."""
@@ -32,7 +31,6 @@ _SETTINGS = (
     *("--file-flush-interval-msec", str(FLUSH_MILLISECONDS)),
 )
 _LOOK_AGAIN_SECONDS = 0.2
-_START_TIME_FIELD = 19
 
 
 @dataclass(frozen=True)
@@ -103,26 +101,24 @@ class EnvoyProcess:
 
     def reopen_logs(self) -> None:
         """Have it write to a new file, after its log was moved away (SIGUSR1)."""
-        if hasattr(signal, "SIGUSR1"):
-            self._send(signal.SIGUSR1)
+        if self.is_alive:
+            reopen_logs(self.pid)
 
     async def stop(self) -> None:
         """End it, with all its tunnels: asked first, killed when it does not listen."""
-        self._send(signal.SIGTERM)
+        if self.is_alive:
+            ask_to_end(self.pid)
         try:
             async with asyncio.timeout(TERM_SECONDS):
                 await self.ended()
         except TimeoutError:
-            self._send(signal.SIGKILL)
+            self.kill()
             await self.ended()
 
     def kill(self) -> None:
         """End it now."""
-        self._send(signal.SIGKILL)
-
-    def _send(self, number: signal.Signals) -> None:
         if self.is_alive:
-            os.kill(self.pid, number)
+            end(self.pid)
 
     async def _pidfd_ready(self) -> None:
         try:
@@ -196,26 +192,3 @@ def running(record: ProcessRecord | None) -> EnvoyProcess | None:
         return None
     process = EnvoyProcess(record)
     return process if process.is_alive else None
-
-
-def started_at(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks; None when it is gone.
-
-    Where there is no /proc, any running process is as good as another.
-    """
-    if not Path("/proc/self/stat").exists():
-        return "unknown" if _exists(pid) else None
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    state, *fields = text.rpartition(")")[2].split()
-    return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True

@@ -13,6 +13,7 @@ import structlog
 from cloudgate.assignment import Assignment, Gateway, GatewayState
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.gateway.admin import Admin
+from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.draining import SPREAD_SECONDS, Drain, due
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_good, write_kept
@@ -54,6 +55,7 @@ class Reconciler:
     def __init__(
         self,
         layout: Layout,
+        doors: Doors,
         envoy: Envoy,
         admin: Admin,
         *,
@@ -66,7 +68,7 @@ class Reconciler:
         self._path = layout.assignment
         self._envoy = envoy
         self._admin = admin
-        self._listening = Listening(layout, envoy, admin)
+        self._listening = Listening(layout, doors, envoy, admin)
         self._drain = Drain(layout)
         self._on_outcome = on_outcome
         self._news = news

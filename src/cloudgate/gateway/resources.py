@@ -41,14 +41,11 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
-def bootstrap(layout: Layout, admin_socket: Path, capacity: Capacity) -> Resource:
+def bootstrap(layout: Layout, administration: Resource, capacity: Capacity) -> Resource:
     """What Envoy starts with: where its administration is and which files to watch."""
     return {
         "node": {"id": "gateway", "cluster": "cloudgate"},
-        "admin": {
-            "address": {"pipe": {"path": str(admin_socket), "mode": 0o600}},
-            "ignore_global_conn_limit": True,
-        },
+        "admin": {**administration, "ignore_global_conn_limit": True},
         "overload_manager": _overload_manager(capacity),
         "dynamic_resources": {
             "cds_config": watched(layout.xds, "clusters"),
@@ -102,9 +99,13 @@ def discovery(resources: Sequence[Resource]) -> str:
     return json.dumps({"version_info": version, "resources": list(resources)}, indent=1)
 
 
-def clusters(layout: Layout) -> list[Resource]:
-    """The tunnels' cluster and the authorizer's. They never change while Envoy runs."""
-    return [_tunnels_cluster(), _authorizer_cluster(str(layout.authorizer_socket))]
+def clusters(authorizer: Resource) -> list[Resource]:
+    """The tunnels' cluster and the authorizer's.
+
+    Args:
+        authorizer: where that is, as `cloudgate.gateway.doors.Doors` says it.
+    """
+    return [_tunnels_cluster(), _authorizer_cluster(**authorizer)]
 
 
 def routes() -> Resource:
@@ -179,8 +180,8 @@ def _tunnels_cluster() -> Resource:
     }
 
 
-def _authorizer_cluster(socket_path: str) -> Resource:
-    endpoint = {"endpoint": {"address": {"pipe": {"path": socket_path}}}}
+def _authorizer_cluster(address: Resource, transport_socket: Resource | None = None) -> Resource:
+    endpoint = {"endpoint": {"address": address}}
     http2 = {
         "@type": f"{TYPES}extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {}},
@@ -196,6 +197,7 @@ def _authorizer_cluster(socket_path: str) -> Resource:
             "endpoints": [{"lb_endpoints": [endpoint]}],
         },
         "typed_extension_protocol_options": {_HTTP_OPTIONS: http2},
+        **({"transport_socket": transport_socket} if transport_socket else {}),
     }
 
 

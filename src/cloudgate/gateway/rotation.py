@@ -20,12 +20,14 @@ _log = structlog.get_logger(__name__)
 async def keep_small(path: Path, envoy: Envoy) -> None:
     """Rotate for ever."""
     while True:
-        if rotate(path):
-            try:
+        try:
+            if rotate(path):
                 await envoy.reopen_logs()
-            except UnavailableError as error:
-                # An Envoy that starts later opens the new file by itself.
-                _log.warning("the access log was not opened anew", reason=error.message)
+        except OSError as error:
+            _log.warning("the access log cannot be moved away", reason=str(error))
+        except UnavailableError as error:
+            # An Envoy that starts later opens the new file by itself.
+            _log.warning("the access log was not opened anew", reason=error.message)
         await asyncio.sleep(REVIEW_SECONDS)
 
 

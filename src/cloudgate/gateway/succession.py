@@ -175,7 +175,6 @@ def clear(layout: Layout, gone: ProcessRecord, left: Roster) -> None:
     """Remove what a process that is gone has left, as far as nobody needs it."""
     if gone.mark:
         shutil.rmtree(layout.retired_xds(gone.mark), ignore_errors=True)
-        layout.admin_socket(gone.admin_mark).unlink(missing_ok=True)
     line = gone.place.base_id
     if line and all(each.place.base_id != line for each in left.all):
         for epoch in range(_AT_A_TIME):

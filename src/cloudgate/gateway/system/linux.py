@@ -1,13 +1,15 @@
 """What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
 
+import fcntl
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.system import linux_launcher
@@ -18,6 +20,8 @@ ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
 CAN_TAKE_OVER = True
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
+_START_TIME_FIELD = 19
+"""Of ``/proc/PID/stat``, counted after the name."""
 _PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
 
 
@@ -55,6 +59,63 @@ def word(text: str) -> str:
     if _PLAIN_WORD.fullmatch(text):
         return escaped
     return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def started_at(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks (proc(5)); None when it is gone.
+
+    Where there is no /proc, any running process is as good as another.
+    """
+    if not Path("/proc/self/stat").exists():
+        return "unknown" if _exists(pid) else None
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    state, *fields = text.rpartition(")")[2].split()
+    return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def ask_to_end(pid: int) -> None:
+    """Have a process end itself in order."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def end(pid: int) -> None:
+    """End a process now."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def reopen_logs(pid: int) -> None:
+    """Have an Envoy write to a new file, after its log was moved away."""
+    os.kill(pid, signal.SIGUSR1)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether it belongs to the user of this process."""
+    return folder.lstat().st_uid == os.getuid()
+
+
+def keep_to_owner(folder: Path) -> None:
+    """Let nobody else in."""
+    folder.chmod(0o700)
+
+
+def hold(lock: IO[str]) -> None:
+    """Hold an open file until it is closed, or this process ends.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def memory_bytes() -> int:

@@ -6,20 +6,40 @@ for which the host service must run as an administrator. The call knows IPv4 onl
 
 import ctypes
 import ipaddress
+import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
 
+SERVICE = "CloudgateHost"
+"""Name of the host service among the services of Windows."""
 ENVOY = "envoy.dll"
 """File name of Envoy's executable in its package."""
 CAN_TAKE_OVER = False
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
+_TRUSTED = ("S-1-3-4", "S-1-5-18", "S-1-5-32-544")
+"""Owner rights, the system, and administrators (well-known security identifiers)."""
+_ASK, _WAIT = 0x1000, 0x100000
+"""PROCESS_QUERY_LIMITED_INFORMATION and SYNCHRONIZE."""
+_STILL_RUNS = 0x102
+"""WAIT_TIMEOUT."""
+_AF_INET, _AF_INET6 = 2, 23
+_OWNERS_OF_ALL = 5
+"""TCP_TABLE_OWNER_PID_ALL."""
+_ESTABLISHED = 5
+"""MIB_TCP_STATE_ESTAB."""
+_IPV4_ROW = struct.Struct("<6L")
+"""State, local address and port, remote address and port, process."""
+_IPV6_ROW = struct.Struct("<16s2L16s4L")
+"""Local address, scope and port, remote address, scope and port, state, process."""
 _OF_ITS_OWN = 0x00000208
 """CREATE_NEW_PROCESS_GROUP and DETACHED_PROCESS."""
 _DELETE_CONNECTION = 12
@@ -33,7 +53,7 @@ def cut(pid: int, clients: Collection[str]) -> int:
         UnavailableError: this user may not end them, or they came over IPv6.
     """
     del pid
-    table = ctypes.WinDLL("iphlpapi")  # type: ignore[attr-defined,unused-ignore]
+    table = _library("iphlpapi")
     found = 0
     for row in rows(clients, connections()):
         if table.SetTcpEntry(row) != 0:
@@ -41,16 +61,26 @@ def cut(pid: int, clients: Collection[str]) -> int:
                 "Tunnels cannot be ended one by one: run the host service as an administrator."
             )
         found += 1
+    if any(client.startswith("[") for client in clients):
+        raise UnavailableError(
+            "Tunnels that came over IPv6 cannot be ended one by one on Windows. Restart the gateway"
+            " to end them."
+        )
     return found
 
 
 def open_connections(pid: int) -> int:
-    """How many connections a process has with others. Nobody asks where no Envoy takes over.
+    """How many connections a process has with other machines (GetExtendedTcpTable).
 
     Raises:
-        UnavailableError: always.
+        UnavailableError: Windows does not tell.
     """
-    raise UnavailableError(f"The connections of process {pid} are not known on Windows.")
+    table = _library("iphlpapi").GetExtendedTcpTable
+    found = 0
+    for family, read in ((_AF_INET, owners_of_ipv4), (_AF_INET6, owners_of_ipv6)):
+        raw = _read(lambda *room: table(*room, 0, family, _OWNERS_OF_ALL, 0))  # noqa: B023
+        found += sum(owner == pid and not is_local for owner, is_local in read(raw))
+    return found
 
 
 class Pacing:
@@ -80,12 +110,77 @@ class Pacing:
         return {}
 
 
+def started_at(pid: int) -> str | None:
+    """When a process started (GetProcessTimes); None when it is gone, or another user's."""
+    kernel = _library("kernel32")
+    with _process(kernel, _ASK | _WAIT, pid) as process:
+        if process is None or kernel.WaitForSingleObject(process, 0) != _STILL_RUNS:
+            return None
+        times = [ctypes.c_ulonglong(0) for _ in range(4)]
+        if not kernel.GetProcessTimes(process, *(ctypes.byref(each) for each in times)):
+            return None
+        return str(times[0].value)
+
+
+def ask_to_end(pid: int) -> None:
+    """End a process now: one without a console cannot be asked."""
+    end(pid)
+
+
+def end(pid: int) -> None:
+    """End a process now (TerminateProcess)."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def reopen_logs(pid: int) -> None:
+    """Nothing: only the Envoy that listens can be told, by its administration."""
+    del pid
+
+
+def is_own(folder: Path) -> bool:
+    """Whether it is this user's: `keep_to_owner` fails where not."""
+    del folder
+    return True
+
+
+def keep_to_owner(folder: Path) -> None:
+    """Let its owner, administrators and the system in, and nobody else.
+
+    Raises:
+        UnavailableError: Windows does not let this user say so.
+    """
+    done = subprocess.run(
+        access_command(folder), check=False, capture_output=True, text=True, errors="replace"
+    )
+    if done.returncode != 0:
+        raise UnavailableError(
+            f"Others cannot be kept out of {folder}: {done.stderr.strip() or done.stdout.strip()}."
+            " Move it away or start as its owner."
+        )
+
+
+def access_command(folder: Path) -> list[str]:
+    """The command that says who may open a folder, and what is made in it (``icacls``)."""
+    granted = [word for who in _TRUSTED for word in ("/grant:r", f"*{who}:(OI)(CI)F")]
+    return ["icacls.exe", str(folder), "/inheritance:r", *granted, "/quiet"]
+
+
+def hold(lock: IO[str]) -> None:
+    """Hold an open file until it is closed, or this process ends.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415  Windows has it alone
+
+        msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+
+
 def memory_bytes() -> int:
     """The machine's memory (GetPhysicallyInstalledSystemMemory)."""
     kibibytes = ctypes.c_ulonglong(0)
-    ctypes.WinDLL("kernel32").GetPhysicallyInstalledSystemMemory(  # type: ignore[attr-defined,unused-ignore]
-        ctypes.byref(kibibytes)
-    )
+    _library("kernel32").GetPhysicallyInstalledSystemMemory(ctypes.byref(kibibytes))
     return kibibytes.value * 1024
 
 
@@ -101,9 +196,9 @@ def callers_at(port: int) -> dict[str, list[int]]:
 
 def service_command(python: str, data: Path) -> list[str]:
     """The command that registers the host service (``sc.exe create``)."""
-    program = f'"{python}" -m cloudgate host run --data "{data}"'
+    program = f'"{python}" -m cloudgate.gateway.system.windows_service "{data}"'
     return [
-        *("sc.exe", "create", "CloudgateHost"),
+        *("sc.exe", "create", SERVICE),
         *("binPath=", program),
         *("start=", "auto"),
         *("DisplayName=", "Cloudgate host service"),
@@ -147,18 +242,45 @@ def install(data: Path) -> str:
             f"The service cannot be registered: {done.stdout.strip()}. Run this as an"
             " administrator."
         )
-    return "The host service is registered. `sc.exe start CloudgateHost` starts it."
+    return (
+        f"The host service is registered. `sc.exe start {SERVICE}` starts it; `sc.exe stop"
+        f" {SERVICE}` ends it and all tunnels."
+    )
 
 
 def connections() -> list[tuple[str, str]]:
     """The machine's IPv4 connections as local and remote ``address:port`` (GetTcpTable)."""
-    table = ctypes.WinDLL("iphlpapi")  # type: ignore[attr-defined,unused-ignore]
+    table = _library("iphlpapi").GetTcpTable
+    return read_table(_read(lambda *room: table(*room, 0)))
+
+
+def _read(table: Callable[[Any, Any], int]) -> bytes:
+    """A table of connections, which says first how much room it needs."""
     size = ctypes.c_ulong(0)
-    table.GetTcpTable(None, ctypes.byref(size), 0)
-    memory = ctypes.create_string_buffer(size.value)
-    if table.GetTcpTable(memory, ctypes.byref(size), 0) != 0:
+    table(None, ctypes.byref(size))
+    memory = ctypes.create_string_buffer(max(size.value, 4))
+    if table(memory, ctypes.byref(size)) != 0:
         raise UnavailableError("The table of connections cannot be read.")
-    return read_table(memory.raw)
+    return memory.raw
+
+
+def owners_of_ipv4(raw: bytes) -> Iterator[tuple[int, bool]]:
+    """The owner of each live connection in a MIB_TCPTABLE_OWNER_PID, and whether it is local."""
+    (count,) = struct.unpack_from("<L", raw)
+    for number in range(count):
+        state, _, _, remote, _, owner = _IPV4_ROW.unpack_from(raw, 4 + _IPV4_ROW.size * number)
+        if state == _ESTABLISHED:
+            yield owner, ipaddress.IPv4Address(struct.pack("<L", remote)).is_loopback
+
+
+def owners_of_ipv6(raw: bytes) -> Iterator[tuple[int, bool]]:
+    """The owner of each live connection in a MIB_TCP6TABLE_OWNER_PID, and whether it is local."""
+    (count,) = struct.unpack_from("<L", raw)
+    for number in range(count):
+        row = _IPV6_ROW.unpack_from(raw, 4 + _IPV6_ROW.size * number)
+        *_, remote, _, _, state, owner = row
+        if state == _ESTABLISHED:
+            yield owner, ipaddress.IPv6Address(remote).is_loopback
 
 
 def read_table(raw: bytes) -> list[tuple[str, str]]:
@@ -176,6 +298,23 @@ def rows(clients: Collection[str], known: Collection[tuple[str, str]]) -> list[b
     """A MIB_TCPROW that deletes each connection whose remote end is one of `clients`."""
     wanted = set(clients)
     return [_row(local, remote) for local, remote in known if remote in wanted]
+
+
+def _library(name: str) -> Any:
+    return ctypes.WinDLL(name)  # type: ignore[attr-defined,unused-ignore]
+
+
+@contextmanager
+def _process(kernel: Any, rights: int, pid: int) -> Iterator[Any]:
+    """A handle of a process; None when it is gone, or not this user's."""
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    number = kernel.OpenProcess(rights, 0, pid)
+    handle = ctypes.c_void_p(number) if number else None
+    try:
+        yield handle
+    finally:
+        if handle is not None:
+            kernel.CloseHandle(handle)
 
 
 def _row(local: str, remote: str) -> bytes:
