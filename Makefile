@@ -20,7 +20,7 @@ up: .venv/run
 
 test: .venv/dev
 	@tools/need $(TEST_PACKAGES)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

