@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.assignment import GatewayState
+from cloudgate.certified import uncovered
 from cloudgate.manager import clockwork
-from cloudgate.manager.certificates.rules import uncovered_names
 from cloudgate.manager.hosts.operations import current_assignment
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.certificates import Made, pem_of
@@ -223,7 +223,7 @@ def test_what_is_no_certificate_for_a_gateway_is_refused(
 
 
 def test_a_wildcard_is_for_one_label() -> None:
-    pem = pem_of(Made("*.example.org", "plain.example").leaf)
+    certificate = Made("*.example.org", "plain.example").leaf
     asked = ("a.example.org", "A.Example.ORG.", "plain.example", "a.b.example.org", "example.org")
-    assert uncovered_names(pem, asked) == ("a.b.example.org", "example.org")
-    assert uncovered_names(pem, ["192.0.2.1"]) == ("192.0.2.1",)
+    assert uncovered(asked, certificate) == ("a.b.example.org", "example.org")
+    assert uncovered(["192.0.2.1"], certificate) == ("192.0.2.1",)

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -64,15 +65,19 @@ class Authority:
         self._certificate = self._sign(self._name, self._key.public_key(), constraints)
         self.pem = _pem(self._certificate)
 
-    def certificate(self, public_pem: str) -> str:
-        """A new certificate for `localhost`."""
+    def certificate(self, public_pem: str, called: str = "localhost") -> str:
+        """A new certificate for a DNS name or IP address."""
         key = load_pem_public_key(public_pem.encode())
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, called)])
+        try:
+            general: x509.GeneralName = x509.IPAddress(ip_address(called))
+        except ValueError:
+            general = x509.DNSName(called)
+        names = x509.SubjectAlternativeName([general])
         return _pem(self._sign(name, key, names))
 
-    def server_context(self, folder: Path) -> ssl.SSLContext:
+    def server_context(self, folder: Path, called: str = "localhost") -> ssl.SSLContext:
         """For a server that shows a certificate of this authority."""
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key().public_bytes(
@@ -84,7 +89,7 @@ class Authority:
             serialization.NoEncryption(),
         )
         file = folder / "server.pem"
-        file.write_bytes(self.certificate(public.decode()).encode() + private)
+        file.write_bytes(self.certificate(public.decode(), called).encode() + private)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context

@@ -6,15 +6,16 @@ The gateway is a real one without a pool; the site file is all that it knows of 
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from cloudgate.assignment import GatewayState, Peer, Site
 from cloudgate.gateway.peers import ANSWER_SECONDS, FRESH_SECONDS
-from tests.gateway.support import Client, Machine, tenant
+from tests.gateway.support import Authority, Client, Machine, tenant
 from tests.support.ports import free_port
 
 REPO = "repo.example:443"
@@ -93,6 +94,48 @@ async def test_one_gateway_of_one_pool_that_is_up_is_enough_to_refuse(
     with listening() as silver:
         others(machine, (free_port(), GOLD), (silver.getsockname()[1], SILVER))
         assert (await client.connect(port, REPO)).status == 403
+
+
+@asynccontextmanager
+async def behind_a_router(
+    machine: Machine, name: str, folder: Path, authority: Authority
+) -> AsyncIterator[None]:
+    """The site has one gateway of the pool, which only answers inside: with this certificate."""
+    context = authority.server_context(folder, name)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    outside = Peer(
+        gateway_id=UUID(int=9),
+        name="gw9.example",
+        address="127.0.0.1",
+        port=free_port(),
+        pool_id=GOLD,
+        inside_addresses=("127.0.0.2", "127.0.0.1"),
+        inside_port=server.sockets[0].getsockname()[1],
+    )
+    machine.site.take(Site(revision=machine.site.revision + 1, gateways=(outside,)))
+    try:
+        yield
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("gw9.example", 403), ("*.example", 403), ("127.0.0.1", 403), ("gw8.example", 200)],
+)
+async def test_a_gateway_that_answers_inside_is_up_and_another_in_its_place_is_not(
+    machine: Machine,
+    client: Client,
+    port: int,
+    tmp_path: Path,
+    authority: Authority,
+    *,
+    name: str,
+    status: int,
+) -> None:
+    async with behind_a_router(machine, name, tmp_path, authority):
+        assert (await client.connect(port, REPO)).status == status
+    await becomes(client, port, 200)
 
 
 async def test_gateways_of_other_pools_do_not_count(

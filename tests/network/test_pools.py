@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -296,12 +296,19 @@ def test_without_the_manager_the_same_gateways_let_a_tenant_in(orphaned: Site, t
     assert orphaned.ways(tenant) == only_by(HOME[tenant])
 
 
+@pytest.mark.parametrize("turns_around", [True, False], ids=["router turns around", "does not"])
 def test_only_who_may_fail_over_comes_in_elsewhere_while_all_gateways_of_its_pools_are_down(
-    orphaned: Site,
+    orphaned: Site, *, turns_around: bool
 ) -> None:
     def elsewhere(tenant: str) -> str:
         return orphaned.said(tenant, "gw3")[0]
 
+    with nullcontext() if turns_around else orphaned.network.no_way_round():
+        _fail_over(orphaned, elsewhere)
+
+
+def _fail_over(orphaned: Site, elsewhere: Callable[[str], str]) -> None:
+    assert elsewhere("either") == REFUSAL
     orphaned.network.kill("gw1")
     assert orphaned.ways("either") == {**only_by({"gw2"}), "gw1": orphaned.said("golden", "gw1")[0]}
     orphaned.network.link("gw2", "down")

@@ -139,6 +139,17 @@ class Network:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
         self.disks.append(folder)
 
+    @contextmanager
+    def no_way_round(self) -> Iterator[None]:
+        """Have the router not turn around what comes from inside and is meant for its outside."""
+        chain = "type filter hook forward priority 0;"
+        rules = "iifname inside oifname inside ct status dnat drop;"
+        self.run("router", "nft", f"table inet no-way-round {{ chain c {{ {chain} {rules} }}; }}")
+        try:
+            yield
+        finally:
+            self.run("router", "nft", "delete", "table", "inet", "no-way-round")
+
     def silence(self, place: str) -> None:
         """Have nothing pass between a place of the provider and the internet, and no answer come.
 

@@ -127,6 +127,9 @@ class Peer(Document):
     """Address or DNS name under which tenants reach it."""
     port: int
     pool_id: UUID | None = None
+    inside_addresses: tuple[str, ...] = ()
+    """IP addresses at which it listens in the provider's network, on `inside_port`."""
+    inside_port: int = 0
 
 
 class Maintenance(Document):

@@ -1,11 +1,16 @@
 """Do other gateways answer? Asked only when a tenant's failover depends on it."""
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 from uuid import UUID
 
+from cryptography import x509
+
 from cloudgate.assignment import Peer
+from cloudgate.certified import uncovered
 
 FRESH_SECONDS = 2.0
 """How long an answer counts."""
@@ -28,16 +33,60 @@ class Peers:
         known = self._found.get(peer.gateway_id)
         if known is not None and known[0] > self._clock_seconds():
             return known[1]
-        up = await _takes_connections(peer)
+        up = await _answers(peer)
         self._found[peer.gateway_id] = (self._clock_seconds() + FRESH_SECONDS, up)
         return up
 
 
+async def _answers(peer: Peer) -> bool:
+    """Whether it does where tenants find it, or inside the provider's network.
+
+    Not every router turns around what comes from inside and is meant for its outside.
+    """
+    inside = (_is_met(each, peer) for each in peer.inside_addresses)
+    return await _any((_takes_connections(peer), *inside))
+
+
+async def _any(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
+    """Whether one of the answers is yes, by the first that is."""
+    asking = {asyncio.create_task(each) for each in questions}
+    try:
+        for answer in asyncio.as_completed(asking, timeout=ANSWER_SECONDS):
+            if await answer:
+                return True
+    except TimeoutError:
+        pass
+    finally:
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    return False
+
+
 async def _takes_connections(peer: Peer) -> bool:
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            _, writer = await asyncio.open_connection(peer.address, peer.port)
-    except (OSError, TimeoutError):
+        _, writer = await asyncio.open_connection(peer.address, peer.port)
+    except OSError:
         return False
     writer.transport.abort()
     return True
+
+
+async def _is_met(address: str, peer: Peer) -> bool:
+    """Whether it is this gateway that answers there: private addresses are used more than once."""
+    context = ssl.create_default_context()
+    # Its certificate may be from anybody. Nothing is told to it, and little depends on it.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=context)
+    except OSError:
+        return False
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    if shown is None:
+        return False
+    names = {peer.name, peer.address}
+    try:
+        return len(uncovered(names, x509.load_der_x509_certificate(shown))) < len(names)
+    except ValueError:
+        return False

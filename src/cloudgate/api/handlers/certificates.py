@@ -6,6 +6,7 @@ import binascii
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place
+from cloudgate.certified import names_of
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.authority import new_key_pem
 from cloudgate.manager.certificates import operations, orders, rules
@@ -39,7 +40,7 @@ def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) ->
         name=place.name,
         uid=place.uid,
         subject=leaf.subject.rfc4514_string(),
-        names=", ".join(rules.names_of(found.chain_pem)),
+        names=", ".join(names_of(leaf)),
         thumbprint=rules.thumbprint(found.chain_pem),
         valid_from=leaf.not_valid_before_utc,
         valid_to=leaf.not_valid_after_utc,

@@ -5,10 +5,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from cloudgate.certified import names_of
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of, names_of
+from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
 from cloudgate.manager.work import Work
@@ -46,7 +47,7 @@ def bring_certificate(
     """
     check_time(brought, work.now)
     made = put_in_force(work, brought, gateway.id if gateway else None)
-    names = list(names_of(made.chain_pem))
+    names = list(names_of(leaf_of(made.chain_pem)))
     document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
     record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
     return made
@@ -111,8 +112,9 @@ def _tell(work: Work, gateway: CloudGateway | None) -> None:
 
 
 def _name(brought: Brought) -> str:
-    names = names_of(brought.chain_pem)
-    return names[0] if names else leaf_of(brought.chain_pem).subject.rfc4514_string()
+    leaf = leaf_of(brought.chain_pem)
+    names = names_of(leaf)
+    return names[0] if names else leaf.subject.rfc4514_string()
 
 
 def _owner(identifier: UUID) -> str:

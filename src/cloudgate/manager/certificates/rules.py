@@ -1,7 +1,6 @@
-"""May a certificate be a gateway's, and for which names is it? Pure."""
+"""May a certificate be a gateway's? Pure."""
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -79,34 +78,6 @@ def check_time(brought: Brought, now: datetime) -> None:
 def leaf_of(chain_pem: str) -> x509.Certificate:
     """The certificate itself, without those of its issuers."""
     return x509.load_pem_x509_certificates(chain_pem.encode())[0]
-
-
-def names_of(chain_pem: str) -> tuple[str, ...]:
-    """The DNS names and IP addresses that a certificate is for."""
-    try:
-        found = leaf_of(chain_pem).extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return ()
-    names = found.value.get_values_for_type(x509.DNSName)
-    addresses = found.value.get_values_for_type(x509.IPAddress)
-    return (*names, *(str(each) for each in addresses))
-
-
-def uncovered_names(chain_pem: str, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of `names` that a certificate is not for; a wildcard is for one label (RFC 9525)."""
-    known = {each.lower().rstrip(".") for each in names_of(chain_pem)}
-    return tuple(name for name in names if not _is_covered(name.lower().rstrip("."), known))
-
-
-def _is_covered(name: str, known: set[str]) -> bool:
-    if name in known:
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        _, dot, rest = name.partition(".")
-        return bool(dot) and f"*.{rest}" in known
-    return False
 
 
 def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from cloudgate.certified import names_of, uncovered
 from cloudgate.manager.authority import RENEWAL_SHARE
 from cloudgate.manager.certificates.operations import certificate_for
-from cloudgate.manager.certificates.rules import leaf_of, names_of, uncovered_names
+from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.gateways.operations import external_ip_of, list_gateways
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
 from cloudgate.manager.work import Work
@@ -35,9 +36,10 @@ def note_warnings(work: Work, gateways: Iterable[CloudGateway]) -> None:
 
 def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:
     dialled = external_ip_of(gateway)
-    if not uncovered_names(found.chain_pem, [dialled]):
+    leaf = leaf_of(found.chain_pem)
+    if not uncovered([dialled], leaf):
         return ""
-    covered = ", ".join(names_of(found.chain_pem)) or "no name at all"
+    covered = ", ".join(names_of(leaf)) or "no name at all"
     return (
         f"{gateway.name} is dialled as {dialled}, which its certificate is not for: tenants will"
         f" not trust it. It is for {covered}. Bring one for that name, or change ExternalIP."

@@ -1,10 +1,14 @@
 """What must a gateway know of its site, besides the tenants?"""
 
+from ipaddress import ip_address
+
 from sqlalchemy import select
 
 from cloudgate import assignment
 from cloudgate.manager.gateways.operations import external_ip_of, settings_in_force
+from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.maintenance import current_maintenance
+from cloudgate.manager.servers.managed_servers import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway
 from cloudgate.manager.work import Work
 
@@ -38,10 +42,20 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
 
 
 def _peer(gateway: CloudGateway) -> assignment.Peer:
+    settings = settings_in_force(gateway)
     return assignment.Peer(
         gateway_id=gateway.id,
         name=gateway.name,
         address=external_ip_of(gateway),
-        port=settings_in_force(gateway).external_port,
+        port=settings.external_port,
         pool_id=gateway.pool_id,
+        inside_addresses=listening_addresses(settings) or _addresses_of(gateway),
+        inside_port=listening_port(settings),
     )
+
+
+def _addresses_of(gateway: CloudGateway) -> tuple[str, ...]:
+    """Those of its machine that another machine may reach."""
+    facts = facts_of(gateway.managed_server)
+    known = facts.addresses if facts else ()
+    return tuple(each for each in known if not ip_address(each).is_loopback)

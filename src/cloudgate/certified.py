@@ -1,0 +1,37 @@
+"""Which DNS names and IP addresses is a certificate for?
+
+As RFC 9525 has it.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+
+from cryptography import x509
+
+
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The names and addresses in its subjectAltName."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (ValueError, x509.ExtensionNotFound):
+        return ()
+    names = found.value.get_values_for_type(x509.DNSName)
+    addresses = found.value.get_values_for_type(x509.IPAddress)
+    return (*names, *(str(each) for each in addresses))
+
+
+def uncovered(names: Iterable[str], certificate: x509.Certificate) -> tuple[str, ...]:
+    """Those of `names` that it is not for; a wildcard is for one label."""
+    known = {each.lower().rstrip(".") for each in names_of(certificate)}
+    return tuple(name for name in names if not _is_covered(name.lower().rstrip("."), known))
+
+
+def _is_covered(name: str, known: set[str]) -> bool:
+    if name in known:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        _, dot, rest = name.partition(".")
+        return bool(dot) and f"*.{rest}" in known
+    return False
