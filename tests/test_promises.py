@@ -137,6 +137,7 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
             (
                 trouble.test_a_host_whose_disk_is_full_goes_on_with_what_it_knows_and_says_so,
                 trouble.test_a_host_service_that_is_killed_while_the_disk_is_full_comes_back,
+                trouble.test_an_envoy_that_dies_while_the_disk_is_full_is_back_in_seconds,
                 trouble.test_a_host_whose_clock_is_wrong_by_a_day_works_and_says_so,
             ),
         ),

@@ -19,6 +19,7 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.passwords import PasswordCheck
 from cloudgate.gateway.ports import Owner, explain, listening_inodes, taken_port
 from cloudgate.gateway.reconcile import Outcome
+from cloudgate.gateway.reserve import RESERVE_BYTES, Reserve
 from cloudgate.gateway.rotation import rotate
 from cloudgate.gateway.troubles import Troubles
 from tests.gateway.support import PASSWORD, PASSWORD_HASH
@@ -210,3 +211,28 @@ def test_a_damaged_file_of_a_drain_stops_nothing(tmp_path: Path, damage: bytes) 
     layout = Layout(tmp_path, tmp_path)
     layout.drain.write_bytes(damage)
     assert Drain(layout).seconds_left(60) == 60
+
+
+def test_room_that_was_kept_is_given_up_for_what_a_full_disk_keeps_from_starting(
+    tmp_path: Path,
+) -> None:
+    kept = tmp_path / "reserve"
+    reserve = Reserve(kept)
+    reserve.keep()
+    assert kept.stat().st_size == RESERVE_BYTES
+
+    def start() -> str:
+        if kept.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return "started"
+
+    assert reserve.needed_by(start) == "started"
+    reserve.keep()
+    assert kept.exists()
+
+    def fail() -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    with pytest.raises(PermissionError):
+        reserve.needed_by(fail)
+    assert kept.exists()

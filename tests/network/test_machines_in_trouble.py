@@ -249,6 +249,16 @@ def test_a_host_service_that_is_killed_while_the_disk_is_full_comes_back(site: S
         assert going.moves()
 
 
+def test_an_envoy_that_dies_while_the_disk_is_full_is_back_in_seconds(site: Site) -> None:
+    reserve = site.layout(SMALL_DISK).reserve
+    within(40, reserve.exists)
+    with full_disk(site):
+        site.kill_envoy(SMALL_DISK)
+        within(10, lambda: site.lets_in(SMALL_DISK))
+    within(40, reserve.exists)
+    assert site.lets_in(SMALL_DISK)
+
+
 @pytest.mark.skipif(
     shutil.which("faketime") is None, reason="to run this: sudo apt-get install faketime"
 )

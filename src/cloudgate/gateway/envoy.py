@@ -18,6 +18,7 @@ from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.files import write_private
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listener
+from cloudgate.gateway.reserve import Reserve
 from cloudgate.gateway.resources import bootstrap, clusters, digest
 from cloudgate.gateway.succession import Roster
 from cloudgate.gateway.system import open_connections
@@ -50,6 +51,8 @@ class Envoy:
         self._doors = doors
         self._admin = admin
         self._on_change = on_change
+        self.reserve = Reserve(layout.reserve)
+        """Room on the disk for the start of Envoy."""
         self._roster = succession.read_roster(layout)
         self._process: process.EnvoyProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -159,7 +162,7 @@ class Envoy:
             UnavailableError: It does not start; the message holds its last words.
         """
         if not await self.adopt():
-            self._keep(await asyncio.to_thread(self._start))
+            self._keep(await asyncio.to_thread(self.reserve.needed_by, self._start))
         await self._until_ready()
         self._while_starting.close()
         self._retire_predecessor()
@@ -276,7 +279,7 @@ class Envoy:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:
-                self._process = await asyncio.to_thread(self._start)
+                self._process = await asyncio.to_thread(self.reserve.needed_by, self._start)
             except (OSError, UnavailableError) as error:
                 _log.error("envoy cannot be started again", reason=str(error))
                 continue

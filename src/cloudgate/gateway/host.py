@@ -179,6 +179,7 @@ async def _work_until(
         reconciler.run(),
         channel.run(),
         keep_small(layout.access_log, envoy),
+        envoy.reserve.run(),
     )
     try:
         await _adopt(envoy)

@@ -75,6 +75,11 @@ class Layout:
         return self.state / "usage.json"
 
     @property
+    def reserve(self) -> Path:
+        """Room for when the disk is full."""
+        return self.state / "reserve"
+
+    @property
     def lock(self) -> Path:
         """Held by the one host service that may use this folder."""
         return self.state / "lock"
