@@ -84,7 +84,7 @@ def acme_server(folder: Path, http_port: int) -> Iterator[AcmeServer]:
     hook.chmod(0o755)
     with (
         _running(names, folder / "names.log", dns_management),
-        _running(server, folder / "pebble.log", port),
+        _running(server, folder / "pebble.log", port, management),
     ):
         yield AcmeServer(
             url=f"https://localhost:{port}/dir",
@@ -102,13 +102,14 @@ def _free_port_of_both_kinds(port: int) -> int:
 
 
 @contextmanager
-def _running(command: list[str], log_file: Path, port: int) -> Iterator[None]:
+def _running(command: list[str], log_file: Path, *ports: int) -> Iterator[None]:
+    """A program, once it takes connections at all its ports."""
     environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
     with log_file.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not accepts(port):
+        while not all(accepts(port) for port in ports):
             assert process.poll() is None, log_file.read_text()
             assert time.monotonic() < deadline, log_file.read_text()
         yield
