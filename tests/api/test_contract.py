@@ -16,7 +16,7 @@ from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-TIME_LIMIT_SECONDS = 400
+TIME_LIMIT_SECONDS = 900
 HEADER = "X-RestSvcSessionId"
 SETTINGS = """
 headers = {{ Accept = "application/json" }}
