@@ -14,7 +14,13 @@ import pytest
 
 from cloudgate.assignment import GatewayState, Target
 from cloudgate.gateway import envoy
-from cloudgate.gateway.capacity import BYTES_OF_A_TUNNEL, Capacity, capacity, capacity_of
+from cloudgate.gateway.capacity import (
+    BYTES_OF_A_TUNNEL,
+    Capacity,
+    capacity,
+    capacity_of,
+    memory_limits,
+)
 from cloudgate.gateway.crowd import too_many
 from cloudgate.gateway.resolver import is_elsewhere
 from cloudgate.gateway.system import callers_at
@@ -121,6 +127,23 @@ def test_the_capacity_follows_memory_and_files() -> None:
     found = capacity()
     assert found.connections > 100
     assert found.heap_bytes > 2**26
+
+
+def test_the_memory_limits_of_a_service_are_those_of_its_group_and_of_all_that_it_is_in() -> None:
+    root = Path("/sys/fs/cgroup")
+    version_2 = "0::/system.slice/cloudgate-host.service\n"
+    assert list(memory_limits(version_2)) == [
+        root / "system.slice/cloudgate-host.service/memory.max",
+        root / "system.slice/memory.max",
+        root / "memory.max",
+    ]
+    version_1 = "5:cpu:/a\n4:rdma,memory:/a:b\n0::/\n"
+    assert list(memory_limits(version_1)) == [
+        root / "memory/a:b/memory.limit_in_bytes",
+        root / "memory/memory.limit_in_bytes",
+        root / "memory.max",
+    ]
+    assert list(memory_limits("")) == []
 
 
 @pytest.mark.parametrize(

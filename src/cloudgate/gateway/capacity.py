@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,7 @@ MEMORY_PART = 0.6
 BYTES_OF_A_TUNNEL = 64 * 1024
 """Of memory, for one that is idle."""
 
-# Version 2 and version 1 of control groups; a container sees its own limit there.
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,37 @@ def allow_many_files() -> int:
     return wanted
 
 
+def memory_limits(own_groups: str) -> Iterator[Path]:
+    """The files with the memory limits that hold for a process (cgroups(7)). Pure.
+
+    Each group is limited by those that it is in, too. A container sees its own as the root.
+
+    Args:
+        own_groups: the text of the process's ``/proc/PID/cgroup``.
+    """
+    for line in own_groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2
+            root, name = _CONTROL_GROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = _CONTROL_GROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = root / path.lstrip("/")
+        yield from (each / name for each in (group, *group.parents) if each.is_relative_to(root))
+
+
 def _memory() -> int:
     found = [memory_bytes()]
-    for each in _LIMITS:
-        try:
-            text = Path(each).read_text("ascii").strip()
-        except OSError:
-            continue
-        if text.isdigit():  # "max" where there is no limit
-            found.append(int(text))
+    for each in memory_limits(_text(Path("/proc/self/cgroup"))):
+        limit = _text(each).strip()
+        if limit.isdigit():  # "max" where there is no limit
+            found.append(int(limit))
     return min(found)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("ascii", "replace")
+    except OSError:
+        return ""
