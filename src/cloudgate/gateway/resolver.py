@@ -2,14 +2,21 @@
 
 What a name server says is not to be trusted: it may belong to a tenant. A name leads to no address
 that only this machine means, or that is this machine. An operator who wants that names the address.
+
+Name servers fail, too: what one said last is used for a day while none answers (RFC 8767), and one
+that is slow keeps nobody waiting who comes again.
 """
 
 import asyncio
 import ipaddress
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
 
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.gateway.decision import join_address, split_address
@@ -17,24 +24,55 @@ from cloudgate.gateway.facts import host_addresses
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""
+STALE_SECONDS = 24 * 3600.0
+"""How long it is used while no name server answers."""
 LOOKUP_SECONDS = 5.0
+LOOKUP_AGAIN_SECONDS = 1.0
+"""How long a new answer is waited for where there is an old one."""
 KEPT = 4096
-"""Answers that are kept at most."""
+"""Answers that are kept at most; the oldest go first."""
+_NOBODY_ANSWERS = (socket.EAI_AGAIN, socket.EAI_FAIL)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    address: str
+    """IP and port."""
+    at_seconds: float
+
+
+class _SilentError(UnavailableError):
+    """No name server answers; that says nothing of the name."""
 
 
 class Resolver:
-    """Looks names up with the host's own means, and remembers answers for `FRESH_SECONDS`."""
+    """Looks names up with the host's own means, and remembers the answers.
+
+    A name is looked up once at a time, however many ask: one whose name server is dead takes one
+    of the threads, and leaves the others to other names.
+    """
 
     def __init__(
         self,
         clock_seconds: Callable[[], float] = time.monotonic,
         own: Callable[[], Collection[str]] = host_addresses,
+        find: Callable[[str, int], list[str]] | None = None,
     ) -> None:
-        """`own`: the addresses of this machine."""
+        """What it asks.
+
+        Args:
+            clock_seconds: a clock that only goes on.
+            own: the addresses of this machine.
+            find: the addresses of a host and port; by the system (getaddrinfo(3)) if not given.
+        """
         self._own = own
+        self._find = find or _ask_the_system
         self._clock_seconds = clock_seconds
         self._threads = ThreadPoolExecutor(8, "lookup")
-        self._answers: dict[str, tuple[float, str]] = {}
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._looking: dict[str, asyncio.Task[str]] = {}
 
     async def resolve(self, address: str) -> str:
         """`IP:port` for a `host:port`.
@@ -44,42 +82,68 @@ class Resolver:
             UnavailableError: The name has no address, or nobody who knows it answers.
         """
         known = self._answers.get(address)
-        if known is not None and known[0] > self._clock_seconds():
-            return known[1]
-        host, port = split_address(address)
-        found = join_address(await self._look_up(host, port), port)
-        if len(self._answers) >= KEPT:
-            self._answers.clear()
-        self._answers[address] = (self._clock_seconds() + FRESH_SECONDS, found)
-        return found
+        age_seconds = self._clock_seconds() - known.at_seconds if known else STALE_SECONDS
+        if known is not None and age_seconds < FRESH_SECONDS:
+            return known.address
+        usable = known if age_seconds < STALE_SECONDS else None
+        try:
+            async with asyncio.timeout(LOOKUP_AGAIN_SECONDS if usable else LOOKUP_SECONDS):
+                # Whoever leaves meanwhile does not take the answer from the others.
+                return await asyncio.shield(self._lookup(address))
+        except (TimeoutError, _SilentError):
+            host, _ = split_address(address)
+            if usable is None:
+                raise UnavailableError(f"No name server tells the address of {host}.") from None
+            _log.warning("an old address is used: no name server answers", name=host)
+            return usable.address
 
     def close(self) -> None:
         """Let go of the threads."""
+        for each in self._looking.values():
+            each.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _find(self, host: str, port: int) -> str | None:
-        listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(each[4][0]) for each in listed]
-        if _is_literal(host):
-            return addresses[0]
-        own = self._own()
-        return next((each for each in addresses if is_elsewhere(each, own)), None)
+    def _lookup(self, address: str) -> asyncio.Task[str]:
+        looking = self._looking.get(address)
+        if looking is None:
+            looking = self._looking[address] = asyncio.create_task(self._look_up(address))
+            looking.add_done_callback(lambda done: self._looked_up(address, done))
+        return looking
 
-    async def _look_up(self, host: str, port: int) -> str:
+    def _looked_up(self, address: str, done: "asyncio.Task[str]") -> None:
+        del self._looking[address]
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._answers[address] = _Answer(done.result(), self._clock_seconds())
+        self._answers.move_to_end(address)
+        while len(self._answers) > KEPT:
+            self._answers.popitem(last=False)
+
+    async def _look_up(self, address: str) -> str:
+        host, port = split_address(address)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(LOOKUP_SECONDS):
-                found = await loop.run_in_executor(self._threads, self._find, host, port)
-        except TimeoutError:
-            raise UnavailableError(f"No name server tells the address of {host}.") from None
+            found = await loop.run_in_executor(self._threads, self._find, host, port)
+        except socket.gaierror as error:
+            if error.errno in _NOBODY_ANSWERS:
+                raise _SilentError(f"No name server tells the address of {host}.") from None
+            raise UnavailableError(f"The name {host} has no address.") from None
         except (OSError, UnicodeError):
             raise UnavailableError(f"The name {host} has no address.") from None
-        if found is None:
+        own = () if _is_literal(host) else self._own()
+        right = (each for each in found if _is_literal(host) or is_elsewhere(each, own))
+        chosen = next(right, None)
+        if chosen is None:
             raise AccessDeniedError(
                 f"The name {host} leads to the gateway itself, where nobody is connected. If it is"
                 " right, give the repository an Address with the IP address."
             )
-        return found
+        return join_address(chosen, port)
+
+
+def _ask_the_system(host: str, port: int) -> list[str]:
+    listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(each[4][0]) for each in listed]
 
 
 def is_elsewhere(address: str, own: Collection[str]) -> bool:
