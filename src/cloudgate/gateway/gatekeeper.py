@@ -109,6 +109,7 @@ class Gatekeeper:
     ) -> None:
         self._logins.close()
         self._resolver.close()
+        self._peers.close()
 
     async def judge(self, authority: str, authorization: str | None, address: str) -> Verdict:
         """Whether a CONNECT to `authority` with this Proxy-Authorization may go on.

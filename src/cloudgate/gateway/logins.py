@@ -10,6 +10,7 @@ from cloudgate.gateway.decision import Login, parse_credentials
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.guesses import Guesses
 from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.gateway.together import Together
 from cloudgate.slowing import Failures, origin
 
 LONGEST_LOGGED = 128
@@ -52,12 +53,11 @@ class Logins:
         self.guesses = Guesses(now)
         """Wrong passwords that were tried."""
         self._lines: dict[str, _Line] = {}
-        self._asked: dict[_Question, asyncio.Task[bool]] = {}
+        self._asked: Together[_Question, bool] = Together()
 
     def close(self) -> None:
         """Look at no password any more."""
-        for each in self._asked.values():
-            each.cancel()
+        self._asked.close()
         self._passwords.close()
 
     async def identify(self, authorization: str | None, address: str) -> Identity:
@@ -79,13 +79,11 @@ class Logins:
             return Identity(name, login, proven=True)
         mark = self._passwords.mark(password_hash, said.password)
         question = origin(address), said.name, mark
-        asking = self._asked.get(question)
-        if asking is None:
-            looking = self._look(name, password_hash, said.password, address, self._line(address))
-            asking = self._asked[question] = asyncio.create_task(looking)
-            asking.add_done_callback(lambda _: self._asked.pop(question))
-        # Whoever leaves meanwhile does not take the answer from the others.
-        return Identity(name, login, proven=await asyncio.shield(asking))
+        proven = await self._asked.share(
+            question,
+            lambda: self._look(name, password_hash, said.password, address, self._line(address)),
+        )
+        return Identity(name, login, proven=proven)
 
     def _line(self, address: str) -> "_Line":
         """Where the passwords of an address wait; they are looked at one after the other."""

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from cloudgate.assignment import Peer
 from cloudgate.certified import uncovered
+from cloudgate.gateway.together import Together
 
 FRESH_SECONDS = 2.0
 """How long an answer counts."""
@@ -24,6 +25,7 @@ class Peers:
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._found: dict[UUID, tuple[float, bool]] = {}
+        self._asked: Together[UUID, bool] = Together()
 
     async def all_down(self, peers: Sequence[Peer]) -> bool:
         """Whether none of them takes a connection."""
@@ -33,6 +35,13 @@ class Peers:
         known = self._found.get(peer.gateway_id)
         if known is not None and known[0] > self._clock_seconds():
             return known[1]
+        return await self._asked.share(peer.gateway_id, lambda: self._ask(peer))
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._asked.close()
+
+    async def _ask(self, peer: Peer) -> bool:
         up = await _answers(peer)
         self._found[peer.gateway_id] = (self._clock_seconds() + FRESH_SECONDS, up)
         return up

@@ -21,6 +21,7 @@ import structlog
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.gateway.decision import join_address, split_address
 from cloudgate.gateway.facts import host_addresses
+from cloudgate.gateway.together import Together
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""
@@ -72,7 +73,7 @@ class Resolver:
         self._clock_seconds = clock_seconds
         self._threads = ThreadPoolExecutor(8, "lookup")
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self._looking: dict[str, asyncio.Task[str]] = {}
+        self._looking: Together[str, str] = Together()
 
     async def resolve(self, address: str) -> str:
         """`IP:port` for a `host:port`.
@@ -88,8 +89,7 @@ class Resolver:
         usable = known if age_seconds < STALE_SECONDS else None
         try:
             async with asyncio.timeout(LOOKUP_AGAIN_SECONDS if usable else LOOKUP_SECONDS):
-                # Whoever leaves meanwhile does not take the answer from the others.
-                return await asyncio.shield(self._lookup(address))
+                return await self._looking.share(address, lambda: self._look_up(address))
         except (TimeoutError, _SilentError):
             host, _ = split_address(address)
             if usable is None:
@@ -99,28 +99,19 @@ class Resolver:
 
     def close(self) -> None:
         """Let go of the threads."""
-        for each in self._looking.values():
-            each.cancel()
+        self._looking.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _lookup(self, address: str) -> asyncio.Task[str]:
-        looking = self._looking.get(address)
-        if looking is None:
-            looking = self._looking[address] = asyncio.create_task(self._look_up(address))
-            looking.add_done_callback(lambda done: self._looked_up(address, done))
-        return looking
-
-    def _looked_up(self, address: str, done: "asyncio.Task[str]") -> None:
-        del self._looking[address]
-        if done.cancelled() or done.exception() is not None:
-            return
-        self._answers[address] = _Answer(done.result(), self._clock_seconds())
+    async def _look_up(self, address: str) -> str:
+        """The answer now; it is remembered, also when nobody waits for it any more."""
+        found = await self._ask(*split_address(address))
+        self._answers[address] = _Answer(found, self._clock_seconds())
         self._answers.move_to_end(address)
         while len(self._answers) > KEPT:
             self._answers.popitem(last=False)
+        return found
 
-    async def _look_up(self, address: str) -> str:
-        host, port = split_address(address)
+    async def _ask(self, host: str, port: int) -> str:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, self._find, host, port)
