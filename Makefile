@@ -10,7 +10,7 @@ TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client ipr
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix gateway/, system/__init__.py system/windows.py \
-	system/windows_service.py doors.py loopback_doors.py host.py layout.py calls.py rotation.py \
+	system/windows_service.py doors.py loopback_doors.py host.py layout.py listener.py calls.py rotation.py \
 	envoy.py) cli/loops.py connect/run.py)
 
 .PHONY: up test lint bench lock clean

@@ -8,12 +8,20 @@ from collections.abc import Iterable
 
 from cryptography import x509
 
+_NO_NAMES = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
+"""A certificate that says so is for nobody."""
+
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     """The names and addresses in its subjectAltName."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (ValueError, x509.ExtensionNotFound):
+    except _NO_NAMES:
         return ()
     names = found.value.get_values_for_type(x509.DNSName)
     addresses = found.value.get_values_for_type(x509.IPAddress)

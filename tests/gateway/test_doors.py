@@ -126,12 +126,7 @@ async def test_the_administration_tells_no_secret_and_takes_no_orders(
     async with asked:
         for path in ("/config_dump", "/certs", "/clusters", "/", "/memory"):
             assert (await asked.get(path)).status_code == httpx2.codes.FORBIDDEN, path
-        for path in (
-            "/quitquitquit",
-            "/logging?level=trace",
-            "/drain_listeners",
-            "/reset_counters",
-        ):
+        for path in ORDERS:
             assert (await asked.post(path)).status_code == httpx2.codes.FORBIDDEN, path
         shown = await asked.get("/config_dump?resource=dynamic_listeners&mask=name")
         assert shown.status_code == httpx2.codes.OK
@@ -156,6 +151,7 @@ async def test_where_somebody_has_taken_the_port_another_one_is_used(
     machine: Machine, client: Client, port: int
 ) -> None:
     live = await client.connect(port, REPO)
+    pid = machine.envoy.pid
     await machine.leave()
     taken = authorizer_port(machine.layout)
     with socket.create_server((ADDRESS, taken)):
@@ -166,12 +162,14 @@ async def test_where_somebody_has_taken_the_port_another_one_is_used(
             while (await client.connect(port, REPO)).status != 200:
                 pass  # Envoy has not read yet where to ask
         assert await live.echoes()
+        assert machine.envoy.pid == pid
 
 
 async def test_an_identity_that_a_disk_has_damaged_is_made_anew(
     machine: Machine, client: Client, port: int
 ) -> None:
     assert (await client.connect(port, REPO)).status == 200
+    pid = machine.envoy.pid
     await machine.leave()
     machine.layout.local_identity.write_text("half")
     await machine.start()
@@ -179,6 +177,7 @@ async def test_an_identity_that_a_disk_has_damaged_is_made_anew(
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (await client.connect(port, REPO)).status != 200:
             pass  # Envoy has not read it yet
+    assert machine.envoy.pid == pid
 
 
 async def test_an_envoy_that_died_is_replaced(machine: Machine, client: Client, port: int) -> None:
@@ -192,8 +191,9 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     layout = layout_of(state)
     layout.make_folders()
     layout.assignment.write_text('{"revision": 1}')  # goes on without a manager
-    keeper = Keeper(host_command(sys.executable, tmp_path))
-    working = threading.Thread(target=keeper.run)
+    keeper = Keeper(host_command(sys.executable, tmp_path), tmp_path / "service.log")
+    ended_with: list[int] = []
+    working = threading.Thread(target=lambda: ended_with.append(keeper.run()))
     working.start()
     try:
         first = _until(lambda: _held_by(layout))
@@ -203,7 +203,8 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     finally:
         keeper.stop()
         working.join(PATIENCE_SECONDS)
-    assert not working.is_alive()
+    assert ended_with == [0]
+    assert b"the manager cannot be reached" in (tmp_path / "service.log").read_bytes()
     assert not _held_by(layout)
     assert running(read_roster(layout).current) is None
 

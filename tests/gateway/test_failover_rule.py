@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from cloudgate.assignment import GatewayState, Peer, Site
-from cloudgate.gateway.peers import ANSWER_SECONDS, FRESH_SECONDS
+from cloudgate.gateway.peers import ANSWER_SECONDS, FRESH_SECONDS, Peers
 from tests.gateway.support import Authority, Client, Machine, tenant
 from tests.support.ports import free_port
 
@@ -136,6 +136,24 @@ async def test_a_gateway_that_answers_inside_is_up_and_another_in_its_place_is_n
     async with behind_a_router(machine, name, tmp_path, authority):
         assert (await client.connect(port, REPO)).status == status
     await becomes(client, port, 200)
+
+
+async def test_a_gateway_does_not_take_itself_for_another_one(
+    tmp_path: Path, authority: Authority
+) -> None:
+    context = authority.server_context(tmp_path, "*.example")
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    peer = Peer(
+        gateway_id=UUID(int=9),
+        name="gw9.example",
+        address="127.0.0.1",
+        port=free_port(),
+        inside_addresses=("127.0.0.1",),
+        inside_port=server.sockets[0].getsockname()[1],
+    )
+    assert not await Peers(own=lambda: ()).all_down([peer])
+    assert await Peers(own=lambda: ("127.0.0.1",)).all_down([peer])
+    server.close()
 
 
 async def test_gateways_of_other_pools_do_not_count(

@@ -21,6 +21,7 @@ from cloudgate.gateway.ports import Owner, explain, listening_inodes, taken_port
 from cloudgate.gateway.reconcile import Outcome
 from cloudgate.gateway.reserve import RESERVE_BYTES, Reserve
 from cloudgate.gateway.rotation import rotate
+from cloudgate.gateway.together import Together
 from cloudgate.gateway.troubles import Troubles
 from tests.gateway.support import PASSWORD, PASSWORD_HASH
 
@@ -236,3 +237,28 @@ def test_room_that_was_kept_is_given_up_for_what_a_full_disk_keeps_from_starting
     with pytest.raises(PermissionError):
         reserve.needed_by(fail)
     assert kept.exists()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_what_nobody_waits_for_any_more_goes_on_or_is_given_up(*, goes_on: bool) -> None:
+    together: Together[str, int] = Together(goes_on=goes_on)
+    may_end, done = asyncio.Event(), []
+
+    async def work(number: int) -> int:
+        await may_end.wait()
+        done.append(number)
+        return number
+
+    first = [asyncio.create_task(together.share("a", lambda: work(1))) for _ in range(2)]
+    await asyncio.sleep(0)
+    for each in first:
+        each.cancel()
+    await asyncio.gather(*first, return_exceptions=True)
+    second = asyncio.create_task(together.share("a", lambda: work(2)))
+    other = asyncio.create_task(together.share("b", lambda: work(3)))
+    await asyncio.sleep(0)
+    may_end.set()
+    assert await second == (1 if goes_on else 2)
+    assert await other == 3
+    assert sorted(done) == ([1, 3] if goes_on else [2, 3])

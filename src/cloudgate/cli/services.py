@@ -268,11 +268,17 @@ def run(
     log_to_stderr()
     if with_parent is not None:
         end_with_parent(with_parent)
-    until = sys.stdin.buffer.read if until_input_ends else None
+    until = _read_input if until_input_ends else None
     again = _run(run_host((data or default_data_folder()) / "host", until=until))
     if again:
         # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
         os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
+
+
+def _read_input() -> None:
+    # Not by sys.stdin, whose lock would be held when the interpreter ends.
+    while os.read(0, 4096):
+        pass
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

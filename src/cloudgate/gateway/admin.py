@@ -57,9 +57,9 @@ class Admin:
 
     async def close(self) -> None:
         """Hang up."""
-        if self._client is not None:
-            await self._client.aclose()
-        self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     async def is_ready(self) -> bool:
         """Whether Envoy is there and has started its workers."""
@@ -104,6 +104,7 @@ class Admin:
         try:
             return await self._client.request(method, path)
         except httpx2.TransportError as error:
+            await self.close()  # it may be elsewhere by now
             raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
 
 

@@ -1,4 +1,4 @@
-"""How does Envoy call this process? By gRPC with one method, on a socket that only Envoy can open.
+"""How does Envoy call this process? By gRPC with one method, where nobody else is answered.
 
 A server of HTTP/2 (RFC 9113) that does what such calls need and no more: each request is one
 message, each answer another. Headers of requests are never looked at, as there is one method, so
@@ -27,6 +27,8 @@ Method = Callable[[bytes], Awaitable[bytes]]
 
 LONGEST_MESSAGE_BYTES = 1024 * 1024
 """Envoy's questions are shorter: they hold what a tenant's headers hold."""
+HANDSHAKE_SECONDS = 3.0
+"""How long one who has not proved yet to be Envoy may take to do so."""
 GOODBYE_SECONDS = 3.0
 """How long calls may take that are under way when the server retires."""
 _ON_ITS_WAY_SECONDS = 0.05
@@ -98,7 +100,7 @@ class _Call:
 
 
 class CallServer:
-    """Answers calls on a Unix socket until it is stopped."""
+    """Answers calls until it is stopped."""
 
     def __init__(
         self,
@@ -149,6 +151,8 @@ async def serve_calls(
         return _Connection(method, connections)
 
     settings: dict[str, Any] = {"sock": listener.dup(), "backlog": WAITING, "ssl": context}
+    if context is not None:
+        settings["ssl_handshake_timeout"] = HANDSHAKE_SECONDS
     if sys.platform != "win32" and listener.family == socket.AF_UNIX:
         # The server closes what it was given; newer ones would also remove its name.
         kept: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}

@@ -341,12 +341,15 @@ class Envoy:
 
 
 def _settings(layout: Layout, doors: Doors) -> str:
-    """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens."""
+    """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
+
+    Where the authorizer is, an Envoy that runs is told again when that changes.
+    """
     anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
     return digest(
         [
             bootstrap(layout, doors.administration(""), capacity()),
-            clusters(doors.authorizer()),
+            clusters({"address": {}}),
             anywhere,
         ]
     )

@@ -9,6 +9,7 @@ finds the sockets of an Envoy that is still running.
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def layout_of(state_folder: Path) -> Layout:
     """The layout under `state_folder`, the same for the same folder each time."""
     state = state_folder.resolve()
     inside = state / "run"
-    if len(os.fsencode(inside / _LONGEST_NAME)) <= SOCKET_PATH_BYTES:
+    if sys.platform == "win32" or len(os.fsencode(inside / _LONGEST_NAME)) <= SOCKET_PATH_BYTES:
         return Layout(state, inside)
     mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
     return Layout(state, Path(tempfile.gettempdir()) / f"cloudgate-{mark}")

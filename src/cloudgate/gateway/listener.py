@@ -4,6 +4,7 @@ TLS with the certificate from a watched file, then HTTP: a CONNECT is shown to t
 becomes a tunnel, anything else is told what this is.
 """
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,6 @@ HTTP2_WINDOW_BYTES = 512 * 1024
 
 NO_ANSWER = "The repository does not answer. The gateway is well; try again later.\n"
 NO_AUTHORIZER = "The gateway cannot check passwords at the moment. Try again in some seconds.\n"
-
-
-_SOL_SOCKET, _SO_KEEPALIVE, _IPPROTO_TCP = 1, 9, 6
-_TCP_KEEPIDLE, _TCP_KEEPINTVL, _TCP_KEEPCNT = 4, 5, 6
 
 
 @dataclass(frozen=True)
@@ -99,10 +96,10 @@ def _socket_address(where: ListenAddress) -> Resource:
 def _keepalive_options() -> list[Resource]:
     # A listening socket hands these down to the connections that it accepts.
     values = (
-        (_SOL_SOCKET, _SO_KEEPALIVE, 1),
-        (_IPPROTO_TCP, _TCP_KEEPIDLE, KEEPALIVE["keepalive_time"]),
-        (_IPPROTO_TCP, _TCP_KEEPINTVL, KEEPALIVE["keepalive_interval"]),
-        (_IPPROTO_TCP, _TCP_KEEPCNT, KEEPALIVE["keepalive_probes"]),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE["keepalive_time"]),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE["keepalive_interval"]),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE["keepalive_probes"]),
     )
     return [
         {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}

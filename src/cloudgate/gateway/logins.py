@@ -53,7 +53,7 @@ class Logins:
         self.guesses = Guesses(now)
         """Wrong passwords that were tried."""
         self._lines: dict[str, _Line] = {}
-        self._asked: Together[_Question, bool] = Together()
+        self._asked: Together[_Question, bool] = Together(goes_on=False)
 
     def close(self) -> None:
         """Look at no password any more."""

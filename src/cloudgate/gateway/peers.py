@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from cryptography import x509
 
 from cloudgate.assignment import Peer
 from cloudgate.certified import uncovered
+from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.together import Together
 
 FRESH_SECONDS = 2.0
@@ -19,13 +21,25 @@ ANSWER_SECONDS = 1.5
 """How long a gateway has to take a connection before it counts as down."""
 
 
+# Their certificates may be from anybody. Nothing is told to them, and little depends on it.
+_anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_anybody.check_hostname = False
+_anybody.verify_mode = ssl.CERT_NONE
+
+
 class Peers:
     """Tries the ports of other gateways, and remembers for a moment what it found."""
 
-    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock_seconds: Callable[[], float] = time.monotonic,
+        own: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        """`own`: the addresses of this machine at which others may reach it."""
         self._clock_seconds = clock_seconds
+        self._own = own or _reachable
         self._found: dict[UUID, tuple[float, bool]] = {}
-        self._asked: Together[UUID, bool] = Together()
+        self._asked: Together[UUID, bool] = Together(goes_on=True)
 
     async def all_down(self, peers: Sequence[Peer]) -> bool:
         """Whether none of them takes a connection."""
@@ -42,17 +56,23 @@ class Peers:
         self._asked.close()
 
     async def _ask(self, peer: Peer) -> bool:
-        up = await _answers(peer)
+        up = await _answers(peer, self._own())
         self._found[peer.gateway_id] = (self._clock_seconds() + FRESH_SECONDS, up)
         return up
 
 
-async def _answers(peer: Peer) -> bool:
+def _reachable() -> Collection[str]:
+    return [each for each in host_addresses() if not ip_address(each).is_loopback]
+
+
+async def _answers(peer: Peer, own: Collection[str]) -> bool:
     """Whether it does where tenants find it, or inside the provider's network.
 
-    Not every router turns around what comes from inside and is meant for its outside.
+    Not every router turns around what comes from inside and is meant for its outside. Where this
+    machine has the same address, it would meet itself.
     """
-    inside = (_is_met(each, peer) for each in peer.inside_addresses)
+    others = (each for each in peer.inside_addresses if each not in own)
+    inside = (_is_met(each, peer) for each in others)
     return await _any((_takes_connections(peer), *inside))
 
 
@@ -75,7 +95,7 @@ async def _any(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
 async def _takes_connections(peer: Peer) -> bool:
     try:
         _, writer = await asyncio.open_connection(peer.address, peer.port)
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     writer.transport.abort()
     return True
@@ -83,11 +103,8 @@ async def _takes_connections(peer: Peer) -> bool:
 
 async def _is_met(address: str, peer: Peer) -> bool:
     """Whether it is this gateway that answers there: private addresses are used more than once."""
-    context = ssl.create_default_context()
-    # Its certificate may be from anybody. Nothing is told to it, and little depends on it.
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=context)
+        _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=_anybody)
     except OSError:
         return False
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)

@@ -139,7 +139,7 @@ class Reconciler:
     async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
         self._drain.forget()
         await self._listening.open(gateway)
-        live_tunnels = self._role.live_tunnels = await self._live_tunnels()
+        live_tunnels = await self._live_tunnels()
         if self._envoy.is_outdated and self._envoy.is_idle:
             await self._exchange_idle(gateway)
         return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
@@ -153,7 +153,7 @@ class Reconciler:
 
     async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
         await self._listening.close()
-        live_tunnels = self._role.live_tunnels = await self._live_tunnels()
+        live_tunnels = await self._live_tunnels()
         if live_tunnels:
             self._drain.begin(live_tunnels, assignment.drain)
             live_tunnels = await self._close_late_tunnels(assignment.drain_seconds, live_tunnels)

@@ -8,6 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from shutil import disk_usage
 from typing import TypeVar
 
 import structlog
@@ -15,6 +16,8 @@ import structlog
 from cloudgate.gateway.files import write_private
 
 RESERVE_BYTES = 256 * 1024
+LEAST_FREE_BYTES = 4 * RESERVE_BYTES
+"""With less, what is left is for those who need it now."""
 REVIEW_SECONDS = 30.0
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +33,7 @@ class Reserve:
     def keep(self) -> None:
         """Take the room, if it is not taken and the disk has it."""
         try:
-            if not self._path.exists():
+            if not self._path.exists() and disk_usage(self._path.parent).free > LEAST_FREE_BYTES:
                 # Bytes that no file system makes smaller.
                 write_private(self._path, os.urandom(RESERVE_BYTES))
         except OSError as error:

@@ -73,7 +73,7 @@ class Resolver:
         self._clock_seconds = clock_seconds
         self._threads = ThreadPoolExecutor(8, "lookup")
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self._looking: Together[str, str] = Together()
+        self._looking: Together[str, str] = Together(goes_on=True)
 
     async def resolve(self, address: str) -> str:
         """`IP:port` for a `host:port`.

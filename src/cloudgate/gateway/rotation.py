@@ -35,11 +35,14 @@ def rotate(path: Path, largest_bytes: int = LARGEST_BYTES) -> bool:
     """Move the log away if it is large. Whether it was."""
     if not path.exists() or path.stat().st_size < largest_bytes:
         return False
-    for number in range(KEPT - 1, 0, -1):
+    # First of all: where it cannot be moved, the older ones stay as they are.
+    aside = _numbered(path, 0)
+    if not aside.exists():
+        path.replace(aside)
+    for number in range(KEPT - 1, -1, -1):
         older = _numbered(path, number)
         if older.exists():
             older.replace(_numbered(path, number + 1))
-    path.replace(_numbered(path, 1))
     return True
 
 

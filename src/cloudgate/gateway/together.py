@@ -1,6 +1,7 @@
 """How is something done once for all who want it at the same time?"""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
@@ -11,19 +12,32 @@ Answer = TypeVar("Answer")
 class Together(Generic[Key, Answer]):
     """Work that is under way, by what it is for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, goes_on: bool) -> None:
+        """`goes_on`: also when nobody waits for it any more."""
+        self._goes_on = goes_on
         self._under_way: dict[Key, asyncio.Task[Answer]] = {}
+        self._waiting: Counter[asyncio.Task[Answer]] = Counter()
 
     async def share(self, key: Key, begin: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         """What comes of the work for `key`; `begin` is called when none is under way.
 
-        Who leaves before that takes it from nobody else, and it goes on to its end.
+        Who leaves before that takes it from nobody else.
         """
         doing = self._under_way.get(key)
         if doing is None:
             doing = self._under_way[key] = asyncio.create_task(begin())
             doing.add_done_callback(lambda done: self._ended(key, done))
-        return await asyncio.shield(doing)
+        self._waiting[doing] += 1
+        try:
+            return await asyncio.shield(doing)
+        finally:
+            self._waiting[doing] -= 1
+            if not self._waiting[doing]:
+                del self._waiting[doing]
+                if not (self._goes_on or doing.done()):
+                    # Who comes now has it done anew.
+                    self._ended(key, doing)
+                    doing.cancel()
 
     def close(self) -> None:
         """Give up what is under way."""
@@ -31,6 +45,7 @@ class Together(Generic[Key, Answer]):
             each.cancel()
 
     def _ended(self, key: Key, done: "asyncio.Task[Answer]") -> None:
-        del self._under_way[key]
-        if not done.cancelled():
+        if self._under_way.get(key) is done:
+            del self._under_way[key]
+        if done.done() and not done.cancelled():
             done.exception()  # perhaps nobody is left to hear of it

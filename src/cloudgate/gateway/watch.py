@@ -134,7 +134,9 @@ class Watch:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
             self._tunnels.keep_only(self._envoy.marks)
         self._end_those_who_must(now)
-        self._places.keep_only({tunnel.place for tunnel in self._tunnels.live})
+        live = self._tunnels.live
+        self._role.live_tunnels = len(live)
+        self._places.keep_only({tunnel.place for tunnel in live})
 
     def keep(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""

@@ -25,8 +25,8 @@ ENVOY = "envoy.dll"
 """File name of Envoy's executable in its package."""
 CAN_TAKE_OVER = False
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
-_TRUSTED = ("S-1-3-4", "S-1-5-18", "S-1-5-32-544")
-"""Owner rights, the system, and administrators (well-known security identifiers)."""
+_OWNER, _SYSTEM, _ADMINISTRATORS = "S-1-3-4", "S-1-5-18", "S-1-5-32-544"
+"""Well-known security identifiers: whoever owns a thing, the system, and administrators."""
 _ASK, _WAIT = 0x1000, 0x100000
 """PROCESS_QUERY_LIMITED_INFORMATION and SYNCHRONIZE."""
 _STILL_RUNS = 0x102
@@ -42,6 +42,8 @@ _IPV6_ROW = struct.Struct("<16s2L16s4L")
 """Local address, scope and port, remote address, scope and port, state, process."""
 _OF_ITS_OWN = 0x00000208
 """CREATE_NEW_PROCESS_GROUP and DETACHED_PROCESS."""
+_NOT_FOUND, _MORE_ROOM = 1168, 122
+"""ERROR_NOT_FOUND and ERROR_INSUFFICIENT_BUFFER."""
 _DELETE_CONNECTION = 12
 """MIB_TCP_STATE_DELETE_TCB."""
 
@@ -54,13 +56,12 @@ def cut(pid: int, clients: Collection[str]) -> int:
     """
     del pid
     table = _library("iphlpapi")
-    found = 0
-    for row in rows(clients, connections()):
-        if table.SetTcpEntry(row) != 0:
-            raise UnavailableError(
-                "Tunnels cannot be ended one by one: run the host service as an administrator."
-            )
-        found += 1
+    answers = [table.SetTcpEntry(row) for row in rows(clients, connections())]
+    found = answers.count(0)
+    if any(each not in (0, _NOT_FOUND) for each in answers):  # those that had ended are no matter
+        raise UnavailableError(
+            "Tunnels cannot be ended one by one: run the host service as an administrator."
+        )
     if any(client.startswith("[") for client in clients):
         raise UnavailableError(
             "Tunnels that came over IPv6 cannot be ended one by one on Windows. Restart the gateway"
@@ -138,9 +139,21 @@ def reopen_logs(pid: int) -> None:
 
 
 def is_own(folder: Path) -> bool:
-    """Whether it is this user's: `keep_to_owner` fails where not."""
-    del folder
-    return True
+    """Whether it belongs to the user of this process, to administrators, or to the system.
+
+    Whoever owns a folder may say again who else may open it.
+    """
+    if sys.platform != "win32":
+        return True
+    import win32api  # noqa: PLC0415  Windows has it alone
+    import win32security  # noqa: PLC0415
+
+    which = win32security.OWNER_SECURITY_INFORMATION
+    owner = win32security.GetFileSecurity(str(folder), which).GetSecurityDescriptorOwner()
+    token = win32security.OpenProcessToken(win32api.GetCurrentProcess(), win32security.TOKEN_QUERY)
+    user, _ = win32security.GetTokenInformation(token, win32security.TokenUser)
+    known = (_SYSTEM, _ADMINISTRATORS, win32security.ConvertSidToStringSid(user))
+    return win32security.ConvertSidToStringSid(owner) in known
 
 
 def keep_to_owner(folder: Path) -> None:
@@ -161,7 +174,11 @@ def keep_to_owner(folder: Path) -> None:
 
 def access_command(folder: Path) -> list[str]:
     """The command that says who may open a folder, and what is made in it (``icacls``)."""
-    granted = [word for who in _TRUSTED for word in ("/grant:r", f"*{who}:(OI)(CI)F")]
+    granted = [
+        word
+        for who in (_OWNER, _SYSTEM, _ADMINISTRATORS)
+        for word in ("/grant:r", f"*{who}:(OI)(CI)F")
+    ]
     return ["icacls.exe", str(folder), "/inheritance:r", *granted, "/quiet"]
 
 
@@ -257,9 +274,11 @@ def connections() -> list[tuple[str, str]]:
 def _read(table: Callable[[Any, Any], int]) -> bytes:
     """A table of connections, which says first how much room it needs."""
     size = ctypes.c_ulong(0)
-    table(None, ctypes.byref(size))
-    memory = ctypes.create_string_buffer(max(size.value, 4))
-    if table(memory, ctypes.byref(size)) != 0:
+    answer, memory = table(None, ctypes.byref(size)), None
+    while answer == _MORE_ROOM:  # it may have grown since it was asked
+        memory = ctypes.create_string_buffer(size.value)
+        answer = table(memory, ctypes.byref(size))
+    if answer != 0 or memory is None:
         raise UnavailableError("The table of connections cannot be read.")
     return memory.raw
 

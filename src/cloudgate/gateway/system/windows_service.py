@@ -27,35 +27,51 @@ def host_command(python: str, data: Path) -> list[str]:
 class Keeper:
     """Has a program run until it is told to stop, however often that ends by itself."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        """`log`: where the program writes what it has to say."""
         self._command = command
+        self._log = log
         self._stopping = threading.Event()
-        self._running: subprocess.Popen[bytes] | None = None
-        self._lock = threading.Lock()
+        self._news = threading.Event()
+        """The program has ended, or is to end."""
 
-    def run(self) -> None:
-        """Keep it running; returns after `stop`, when it has ended."""
+    def run(self) -> int:
+        """Keep it running; returns after `stop`, with what the program ended with."""
+        ended_with = 0
         while not self._stopping.is_set():
-            with self._lock:
-                if self._stopping.is_set():
-                    return
-                running = subprocess.Popen(self._command, stdin=subprocess.PIPE)
-                self._running = running
+            self._news.clear()
+            with self._log.open("ab") as log:
+                running = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=log, stderr=log
+                )
             with running:
-                running.wait()
-            self._stopping.wait(PAUSE_SECONDS)
+                threading.Thread(target=self._watch, args=(running,), daemon=True).start()
+                if not self._stopping.is_set():
+                    self._news.wait()
+                ended_with = _end(running) if self._stopping.is_set() else running.wait()
+            if not self._stopping.is_set():
+                self._news.clear()
+                self._news.wait(PAUSE_SECONDS)
+        return ended_with
 
     def stop(self) -> None:
-        """Have it end: in order, or at once where that takes too long."""
-        with self._lock:
-            self._stopping.set()
-            running = self._running
-        if running is None:
-            return
-        try:
-            running.communicate(timeout=END_SECONDS)
-        except subprocess.TimeoutExpired:
-            running.kill()
+        """Have it end: in order, or at once where that takes too long. Does not wait for it."""
+        self._stopping.set()
+        self._news.set()
+
+    def _watch(self, running: "subprocess.Popen[bytes]") -> None:
+        running.wait()
+        self._news.set()
+
+
+def _end(running: "subprocess.Popen[bytes]") -> int:
+    if running.stdin is not None:
+        running.stdin.close()
+    try:
+        return running.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        return running.wait()
 
 
 if sys.platform == "win32":
@@ -71,7 +87,10 @@ if sys.platform == "win32":
 
         def __init__(self, words: list[str]) -> None:
             super().__init__(words)
-            self._keeper = Keeper(host_command(sys.executable, Path(sys.argv[1])))
+            data = Path(sys.argv[1])
+            log = data / "host" / "logs" / "service.log"
+            log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._keeper = Keeper(host_command(sys.executable, data), log)
 
         def SvcDoRun(self) -> None:  # noqa: N802  its name there
             """Run until stopped."""
