@@ -191,7 +191,7 @@ def test_a_server_that_is_not_trusted_or_not_there_is_named(
 def test_an_order_outlives_the_manager(tmp_path: Path) -> None:
     folder, fifo, hook = tmp_path / "manager", tmp_path / "fifo", tmp_path / "hook"
     os.mkfifo(fifo)
-    hook.write_text(f"#!/bin/sh\ncat {fifo}\nexit 1\n")
+    hook.write_text(f'#!/bin/sh\n[ "$1" = cleanup ] || cat {fifo}\nexit 1\n')
     hook.chmod(0o755)
     with acme_server(tmp_path / "acme", free_port()) as acme:
         with running_manager(folder, dns_hook=hook) as first:
