@@ -143,6 +143,20 @@ async def test_a_program_that_has_an_old_password_guesses_once_with_all_its_tunn
     logins.close()
 
 
+async def test_who_goes_away_leaves_the_line_however_soon(machine: Machine) -> None:
+    logins = Logins(machine.directory)
+    for number in range(2 * MOST_WAITING):
+        authorization = "Basic " + b64encode(f"acme:wrong{number}".encode()).decode()
+        asking = asyncio.create_task(logins.identify(authorization, "192.0.2.1"))
+        for _ in range(1 + number % 2):  # before the first step of the look, or after
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+    right = "Basic " + b64encode(f"acme:{PASSWORD}".encode()).decode()
+    assert (await logins.identify(right, "192.0.2.1")).proven
+    logins.close()
+
+
 async def test_guesses_are_told_once_with_how_many_they_were() -> None:
     now = [NOW]
     guesses = Guesses(lambda: now[0])

@@ -53,6 +53,7 @@ class Logins:
         self.guesses = Guesses(now)
         """Wrong passwords that were tried."""
         self._lines: dict[str, _Line] = {}
+        """By where they come from."""
         self._asked: Together[_Question, bool] = Together(goes_on=False)
 
     def close(self) -> None:
@@ -78,42 +79,46 @@ class Logins:
         if self._passwords.is_remembered(password_hash, said.password):
             return Identity(name, login, proven=True)
         mark = self._passwords.mark(password_hash, said.password)
-        question = origin(address), said.name, mark
+        whose = origin(address)
         proven = await self._asked.share(
-            question,
-            lambda: self._look(name, password_hash, said.password, address, self._line(address)),
+            (whose, said.name, mark),
+            lambda: self._look(name, password_hash, said.password, address, self._stand_in(whose)),
+            lambda: self._leave(whose),
         )
         return Identity(name, login, proven=proven)
 
-    def _line(self, address: str) -> "_Line":
-        """Where the passwords of an address wait; they are looked at one after the other."""
-        line = self._lines.setdefault(origin(address), _Line())
+    def _stand_in(self, whose: str) -> asyncio.Lock:
+        """Take a place in a line; the turn of the first in it."""
+        line = self._lines.setdefault(whose, _Line())
         if line.length > MOST_WAITING:
             raise TooManyError
         line.length += 1
-        return line
+        return line.turn
+
+    def _leave(self, whose: str) -> None:
+        line = self._lines[whose]
+        line.length -= 1
+        if not line.length:
+            del self._lines[whose]
 
     async def _look(
-        self, name: str, password_hash: str, password: str, address: str, line: "_Line"
+        self, name: str, password_hash: str, password: str, address: str, turn: asyncio.Lock
     ) -> bool:
-        try:
-            async with line.turn:
-                await _wait(self._failures.delay_before(address))
-                if await self._passwords.is_right(password_hash, password):
-                    self._failures.succeeded(name, address)
-                    return True
-                delay_seconds = self._failures.failed(name, address)
-                self.guesses.note(name, address)
-        finally:
-            line.length -= 1
-            if not line.length:
-                self._lines.pop(origin(address), None)
+        async with turn:
+            await _wait(self._failures.delay_before(address))
+            if await self._passwords.is_right(password_hash, password):
+                self._failures.succeeded(name, address)
+                return True
+            delay_seconds = self._failures.failed(name, address)
+            self.guesses.note(name, address)
         await _wait(delay_seconds)
         return False
 
 
 @dataclass
 class _Line:
+    """The passwords of one address, which are looked at one after the other."""
+
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     length: int = 0
     """How many are in it, the one whose turn it is included."""

@@ -18,15 +18,25 @@ class Together(Generic[Key, Answer]):
         self._under_way: dict[Key, asyncio.Task[Answer]] = {}
         self._waiting: Counter[asyncio.Task[Answer]] = Counter()
 
-    async def share(self, key: Key, begin: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
-        """What comes of the work for `key`; `begin` is called when none is under way.
+    async def share(
+        self,
+        key: Key,
+        begin: Callable[[], Coroutine[Any, Any, Answer]],
+        over: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """What comes of the work for `key`. Who leaves before that takes it from nobody else.
 
-        Who leaves before that takes it from nobody else.
+        Args:
+            key: what it is for.
+            begin: called when none is under way.
+            over: called when what was begun then has ended, also if it never came to its first
+                step.
         """
         doing = self._under_way.get(key)
         if doing is None:
             doing = self._under_way[key] = asyncio.create_task(begin())
             doing.add_done_callback(lambda done: self._ended(key, done))
+            doing.add_done_callback(lambda _: over())
         self._waiting[doing] += 1
         try:
             return await asyncio.shield(doing)
