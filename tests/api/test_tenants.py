@@ -331,7 +331,7 @@ def limits_after(
     client: httpx2.Client, host: ScriptedHost, href: str, change: dict[str, Any]
 ) -> tuple[int | None, int | None]:
     """Tunnels at a time and bytes each second of the only tenant, as gateways learn them."""
-    client.put(href, json=change).raise_for_status()
+    finished(client, client.put(href, json=change).raise_for_status().json())
     known = known_to(host)["acme"]
     return known.concurrent_tunnels, known.speed_limit_bytes
 

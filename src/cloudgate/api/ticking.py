@@ -50,10 +50,11 @@ class Ticking:
                 if is_first:
                     await run_in_threadpool(self._give_hosts_time)
                     is_first = False
-                if self._manager.clock() >= renewal:
+                if (now := self._manager.clock()) >= renewal:
                     await run_in_threadpool(self._renew)
                     self._renew_port()
-                    renewal = self._manager.clock() + RENEWAL_INTERVAL
+                    # By the time before: where the clock was set meanwhile, more may be due.
+                    renewal = now + RENEWAL_INTERVAL
                 await run_in_threadpool(self._note_presence)
                 deadline = await run_in_threadpool(self._settle)
                 await run_in_threadpool(self._deliver_audit_log)
