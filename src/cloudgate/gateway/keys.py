@@ -14,13 +14,18 @@ def private_key_pem(layout: Layout) -> str:
     found = read_good(layout.private_key, _checked_key)
     if found is not None:
         return found
-    made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    made = pem_of(ec.generate_private_key(ec.SECP256R1()))
+    write_twice(layout.private_key, made)
+    return made
+
+
+def pem_of(key: ec.EllipticCurvePrivateKey) -> str:
+    """A private key as PEM (PKCS #8), not encrypted."""
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
-    )
-    write_twice(layout.private_key, made)
-    return made.decode("ascii")
+    ).decode("ascii")
 
 
 def _checked_key(text: str) -> str:

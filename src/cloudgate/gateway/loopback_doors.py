@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.gateway.files import read_good, read_if_there, write_private
 from cloudgate.gateway.handover import WAITING, handed_over
+from cloudgate.gateway.keys import pem_of
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.unix_doors import ANSWER_SECONDS
 
@@ -147,12 +148,7 @@ def _made() -> tuple[str, str]:
         .not_valid_after(_ALWAYS[1])
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), pem_of(key)
 
 
 def _checked(text: str) -> tuple[str, str]:

@@ -121,15 +121,15 @@ class Resolver:
             raise UnavailableError(f"The name {host} has no address.") from None
         except (OSError, UnicodeError):
             raise UnavailableError(f"The name {host} has no address.") from None
-        own = () if _is_literal(host) else self._own()
-        right = (each for each in found if _is_literal(host) or is_elsewhere(each, own))
-        chosen = next(right, None)
-        if chosen is None:
+        if not _is_literal(host):
+            own = self._own()
+            found = [each for each in found if is_elsewhere(each, own)]
+        if not found:
             raise AccessDeniedError(
                 f"The name {host} leads to the gateway itself, where nobody is connected. If it is"
                 " right, give the repository an Address with the IP address."
             )
-        return join_address(chosen, port)
+        return join_address(found[0], port)
 
 
 def _ask_the_system(host: str, port: int) -> list[str]:
