@@ -21,7 +21,6 @@ from bench.accounting import cpu_seconds
 from bench.machine import LOAD_CORES, PROXY_CORES, pinned
 from bench.report import Goal, Section, table
 from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import (
@@ -33,6 +32,7 @@ from cloudgate.manager.storage.tables import (
     LogonSession,
     ManagedServer,
 )
+from cloudgate.password_hashes import hash_password
 from tests.support.ports import free_port
 
 GATEWAYS, TENANTS, SESSIONS = 1_000, 10_000, 10_000

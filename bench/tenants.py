@@ -22,7 +22,6 @@ from bench.tunnels import (
 )
 from cloudgate.gateway.layout import layout_of
 from cloudgate.manager.authority import open_authority
-from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.repositories.operations import RepositoryChange, create_repository
 from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -31,6 +30,7 @@ from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.work import Manager
+from cloudgate.password_hashes import hash_password
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, product
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
+from hypothesis import HealthCheck, settings
 
+from cloudgate import password_hashes
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 
@@ -20,6 +23,17 @@ structlog.configure(
         ),
     ]
 )
+
+# What a check of a password costs is the promise of one test; the others would only wait for it.
+password_hashes.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+# The same run gives the same result; `make thorough` looks for cases that nobody has seen, and
+# what it finds becomes an @example.
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "thorough", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("fixed")
 
 
 @pytest.fixture

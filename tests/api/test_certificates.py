@@ -1,7 +1,6 @@
 """Do gateways show what an operator brings, and is nothing wrong taken?"""
 
 import ssl
-import time
 from datetime import timedelta
 
 import httpx2
@@ -17,7 +16,8 @@ from cloudgate.manager.hosts.operations import current_assignment
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
+from tests.support.manager import RunningManager, finished
+from tests.support.waiting import until
 
 
 def gateway_of(client: httpx2.Client, host: ScriptedHost) -> dict[str, str]:
@@ -165,9 +165,7 @@ def test_the_managers_own_port_gets_a_new_certificate_while_it_runs(
     before = ssl.get_server_certificate(where)
     running.clock.ahead = timedelta(days=61)
     running.wake()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while ssl.get_server_certificate(where) == before:
-        assert time.monotonic() < deadline
+    until(lambda: ssl.get_server_certificate(where) != before)
 
 
 def test_what_a_machine_is_troubled_by_is_a_warning_until_it_is_over(

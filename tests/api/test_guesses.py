@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
@@ -145,7 +145,6 @@ def test_whatever_name_was_claimed_can_be_shown(
 ) -> None:
     client = running.logged_on("application/xml")
 
-    @settings(max_examples=60, deadline=None)
     @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=LONGEST_GUESSED_NAME))
     def check(name: str) -> None:
         assert say(host, guess(name)).status_code == 204

@@ -20,7 +20,8 @@ from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.hosts.refusals import MOST_NOTED, NOTED_EVERY, Refusals, network_of
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.host import ScriptedHost
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
+from tests.support.manager import RunningManager, finished
+from tests.support.waiting import until
 
 
 def standing(running: RunningManager, host: ScriptedHost) -> tuple[object, ...]:
@@ -293,9 +294,7 @@ def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
     running.wake()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while warning_of(running, host):
-        assert time.monotonic() < deadline
+    until(lambda: not warning_of(running, host))
 
 
 @pytest.mark.parametrize(
@@ -332,9 +331,7 @@ def test_who_has_gone_is_shown_as_offline(running: RunningManager, host: Scripte
     assert first["Version"] == "0.1.0"
     running.clock.ahead += ONLINE_FOR
     running.wake()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while client.get(href).json()["State"] != "Offline":
-        assert time.monotonic() < deadline
+    until(lambda: client.get(href).json()["State"] == "Offline")
     assert "OnlineSince" not in client.get(href).json()
     host.poll()
     assert client.get(href).json()["State"] == "Online"

@@ -25,6 +25,7 @@ from cloudgate.manager.hosts.presence import ONLINE_FOR
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
+from tests.support.waiting import until
 
 
 @contextmanager
@@ -224,9 +225,7 @@ def test_only_gateways_that_listen_are_dialled(
         accepted(listener.report())
 
     pass_time(running, WARNED_INTERVAL * 1.25, report)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while router.dialled < before + 2:
-        assert time.monotonic() < deadline
+    until(lambda: router.dialled >= before + 2)
     listener.close()
     warnings = {
         each["Name"]: each.get("Warning", "")

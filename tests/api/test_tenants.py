@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import Allowances, Demand, DemandReport, Tenant
-from cloudgate.manager.passwords import matches
+from cloudgate.password_hashes import matches
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

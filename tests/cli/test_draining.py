@@ -21,6 +21,7 @@ from cloudgate.cli import waiting
 from cloudgate.cli.app import app
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Product, product
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end
 PATIENCE_SECONDS = 60.0
@@ -181,9 +182,7 @@ def test_a_manager_that_stays_away_ends_it_with_the_way_to_go_on(
         )
         running.start()
         with started.client() as client:
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while client.gateway()["State"] != "Draining":
-                assert time.monotonic() < deadline
+            until(lambda: client.gateway()["State"] == "Draining")
         started.kill()
         running.join(PATIENCE_SECONDS)
     (result,) = results

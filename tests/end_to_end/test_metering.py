@@ -55,6 +55,7 @@ class Site:
         login = f"{tenant}:p4ssword"
         while (found := open_tunnel(self.port, self.product.ca_file, TARGET, login)).status == 503:
             assert time.monotonic() < deadline, found.reason
+            threading.Event().wait(0.05)
         self._stack.callback(found.close)
         assert found.status == 200, found.reason
         return found
@@ -88,6 +89,7 @@ class Site:
             if len(found) == 1:
                 return found[0]
             assert time.monotonic() < deadline, self.processes()
+            threading.Event().wait(0.05)
 
     def kill(self, words: str) -> None:
         """End a process of the product at once, and see that it is gone."""

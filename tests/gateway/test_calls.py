@@ -23,7 +23,7 @@ from h2.events import (
     TrailersReceived,
 )
 from h2.settings import SettingCodes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.gateway.calls import LONGEST_MESSAGE_BYTES, CallServer, serve_calls
@@ -230,7 +230,6 @@ async def test_where_nothing_was_handed_over_a_new_socket_is_made(
             assert caller.said(stream) == prefixed(b"ba")
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     messages=st.lists(st.binary(max_size=300), min_size=1, max_size=5),
     cuts=st.lists(st.integers(0, 2000), max_size=8),

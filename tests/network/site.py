@@ -11,9 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.succession import read_roster
 from tests.network import knock, transfer
 from tests.support.network import PUBLIC, Provider
+from tests.support.waiting import within
 
 PORTS = {"gw1": 6180, "gw2": 6181, "gw3": 6182}
 SMALL_DISK = "gw3"
@@ -33,13 +33,6 @@ _SCRIPT = str(Path(transfer.__file__))
 _PAUSE_SECONDS = 0.02
 _TELLING_PIECES = 20
 """So many pieces more have to arrive for a transfer to be seen moving."""
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> None:
-    """Something holds before the time is over."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
 
 
 class Transfer:

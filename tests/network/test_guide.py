@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.network import PUBLIC, Network, Provider, missing, provider
 from tests.support.repository import rest_server_command
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -44,10 +44,8 @@ def fresh(tmp_path: Path) -> Iterator[Provider]:
 
 def knocks(network: Network, address: str) -> None:
     """Wait until something answers there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
     words = ("curl", "--silent", "--insecure", "--max-time", "1", f"https://{address}/")
-    while network.run("gw1", *words, check=False).returncode != 0:
-        assert time.monotonic() < deadline
+    until(lambda: network.run("gw1", *words, check=False).returncode == 0, PATIENCE_SECONDS)
 
 
 def test_the_guide_leads_to_a_backup_through_nat(fresh: Provider, tmp_path: Path) -> None:

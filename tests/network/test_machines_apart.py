@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.network.site import PORTS, Site, running, within
+from tests.network.site import PORTS, Site, running
 from tests.support.certificates import Made, pem_of
 from tests.support.network import PUBLIC, PUBLIC_IPV6, missing
 from tests.support.repository import rest_server_command
+from tests.support.waiting import within
 
 pytestmark = [
     pytest.mark.end_to_end,

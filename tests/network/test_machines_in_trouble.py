@@ -15,8 +15,9 @@ import envoy
 import pytest
 
 from cloudgate.gateway.succession import read_roster
-from tests.network.site import PORTS, SMALL_DISK, Site, within
+from tests.network.site import PORTS, SMALL_DISK, Site
 from tests.support.network import missing
+from tests.support.waiting import within
 
 pytestmark = [
     pytest.mark.end_to_end,

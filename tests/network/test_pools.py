@@ -22,6 +22,7 @@ from tests.network import knock, transfer
 from tests.support.connector import connector
 from tests.support.network import PUBLIC, Provider, missing, provider
 from tests.support.repository import rest_server_command, webdav_server_command
+from tests.support.waiting import within
 
 PROGRAMS = ("restic", "rclone", "curl")
 pytestmark = [
@@ -167,13 +168,6 @@ def orphaned(site: Site) -> Site:
     site.provider.kill_manager()
     site.orphaned_at_seconds = time.monotonic()
     return site
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> None:
-    """Something holds before the time is over."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
 
 
 def only_by(places: set[str]) -> dict[str, str]:

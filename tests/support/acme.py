@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pytest
 from tests.support.certificates import Made, pem_of
 from tests.support.ports import free_port
 from tests.support.product import accepts
+from tests.support.waiting import until
 
 PATIENCE_SECONDS = 20.0
 LIFE = timedelta(days=60)
@@ -108,10 +108,12 @@ def _running(command: list[str], log_file: Path, *ports: int) -> Iterator[None]:
     with log_file.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all(accepts(port) for port in ports):
-            assert process.poll() is None, log_file.read_text()
-            assert time.monotonic() < deadline, log_file.read_text()
+        until(
+            lambda: all(accepts(port) for port in ports) or process.poll() is not None,
+            PATIENCE_SECONDS,
+            said=log_file.read_text,
+        )
+        assert process.poll() is None, log_file.read_text()
         yield
     finally:
         process.terminate()

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cloudgate.manager.authority import gateway_term, open_authority
 from tests.support.ports import free_port
 from tests.support.product import accepts
+from tests.support.waiting import until
 
 PATIENCE_SECONDS = 60.0
 S3_KEY, S3_SECRET = "ACMEKEY", "acme-secret"
@@ -151,10 +151,12 @@ def _running(command: list[str], log_file: Path, is_ready: Callable[[], bool]) -
     with log_file.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not is_ready():
-            assert process.poll() is None, log_file.read_text()
-            assert time.monotonic() < deadline, log_file.read_text()
+        until(
+            lambda: is_ready() or process.poll() is not None,
+            PATIENCE_SECONDS,
+            said=log_file.read_text,
+        )
+        assert process.poll() is None, log_file.read_text()
         yield
     finally:
         process.kill()  # nobody needs the storage any more, and SeaweedFS is slow to part

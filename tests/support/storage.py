@@ -20,6 +20,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from tests.support.ports import free_port
 from tests.support.product import accepts
+from tests.support.waiting import until
 
 USER, PASSWORD = "probe", "secret/+key"
 needs_rclone = pytest.mark.skipif(
@@ -36,8 +37,8 @@ def rclone_webdav(folder: Path, *more: str) -> Iterator[str]:
     command += ["--user", USER, "--pass", PASSWORD, "--config", os.devnull, *more, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while not accepts(port):
-            assert process.poll() is None
+        until(lambda: accepts(port) or process.poll() is not None)
+        assert process.poll() is None
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -133,8 +134,8 @@ def s3_server(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{s3}"
     try:
-        while not _answers(url):
-            assert process.poll() is None, log_file.read_text()[-3000:]
+        until(lambda: _answers(url) or process.poll() is not None)
+        assert process.poll() is None, log_file.read_text()[-3000:]
         yield url
     finally:
         process.kill()

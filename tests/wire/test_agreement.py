@@ -103,7 +103,7 @@ def built(kind: type[Described]) -> st.SearchStrategy[Described]:
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
 def test_what_is_written_is_valid_and_read_back_the_same(kind: type[Described]) -> None:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=settings().max_examples // 8)
     @given(instances(kind))
     def agrees(value: Described) -> None:
         assert xml.read(xml.write(value), kind) == value
@@ -186,7 +186,7 @@ OPENAPI = {kind: validator(kind) for kind in ROOTS}
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
 def test_openapi_accepts_exactly_what_is_read(kind: type[Described]) -> None:
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=settings().max_examples // 4, suppress_health_check=list(HealthCheck))
     @given(damaged(kind))
     def agrees(document: Any) -> None:
         body = stdlib_json.dumps(document).encode()

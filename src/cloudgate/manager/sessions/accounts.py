@@ -5,10 +5,10 @@ import socket
 from sqlalchemy import select
 
 from cloudgate.errors import NotAuthenticatedError
-from cloudgate.manager.passwords import hash_password, matches
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account, AccountRole
 from cloudgate.manager.work import Manager
+from cloudgate.password_hashes import hash_password, matches
 
 ADMINISTRATOR = "admin"
 

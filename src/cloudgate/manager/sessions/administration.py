@@ -9,11 +9,11 @@ from sqlalchemy import delete, func, select
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.passwords import hash_password, matches
 from cloudgate.manager.sessions.accounts import local_name
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
 from cloudgate.manager.work import Work
+from cloudgate.password_hashes import hash_password, matches
 
 TYPE = "EnterpriseAccount"
 ROLE = "EnterpriseRole"

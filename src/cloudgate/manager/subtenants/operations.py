@@ -14,12 +14,12 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.passwords import hash_password
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import publish
 from cloudgate.manager.usage.names import keep_names
 from cloudgate.manager.work import Work
+from cloudgate.password_hashes import hash_password
 
 TYPE = "CloudSubtenant"
 

@@ -16,7 +16,6 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoun
 from cloudgate.manager import identifiers
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.passwords import hash_password, matches
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
@@ -34,6 +33,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.usage.names import keep_names
 from cloudgate.manager.work import Work
+from cloudgate.password_hashes import hash_password, matches
 
 TYPE = "CloudTenant"
 SETTINGS = (
