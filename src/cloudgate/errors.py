@@ -7,9 +7,11 @@ A message says what failed, where, why, and what to do. It never holds a secret.
 class CloudgateError(Exception):
     """Something went wrong that its reader can act on. The text is the message for that reader."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, advice: str = "") -> None:
+        """`advice`: what to do, where the message is one that programs compare as a whole."""
         super().__init__(message)
         self.message = message
+        self.advice = advice
 
 
 class InvalidRequestError(CloudgateError):

@@ -11,12 +11,13 @@ from cloudgate.api.handlers.absent import COLLECTIONS, SERVICES
 from tests.support.manager import RunningManager, running_manager
 
 REPORTS = {
-    "overview": "OverviewReportFrame",
-    "vms_overview": "VmsOverviewReportFrame",
-    "job_statistics": "JobStatisticsReportFrame",
-    "processed_vms": "ProcessedVmsReportFrame",
-    "repository": "RepositoryReportFrame",
+    "overview": ("Overview", "OverviewReportFrame"),
+    "vms_overview": ("VmsOverview", "VmsOverviewReportFrame"),
+    "job_statistics": ("JobStatistics", "JobStatisticsReportFrame"),
+    "processed_vms": ("ProcessedVms", "ProcessedVmsReportFrame"),
+    "repository": ("Repositories", "RepositoryReportFrame"),
 }
+"""By the path: the name of the link, and the root."""
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +80,15 @@ def test_the_parts_that_have_nothing_in_them_say_so(client: httpx2.Client) -> No
 def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> None:
     client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"})
     summary = client.get("/reports/summary").json()
-    assert [link["Type"] for link in summary["Links"][1:]] == list(REPORTS.values())
-    frames = {name: client.get(f"/reports/summary/{name}").json() for name in REPORTS}
-    assert {name: frame["Type"] for name, frame in frames.items()} == REPORTS
+    assert [
+        (link["Rel"], link["Type"], link["Name"], link["Href"].rpartition("/")[2])
+        for link in summary["Links"]
+    ] == [("Down", "ReportFrame", name, path) for path, (name, _) in REPORTS.items()]
+    frames = {path: client.get(f"/reports/summary/{path}").json() for path in REPORTS}
+    assert {frame["Type"] for frame in frames.values()} == {"ReportFrame"}
+    for path, (_, root) in REPORTS.items():
+        answer = client.get(f"/reports/summary/{path}", headers={"Accept": "application/xml"})
+        assert etree.QName(etree.fromstring(answer.content)).localname == root
     assert frames["overview"]["BackupServers"] == 1
     assert frames["overview"]["RepositoryServers"] == 1
     assert frames["job_statistics"]["TotalJobRuns"] == 0

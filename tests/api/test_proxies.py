@@ -1,5 +1,7 @@
 """Who is believed about where a request came from."""
 
+from dataclasses import replace
+
 import pytest
 
 from cloudgate.api.proxies import Origin, networks, origin
@@ -42,6 +44,31 @@ TRUSTED = networks(["10.0.0.0/8", "2001:db8::1"])
             Origin("https", "em.example", "203.0.113.7"),
         ),
         ({"forwarded": "for=unknown;proto=gopher;host=a b"}, DIRECT),
+        ({"x-forwarded-prefix": "/backup"}, replace(DIRECT, prefix="/backup")),
+        ({"x-forwarded-prefix": "/a/b.c/~d_e/"}, replace(DIRECT, prefix="/a/b.c/~d_e")),
+        ({"x-forwarded-prefix": "outer/, /inner"}, replace(DIRECT, prefix="/outer/inner")),
+        ({"x-forwarded-prefix": "/"}, DIRECT),
+        ({"x-forwarded-prefix": ""}, DIRECT),
+        (
+            {"forwarded": "for=203.0.113.7", "x-forwarded-prefix": "/backup"},
+            Origin("http", "10.0.0.5:9399", "203.0.113.7", "/backup"),
+        ),
+        *(
+            ({"x-forwarded-prefix": bad}, DIRECT)
+            for bad in (
+                "/a; Domain=evil.example",
+                "//evil.example/x",
+                "/../x",
+                "/a/./b",
+                "/a%0d%0aSet-Cookie: x=y",
+                '/"><script>',
+                "/a b",
+                "/a?x=",
+                "/ä",
+                "/" + "a" * 101,
+                "/a" * 21,
+            )
+        ),
         ({"forwarded": 'for="_hidden";host="a\\"b"'}, DIRECT),
         ({"forwarded": ',;=,"'}, DIRECT),
     ],

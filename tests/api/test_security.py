@@ -85,7 +85,7 @@ def test_the_published_account_is_made(client: httpx2.Client) -> None:
         ("ToggleRestoreScopesEnabled", None),
     ]
     roles = client.get(account["Links"][1]["Href"]).json()["EnterpriseAccountInRoles"]
-    assert [role["EnterpriseRoleName"] for role in roles] == ["File Restore Operator"]
+    assert [role["RoleName"] for role in roles] == ["File Restore Operator"]
     assert client.get(account["Links"][3]["Href"]).json() == {
         "EnterpriseAccountHierarchyScopes": []
     }
@@ -122,9 +122,7 @@ def test_roles_are_given_and_taken_and_the_last_one_stays(client: httpx2.Client)
     added = client.post(f"{account}/roles", json=uid)
     assert added.status_code == 201
     assert client.post(f"{account}/roles", json=uid).status_code == 400
-    assert client.get(added.headers["Location"]).json()["EnterpriseRoleName"] == (
-        "Portal Administrator"
-    )
+    assert client.get(added.headers["Location"]).json()["RoleName"] == ("Portal Administrator")
     assert client.delete(added.headers["Location"]).status_code == 204
     last = client.delete(f"{account}/roles/{Role.PORTAL_USER.id}")
     assert last.status_code == 400

@@ -1,5 +1,6 @@
 """Ports, proxies in front, and the audit log: what an operator sets when starting the manager."""
 
+import base64
 import json
 import socket
 import threading
@@ -15,7 +16,7 @@ from cloudgate.api.server import Extras, open_listener
 from cloudgate.assignment import GatewayState
 from cloudgate.manager.audit.outlets import FileOutlet
 from tests.support.host import ScriptedHost
-from tests.support.manager import PASSWORD, finished, running_manager
+from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 PATIENCE_SECONDS = 20.0
 
@@ -40,6 +41,80 @@ def test_the_api_is_there_without_tls_where_that_is_wanted(tmp_path: Path) -> No
         in_clear = plain.get("/backupServers").json()["Refs"][0]["Href"]
         assert over_tls.startswith(f"{running.url}/api/")
         assert in_clear.startswith(f"{url}/api/")
+
+
+PUBLISHED_HEADERS = {
+    "Content-Type",
+    "Content-Length",
+    "Date",
+    "Location",
+    "Set-Cookie",
+    "X-RestSvcSessionId",
+    "WWW-Authenticate",
+    "Allow",
+}
+
+
+def raw(running: RunningManager, request: str) -> list[str]:
+    """The lines before the body of the answer to a request, as they are on the line."""
+    host, _, port = running.url.removeprefix("https://").partition(":")
+    with (
+        socket.create_connection((host, int(port)), PATIENCE_SECONDS) as plain,
+        running.context.wrap_socket(plain, server_hostname=host) as line,
+    ):
+        line.sendall(f"{request}\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        said = b""
+        while more := line.recv(65536):
+            said += more
+    return said.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+
+
+def test_header_names_are_on_the_line_as_they_are_published(tmp_path: Path) -> None:
+    """Programs look for them letter by letter."""
+    basic = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    log_on_as = "POST /api/sessionMngr/?v=latest HTTP/1.1\r\nContent-Length: 0\r\nAuthorization: "
+    seen: set[str] = set()
+    with running_manager(tmp_path) as running:
+        for request, status in (
+            (f"{log_on_as}Basic {basic}", "201"),
+            (f"{log_on_as}Basic eDp5", "401"),
+            ("GET /api/ HTTP/1.1", "200"),
+            ("GET /api/ HTTP/1.0", "200"),
+            ("GET /api/tasks HTTP/1.1", "401"),
+            ("DELETE /api/tasks HTTP/1.1", "405"),
+            ("GET /nothing HTTP/1.1", "404"),
+            ("POST /host/v1/join HTTP/1.1\r\nContent-Length: 0", "401"),
+        ):
+            first, *headers = raw(running, request)
+            assert first.split()[1] in (status, "400"), first
+            seen |= {header.partition(":")[0] for header in headers}
+    assert seen >= PUBLISHED_HEADERS
+    not_published = {name.lower() for name in PUBLISHED_HEADERS}
+    assert {name for name in seen if name.lower() in not_published} == PUBLISHED_HEADERS
+
+
+def test_behind_a_proxy_with_a_path_links_location_and_cookie_have_it(tmp_path: Path) -> None:
+    extras = Extras(trusted_proxies=networks(["127.0.0.0/8"]))
+    with running_manager(tmp_path, extras=extras) as running:
+        proxied = running.client(
+            **{"Accept": "application/json", "X-Forwarded-Prefix": "/backup/", "Host": "em.example"}
+        )
+        answer = proxied.post("/sessionMngr/?v=latest", auth=("admin", PASSWORD))
+        root = "https://em.example/backup/api"
+        assert answer.headers["Location"].startswith(f"{root}/logonSessions/")
+        assert answer.headers["Set-Cookie"].partition("; ")[2].startswith("Path=/backup/api")
+        for link in answer.json()["Links"]:
+            assert link["Href"].startswith(f"{root}/"), link
+        token = {"X-RestSvcSessionId": answer.headers["X-RestSvcSessionId"]}
+        for path in ("/backupServers", "/querySvc", "/query?type=BackupServer"):
+            # Whether the proxy has taken the prefix away or left it there is the same.
+            stripped = proxied.get(path, headers=token)
+            whole = proxied.get(f"{running.url}/backup/api{path}", headers=token)
+            assert stripped.content == whole.content
+            assert f"{root}/" in stripped.text
+            assert "em.example/api" not in stripped.text
+        own = running.logged_on()
+        assert own.get("/backupServers").json()["Refs"][0]["Href"].startswith(f"{running.url}/api/")
 
 
 @pytest.mark.parametrize("trusted", [True, False])

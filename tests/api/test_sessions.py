@@ -125,7 +125,43 @@ def test_a_session_ends_after_fifteen_minutes_without_a_request(running: Running
     running.clock.ahead += timedelta(minutes=15, seconds=31)
     answer = client.get("/tasks")
     assert answer.status_code == 401
-    assert "15 minutes" in answer.json()["Message"]
+    assert answer.json()["Message"] == "Authentication token has expired"
+    assert "15 minutes" in answer.json()["FirstChanceExceptionMessage"]
+
+
+def test_whoever_comes_with_a_session_that_is_not_there_is_told_so_in_the_published_words(
+    running: RunningManager,
+) -> None:
+    ended = running.logged_on()
+    token = ended.cookies[HEADER]
+    ended.delete(ended.get("/logonSessions").json()["LogonSessions"][0]["Href"])
+    never = base64.b64encode(b"29e5d158-1f58-44bc-bbaa-2752d787a91d").decode()
+    client = running.client()
+    for each in (token, never, "nonsense", "", "=="):
+        answer = client.get("/tasks", headers={"Cookie": f"{HEADER}={each}", HEADER: each})
+        error = etree.fromstring(answer.content)
+        assert answer.status_code == 401
+        if each:
+            assert error.get("Message") == "Authentication token has expired"
+            (advice,) = error
+            assert "POST /api/sessionMngr/?v=latest" in str(advice.text)
+        else:
+            assert "is missing" in str(error.get("Message"))
+
+
+def test_the_session_of_who_is_asking_is_the_first_in_the_list(running: RunningManager) -> None:
+    """Programs take the first for their own, and end it."""
+    clients = [running.logged_on() for _ in range(3)]
+    own = []
+    for client in clients:
+        listed = client.get("/logonSessions").json()["LogonSessions"]
+        assert len(listed) == 3
+        own.append(listed[0]["SessionId"])
+        token = base64.b64encode(own[-1].encode()).decode()
+        assert token == client.cookies[HEADER]
+    assert len(set(own)) == 3
+    clients[1].delete(f"/logonSessions/{own[1]}").raise_for_status()
+    assert [client.get("/tasks").status_code for client in clients] == [200, 401, 200]
 
 
 def test_a_session_is_listed_shown_and_ended(running: RunningManager) -> None:

@@ -8,9 +8,9 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudgate import identifiers
 from cloudgate.assignment import GatewayState
 from cloudgate.errors import CloudgateError, InvalidRequestError
-from cloudgate.manager import identifiers
 from cloudgate.manager.authority import gateway_term, open_authority, still_good
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings

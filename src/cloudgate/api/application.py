@@ -79,8 +79,7 @@ class Application:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        match = _FIRST_SEGMENT.fullmatch(request.scope["path"])
-        first, rest = (match[1].lower(), match[2]) if match else ("", "")
+        first, rest = self._path(request)
         if first == ".well-known":
             return self._challenge(request, rest)
         if first == "host":
@@ -96,6 +95,18 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             self._after_change()
         return response
+
+    def _path(self, request: Request) -> tuple[str, str]:
+        """The first part of the path in lower case, and the rest.
+
+        A prefix that a proxy says to have taken away may still be there: it was named all the same.
+        """
+        path = request.scope["path"]
+        prefix = self._origin(request).prefix
+        if prefix and path.startswith(f"{prefix}/"):
+            path = path.removeprefix(prefix)
+        match = _FIRST_SEGMENT.fullmatch(path)
+        return (match[1].lower(), match[2]) if match else ("", "")
 
     def _challenge(self, request: Request, rest: str) -> Response:
         """What an ACME server comes for: RFC 8555, 8.3. Nothing that anybody else could use."""
@@ -126,7 +137,7 @@ class Application:
         came = self._origin(request)
         call = Call(
             manager=self._manager,
-            root=f"{came.scheme}://{came.host}/{API}",
+            root=f"{came.scheme}://{came.host}{came.prefix}/{API}",
             address=came.address,
             path=found.variables,
             query=query,

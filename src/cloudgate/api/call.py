@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from cloudgate.manager.identifiers import parse
+from cloudgate.identifiers import parse
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession

@@ -48,7 +48,8 @@ def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
     """The answer to a request that failed. What nobody foresaw is logged, not told in detail."""
     if isinstance(problem, CloudgateError):
         status = _STATUS.get(type(problem), 500)
-        return _answer(status, problem.message, _headers(problem, at_logon=at_logon))
+        headers = _headers(problem, at_logon=at_logon)
+        return _answer(status, problem.message, headers, problem.advice)
     if isinstance(problem, OperationalError):
         log.error("the database failed", exc_info=problem)
         return _answer(
@@ -66,9 +67,14 @@ def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
     return {}
 
 
-def _answer(status: int, message: str, headers: dict[str, str] | None = None) -> Answer:
+def _answer(
+    status: int, message: str, headers: dict[str, str] | None = None, advice: str = ""
+) -> Answer:
+    error = Error(
+        message=message, status_code=status, first_chance_exception_message=advice or None
+    )
     return Answer(
         status=status,
-        resource=Error(message=message, status_code=status),
+        resource=error,
         headers=headers or {},
     )

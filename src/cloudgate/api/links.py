@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from uuid import UUID
 
-from cloudgate.manager.identifiers import uid
+from cloudgate.identifiers import uid
 from cloudgate.manager.storage.tables import BackupServer
 from cloudgate.wire.resources.base import EntityRef, Link
 

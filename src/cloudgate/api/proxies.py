@@ -1,7 +1,8 @@
 """By which address did a client come, and from where? Pure rules on headers.
 
 A proxy in front of the manager says so with Forwarded (RFC 7239) or the older X-Forwarded-*
-headers. Anybody can send these, so they count only when the proxy is one that was configured.
+headers, and by X-Forwarded-Prefix what it has taken from the path. Anybody can send these, so they
+count only when the proxy is one that was configured.
 """
 
 import ipaddress
@@ -14,6 +15,7 @@ from cloudgate.errors import InvalidRequestError
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
 """What a Host header may be to go into addresses."""
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,100}){0,20}")
 _PAIR = re.compile(r'\s*([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^;,"]*)\s*')
 
 
@@ -26,6 +28,9 @@ class Origin:
     """With the port, as in the Host header."""
     address: str
     """The client's IP address."""
+    prefix: str = ""
+    """What a proxy has taken from the beginning of the path; begins with a slash, if it is not
+    empty, and does not end with one."""
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -70,7 +75,22 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
         scheme=scheme if scheme in ("http", "https") else direct.scheme,
         host=host if HOST.fullmatch(host) else direct.host,
         address=address,
+        prefix=_prefix(headers.get("x-forwarded-prefix", "")),
     )
+
+
+def _prefix(said: str) -> str:
+    """What the proxies have taken from the path, the outermost first.
+
+    It goes into links and into the path of a cookie, so it is nothing at all unless each part of
+    it is made of what needs no escaping anywhere (RFC 3986, 2.3), and leads nowhere else.
+    """
+    each_said = (each.strip().removesuffix("/").removeprefix("/") for each in said.split(","))
+    prefix = "".join(f"/{each}" for each in each_said if each)
+    parts = prefix.split("/")
+    if not _PREFIX.fullmatch(prefix) or "." in parts or ".." in parts:
+        return ""
+    return prefix
 
 
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:

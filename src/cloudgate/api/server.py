@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.application import Application
 from cloudgate.api.ordering import Ordering
 from cloudgate.api.probing import Probing
 from cloudgate.api.proxies import Network
 from cloudgate.api.reaching import Prober, Reaching, probe
+from cloudgate.api.spelling import Spelled, all_spelled
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -37,6 +37,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are the business of whoever started the server."""
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Once in a tenth of a second; the headers of all answers are made anew."""
+        ends = await super().on_tick(counter)
+        self.server_state.default_headers = all_spelled(self.server_state.default_headers)
+        return ends
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -124,12 +130,9 @@ class ManagerServer:
 
 
 def _server(application: Application, certificate: Path | None) -> _Server:
-    async def serve_request(scope: Scope, receive: Receive, send: Send) -> None:
-        await application(scope, receive, send)
-
     return _Server(
         uvicorn.Config(
-            serve_request,
+            Spelled(application),
             ssl_certfile=certificate,
             log_config=None,
             access_log=False,

@@ -147,7 +147,8 @@ class Api:
             raise self._not_the_api()
         if reply.status >= HTTPStatus.BAD_REQUEST:
             reason = body.get("Message") or f"The manager answered with status {reply.status}."
-            raise RefusedError(str(reason), reply.status)
+            advice = body.get("FirstChanceExceptionMessage")
+            raise RefusedError(f"{reason}. {advice}" if advice else str(reason), reply.status)
         return Answer(reply.status, text, body, reply.location)
 
     def _not_the_api(self) -> UnavailableError:

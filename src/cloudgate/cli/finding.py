@@ -1,15 +1,14 @@
 """Which thing does a word on the command line mean? One by name or by id, and never a guess."""
 
-import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from cloudgate import identifiers
 from cloudgate.cli.client import Api, Json
 from cloudgate.cli.output import Columns, backup_server, up_link
 from cloudgate.errors import InvalidRequestError, NotFoundError
 
 ENTITY = "?format=Entity"
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,22 +70,24 @@ def find(api: Api, kind: Kind, word: str, site: str | None = None) -> Found:
 
 def is_id(word: str) -> bool:
     """Whether a word is a GUID or a whole UID."""
-    return word.lower().startswith("urn:") or _GUID.fullmatch(word) is not None
+    return word.lower().startswith("urn:") or identifiers.read(word) is not None
 
 
 def site_of(thing: Json) -> str | None:
     """The UID of the backup server that something belongs to."""
-    match = _GUID.search(str(up_link(thing).get("Href", "")))
-    return f"urn:veeam:BackupServer:{match[0].lower()}" if match else None
+    path = urlsplit(str(up_link(thing).get("Href", ""))).path
+    found = identifiers.read(path.rpartition("/")[2])
+    return identifiers.uid("BackupServer", found.guid) if found else None
 
 
 def _uid(kind: Kind, identifier: str) -> str:
-    is_whole = identifier.lower().startswith("urn:")
-    return identifier if is_whole else f"urn:veeam:{kind.type}:{identifier.lower()}"
+    found = identifiers.read(identifier)
+    return identifiers.uid(kind.type, found.guid) if found and not found.type else identifier
 
 
 def _belongs_to(reference: Json, site: str) -> bool:
-    return (site_of(reference) or "").rpartition(":")[2] == site.rpartition(":")[2].lower()
+    wanted, found = identifiers.read(site), identifiers.read(site_of(reference) or "")
+    return wanted is not None and found is not None and wanted.guid == found.guid
 
 
 def _only(kind: Kind, name: str, references: list[Json]) -> Json:

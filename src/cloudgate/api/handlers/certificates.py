@@ -8,6 +8,7 @@ from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place
 from cloudgate.certified import names_of
 from cloudgate.errors import InvalidRequestError
+from cloudgate.identifiers import parse
 from cloudgate.manager.authority import new_key_pem
 from cloudgate.manager.certificates import operations, orders, rules
 from cloudgate.manager.certificates.challenges import HTTP
@@ -15,7 +16,6 @@ from cloudgate.manager.certificates.orders import Wish
 from cloudgate.manager.certificates.warnings import note_warnings, warnings_of
 from cloudgate.manager.gateways.operations import TYPE as GATEWAY
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
-from cloudgate.manager.identifiers import parse
 from cloudgate.manager.storage import tables
 from cloudgate.manager.work import Work
 from cloudgate.wire.resources.certificates import (

@@ -8,7 +8,7 @@ from cloudgate.api.handlers import gateways, tenants
 from cloudgate.api.handlers.gateways import drain_seconds
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place, down, up_to_backup_server
-from cloudgate.manager.identifiers import parse, uid
+from cloudgate.identifiers import parse, uid
 from cloudgate.manager.pools import operations
 from cloudgate.manager.pools.operations import PoolChange
 from cloudgate.manager.storage import tables

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from cloudgate.api.call import Answer, Call
-from cloudgate.api.links import down
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.tasks.operations import count_running_tasks
@@ -19,21 +18,25 @@ from cloudgate.wire.resources.reports import (
 )
 
 ROOT = "/reports/summary"
-FRAMES: tuple[tuple[str, type[Resource]], ...] = (
-    ("overview", OverviewReportFrame),
-    ("vms_overview", VmsOverviewReportFrame),
-    ("job_statistics", JobStatisticsReportFrame),
-    ("processed_vms", ProcessedVmsReportFrame),
-    ("repository", RepositoryReportFrame),
+FRAME = "ReportFrame"
+"""The Type of each of them; which it is, says the Name of the link."""
+FRAMES: tuple[tuple[str, str, type[Resource]], ...] = (
+    ("overview", "Overview", OverviewReportFrame),
+    ("vms_overview", "VmsOverview", VmsOverviewReportFrame),
+    ("job_statistics", "JobStatistics", JobStatisticsReportFrame),
+    ("processed_vms", "ProcessedVms", ProcessedVmsReportFrame),
+    ("repository", "Repositories", RepositoryReportFrame),
 )
+"""Last segment of the path, published name of the link, and what is there."""
 
 
 def get_reports(call: Call) -> Answer:
     """Which reports there are."""
     href = call.root + ROOT
-    up = Link(rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession")
-    frames = tuple(down(f"{href}/{name}", kind.root()) for name, kind in FRAMES)
-    return Answer(resource=SummaryReport(href=href, type="Report", links=(up, *frames)))
+    frames = tuple(
+        Link(rel="Down", href=f"{href}/{path}", name=name, type=FRAME) for path, name, _ in FRAMES
+    )
+    return Answer(resource=SummaryReport(href=href, type="Report", links=frames))
 
 
 def get_overview(call: Call) -> Answer:
@@ -110,5 +113,5 @@ def get_repositories(call: Call) -> Answer:
 
 
 def _framed(call: Call, frame: Resource) -> Answer:
-    name = next(name for name, kind in FRAMES if isinstance(frame, kind))
-    return Answer(resource=replace(frame, href=f"{call.root}{ROOT}/{name}", type=frame.root()))
+    path = next(path for path, _, kind in FRAMES if isinstance(frame, kind))
+    return Answer(resource=replace(frame, href=f"{call.root}{ROOT}/{path}", type=FRAME))

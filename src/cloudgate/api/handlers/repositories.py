@@ -9,7 +9,7 @@ from uuid import UUID
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, down, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.identifiers import parse, uid
+from cloudgate.identifiers import parse, uid
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.repositories import operations

@@ -4,7 +4,7 @@ from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.links import Place, create, down
 from cloudgate.errors import NotFoundError, NotOfferedError
-from cloudgate.manager.identifiers import parse, uid
+from cloudgate.identifiers import parse, uid
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
 from cloudgate.manager.sessions.roles import Role
@@ -18,7 +18,7 @@ from cloudgate.wire.resources.security import (
     EnterpriseAccountHierarchyScopes,
     EnterpriseAccountInRole,
     EnterpriseAccountInRoleCreateSpec,
-    EnterpriseAccountInRoles,
+    EnterpriseAccountInRoleList,
     EnterpriseAccountPasswordSpec,
     EnterpriseAccounts,
     EnterpriseRole,
@@ -166,7 +166,7 @@ def get_roles_of_account(call: Call) -> Answer:
         account = _named(call, work)
     found = sorted(administration.roles_of(account), key=lambda role: role.value)
     listed = tuple(_held_role(call.root, account, role) for role in found)
-    return Answer(resource=EnterpriseAccountInRoles(enterprise_account_in_roles=listed))
+    return Answer(resource=EnterpriseAccountInRoleList(enterprise_account_in_roles=listed))
 
 
 def get_role_of_account(call: Call) -> Answer:
@@ -185,8 +185,8 @@ def _held_role(root: str, account: tables.Account, role: Role) -> EnterpriseAcco
         href=href,
         type="EnterpriseAccountInRole",
         links=(Link(rel="Delete", href=href),),
+        role_name=role.value,
         enterprise_role_uid=uid(ROLE, role.id),
-        enterprise_role_name=role.value,
     )
 
 

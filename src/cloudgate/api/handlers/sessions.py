@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from cloudgate.api import links
@@ -100,7 +101,10 @@ def session_id_of(token: str) -> UUID:
     try:
         return UUID(base64.b64decode(token.strip().strip('"'), validate=True).decode("ascii"))
     except (ValueError, binascii.Error):
-        raise NotAuthenticatedError(f"{HEADER} does not hold a session ID.") from None
+        raise NotAuthenticatedError(
+            operations.SESSION_ENDED,
+            f"{HEADER} does not hold a session ID. Log on with POST /api/sessionMngr/?v=latest.",
+        ) from None
 
 
 def get_root(call: Call) -> Answer:
@@ -142,7 +146,7 @@ def post_session(call: Call, spec: LoginSpec | None = None) -> Answer:
         resource=resource,
         headers={
             HEADER: token,
-            "Set-Cookie": f"{HEADER}={token}; Path=/api",
+            "Set-Cookie": f"{HEADER}={token}; Path={urlsplit(call.root).path}",
             "Location": resource.href or "",
         },
     )
@@ -249,9 +253,14 @@ def _ways_on(root: str) -> Iterator[Link]:
 
 
 def get_sessions(call: Call) -> Answer:
-    """The logon sessions: all of them for administrators, the own one for others."""
+    """The logon sessions: all of them for administrators, the own one for others.
+
+    The own one comes first: programs take the first for theirs, and end it.
+    """
     with call.reading() as work:
-        found = operations.list_sessions(work)
+        found = sorted(
+            operations.list_sessions(work), key=lambda session: session.id != call.session.id
+        )
     listed = tuple(
         session_resource(call.root, session) for session in found if _may_see(call, session.id)
     )

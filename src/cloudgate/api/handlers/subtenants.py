@@ -4,7 +4,7 @@ from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import tenants
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import up_to_backup_server_entity
-from cloudgate.manager.identifiers import parse
+from cloudgate.identifiers import parse
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
 from cloudgate.manager.subtenants.operations import SubtenantChange

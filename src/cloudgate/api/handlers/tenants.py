@@ -13,7 +13,7 @@ from cloudgate.api.links import (
     up_to_backup_server_entity,
 )
 from cloudgate.errors import InvalidRequestError, NotOfferedError
-from cloudgate.manager.identifiers import parse, uid
+from cloudgate.identifiers import parse, uid
 from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables

@@ -6,7 +6,7 @@ from typing import Any
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.queries import paging_of, query_of
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.identifiers import uid
+from cloudgate.identifiers import uid
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.reading import Used, page_of_usage, usage_of
 from cloudgate.wire.resources.usage import (

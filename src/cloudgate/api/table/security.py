@@ -11,7 +11,7 @@ from cloudgate.wire.resources.security import (
     EnterpriseAccountHierarchyScopes,
     EnterpriseAccountInRole,
     EnterpriseAccountInRoleCreateSpec,
-    EnterpriseAccountInRoles,
+    EnterpriseAccountInRoleList,
     EnterpriseAccountPasswordSpec,
     EnterpriseAccounts,
     EnterpriseRole,
@@ -83,7 +83,7 @@ ROUTES = [
         verb="GET",
         path="/security/accounts/{id}/roles",
         handler=security.get_roles_of_account,
-        answers=shows(EnterpriseAccountInRoles),
+        answers=shows(EnterpriseAccountInRoleList),
     ),
     Route(
         verb="POST",

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
 
+from cloudgate import identifiers
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager import identifiers
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
 
 LARGEST_NUMBER = 2**63 - 1
@@ -148,9 +147,12 @@ def value_of(field: Field, text: str, where: str) -> Any:
         if field.kind is Kind.BOOLEAN:
             return {"true": True, "1": True, "false": False, "0": False}[text.strip().lower()]
         if field.kind is Kind.IDENTIFIER:
-            if not field.resource_type:
-                return UUID(text.strip().rpartition(":")[2])
-            return identifiers.parse(text, field.resource_type)
+            if field.resource_type:
+                return identifiers.parse(text, field.resource_type)
+            found = identifiers.read(text)
+            if found is None:
+                raise problem
+            return found.guid
         moment = datetime.fromisoformat(text.strip())
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, KeyError, OverflowError, InvalidRequestError):

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from cloudgate import identifiers
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager import identifiers
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.storage.tables import (

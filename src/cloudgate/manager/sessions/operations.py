@@ -18,6 +18,9 @@ NOTE_AFTER = timedelta(seconds=15)
 """Use is noted at most this often, so that reading does not write; sessions live as much longer."""
 
 
+SESSION_ENDED = "Authentication token has expired"
+"""What whoever comes with a session that is not there is told: programs compare it letter by
+letter, and log on again then."""
 _LOGGED_CHARACTERS = 128
 """Of a name that somebody unknown sent."""
 
@@ -77,8 +80,9 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
         now = work.now
     if session is None or has_ended(session.used_at, now):
         raise NotAuthenticatedError(
+            SESSION_ENDED,
             "The logon session does not exist or has ended (it does after 15 minutes without a"
-            " request). Log on again with POST /api/sessionMngr/?v=latest."
+            " request). Log on again with POST /api/sessionMngr/?v=latest.",
         )
     if now - session.used_at > NOTE_AFTER:
         _note_use(manager, identifier)

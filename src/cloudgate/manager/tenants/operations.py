@@ -12,8 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from cloudgate import identifiers
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager import identifiers
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids

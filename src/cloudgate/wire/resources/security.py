@@ -109,12 +109,13 @@ class EnterpriseAccountInRoleCreateSpec(Described):
 class EnterpriseAccountInRole(Resource):
     """A role that an account has."""
 
+    role_name: str | None = element()
     enterprise_role_uid: str | None = element()
-    enterprise_role_name: str | None = element()
+    """Extension."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnterpriseAccountInRoles(Described):
+class EnterpriseAccountInRoleList(Described):
     """The roles that an account has."""
 
     enterprise_account_in_roles: tuple[EnterpriseAccountInRole, ...] = repeated(
