@@ -11,6 +11,9 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
 # Messages in messages are found by name, once their modules are imported.
 from envoy.extensions.access_loggers.file.v3 import file_pb2 as _file_log  # noqa: F401
+from envoy.extensions.access_loggers.filters.process_ratelimit.v3 import (
+    process_ratelimit_pb2 as _few,  # noqa: F401
+)
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _authz  # noqa: F401
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -23,9 +26,12 @@ from envoy.extensions.resource_monitors.fixed_heap.v3 import fixed_heap_pb2 as _
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls  # noqa: F401
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options  # noqa: F401
+from envoy.service.discovery.v3.discovery_pb2 import Resource
+from envoy.type.v3 import token_bucket_pb2 as _bucket  # noqa: F401
 from google.protobuf.json_format import ParseDict
 
 from cloudgate.gateway import resources
+from cloudgate.gateway.access_log import refusal_lines
 from cloudgate.gateway.capacity import Capacity
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listener import ListenAddress, listen_addresses, listener
@@ -50,6 +56,7 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
         ),
         (resources.routes(), RouteConfiguration),
         (resources.secret("chain", "key"), Secret),
+        (refusal_lines(), Resource),
         (listener(LAYOUT, EVERYWHERE), Listener),
         *((each, Cluster) for each in resources.clusters(DOORS.authorizer())),
     ],

@@ -1,7 +1,8 @@
 """What does the access log say of a tunnel? One JSON object a line; never what a client wrote.
 
 Tenant, target and reason are the authorizer's words. The raw request is left out, because a
-confused client may put a password anywhere.
+confused client may put a password anywhere. Of requests that became no tunnel only so many have a
+line of their own, so that nobody fills a disk with them.
 """
 
 import json
@@ -20,6 +21,14 @@ FLUSH_MILLISECONDS = 250
 """A line reaches the file at most this long after its event."""
 PERIOD_SECONDS = 15
 """How often a live tunnel says how much went through it."""
+REFUSALS_AT_ONCE = 100
+"""Lines about requests that became no tunnel, one after the other; then only so many each second.
+How many more there were is summed up in the log of the host service."""
+REFUSALS_PER_SECOND = 5
+REFUSAL_LINES = "refusal-lines"
+"""Name of the bucket that these lines come from."""
+LEFT_OUT = "access_log.process_ratelimit.denied"
+"""Envoy's counter of the lines that were left out."""
 PROCESS_VARIABLE = "CLOUDGATE_ENVOY"
 """In Envoy's environment: what tells its lines from those of another Envoy."""
 
@@ -129,13 +138,60 @@ LINE = {
 }
 
 
-def access_log(path: str) -> dict[str, Any]:
-    """Envoy's access logger that appends to `path`."""
+def access_log(path: str, refusal_lines: dict[str, Any]) -> dict[str, Any]:
+    """Envoy's access logger that appends to `path`.
+
+    Args:
+        path: the file.
+        refusal_lines: where Envoy reads the bucket of the lines about what was refused, as a
+            config source.
+    """
     return {
         "name": "envoy.access_loggers.file",
+        "filter": {"or_filter": {"filters": [_WAS_LET_IN, _one_of_few(refusal_lines)]}},
         "typed_config": {
-            "@type": ("type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+            "@type": f"{_TYPES}.access_loggers.file.v3.FileAccessLog",
             "path": path,
             "log_format": {"json_format": LINE},
         },
+    }
+
+
+def refusal_lines() -> dict[str, Any]:
+    """The bucket that each line about what was refused takes a token from."""
+    bucket = {
+        "@type": "type.googleapis.com/envoy.type.v3.TokenBucket",
+        "max_tokens": REFUSALS_AT_ONCE,
+        "tokens_per_fill": REFUSALS_PER_SECOND,
+        "fill_interval": "1s",
+    }
+    return {
+        "@type": "type.googleapis.com/envoy.service.discovery.v3.Resource",
+        "name": REFUSAL_LINES,
+        "resource": bucket,
+    }
+
+
+_TYPES = "type.googleapis.com/envoy.extensions"
+# What counts tunnels and places has to see each of these lines.
+_WAS_LET_IN = {
+    "metadata_filter": {
+        "matcher": {
+            "filter": AUTHORIZER_METADATA,
+            "path": [{"key": "pass"}],
+            "value": {"present_match": True},
+        },
+        "match_if_key_not_found": False,
+    }
+}
+
+
+def _one_of_few(refusal_lines: dict[str, Any]) -> dict[str, Any]:
+    kind = f"{_TYPES}.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter"
+    few = {"resource_name": REFUSAL_LINES, "config_source": refusal_lines}
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.process_ratelimit",
+            "typed_config": {"@type": kind, "dynamic_config": few},
+        }
     }

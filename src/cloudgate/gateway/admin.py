@@ -76,8 +76,12 @@ class Admin:
 
     async def live_tunnels(self) -> int:
         """How many tunnels are going on."""
-        found = await self._stats(_LIVE_TUNNELS)
-        return int(found.get(_LIVE_TUNNELS, 0))
+        return (await self.counters(_LIVE_TUNNELS)).get(_LIVE_TUNNELS, 0)
+
+    async def counters(self, *names: str) -> Mapping[str, int]:
+        """What Envoy has counted under these names, as far as it knows them."""
+        found = await self._stats(*names)
+        return {name: int(value) for name, value in found.items()}
 
     async def certificate_version(self) -> str:
         """The version of the certificate file that new tunnels get."""
@@ -87,8 +91,8 @@ class Admin:
         """Let the access log be opened anew, after its file was moved away."""
         await self._send("POST", "/reopen_logs")
 
-    async def _stats(self, name: str) -> dict[str, Any]:
-        pattern = "^" + name.replace(".", r"\.") + "$"
+    async def _stats(self, *names: str) -> dict[str, Any]:
+        pattern = "^(" + "|".join(name.replace(".", r"\.") for name in names) + ")$"
         body = await self._json(f"/stats?format=json&filter={pattern}")
         return {each["name"]: each["value"] for each in body["stats"] if "name" in each}
 

@@ -1,8 +1,8 @@
 """How does Envoy ask whether a request may become a tunnel? By gRPC."""
 
+import asyncio
 from typing import Any
 
-import structlog
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.service.auth.v3 import external_auth_pb2 as messages
 from envoy.type.v3.http_status_pb2 import HttpStatus
@@ -13,6 +13,8 @@ from cloudgate.gateway.calls import CallServer, serve_calls
 from cloudgate.gateway.decision import CHALLENGE, NOT_AUTHENTICATED, Refusal
 from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
+from cloudgate.gateway.refusals import Refused
+from cloudgate.gateway.site import WELL_KNOWN
 
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
@@ -21,15 +23,17 @@ _CHALLENGES = {
     NOT_ASKED_RIGHT.status: "www-authenticate",
 }
 
-_log = structlog.get_logger(__name__)
-
 
 async def serve_authorizer(gatekeeper: Gatekeeper, doors: Doors) -> CallServer:
     """Start to answer Envoy."""
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
-        answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
+        try:
+            answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
+        except asyncio.CancelledError:
+            gatekeeper.refusals.note_given_up()
+            raise
         return answer
 
     return await serve_calls(check, doors.listen(), doors.context)
@@ -41,18 +45,21 @@ async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
-        return _told(await gatekeeper.tell(authorization, address))
+        told = await gatekeeper.tell(authorization, address)
+        _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
+        return _told(told)
     verdict = await gatekeeper.judge(http.host, authorization, address)
     if verdict.refusal is None:
         return _allowed(verdict)
-    _log.info(
-        "tunnel refused",
-        tenant=verdict.name,
-        target=verdict.target,
-        status=verdict.refusal.status,
-        reason=verdict.refusal.reason,
-    )
+    _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
     return _refused(verdict.refusal, _metadata(verdict))
+
+
+def _note(
+    gatekeeper: Gatekeeper, name: str, target: str, refusal: Refusal | None, address: str
+) -> None:
+    if refusal is not None:
+        gatekeeper.refusals.note(Refused(name, target, refusal.status, refusal.reason, address))
 
 
 def _allowed(verdict: Verdict) -> Any:

@@ -26,6 +26,7 @@ from cloudgate.gateway.logins import Logins, TooManyError
 from cloudgate.gateway.passes import Pass, era
 from cloudgate.gateway.peers import Peers
 from cloudgate.gateway.places import Places
+from cloudgate.gateway.refusals import Refusals
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
@@ -95,6 +96,8 @@ class Gatekeeper:
         self._logins = Logins(directory, now)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
+        self.refusals = Refusals()
+        """What was refused, for the log."""
         self._resolver = Resolver()
         self._peers = Peers()
 

@@ -180,6 +180,7 @@ async def _work_until(
         channel.run(),
         keep_small(layout.access_log, envoy),
         envoy.reserve.run(),
+        gatekeeper.refusals.run(admin),
     )
     try:
         await _adopt(envoy)

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudgate.gateway.access_log import AUTHORIZER_METADATA, PERIOD_SECONDS, access_log
+from cloudgate.gateway.access_log import (
+    AUTHORIZER_METADATA,
+    PERIOD_SECONDS,
+    REFUSAL_LINES,
+    access_log,
+)
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.resources import (
     AUTHORIZER,
@@ -144,7 +149,7 @@ def _connection_manager(layout: Layout) -> Resource:
         "stream_idle_timeout": "0s",
         "http_filters": [_authorization_filter(), _router()],
         "local_reply_config": {"mappers": _local_replies()},
-        "access_log": [access_log(str(layout.access_log))],
+        "access_log": [access_log(str(layout.access_log), watched(layout.xds, REFUSAL_LINES))],
         "access_log_options": {
             "flush_log_on_tunnel_successfully_established": True,
             "access_log_flush_interval": f"{PERIOD_SECONDS}s",

@@ -10,6 +10,7 @@ import structlog
 from cloudgate.assignment import Gateway
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway import snapshots
+from cloudgate.gateway.access_log import REFUSAL_LINES, refusal_lines
 from cloudgate.gateway.admin import Admin, Listeners
 from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.envoy import Envoy
@@ -87,6 +88,7 @@ class Listening:
         folder = self._layout.xds
         snapshots.put(folder, "clusters", clusters(self._doors.authorizer()))
         snapshots.put(folder, ROUTES, [routes()])
+        snapshots.put(folder, REFUSAL_LINES, [refusal_lines()])
         chain = gateway.certificate_chain_pem
         key = gateway.private_key_pem or private_key_pem(self._layout)
         return snapshots.put(folder, CERTIFICATE, [secret(chain, key)])

@@ -34,6 +34,15 @@ CONNECT_SECONDS = 5
 WHAT_THIS_IS = (
     "This is a cloud gateway. It is an HTTPS proxy and only takes CONNECT to a repository.\n"
 )
+GUARD = {
+    # One request of a connection, then those of the others: a tunnel for each connection is all
+    # that there should be (Envoy: HTTP connection manager, runtime).
+    "http.max_requests_per_io_cycle": 1,
+    # Who gives up requests within a second, more than half of the first ten, is hung up on.
+    "overload.premature_reset_total_stream_count": 10,
+    "overload.premature_reset_min_stream_lifetime_seconds": 1,
+}
+"""Envoy's runtime: what keeps a connection with many requests from keeping the others waiting."""
 TYPES = "type.googleapis.com/envoy."
 """What the names of Envoy's messages begin with."""
 _UNLIMITED = 1_000_000_000
@@ -47,6 +56,7 @@ def bootstrap(layout: Layout, administration: Resource, capacity: Capacity) -> R
         "node": {"id": "gateway", "cluster": "cloudgate"},
         "admin": {**administration, "ignore_global_conn_limit": True},
         "overload_manager": _overload_manager(capacity),
+        "layered_runtime": {"layers": [{"name": "guard", "static_layer": GUARD}]},
         "dynamic_resources": {
             "cds_config": watched(layout.xds, "clusters"),
             "lds_config": watched(layout.xds, "listeners"),
