@@ -1,5 +1,7 @@
 # make up      start Cloudgate in the foreground (ARGS="--data DIR --port 9398")
+# make check   what one works with, in a minute: style, types, who may import whom, and pure tests
 # make test    install what the tests need and run them all (ARGS="tests/wire" for some)
+# make thorough  properties with thousands of cases that nobody has seen; no result is the same
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables
 # make lock    pin the dependencies anew
@@ -9,33 +11,60 @@ BIN := .venv/bin
 TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client iproute2 nftables pebble faketime
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
-# Those with tunnels have the machine for themselves: what they see of speed and time means something.
-ALONE := $(addprefix tests/, gateway connect end_to_end network clients)
-TOGETHER := $(filter-out $(ALONE), $(sort $(patsubst %/, %, $(dir $(wildcard tests/*/test_*.py))) $(wildcard tests/test_*.py)))
+# No process, no port, no Envoy: these take seconds.
+PURE := tests/wire tests/test_promises.py tests/test_waiting.py $(addprefix tests/manager/, test_filter.py \
+	test_rules.py) $(addprefix tests/gateway/, test_decision.py test_directory.py) \
+	tests/connect/test_settings.py
+LONGEST := tests/api/test_contract.py
+PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix gateway/, system/__init__.py system/windows.py \
 	system/windows_service.py doors.py loopback_doors.py host.py layout.py listener.py calls.py rotation.py \
 	envoy.py) cli/loops.py connect/run.py)
 
-.PHONY: up test lint bench lock clean
+.PHONY: up check test together alone thorough lint style types types-on-windows contracts pure bench lock clean
 
 up: .venv/run
 	@exec $(BIN)/cloudgate up $(ARGS)
+
+check: .venv/dev
+	@$(MAKE) --keep-going --jobs 2 --output-sync --no-print-directory types pure style types-on-windows contracts
 
 test: .venv/dev
 	@tools/need $(TEST_PACKAGES)
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TOGETHER)
-	$(BIN)/pytest $(ALONE)
+	@$(MAKE) --keep-going --no-print-directory together alone
 endif
 
-lint: .venv/dev
+# What waits for processes and networks leaves the processors to others: a third worker pays.
+together:
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not alone" --durations 15 $(LONGEST) tests
+
+# What is seen of speed means something only without others beside it.
+alone:
+	$(BIN)/pytest -m alone tests
+
+thorough: .venv/dev
+	$(BIN)/pytest --numprocesses 2 --hypothesis-profile thorough --timeout 3600 $(PROPERTIES)
+
+lint: style types types-on-windows contracts
+
+style: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/dev
 	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --follow-imports silent $(ON_WINDOWS)
+
+types-on-windows: .venv/dev
+	$(BIN)/mypy --platform win32 --follow-imports silent --cache-dir .mypy_cache/windows $(ON_WINDOWS)
+
+contracts: .venv/dev
 	$(BIN)/lint-imports
+
+pure: .venv/dev
+	$(BIN)/pytest --quiet $(PURE)
 
 bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)

@@ -144,6 +144,7 @@ def test_a_lease_that_runs_out_cuts_the_tunnel_at_its_time_and_not_before(tenant
     assert (refused.status, refused.reason) == (403, "The tenant's lease has expired.")
 
 
+@pytest.mark.alone
 def test_a_speed_limit_slows_a_transfer_that_runs_and_lifting_it_frees_it(tenant: Tenant) -> None:
     tunnel = tenant.live()
     tunnel.ask(2**40)

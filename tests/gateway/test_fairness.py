@@ -23,6 +23,7 @@ ACME, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
 MEBIBYTE = 1024 * 1024
 
 
+@pytest.mark.alone
 @pytest.mark.anyio
 async def test_who_opens_sixteen_tunnels_gets_no_more_than_who_opens_one(
     machine: Machine, client: Client, repository_port: int
@@ -43,6 +44,7 @@ async def test_who_opens_sixteen_tunnels_gets_no_more_than_who_opens_one(
     assert sum(theirs) + ours < 4 * 0.75 * machine.capacity_bytes
 
 
+@pytest.mark.alone
 @pytest.mark.anyio
 async def test_a_gateway_keeps_to_its_part_of_a_limit(
     machine: Machine, client: Client, repository_port: int

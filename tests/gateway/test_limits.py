@@ -257,6 +257,7 @@ async def moved_bytes(tunnels: list[Tunnel], seconds: float) -> list[int]:
     return moved
 
 
+@pytest.mark.alone
 async def test_all_tunnels_of_a_tenant_together_keep_to_its_speed(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
@@ -272,6 +273,7 @@ async def test_all_tunnels_of_a_tenant_together_keep_to_its_speed(
     assert free > sum(limited)
 
 
+@pytest.mark.alone
 async def test_a_low_limit_is_reached_too(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
@@ -325,6 +327,7 @@ def test_who_may_send_more_is_given_the_time_that_its_next_burst_was_put_off_for
     assert flows.speed("a") == 0
 
 
+@pytest.mark.alone
 async def test_a_limit_that_is_lifted_slows_nobody_any_more(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
@@ -337,6 +340,7 @@ async def test_a_limit_that_is_lifted_slows_nobody_any_more(
     assert fast > 4 * slow
 
 
+@pytest.mark.alone
 async def test_a_limit_that_is_lifted_while_no_host_service_runs_slows_nobody_any_more(
     machine: Machine, client: Client, repository_port: int
 ) -> None:

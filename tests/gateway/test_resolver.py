@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -37,10 +38,19 @@ class NameServer:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> NameServer:
-    monkeypatch.setattr(resolver, "LOOKUP_AGAIN_SECONDS", 0.05)
-    monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 0.2)
+def names() -> NameServer:
     return NameServer()
+
+
+@pytest.fixture
+def lose_patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From then on silence is not waited for. Before, who answers may be as slow as a machine."""
+
+    def lose() -> None:
+        monkeypatch.setattr(resolver, "LOOKUP_AGAIN_SECONDS", 0.05)
+        monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 0.2)
+
+    return lose
 
 
 async def test_many_who_ask_at_once_are_answered_by_one_look(names: NameServer) -> None:
@@ -64,8 +74,9 @@ async def test_an_answer_is_used_again_for_a_moment_and_a_target_that_moves_is_f
 
 
 async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
-    names: NameServer,
+    names: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 2.0)
     names.may_answer.clear()
     stuck = [asyncio.create_task(names.resolver.resolve(VAULT)) for _ in range(50)]
     assert await names.resolver.resolve("other.example:1") == "192.0.2.99:1"
@@ -76,13 +87,14 @@ async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
 
 @pytest.mark.parametrize("silence", ["nobody answers", "the answer is late"])
 async def test_while_no_name_server_answers_the_last_answer_is_used_for_a_day(
-    names: NameServer, silence: str
+    names: NameServer, silence: str, lose_patience: Callable[[], None]
 ) -> None:
     assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
     if silence == "nobody answers":
         names.problem = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     else:
         names.may_answer.clear()
+        lose_patience()
     names.now_seconds += STALE_SECONDS - 1
     assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
     names.now_seconds += 1
@@ -91,8 +103,11 @@ async def test_while_no_name_server_answers_the_last_answer_is_used_for_a_day(
     names.may_answer.set()
 
 
-async def test_an_answer_that_comes_late_is_there_for_who_comes_next(names: NameServer) -> None:
+async def test_an_answer_that_comes_late_is_there_for_who_comes_next(
+    names: NameServer, lose_patience: Callable[[], None]
+) -> None:
     await names.resolver.resolve(VAULT)
+    lose_patience()
     names.addresses["vault.example"] = "192.0.2.2"
     names.now_seconds += FRESH_SECONDS
     names.may_answer.clear()

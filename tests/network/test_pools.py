@@ -273,6 +273,7 @@ def speeds(site: Site, seconds: float) -> dict[str, float]:
     return {place: moved[place] / took / LIMIT_BYTES for place in before}
 
 
+@pytest.mark.alone
 def test_a_tenants_limit_holds_over_two_gateways_and_goes_to_where_it_sends(site: Site) -> None:
     with sending(site, "gw2"):
         with sending(site, "gw1"):
@@ -315,6 +316,7 @@ def _fail_over(orphaned: Site, elsewhere: Callable[[str], str]) -> None:
     within(20, lambda: orphaned.ways("either") == only_by(HOME["either"]))
 
 
+@pytest.mark.alone
 def test_without_the_manager_each_gateway_keeps_to_the_whole_limit(orphaned: Site) -> None:
     assert orphaned.orphaned_at_seconds is not None
     with ExitStack() as stack:

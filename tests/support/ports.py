@@ -18,7 +18,13 @@ def _ports_of_this_process() -> range:
     return range(first, first + _OF_EACH)
 
 
-_ports = itertools.cycle(_ports_of_this_process())
+def _begun_anywhere(ports: range) -> "itertools.cycle[int]":
+    """All ports, over and over; runs of other checkouts on this machine begin with others."""
+    begin = os.getpid() * 37 % len(ports)
+    return itertools.cycle([*ports[begin:], *ports[:begin]])
+
+
+_ports = _begun_anywhere(_ports_of_this_process())
 
 
 def free_port() -> int:

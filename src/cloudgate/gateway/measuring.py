@@ -75,3 +75,4 @@ async def _measured(directory: Directory) -> Measured:
     finally:
         if child.returncode is None:
             child.kill()
+            await child.communicate()  # or its pipes stay open, and it a zombie
