@@ -2,6 +2,7 @@
 
 Pinned as Envoy has it, because docs/connector.md and the connector rely on it: in HTTP/1.1 the end
 of either direction is the end of the tunnel, in HTTP/2 a client may end its own and still listen.
+A target's reset is the client's, which in HTTP/1.1 is the host service's doing.
 """
 
 import asyncio
@@ -214,14 +215,24 @@ async def test_in_http_1_all_that_a_target_sent_before_its_end_arrives_and_the_t
     assert await repository.heard() == (b"", ENDED)
 
 
-async def test_in_http_1_a_target_that_resets_looks_like_an_end_to_the_client(
-    setting: Setting,
-) -> None:
+async def test_in_http_1_a_target_that_resets_is_a_reset_for_the_client(setting: Setting) -> None:
     tunnel, repository = await setting.http1()
     repository.writer.write(b"begun")
     assert await tunnel.reader.readexactly(5) == b"begun"
     reset(repository.writer)
-    assert await _heard(tunnel.reader) == (b"", ENDED)
+    assert await _heard(tunnel.reader) == (b"", CUT)
+
+
+async def test_a_target_that_resets_is_no_reset_for_others_with_tunnels_to_it(
+    setting: Setting,
+) -> None:
+    tunnel, repository = await setting.http1()
+    others = [await setting.http1() for _ in range(3)]
+    reset(repository.writer)
+    assert await _heard(tunnel.reader) == (b"", CUT)
+    for other, its_repository in others:
+        its_repository.writer.write(b"goes on")
+        assert await other.reader.readexactly(7) == b"goes on"
 
 
 async def test_in_http_2_a_client_ends_its_direction_and_still_gets_the_answer(

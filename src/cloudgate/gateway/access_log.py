@@ -7,7 +7,7 @@ line of their own, so that nobody fills a disk with them.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,10 @@ REFUSAL_LINES = "refusal-lines"
 """Name of the bucket that these lines come from."""
 LEFT_OUT = "access_log.process_ratelimit.denied"
 """Envoy's counter of the lines that were left out."""
+GOODBYE_SECONDS = 2
+"""How long Envoy waits between the end of a tunnel in HTTP/1.1 and its own close_notify, for the
+client to close. The end of a tunnel that its target tore is read from the log within this time,
+and told the client as what it is."""
 PROCESS_VARIABLE = "CLOUDGATE_ENVOY"
 """In Envoy's environment: what tells its lines from those of another Envoy."""
 
@@ -58,6 +62,8 @@ class Entry:
     """Address and port that the gateway's own connection to the target comes from."""
     bytes_up: int
     bytes_down: int
+    torn_at: datetime | None = None
+    """When the target tore it (RST), where Envoy does not tell the client so by itself."""
 
 
 def read_entry(line: str) -> Entry | None:
@@ -78,9 +84,17 @@ def read_entry(line: str) -> Entry | None:
             from_address=said["from_address"] or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
+            torn_at=_torn_at(said),
         )
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _torn_at(said: dict[str, Any]) -> datetime | None:
+    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
+    if said["type"] != Kind.ENDED or said.get("flags") != "UC" or said["protocol"] == "HTTP/2":
+        return None
+    return datetime.fromisoformat(said["time"]) + timedelta(milliseconds=said["duration_ms"])
 
 
 def ended_place(line: str) -> str | None:

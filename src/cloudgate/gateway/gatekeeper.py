@@ -36,16 +36,18 @@ LONGEST_WAIT_SECONDS = 12.0
 LONGEST_JUDGING_SECONDS = 14.0
 """Envoy waits no longer for an answer than `cloudgate.gateway.listener.AUTHORIZER_SECONDS`."""
 RETRY_SECONDS = 5
-"""What Retry-After says to a tenant that has all its tunnels."""
+"""What Retry-After says where a place, a name server or this gateway may soon be free."""
 AT_WORK_RETRY_SECONDS = 300
 """What Retry-After says in maintenance."""
 TOO_MANY = Refusal(
-    503, "Too many connections come from this address; try again when some have ended.", 5
+    503,
+    "Too many connections come from this address; try again when some have ended.",
+    RETRY_SECONDS,
 )
 TOO_MANY_PASSWORDS = Refusal(
-    503, "Too many passwords from this address wait to be looked at; try again.", 5
+    503, "Too many passwords from this address wait to be looked at; try again.", RETRY_SECONDS
 )
-NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", 5)
+NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -146,7 +148,7 @@ class Gatekeeper:
         except AccessDeniedError as error:
             return Verdict(name, target or "", refusal=Refusal(403, error.message))
         except UnavailableError as error:
-            return Verdict(name, target or "", refusal=Refusal(503, error.message))
+            return Verdict(name, target or "", refusal=Refusal(503, error.message, RETRY_SECONDS))
         if login is None:
             return Verdict(name, target or "", refusal=NOT_AUTHENTICATED)
         limit = login.tenant.concurrent_tunnels

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloudgate.gateway.access_log import (
     AUTHORIZER_METADATA,
+    GOODBYE_SECONDS,
     PERIOD_SECONDS,
     REFUSAL_LINES,
     access_log,
@@ -23,6 +24,7 @@ from cloudgate.gateway.resources import (
     KEEPALIVE,
     ROUTES,
     TYPES,
+    WHAT_THIS_IS,
     Resource,
     digest,
     watched,
@@ -33,12 +35,31 @@ FIRST_REQUEST_SECONDS = 10
 AUTHORIZER_SECONDS = 15
 """How long an answer of the authorizer may take, name lookup and waiting in line included."""
 
-
 HTTP2_WINDOW_BYTES = 512 * 1024
 """What a client may send in HTTP/2 before it is told that it was taken."""
 
+RETRY_SECONDS = 5
+"""What Retry-After says where the reason may be gone soon (RFC 9110, section 10.2.3)."""
+
 NO_ANSWER = "The repository does not answer. The gateway is well; try again later.\n"
 NO_AUTHORIZER = "The gateway cannot check passwords at the moment. Try again in some seconds.\n"
+OVERLOADED = "The gateway cannot serve this request at the moment. Try again in some seconds.\n"
+REFUSALS = {
+    400: (
+        "The gateway does not understand this request. It takes CONNECT HOST:PORT in HTTP/1.0,"
+        " HTTP/1.1 or HTTP/2, without a body; a host is an IP address, in brackets if it is of"
+        " version 6, or a name of letters, digits, hyphens and dots, in its A-label form.\n"
+    ),
+    403: "The gateway upgrades to no other protocol. Leave Upgrade out of the request.\n",
+    404: WHAT_THIS_IS,
+    408: f"The request was not complete within {FIRST_REQUEST_SECONDS} seconds.\n",
+    413: "The request is too large: the gateway takes CONNECT without a body.\n",
+    414: "The request is too large: its first line is too long.\n",
+    426: "The gateway speaks HTTP/1.0, HTTP/1.1 and HTTP/2.\n",
+    431: "The headers of the request are too large, or too many.\n",
+    501: "The gateway knows no such Transfer-Encoding; CONNECT has no body.\n",
+}
+"""What Envoy itself refuses, by status, in words for a person."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +162,18 @@ def _connection_manager(layout: Layout) -> Resource:
         "use_remote_address": True,
         "skip_xff_append": True,
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
+        # Python's http.client before 3.12, and what is built on it, ask in HTTP/1.0.
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "gateway",
+        },
         "http2_protocol_options": _http2_options(),
         "add_proxy_protocol_connection_state": False,  # memory for what never comes here
         "request_headers_timeout": f"{FIRST_REQUEST_SECONDS}s",
         # Of a connection without a request; a tunnel is a request that goes on.
         "common_http_protocol_options": {"idle_timeout": f"{FIRST_REQUEST_SECONDS}s"},
         "stream_idle_timeout": "0s",
+        "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [_authorization_filter(), _router()],
         "local_reply_config": {"mappers": _local_replies()},
         "access_log": [access_log(str(layout.access_log), watched(layout.xds, REFUSAL_LINES))],
@@ -194,22 +221,32 @@ def _router() -> Resource:
 
 
 def _local_replies() -> list[Resource]:
+    """What Envoy's own answers say. The first that fits counts."""
+    authorizer = {"response_flag_filter": {"flags": ["UAEX"]}}
+    no_authorizer = {"and_filter": {"filters": [authorizer, _status_is("EQ", 500)]}}
     no_answer = {"response_flag_filter": {"flags": ["UF", "UH", "URX", "UO"]}}
-    no_authorizer = {
-        "and_filter": {
-            "filters": [{"response_flag_filter": {"flags": ["UAEX"]}}, _status_is("500")]
-        }
-    }
     return [
-        {"filter": no_answer, "body": {"inline_string": NO_ANSWER}},
-        {
-            "filter": no_authorizer,
-            "status_code": 503,
-            "body": {"inline_string": NO_AUTHORIZER},
-        },
+        _passing(no_authorizer, NO_AUTHORIZER),
+        {"filter": authorizer},  # the authorizer's own words
+        _passing(no_answer, NO_ANSWER),
+        *(
+            {"filter": _status_is("EQ", status), "body": {"inline_string": text}}
+            for status, text in REFUSALS.items()
+        ),
+        _passing(_status_is("GE", 500), OVERLOADED),
     ]
 
 
-def _status_is(status: str) -> Resource:
-    value = {"default_value": int(status), "runtime_key": "cloudgate.status"}
-    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+def _passing(which: Resource, text: str) -> Resource:
+    """A refusal that is over some time: with it goes when to come back."""
+    return {
+        "filter": which,
+        "status_code": 503,
+        "body": {"inline_string": text},
+        "headers_to_add": [{"header": {"key": "retry-after", "value": str(RETRY_SECONDS)}}],
+    }
+
+
+def _status_is(compared: str, status: int) -> Resource:
+    value = {"default_value": status, "runtime_key": "cloudgate.status"}
+    return {"status_code_filter": {"comparison": {"op": compared, "value": value}}}

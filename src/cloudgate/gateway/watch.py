@@ -6,8 +6,8 @@ that each line is counted once whenever this process is killed.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from cloudgate import assignment
 from cloudgate.assignment import Usage
 from cloudgate.errors import UnavailableError
-from cloudgate.gateway.access_log import Kind, ended_place, read_entry
+from cloudgate.gateway.access_log import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.files import read_good, write_kept
@@ -39,6 +39,7 @@ KEEP_SECONDS = 5.0
 MOST_TOLD = 5000
 """Entries of a batch: about a megabyte. The manager takes messages of at most sixteen."""
 
+_GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)
 
 
@@ -122,10 +123,13 @@ class Watch:
             _log.warning("the access log cannot be read", reason=str(error))
             return
         now = self._now()
+        torn: list[Entry] = []
         for line in lines:
             entry = read_entry(line)
             if entry is not None:
                 self._tunnels.apply(entry, now)
+                if entry.torn_at is not None and now - entry.torn_at < _GOODBYE:
+                    torn.append(entry)
             if entry is not None and entry.kind is not Kind.ENDED:
                 self._places.begun(entry.holder.place, entry.holder.tenant_id)
             elif place := ended_place(line):
@@ -133,6 +137,7 @@ class Watch:
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
             self._tunnels.keep_only(self._envoy.marks)
+        self._pass_on(torn)
         self._end_those_who_must(now)
         live = self._tunnels.live
         self._role.live_tunnels = len(live)
@@ -195,6 +200,18 @@ class Watch:
         if found:
             _log.info("tunnels ended", tunnels=found, reason=reason)
         return found
+
+    def _pass_on(self, torn: Sequence[Entry]) -> None:
+        """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent."""
+        in_use = {tunnel.client for tunnel in self._tunnels.live} if torn else set()
+        for entry in torn:
+            pid = self._envoy.pid_of(entry.envoy)
+            if pid is None or entry.client in in_use:
+                continue
+            try:
+                cut(pid, [entry.client])
+            except UnavailableError as error:
+                _log.warning("a target's reset is not passed on", reason=error.message)
 
     def _end_those_who_must(self, now: datetime) -> None:
         live = self._tunnels.live

@@ -22,8 +22,8 @@ _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
 _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
-_RESET_WHEN_CLOSED = struct.pack("@ii", 1, 0)
-"""``struct linger``: on, and no time (socket(7), SO_LINGER)."""
+_NOBODY = struct.pack("@H14x", socket.AF_UNSPEC)
+"""``struct sockaddr`` of no family."""
 _BYTES = struct.Struct("@120xQQ")
 """``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in ``struct tcp_info`` (linux/tcp.h)."""
 
@@ -125,10 +125,11 @@ class Pacing:
 
 
 def _end_by_reset(connection: socket.socket) -> None:
-    # Envoy closes what it finds shut down. Without a reset, who had filled the line by then would
-    # only be told so when the kernel forgets the connection, after net.ipv4.tcp_fin_timeout.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_WHEN_CLOSED)
-    connection.shutdown(socket.SHUT_RDWR)
+    # connect(2): to be connected to nothing dissolves a connection, for which TCP has the reset
+    # alone. An end by shutdown(2) would be taken by some for all that there was to come.
+    if _libc.connect(connection.fileno(), _NOBODY, len(_NOBODY)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _pace(connection: socket.socket, rate: int | None) -> int:
