@@ -3,7 +3,7 @@
 # make test    install what the tests need and run them all (ARGS="tests/wire" for some)
 # make thorough  properties with thousands of cases that nobody has seen; no result is the same
 # make lint    style, types, and the rules of who may import whom
-# make bench   measure, side by side, and print tables
+# make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3

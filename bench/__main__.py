@@ -1,4 +1,4 @@
-"""How is the benchmark run? `python -m bench [--quick] [--only PART]`."""
+"""How is the benchmark run? `python -m bench [--quick] [PART ...]`."""
 
 import argparse
 import os
@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import api, create, fairness, hosts, memory, remote, revoke, setup, tenants, throughput
+from bench import (
+    api,
+    attack,
+    create,
+    fairness,
+    hosts,
+    memory,
+    remote,
+    revoke,
+    setup,
+    tenants,
+    throughput,
+)
 from bench.gateway import gateway
 from bench.load import load
 from bench.machine import allow_many_files, describe, most_tunnels
@@ -32,6 +44,8 @@ PARTS = (
     "api",
     "hosts",
 )
+NAMED = ("attack",)
+"""Parts that are measured only when they are asked for."""
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 1800
 """When a run that hangs is ended."""
@@ -68,7 +82,14 @@ def main() -> None:
     signal.alarm(LONGEST_SECONDS)
     print(f"## Benchmark\n\n{describe()}\n", flush=True)
     done = []
-    for section in _sections(options.only or PARTS, effort):
+    wanted = [*options.parts, *(options.only or ())]
+    for section in _sections(
+        [each for each in wanted if each != "attack"] if wanted else PARTS, effort
+    ):
+        print(section, flush=True)
+        done.append(section)
+    if "attack" in wanted:
+        section = _attack(options)
         print(section, flush=True)
         done.append(section)
     print(goals(done) or "")
@@ -78,7 +99,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, for a first look")
     parser.add_argument("--only", action="append", choices=PARTS, help="measure only this part")
-    return parser.parse_args()
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join((*PARTS, *NAMED))}")
+    parser.add_argument(
+        "--kind", action="append", choices=tuple(attack.PARTS), help="of attack, only this kind"
+    )
+    parser.add_argument("--record", metavar="RELEASE", help="keep what attacks reached as before's")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - {*PARTS, *NAMED}:
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    return options
+
+
+def _attack(options: argparse.Namespace) -> Section:
+    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
+        return attack.measure(Path(folder), tuple(options.kind or ()), options.record)
 
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
