@@ -14,8 +14,15 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from cloudgate.errors import UnavailableError
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.storage.database import REVISIONS, Database, migrate, sqlite_url
+from cloudgate.manager.storage.database import (
+    REVISIONS,
+    Database,
+    migrate,
+    newest_revision,
+    sqlite_url,
+)
 from cloudgate.manager.storage.tables import (
     Account,
     AuditEvent,
@@ -37,6 +44,20 @@ def test_every_released_revision_moves_forward_to_the_newest(tmp_path: Path, rev
         migrate(connection)
         assert MigrationContext.configure(connection).get_current_revision() == RELEASED[0]
     engine.dispose()
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert newest_revision() == RELEASED[0]
+
+
+def test_a_database_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "new.db")
+    Database(url).close()
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    with pytest.raises(UnavailableError, match="9999, made by a newer release"):
+        Database(url)
 
 
 def test_a_migrated_database_is_what_the_models_say(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from cloudgate.errors import UnavailableError
 
 REVISIONS = Path(__file__).parent / "revisions"
 _BUSY_SECONDS = 30
@@ -21,9 +21,14 @@ class Database:
     """An open database, migrated to the newest revision."""
 
     def __init__(self, url: str) -> None:
+        """Open it.
+
+        Raises:
+            UnavailableError: a newer release has been at work in it.
+        """
         self._engine = _open(url)
         with self._engine.connect() as connection:
-            migrate(connection)
+            _bring_forward(connection)
         writing = self._engine.execution_options(writes=True)
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
@@ -64,8 +69,35 @@ def sqlite_url(file: Path) -> str:
     return f"sqlite:///{file}"
 
 
+def _bring_forward(connection: Connection) -> None:
+    found, newest = revision_of(connection), newest_revision()
+    if found is not None and found > newest:
+        raise UnavailableError(
+            f"The database is at revision {found}, made by a newer release; this one knows revision"
+            f" {newest} at most. Start the newer release, or restore a backup from before it."
+        )
+    if found != newest:
+        migrate(connection)
+
+
+def newest_revision() -> str:
+    """The revision of the tables that this release works with; files are named after theirs."""
+    return max(file.stem[1:5] for file in (REVISIONS / "versions").glob("r*.py"))
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision that the tables are at; None where there are none yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Bring the tables forward to `revision`."""
+    # Nearly every start finds the newest revision, and Alembic takes half a second to load.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(REVISIONS))
     config.attributes["connection"] = connection
