@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.reaching import Prober
@@ -27,6 +27,7 @@ from cloudgate.assignment import (
     Update,
     UsageBatch,
 )
+from cloudgate.assignment.bounds import readable
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -34,6 +35,7 @@ from cloudgate.errors import (
     NotFoundError,
     UnavailableError,
 )
+from cloudgate.manager.faults import fault_id
 from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import joining, operations
 from cloudgate.manager.hosts.directory import speed_limits
@@ -47,7 +49,19 @@ from cloudgate.manager.work import Manager
 log = structlog.get_logger(__name__)
 Message = TypeVar("Message", bound=Document)
 
-BODY_LIMIT_BYTES = 16 * 1024 * 1024
+POLL = "/v1/poll"
+_MIB = 1024 * 1024
+BODY_LIMIT_BYTES = 16 * _MIB
+"""No message is longer, whatever it is."""
+BODY_LIMITS_BYTES: dict[type[Document], int] = {
+    JoinRequest: _MIB // 4,
+    PollRequest: _MIB // 64,
+    Report: _MIB // 2,
+    UsageBatch: 8 * _MIB,
+    DemandReport: 12 * _MIB,
+    Answer: BODY_LIMIT_BYTES,
+}
+"""The longest message of each kind."""
 _STATUS = {
     InvalidRequestError: 400,
     NotAuthenticatedError: 401,
@@ -80,7 +94,7 @@ class HostProtocol:
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
             "/v1/join": self._join,
-            "/v1/poll": self._poll,
+            POLL: self._poll,
             "/v1/report": self._report,
             "/v1/usage": self._usage,
             "/v1/demand": self._demand,
@@ -91,9 +105,30 @@ class HostProtocol:
         """Answer one request below /host. Failures are JSON with a ``message``."""
         try:
             return await self._respond(request, path)
-        except OperationalError:
-            log.exception("the database failed", call=path[:200])
-            return JSONResponse({"message": "The database cannot be used right now."}, 503)
+        except ClientDisconnect:
+            raise
+        except Exception as problem:  # noqa: BLE001  a host is told of every failure, and tries again
+            return await self._failed(request, path, problem)
+
+    async def _failed(self, request: Request, path: str, problem: Exception) -> Response:
+        """Nobody foresaw it: the host tries again, and the operator is told where to look."""
+        name = fault_id()
+        log.error("a host was not answered", call=path[:200], fault=name, exc_info=problem)
+        if isinstance(problem, OperationalError):
+            reason = f"The database cannot be used right now ({name} in the manager's log)."
+            return JSONResponse({"message": reason}, 503)
+        reason = f"The manager failed to answer: its log says why under {name}."
+        server_id = getattr(request.state, "server_id", None)
+        if server_id is not None and path == POLL:
+            self._manager.faults.cut_off(
+                server_id,
+                f"It hears of no change, as the manager failed to answer it: the manager's log says"
+                f" why under {name}.",
+            )
+        if server_id is not None:
+            await self._refusing.note_fault(request, path, server_id, reason)
+        self._after_change()
+        return JSONResponse({"message": reason}, 503)
 
     async def _respond(self, request: Request, path: str) -> Response:
         call = self._calls.get(path)
@@ -124,9 +159,9 @@ class HostProtocol:
         return _answer(await run_in_threadpool(join))
 
     async def _poll(self, request: Request) -> Response:
+        credential = await self._known_host(request)
         message = await _read(request, PollRequest)
         joining.check_protocol(message)
-        credential = credential_of(request)
         deadline = asyncio.get_running_loop().time() + POLL_SECONDS
         listed = await self._usual(credential, message)
         heard = None
@@ -139,6 +174,8 @@ class HostProtocol:
         while True:
             with self._manager.bell.listening(keys) as rung:
                 found = await self._news(credential, message)
+                if self._manager.faults.answered(keys[0]):
+                    await run_in_threadpool(self._hear, credential, message.machine)
                 question = self._manager.questions.due(keys[0])
                 if question is not None:
                     news = found if isinstance(found, Update) else Update()
@@ -154,6 +191,24 @@ class HostProtocol:
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
+
+    async def _known_host(self, request: Request) -> str:
+        """The credential of a request, before anything else of it is looked at.
+
+        Raises:
+            NotAuthenticatedError: it is nobody's.
+        """
+        credential = credential_of(request)
+        listed = (await self._roster()).find(credential)
+        if listed is not None:
+            request.state.server_id = listed.server_id
+        else:
+            request.state.server_id = await run_in_threadpool(self._owner, credential)
+        return credential
+
+    def _owner(self, credential: str) -> UUID:
+        with self._manager.reading() as work:
+            return joining.authenticate(work, credential).id
 
     async def _roster(self) -> Roster:
         """The hosts as they are now; looked up once for all after each change."""
@@ -226,9 +281,9 @@ class HostProtocol:
             return operations.look(work, joining.authenticate(work, credential), message)
 
     async def _report(self, request: Request) -> Response:
+        credential = await self._known_host(request)
         message = await _read(request, Report)
         joining.check_protocol(message)
-        credential = credential_of(request)
 
         def report() -> Reach | None:
             server_id = self._hear(credential, message.machine).server.id
@@ -243,9 +298,9 @@ class HostProtocol:
         return Response(status_code=204)
 
     async def _usage(self, request: Request) -> Response:
+        credential = await self._known_host(request)
         message = await _read(request, UsageBatch)
         joining.check_protocol(message)
-        credential = credential_of(request)
 
         def use() -> None:
             server_id = self._hear(credential, message.machine).server.id
@@ -256,9 +311,9 @@ class HostProtocol:
         return Response(status_code=204)
 
     async def _demand(self, request: Request) -> Response:
+        credential = await self._known_host(request)
         message = await _read(request, DemandReport)
         joining.check_protocol(message)
-        credential = credential_of(request)
 
         def divide() -> Document:
             server_id = self._hear(credential, message.machine).server.id
@@ -271,9 +326,9 @@ class HostProtocol:
         return _answer(await run_in_threadpool(divide))
 
     async def _take_answer(self, request: Request) -> Response:
+        credential = await self._known_host(request)
         message = await _read(request, Answer)
         joining.check_protocol(message)
-        credential = credential_of(request)
 
         def hear() -> UUID:
             return self._hear(credential, message.machine).server.id
@@ -308,17 +363,21 @@ async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
 
 
 async def _read(request: Request, kind: type[Message]) -> Message:
-    body = b""
+    limit, body = BODY_LIMITS_BYTES[kind], bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > BODY_LIMIT_BYTES:
-            raise InvalidRequestError("The message is larger than any that a host sends.")
+        if len(body) > limit:
+            raise InvalidRequestError(
+                f"The message is larger than {limit} bytes, and so than any that a host sends."
+            )
     try:
-        return kind.model_validate_json(body)
+        return kind.model_validate_json(bytes(body))
     except ValidationError as problem:
         first = problem.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InvalidRequestError(f"The message is malformed: {where}: {first['msg']}.") from None
+        raise InvalidRequestError(
+            readable(f"The message is malformed: {where}: {first['msg']}.")
+        ) from None
 
 
 def _answer(document: Document) -> Response:

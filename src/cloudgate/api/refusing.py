@@ -38,6 +38,14 @@ class Refusing:
             token = getattr(request.state, "join_token", "") if call == JOIN else None
             await run_in_threadpool(self._note_unknown, address, token, reason)
 
+    async def note_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
+        """The manager could not answer a host, by its own fault or that of what is kept."""
+        now = self._manager.clock()
+        self._manager.presence.refuse(server_id, now)
+        if self._hosts.is_to_be_noted(str(server_id), call, now):
+            address = self._address_of(request)
+            await run_in_threadpool(self._note_host, address, server_id, reason)
+
     def _sender(self, request: Request) -> UUID | None:
         """Who speaks, by the credential; None when it is nobody's."""
         try:

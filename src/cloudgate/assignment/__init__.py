@@ -16,6 +16,9 @@ Seven calls, made by the host service only, over HTTPS with JSON bodies:
 All but the first two carry ``Authorization: Bearer <credential>``. A revision is a number that
 only grows. Assignment and site are whole; the tenant directory travels as the changes since a
 revision.
+
+All that a host says has bounds (`cloudgate.assignment.bounds`); a message that is outside of them
+is refused as a whole.
 """
 
 from enum import StrEnum
@@ -23,6 +26,25 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
+
+from cloudgate.assignment.bounds import (
+    MOST_ADDRESSES,
+    MOST_DEMANDS,
+    MOST_LINES,
+    MOST_TUNNELS,
+    Address,
+    BatchName,
+    Bytes,
+    HostName,
+    Moment,
+    Pem,
+    Remark,
+    Revision,
+    Service,
+    Small,
+    Token,
+    Word,
+)
 
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
@@ -168,28 +190,28 @@ class Assignment(Document):
 class HostFacts(Document):
     """What a host says of itself."""
 
-    host_name: str
-    addresses: tuple[str, ...]
+    host_name: HostName
+    addresses: Annotated[tuple[Address, ...], Field(max_length=MOST_ADDRESSES)]
     """The host's IP addresses; the one that outbound traffic uses comes first, loopback last."""
-    platform: str
+    platform: Word
     """``Linux`` or ``Windows``."""
-    version: str
+    version: Word
     """Of the host service."""
-    envoy_version: str
-    public_key_pem: str
+    envoy_version: Word
+    public_key_pem: Pem
     """Of the key pair that the gateway's certificate is made for. The private half stays here."""
-    machine: str = ""
+    machine: Word = ""
     """The same for as long as this machine runs, and another on any other machine."""
-    trouble: str = ""
+    trouble: Remark = ""
     """For the operator: what keeps it from doing all that it should."""
 
 
 class JoinRequest(Document):
     """A machine asks to become a managed server."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    token: str
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    token: Token
     facts: HostFacts
 
 
@@ -203,13 +225,13 @@ class JoinAnswer(Document):
 class PollRequest(Document):
     """What the host has; the answer comes when the manager has something else."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    assignment_revision: int | None = None
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    assignment_revision: Revision | None = None
     """Of the assignment on the host's disk; None when there is none."""
-    directory_revision: int = 0
-    site_revision: int = 0
-    machine: str = ""
+    directory_revision: Revision = 0
+    site_revision: Revision = 0
+    machine: Word = ""
     """As in `HostFacts`: tells a copy of this host's disk from this host."""
 
 
@@ -238,40 +260,40 @@ class Question(Document):
 class LiveTunnel(Document):
     """A tunnel that is going on."""
 
-    tunnel: str
+    tunnel: Word
     """Names the tunnel."""
     tenant_id: UUID
     user_id: UUID | None = None
-    target: str
-    client: str
+    target: Service
+    client: Service
     """Address and port that it comes from."""
-    started_at: AwareDatetime
-    bytes_up: int
-    bytes_down: int
+    started_at: Moment
+    bytes_up: Bytes
+    bytes_down: Bytes
 
 
 class Measured(Document):
     """How much is in a directory."""
 
-    used_bytes: int | None = None
+    used_bytes: Bytes | None = None
     """What is allocated for it: hard links count once. None when it is not there, or `reason`."""
-    reason: str = ""
+    reason: Remark = ""
     """For the operator: why it could not be measured, and what to do."""
 
 
 class Answer(Document):
     """The live tunnels of a host, or how much is in a directory."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    machine: str = ""
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    machine: Word = ""
     """As in `HostFacts`."""
-    question: str
-    tunnels: tuple[LiveTunnel, ...] = ()
+    question: Word
+    tunnels: Annotated[tuple[LiveTunnel, ...], Field(max_length=MOST_TUNNELS)] = ()
     """As they were before any was ended."""
-    ended: tuple[str, ...] = ()
+    ended: Annotated[tuple[Word, ...], Field(max_length=MOST_TUNNELS)] = ()
     """Those of `Question.end_tunnels` that were there, and were ended."""
-    reason: str = ""
+    reason: Remark = ""
     """Why they were not."""
     measured: Measured | None = None
     """Set when `Question.measure` was."""
@@ -299,46 +321,46 @@ class Update(Document):
 class Usage(Document):
     """What somebody used of a gateway within a minute, by one target."""
 
-    minute: AwareDatetime
+    minute: Moment
     """Its beginning."""
     tenant_id: UUID
     user_id: UUID | None = None
-    target: str
-    tunnels: int
+    target: Service
+    tunnels: Small
     """That began."""
-    bytes_up: int
+    bytes_up: Bytes
     """From the tenant to the target."""
-    bytes_down: int
+    bytes_down: Bytes
 
 
 class UsageBatch(Document):
     """What was used since the batch before. The same batch is sent until it was answered."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    machine: str = ""
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    machine: Word = ""
     """As in `HostFacts`."""
-    batch: str
+    batch: BatchName
     """Names the batch, so that it is counted once however often it is heard."""
-    usage: tuple[Usage, ...]
+    usage: Annotated[tuple[Usage, ...], Field(max_length=MOST_LINES)]
 
 
 class Demand(Document):
     """What a tenant with a speed limit sends through one gateway."""
 
     tenant_id: UUID
-    sent_bytes: int
+    sent_bytes: Bytes
     """Each second, in both directions together."""
 
 
 class DemandReport(Document):
     """What a host's tenants with a speed limit send right now."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    machine: str = ""
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    machine: Word = ""
     """As in `HostFacts`."""
-    demands: tuple[Demand, ...]
+    demands: Annotated[tuple[Demand, ...], Field(max_length=MOST_DEMANDS)]
 
 
 class Allowance(Document):
@@ -372,13 +394,13 @@ class GatewayState(StrEnum):
 class Misplaced(Document):
     """The tunnels of those who may not use a gateway any more, since there were any."""
 
-    tunnels: int
+    tunnels: Small
     """That are left."""
-    finished: int
+    finished: Small
     """That have ended by themselves, as far as there were some left all the time."""
-    closed: int
+    closed: Small
     """That were ended by this host at the deadline."""
-    directory_revision: int
+    directory_revision: Revision
     """Of the tenants when the newest of them lost its place."""
 
 
@@ -397,29 +419,29 @@ class Guess(Document):
     """Where they came from."""
     count: Annotated[int, Field(ge=1, le=2**31 - 1)]
     """So many, with this name and from this address."""
-    first_at: AwareDatetime
-    last_at: AwareDatetime
+    first_at: Moment
+    last_at: Moment
 
 
 class Report(Document):
     """How far a host has come."""
 
-    protocol: int = PROTOCOL
-    oldest_protocol: int = OLDEST_PROTOCOL
-    machine: str = ""
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    machine: Word = ""
     """As in `HostFacts`."""
-    assignment_revision: int
+    assignment_revision: Revision
     """The assignment that this report is about."""
-    directory_revision: int
+    directory_revision: Revision
     """The tenant directory in force."""
     state: GatewayState
     gateway_id: UUID | None = None
-    reason: str = ""
+    reason: Remark = ""
     """For the operator: what is in the way, and what to do. Set when FAILED."""
-    live_tunnels: int = 0
-    finished_tunnels: int = 0
+    live_tunnels: Small = 0
+    finished_tunnels: Small = 0
     """Of those that were live when the gateway was closed: ended by themselves so far."""
-    closed_tunnels: int = 0
+    closed_tunnels: Small = 0
     """Of those that were live when the gateway was closed: ended by this host at the deadline."""
     misplaced: Misplaced | None = None
     guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()

@@ -20,6 +20,7 @@ from cloudgate.assignment import (
     Update,
     UsageBatch,
 )
+from cloudgate.assignment.bounds import readable
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -217,7 +218,7 @@ class Channel:
             question=question.question,
             tunnels=tuple(LiveTunnel.model_validate(asdict(each)) for each in live),
             ended=tuple(each.tunnel for each in unwanted),
-            reason=reason,
+            reason=readable(reason),
         )
 
     def _apply(self, update: Update) -> None:

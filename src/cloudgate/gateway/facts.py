@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloudgate import __version__
 from cloudgate.assignment import HostFacts
+from cloudgate.assignment.bounds import LONGEST_NAME, printable, readable, usable_addresses
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout
 
@@ -22,14 +23,14 @@ _LOCAL_IPV4 = re.compile(r"\|-- (\S+)\s+/32 host LOCAL")
 def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostFacts:
     """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
-        host_name=socket.gethostname(),
-        addresses=host_addresses(),
+        host_name=printable(socket.gethostname(), LONGEST_NAME) or "?",
+        addresses=usable_addresses(host_addresses()),
         platform=platform.system(),
         version=__version__,
-        envoy_version=envoy_version,
+        envoy_version=printable(envoy_version),
         public_key_pem=public_key_pem(layout),
         machine=machine_mark(),
-        trouble=trouble,
+        trouble=readable(trouble),
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from cloudgate.assignment import GatewayState, HostFacts, Misplaced, Report
+from cloudgate.assignment.bounds import readable
 from cloudgate.gateway.guesses import Guesses
 from cloudgate.gateway.reconcile import Outcome
 
@@ -83,7 +84,7 @@ class Outbox:
             directory_revision=self._directory_revision(),
             state=self._outcome.state,
             gateway_id=gateway.gateway_id if gateway else None,
-            reason=self._outcome.reason,
+            reason=readable(self._outcome.reason),
             live_tunnels=self._outcome.live_tunnels,
             finished_tunnels=self._outcome.finished_tunnels,
             closed_tunnels=self._outcome.closed_tunnels,

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from cloudgate import assignment
 from cloudgate.assignment import Usage
+from cloudgate.assignment.bounds import MOST_LINES
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.access_log import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
@@ -36,8 +37,8 @@ LOOK_SECONDS = 0.25
 """How often the log is read."""
 KEEP_SECONDS = 5.0
 """How often what was counted is written down."""
-MOST_TOLD = 5000
-"""Entries of a batch: about a megabyte. The manager takes messages of at most sixteen."""
+MOST_TOLD = MOST_LINES
+"""Entries of a batch: about a megabyte."""
 
 _GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)

@@ -8,9 +8,11 @@ from sqlalchemy import func, or_, select
 from cloudgate.assignment import GatewayState, Misplaced
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.faults import each_alone
 from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.gateways.settle import revert, silence
 from cloudgate.manager.hosts.operations import certificate_of
+from cloudgate.manager.servers.facts import misplaced_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -56,11 +58,23 @@ def renew_certificates(work: Work) -> None:
     gateways = work.session.scalars(
         select(CloudGateway).where(CloudGateway.removing.is_(False))
     ).all()
-    for gateway in gateways:
+
+    def renew(gateway: CloudGateway) -> None:
         before = gateway.certificate_pem
         if gateway.managed_server.facts and certificate_of(work, gateway) != before:
             touch_assignment(work, gateway.managed_server)
-    note_warnings(work, gateways)
+        note_warnings(work, [gateway])
+
+    def failed(gateway: CloudGateway, fault: str) -> None:
+        server = gateway.managed_server
+        work.faults.note(
+            server.id,
+            f"The certificate of {gateway.name} cannot be looked after: the manager's log says why"
+            f" under {fault}.",
+        )
+
+    for _ in each_alone(gateways, renew, failed):
+        pass
 
 
 def note_presence(work: Work) -> None:
@@ -73,7 +87,10 @@ def note_presence(work: Work) -> None:
             server.seen_at = seen
         if server.online_since is not None and not is_online(work, server):
             server.online_since = None
-        if server.warning and work.presence.is_in_order(server.id, work.now):
+        fault = work.faults.about(server.id)
+        if fault:
+            server.warning = fault
+        elif server.warning and work.presence.is_in_order(server.id, work.now):
             server.warning = ""
 
 
@@ -82,14 +99,20 @@ def presence_has_news(work: Work, known_since: datetime) -> bool:
     heard = work.presence.all()
     if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
         return True
-    online = work.session.scalars(
-        select(ManagedServer).where(ManagedServer.online_since.is_not(None))
+    joined = work.session.scalars(
+        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
     )
-    return any(
-        not is_online(work, server)
-        or (server.warning and work.presence.is_in_order(server.id, work.now))
-        for server in online
-    )
+    return any(_has_news(work, server) for server in joined)
+
+
+def _has_news(work: Work, server: ManagedServer) -> bool:
+    if server.online_since is not None and not is_online(work, server):
+        return True
+    fault = work.faults.about(server.id)
+    if fault:
+        return fault != server.warning
+    is_over = server.online_since is not None and work.presence.is_in_order(server.id, work.now)
+    return bool(server.warning) and is_over
 
 
 def _end_unanswered(work: Work, task: Task) -> None:
@@ -151,9 +174,9 @@ def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
     if not task.drains:
         return []
     told = [
-        (server, Misplaced.model_validate(server.misplaced))
+        (server, found)
         for server in _gateway_servers(work, task)
-        if server.misplaced is not None
+        if (found := misplaced_of(server)) is not None
     ]
     since = task.directory_revision or 0
     return [(server, found) for server, found in told if found.directory_revision >= since]

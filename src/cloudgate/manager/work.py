@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cloudgate.manager.authority import Authority, Term, gateway_term
 from cloudgate.manager.bell import Bell
 from cloudgate.manager.certificates.challenges import Challenges
+from cloudgate.manager.faults import Faults
 from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
@@ -35,6 +36,7 @@ class Work:
     authority: Authority
     sealing: Sealing
     presence: Presence = field(default_factory=Presence)
+    faults: Faults = field(default_factory=Faults)
     gateway_term: Term = field(default_factory=gateway_term)
     """Of gateways' certificates."""
     author: str = ""
@@ -88,6 +90,7 @@ class Manager:
     gateway_term: Term = field(default_factory=gateway_term)
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
+    faults: Faults = field(default_factory=Faults)
     questions: Questions = field(default_factory=Questions)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
 
@@ -101,6 +104,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                faults=self.faults,
                 gateway_term=self.gateway_term,
             )
 
@@ -122,6 +126,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                faults=self.faults,
                 gateway_term=self.gateway_term,
                 author=author,
                 address=address,

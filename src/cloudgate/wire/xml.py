@@ -1,5 +1,6 @@
 """How do resource types become XML, and XML resource types?"""
 
+import re
 from typing import Any, TypeVar
 from xml.sax.saxutils import escape
 
@@ -15,6 +16,8 @@ NAMESPACES = (
     f' xmlns="{schema.NAMESPACE}" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 )
+_NO_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document may hold (XML 1.0, section 2.2): one of them makes all of it unreadable."""
 _ATTRIBUTE_ESCAPES = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
 _TEXT_ESCAPES = {"\r": "&#13;"}
 
@@ -36,7 +39,7 @@ def _write(resource: Described, name: str, extra: str, pieces: list[str]) -> Non
         if value is None:
             continue
         if part.shape is Shape.ATTRIBUTE:
-            pieces.append(f' {part.name}="{escape(to_text(value), _ATTRIBUTE_ESCAPES)}"')
+            pieces.append(f' {part.name}="{_escaped(value, _ATTRIBUTE_ESCAPES)}"')
         else:
             _write_inner(part, value, inner)
     pieces.append(extra)
@@ -65,10 +68,14 @@ def _write_inner(part: Part, value: Any, pieces: list[str]) -> None:
 def _write_value(name: str, value: Described | Scalar, pieces: list[str]) -> None:
     if isinstance(value, Described):
         _write(value, name, "", pieces)
-    elif text := escape(to_text(value), _TEXT_ESCAPES):
+    elif text := _escaped(value, _TEXT_ESCAPES):
         pieces.append(f"<{name}>{text}</{name}>")
     else:
         pieces.append(f"<{name}/>")
+
+
+def _escaped(value: Scalar, escapes: dict[str, str]) -> str:
+    return escape(_NO_CHARACTERS.sub("\ufffd", to_text(value)), escapes)
 
 
 def read(body: bytes, resource_type: type[Type]) -> Type:

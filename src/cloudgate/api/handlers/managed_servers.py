@@ -12,6 +12,7 @@ from cloudgate.manager.authority import fingerprint
 from cloudgate.manager.hosts.joining import NewServer, add_server, renew_token, revoke
 from cloudgate.manager.servers import managed_servers as operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.infrastructure import (
@@ -39,7 +40,7 @@ def server_reference(root: str, server: tables.ManagedServer) -> EntityRef:
 def server_entity(root: str, server: tables.ManagedServer) -> ManagedServer:
     """A managed server."""
     place = server_place(root, server)
-    facts = operations.facts_of(server)
+    facts = facts_of(server)
     return ManagedServer(
         href=place.entity_href,
         type=place.type,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.assignment import GatewayState
+from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
@@ -18,8 +19,8 @@ from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.servers.managed_servers import (
-    facts_of,
     find_by_host_name,
     touch_assignment,
     touch_site,
@@ -127,7 +128,7 @@ def warnings_of(gateway: CloudGateway) -> str:
         gateway.certificate_warning,
         managed_servers.warnings_of(server),
     )
-    return " ".join(text for text in found if text)
+    return readable(" ".join(text for text in found if text))
 
 
 def create_gateway(work: Work, new: NewGateway) -> Task:

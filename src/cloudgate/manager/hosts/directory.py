@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate import assignment
+from cloudgate.manager.faults import each_alone
 from cloudgate.manager.repositories.rules import join_service
 from cloudgate.manager.storage.tables import (
     BackupServer,
@@ -18,6 +19,8 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.work import Work
 
+ELSEWHERE = UUID(int=0)
+"""Stands for whatever pools a host is not in."""
 _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""
 
@@ -63,7 +66,13 @@ def _entries(work: Work, tenants: Sequence[CloudTenant]) -> Iterator[assignment.
             select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
         ):
             users[subtenant.tenant_id].append(_user(subtenant))
-    return (entry(tenant, users.get(tenant.id, ())) for tenant in tenants)
+    return each_alone(
+        tenants,
+        lambda tenant: entry(tenant, users.get(tenant.id, ())),
+        lambda tenant, _: bare(
+            tenant, users.get(tenant.id, ()), (pool.id for pool in tenant.pools)
+        ),
+    )
 
 
 def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignment.Tenant:
@@ -81,6 +90,28 @@ def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignm
         speed_limit_bytes=_speed_limit(tenant),
         concurrent_tunnels=rules.concurrent_tunnels(tenant.max_concurrent_tasks),
         tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def bare(
+    tenant: CloudTenant, users: Iterable[assignment.User] = (), pool_ids: Iterable[UUID] = ()
+) -> assignment.Tenant:
+    """What is enough to end a tenant's tunnels by, or to let them go on, and lets nobody in."""
+    return assignment.Tenant(
+        tenant_id=tenant.id,
+        name=str(tenant.id),
+        password_hash="",
+        enabled=tenant.enabled,
+        expires_at=tenant.expires_at,
+        pool_ids=tuple(pool_ids),
+        users=tuple(_bare_user(user) for user in users),
+        tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def _bare_user(user: assignment.User) -> assignment.User:
+    return assignment.User(
+        user_id=user.user_id, name=str(user.user_id), password_hash="", enabled=user.enabled
     )
 
 

@@ -21,7 +21,7 @@ from cloudgate.manager.hosts.operations import note_facts
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
-from cloudgate.manager.servers.managed_servers import is_online, last_seen, servers_of
+from cloudgate.manager.servers.managed_servers import is_heard, last_seen, servers_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.manager.work import Work
 
@@ -250,7 +250,7 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
     if machine and machine != server.machine:
         server.machine = machine
         work.presence.is_alone(server.id)
-    if server.online_since is None:
+    if server.online_since is None and not work.faults.is_cut_off(server.id):
         server.online_since = work.now
     server.seen_at = work.now
     work.presence.hear(server.id, work.now)
@@ -301,7 +301,7 @@ def _is_another(work: Work, server: ManagedServer, machine: str) -> bool:
     """
     if not machine or not server.machine or machine == server.machine:
         return False
-    return is_online(work, server)
+    return is_heard(work, server)
 
 
 def _refusal(work: Work, server: ManagedServer) -> InvalidRequestError | UnavailableError:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cloudgate import assignment
-from cloudgate.errors import InvalidRequestError
+from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.authority import still_good
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.gateways import rules
@@ -14,6 +14,7 @@ from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.guesses import note_guesses
 from cloudgate.manager.hosts.site import site_document
 from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.servers.facts import check_facts, facts_of
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.work import Work
@@ -27,11 +28,16 @@ class Waiting:
 
 
 def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -> None:
-    """Keep what a machine says of itself; a gateway may need another certificate for it."""
+    """Keep what a machine says of itself; a gateway may need another certificate for it.
+
+    Raises:
+        InvalidRequestError: no certificate can be made for its public key.
+    """
     known = facts.model_dump(mode="json")
     before = server.facts
     if known == before:
         return
+    check_facts(facts)
     server.facts = known
     if before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}:
         return
@@ -93,7 +99,9 @@ def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
 
 def certificate_of(work: Work, gateway: CloudGateway) -> str:
     """The gateway's certificate chain; a new one when names, key or time ask for it."""
-    facts = assignment.HostFacts.model_validate(gateway.managed_server.facts)
+    facts = facts_of(gateway.managed_server)
+    if facts is None:
+        raise NotFoundError(f"{gateway.managed_server.name} has not joined yet.")
     names = rules.certificate_names(
         wanted_settings(gateway), gateway.name, facts.host_name, facts.addresses
     )
@@ -115,7 +123,9 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
     note_guesses(work, server, report.guesses)
     if report.facts is not None:
         note_facts(work, server, report.facts)
-    server.reported_directory_revision = report.directory_revision
+    # One that is larger than any comes from a database that is not here any more.
+    is_known = report.directory_revision <= work.directory_revision()
+    server.reported_directory_revision = report.directory_revision if is_known else 0
     server.live_tunnels = report.live_tunnels
     server.misplaced = report.misplaced.model_dump() if report.misplaced else None
     if report.assignment_revision != server.assignment_revision:

@@ -1,14 +1,16 @@
 """What must a gateway know of its site, besides the tenants?"""
 
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from sqlalchemy import select
 
 from cloudgate import assignment
+from cloudgate.manager.faults import each_alone
 from cloudgate.manager.gateways.operations import external_ip_of, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.maintenance import current_maintenance
-from cloudgate.manager.servers.managed_servers import facts_of
+from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway
 from cloudgate.manager.work import Work
 
@@ -24,12 +26,12 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
         )
         .order_by(CloudGateway.name)
     )
-    peers = tuple(_peer(gateway) for gateway in gateways if settings_in_force(gateway).enabled)
+    peers = tuple(each_alone(gateways, _peer, _noting(work), _forgetting(work)))
     at_work = current_maintenance(work)
     found = assignment.Site(
         revision=site.site_revision,
         drain=site.pool_drain,
-        gateways=peers,
+        gateways=tuple(peer for peer in peers if peer is not None),
         maintenance=assignment.Maintenance(
             message=at_work.message, restores=at_work.restores_allowed
         )
@@ -41,8 +43,26 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
     return found.model_copy(update={"drain_seconds": site.pool_drain_seconds})
 
 
-def _peer(gateway: CloudGateway) -> assignment.Peer:
+def _noting(work: Work) -> Callable[[CloudGateway, str], None]:
+    def failed(gateway: CloudGateway, fault: str) -> None:
+        work.faults.note(
+            gateway.managed_server_id,
+            f"The other gateways are not told of {gateway.name}, as what is kept of it cannot be"
+            f" used: the manager's log says why under {fault}.",
+        )
+
+    return failed
+
+
+def _forgetting(work: Work) -> Callable[[CloudGateway], None]:
+    return lambda gateway: work.faults.mended(gateway.managed_server_id)
+
+
+def _peer(gateway: CloudGateway) -> assignment.Peer | None:
+    """As the others see it; None for one that accepts no tenants."""
     settings = settings_in_force(gateway)
+    if not settings.enabled:
+        return None
     return assignment.Peer(
         gateway_id=gateway.id,
         name=gateway.name,

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate.assignment import HostFacts
+from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.manager.work import Work, next_revision
 
@@ -106,8 +107,8 @@ def known_names(server: ManagedServer) -> set[str]:
     Loopback addresses, and the name ``localhost``, mean the manager's own machine only.
     """
     names = {_comparable(server.name)}
-    if server.facts:
-        facts = HostFacts.model_validate(server.facts)
+    facts = facts_of(server)
+    if facts is not None:
         names |= {_comparable(facts.host_name)}
         names |= {_comparable(a) for a in facts.addresses if server.local or not _is_loopback(a)}
     if server.local:
@@ -115,16 +116,11 @@ def known_names(server: ManagedServer) -> set[str]:
     return names
 
 
-def facts_of(server: ManagedServer) -> HostFacts | None:
-    """What the machine last said of itself; None before it joined."""
-    return HostFacts.model_validate(server.facts) if server.facts else None
-
-
 def warnings_of(server: ManagedServer) -> str:
     """What an operator should look at; empty when nothing."""
     facts = facts_of(server)
     trouble = facts.trouble if facts is not None and server.online_since is not None else ""
-    return " ".join(text for text in (server.warning, trouble) if text)
+    return readable(" ".join(text for text in (server.warning, trouble) if text))
 
 
 def condition_of(server: ManagedServer) -> str:
@@ -141,6 +137,11 @@ def last_seen(work: Work, server: ManagedServer) -> datetime | None:
 
 
 def is_online(work: Work, server: ManagedServer) -> bool:
+    """Whether the host has been heard of lately, and hears of changes, as far as is known."""
+    return is_heard(work, server) and not work.faults.is_cut_off(server.id)
+
+
+def is_heard(work: Work, server: ManagedServer) -> bool:
     """Whether the host has been heard of lately."""
     seen = last_seen(work, server)
     return seen is not None and work.now - seen < ONLINE_FOR

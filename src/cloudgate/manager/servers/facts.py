@@ -1,0 +1,85 @@
+"""What has a machine said of itself, as far as it can be used?
+
+What a host says is checked where it comes in. What was kept by a release that did not check it is
+mended here, when it is read: one bad word of one machine must not fail what others need.
+"""
+
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import ValidationError
+
+from cloudgate.assignment import HostFacts, Misplaced
+from cloudgate.assignment.bounds import (
+    LONGEST_NAME,
+    LONGEST_PEM,
+    printable,
+    readable,
+    usable_addresses,
+)
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.storage.tables import ManagedServer
+
+_LEAST_RSA_BITS = 2048
+
+
+def facts_of(server: ManagedServer) -> HostFacts | None:
+    """What the machine last said of itself; None before it joined."""
+    kept = server.facts
+    if not kept:
+        return None
+    try:
+        return HostFacts.model_validate(kept)
+    except ValidationError:
+        return _mended(kept, server.name)
+
+
+def misplaced_of(server: ManagedServer) -> Misplaced | None:
+    """What the machine last said of tunnels that have no place any more; None when nothing."""
+    if server.misplaced is None:
+        return None
+    try:
+        return Misplaced.model_validate(server.misplaced)
+    except ValidationError:
+        return None
+
+
+def check_facts(facts: HostFacts) -> None:
+    """See whether a certificate can be made for what a machine says of itself.
+
+    Raises:
+        InvalidRequestError: its public key is none, or a weak one.
+    """
+    try:
+        key = load_pem_public_key(facts.public_key_pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidRequestError("facts.public_key_pem is not a public key as PEM.") from None
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _LEAST_RSA_BITS:
+        return
+    if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
+        raise InvalidRequestError(
+            "facts.public_key_pem is of a kind that no gateway has: use an elliptic curve, or RSA"
+            f" with at least {_LEAST_RSA_BITS} bits."
+        )
+
+
+def _mended(kept: dict[str, Any], name: str) -> HostFacts:
+    listed = kept.get("addresses")
+    addresses = tuple(each for each in listed if isinstance(each, str)) if listed else ()
+    return HostFacts(
+        host_name=printable(_text(kept, "host_name"), LONGEST_NAME) or printable(name),
+        addresses=usable_addresses(addresses),
+        platform=printable(_text(kept, "platform")),
+        version=printable(_text(kept, "version")),
+        envoy_version=printable(_text(kept, "envoy_version")),
+        public_key_pem=readable(_text(kept, "public_key_pem"))[:LONGEST_PEM],
+        machine=printable(_text(kept, "machine")),
+        trouble=readable(_text(kept, "trouble")),
+    )
+
+
+def _text(kept: dict[str, Any], member: str) -> str:
+    found = kept.get(member)
+    return found if isinstance(found, str) else ""
