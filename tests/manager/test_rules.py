@@ -1,5 +1,6 @@
 """The rules of the domains, which are pure functions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 
 from cloudgate import identifiers
 from cloudgate.assignment import GatewayState
+from cloudgate.certificate_roles import Role
 from cloudgate.errors import CloudgateError, InvalidRequestError
-from cloudgate.manager.authority import gateway_term, open_authority, still_good
+from cloudgate.manager.authority import Wanted, gateway_term, open_authority
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.gateways.settle import Outcome, outcome
@@ -150,18 +152,23 @@ def test_a_certificate_is_renewed_for_other_names_another_key_and_in_time(tmp_pa
     authority = open_authority(tmp_path)
     key = public_key_pem()
     names = ("gw1.example", "192.0.2.10")
-    term = gateway_term()
-    chain = authority.issue(key, names, NOW, term)
-    assert still_good(chain, key, names, NOW, term)
-    assert not still_good("", key, names, NOW, term)
-    assert not still_good(chain, public_key_pem(), names, NOW, term)
-    assert not still_good(chain, key, (*names, "gate.example"), NOW, term)
-    assert not still_good(chain, key, names, NOW, gateway_term(30))
-    assert still_good(chain, key, names, NOW + timedelta(hours=23), term)
-    assert not still_good(chain, key, names, NOW + timedelta(days=1), term)
-    assert not still_good(chain, key, names, NOW - timedelta(days=3), term)
-    leaf, root = x509.load_pem_x509_certificates(chain.encode())
-    leaf.verify_directly_issued_by(root)
+    wanted = Wanted(key, names, Role.GATEWAY, gateway_term())
+    chain = authority.issue(wanted, NOW)
+    assert authority.still_good(chain, wanted, NOW)
+    assert not authority.still_good("", wanted, NOW)
+    for other in (
+        replace(wanted, public_key_pem=public_key_pem()),
+        replace(wanted, names=(*names, "gate.example")),
+        replace(wanted, term=gateway_term(30)),
+        replace(wanted, role=Role.MANAGER),
+    ):
+        assert not authority.still_good(chain, other, NOW)
+    assert authority.still_good(chain, wanted, NOW + timedelta(hours=23))
+    assert not authority.still_good(chain, wanted, NOW + timedelta(days=1))
+    assert not authority.still_good(chain, wanted, NOW - timedelta(days=3))
+    leaf, issuer, root = x509.load_pem_x509_certificates(chain.encode())
+    leaf.verify_directly_issued_by(issuer)
+    issuer.verify_directly_issued_by(root)
 
 
 def test_the_authority_stays_the_same_and_its_key_is_the_owners_alone(tmp_path: Path) -> None:
@@ -175,4 +182,6 @@ def test_the_authority_stays_the_same_and_its_key_is_the_owners_alone(tmp_path: 
 
 def test_a_public_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CloudgateError, match="public key"):
-        open_authority(tmp_path).issue("nonsense", ("a",), NOW, gateway_term())
+        open_authority(tmp_path).issue(
+            Wanted("nonsense", ("a",), Role.GATEWAY, gateway_term()), NOW
+        )

@@ -16,7 +16,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.manager.authority import gateway_term, open_authority
+from cloudgate.certificate_roles import Role
+from cloudgate.manager.authority import Wanted, gateway_term, open_authority
 from tests.support.ports import free_port
 from tests.support.product import accepts
 from tests.support.waiting import until
@@ -134,7 +135,8 @@ def _certify(folder: Path, names: Sequence[str]) -> None:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    chain = authority.issue(public.decode(), names, datetime.now(UTC), gateway_term())
+    wanted = Wanted(public.decode(), tuple(names), Role.GATEWAY, gateway_term())
+    chain = authority.issue(wanted, datetime.now(UTC))
     (folder / "cert.pem").write_text(chain)
     (folder / "key.pem").write_bytes(
         key.private_bytes(

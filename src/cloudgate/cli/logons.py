@@ -3,11 +3,9 @@
 import base64
 import contextlib
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
+from cloudgate.atomic_files import write_private
 from cloudgate.cli.settings import Connection, cache_folder
 
 
@@ -46,13 +44,7 @@ class LogonFile:
         folder = self._file.parent
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=folder)  # readable by its owner only
-            try:
-                with os.fdopen(handle, "w", encoding="ascii") as file:
-                    file.write(logon.session_id)
-                Path(name).replace(self._file)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
+            write_private(self._file, logon.session_id)
 
     def forget(self) -> None:
         """Keep no session any more."""

@@ -22,6 +22,7 @@ from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.joining import join_host
+from cloudgate.manager import installation
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.authority import (
     GATEWAY_DAYS,
@@ -122,13 +123,16 @@ def _locked(data: Path) -> Iterator[None]:
 
 @contextmanager
 def _opened(options: Options) -> Iterator[Manager]:
+    installation.begin(options.data)
     authority = open_authority(options.data / "tls")
-    database = Database(sqlite_url(options.data / "cloudgate.db"))
+    sealing = open_sealing(options.data)
+    database = Database(sqlite_url(options.data / installation.DATABASE))
     try:
+        installation.end(options.data)
         yield Manager(
             database,
             authority,
-            open_sealing(options.data),
+            sealing,
             challenges=Challenges(options.acme_dns_hook),
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
         )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from cloudgate.certificate_roles import WrongRoleError, client_context, only_a_manager
 from cloudgate.cli.client import Reply, Request
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import InvalidRequestError, UnavailableError
@@ -78,10 +79,8 @@ def _on_this_machine(url: str) -> bool:
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:
-    if connection.ca is None:
-        return ssl.create_default_context()
     try:
-        return ssl.create_default_context(cafile=str(connection.ca))
+        return client_context(only_a_manager, file=connection.ca)
     except ssl.SSLError:
         raise InvalidRequestError(f"{connection.ca} holds no certificates in PEM format.") from None
     except OSError as problem:
@@ -90,6 +89,12 @@ def _trust(connection: Connection) -> ssl.SSLContext:
 
 def _unavailable(url: str, problem: Exception) -> UnavailableError:
     untrusted = _certificate_problem(problem)
+    if isinstance(untrusted, WrongRoleError):
+        return UnavailableError(
+            f"What answers at {url} does not show a manager's certificate:"
+            f" {untrusted.verify_message}. Nothing was sent to it. Check the address with --url; a"
+            " manager of the release before has to be brought to this one."
+        )
     if untrusted is not None:
         return UnavailableError(
             f"The certificate of {url} is not trusted ({untrusted.verify_message}). Give the"

@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudgate.certificate_roles import WrongRoleError, client_context, no_manager
 from cloudgate.connect.settings import Address
 from cloudgate.connect.sockets import tune
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
@@ -51,7 +52,7 @@ class Identity:
 
     def _context(self, protocol: str) -> ssl.SSLContext:
         try:
-            context = ssl.create_default_context(cafile=str(self.ca) if self.ca else None)
+            context = client_context(no_manager, file=self.ca)
         except (OSError, ssl.SSLError) as problem:
             raise InvalidRequestError(f"Cannot read the authority {self.ca}: {problem}.") from None
         context.set_alpn_protocols([protocol])
@@ -145,6 +146,10 @@ async def dial(gateway: Address, who: Identity, context: ssl.SSLContext) -> Line
             reader, writer = await asyncio.open_connection(
                 gateway.host, gateway.port, ssl=context, limit=PIECE_BYTES
             )
+    except WrongRoleError as problem:
+        raise UntrustedError(
+            f"What answers at {gateway} is no gateway: {problem.verify_message}."
+        ) from None
     except ssl.SSLCertVerificationError as problem:
         raise UntrustedError(
             f"The gateway {gateway} cannot be verified: {problem.verify_message}. Give the"

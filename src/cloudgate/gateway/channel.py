@@ -34,7 +34,12 @@ from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.facts import machine_mark
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.measuring import Measuring
-from cloudgate.gateway.membership import keep_credential, load_membership
+from cloudgate.gateway.membership import (
+    Membership,
+    keep_credential,
+    keep_role,
+    load_membership,
+)
 from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
@@ -128,10 +133,25 @@ class Channel:
         # Read anew after each failure: the host may have joined again.
         known = load_membership(self._layout)
         async with ManagerClient(
-            known.url, known.ca_pem, self._credential, self._hear_time
+            known.url,
+            known.ca_pem,
+            self._credential,
+            self._hear_time,
+            says_role=known.manager_says_role,
         ) as client:
             while True:
                 await step(client, backoff)
+                if client.says_role and not known.manager_says_role:
+                    known = self._note_role()
+
+    def _note_role(self) -> Membership:
+        """The manager has said its role; what does not is not taken for it from now on."""
+        known = load_membership(self._layout)
+        try:
+            keep_role(self._layout, known)
+        except OSError as error:
+            self._known.troubles.cannot_write("state", error)
+        return known.model_copy(update={"manager_says_role": True})
 
     def _hear_time(self, now: datetime) -> None:
         before = self._known.troubles.text

@@ -1,12 +1,12 @@
 """How does the host service speak with the manager? HTTPS that trusts one authority only."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx2
 from pydantic import ValidationError
@@ -23,6 +23,14 @@ from cloudgate.assignment import (
     Report,
     Update,
     UsageBatch,
+)
+from cloudgate.certificate_roles import (
+    Role,
+    client_context,
+    is_ours,
+    no_gateway,
+    only_a_manager,
+    role_of,
 )
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 
@@ -43,10 +51,23 @@ class ManagerClient:
         ca_pem: str,
         credential: Callable[[], str] | None = None,
         on_time: Callable[[datetime], None] | None = None,
+        *,
+        says_role: bool = False,
     ) -> None:
-        """`credential` is asked at each call; `on_time` is told the manager's time at each one."""
+        """A client of the manager that `ca_pem` vouches for.
+
+        Args:
+            url: its address.
+            ca_pem: the authority that has to vouch for it.
+            credential: is asked at each call.
+            on_time: is told the manager's time at each one.
+            says_role: whether the manager is known to show a certificate that says its role. One
+                of the release before does not; one that has said it once always will.
+        """
+        self.says_role = says_role
+        """As it is known now."""
         try:
-            context = ssl.create_default_context(cadata=ca_pem)
+            context = client_context(self._judge, pem=ca_pem)
         except (ssl.SSLError, ValueError):
             raise InvalidRequestError("The manager's certificate authority is no PEM.") from None
         self._url = url.rstrip("/")
@@ -66,6 +87,12 @@ class ManagerClient:
         trace: TracebackType | None,
     ) -> None:
         await self._client.aclose()
+
+    def _judge(self, certificate: Mapping[str, Any]) -> str:
+        why = (only_a_manager if self.says_role else no_gateway)(certificate)
+        if not why and is_ours(certificate) and role_of(certificate) is Role.MANAGER:
+            self.says_role = True
+        return why
 
     async def join(self, request: JoinRequest) -> JoinAnswer:
         """Become a managed server."""

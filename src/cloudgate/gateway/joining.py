@@ -36,7 +36,11 @@ async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> No
     save_membership(
         layout,
         Membership(
-            url=url, server_id=answer.server_id, credential=answer.credential, ca_pem=ca_pem
+            url=url,
+            server_id=answer.server_id,
+            credential=answer.credential,
+            ca_pem=ca_pem,
+            manager_says_role=client.says_role,
         ),
     )
     _log.info("joined", url=url, server_id=str(answer.server_id))

@@ -19,6 +19,8 @@ class _Place(BaseModel):
 
     url: str
     server_id: UUID
+    manager_says_role: bool = False
+    """The manager has shown a certificate that says its role: none that does not is its own."""
 
 
 class Membership(_Place):
@@ -38,13 +40,22 @@ def save_membership(layout: Layout, membership: Membership) -> None:
     """Keep it; the place last, because a membership without its credential is none."""
     write_twice(layout.manager_ca, membership.ca_pem)
     write_twice(layout.credential, membership.credential)
-    place = _Place(url=membership.url, server_id=membership.server_id)
-    write_twice(layout.membership, place.model_dump_json())
+    _keep_place(layout, membership)
 
 
 def keep_credential(layout: Layout, credential: str) -> None:
     """Prove who this host is with `credential` from now on."""
     write_twice(layout.credential, credential)
+
+
+def keep_role(layout: Layout, membership: Membership) -> None:
+    """Take nobody for the manager from now on whose certificate does not say so."""
+    _keep_place(layout, membership.model_copy(update={"manager_says_role": True}))
+
+
+def _keep_place(layout: Layout, membership: Membership) -> None:
+    place = _Place(**{name: getattr(membership, name) for name in _Place.model_fields})
+    write_twice(layout.membership, place.model_dump_json())
 
 
 def load_membership(layout: Layout) -> Membership:

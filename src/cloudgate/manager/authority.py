@@ -1,17 +1,25 @@
-"""Who vouches for the manager and its gateways? A certificate authority of its own."""
+"""Certificate authority: who vouches for the manager and its gateways?
+
+A root that everybody trusts, and below it two authorities that issue: one for managers, one for
+gateways (`cloudgate.certificate_roles`). A root of a release before this one is not allowed to have
+others below it (RFC 5280, section 4.2.1.9: its path length is 0, which OpenSSL and Go hold trusted
+roots to, too), and tenants have copies of it: there it goes on signing itself, and the role that a
+leaf says in its subject is what tells the two apart.
+"""
 
 import ipaddress
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cloudgate.atomic_files import write_private, write_public
+from cloudgate.certificate_roles import ISSUER_NAMES, ROOT_NAME, Role
 from cloudgate.errors import CloudgateError
 
 AUTHORITY_LIFE = timedelta(days=3650)
@@ -37,70 +45,109 @@ def gateway_term(days: int = GATEWAY_DAYS) -> Term:
     return Term(timedelta(days=days), timedelta(days=1))
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a server certificate is to be for."""
+
+    public_key_pem: str
+    names: tuple[str, ...]
+    """DNS names and IP addresses."""
+    role: Role
+    term: Term
+
+
 PORT_TERM = Term(timedelta(days=90), timedelta(days=60))
 """Of the certificate of the manager's own port."""
 
 
 @dataclass(frozen=True)
-class Authority:
-    """A certificate authority with its key."""
+class Signer:
+    """A certificate that may sign others, with its key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @property
-    def certificate_pem(self) -> str:
-        """What clients have to trust."""
+    def pem(self) -> str:
+        """The certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, public_key_pem: str, names: Iterable[str], now: datetime, term: Term) -> str:
-        """A server certificate for a public key and DNS names or IP addresses; PEM, leaf first.
+
+@dataclass(frozen=True)
+class Authority:
+    """The root, and who issues in its name."""
+
+    root: Signer
+    managers: Signer
+    gateways: Signer
+    """The root itself where it may have none below it."""
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Of the root."""
+        return self.root.certificate
+
+    @property
+    def certificate_pem(self) -> str:
+        """What clients have to trust."""
+        return self.root.pem
+
+    def issue(self, wanted: Wanted, now: datetime) -> str:
+        """A server certificate in PEM: the leaf, who issued it, and the root.
 
         Raises:
             CloudgateError: the key cannot be read.
         """
         try:
-            public_key = serialization.load_pem_public_key(public_key_pem.encode())
+            public_key = serialization.load_pem_public_key(wanted.public_key_pem.encode())
         except ValueError:
             raise CloudgateError("The host reported a public key that cannot be read.") from None
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise CloudgateError("The host reported a public key that is not an elliptic curve's.")
-        known = sorted(set(names))
+        issuer, known = self._issuer(wanted.role), sorted(set(wanted.names))
         builder = (
-            x509.CertificateBuilder()
-            .subject_name(_subject(known[0]))
-            .issuer_name(self.certificate.subject)
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _CLOCK_SKEW)
-            .not_valid_after(now + term.life)
-            .add_extension(x509.SubjectAlternativeName([_san(n) for n in known]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
-                critical=False,
+            _unsigned(
+                _subject(known[0] if known else wanted.role.value, wanted.role),
+                public_key,
+                issuer.certificate.subject,
+                (now - _CLOCK_SKEW, now + wanted.term.life),
             )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(_key_of(issuer), critical=False)
         )
-        leaf = builder.sign(self.key, hashes.SHA256())
-        return leaf.public_bytes(serialization.Encoding.PEM).decode() + self.certificate_pem
+        if known:
+            names_extension = x509.SubjectAlternativeName([_san(name) for name in known])
+            builder = builder.add_extension(names_extension, critical=False)
+        leaf = builder.sign(issuer.key, hashes.SHA256())
+        chain = [Signer(leaf, issuer.key), issuer, *([self.root] if issuer != self.root else [])]
+        return "".join(each.pem for each in chain)
 
+    def still_good(self, chain_pem: str, wanted: Wanted, now: datetime) -> bool:
+        """Whether a certificate is what `issue` makes of this, and still young."""
+        if not chain_pem:
+            return False
+        leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
+        term = wanted.term
+        return (
+            self._has_issued(leaf, wanted.role)
+            and _public_pem(leaf.public_key()) == wanted.public_key_pem
+            and _covered(leaf) == {_san(name) for name in wanted.names}
+            and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + _CLOCK_SKEW
+            and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + _CLOCK_SKEW
+        )
 
-def still_good(
-    chain_pem: str, public_key_pem: str, names: Iterable[str], now: datetime, term: Term
-) -> bool:
-    """Whether a certificate is for this key, these names and this term, and still young."""
-    if not chain_pem:
-        return False
-    leaf = x509.load_pem_x509_certificates(chain_pem.encode())[0]
-    covered = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return (
-        _public_pem(leaf.public_key()) == public_key_pem
-        and set(covered) == {_san(name) for name in names}
-        and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + _CLOCK_SKEW
-        and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + _CLOCK_SKEW
-    )
+    def _issuer(self, role: Role) -> Signer:
+        return self.managers if role is Role.MANAGER else self.gateways
+
+    def _has_issued(self, leaf: x509.Certificate, role: Role) -> bool:
+        said = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+        try:
+            leaf.verify_directly_issued_by(self._issuer(role).certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return [each.value for each in said] == [role.value]
 
 
 def new_key_pem() -> str:
@@ -117,15 +164,28 @@ def open_authority(folder: Path) -> Authority:
     """The authority in `folder` (``ca.pem``, ``ca.key``); made there when there is none.
 
     Raises:
-        CloudgateError: one of its files is damaged.
+        CloudgateError: one of its files is missing, damaged, or cannot be read or written.
     """
     certificate_file, key_file = folder / "ca.pem", folder / "ca.key"
-    if certificate_file.exists() and key_file.exists():
-        return _read_authority(certificate_file, key_file)
-    authority = _make_authority(datetime.now(UTC))
-    write_private(key_file, _key_pem(authority.key))
-    write_public(certificate_file, authority.certificate_pem)
-    return authority
+    try:
+        there = [file for file in (certificate_file, key_file) if file.exists()]
+        if not there:
+            made = _make_root(datetime.now(UTC))
+            write_private(key_file, _key_pem(made.key))
+            write_public(certificate_file, made.pem)
+        elif len(there) == 1:
+            (missing,) = {certificate_file, key_file} - set(there)
+            raise CloudgateError(
+                f"{missing} is missing, and {there[0]} is there. Put {missing.name} back from a"
+                " backup: with another one, no host, tenant or program would trust this manager."
+            )
+        root = _read_root(certificate_file, key_file)
+        return Authority(root, *(_open_issuer(folder, root, role) for role in Role))
+    except OSError as problem:
+        raise CloudgateError(
+            f"The certificate authority in {folder} cannot be used: {problem.filename}:"
+            f" {problem.strerror}."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -142,62 +202,98 @@ class PortCertificate:
         Made anew when it is not for these names, or not young any more.
         """
         file = self.folder / "manager.pem"
-        if file.exists():
-            pem = file.read_text()
-            key = serialization.load_pem_private_key(pem.encode(), None)
-            if still_good(pem, _public_pem(key.public_key()), self.names, now, PORT_TERM):
-                return file
+        if file.exists() and self._is_still_good(file.read_bytes(), now):
+            return file
         made = ec.generate_private_key(ec.SECP256R1())
-        chain = self.authority.issue(_public_pem(made.public_key()), self.names, now, PORT_TERM)
+        public = _public_pem(made.public_key())
+        chain = self.authority.issue(self._wanted(public), now)
         write_private(file, _key_pem(made) + chain)
         return file
 
+    def _is_still_good(self, pem: bytes, now: datetime) -> bool:
+        try:
+            public = _public_pem(serialization.load_pem_private_key(pem, None).public_key())
+            return self.authority.still_good(pem.decode("ascii"), self._wanted(public), now)
+        except ValueError:
+            return False  # damaged, and made anew
 
-def write_private(file: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    _replace(file, text, 0o600)
-
-
-def write_public(file: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by all."""
-    _replace(file, text, 0o644)
-
-
-def _replace(file: Path, text: str, mode: int) -> None:
-    temporary = file.with_name(f".{file.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    def _wanted(self, public_key_pem: str) -> Wanted:
+        return Wanted(public_key_pem, self.names, Role.MANAGER, PORT_TERM)
 
 
-def _make_authority(now: datetime) -> Authority:
+def _make_root(now: datetime) -> Signer:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _subject("Cloudgate certificate authority")
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ROOT_NAME)])
     certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + AUTHORITY_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_authority_usage(), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        _unsigned(name, key.public_key(), name, (now - _CLOCK_SKEW, now + AUTHORITY_LIFE))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return Authority(certificate, key)
+    return Signer(certificate, key)
 
 
-def _authority_usage() -> x509.KeyUsage:
+def _open_issuer(folder: Path, root: Signer, role: Role) -> Signer:
+    """Who issues for a role: in a file of the folder, made anew by the root when it is not there.
+
+    Nobody has to know it beforehand, since whoever shows a certificate shows its chain.
+    """
+    basic = root.certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    if basic.path_length == 0:
+        return root
+    file = folder / f"{role.name.lower()}-issuer.pem"
+    if file.exists():
+        pem = file.read_bytes()
+        try:
+            found = Signer(x509.load_pem_x509_certificate(pem), _elliptic(pem))
+            found.certificate.verify_directly_issued_by(root.certificate)
+            if _public_pem(found.certificate.public_key()) == _public_pem(found.key.public_key()):
+                return found
+        except (ValueError, TypeError, InvalidSignature):
+            pass  # damaged, or of another root
+    made = _make_issuer(root, role)
+    write_private(file, _key_pem(made.key) + made.pem)
+    return made
+
+
+def _make_issuer(root: Signer, role: Role) -> Signer:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ISSUER_NAMES[role])])
+    times = (root.certificate.not_valid_before_utc, root.certificate.not_valid_after_utc)
+    certificate = (
+        _unsigned(name, key.public_key(), root.certificate.subject, times)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_key_of(root), critical=False)
+        .sign(root.key, hashes.SHA256())
+    )
+    return Signer(certificate, key)
+
+
+def _unsigned(
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: x509.Name,
+    times: tuple[datetime, datetime],
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(times[0])
+        .not_valid_after(times[1])
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
+        key_cert_sign=signs,
+        crl_sign=signs,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
@@ -207,23 +303,48 @@ def _authority_usage() -> x509.KeyUsage:
     )
 
 
-def _read_authority(certificate_file: Path, key_file: Path) -> Authority:
+def _key_of(issuer: Signer) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+
+
+def _read_root(certificate_file: Path, key_file: Path) -> Signer:
     try:
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        key = _elliptic(key_file.read_bytes())
     except ValueError as problem:
         raise CloudgateError(
             f"The certificate authority in {certificate_file.parent} is damaged: {problem}."
             " Put back its files from a backup."
         ) from None
+    if _public_pem(certificate.public_key()) != _public_pem(key.public_key()):
+        raise CloudgateError(
+            f"{key_file} is not the key of {certificate_file}. Put back both from one backup."
+        )
+    return Signer(certificate, key)
+
+
+def _elliptic(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CloudgateError(f"{key_file} does not hold an elliptic curve key.")
-    return Authority(certificate, key)
+        raise ValueError("the key is not one of an elliptic curve")  # noqa: TRY004  as cryptography
+    return key
 
 
-def _subject(name: str) -> x509.Name:
-    shown = name if len(name) <= _COMMON_NAME_CHARACTERS else name[:_COMMON_NAME_CHARACTERS]
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, shown)])
+def _covered(leaf: x509.Certificate) -> set[x509.GeneralName]:
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return set()
+    return set(found.value)
+
+
+def _subject(name: str, role: Role) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name[:_COMMON_NAME_CHARACTERS]),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role.value),
+        ]
+    )
 
 
 def _san(name: str) -> x509.GeneralName:

@@ -5,13 +5,13 @@ as something else's.
 """
 
 import base64
-import os
 import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from cloudgate.atomic_files import write_private
 from cloudgate.errors import CloudgateError
 
 _KEY_BYTES, _NONCE_BYTES = 32, 12
@@ -46,7 +46,9 @@ class Sealing:
 
 
 def open_sealing(folder: Path) -> Sealing:
-    """The sealing of a data folder, whose key is made at the first start.
+    """The sealing of a data folder, whose key is made where there is none.
+
+    Whether there may be none is for `cloudgate.manager.installation` to say.
 
     Raises:
         CloudgateError: the key cannot be read or written.
@@ -54,21 +56,10 @@ def open_sealing(folder: Path) -> Sealing:
     file = folder / "sealing.key"
     try:
         if not file.exists():
-            _write_private(file, secrets.token_bytes(_KEY_BYTES))
+            write_private(file, secrets.token_bytes(_KEY_BYTES))
         key = file.read_bytes()
     except OSError as problem:
         raise CloudgateError(f"Cannot use the key file {file}: {problem.strerror}.") from None
     if len(key) != _KEY_BYTES:
         raise CloudgateError(f"The key file {file} is damaged: put it back from a backup.")
     return Sealing(key)
-
-
-def _write_private(file: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    partial = file.with_suffix(".new")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)

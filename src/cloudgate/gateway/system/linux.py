@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from cloudgate.atomic_files import write_public
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.system import linux_launcher
 
@@ -161,7 +162,7 @@ def install(data: Path) -> str:
         UnavailableError: systemd is not there, or does not take it.
     """
     try:
-        UNIT.write_text(unit(sys.executable, data, data.owner()))
+        write_public(UNIT, unit(sys.executable, data, data.owner()))
     except OSError as error:
         command = [sys.executable, "-m", "cloudgate", "host", "install", "--data", str(data)]
         raise UnavailableError(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cloudgate import assignment
+from cloudgate.certificate_roles import Role
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.authority import still_good
+from cloudgate.manager.authority import Wanted
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
@@ -105,9 +106,9 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
     names = rules.certificate_names(
         wanted_settings(gateway), gateway.name, facts.host_name, facts.addresses
     )
-    key, term = facts.public_key_pem, work.gateway_term
-    if not still_good(gateway.certificate_pem, key, names, work.now, term):
-        gateway.certificate_pem = work.authority.issue(key, names, work.now, term)
+    wanted = Wanted(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
+    if not work.authority.still_good(gateway.certificate_pem, wanted, work.now):
+        gateway.certificate_pem = work.authority.issue(wanted, work.now)
     return gateway.certificate_pem
 
 

@@ -1,0 +1,74 @@
+"""Installation: is a manager's data folder new, or whole, or has it lost a piece?
+
+Keys and database are made together, once. Later, one that is missing was lost: another in its place
+would lock out every host, tenant and program, or hold none of their secrets.
+"""
+
+from pathlib import Path
+
+from cloudgate.atomic_files import remove_leftovers, write_private
+from cloudgate.errors import CloudgateError
+
+DATABASE = "cloudgate.db"
+_PIECES = {
+    "tls/ca.key": "the key of the certificate authority, without which no certificate is renewed",
+    "tls/ca.pem": "the certificate authority that hosts, tenants and programs trust",
+    "sealing.key": "the key that secrets in the database are sealed with",
+    DATABASE: "the database",
+}
+_MARK = "first-start"
+"""There while the pieces are made for the first time: who was cut short goes on."""
+
+
+def begin(data: Path) -> None:
+    """See whether there is an installation in a folder that nobody else uses, and it is whole.
+
+    Where there is none, its pieces may be made, and `end` be called once they are there.
+
+    Raises:
+        CloudgateError: a piece is missing or empty; or the folder cannot be read or written.
+    """
+    try:
+        for folder in (data, data / "tls"):
+            remove_leftovers(folder)
+        if (data / _MARK).exists():
+            return
+        missing = [name for name in _PIECES if not (data / name).exists()]
+        if len(missing) == len(_PIECES):
+            write_private(data / _MARK, "")
+            return
+        empty = [name for name in _PIECES if name not in missing and _is_empty(data / name)]
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.filename}: {problem.strerror}."
+        ) from None
+    for names, state in ((missing, "is missing"), (empty, "is empty")):
+        if names:
+            raise CloudgateError(_lost(data, names, state))
+
+
+def end(data: Path) -> None:
+    """All pieces are there: from now on, one that is missing was lost.
+
+    Raises:
+        CloudgateError: that cannot be written down.
+    """
+    try:
+        (data / _MARK).unlink(missing_ok=True)
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.filename}: {problem.strerror}."
+        ) from None
+
+
+def _is_empty(file: Path) -> bool:
+    return file.stat().st_size == 0
+
+
+def _lost(data: Path, names: list[str], state: str) -> str:
+    pieces = "; ".join(f"{data / name} {state}: {_PIECES[name]}" for name in names)
+    return (
+        f"{pieces}. The rest of the installation is there, so nothing is made in its place. Put"
+        " back what is missing from a backup of this folder, all from the same one. If there is"
+        " none, begin a new installation in another folder, with --data."
+    )

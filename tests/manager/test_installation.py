@@ -1,0 +1,151 @@
+"""A manager's data folder is made once; a piece of it that is missing later was lost."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cloudgate.errors import CloudgateError
+from cloudgate.manager import installation
+from cloudgate.manager.authority import PortCertificate, open_authority
+from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.storage.database import Database, sqlite_url
+from tests.support.ports import free_port
+
+PIECES = ("tls/ca.key", "tls/ca.pem", "sealing.key", "cloudgate.db")
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def start(data: Path) -> None:
+    """What `cloudgate serve` does with its folder before it serves."""
+    (data / "tls").mkdir(parents=True, exist_ok=True)
+    installation.begin(data)
+    open_authority(data / "tls")
+    open_sealing(data)
+    Database(sqlite_url(data / "cloudgate.db")).close()
+    installation.end(data)
+
+
+def contents(data: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(data)): file.read_bytes()
+        for file in data.rglob("*")
+        if file.is_file() and file.suffix not in (".db-wal", ".db-shm")
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation, for all to copy."""
+    data = tmp_path_factory.mktemp("installation")
+    start(data)
+    return data
+
+
+@pytest.fixture
+def data(tmp_path: Path, whole: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "data"))
+
+
+def test_a_second_start_finds_what_the_first_has_made(data: Path) -> None:
+    before = contents(data)
+    start(data)
+    assert contents(data) == before
+
+
+@pytest.mark.parametrize("how", ["missing", "empty"])
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_piece_that_is_lost_is_named_and_nothing_is_made_in_its_place(
+    data: Path, piece: str, how: str
+) -> None:
+    (data / piece).unlink()
+    if how == "empty":
+        (data / piece).touch()
+    before = contents(data)
+    with pytest.raises(CloudgateError) as refused:
+        start(data)
+    assert f"{data / piece} is {how}" in refused.value.message
+    assert "Put back" in refused.value.message
+    assert contents(data) == before
+
+
+@pytest.mark.parametrize("there", PIECES)
+def test_one_piece_alone_is_no_new_folder(data: Path, there: str) -> None:
+    for piece in set(PIECES) - {there}:
+        (data / piece).unlink()
+    with pytest.raises(CloudgateError) as refused:
+        start(data)
+    assert all(str(data / piece) in refused.value.message for piece in set(PIECES) - {there})
+
+
+@pytest.mark.parametrize("made", [0, 1, 2, 3])
+def test_a_first_start_that_was_cut_short_is_gone_on_with(tmp_path: Path, made: int) -> None:
+    installation.begin(tmp_path)
+    (tmp_path / "tls").mkdir()
+    steps = (
+        lambda: open_authority(tmp_path / "tls"),
+        lambda: open_sealing(tmp_path),
+        (tmp_path / "cloudgate.db").touch,
+    )
+    for step in steps[:made]:
+        step()
+    known = contents(tmp_path)
+    start(tmp_path)
+    after = contents(tmp_path)
+    for name in ("tls/ca.pem", "sealing.key"):
+        assert known.get(name, after[name]) == after[name]
+    (tmp_path / "sealing.key").unlink()
+    with pytest.raises(CloudgateError, match=r"sealing\.key is missing"):
+        start(tmp_path)
+
+
+def test_a_key_of_another_authority_is_not_taken_for_its_own(data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    open_authority(other)
+    shutil.copy(other / "ca.key", data / "tls" / "ca.key")
+    with pytest.raises(CloudgateError, match="is not the key of"):
+        start(data)
+
+
+@pytest.mark.parametrize("name", ["manager-issuer.pem", "gateway-issuer.pem", "manager.pem"])
+@pytest.mark.parametrize("content", [None, "", "damaged"])
+def test_what_the_root_can_make_again_is_made_again(
+    data: Path, name: str, content: str | None
+) -> None:
+    authority = open_authority(data / "tls")
+    certificate = PortCertificate(data / "tls", authority, ("localhost",))
+    certificate.file(NOW)
+    (data / "tls" / name).unlink()
+    if content is not None:
+        (data / "tls" / name).write_text(content)
+    again = open_authority(data / "tls")
+    assert again.certificate == authority.certificate
+    shown = PortCertificate(data / "tls", again, ("localhost",)).file(NOW).read_text()
+    assert again.managers.pem in shown
+    for issuer in (again.managers, again.gateways):
+        issuer.certificate.verify_directly_issued_by(again.certificate)
+
+
+def test_serve_does_not_start_without_a_key_and_says_which_and_what_to_do(data: Path) -> None:
+    known = (data / "tls" / "ca.pem").read_bytes()
+    (data / "tls" / "ca.key").unlink()
+    command = [sys.executable, "-m", "cloudgate", "serve", "--data", str(data)]
+    ended = subprocess.run(
+        [*command, "--host", "127.0.0.1", "--port", str(free_port())],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "HOME": str(data)},
+    )
+    assert ended.returncode == 1
+    assert f"{data}/tls/ca.key is missing" in ended.stderr
+    assert "from a backup" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (data / "tls" / "ca.pem").read_bytes() == known
+    assert not (data / "tls" / "ca.key").exists()
