@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_written_leaves_what_was_there_and_nothing_else(
 def test_a_name_that_somebody_has_prepared_is_not_written_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic_files.secrets, "token_hex", lambda _: "0" * 16)
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0" * 16)
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     (tmp_path / f".key.{'0' * 16}.new").symlink_to(victim)
