@@ -42,6 +42,7 @@ from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
+from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.unix_doors import UnixDoors
@@ -273,9 +274,17 @@ class Machine:
         """Start what a host service consists of, without its channel."""
         role, places = Role(), Places()
         gatekeeper = self._stack.enter_context(
-            Gatekeeper(self.directory, self.site, role, places, wait_seconds=self.wait_seconds)
+            Gatekeeper(
+                self.directory,
+                self.site,
+                role,
+                places,
+                wait_seconds=self.wait_seconds,
+                reputation=Reputation(self.layout.reputation),
+            )
         )
         server = await serve_authorizer(gatekeeper, self.doors)
+        self.gatekeeper = gatekeeper
         self.guesses = gatekeeper.guesses
         self._stack.push_async_callback(server.stop)
         self.admin = await self._stack.enter_async_context(Admin(self.doors))

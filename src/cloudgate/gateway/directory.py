@@ -71,6 +71,10 @@ class Directory:
         """The tenant with that id."""
         return self._tenants.by_id.get(tenant_id)
 
+    def knows(self, tenant_id: UUID) -> bool:
+        """Whether that tenant may still be one; of none before any was heard of, all may."""
+        return not self.revision or tenant_id in self._tenants.by_id
+
     def apply(self, change: DirectoryChange) -> None:
         """Take a change over, first to disk, then for the next request.
 

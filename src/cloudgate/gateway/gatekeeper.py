@@ -22,14 +22,16 @@ from cloudgate.gateway.decision import (
     parse_authority,
 )
 from cloudgate.gateway.directory import Directory
-from cloudgate.gateway.logins import Logins, TooManyError
+from cloudgate.gateway.logins import Logins
 from cloudgate.gateway.passes import Pass, era
 from cloudgate.gateway.peers import Peers
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.refusals import Refusals
+from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
+from cloudgate.gateway.turns import TooManyError
 
 WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 12.0
@@ -87,15 +89,28 @@ class Gatekeeper:
         *,
         wait_seconds: float = WAIT_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reputation: Reputation | None = None,
     ) -> None:
-        """`wait_seconds`: how long a tunnel waits for a tenant's other tunnels to end."""
+        """Judge by what these say.
+
+        Args:
+            directory: the tenants.
+            site: the site.
+            role: what this gateway is.
+            places: of the tunnels that were let in.
+            wait_seconds: how long a tunnel waits for a tenant's other tunnels to end.
+            now: what time it is.
+            reputation: who was right before, and from where; nobody when left out.
+        """
         self.places = places
         """Of the tunnels that were let in."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
         self._site = site
         self._role = role
         self._now = now
-        self._logins = Logins(directory, now)
+        self.reputation = reputation or Reputation()
+        """Who was right before, and from where."""
+        self._logins = Logins(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
         self.refusals = Refusals()

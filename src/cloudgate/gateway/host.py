@@ -31,6 +31,7 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Reconciler
+from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
 from cloudgate.gateway.site import SiteKnown
@@ -125,6 +126,7 @@ async def _run_until(layout: Layout, doors: Doors, stop: Stop) -> None:
         Places(),
         wait_seconds=_wait_seconds(),
         now=known.clock,
+        reputation=Reputation(layout.reputation),
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, doors)
         try:
@@ -181,6 +183,7 @@ async def _work_until(
         keep_small(layout.access_log, envoy),
         envoy.reserve.run(),
         gatekeeper.refusals.run(admin),
+        gatekeeper.reputation.run(known.directory.knows),
     )
     try:
         await _adopt(envoy)

@@ -76,6 +76,11 @@ class Layout:
         return self.state / "usage.json"
 
     @property
+    def reputation(self) -> Path:
+        """From where tenants have come, and where wrong passwords came from."""
+        return self.state / "reputation.json"
+
+    @property
     def reserve(self) -> Path:
         """Room for when the disk is full."""
         return self.state / "reserve"
