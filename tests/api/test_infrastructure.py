@@ -163,6 +163,10 @@ def test_the_address_of_a_repository_is_its_endpoint_when_left_out(client: httpx
         "a b:1",
         "http://a:1",
         "::1:80",
+        "*.vault.example:8443",
+        "-x.example:443",
+        "[1.2.3.4]:443",
+        "a..example:443",
     ],
 )
 def test_an_endpoint_is_host_and_port(client: httpx2.Client, endpoint: str) -> None:
@@ -186,6 +190,18 @@ def test_names_and_endpoints_of_repositories_are_unique(client: httpx2.Client) -
     assert client.post("/repositories", json={"Name": "a", "Endpoint": "a:1"}).status_code == 201
     for spec in ({"Name": "A", "Endpoint": "b:1"}, {"Name": "b", "Endpoint": "A:1"}):
         assert client.post("/repositories", json=spec).status_code == 400
+
+
+def test_a_name_in_another_script_is_shown_as_typed_and_is_one_with_its_a_label(
+    client: httpx2.Client,
+) -> None:
+    made = client.post("/repositories", json={"Name": "a", "Endpoint": "Écho.example:8443"})
+    assert made.status_code == 201
+    assert client.get(made.json()["Href"]).json()["Endpoint"] == "Écho.example:8443"
+    for same in ("écho.example:8443", "xn--cho-9la.example:8443"):
+        answer = client.post("/repositories", json={"Name": "b", "Endpoint": same})
+        assert answer.status_code == 400
+        assert "could not tell the two apart" in answer.json()["Message"]
 
 
 def test_tasks_are_listed_shown_and_removed(client: httpx2.Client, running: RunningManager) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from cloudgate.assignment import Allowances, Demand, DemandReport, Tenant
+from cloudgate.manager.storage.tables import Repository
 from cloudgate.password_hashes import matches
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -41,6 +43,29 @@ def known_to(host: ScriptedHost) -> dict[str, Tenant]:
     directory = host.poll().directory
     assert directory is not None
     return {tenant.name: tenant for tenant in directory.tenants}
+
+
+def test_gateways_know_a_name_in_another_script_by_its_a_label(
+    client: httpx2.Client, host: ScriptedHost
+) -> None:
+    uid = add_repository(client, Endpoint="écho.example:8443", Address="スト.example:1")
+    add_tenant(client, Resources={"BackupResources": [quota(uid)]})
+    targets = [(each.endpoint, each.address) for each in known_to(host)["acme"].targets]
+    assert ("xn--cho-9la.example:8443", "xn--zck4a.example:1") in targets
+
+
+def test_an_endpoint_of_before_there_was_one_grammar_stays_when_all_is_sent_back(
+    client: httpx2.Client, running: RunningManager, host: ScriptedHost
+) -> None:
+    uid = add_repository(client)
+    with running.manager.changing() as work:
+        work.session.scalars(select(Repository)).one().endpoint = "*.vault.example:8443"
+    add_tenant(client, Resources={"BackupResources": [quota(uid)]})
+    shown = client.get("/repositories?format=Entity").json()["Repositories"][0]
+    assert shown["Endpoint"] == "*.vault.example:8443"
+    answer = client.put(shown["Href"], json={**shown, "Description": "edited"})
+    assert answer.status_code == 204, answer.text
+    assert "*.vault.example:8443" in [each.endpoint for each in known_to(host)["acme"].targets]
 
 
 def test_a_tenant_is_made_with_every_setting(client: httpx2.Client) -> None:

@@ -14,10 +14,11 @@ from cloudgate.assignment import GatewayState, Maintenance, Peer, Site
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import Identity
 from cloudgate.connect.ports import Ports
-from cloudgate.connect.settings import Address, Forward
+from cloudgate.connect.settings import Forward
+from cloudgate.hostport import HostPort
 from tests.gateway.support import PATIENCE_SECONDS, Machine
 
-TARGET = Address("repo.example", 443)
+TARGET = HostPort("repo.example", 443)
 
 
 class Gateways:
@@ -28,9 +29,9 @@ class Gateways:
         self.ports = ports
         self.repository_port = repository_port
 
-    def address(self, number: int) -> Address:
+    def address(self, number: int) -> HostPort:
         """Where a gateway is."""
-        return Address("localhost", self.ports[number])
+        return HostPort("localhost", self.ports[number])
 
     async def open(self, number: int) -> None:
         """Have a gateway listen."""
@@ -76,12 +77,12 @@ class Connected:
 
 
 @asynccontextmanager
-async def connected_to(gateways: Sequence[Address], who: Identity) -> AsyncIterator[Connected]:
+async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIterator[Connected]:
     """A connector that was given some gateways."""
     fleet = Fleet(gateways, who, half_close=False)
     await fleet.learn()
     ports = Ports(fleet)
-    port = await ports.listen(Forward(Address("127.0.0.1", 0), TARGET))
+    port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
     looking = asyncio.create_task(fleet.run())
     try:
         yield Connected(fleet, ports, port)

@@ -15,10 +15,10 @@ import pytest
 
 from cloudgate.connect import line
 from cloudgate.connect.line import Identity, identity
-from cloudgate.connect.settings import Address
 from cloudgate.connect.sockets import tune
 from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import NotAuthenticatedError
+from cloudgate.hostport import HostPort
 from tests.connect.support import Connected, Gateways, until_known
 from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority
 
@@ -48,19 +48,19 @@ async def test_new_tunnels_are_possible_within_two_seconds_though_two_gateways_d
         started = time.monotonic()
         assert await connected.echoes()
         assert time.monotonic() - started < 2
-    assert connected.fleet.used == Address("localhost", gateways.ports[2])
+    assert connected.fleet.used == HostPort("localhost", gateways.ports[2])
     await gateways.open(0)
     await until_known(connected, healthy=2, of=3)
     await gateways.lose(2)
     assert await connected.echoes()
-    assert connected.fleet.used == Address("localhost", gateways.ports[0])
+    assert connected.fleet.used == HostPort("localhost", gateways.ports[0])
 
 
 @pytest.mark.anyio
 async def test_who_is_not_to_be_trusted_is_told_nothing(
     gateways: Gateways, ca_file: Path, authority: Authority, tmp_path: Path
 ) -> None:
-    address = Address("localhost", gateways.ports[0])
+    address = HostPort("localhost", gateways.ports[0])
     for wrong, complaint in (
         (identity("acme", "wrong", ca_file, None), "does not accept the name acme"),
         (identity("acme", PASSWORD, None, None), "cannot be verified"),
@@ -125,5 +125,5 @@ async def test_a_line_to_a_gateway_uses_bbr_whatever_is_usual_on_the_machine(
     before: list[bytes] = []
     after: list[bytes] = []
     monkeypatch.setattr(line, "tune", usual)
-    await read_document(Address("localhost", gateways.ports[0]), who)
+    await read_document(HostPort("localhost", gateways.ports[0]), who)
     assert [name.rstrip(b"\0") for name in before + after] == [b"reno", b"bbr"]

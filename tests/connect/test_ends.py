@@ -17,8 +17,9 @@ from cloudgate.assignment import GatewayState
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import identity
 from cloudgate.connect.ports import Ports
-from cloudgate.connect.settings import Address, Forward
+from cloudgate.connect.settings import Forward
 from cloudgate.connect.sockets import reset
+from cloudgate.hostport import HostPort
 from tests.gateway.support import (
     PASSWORD,
     PATIENCE_SECONDS,
@@ -29,7 +30,7 @@ from tests.gateway.support import (
 )
 from tests.support.ports import free_port
 
-TARGET = Address("repo.example", 443)
+TARGET = HostPort("repo.example", 443)
 DATA = os.urandom(2_000_000)
 DIGEST = hashlib.sha256(DATA).digest()
 
@@ -107,10 +108,10 @@ async def setting(
         await machine.bring(machine.gateway(gateway), GatewayState.LISTENING)
         (folder / "ca.pem").write_text(authority.pem)
         who = identity("acme", PASSWORD, folder / "ca.pem", None)
-        fleet = Fleet([Address("localhost", gateway)], who, half_close=half_close)
+        fleet = Fleet([HostPort("localhost", gateway)], who, half_close=half_close)
         ports = Ports(fleet)
         stack.push_async_callback(ports.close)
-        port = await ports.listen(Forward(Address("127.0.0.1", 0), TARGET))
+        port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
         yield Setting(machine, repository, fleet, ports, port, gateway, folder / "ca.pem")
 
 

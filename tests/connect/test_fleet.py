@@ -17,9 +17,9 @@ from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import Identity, LostError
 from cloudgate.connect.racing import first_answer
 from cloudgate.connect.reviewing import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
-from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.hostport import HostPort
 from tests.connect.support import TARGET, Connected, Gateways, connected_to, until_known
 from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
 from tests.support.ports import free_port
@@ -31,7 +31,7 @@ FAILOVER_SECONDS = 2.0
 @asynccontextmanager
 async def mute(
     authority: Authority | None = None, folder: Path | None = None
-) -> AsyncIterator[Address]:
+) -> AsyncIterator[HostPort]:
     """A gateway that accepts and says nothing; with an authority, it speaks TLS before that."""
     writers = []
 
@@ -43,7 +43,7 @@ async def mute(
     context = authority.server_context(folder) if authority and folder else None
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
-        yield Address("localhost", int(server.sockets[0].getsockname()[1]))
+        yield HostPort("localhost", int(server.sockets[0].getsockname()[1]))
     finally:
         server.close()
         for writer in writers:
@@ -117,7 +117,7 @@ async def test_each_gateway_is_said_to_be_lost_once_however_often_it_is_tried(
     gateways: Gateways, who: Identity
 ) -> None:
     gateways.list(0)
-    never = Address("localhost", free_port())
+    never = HostPort("localhost", free_port())
     fleet = Fleet([never, gateways.address(0)], who, half_close=False)
     await fleet.learn()
     assert [each.address for each in fleet.gateways] == [gateways.address(0)]
@@ -217,7 +217,7 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
         return gateway.address.host
 
     gone: list[str] = []
-    both = [Gateway(Address("a", 1)), Gateway(Address("b", 1))]
+    both = [Gateway(HostPort("a", 1)), Gateway(HostPort("b", 1))]
     found = await first_answer(both, ask, failed=lambda *_: None, discard=gone.append)
     assert found is not None
     assert sorted([found[1], *gone]) == ["a", "b"]
@@ -226,12 +226,12 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
 @pytest.mark.parametrize(
     ("gateway", "dialled_at", "pause_seconds"),
     [
-        (Gateway(Address("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
-        (Gateway(Address("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
-        (Gateway(Address("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
-        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
-        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
-        (Gateway(Address("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
     ],
     ids=["idle", "dialled", "cut", "just lost", "lost long ago", "lost long ago and dialled"],
 )
@@ -244,19 +244,19 @@ def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
 
 
 def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
-    assert is_due(Gateway(Address("a", 1)), 0.0, dialled_at=0.0)
+    assert is_due(Gateway(HostPort("a", 1)), 0.0, dialled_at=0.0)
 
 
 def test_the_best_gateway_is_healthy_own_and_idle() -> None:
-    sick = Gateway(Address("a", 1), lost_at=1.0)
-    occupied = Gateway(Address("b", 1), others=5)
-    idle = Gateway(Address("c", 1), others=3, tunnels=1)
-    other = Gateway(Address("d", 1), failover=True)
+    sick = Gateway(HostPort("a", 1), lost_at=1.0)
+    occupied = Gateway(HostPort("b", 1), others=5)
+    idle = Gateway(HostPort("c", 1), others=3, tunnels=1)
+    other = Gateway(HostPort("d", 1), failover=True)
     assert in_order([sick, occupied, other, idle]) == [idle, occupied, other, sick]
 
 
 def test_what_has_ended_since_a_gateway_was_asked_is_no_load() -> None:
-    gateway = Gateway(Address("a", 1), tunnels=5)
+    gateway = Gateway(HostPort("a", 1), tunnels=5)
     gateway.carries(7)
     assert gateway.load == 7
     gateway.tunnels -= 5
@@ -278,15 +278,15 @@ async def test_tunnels_that_have_ended_send_no_new_one_to_another_gateway(
 
 
 def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:
-    known = [Gateway(Address("a", 1), lost_at=1.0), Gateway(Address("b", 1))]
-    given = [Gateway(Address("z", 1), lost_at=2.0)]
-    assert renewed(known, [(Address("a", 1), True)], given) == [
-        Gateway(Address("a", 1), failover=True, lost_at=1.0)
+    known = [Gateway(HostPort("a", 1), lost_at=1.0), Gateway(HostPort("b", 1))]
+    given = [Gateway(HostPort("z", 1), lost_at=2.0)]
+    assert renewed(known, [(HostPort("a", 1), True)], given) == [
+        Gateway(HostPort("a", 1), failover=True, lost_at=1.0)
     ]
-    assert renewed(known, [(Address("z", 1), False)], given) == given
+    assert renewed(known, [(HostPort("z", 1), False)], given) == given
     assert renewed(known, [], given) == given
 
 
 def test_no_gateway_at_all_is_said(who: Identity) -> None:
     with pytest.raises(CloudgateError, match="does not answer"):
-        asyncio.run(Fleet([Address("localhost", free_port())], who, half_close=False).learn())
+        asyncio.run(Fleet([HostPort("localhost", free_port())], who, half_close=False).learn())

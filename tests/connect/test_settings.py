@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.connect.settings import Address, Wanted, read_address, read_file, read_forward
+from cloudgate.connect.settings import Wanted, read_address, read_file, read_forward
 from cloudgate.errors import InvalidRequestError
+from cloudgate.hostport import HostPort
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,9 @@ def test_what_is_no_forward_is_refused(text: str) -> None:
 
 
 def test_an_address_may_leave_its_port_to_the_usual_one() -> None:
-    assert read_address("gw.example", 6180) == Address("gw.example", 6180)
-    assert read_address("[2001:db8::1]:7", 6180) == Address("2001:db8::1", 7)
-    assert str(Address("2001:db8::1", 7)) == "[2001:db8::1]:7"
+    assert read_address("gw.example", 6180) == HostPort("gw.example", 6180)
+    assert read_address("[2001:db8::1]:7", 6180) == HostPort("2001:db8::1", 7)
+    assert str(HostPort("2001:db8::1", 7)) == "[2001:db8::1]:7"
 
 
 @pytest.mark.parametrize("text", ["listen = 3", "gateway = 1", "x = 'y'", "=", "listen = [1]"])

@@ -11,11 +11,11 @@ import pytest
 
 from cloudgate.connect.relay import Traffic
 from cloudgate.connect.run import live_line
-from cloudgate.connect.settings import Address
+from cloudgate.hostport import HostPort
 from tests.connect.support import Gateways, watched
 from tests.gateway.support import PASSWORD
 
-A, B = Address("a", 1), Address("b", 2)
+A, B = HostPort("a", 1), HostPort("b", 2)
 
 
 @pytest.mark.anyio
@@ -99,6 +99,6 @@ async def test_who_gave_no_password_is_asked_for_it_and_it_is_not_shown(
     ],
 )
 def test_the_live_line_says_by_which_gateways_tunnels_go(
-    by: dict[Address, int], last: Address | None, expected: str
+    by: dict[HostPort, int], last: HostPort | None, expected: str
 ) -> None:
     assert live_line(Traffic(by=Counter(by)), 12_345_678, 0, last=last) == expected

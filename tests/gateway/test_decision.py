@@ -17,10 +17,7 @@ from cloudgate.gateway.decision import (
     Login,
     Refusal,
     decide,
-    join_address,
-    parse_authority,
     parse_credentials,
-    split_address,
     tenant_key,
 )
 from tests.gateway.support import tenant
@@ -79,41 +76,6 @@ def test_credentials_do_not_show_their_password() -> None:
 
 def test_names_compare_without_case() -> None:
     assert tenant_key("STRASSE") == tenant_key("Straße")
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("Repo.Example:443", "repo.example:443"),
-        ("repo.example.:443", "repo.example:443"),
-        ("10.0.0.1:22", "10.0.0.1:22"),
-        ("[2001:DB8::0:1]:443", "[2001:db8::1]:443"),
-        ("repo:0443", "repo:443"),
-    ],
-)
-def test_an_authority_has_one_spelling(written: str, read: str) -> None:
-    assert parse_authority(written) == read
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["", "repo", "repo:", ":443", "repo:0", "repo:65536", "repo:x", "repo:٣", "a b:1", "u:p@repo:1",
-     "2001:db8::1:443", "[repo]:443", "[::1:443", "repo/x:1", f"{'a' * 254}:1"],
-)  # fmt: skip
-def test_what_is_no_authority_is_none(written: str) -> None:
-    assert parse_authority(written) is None
-
-
-@given(st.text())
-def test_reading_twice_is_reading_once(written: str) -> None:
-    read = parse_authority(written)
-    assert read is None or parse_authority(read) == read
-
-
-@given(st.ip_addresses(), st.integers(1, 65535))
-def test_an_address_comes_apart_as_it_was_joined(address: object, port: int) -> None:
-    joined = join_address(str(address).partition("%")[0], port)
-    assert split_address(joined) == (str(address).partition("%")[0], port)
 
 
 def test_the_right_password_opens_a_target_of_the_tenant() -> None:

@@ -17,7 +17,7 @@ from cloudgate.manager.authority import Wanted, gateway_term, open_authority
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.gateways.settle import Outcome, outcome
-from cloudgate.manager.repositories.rules import join_service, service
+from cloudgate.manager.repositories.rules import service
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
 from cloudgate.manager.work import next_revision
 from tests.support.host import public_key_pem
@@ -121,11 +121,6 @@ def test_a_revision_only_grows_and_is_new_after_an_older_database_came_back(
 )
 def test_a_service_is_host_and_port_in_their_usual_form(text: str, expected: str) -> None:
     assert service(text, "Endpoint") == expected
-
-
-def test_a_service_of_an_address_has_brackets() -> None:
-    assert join_service("2001:DB8::1", 9392) == "[2001:db8::1]:9392"
-    assert join_service("Site.", 1) == "site:1"
 
 
 @given(st.text(min_size=1, max_size=20))

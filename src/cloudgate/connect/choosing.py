@@ -4,14 +4,14 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cloudgate.connect.settings import Address
+from cloudgate.hostport import HostPort
 
 
 @dataclass
 class Gateway:
     """A gateway as the connector knows it."""
 
-    address: Address
+    address: HostPort
     failover: bool = False
     """To be used only while no other is healthy."""
     tunnels: int = 0
@@ -52,7 +52,7 @@ def in_order(gateways: Iterable[Gateway]) -> list[Gateway]:
 
 
 def renewed(
-    known: Iterable[Gateway], listed: Iterable[tuple[Address, bool]], given: Sequence[Gateway]
+    known: Iterable[Gateway], listed: Iterable[tuple[HostPort, bool]], given: Sequence[Gateway]
 ) -> list[Gateway]:
     """What is known now that a gateway has told the list; what was known of each is kept.
 

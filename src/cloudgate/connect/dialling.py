@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from cloudgate.connect.choosing import Gateway
 from cloudgate.connect.line import Identity, Line, LostError, UntrustedError, dial
 from cloudgate.connect.racing import first_answer
-from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import SetApartError, Tunnel, request_tunnel
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.hostport import HostPort
 
 ALONE_SECONDS = 1.0
 """How long a gateway may think about a tunnel before another one is asked for it, too. It may be
@@ -17,7 +17,7 @@ waiting for one of the tenant's tunnels to end, where another gateway has room."
 
 async def first_tunnel(
     gateways: Sequence[Gateway],
-    target: Address,
+    target: HostPort,
     who: Identity,
     *,
     half_close: bool,
@@ -77,7 +77,7 @@ async def first_tunnel(
 
 
 async def _ask_in_turn(
-    line: Line, target: Address, who: Identity, *, half_close: bool, turn: asyncio.Event
+    line: Line, target: HostPort, who: Identity, *, half_close: bool, turn: asyncio.Event
 ) -> Tunnel:
     """Ask a gateway for the tunnel, and have no other one asked for a while."""
     try:

@@ -12,9 +12,9 @@ from cloudgate.connect.dialling import first_tunnel
 from cloudgate.connect.line import Identity, LostError, UntrustedError
 from cloudgate.connect.racing import first_answer
 from cloudgate.connect.reviewing import is_due
-from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import Tunnel, read_document
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.hostport import HostPort
 
 AFTER_REFUSAL_SECONDS = 30.0
 """A wrong password does not become right by being sent often."""
@@ -30,18 +30,18 @@ _log = structlog.get_logger(__name__)
 class Fleet:
     """The gateways of a tenant."""
 
-    def __init__(self, given: Sequence[Address], who: Identity, *, half_close: bool) -> None:
+    def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
         """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
         self._given = tuple(Gateway(each) for each in given)
         self._who = who
         self._half_close = half_close
         self._gateways = list(self._given)
-        self._used: Address | None = None
+        self._used: HostPort | None = None
         self._dialled_at = 0.0
         self._maintenance: str | None = None
 
     @property
-    def used(self) -> Address | None:
+    def used(self) -> HostPort | None:
         """The gateway that the last tunnel went through; None before the first."""
         return self._used
 
@@ -72,7 +72,7 @@ class Fleet:
 
     async def run(self) -> None:
         """Look after the gateways for ever."""
-        reviews: dict[Address, asyncio.Task[None]] = {}
+        reviews: dict[HostPort, asyncio.Task[None]] = {}
         try:
             while True:
                 for gateway in self._watched():
@@ -88,7 +88,7 @@ class Fleet:
             await asyncio.gather(*reviews.values(), return_exceptions=True)
 
     @asynccontextmanager
-    async def tunnel(self, target: Address) -> AsyncIterator[Tunnel]:
+    async def tunnel(self, target: HostPort) -> AsyncIterator[Tunnel]:
         """A tunnel through the best gateway that gives one; closed at the end of the block.
 
         Raises:
@@ -105,7 +105,7 @@ class Fleet:
             gateway.tunnels -= 1
             tunnel.close()
 
-    async def _open(self, target: Address) -> tuple[Gateway, Tunnel]:
+    async def _open(self, target: HostPort) -> tuple[Gateway, Tunnel]:
         self._dialled_at = _now()
         give_up_at = self._dialled_at + GIVE_UP_SECONDS
         while True:
@@ -174,7 +174,7 @@ class Fleet:
         gateway.maintenance = message if isinstance(message, str) else None
         listed = document.get("Gateways")
         found = [
-            (Address(str(each["Address"]), int(each["Port"])), bool(each.get("Failover")))
+            (HostPort(str(each["Address"]), int(each["Port"])), bool(each.get("Failover")))
             for each in (listed if isinstance(listed, list) else [])
             if isinstance(each, dict) and "Address" in each and "Port" in each
         ]

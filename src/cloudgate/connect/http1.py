@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cloudgate.connect.line import Line, LostError, lost
-from cloudgate.connect.settings import Address
+from cloudgate.hostport import HostPort
 
 _LONGEST_HEAD_BYTES = 16 * 1024
 _LONGEST_BODY_BYTES = 4 * 1024 * 1024
@@ -29,7 +29,7 @@ class Http1Tunnel:
         self._line = line
         self._rest = b""
 
-    async def ask(self, target: Address, authorization: str) -> Answer:
+    async def ask(self, target: HostPort, authorization: str) -> Answer:
         """Ask for the tunnel, once and before anything else; what the gateway says.
 
         Raises:

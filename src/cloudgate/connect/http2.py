@@ -24,7 +24,7 @@ from hpack import HeaderTuple, NeverIndexedHeaderTuple
 
 from cloudgate.connect.http1 import OK, Answer
 from cloudgate.connect.line import Line, LostError, lost
-from cloudgate.connect.settings import Address
+from cloudgate.hostport import HostPort
 
 WINDOW_BYTES = 2**31 - 1
 """As large as can be: TCP bounds what comes. When a target ends, Envoy (1.40) drops whatever this
@@ -54,7 +54,7 @@ class Http2Tunnel:
         self._taken = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
 
-    async def ask(self, target: Address, authorization: str) -> Answer:
+    async def ask(self, target: HostPort, authorization: str) -> Answer:
         """Ask for the tunnel, once and before anything else; what the gateway says.
 
         Raises:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloudgate.certificate_roles import WrongRoleError, client_context, no_manager
-from cloudgate.connect.settings import Address
 from cloudgate.connect.sockets import tune
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.hostport import HostPort
 
 DIAL_SECONDS = 5.0
 """How long a gateway has for TCP and TLS. Others are tried beside it long before that."""
@@ -79,7 +79,7 @@ class Line:
     """A TLS connection to a gateway, verified."""
 
     def __init__(
-        self, gateway: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, gateway: HostPort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.gateway = gateway
         self._reader = reader
@@ -129,7 +129,7 @@ class Line:
         return True
 
 
-async def dial(gateway: Address, who: Identity, context: ssl.SSLContext) -> Line:
+async def dial(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> Line:
     """Connect to a gateway, and see that it is one.
 
     Args:
@@ -169,7 +169,7 @@ async def dial(gateway: Address, who: Identity, context: ssl.SSLContext) -> Line
     return Line(gateway, reader, writer)
 
 
-def lost(gateway: Address, problem: OSError) -> LostError:
+def lost(gateway: HostPort, problem: OSError) -> LostError:
     """What became of a gateway, in words for the tenant."""
     if isinstance(problem, TimeoutError) or not problem.strerror:
         return LostError(f"The gateway {gateway} does not answer.")

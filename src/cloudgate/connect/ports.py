@@ -9,9 +9,10 @@ import structlog
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import PIECE_BYTES
 from cloudgate.connect.relay import LINGER_SECONDS, Traffic, relay
-from cloudgate.connect.settings import Address, Forward
+from cloudgate.connect.settings import Forward
 from cloudgate.connect.sockets import reset
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.hostport import HostPort
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ class Ports:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(
-        self, target: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, target: HostPort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         has_ended = False
         try:
@@ -85,7 +86,7 @@ async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 pass
 
 
-async def relay_standard_streams(fleet: Fleet, target: Address) -> None:
+async def relay_standard_streams(fleet: Fleet, target: HostPort) -> None:
     """Carry standard input to a target, and what it answers to standard output.
 
     Raises:

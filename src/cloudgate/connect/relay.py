@@ -14,8 +14,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from cloudgate.connect.line import PIECE_BYTES
-from cloudgate.connect.settings import Address
 from cloudgate.connect.tunnel import Tunnel
+from cloudgate.hostport import HostPort
 
 LINGER_SECONDS = 5.0
 """How long an answer is waited for after the local program has said all, and after each piece,
@@ -26,7 +26,7 @@ where the target cannot be told."""
 class Traffic:
     """What went through the connector since it was started."""
 
-    by: Counter[Address] = field(default_factory=Counter)
+    by: Counter[HostPort] = field(default_factory=Counter)
     """How many tunnels each gateway carries right now."""
     bytes_up: int = 0
     bytes_down: int = 0

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.ports import Ports, relay_standard_streams
 from cloudgate.connect.relay import Traffic
-from cloudgate.connect.settings import Address, Forward
+from cloudgate.connect.settings import Forward
+from cloudgate.hostport import HostPort
 
 SHOWN_SECONDS = 1.0
 """How often the live line is renewed."""
@@ -38,7 +39,7 @@ async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -
         opened = [await ports.listen(forward) for forward in forwards]
         await fleet.learn()
         for forward, number in zip(forwards, opened, strict=True):
-            told.say(f"{Address(forward.local.host, number)} leads to {forward.target}")
+            told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
         told.say("ready")
         work = [asyncio.create_task(fleet.run())]
         if told.show is not None:
@@ -51,7 +52,7 @@ async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -
         await ports.close()
 
 
-async def run_standard_streams(fleet: Fleet, target: Address) -> None:
+async def run_standard_streams(fleet: Fleet, target: HostPort) -> None:
     """Be a tunnel from standard input and output, until both sides have said all.
 
     Raises:
@@ -72,7 +73,7 @@ async def _show(fleet: Fleet, traffic: Traffic, show: Callable[[str], None]) -> 
         seconds = loop.time() - at
 
 
-def live_line(traffic: Traffic, up: float, down: float, *, last: Address | None) -> str:
+def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None) -> str:
     """What goes on: tunnels, by which gateways, and speed.
 
     Args:

@@ -10,46 +10,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
+from cloudgate.hostport import HostPort
 
 DEFAULT_GATEWAY_PORT = 6180
 LOOPBACK = "127.0.0.1"
-_HIGHEST_PORT = 65535
 _TEXTS = frozenset({"tenant", "password_file", "ca", "fingerprint"})
 _NAMES = _TEXTS | {"gateway", "listen", "half_close"}
-
-
-@dataclass(frozen=True)
-class Address:
-    """A host name or IP address without brackets, and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
 class Forward:
     """A local port, and the target that it leads to."""
 
-    local: Address
-    target: Address
+    local: HostPort
+    target: HostPort
 
 
-def read_address(text: str, default_port: int | None = None) -> Address:
+def read_address(text: str, default_port: int | None = None) -> HostPort:
     """An address such as ``host:6180``, ``192.0.2.1:6180`` or ``[2001:db8::1]:6180``.
 
     Raises:
         InvalidRequestError: it is none.
     """
-    host, port = _split(text.strip())
-    if port is None and default_port is not None:
-        return Address(host, default_port)
-    if not host or port is None:
-        raise InvalidRequestError(f"{text!r} is no address; write HOST:PORT.")
-    return Address(host, port)
+    try:
+        return hostport.parse(text, default_port)
+    except hostport.InvalidHostError as problem:
+        raise InvalidRequestError(
+            f"{text!r} is no address: {problem.message}. Write HOST:PORT."
+        ) from None
 
 
 def read_forward(text: str) -> Forward:
@@ -66,9 +56,13 @@ def read_forward(text: str) -> Forward:
             f"{text!r} does not say what leads where; write LOCAL_PORT:TARGET_HOST:TARGET_PORT."
         )
     here, here_port, there, there_port = parts
-    return Forward(
-        Address(here, _port(here_port, text, lowest=0)), Address(there, _port(there_port, text))
-    )
+    try:
+        target = HostPort(hostport.parse_host(there), hostport.parse_port(there_port))
+        # Locally, port 0 is any that is free, and a host may stand for all of this machine's.
+        free = here_port.isascii() and here_port.isdigit() and not int(here_port)
+        return Forward(HostPort(here, 0 if free else hostport.parse_port(here_port)), target)
+    except hostport.InvalidHostError as problem:
+        raise InvalidRequestError(f"{text!r}: {problem.message}.") from None
 
 
 @dataclass(frozen=True)
@@ -142,17 +136,6 @@ def _are_texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
-def _split(text: str) -> tuple[str, int | None]:
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-        return host, _number(port) if rest.startswith(":") else None
-    host, colon, port = text.rpartition(":")
-    if not colon or ":" in host:
-        return text, None
-    return host, _number(port)
-
-
 def _parts(text: str) -> list[str]:
     """The parts between colons; what is in brackets is one of them."""
     found, inside = [""], False
@@ -164,16 +147,3 @@ def _parts(text: str) -> list[str]:
         else:
             found[-1] += character
     return found
-
-
-def _port(text: str, whole: str, lowest: int = 1) -> int:
-    number = _number(text)
-    if number is None or number < lowest:
-        raise InvalidRequestError(f"{whole!r}: {text!r} is no port; ports are 1 to 65535.")
-    return number
-
-
-def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_HIGHEST_PORT))):
-        return None
-    return int(text) if int(text) <= _HIGHEST_PORT else None

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 from cloudgate.connect.http1 import OK, Answer, Http1Tunnel, get
 from cloudgate.connect.http2 import Http2Tunnel
 from cloudgate.connect.line import Identity, Line, LostError, dial
-from cloudgate.connect.settings import Address
 from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
     NotAuthenticatedError,
     UnavailableError,
 )
+from cloudgate.hostport import HostPort
 
 ANSWER_SECONDS = 20.0
 """How long a gateway has for an answer. The tenant may have to wait for a place, and whoever gave
@@ -24,11 +24,11 @@ WELL_KNOWN = "/.well-known/cloudgate"
 class Tunnel(Protocol):
     """Bytes to a target and back. What is read is empty when the target has said all."""
 
-    gateway: Address
+    gateway: HostPort
     half_closes: bool
     """Whether each direction can end by itself. Where not, the first end is the end of both."""
 
-    async def ask(self, target: Address, authorization: str) -> Answer:
+    async def ask(self, target: HostPort, authorization: str) -> Answer:
         """Ask for it (CONNECT, RFC 9110 section 9.3.6), once and before anything else."""
         ...
 
@@ -54,7 +54,7 @@ class SetApartError(AccessDeniedError):
 
 
 async def request_tunnel(
-    line: Line, target: Address, who: Identity, *, half_close: bool = False
+    line: Line, target: HostPort, who: Identity, *, half_close: bool = False
 ) -> Tunnel:
     """A tunnel on a line that was dialled for it. The line is closed when there is none.
 
@@ -80,7 +80,7 @@ async def request_tunnel(
     return tunnel
 
 
-async def read_document(gateway: Address, who: Identity) -> dict[str, Any]:
+async def read_document(gateway: HostPort, who: Identity) -> dict[str, Any]:
     """What a gateway tells a tenant of the gateways that it may use.
 
     Raises:
@@ -105,7 +105,7 @@ async def read_document(gateway: Address, who: Identity) -> dict[str, Any]:
     return found
 
 
-def _refusal(gateway: Address, answer: Answer, who: Identity) -> CloudgateError:
+def _refusal(gateway: HostPort, answer: Answer, who: Identity) -> CloudgateError:
     if answer.status in (401, 407):
         return NotAuthenticatedError(
             f"The gateway {gateway} does not accept the name {who.tenant} with this password."

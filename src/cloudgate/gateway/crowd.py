@@ -14,6 +14,7 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.system import callers_at, cut
 from cloudgate.gateway.watch import Watch
+from cloudgate.hostport import join
 
 CONNECTIONS_PER_ADDRESS = 1024
 """Unless the operator says otherwise; many tenants may come from behind one address."""
@@ -43,7 +44,7 @@ def too_many(callers: Callers, carrying: Collection[str], limit: int) -> dict[st
 
 
 def _name(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return join(address, port)
 
 
 class Crowd:

@@ -2,22 +2,19 @@
 
 import base64
 import binascii
-import ipaddress
-import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
+from cloudgate import hostport
 from cloudgate.assignment import Target, Tenant, User
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""
 
-HIGHEST_PORT = 65535
-LONGEST_NAME = 253
-"""Of a host name, in characters."""
-
-_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+# Endpoints are asked for again and again; what a client says is not kept.
+_known_as = lru_cache(4096)(hostport.authority)
 
 
 @dataclass(frozen=True)
@@ -104,35 +101,6 @@ def parse_credentials(header: str | None) -> Credentials | None:
     return Credentials(name, password) if colon and name else None
 
 
-def parse_authority(text: str) -> str | None:
-    """The `host:port` that a CONNECT names, as targets are written; None when it is neither.
-
-    Lower case, without the dot of a fully qualified name; an IPv6 address is in brackets, in
-    its short form.
-    """
-    host, colon, port = text.strip().rpartition(":")
-    number = _port(port)
-    if not colon or number is None:
-        return None
-    if host.startswith("[") and host.endswith("]"):
-        return _bracketed(host[1:-1], number)
-    name = host.lower().removesuffix(".")
-    if len(name) > LONGEST_NAME or not _HOST_NAME.fullmatch(name):
-        return None
-    return f"{name}:{number}"
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host without brackets, and port, of a well-formed `host:port`."""
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def join_address(host: str, port: int) -> str:
-    """`host:port`, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def decide(
     login: Login | None,
     target: str | None,
@@ -149,7 +117,7 @@ def decide(
     if target is None:
         return Refusal(403, "CONNECT must name a target as host:port.")
     for each in login.targets:
-        if parse_authority(each.endpoint) == target:
+        if _known_as(each.endpoint) == target:
             return each
     return Refusal(403, f"The tenant has no right to {target}.")
 
@@ -181,17 +149,3 @@ def _may_use(tenant: Tenant, circumstances: Circumstances) -> bool:
     if not tenant.pool_ids:
         return True
     return tenant.failover_to_others and circumstances.pools_are_down
-
-
-def _port(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST_PORT))):
-        return None
-    number = int(text)
-    return number if 0 < number <= HIGHEST_PORT else None
-
-
-def _bracketed(host: str, port: int) -> str | None:
-    try:
-        return join_address(ipaddress.IPv6Address(host).compressed, port)
-    except ValueError:
-        return None

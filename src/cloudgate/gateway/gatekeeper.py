@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+from cloudgate import hostport
 from cloudgate.assignment import Tenant
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.gateway.decision import (
@@ -19,7 +20,6 @@ from cloudgate.gateway.decision import (
     barrier,
     decide,
     needs_failover,
-    parse_authority,
 )
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.logins import Logins
@@ -136,7 +136,7 @@ class Gatekeeper:
 
         `address`: the IP address that it comes from.
         """
-        target = parse_authority(authority)
+        target = hostport.authority(authority)
         try:
             async with asyncio.timeout(LONGEST_JUDGING_SECONDS):
                 return await self._judge(target, authorization, address)

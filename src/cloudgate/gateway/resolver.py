@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import structlog
 
+from cloudgate import hostport
 from cloudgate.errors import AccessDeniedError, UnavailableError
-from cloudgate.gateway.decision import join_address, split_address
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.together import Together
 
@@ -91,7 +91,7 @@ class Resolver:
             async with asyncio.timeout(LOOKUP_AGAIN_SECONDS if usable else LOOKUP_SECONDS):
                 return await self._looking.share(address, lambda: self._look_up(address))
         except (TimeoutError, _SilentError):
-            host, _ = split_address(address)
+            host, _ = hostport.split(address)
             if usable is None:
                 raise UnavailableError(f"No name server tells the address of {host}.") from None
             _log.warning("an old address is used: no name server answers", name=host)
@@ -104,7 +104,7 @@ class Resolver:
 
     async def _look_up(self, address: str) -> str:
         """The answer now; it is remembered, also when nobody waits for it any more."""
-        found = await self._ask(*split_address(address))
+        found = await self._ask(*hostport.split(address))
         self._answers[address] = _Answer(found, self._clock_seconds())
         self._answers.move_to_end(address)
         while len(self._answers) > KEPT:
@@ -129,7 +129,7 @@ class Resolver:
                 f"The name {host} leads to the gateway itself, where nobody is connected. If it is"
                 " right, give the repository an Address with the IP address."
             )
-        return join_address(found[0], port)
+        return hostport.join(found[0], port)
 
 
 def _ask_the_system(host: str, port: int) -> list[str]:

@@ -21,6 +21,7 @@ from cloudgate.cli.resources.common import (
     group,
 )
 from cloudgate.cli.settings import DEFAULT_PORT
+from cloudgate.hostport import bracketed
 
 KIND = Kind(
     word="server",
@@ -105,7 +106,7 @@ def _outbound() -> list[str]:
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asked:
             asked.connect((elsewhere, 9))
             address = str(asked.getsockname()[0])
-            found.append(f"[{address}]" if ":" in address else address)
+            found.append(bracketed(address))
     return found
 
 

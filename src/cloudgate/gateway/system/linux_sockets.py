@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.errors import UnavailableError
+from cloudgate.hostport import join
 
 _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
@@ -213,7 +214,7 @@ def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
     except OSError:
         return None
     host = host.removeprefix("::ffff:") if "." in host else host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return join(host, port)
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

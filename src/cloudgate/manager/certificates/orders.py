@@ -5,7 +5,6 @@ is asked again when a third of that one's life is left; when that fails, both st
 ever more rarely. It goes with its certificate.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from uuid import UUID, uuid4
 from cryptography import x509
 from sqlalchemy import select
 
+from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import note, record
@@ -35,9 +35,6 @@ ORDER_DEADLINE = timedelta(minutes=20)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)
 """Between attempts to renew: doubled with each failure."""
 MOST_NAMES = 100
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_DNS_NAME = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
-_LONGEST_NAME = 253
 _OPERATION = "OrderCloudCertificate"
 
 
@@ -105,15 +102,20 @@ def check_wish(wish: Wish) -> Wish:
 
 
 def _asked_name(name: str) -> str:
-    folded = name.strip().rstrip(".").lower()
+    said = name.strip()
+    host = said.removeprefix("*.")
     try:
-        ascii_name = folded if folded.isascii() else folded.encode("idna").decode()
-    except UnicodeError:
-        ascii_name = ""
-    is_address = ascii_name.rpartition(".")[2].isdigit()
-    if len(ascii_name) > _LONGEST_NAME or is_address or not _DNS_NAME.fullmatch(ascii_name):
-        raise InvalidRequestError(f"Names: found {name[:100]!r}, expected a DNS name.")
-    return ascii_name
+        found = hostport.parse_host(host)
+    except hostport.InvalidHostError as error:
+        raise InvalidRequestError(
+            f"Names: found {hostport.quoted(name)}, expected a DNS name: {error.message}."
+        ) from None
+    if hostport.is_address(found) or "_" in found:
+        raise InvalidRequestError(
+            f"Names: found {hostport.quoted(name)}, expected a DNS name of letters, digits and"
+            " hyphens."
+        )
+    return found if host == said else f"*.{found}"
 
 
 def order_certificate(

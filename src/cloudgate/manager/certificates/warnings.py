@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from cloudgate import hostport
 from cloudgate.certified import names_of, uncovered
 from cloudgate.manager.authority import RENEWAL_SHARE
 from cloudgate.manager.certificates.operations import certificate_for
@@ -37,7 +38,7 @@ def note_warnings(work: Work, gateways: Iterable[CloudGateway]) -> None:
 def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:
     dialled = external_ip_of(gateway)
     leaf = leaf_of(found.chain_pem)
-    if not uncovered([dialled], leaf):
+    if not uncovered([hostport.host_known_as(dialled)], leaf):
         return ""
     covered = ", ".join(names_of(leaf)) or "no name at all"
     return (

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from cloudgate import hostport
 from cloudgate.assignment import GatewayState
 from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -105,6 +106,11 @@ def external_ip_of(gateway: CloudGateway) -> str:
     facts = facts_of(gateway.managed_server)
     addresses = facts.addresses if facts else ()
     return rules.shown_external_ip(settings_in_force(gateway), gateway.name, addresses)
+
+
+def dialled_at(gateway: CloudGateway) -> str:
+    """How programs name the host at which tenants find a gateway."""
+    return hostport.host_known_as(external_ip_of(gateway))
 
 
 def condition_of(gateway: CloudGateway) -> str:

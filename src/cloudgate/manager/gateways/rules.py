@@ -4,11 +4,11 @@ All by the API's page on POST /cloud/gateways; where that is silent, by docs/api
 """
 
 import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
 
 DEFAULT_EXTERNAL_PORT = 6180
@@ -16,10 +16,6 @@ DEFAULT_INTERNAL_PORT = 8080
 DIRECT = "Direct"
 NAT = "NAT"
 GATEWAY_KINDS = ("Windows", "Linux", "Local")
-_DNS_NAME = re.compile(
-    r"(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)"
-    r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,30 +57,18 @@ def check(settings: GatewaySettings) -> GatewaySettings:
 
 
 def host_name_or_address(text: str) -> str:
-    """An IP address in its usual form, or a DNS name.
+    """An IP address in its usual form, or a DNS name; as typed where that needs A-labels.
 
     Raises:
         InvalidRequestError: it is neither.
     """
-    found = text.strip()
-    bare = found[1:-1] if found.startswith("[") and found.endswith("]") else found
     try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        if _DNS_NAME.fullmatch(found) and not _looks_like_ipv4(found):
-            return found
+        return hostport.typed_host(text)
+    except hostport.InvalidHostError as error:
         raise InvalidRequestError(
-            f"ExternalIp: found {found[:100]!r}, expected an IPv4 or IPv6 address or a DNS name."
+            f"ExternalIp: found {hostport.quoted(text)}, expected an IPv4 or IPv6 address or a DNS"
+            f" name: {error.message}."
         ) from None
-    if address.is_unspecified or address.is_multicast:
-        raise InvalidRequestError(
-            f"ExternalIp: {found} is not the address of a host; give the one that tenants reach."
-        )
-    return str(address)
-
-
-def _looks_like_ipv4(text: str) -> bool:
-    return text.rstrip(".").rpartition(".")[2].isdigit()
 
 
 def listening_port(settings: GatewaySettings) -> int:
@@ -126,11 +110,15 @@ def certificate_names(
     names = {host_name, gateway_name, "localhost", *host_addresses}
     if settings.external_ip:
         names.add(settings.external_ip)
-    return tuple(sorted(name.rstrip(".") for name in names if name and _may_be_certified(name)))
+    return tuple(sorted({found for name in names if (found := _certified(name))}))
 
 
-def _may_be_certified(name: str) -> bool:
-    return _is_address(name) or _DNS_NAME.fullmatch(name) is not None
+def _certified(name: str) -> str:
+    """How a certificate has a name; empty where it cannot have it."""
+    try:
+        return hostport.parse_host(name)
+    except hostport.InvalidHostError:
+        return ""
 
 
 def _is_address(text: str) -> bool:

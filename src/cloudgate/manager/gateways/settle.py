@@ -8,7 +8,7 @@ from cloudgate.assignment import GatewayState, Report
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.gateways.operations import (
-    external_ip_of,
+    dialled_at,
     gateway_of,
     settings_in_force,
     wanted_settings,
@@ -97,7 +97,7 @@ def reach_of(work: Work, gateway: CloudGateway) -> Reach:
     brought = certificate_for(work, gateway)
     return Reach(
         gateway_id=gateway.id,
-        address=external_ip_of(gateway),
+        address=dialled_at(gateway),
         port=settings_in_force(gateway).external_port,
         certificate_chain_pem=brought.chain_pem if brought else gateway.certificate_pem,
     )

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate import assignment
+from cloudgate import assignment, hostport
 from cloudgate.manager.faults import each_alone
-from cloudgate.manager.repositories.rules import join_service
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
@@ -148,13 +147,16 @@ def _user(subtenant: Subtenant) -> assignment.User:
 def _targets(tenant: CloudTenant) -> Iterable[assignment.Target]:
     """Its repositories, and its backup server's own port."""
     site = tenant.backup_server
-    own = join_service(site.name, site.port)
+    own = hostport.known_as(hostport.join(site.name.lower().rstrip("."), site.port))
     yield assignment.Target(endpoint=own, address=own)
     for resource in tenant.resources:
         repository = resource.repository
-        if repository.endpoint != own:
+        if hostport.known_as(repository.endpoint) != own:
             yield _target(repository)
 
 
 def _target(repository: Repository) -> assignment.Target:
-    return assignment.Target(endpoint=repository.endpoint, address=repository.address)
+    return assignment.Target(
+        endpoint=hostport.known_as(repository.endpoint),
+        address=hostport.known_as(repository.address),
+    )

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from cloudgate import assignment
 from cloudgate.manager.faults import each_alone
-from cloudgate.manager.gateways.operations import external_ip_of, settings_in_force
+from cloudgate.manager.gateways.operations import dialled_at, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.maintenance import current_maintenance
 from cloudgate.manager.servers.facts import facts_of
@@ -66,7 +66,7 @@ def _peer(gateway: CloudGateway) -> assignment.Peer | None:
     return assignment.Peer(
         gateway_id=gateway.id,
         name=gateway.name,
-        address=external_ip_of(gateway),
+        address=dialled_at(gateway),
         port=settings.external_port,
         pool_id=gateway.pool_id,
         inside_addresses=listening_addresses(settings) or _addresses_of(gateway),

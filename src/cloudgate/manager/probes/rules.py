@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cryptography import x509
 
+from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError, UnavailableError
 
 DEFAULT_MINUTES = 60
@@ -251,6 +252,10 @@ def _check_url(text: str, *, open_password: bool) -> None:
         raise InvalidRequestError(
             f"Url: found {text[:100]!r}, expected one such as https://storage.example/."
         )
+    try:
+        hostport.parse_host(url.hostname or "")
+    except hostport.InvalidHostError as error:
+        raise InvalidRequestError(f"Url: found {text[:100]!r}: {error.message}.") from None
     if url.username is not None or url.query or url.fragment or _has_braces(url.netloc):
         raise InvalidRequestError(
             "Url: expected scheme, host, port and path only. Name and password are given as"

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
@@ -97,10 +98,12 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     repository.kind = change.kind or repository.kind
     if change.description is not None:
         repository.description = change.description
-    if change.endpoint:
+    # What is there stays as it is, also if it could not be made any more.
+    if change.endpoint and change.endpoint != repository.endpoint:
         repository.endpoint = rules.service(change.endpoint, "Endpoint")
     if change.address:
-        repository.address = rules.service(change.address, "Address")
+        if change.address != repository.address:
+            repository.address = rules.service(change.address, "Address")
     elif followed:
         repository.address = repository.endpoint
     with work.session.no_autoflush:
@@ -161,7 +164,7 @@ def _check_is_unique(work: Work, repository: Repository) -> None:
             continue
         if other.name.casefold() == repository.name.casefold():
             raise InvalidRequestError(f"A repository named {other.name} is there already.")
-        if other.endpoint == repository.endpoint:
+        if hostport.known_as(other.endpoint) == hostport.known_as(repository.endpoint):
             raise InvalidRequestError(
                 f"Endpoint {repository.endpoint} is the one of {other.name} already; tenants could"
                 " not tell the two apart."
