@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cloudgate.api.hosts import BODY_LIMITS_BYTES
 from cloudgate.assignment import PollRequest, Report
 from cloudgate.assignment.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
-from cloudgate.manager.gateways.operations import external_ip_of
+from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
@@ -264,14 +264,14 @@ def test_what_cannot_be_told_of_one_gateway_fails_the_document_of_no_other(
 ) -> None:
     become_gateway(running, host)
     become_gateway(running, other)
-    usual = external_ip_of
+    usual = dialled_at
 
     def fails(gateway: CloudGateway) -> str:
         if gateway.name == host.name:
             raise ZeroDivisionError
         return usual(gateway)
 
-    monkeypatch.setattr("cloudgate.manager.hosts.site.external_ip_of", fails)
+    monkeypatch.setattr("cloudgate.manager.hosts.site.dialled_at", fails)
     other.site_revision = 0
     assert [peer.name for peer in other.hear_site().gateways] == [other.name]
     running.wake()
