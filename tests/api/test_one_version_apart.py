@@ -12,6 +12,8 @@ import pytest
 
 from cloudgate import assignment
 from cloudgate.assignment import PROTOCOL, Document
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.storage.tables import CloudTenant
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import RunningManager
 
@@ -85,6 +87,12 @@ def test_what_the_release_before_does_not_say_of_a_gateway_and_its_tenants_opens
 def test_a_host_of_the_release_before_is_listened_to(
     running: RunningManager, host: ScriptedHost, call: str, kind: str, status: int
 ) -> None:
+    with running.manager.changing() as work:
+        site = list_backup_servers(work)[0]
+        acme = CloudTenant(
+            id=UUID(ONE), backup_server_id=site.id, name="acme", login="acme", directory_revision=1
+        )
+        work.session.add(acme)
     answer = host.client.post(f"/{call}", content=MESSAGES[kind])
     assert answer.status_code == status, answer.text
 

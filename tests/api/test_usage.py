@@ -8,7 +8,14 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import GatewayState, Usage, UsageBatch
+from cloudgate.manager.servers.backup_servers import (
+    BackupServerSettings,
+    create_backup_server,
+    list_backup_servers,
+)
+from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant
 from cloudgate.manager.usage.operations import compact_usage
+from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -120,6 +127,18 @@ def add_user(client: httpx2.Client, tenant_id: UUID, name: str) -> UUID:
     return UUID(next(each["Id"] for each in found if each["Name"] == name))
 
 
+def remove_without_a_name(running: RunningManager, tenant_id: UUID) -> None:
+    """A tenant that was removed before names were kept of those who were."""
+    with running.manager.changing() as work:
+        site = list_backup_servers(work)[0]
+        revision = work.next_directory_revision()
+        work.session.add(
+            RemovedTenant(
+                tenant_id=tenant_id, backup_server_id=site.id, directory_revision=revision
+            )
+        )
+
+
 def usage_of_all(client: httpx2.Client, query: str = "") -> list[dict[str, Any]]:
     answer = client.get(f"/cloud/usage{query}").raise_for_status().json()
     found: list[dict[str, Any]] = answer["CloudUsages"]["CloudUsages"]
@@ -190,6 +209,7 @@ def test_usage_is_filtered_sorted_and_paged_as_queries_are(
     client = running.logged_on()
     minutes = [NOW - timedelta(minutes=n) for n in range(7)]
     tell(host, "1", *(used(tenant_id, each, n) for n, each in enumerate(minutes)))
+    remove_without_a_name(running, UUID(int=9))
     tell(host, "2", used(UUID(int=9)))
     pages, query = [], "?pageSize=3&sortDesc=Tunnels"
     while query:
@@ -230,3 +250,123 @@ def test_old_stretches_of_removed_tenants_are_put_together_and_still_billed(
         compact_usage(work)
     assert [each["Minutes"] for each in usage_of_all(client)] == [60]
     assert usage_of_all(client, "?total=true") == before
+
+
+def billed(running: RunningManager) -> tuple[int, int]:
+    """Bytes up of all, and how many lines that are."""
+    found = usage_of_all(running.logged_on(), "?days=999")
+    return sum(each["BytesUp"] for each in found), len(found)
+
+
+def warning_of(running: RunningManager, host: ScriptedHost) -> str:
+    href = f"/managedServers/{host.server_id}?format=Entity"
+    return str(running.logged_on().get(href).json().get("Warning", ""))
+
+
+def of(tenant_id: UUID, up: int, minute: datetime = NOW, **more: Any) -> Usage:
+    return used(tenant_id, minute).model_copy(update={"bytes_up": up, **more})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (NOW - OLDEST - timedelta(days=1), 7, "days ago"),
+        (datetime(1990, 1, 1, tzinfo=UTC), 7, "days ago"),
+        (NOW + MOST_AHEAD + timedelta(hours=1), 7, "yet to come"),
+        (NOW, 10**15, "more than a line can have carried"),
+    ],
+)
+def test_what_cannot_have_been_used_is_not_billed_and_shown_while_the_rest_is_billed_once(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID, wrong: tuple[datetime, int, str]
+) -> None:
+    minute, up, reason = wrong
+    lines = (of(tenant_id, 5), of(tenant_id, up, minute), of(tenant_id, 6, target="v:2"))
+    refused = tell(host, "1", *lines)
+    assert refused.status_code == 400
+    assert reason in refused.json()["message"]
+    assert f"{up} bytes up" in refused.json()["message"]
+    assert reason in warning_of(running, host)
+    assert billed(running) == (11, 2)
+    assert tell(host, "1", *lines).status_code == 204, "the host need not keep it"
+    assert billed(running) == (11, 2)
+    assert tell(host, "2", of(tenant_id, 9)).status_code == 204
+    assert billed(running) == (20, 3)
+
+
+def test_nobody_is_billed_for_what_a_host_cannot_have_served(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    mine = add_user(client, tenant_id, "laptop")
+    finished(client, client.post("/cloud/tenants", json={"Name": "globex"}).json())
+    listed = client.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+    globex = next(UUID(each["UID"][-36:]) for each in listed if each["Name"] == "globex")
+    with running.manager.changing() as work:
+        elsewhere = create_backup_server(work, BackupServerSettings(name="elsewhere"))
+        work.session.flush()
+        other = CloudTenant(
+            backup_server_id=elsewhere.id, name="other", login="other", directory_revision=1
+        )
+        work.session.add(other)
+        work.session.flush()
+        other_id = other.id
+    for number, line in enumerate(
+        (of(other_id, 5), of(UUID(int=5), 5), of(globex, 5, user_id=mine))
+    ):
+        answer = tell(host, f"b{number}", line)
+        assert answer.status_code == 400, line
+        assert "tenant" in answer.json()["message"]
+    assert billed(running) == (0, 0)
+
+
+def test_a_line_carries_what_was_gathered_while_the_manager_was_away_and_no_more(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    tell(host, "0", of(tenant_id, 1)).raise_for_status()
+    running.clock.ahead += timedelta(days=3)
+    host.report(GatewayState.ABSENT).raise_for_status()
+    day = LINE_BYTES * 86_400
+    midnight = NOW.replace(hour=0, minute=0) + timedelta(days=1)
+    for number in range(2):
+        minute = midnight + timedelta(days=number)
+        assert tell(host, f"d{number}", of(tenant_id, day, minute)).status_code == 204
+    assert billed(running)[0] == 2 * day + 1
+    refused = tell(host, "d2", of(tenant_id, 2 * day, midnight + timedelta(days=1)))
+    assert "more than a line can have carried" in refused.json()["message"]
+    now = NOW + timedelta(days=3)
+    tell(host, "now", of(tenant_id, 1, now)).raise_for_status()
+    at_once = int(LINE_BYTES * LEEWAY.total_seconds())
+    assert tell(host, "more", of(tenant_id, 2 * at_once, now)).status_code == 400
+    assert tell(host, "less", of(tenant_id, at_once // 2, now)).status_code == 204
+
+
+def test_a_host_whose_clock_is_ahead_is_billed_exactly_under_this_minute(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    ahead = NOW + timedelta(hours=14)
+    assert tell(host, "1", of(tenant_id, 5, ahead), of(tenant_id, 6)).status_code == 204
+    assert billed(running) == (11, 2)
+    (begin,) = {each["BeginTime"] for each in usage_of_all(running.logged_on())} - {
+        f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
+    } or {f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}
+    assert begin <= f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_tunnels_alone_fill_a_line_too(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    refused = tell(host, "1", of(tenant_id, 0, tunnels=2**31 - 1))
+    assert refused.status_code == 400
+
+
+def test_a_host_that_joined_again_has_told_what_it_had_told(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    tell(host, "1", of(tenant_id, 5)).raise_for_status()
+    with running.manager.reading() as work:
+        before = work.session.get_one(ManagedServer, host.server_id).usage_told_until
+    client = running.logged_on()
+    renewed = client.post(f"/managedServers/{host.server_id}?action=renewJoinToken").json()
+    host.join(renewed["JoinToken"])
+    with running.manager.reading() as work:
+        assert work.session.get_one(ManagedServer, host.server_id).usage_told_until == before

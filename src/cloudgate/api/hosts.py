@@ -302,12 +302,15 @@ class HostProtocol:
         message = await _read(request, UsageBatch)
         joining.check_protocol(message)
 
-        def use() -> None:
+        def use() -> str:
             server_id = self._hear(credential, message.machine).server.id
             with self._manager.changing() as work:
-                take_usage(work, get_managed_server(work, server_id), message)
+                return take_usage(work, get_managed_server(work, server_id), message)
 
-        await run_in_threadpool(use)
+        refused = await run_in_threadpool(use)
+        if refused:
+            # What is counted, is: the host says it again, and is heard then.
+            raise InvalidRequestError(refused)
         return Response(status_code=204)
 
     async def _demand(self, request: Request) -> Response:

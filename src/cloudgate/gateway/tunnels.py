@@ -16,6 +16,8 @@ from cloudgate.gateway.access_log import Entry, Kind
 TOLD_BY_MINUTES = timedelta(hours=2)
 TOLD_BY_HOURS = timedelta(days=2)
 """What was used is told by the minute, or by the hour or day once it has waited for so long."""
+LONGEST_AWAY = timedelta(days=365)
+"""What is older by this machine's clock, was counted while the clock was wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +106,21 @@ class Tunnels:
             minute = _stretch(each.minute, now)
             self._add(each if minute == each.minute else _moved(each, minute))
 
+    def mend_times(self, now: datetime) -> None:
+        """What was counted by a clock that was wrong, as is known by now, was used now."""
+        if all(now - LONGEST_AWAY <= minute <= now for minute, *_ in self._used):
+            return
+        minute = _minute(now)
+        before, self._used = self._used, {}
+        for each in before.values():
+            is_right = now - LONGEST_AWAY <= each.minute <= now
+            self._add(each if is_right else _moved(each, minute))
+
     def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
         if not (tunnels or up or down):
             return
         more = Usage(
-            minute=now.astimezone(UTC).replace(second=0, microsecond=0),
+            minute=_minute(now),
             tenant_id=tunnel.tenant_id,
             user_id=tunnel.user_id,
             target=tunnel.target,
@@ -121,6 +133,10 @@ class Tunnels:
     def _add(self, more: Usage) -> None:
         before = self._used.get(_key(more))
         self._used[_key(more)] = more if before is None else _sum(before, more)
+
+
+def _minute(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def _moved(usage: Usage, minute: datetime) -> Usage:

@@ -86,6 +86,7 @@ class Watch:
         self._kept = kept
         self._misplaced = MisplacedTunnels(kept.misplaced)
         self._cut: set[str] = set()
+        self._reads_old_lines = False
         for tunnel in kept.live:
             places.begun(tunnel.place, tunnel.tenant_id)
 
@@ -123,6 +124,7 @@ class Watch:
         except OSError as error:
             _log.warning("the access log cannot be read", reason=str(error))
             return
+        self._reads_old_lines = not self._follower.is_at_end
         now = self._now()
         torn: list[Entry] = []
         for line in lines:
@@ -172,7 +174,9 @@ class Watch:
 
     def batch(self) -> tuple[str, tuple[Usage, ...]]:
         """What the manager has to hear next, and its name; the same until it was `delivered`."""
-        if not self._batched and self._tunnels.used:
+        # A batch says that all before it was told: none is made while old lines are being read.
+        if not self._batched and self._tunnels.used and not self._reads_old_lines:
+            self._tunnels.mend_times(self._now())
             self._batch, self._batched = uuid4().hex, self._tunnels.take(MOST_TOLD)
         # It would be counted under two names if it were sent and then forgotten.
         return (self._batch, self._batched) if self.keep() else ("", ())

@@ -169,6 +169,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     server.machine = request.facts.machine
     server.online_since = server.seen_at = work.now
     server.warning = ""
+    server.usage_told_until = server.usage_told_until or work.now
     work.presence.forget(server.id)
     work.presence.hear(server.id, work.now)
     note_facts(work, server, request.facts)

@@ -5,14 +5,18 @@ Minutes are kept for two days, then hours for three months, then days for ever.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select
 
+from cloudgate import assignment
 from cloudgate.assignment import UsageBatch
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
+from cloudgate.manager.usage.billable import Billable
+from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
 from cloudgate.manager.work import Work
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
@@ -23,17 +27,61 @@ _LONGER = {MINUTE: HOUR, HOUR: DAY}
 _AT_ONCE = 5000
 
 
-def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> None:
-    """Count a batch, once."""
+@dataclass
+class Refused:
+    """Lines of usage that are not counted."""
+
+    lines: int = 0
+    tunnels: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    reason: str = ""
+    """Of the first of them."""
+
+    def add(self, usage: assignment.Usage, reason: str) -> None:
+        """One more."""
+        self.reason = self.reason or f"{reason} (tenant {usage.tenant_id})"
+        self.lines += 1
+        self.tunnels += usage.tunnels
+        self.bytes_up += usage.bytes_up
+        self.bytes_down += usage.bytes_down
+
+    def told(self, batch: UsageBatch) -> str:
+        """In words, for the operator; empty when all were counted."""
+        if not self.lines:
+            return ""
+        return (
+            f"Of {len(batch.usage)} lines of usage, {self.lines} are not counted ({self.tunnels}"
+            f" tunnels, {self.bytes_up} bytes up, {self.bytes_down} down): of the first,"
+            f" {self.reason}. The others are."
+        )
+
+
+def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> str:
+    """Count a batch, once. What is not counted of it, and why; empty when all was.
+
+    The lines that can be are counted also where others cannot: an honest host would not get rid of
+    them otherwise, nor of what comes after them.
+    """
     if batch.batch == server.usage_batch:
-        return
+        return ""
     server.usage_batch = batch.batch
     gateway = gateway_of(work, server)
+    whose = Billable(work, server, batch.usage)
+    line = Line(server.usage_told_until or _first(work, batch), work.now)
+    refused = Refused()
     last: dict[UUID, datetime] = {}
     for each in batch.usage:
+        reason = impossible_time(each, work.now) or whose.why_not(each)
+        if not reason and not line.carries(each):
+            reason = "it is more than a line can have carried since what was told before"
+        if reason:
+            refused.add(each, reason)
+            continue
+        at = moment_of(each, work.now)
         work.session.add(
             Usage(
-                at=each.minute,
+                at=at,
                 minutes=MINUTE,
                 tenant_id=each.tenant_id,
                 subtenant_id=each.user_id,
@@ -45,11 +93,21 @@ def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> None:
                 bytes_down=each.bytes_down,
             )
         )
-        last[each.tenant_id] = max(each.minute, last.get(each.tenant_id, each.minute))
+        last[each.tenant_id] = max(at, last.get(each.tenant_id, at))
     for tenant_id, moment in last.items():
         tenant = work.session.get(CloudTenant, tenant_id)
         if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):
             tenant.last_active_at = moment
+    if last:
+        line.told(max(last.values()))
+    server.usage_told_until = line.told_until
+    return refused.told(batch)
+
+
+def _first(work: Work, batch: UsageBatch) -> datetime:
+    """The oldest minute of a batch that can be, of a host that has not told anything before."""
+    possible = (each.minute for each in batch.usage if not impossible_time(each, work.now))
+    return min((*possible, work.now))
 
 
 def compact_usage(work: Work) -> bool:
