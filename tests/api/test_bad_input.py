@@ -169,6 +169,52 @@ def test_a_body_in_another_encoding_with_a_byte_order_mark_is_read(client: httpx
         assert "'gw9.example' is not in the infrastructure" in refused(client, wrong, "xml", 404)
 
 
+@pytest.mark.parametrize(
+    ("form", "content", "status", "words"),
+    [
+        (
+            "xml; charset=ISO-8859-1",
+            GOOD_XML.replace(">d<", ">\xe4<").encode("latin-1"),
+            404,
+            "gw9",
+        ),
+        ('xml; charset="utf-16"', GOOD_XML.encode("utf-16-be"), 404, "gw9"),
+        (
+            "xml; charset=utf-16",
+            GOOD_XML.encode("utf-8"),
+            400,
+            "Content-Type names the charset utf-16",
+        ),
+        ("xml; charset=utf-8", GOOD_XML.replace(">d<", ">\xe4<").encode("latin-1"), 400, "UTF-8"),
+        ("xml; charset=klingon", GOOD_XML.encode(), 415, "the charset 'klingon' is unknown"),
+        ("json; charset=utf-16", GOOD_JSON.encode("utf-16"), 404, "gw9"),
+        ("json; charset=latin-1", GOOD_JSON.replace('"d"', '"\xe4"').encode("latin-1"), 404, "gw9"),
+        (
+            "json; charset=utf-8",
+            b"\xff",
+            400,
+            "is not UTF-8 (Content-Type names the charset utf-8)",
+        ),
+        ("json; charset=base64", GOOD_JSON.encode(), 415, "the charset 'base64' is unknown"),
+    ],
+)
+def test_the_charset_of_content_type_is_what_the_body_is_read_in(
+    client: httpx2.Client, form: str, content: bytes, status: int, words: str
+) -> None:
+    for one in ("utf-8", "utf-16-le", "utf-16-be"):
+        content = content.replace("gw1".encode(one), "gw9".encode(one))
+    answer = client.post(
+        "/cloud/gateways",
+        content=content,
+        headers={
+            "Content-Type": f"application/{form}",
+            "Accept": "application/json",
+        },
+    )
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["Message"]
+
+
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 8 * 1024 * 1024])
 def test_a_body_over_a_mebibyte_is_too_large(client: httpx2.Client, size: int) -> None:
     assert "1048576 bytes" in refused(client, b" " * size, "xml", 413)

@@ -16,7 +16,7 @@ from cloudgate.api.handlers.sessions import HEADER, note_denied, post_session, s
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.logging_on import LoggingOn
 from cloudgate.api.memory import Memory
-from cloudgate.api.negotiation import Form, answer_form, body_form
+from cloudgate.api.negotiation import Form, answer_form, body_charset, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.reaching import Prober, probe
 from cloudgate.api.routes import Route, Router, choose
@@ -33,6 +33,7 @@ from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.work import Manager
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
+from cloudgate.wire.encoding import json_text, xml_text
 
 log = structlog.get_logger(__name__)
 
@@ -221,10 +222,12 @@ def _handle(route: Route, call: Call, body: bytes, content_type: str | None) -> 
     if not body.strip():
         names = " or ".join(kind.root() for kind in route.bodies)
         raise InvalidRequestError(f"The body is missing; expected {names}.")
-    return route.handler(call, read_body(body, body_form(content_type), route.bodies))
+    form, charset = body_form(content_type), body_charset(content_type)
+    text = xml_text(body, charset) if form is Form.XML else json_text(body, charset)
+    return route.handler(call, read_body(text, form, route.bodies))
 
 
-def read_body(body: bytes, form: Form, kinds: tuple[type[Described], ...]) -> Described:
+def read_body(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Described:
     """A body as the first of `kinds` that it can be.
 
     Raises:
@@ -236,7 +239,7 @@ def read_body(body: bytes, form: Form, kinds: tuple[type[Described], ...]) -> De
     return xml.read(body, kind) if form is Form.XML else json.read(body, kind)
 
 
-def _fits(body: bytes, form: Form, kind: type[Described]) -> bool:
+def _fits(body: str, form: Form, kind: type[Described]) -> bool:
     """Whether a body means to be of a kind: by its root element, or by its properties."""
     if form is Form.XML:
         return xml.root_name(body) == kind.root()

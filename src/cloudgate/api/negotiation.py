@@ -3,9 +3,11 @@
 By what existing programs send: no Accept and ``*/*`` mean XML, a list means what it names first.
 """
 
+import re
 from enum import Enum
 
 from cloudgate.errors import CloudgateError
+from cloudgate.wire.encoding import known
 
 
 class Form(Enum):
@@ -34,6 +36,27 @@ def answer_form(accept: str | None) -> Form:
         if media_type in _FORMS:
             return _FORMS[media_type]
     return Form.XML
+
+
+_CHARSET = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;"']+))""", re.IGNORECASE)
+
+
+def body_charset(content_type: str | None) -> str | None:
+    """The character set that Content-Type names for a body; None when it names none.
+
+    Raises:
+        UnsupportedFormError: it is none that can be read.
+    """
+    match = _CHARSET.search(content_type or "")
+    said = next((each for each in match.groups() if each), "").strip() if match else ""
+    if not said:
+        return None
+    charset = known(said)
+    if charset is None:
+        raise UnsupportedFormError(
+            f"Content-Type: the charset {said[:50]!r} is unknown here; send UTF-8."
+        )
+    return charset
 
 
 def body_form(content_type: str | None) -> Form:

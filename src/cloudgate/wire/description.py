@@ -45,6 +45,8 @@ class Part:
     """Element name of the items of a list."""
     array: str = ""
     """JSON name of the array of a list's items."""
+    also: str = ""
+    """Another element name of the items, as some published samples have it; in JSON with an s."""
     omit_absent: bool = False
     """In JSON an absent value is left out instead of null."""
     quoted_number: bool = False
@@ -71,7 +73,12 @@ def element(
 
 
 def listed(
-    item: str, *, array: str | None = None, name: str | None = None, omit_absent: bool = False
+    item: str,
+    *,
+    array: str | None = None,
+    name: str | None = None,
+    also: str = "",
+    omit_absent: bool = False,
 ) -> Any:
     """A list inside an element of its own; None when that element is absent."""
     return _field(
@@ -79,6 +86,7 @@ def listed(
         name=name,
         item=item,
         array=array or f"{item}s",
+        also=also,
         omit_absent=omit_absent,
     )
 
@@ -158,6 +166,7 @@ def _part(field: dataclasses.Field[Any], hint: Any) -> Part:
         value_type=_value_type(hint),
         item=metadata.get("item", ""),
         array=metadata.get("array", ""),
+        also=metadata.get("also", ""),
         omit_absent=metadata.get("omit_absent", False),
         quoted_number=metadata.get("quoted_number", False),
     )

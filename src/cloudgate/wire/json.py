@@ -13,9 +13,11 @@ from lxml import etree
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema, xml
 from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
+from cloudgate.wire.encoding import json_text
 from cloudgate.wire.values import time_text
 
 Type = TypeVar("Type", bound=Described)
+_NAMESPACES: Any = {None: schema.NAMESPACE}  # the stubs do not know the default namespace
 _KINDS = {str: "a string", int: "a whole number", bool: "true or false", list: "an array"}
 
 
@@ -68,8 +70,12 @@ def _writer(part: Part) -> Callable[[Any], Any] | None:
     return write_list
 
 
-def read(body: bytes, resource_type: type[Type]) -> Type:
+def read(body: bytes | str, resource_type: type[Type]) -> Type:
     """A body as a value of `resource_type`, checked against the schema.
+
+    Args:
+        body: bytes of which nobody has said in which encoding they are, or the characters.
+        resource_type: what it is to be.
 
     Raises:
         InvalidRequestError: it is malformed or not valid.
@@ -78,7 +84,7 @@ def read(body: bytes, resource_type: type[Type]) -> Type:
     root = resource_type.root()
     if not isinstance(document, dict):
         raise InvalidRequestError(f"{root}: found {_kind(document)}, expected an object.")
-    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}")
+    node = etree.Element(f"{{{schema.NAMESPACE}}}{root}", nsmap=_NAMESPACES)
     try:
         _fill(node, document, resource_type, root)
     except ValueError:
@@ -90,17 +96,10 @@ def read(body: bytes, resource_type: type[Type]) -> Type:
     return xml.from_element(node, resource_type)
 
 
-def _parse(body: bytes) -> Any:
+def _parse(body: bytes | str) -> Any:
+    text = body if isinstance(body, str) else json_text(body)
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-        )
-    except UnicodeDecodeError as problem:
-        raise InvalidRequestError(
-            f"The body is not UTF-8: byte {problem.start} cannot be read."
-        ) from None
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as problem:
         raise InvalidRequestError(
             f"The body is not well-formed JSON: {problem.msg} (line {problem.lineno},"
@@ -168,17 +167,28 @@ def _items(value: Any, part: Part) -> Any:
         raise InvalidRequestError(
             f"{part.name}: found {_kind(value)}, expected an object with {part.array}."
         )
-    unknown = value.keys() - {part.array, part.item}
+    arrays = array_names(part)
+    unknown = value.keys() - {*arrays, *item_names(part)}
     if unknown:
         raise InvalidRequestError(
             f"{part.name} has no property {schema.shorten(min(unknown))}; it has {part.array}."
         )
     if len(value) > 1:
-        raise InvalidRequestError(f"{part.name} has {part.array} and {part.item}; give one.")
-    found = value.get(part.array, value.get(part.item))
+        raise InvalidRequestError(f"{part.name} has {' and '.join(sorted(value))}; give one.")
+    name, found = next(iter(value.items()), ("", None))
     if found is None:
         return []
-    return found if isinstance(found, list) or part.array in value else [found]
+    return found if isinstance(found, list) or name in arrays else [found]
+
+
+def array_names(part: Part) -> tuple[str, ...]:
+    """How the array inside the object of a list may be called."""
+    return (part.array, f"{part.also}s") if part.also else (part.array,)
+
+
+def item_names(part: Part) -> tuple[str, ...]:
+    """How one bare item inside the object of a list may be called."""
+    return (part.item, part.also) if part.also else (part.item,)
 
 
 def _fill_element(node: etree._Element, name: str, value: Any, part: Part) -> None:
@@ -220,7 +230,7 @@ def _kind(value: Any) -> str:
     return schema.shorten(json.dumps(value, ensure_ascii=False)).strip("'")
 
 
-def property_names(body: bytes) -> set[str]:
+def property_names(body: bytes | str) -> set[str]:
     """The names of a document's own properties; none when the body is no JSON object."""
     try:
         document = _parse(body)

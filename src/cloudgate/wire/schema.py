@@ -10,9 +10,9 @@ from typing import Any
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.wire.declarations import XSD, Declarations
 
 NAMESPACE = "http://www.veeam.com/ent/v1.0"
-XSD = "{http://www.w3.org/2001/XMLSchema}"
 
 _QUALIFIED = re.compile(r"\{[^}]*\}")
 _NOT_EXPECTED = re.compile(
@@ -54,17 +54,18 @@ _schemas = _Schemas()
 
 
 @cache
-def _expectations() -> dict[str, str]:
-    """What the documentation of its type says of each element and attribute that has a value."""
+def _declarations() -> Declarations:
+    return Declarations(etree.fromstring(schema_bytes()))
+
+
+@cache
+def _words() -> dict[str, str]:
+    """What the documentation of each simple type says that a value is."""
     tree = etree.fromstring(schema_bytes())
-    words = {
-        simple.get("name"): simple.findtext(f"{XSD}annotation/{XSD}documentation")
-        for simple in tree.iter(f"{XSD}simpleType")
-    }
     return {
-        str(node.attrib["name"]): text
-        for node in tree.iter(f"{XSD}element", f"{XSD}attribute")
-        if (text := words.get(node.get("type")))
+        str(simple.get("name")): text
+        for simple in tree.iter(f"{XSD}simpleType")
+        if (text := simple.findtext(f"{XSD}annotation/{XSD}documentation"))
     }
 
 
@@ -78,23 +79,42 @@ def check(root: etree._Element, *, with_lines: bool) -> None:
     if schema.validate(root):
         return
     log: Iterable[Any] = schema.error_log  # type: ignore[assignment]  # the stubs lack __iter__
-    errors = [(entry.line, entry.message) for entry in log]
-    first_line = errors[0][0]
-    texts = [message for line, message in errors if line == first_line]
-    where = f" (line {first_line})" if with_lines else ""
-    raise InvalidRequestError(f"{_explain(texts)}{where}.")
+    errors = [(entry.line, entry.path, entry.message) for entry in log]
+    line, path, _ = errors[0]
+    texts = [message for _, place, message in errors if place == path]
+    where = f" (line {line})" if with_lines else ""
+    raise InvalidRequestError(f"{_explain(texts, _names_of(root, path))}{where}.")
 
 
-def _explain(messages: list[str]) -> str:
+def _names_of(root: etree._Element, path: str) -> list[str]:
+    """The names of the element at a path and of those around it, the root first."""
+    prefixes = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
+    try:
+        found: Any = root.getroottree().xpath(path, namespaces=prefixes)
+    except etree.XPathEvalError:  # a prefix that is declared further down
+        return []
+    if not found:
+        return []
+    around = reversed([*found[0].iterancestors()])
+    return [etree.QName(each).localname for each in (*around, found[0])]
+
+
+def _explain(messages: list[str], names: list[str]) -> str:
     """The plain form of what libxml2 says of one place."""
     for message in messages:
         for pattern, explain in _EXPLANATIONS:
             if match := pattern.search(message):
-                return explain(match)
+                return explain(match, names)
     return _QUALIFIED.sub("", messages[0]).rstrip(".")
 
 
-def _explain_not_expected(match: re.Match[str]) -> str:
+def _expectation(names: list[str], attribute: str | None) -> str:
+    """What the type of an element or attribute allows, in words."""
+    type_name = _declarations().type_name(names, attribute) if names else None
+    return _words().get(type_name or "", "a value of another type")
+
+
+def _explain_not_expected(match: re.Match[str], _names_around: list[str]) -> str:
     expected = f", expected {_names(match['expected'])}" if match["expected"] else ""
     return (
         f"{_QUALIFIED.sub('', match['found'])} is not expected here: unknown, given twice,"
@@ -102,20 +122,24 @@ def _explain_not_expected(match: re.Match[str]) -> str:
     )
 
 
-def _explain_missing(match: re.Match[str]) -> str:
+def _explain_missing(match: re.Match[str], _names_around: list[str]) -> str:
     parent = _QUALIFIED.sub("", match["parent"])
     return f"{parent} is incomplete: {_names(match['expected'])} is missing"
 
 
-def _explain_bad_value(match: re.Match[str]) -> str:
+def _explain_bad_value(match: re.Match[str], names: list[str]) -> str:
     name = match["attribute"] or _QUALIFIED.sub("", match["element"])
-    expected = _expectations().get(name, "a value of another type")
+    expected = _expectation(names, match["attribute"])
+    if not match["found"].strip():
+        return f"{name} is missing: found {shorten(match['found'])}, expected {expected}"
     return f"{name}: found {shorten(match['found'])}, expected {expected}"
 
 
-def _explain_bad_length(match: re.Match[str]) -> str:
+def _explain_bad_length(match: re.Match[str], names: list[str]) -> str:
     name = match["attribute"] or _QUALIFIED.sub("", match["element"])
-    expected = _expectations().get(name, "a value of another length")
+    expected = _expectation(names, match["attribute"])
+    if match["length"] == "0":
+        return f"{name} is missing: found '', expected {expected}"
     return f"{name}: found {match['length']} characters, expected {expected}"
 
 

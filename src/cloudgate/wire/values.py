@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from cloudgate import moments
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.description import Scalar
 
@@ -46,9 +47,8 @@ def parse_time(text: str, name: str) -> datetime:
         InvalidRequestError: there is no such time.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return moments.parse(text)
+    except ValueError:
         raise InvalidRequestError(
             f"{name}: found {text!r}, expected a time such as 2030-12-31T00:00:00Z."
         ) from None

@@ -9,6 +9,7 @@ from lxml import etree
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema
 from cloudgate.wire.description import Described, Part, Scalar, Shape, parts
+from cloudgate.wire.encoding import xml_text
 from cloudgate.wire.values import from_text, to_text
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
@@ -78,8 +79,12 @@ def _escaped(value: Scalar, escapes: dict[str, str]) -> str:
     return escape(_NO_CHARACTERS.sub("\ufffd", to_text(value)), escapes)
 
 
-def read(body: bytes, resource_type: type[Type]) -> Type:
+def read(body: bytes | str, resource_type: type[Type]) -> Type:
     """A body as a value of `resource_type`, checked against the schema.
+
+    Args:
+        body: bytes of which nobody has said in which encoding they are, or the characters.
+        resource_type: what it is to be.
 
     Raises:
         InvalidRequestError: it is malformed, has a document type, or is not valid.
@@ -95,8 +100,10 @@ def read(body: bytes, resource_type: type[Type]) -> Type:
     return from_element(root, resource_type)
 
 
-def _parse(body: bytes) -> etree._Element:
+def _parse(body: bytes | str) -> etree._Element:
+    text = body if isinstance(body, str) else xml_text(body)
     parser = etree.XMLParser(
+        encoding="utf-8",  # whatever the declaration says: the characters are known
         resolve_entities=False,
         load_dtd=False,
         no_network=True,
@@ -105,7 +112,7 @@ def _parse(body: bytes) -> etree._Element:
         remove_pis=True,
     )
     try:
-        root = etree.fromstring(body.strip(), parser)
+        root = etree.fromstring(text.strip().encode("utf-8", "surrogatepass"), parser)
     except etree.XMLSyntaxError as problem:
         raise InvalidRequestError(f"The body is not well-formed XML: {problem}.") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -130,7 +137,7 @@ def from_element(node: etree._Element, resource_type: type[Type]) -> Type:
         elif part.shape is Shape.REPEATED:
             values[part.field] = tuple(_value(c, part) for c in children.get(part.item, ()))
         elif part.name in children:
-            child = children[part.name][0]
+            child = _one(children[part.name], part)
             values[part.field] = (
                 tuple(_value(item, part) for item in child)
                 if part.shape is Shape.LISTED
@@ -139,13 +146,28 @@ def from_element(node: etree._Element, resource_type: type[Type]) -> Type:
     return resource_type(**values)
 
 
+def _one(found: list[etree._Element], part: Part) -> etree._Element:
+    """The element of a part; where the schema lets it come twice, it says the same twice.
+
+    Raises:
+        InvalidRequestError: it does not.
+    """
+    texts = [(each.text or "").strip() for each in found]
+    if len(set(texts)) > 1:
+        raise InvalidRequestError(
+            f"{part.name} is given twice, and is not the same: found {schema.shorten(texts[0])} and"
+            f" {schema.shorten(texts[1])}."
+        )
+    return found[0]
+
+
 def _value(node: etree._Element, part: Part) -> Any:
     if issubclass(part.value_type, Described):
         return from_element(node, part.value_type)
     return from_text(node.text or "", part.value_type, part.name)
 
 
-def root_name(body: bytes) -> str:
+def root_name(body: bytes | str) -> str:
     """The local name of the root element; empty when the body is not XML."""
     try:
         return etree.QName(_parse(body)).localname

@@ -4,23 +4,15 @@ What a value may be, what must be there and how often is said in the XML schema 
 stands in JSON follows from the description of the resource type, by the rules of `wire.json`.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
 
 from cloudgate.api.openapi.values import Json, Values
+from cloudgate.wire.declarations import Contents, Declarations
 from cloudgate.wire.description import Described, Part, Shape, json_parts
-from cloudgate.wire.schema import XSD, schema_bytes
-
-
-@dataclass
-class _Contents:
-    """What a complex type may hold, by name."""
-
-    elements: dict[str, etree._Element] = field(default_factory=dict)
-    attributes: dict[str, etree._Element] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
+from cloudgate.wire.json import array_names, item_names
+from cloudgate.wire.schema import schema_bytes
 
 
 def reference(resource_type: type[Described]) -> Json:
@@ -43,13 +35,11 @@ class _Reading:
         self.found: dict[str, Json] = {}
         self._models: dict[str, type[Described]] = {}
         self._values = Values(root)
-        self._elements = _by_name(root, "element")
-        self._types = _by_name(root, "complexType")
-        self._groups = _by_name(root, "attributeGroup")
+        self._declared = Declarations(root)
 
     def add_root(self, resource_type: type[Described]) -> None:
         """Take in a type that stands for a whole body."""
-        self._add(resource_type, self._complex(self._elements[resource_type.root()]))
+        self._add(resource_type, self._complex(self._declared.elements[resource_type.root()]))
 
     def _add(self, resource_type: type[Described], node: etree._Element) -> None:
         name = resource_type.__name__
@@ -58,7 +48,7 @@ class _Reading:
         if name in self.found:
             return
         self.found[name] = {}
-        contents = self._contents(node)
+        contents = self._declared.contents(node)
         properties = {part.name: self._part(part, contents) for part in json_parts(resource_type)}
         schema: Json = {
             "type": "object",
@@ -71,7 +61,7 @@ class _Reading:
             schema["required"] = required
         self.found[name] = schema
 
-    def _part(self, part: Part, contents: _Contents) -> Json:
+    def _part(self, part: Part, contents: Contents) -> Json:
         if part.shape is Shape.ATTRIBUTE:
             one = self._one(part, contents.attributes[part.name])
         elif part.shape is Shape.ELEMENT:
@@ -79,7 +69,9 @@ class _Reading:
         elif part.shape is Shape.REPEATED:
             one = self._array(part, contents)
         else:
-            one = self._list(part, self._contents(self._complex(contents.elements[part.name])))
+            one = self._list(
+                part, self._declared.contents(self._complex(contents.elements[part.name]))
+            )
         needed = part.name in contents.required and part.shape is not Shape.REPEATED
         return one if needed else _or_null(one)
 
@@ -91,17 +83,22 @@ class _Reading:
             str(declared.get("type")), part.value_type, quoted_number=part.quoted_number
         )
 
-    def _list(self, part: Part, contents: _Contents) -> Json:
+    def _list(self, part: Part, contents: Contents) -> Json:
         array = self._array(part, contents)
         if part.name == "Links":
             return array
+        one = {"anyOf": [array["items"], array, {"type": "null"}]}
         return {
             "type": "object",
-            "properties": {part.array: _or_null(array)},
+            "properties": {
+                **dict.fromkeys(array_names(part), _or_null(array)),
+                **dict.fromkeys(item_names(part), one),
+            },
+            "maxProperties": 1,
             "additionalProperties": False,
         }
 
-    def _array(self, part: Part, contents: _Contents) -> Json:
+    def _array(self, part: Part, contents: Contents) -> Json:
         item = contents.elements[part.item]
         array: Json = {"type": "array", "items": self._one(part, item)}
         most = item.get("maxOccurs", "1")
@@ -109,41 +106,10 @@ class _Reading:
 
     def _complex(self, element: etree._Element) -> etree._Element:
         """The type of an element: a named one, or the one inside it."""
-        name = element.get("type")
-        inner = self._types.get(name) if name else element.find(f"{XSD}complexType")
+        inner = self._declared.complex_of(element)
         if inner is None:
             raise ValueError(f"{element.get('name')} has no complex type.")
         return inner
-
-    def _contents(self, node: etree._Element) -> _Contents:
-        contents = _Contents()
-        self._collect(node, contents, needed=True)
-        return contents
-
-    def _collect(self, node: etree._Element, contents: _Contents, *, needed: bool) -> None:
-        for child in node.iterchildren(tag=etree.Element):
-            kind = etree.QName(child).localname
-            there = needed and child.get("minOccurs") != "0"
-            name = str(child.get("name"))
-            if kind == "element":
-                contents.elements[name] = child
-                if there:
-                    contents.required.add(name)
-            elif kind == "attribute":
-                contents.attributes[name] = child
-                if child.get("use") == "required":
-                    contents.required.add(name)
-            elif kind == "attributeGroup":
-                self._collect(self._groups[str(child.get("ref"))], contents, needed=needed)
-            elif kind == "extension":
-                self._collect(self._types[str(child.get("base"))], contents, needed=needed)
-                self._collect(child, contents, needed=needed)
-            else:
-                self._collect(child, contents, needed=there and kind != "choice")
-
-
-def _by_name(root: etree._Element, kind: str) -> dict[str, etree._Element]:
-    return {str(node.get("name")): node for node in root.iterfind(XSD + kind)}
 
 
 def _or_null(schema: Json) -> Json:

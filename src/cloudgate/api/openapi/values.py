@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from cloudgate.wire.schema import XSD
+from cloudgate.wire.declarations import XSD
 
 Json = dict[str, Any]
 

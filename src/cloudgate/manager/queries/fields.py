@@ -7,13 +7,12 @@ by their place in the published order. What is not known of a thing (NULL) fits 
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
 
-from cloudgate import identifiers
+from cloudgate import identifiers, moments
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
 
@@ -153,8 +152,7 @@ def value_of(field: Field, text: str, where: str) -> Any:
             if found is None:
                 raise problem
             return found.guid
-        moment = datetime.fromisoformat(text.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moments.parse(text)
     except (ValueError, KeyError, OverflowError, InvalidRequestError):
         raise problem from None
 

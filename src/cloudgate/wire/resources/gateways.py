@@ -32,6 +32,8 @@ class CloudGateway(Entity):
     """A cloud gateway; also the body of PUT, where what is left out stays as it is."""
 
     enabled: bool | None = element()
+    dns_name_or_ip_address: str | None = element(omit_absent=True)
+    """Of published schemas; ignored in PUT, because a gateway stays on its server."""
     network_mode: str | None = element()
     external_ip: str | None = element("ExternalIP")
     external_port: int | None = element()

@@ -16,6 +16,7 @@ class FlrSettings(Described):
     """What of files an account may restore; the first element is misspelt as published."""
 
     flr_inlace_only: bool | None = element()
+    flr_inplace_only: bool | None = element(omit_absent=True)
     flr_extention_restrictions: str | None = element()
 
 

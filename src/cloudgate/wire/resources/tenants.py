@@ -195,6 +195,26 @@ class TenantType(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StorageResourceStat(Described):
+    """What a tenant uses of one storage of a hardware plan."""
+
+    storage_name: str | None = element()
+    storage_usage_gb: int | None = element()
+    storage_limit_gb: int | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeResourceStats(Described):
+    """What a tenant uses of a hardware plan."""
+
+    memory_usage_mb: int | None = element()
+    cpu_count: int | None = element("CPUCount")
+    cpu_count_in_json: int | None = element("CpuCount", omit_absent=True)
+    """The same, as a published sample spells it."""
+    storage_resource_stats: tuple[StorageResourceStat, ...] | None = listed("StorageResourceStat")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudTenantComputeResource(Resource):
     """A hardware plan of a tenant; there are none here, the list is always empty."""
 
@@ -203,6 +223,32 @@ class CloudTenantComputeResource(Resource):
     wan_accelerator_uid: str | None = element()
     platform_type: str | None = element()
     use_network_failover_resources: bool | None = element()
+    network_appliance: NetworkAppliance | None = element()
+    compute_resource_stats: ComputeResourceStats | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceUsage(Described):
+    """What a tenant uses of a virtual data centre."""
+
+    cpu_usage_mhz: int | None = element()
+    memory_usage_mb: int | None = element()
+    storage_usage_gb: int | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantVCloudComputeResource(Resource):
+    """A virtual data centre of a tenant; there are none here."""
+
+    id: str | None = attribute()
+    virtual_data_center_name: str | None = element()
+    virtual_data_center_ref: str | None = element()
+    enabled: bool | None = element()
+    allocation_model: str | None = element()
+    use_network_failover_resources: bool | None = element()
+    network_appliance: NetworkAppliance | None = element()
+    wan_accelerator_uid: str | None = element()
+    resource_usage: ResourceUsage | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +279,10 @@ class CloudTenant(Entity):
     backup_protection_enabled: bool | None = element()
     backup_protection_period: int | None = element()
     tenant_type: TenantType | None = element()
-    v_cloud_compute_resources: tuple[VCloudComputeResource, ...] | None = listed(
-        "CloudTenantVCloudComputeResource", name="VCloudComputeResources"
+    v_cloud_compute_resources: tuple[CloudTenantVCloudComputeResource, ...] | None = listed(
+        "CloudTenantVCloudComputeResource",
+        name="VCloudComputeResources",
+        also="VCloudComputeResource",
     )
     cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)

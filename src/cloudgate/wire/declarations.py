@@ -1,0 +1,79 @@
+"""What does the schema declare, and of which type is it?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+XSD = "{http://www.w3.org/2001/XMLSchema}"
+
+
+@dataclass
+class Contents:
+    """What a complex type may hold, by name, with what it inherits."""
+
+    elements: dict[str, etree._Element] = field(default_factory=dict)
+    attributes: dict[str, etree._Element] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+
+
+class Declarations:
+    """The elements and complex types of a schema."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self.elements = _by_name(root, "element")
+        """Those that may be a root."""
+        self._types = _by_name(root, "complexType")
+        self._groups = _by_name(root, "attributeGroup")
+
+    def complex_of(self, element: etree._Element) -> etree._Element | None:
+        """The complex type of an element: a named one, or the one inside it; None if it is not."""
+        name = element.get("type")
+        return self._types.get(name) if name else element.find(f"{XSD}complexType")
+
+    def contents(self, complex_type: etree._Element) -> Contents:
+        """What a complex type may hold."""
+        contents = Contents()
+        self._collect(complex_type, contents, needed=True)
+        return contents
+
+    def type_name(self, names: Sequence[str], attribute: str | None = None) -> str | None:
+        """The name of the type of what stands in a document; None when it is not declared.
+
+        Args:
+            names: of the element and of those around it, the root first.
+            attribute: the one of the element that is meant, if it is one.
+        """
+        declared = self.elements.get(names[0])
+        for name in names[1:]:
+            inner = self.complex_of(declared) if declared is not None else None
+            declared = self.contents(inner).elements.get(name) if inner is not None else None
+        if attribute is not None and declared is not None:
+            inner = self.complex_of(declared)
+            declared = self.contents(inner).attributes.get(attribute) if inner is not None else None
+        return None if declared is None else declared.get("type")
+
+    def _collect(self, node: etree._Element, contents: Contents, *, needed: bool) -> None:
+        for child in node.iterchildren(tag=etree.Element):
+            kind = etree.QName(child).localname
+            there = needed and child.get("minOccurs") != "0"
+            name = str(child.get("name"))
+            if kind == "element":
+                contents.elements[name] = child
+                if there:
+                    contents.required.add(name)
+            elif kind == "attribute":
+                contents.attributes[name] = child
+                if child.get("use") == "required":
+                    contents.required.add(name)
+            elif kind == "attributeGroup":
+                self._collect(self._groups[str(child.get("ref"))], contents, needed=needed)
+            elif kind == "extension":
+                self._collect(self._types[str(child.get("base"))], contents, needed=needed)
+                self._collect(child, contents, needed=needed)
+            else:
+                self._collect(child, contents, needed=there and kind != "choice")
+
+
+def _by_name(root: etree._Element, kind: str) -> dict[str, etree._Element]:
+    return {str(node.get("name")): node for node in root.iterfind(XSD + kind)}

@@ -1,0 +1,319 @@
+"""Single values: what is missing, how they may be written, and which limit has refused them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from cloudgate import moments
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire import encoding, json, schema, xml
+from cloudgate.wire.declarations import XSD, Declarations
+from cloudgate.wire.description import Described
+from cloudgate.wire.resources.gateways import CloudGateway, CreateCloudGatewaySpec
+from cloudgate.wire.resources.live import CloudMaintenance
+from cloudgate.wire.resources.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
+from cloudgate.wire.resources.tenants import CloudTenant, CreateCloudTenantSpec
+
+NS = schema.NAMESPACE
+
+
+def in_xml(kind: type[Described], inner: str) -> bytes:
+    return f'<{kind.root()} xmlns="{NS}">{inner}</{kind.root()}>'.encode()
+
+
+def refused(read: Any, body: bytes, kind: type[Described]) -> str:
+    with pytest.raises(InvalidRequestError) as problem:
+        read(body, kind)
+    return problem.value.message
+
+
+def required_types() -> Iterator[tuple[str, str]]:
+    """Every element with a value that a body must have, and its type."""
+    root = etree.fromstring(schema.schema_bytes())
+    declared = Declarations(root)
+    for node in root.iter(f"{XSD}complexType"):
+        contents = declared.contents(node)
+        for name in contents.required & contents.elements.keys():
+            element = contents.elements[name]
+            if declared.complex_of(element) is None:
+                yield name, str(element.get("type"))
+
+
+@pytest.mark.parametrize(("name", "type_name"), sorted(set(required_types())))
+def test_a_required_value_that_is_empty_is_missing_whatever_its_type(
+    name: str, type_name: str
+) -> None:
+    root = etree.fromstring(schema.schema_bytes())
+    etree.SubElement(root, f"{XSD}element", name="Probe", type=type_name)
+    probe = etree.XMLSchema(root)
+    for empty in ("", " ", "\n\t"):
+        node = etree.Element(f"{{{NS}}}Probe")
+        node.text = empty
+        is_text = type_name in ("RequiredText", "RequiredDnsNames")
+        assert probe.validate(node) is (is_text and empty != "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner", "document"),
+    [
+        (CloudMaintenance, "<Enabled></Enabled>", '{"Enabled": ""}'),
+        (CloudMaintenance, "<Enabled> </Enabled>", '{"Enabled": " "}'),
+        (
+            CreateCloudTenantSpec,
+            (
+                "<Name>a</Name><Resources><BackupResource><Name>q</Name><RepositoryUid/>"
+                "<QuotaMb>1024</QuotaMb></BackupResource></Resources>"
+            ),
+            (
+                '{"Name": "a", "Resources": {"BackupResources": [{"Name": "q", "RepositoryUid": "",'
+                ' "QuotaMb": 1024}]}}'
+            ),
+        ),
+        (CreateCloudTenantSpec, "<Name/>", '{"Name": ""}'),
+        (
+            CreateCloudGatewaySpec,
+            "<ServerHostName>a</ServerHostName><NetworkType/>",
+            '{"ServerHostName": "a", "NetworkType": ""}',
+        ),
+        (
+            CloudSubtenantCreateSpec,
+            "<Name>a</Name><Password/>",
+            (
+                '{"Name": "a", "Password": "", "UnlimitedQuota": true,'
+                ' "TenantResourceId": "29e5d158-1f58-44bc-bbaa-2752d787a91d"}'
+            ),
+        ),
+    ],
+)
+def test_both_forms_say_that_it_is_missing(
+    kind: type[Described], inner: str, document: str
+) -> None:
+    for message in (
+        refused(xml.read, in_xml(kind, inner), kind),
+        refused(json.read, document.encode(), kind),
+    ):
+        assert " is missing: found '" in message, message
+        assert "expected " in message
+
+
+TIMES = {
+    "2030-12-31T00:00:00Z": datetime(2030, 12, 31, tzinfo=UTC),
+    "2030-12-31T24:00:00Z": datetime(2031, 1, 1, tzinfo=UTC),
+    "2032-02-28T24:00:00.000": datetime(2032, 2, 29, tzinfo=UTC),
+    "2030-12-31T24:00:00+02:00": datetime(2030, 12, 31, 22, tzinfo=UTC),
+    "2030-12-31T10:00:00-14:00": datetime(2031, 1, 1, 0, tzinfo=UTC),
+    "2030-12-31T10:00:00.5": datetime(2030, 12, 31, 10, 0, 0, 500_000, tzinfo=UTC),
+    "2030-12-31T10:00:00.123456789012Z": datetime(2030, 12, 31, 10, 0, 0, 123_456, tzinfo=UTC),
+    "2030-12-31T10:00:00.0000000000000000000000Z": datetime(2030, 12, 31, 10, tzinfo=UTC),
+    " 2030-12-31T10:00:00+00:00\n": datetime(2030, 12, 31, 10, tzinfo=UTC),
+    "1753-01-01T00:00:00Z": datetime(1753, 1, 1, tzinfo=UTC),
+    "9999-12-30T24:00:00Z": datetime(9999, 12, 31, tzinfo=UTC),
+    "9999-12-31T23:59:59.9999999": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+}
+NO_TIMES = (
+    "2030-12-31T24:00:01Z",
+    "2030-12-31T24:01:00Z",
+    "2030-12-31T25:00:00Z",
+    "2030-12-31T24:00:00.1Z",
+    "2030-12-31T10:00:60Z",
+    "2030-12-31T10:00:00.Z",
+    "2030-12-31T10:00Z",
+    "2030-12-31",
+    "2030-02-29T24:00:00Z",
+    "2030-12-31T10:00:00+14:01",
+    "9999-12-31T24:00:00Z",
+    "12030-12-31T10:00:00Z",
+)
+
+
+@pytest.mark.parametrize("text", TIMES)
+def test_times_are_read_as_the_schema_type_writes_them(text: str) -> None:
+    by_xml = xml.read(
+        in_xml(
+            CreateCloudTenantSpec,
+            f"<Name>a</Name><LeaseExpirationDate>{text}</LeaseExpirationDate>",
+        ),
+        CreateCloudTenantSpec,
+    )
+    escaped = text.replace("\n", "\\n")
+    by_json = json.read(
+        f'{{"Name": "a", "LeaseExpirationDate": "{escaped}"}}'.encode(), CreateCloudTenantSpec
+    )
+    assert by_xml.lease_expiration_date == by_json.lease_expiration_date == TIMES[text]
+    assert moments.parse(text) == TIMES[text]
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_what_is_no_time_is_refused_by_both_forms(text: str) -> None:
+    for message in (
+        refused(
+            xml.read,
+            in_xml(
+                CreateCloudTenantSpec,
+                f"<Name>a</Name><LeaseExpirationDate>{text}</LeaseExpirationDate>",
+            ),
+            CreateCloudTenantSpec,
+        ),
+        refused(
+            json.read,
+            f'{{"Name": "a", "LeaseExpirationDate": "{text}"}}'.encode(),
+            CreateCloudTenantSpec,
+        ),
+    ):
+        assert "expected a time such as 2030-12-31T00:00:00Z" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", True), (" 0\n", False), ("true", True), ("\tFALSE ", False), ("True", True), ("", None)],
+)
+def test_booleans_are_read_with_blanks_and_as_digits(text: str, *, value: bool | None) -> None:
+    by_xml = xml.read(in_xml(CloudGateway, f"<Enabled>{text}</Enabled>"), CloudGateway)
+    escaped = text.replace("\n", "\\n").replace("\t", "\\t")
+    by_json = json.read(f'{{"Enabled": "{escaped}"}}'.encode(), CloudGateway)
+    assert by_xml.enabled is by_json.enabled is value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("+6180", 6180), (" 06180 ", 6180), ("\n6180\t", 6180), ("", None)]
+)
+def test_numbers_are_read_with_signs_zeros_and_blanks(text: str, value: int | None) -> None:
+    body = in_xml(CloudGateway, f"<ExternalPort>{text}</ExternalPort>")
+    assert xml.read(body, CloudGateway).external_port == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "length", "limit"),
+    [
+        (CreateCloudTenantSpec, "Name", 129, "a name of 1 to 128 characters"),
+        (CloudSubtenant, "Name", 2049, "at most 2048 characters"),
+        (CloudMaintenance, "Message", 351, "at most 350 characters"),
+        (CloudTenant, "Description", 2049, "at most 2048 characters"),
+    ],
+)
+def test_a_message_names_the_limit_that_has_refused(
+    kind: type[Described], name: str, length: int, limit: str
+) -> None:
+    before = "<Enabled>true</Enabled>" if kind is CloudMaintenance else ""
+    body = in_xml(kind, f"{before}<{name}>{'x' * length}</{name}>")
+    start = '"Enabled": true, ' if before else ""
+    document = f'{{{start}"{name}": "{"x" * length}"}}'.encode()
+    expected = f"{name}: found {length} characters, expected {limit}"
+    assert refused(xml.read, body, kind) == f"{expected} (line 1)."
+    assert refused(json.read, document, kind) == f"{expected}."
+    prefixed = body.replace(b"<", b"<v:").replace(b"<v:/", b"</v:").replace(b"xmlns", b"xmlns:v")
+    assert refused(xml.read, prefixed, kind) == f"{expected} (line 1)."
+
+
+def test_elements_of_other_generations_of_the_schema_are_read_in_their_place() -> None:
+    gateway = xml.read(
+        in_xml(
+            CloudGateway,
+            "<Enabled>true</Enabled><DnsNameOrIpAddress>gw1</DnsNameOrIpAddress>"
+            "<NetworkMode>Direct</NetworkMode>",
+        ),
+        CloudGateway,
+    )
+    assert (gateway.dns_name_or_ip_address, gateway.network_mode) == ("gw1", "Direct")
+    assert "Enabled is not expected here" in refused(
+        xml.read,
+        in_xml(CloudGateway, "<DnsNameOrIpAddress>gw1</DnsNameOrIpAddress><Enabled>true</Enabled>"),
+        CloudGateway,
+    )
+    twice = "<BackupProtectionPeriod>3</BackupProtectionPeriod>"
+    assert xml.read(in_xml(CloudTenant, twice * 2), CloudTenant).backup_protection_period == 3
+    assert "given twice, and is not the same" in refused(
+        xml.read, in_xml(CloudTenant, twice + twice.replace("3", "4")), CloudTenant
+    )
+    appliance = (
+        "<ComputeResources><CloudTenantComputeResource><PlatformType>VMware</PlatformType>"
+        "<UseNetworkFailoverResources>true</UseNetworkFailoverResources><NetworkAppliance>"
+        "<Name>a</Name><ProductionNetwork>n</ProductionNetwork>"
+        "<ObtainIPAddressAutomatically>true</ObtainIPAddressAutomatically></NetworkAppliance>"
+        "<ComputeResourceStats><MemoryUsageMb>0</MemoryUsageMb><CPUCount>0</CPUCount>"
+        "<StorageResourceStats><StorageResourceStat><StorageName>s</StorageName>"
+        "<StorageUsageGb>0</StorageUsageGb><StorageLimitGb>10</StorageLimitGb>"
+        "</StorageResourceStat></StorageResourceStats></ComputeResourceStats>"
+        "</CloudTenantComputeResource></ComputeResources>"
+    )
+    found = xml.read(in_xml(CloudTenant, appliance), CloudTenant).compute_resources
+    assert found is not None
+    assert found[0].network_appliance is not None
+    for item in ("VCloudComputeResource", "CloudTenantVCloudComputeResource"):
+        centre = f"<{item}><VirtualDataCenterRef>r</VirtualDataCenterRef></{item}>"
+        by_xml = xml.read(
+            in_xml(CloudTenant, f"<VCloudComputeResources>{centre}</VCloudComputeResources>"),
+            CloudTenant,
+        )
+        centres = f'{{"{item}s": [{{"VirtualDataCenterRef": "r"}}]}}'
+        document = f'{{"VCloudComputeResources": {centres}}}'
+        by_json = json.read(document.encode(), CloudTenant)
+        assert by_xml == by_json
+
+
+TENANT = f'<CreateCloudTenantSpec xmlns="{NS}"><Name>Müller</Name></CreateCloudTenantSpec>'
+
+
+def declared(name: str) -> str:
+    return f'<?xml version="1.0" encoding="{name}"?>\n{TENANT}'
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (TENANT.encode(), None),
+        (TENANT.encode("utf-8-sig"), None),
+        (TENANT.encode("latin-1"), "iso8859-1"),
+        (TENANT.encode("utf-16"), None),
+        (TENANT.encode("utf-16-be"), "utf-16"),
+        (TENANT.encode("utf-16-le"), "utf-16"),
+        (TENANT.encode("utf-16-le"), None),
+        (TENANT.encode("utf-32"), "iso8859-1"),
+        (declared("iso-8859-1").encode("latin-1"), None),
+        (declared("windows-1252").encode("cp1252"), None),
+        (declared("UTF-16").encode("utf-16"), None),
+        (declared("UTF-16").encode("utf-16-be"), None),
+        # What Content-Type says is stronger than the declaration; a mark is stronger than both.
+        (declared("utf-16").encode(), "utf-8"),
+        (declared("iso-8859-1").encode(), "utf-8"),
+        (declared("iso-8859-1").encode("utf-8-sig"), "iso8859-1"),
+    ],
+)
+def test_xml_is_read_in_the_encoding_that_it_is_in(body: bytes, charset: str | None) -> None:
+    text = encoding.xml_text(body, charset)
+    assert xml.read(text, CreateCloudTenantSpec).name == "Müller"
+
+
+@pytest.mark.parametrize(
+    "name", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "utf-32-be"]
+)
+def test_json_is_read_in_every_unicode_encoding(name: str) -> None:
+    body = '{"Name": "Müller"}'.encode(name)
+    assert json.read(body, CreateCloudTenantSpec).name == "Müller"
+    assert json.read(encoding.json_text(body, None), CreateCloudTenantSpec).name == "Müller"
+
+
+@pytest.mark.parametrize(
+    ("body", "charset", "words"),
+    [
+        (declared("utf-16").encode(), None, ["declaration names the encoding utf-16", "UTF-8"]),
+        (declared("no-such").encode(), None, ["no-such", "unknown", "UTF-8"]),
+        (TENANT.encode("latin-1"), None, ["not UTF-8", "byte"]),
+        (TENANT.encode("latin-1"), "utf-8", ["not UTF-8", "Content-Type names the charset utf-8"]),
+        (declared("us-ascii").encode(), None, ["ASCII", "its declaration names us-ascii"]),
+    ],
+)
+def test_bytes_in_another_encoding_are_refused_with_who_said_so(
+    body: bytes, charset: str | None, words: list[str]
+) -> None:
+    with pytest.raises(InvalidRequestError) as problem:
+        encoding.xml_text(body, charset)
+    assert [word for word in words if word not in problem.value.message] == []
+
+
+@pytest.mark.parametrize("name", ["hex", "base64", "idna", "utf-7", "unicode_escape", "", "x" * 99])
+def test_what_is_no_character_set_is_not_known(name: str) -> None:
+    assert encoding.known(name) is None
