@@ -43,7 +43,11 @@ def become_gateway(running: RunningManager, host: ScriptedHost) -> None:
 
 def refusals(running: RunningManager) -> list[tuple[str, str, str]]:
     """What the audit log says of machines that were refused: what, whom, from where."""
-    found = [event for event in running.audited() if event.code == 0 and not event.success]
+    found = [
+        event
+        for event in running.audited()
+        if event.code == 0 and not event.success and not (event.after or {}).get("Count")
+    ]
     assert all(event.message for event in found)
     return [(event.operation, event.object_name, event.address) for event in found]
 

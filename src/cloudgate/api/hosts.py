@@ -139,9 +139,11 @@ class HostProtocol:
             return await call(request)
         except CloudgateError as problem:
             status = _STATUS.get(type(problem), 500)
-            log.warning("a host was refused", call=path[:200], reason=problem.message)
+            noted = not isinstance(problem, NotFoundError)
             if isinstance(problem, InvalidRequestError | NotAuthenticatedError):
-                await self._refusing.note(request, path, problem.message)
+                noted = await self._refusing.note(request, path, problem.message)
+            if noted:
+                log.warning("a host was refused", call=path[:200], reason=problem.message)
             return JSONResponse({"message": problem.message}, status)
 
     async def _authority(self, request: Request) -> Response:

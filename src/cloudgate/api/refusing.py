@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.hosts import joining
-from cloudgate.manager.hosts.refusals import Refusals, network_of
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.work import Manager
 
@@ -22,29 +21,33 @@ class Refusing:
         """`address_of` says from which IP address a request came."""
         self._manager = manager
         self._address_of = address_of
-        self._hosts = Refusals()
-        self._unknown = Refusals()
 
-    async def note(self, request: Request, call: str, reason: str) -> None:
-        """A request was refused."""
+    async def note(self, request: Request, call: str, reason: str) -> bool:
+        """A request was refused. Whether it is written down, and not only counted."""
         address, now = self._address_of(request), self._manager.clock()
         server_id = None if call == JOIN else await run_in_threadpool(self._sender, request)
         if server_id is not None:
-            self._manager.presence.refuse(server_id, now)
-            if self._hosts.is_to_be_noted(str(server_id), call, now):
-                await run_in_threadpool(self._note_host, address, server_id, reason)
-            return
-        if self._unknown.is_to_be_noted(network_of(address), call, now):
-            token = getattr(request.state, "join_token", "") if call == JOIN else None
-            await run_in_threadpool(self._note_unknown, address, token, reason)
+            return await self._note_known(address, call, server_id, reason)
+        operation = "RefuseJoin" if call == JOIN else "RefuseUnknownHost"
+        if not self._manager.strangers.is_to_be_noted(operation, "", address, now, call):
+            return False
+        token = getattr(request.state, "join_token", "") if call == JOIN else None
+        await run_in_threadpool(self._note_unknown, address, token, reason)
+        return True
 
     async def note_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
         """The manager could not answer a host, by its own fault or that of what is kept."""
+        await self._note_known(self._address_of(request), call, server_id, reason)
+
+    async def _note_known(self, address: str, call: str, server_id: UUID, reason: str) -> bool:
         now = self._manager.clock()
         self._manager.presence.refuse(server_id, now)
-        if self._hosts.is_to_be_noted(str(server_id), call, now):
-            address = self._address_of(request)
-            await run_in_threadpool(self._note_host, address, server_id, reason)
+        if not self._manager.strangers.is_to_be_noted(
+            "RefuseManagedServer", str(server_id), "", now, call
+        ):
+            return False
+        await run_in_threadpool(self._note_host, address, server_id, reason)
+        return True
 
     def _sender(self, request: Request) -> UUID | None:
         """Who speaks, by the credential; None when it is nobody's."""

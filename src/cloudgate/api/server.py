@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from cloudgate.api.application import Application
 from cloudgate.api.ordering import Ordering
@@ -105,6 +106,7 @@ class ManagerServer:
                     serving.create_task(server.serve(sockets=[listener]))
             for each in by_themselves:
                 each.cancel()
+        await run_in_threadpool(self._ticking.finish)
 
     def _renew_certificate(self) -> None:
         """Show a new certificate from the next connection on, if it is time."""

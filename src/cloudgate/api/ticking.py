@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.errors import UnavailableError
 from cloudgate.manager import clockwork
 from cloudgate.manager.audit.outlets import Outlet, deliver
+from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.work import Manager
 
@@ -39,6 +40,13 @@ class Ticking:
         """Something has changed: look again."""
         self._changed.set()
 
+    def finish(self) -> None:
+        """Write down what would be lost with this process."""
+        try:
+            write_sums(self._manager, all_of_them=True)
+        except SQLAlchemyError:
+            log.exception("how often strangers were refused in the last minute is not written down")
+
     async def run(self) -> None:
         """Until cancelled."""
         renewal = self._manager.clock()
@@ -56,6 +64,7 @@ class Ticking:
                     # By the time before: where the clock was set meanwhile, more may be due.
                     renewal = now + RENEWAL_INTERVAL
                 await run_in_threadpool(self._note_presence)
+                await run_in_threadpool(write_sums, self._manager)
                 deadline = await run_in_threadpool(self._settle)
                 await run_in_threadpool(self._deliver_audit_log)
             except SQLAlchemyError:

@@ -18,6 +18,7 @@ from cloudgate.manager.hosts.sharing import SpeedSharing
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
+from cloudgate.manager.strangers import Strangers
 
 DIRECTORY = "directory"
 
@@ -37,6 +38,7 @@ class Work:
     sealing: Sealing
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
+    strangers: Strangers = field(default_factory=Strangers)
     gateway_term: Term = field(default_factory=gateway_term)
     """Of gateways' certificates."""
     author: str = ""
@@ -91,6 +93,7 @@ class Manager:
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
+    strangers: Strangers = field(default_factory=Strangers)
     questions: Questions = field(default_factory=Questions)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
 
@@ -105,6 +108,7 @@ class Manager:
                 sealing=self.sealing,
                 presence=self.presence,
                 faults=self.faults,
+                strangers=self.strangers,
                 gateway_term=self.gateway_term,
             )
 
@@ -127,6 +131,7 @@ class Manager:
                 sealing=self.sealing,
                 presence=self.presence,
                 faults=self.faults,
+                strangers=self.strangers,
                 gateway_term=self.gateway_term,
                 author=author,
                 address=address,

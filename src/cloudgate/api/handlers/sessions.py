@@ -222,7 +222,12 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
 
 
 def note_denied(manager: Manager, call: Call, verb: str, path: str) -> None:
-    """Put into the audit log that somebody was not let through."""
+    """Put into the audit log that somebody was not let through; summed up when it is often."""
+    who, wanted = call.session.account.name, f"{verb} {path}"
+    if not manager.strangers.is_to_be_noted(
+        "DenyAccess", who, call.address, manager.clock(), wanted
+    ):
+        return
     with manager.changing(call.session.account.name, call.address) as work:
         change = Change(operation="DenyAccess", object_type="Route", object_name=f"{verb} {path}")
         record(work, change, success=False, message="Access denied")

@@ -31,7 +31,10 @@ def note_guesses(work: Work, server: ManagedServer, guesses: tuple[assignment.Gu
     ).all()
     for guess in guesses:
         said = _documented(server, guess)
-        if said not in known:
+        if said in known:
+            continue
+        one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
+        if work.strangers.is_guess_to_be_noted(server.name, one, work.now, guess.count):
             _record(work, server, guess, said)
 
 

@@ -1,32 +1,83 @@
-"""Which refusals are to be written down? The first of many, so that nobody fills the log."""
+"""Which refusals are to be written down? The first of many, and then how many more there were.
+
+Whoever has proved nothing can be refused as often as he likes. He fills no log by it.
+"""
 
 import ipaddress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from threading import Lock
 
 NOTED_EVERY = timedelta(minutes=1)
 """How often the same sender is written down for the same call."""
 MOST_NOTED = 100
-"""How many are within that time, of whomever."""
+"""How many are within that time, of whomever. The others are counted together."""
+ANYBODY = ""
+"""The sender that stands for all who were too many to be told apart."""
+
+
+@dataclass(frozen=True)
+class More:
+    """Refusals that were not written down when they happened."""
+
+    sender: str
+    """`ANYBODY` for those of many."""
+    call: str
+    count: int
+    first_at: datetime
+    last_at: datetime
 
 
 class Refusals:
-    """What was written down lately."""
+    """What was written down lately, and what was not. Any thread may call."""
 
-    def __init__(self) -> None:
-        self._noted: dict[tuple[str, str], datetime] = {}
+    def __init__(self, most: int = MOST_NOTED, first: int = 1) -> None:
+        """`first`: how many of each sender are written down, of `most` in all."""
+        self._lock = Lock()
+        self._most, self._first = most, first
+        self._noted: dict[tuple[str, str], tuple[datetime, int]] = {}
+        self._more: dict[tuple[str, str], More] = {}
 
-    def is_to_be_noted(self, sender: str, call: str, now: datetime) -> bool:
+    def is_to_be_noted(self, sender: str, call: str, now: datetime, count: int = 1) -> bool:
         """Whether a refusal is to be written down; it counts as written from here on.
 
-        `sender`: a host's id, or where an unknown one speaks from.
+        Args:
+            sender: a host's id, or where an unknown one speaks from.
+            call: what was refused.
+            now: the time.
+            count: how many refusals it stands for.
         """
-        self._noted = {
-            each: noted for each, noted in self._noted.items() if now - noted < NOTED_EVERY
-        }
-        if (sender, call) in self._noted or len(self._noted) >= MOST_NOTED:
+        with self._lock:
+            self._noted = {
+                each: noted for each, noted in self._noted.items() if now - noted[0] < NOTED_EVERY
+            }
+            key = sender, call
+            since, times = self._noted.get(key, (now, 0))
+            if times < self._first and (times or len(self._noted) < self._most):
+                self._noted[key] = since, times + 1
+                return True
+            self._add(sender if times else ANYBODY, call, now, count)
             return False
-        self._noted[sender, call] = now
-        return True
+
+    def add(self, sender: str, call: str, now: datetime, count: int) -> None:
+        """So many refusals are not written down."""
+        with self._lock:
+            self._add(sender, call, now, count)
+
+    def _add(self, sender: str, call: str, now: datetime, count: int) -> None:
+        before = self._more.get((sender, call), More(sender, call, 0, now, now))
+        after = replace(before, count=before.count + count, last_at=now)
+        self._more[sender, call] = after
+
+    def due(self, now: datetime, *, all_of_them: bool = False) -> list[More]:
+        """What was not written down and is over for so long that it is to be; only once."""
+        with self._lock:
+            over = [
+                key
+                for key, each in self._more.items()
+                if all_of_them or now - each.first_at >= NOTED_EVERY
+            ]
+            return [self._more.pop(key) for key in over]
 
 
 def network_of(address: str) -> str:

@@ -58,7 +58,10 @@ def open_session(
 
 
 def note_failed_logon(manager: Manager, name: str, address: str) -> None:
-    """Put into the audit log that somebody has logged on wrongly."""
+    """Put into the audit log that somebody has logged on wrongly; summed up when it is often."""
+    named = name[:_LOGGED_CHARACTERS]
+    if not manager.strangers.is_to_be_noted("LogOn", named, address, manager.clock()):
+        return
     with manager.changing(name[:_LOGGED_CHARACTERS], address) as work:
         change = Change(
             operation="LogOn",

@@ -1,0 +1,56 @@
+"""How often were strangers refused, besides what the audit log says already?"""
+
+from dataclasses import replace
+from uuid import UUID
+
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.hosts.refusals import More
+from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.manager.strangers import APART, GUESSES
+from cloudgate.manager.work import Manager, Work
+
+_OBJECT_TYPES = {
+    "LogOn": "LogonSession",
+    "DenyAccess": "Route",
+    GUESSES: "CloudTenant",
+}
+_MACHINES = "ManagedServer"
+
+
+def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
+    """Put into the audit log how often strangers were refused besides what it says already."""
+    due = manager.strangers.due(manager.clock(), all_of_them=all_of_them)
+    if not due:
+        return
+    with manager.changing() as work:
+        for more in due:
+            _write(work, more)
+
+
+def _write(work: Work, more: More) -> None:
+    name, address, _ = (*more.sender.split(APART), "", "")[:3]
+    server = _server(work, name) if more.call == "RefuseManagedServer" else None
+    name = server.name if server else name
+    document = {
+        "Count": more.count,
+        "FirstTime": more.first_at.isoformat(),
+        "LastTime": more.last_at.isoformat(),
+    }
+    change = Change(
+        operation=more.call,
+        object_type=_OBJECT_TYPES.get(more.call, _MACHINES),
+        object_id=server.id if server else None,
+        object_name=name or address,
+        after=document,
+    )
+    whose = "" if more.sender else " by others"
+    message = (
+        f"{more.count} more times{whose} between {more.first_at:%H:%M:%S} and"
+        f" {more.last_at:%H:%M:%S} UTC."
+    )
+    record(replace(work, author=name, address=address), change, success=False, message=message)
+
+
+def _server(work: Work, identifier: str) -> ManagedServer | None:
+    return work.session.get(ManagedServer, UUID(identifier)) if identifier else None

@@ -1,0 +1,131 @@
+"""Strangers can be refused as often as they like, and fill no log by it."""
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from cloudgate.assignment import GatewayState, Guess
+from cloudgate.manager.audit.sums import write_sums
+from cloudgate.manager.hosts.refusals import MOST_NOTED, NOTED_EVERY
+from cloudgate.manager.sessions.operations import note_failed_logon
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.strangers import FIRST_LOGONS, MOST_GUESSES
+from tests.support.host import ScriptedHost
+from tests.support.manager import RunningManager
+
+OFTEN = 200
+
+
+def counted(running: RunningManager, operation: str) -> tuple[int, int]:
+    """How many rows of the audit log there are of that, and how many refusals they tell of."""
+    found = [each for each in running.audited() if each.operation == operation and not each.success]
+    return len(found), sum((each.after or {}).get("Count", 1) for each in found)
+
+
+def test_one_stranger_makes_a_few_rows_and_a_sum(running: RunningManager) -> None:
+    for _ in range(OFTEN):
+        note_failed_logon(running.manager, "admin", "198.51.100.7")
+    assert counted(running, "LogOn") == (FIRST_LOGONS, FIRST_LOGONS)
+    running.clock.ahead += NOTED_EVERY
+    write_sums(running.manager)
+    write_sums(running.manager)
+    assert counted(running, "LogOn") == (FIRST_LOGONS + 1, OFTEN)
+    last = running.audited()[-1]
+    assert (last.account, last.address) == ("admin", "198.51.100.7")
+    assert last.message.startswith(f"{OFTEN - FIRST_LOGONS} more times between")
+
+
+def test_a_crowd_of_strangers_makes_no_more_than_so_many_rows_and_all_are_counted(
+    running: RunningManager,
+) -> None:
+    for number in range(3 * MOST_NOTED):
+        for _ in range(FIRST_LOGONS + 1):
+            note_failed_logon(running.manager, f"name{number}", f"2001:db8:{number:x}::1")
+    rows, _ = counted(running, "LogOn")
+    assert rows == FIRST_LOGONS * MOST_NOTED
+    running.clock.ahead += NOTED_EVERY
+    write_sums(running.manager)
+    rows, times = counted(running, "LogOn")
+    assert rows == (FIRST_LOGONS + 1) * MOST_NOTED + 1
+    assert times == 3 * MOST_NOTED * (FIRST_LOGONS + 1)
+    others = next(each for each in running.audited() if "by others" in each.message)
+    assert others.after is not None
+    assert others.after["Count"] == 2 * MOST_NOTED * (FIRST_LOGONS + 1)
+
+
+@pytest.mark.parametrize("header", [None, "Basic", "Bearer x", "Basic !!!", "Basic YWRtaW46eA=="])
+def test_whatever_a_logon_says_it_is_summed_up(running: RunningManager, header: str | None) -> None:
+    client = running.client(Accept="application/json")
+    headers = {} if header is None else {"Authorization": header}
+    for _ in range(3):
+        assert client.post("/sessionMngr/?v=latest", headers=headers).status_code in (400, 401)
+    for _ in range(OFTEN):
+        note_failed_logon(running.manager, "", "127.0.0.1")
+        note_failed_logon(running.manager, "admin", "127.0.0.1")
+    assert counted(running, "LogOn")[0] <= 2 * FIRST_LOGONS + 1
+
+
+def test_hosts_that_nobody_knows_are_counted_too_and_the_log_has_them_once(
+    running: RunningManager, host: ScriptedHost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = {"Authorization": "Bearer wrong"}
+    for _ in range(10):
+        for call in ("poll", "report"):
+            assert host.client.post(f"/{call}", headers=headers).status_code == 401
+        assert host.client.post("/nothing", headers=headers).status_code == 404
+    assert capsys.readouterr().out.count("a host was refused") == 2
+    running.clock.ahead += NOTED_EVERY
+    write_sums(running.manager)
+    assert counted(running, "RefuseUnknownHost") == (4, 20)
+
+
+def test_who_may_not_is_summed_up(running: RunningManager) -> None:
+    admin = running.logged_on()
+    spec = {
+        "AccountType": "User",
+        "AccountName": "reader",
+        "Roles": {"EnterpriseRoles": [{"EnterpriseRoleUid": str(Role.VM_RESTORE_OPERATOR.id)}]},
+        "AllowRestoreAllVms": False,
+        "Password": "s3cret-password",
+    }
+    admin.post("/security/accounts", json=spec).raise_for_status()
+    client = running.client(Accept="application/json")
+    client.post("/sessionMngr/?v=latest", auth=("reader", "s3cret-password")).raise_for_status()
+    for _ in range(20):
+        assert client.get("/cloud/tenants").status_code == 403
+    assert counted(running, "DenyAccess")[0] == 1
+    running.clock.ahead += NOTED_EVERY
+    write_sums(running.manager)
+    assert counted(running, "DenyAccess") == (2, 20)
+
+
+def test_gateways_that_tell_of_guesses_without_end_make_no_more_than_so_many_rows(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    for number in range(4):
+        guesses = tuple(
+            Guess(
+                name=f"{number}-{each}",
+                address=ip_address("198.51.100.7"),
+                count=10,
+                first_at=at,
+                last_at=at,
+            )
+            for each in range(100)
+        )
+        assert host.report(GatewayState.ABSENT, guesses=guesses).status_code == 204
+    assert counted(running, "GuessTenantPassword") == (MOST_NOTED, 10 * MOST_NOTED)
+    running.clock.ahead += NOTED_EVERY
+    write_sums(running.manager)
+    assert counted(running, "GuessTenantPassword") == (MOST_NOTED + 1, 4000)
+    assert running.audited()[-1].object_name == host.name
+    assert MOST_GUESSES < 1000
+
+
+def test_what_was_counted_is_written_down_when_the_manager_stops(running: RunningManager) -> None:
+    for _ in range(10):
+        note_failed_logon(running.manager, "admin", "198.51.100.7")
+    write_sums(running.manager, all_of_them=True)
+    assert counted(running, "LogOn") == (FIRST_LOGONS + 1, 10)
