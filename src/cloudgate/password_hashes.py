@@ -10,21 +10,36 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from cloudgate import precis
+
 hasher = PasswordHasher()
 
 
 def hash_password(password: str) -> str:
-    """The Argon2id hash of a password, in PHC format."""
-    return hasher.hash(password)
+    """The Argon2id hash of a password, in PHC format; in the one form of RFC 8265."""
+    return hasher.hash(_encoded(precis.password(password)))
 
 
-def matches(password_hash: str | None, password: str | bytes) -> bool:
-    """Whether a password is the right one. Without a hash it takes as long, and is not."""
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether a password is the right one, in whichever form it is typed, and was hashed.
+
+    Without a hash it takes as long, and is not.
+    """
+    known = password_hash or _stand_in()
+    return any(_is_of(known, form) for form in precis.password_forms(password)) and bool(
+        password_hash
+    )
+
+
+def _is_of(password_hash: str, password: str) -> bool:
     try:
-        hasher.verify(password_hash or _stand_in(), password)
+        return hasher.verify(password_hash, _encoded(password))
     except (VerificationError, InvalidHashError):
         return False
-    return bool(password_hash)
+
+
+def _encoded(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 @cache

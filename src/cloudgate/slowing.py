@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
+from cloudgate import precis
+
 FREE_FAILURES = 3
 """So many wrong logons cost nothing: people mistype."""
 FIRST_DELAY_SECONDS = 0.5
@@ -110,11 +112,11 @@ class Failures:
 
     def failed(self, account: str, address: str) -> float:
         """Note a wrong logon. Returns how long its answer waits."""
-        keys = f"account {account.casefold()}", f"address {origin(address)}"
+        keys = f"account {precis.key(account)}", f"address {origin(address)}"
         counts = [self._counts.note(each) for each in keys]
         return max(delay_seconds(count) for count in counts)
 
     def succeeded(self, account: str, address: str) -> None:
         """Forget the failures of who has logged on."""
-        self._counts.forget(f"account {account.casefold()}")
+        self._counts.forget(f"account {precis.key(account)}")
         self._counts.forget(f"address {origin(address)}")

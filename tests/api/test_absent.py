@@ -78,7 +78,9 @@ def test_the_parts_that_have_nothing_in_them_say_so(client: httpx2.Client) -> No
 
 
 def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> None:
-    client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"})
+    for name, capacity in (("small", 1024), ("unknown", None)):
+        spec = {"Name": name, "Endpoint": f"{name}.example:1", "Capacity": capacity}
+        client.post("/repositories", json=spec).raise_for_status()
     summary = client.get("/reports/summary").json()
     assert [
         (link["Rel"], link["Type"], link["Name"], link["Href"].rpartition("/")[2])
@@ -90,9 +92,9 @@ def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> 
         answer = client.get(f"/reports/summary/{path}", headers={"Accept": "application/xml"})
         assert etree.QName(etree.fromstring(answer.content)).localname == root
     assert frames["overview"]["BackupServers"] == 1
-    assert frames["overview"]["RepositoryServers"] == 1
+    assert frames["overview"]["RepositoryServers"] >= 2
     assert frames["job_statistics"]["TotalJobRuns"] == 0
     assert frames["processed_vms"]["Days"] == []
     assert frames["repository"]["Periods"] == [
-        {"Name": "vault", "Capacity": 0, "FreeSpace": 0, "BackupSize": 0}
+        {"Name": "small", "Capacity": 1024, "FreeSpace": 1024, "BackupSize": 0}
     ]

@@ -81,7 +81,7 @@ def test_the_published_subtenant_is_made_field_by_field(
         "RepositoryQuota": {
             "DisplayName": "User1Quota",
             "TenantResourceId": resource_id(tenant),
-            "QuotaMb": None,
+            "QuotaMb": 10240,
             "UsedQuotaMb": None,
             "Unlimited": True,
         },
@@ -124,8 +124,8 @@ def test_a_subtenant_is_changed_and_removed(client: httpx2.Client, tenant: dict[
         ({"Enabled": False}, ("user", False, 2048)),
         ({"Name": "other", "Description": "d"}, ("user", False, 2048)),
         ({"RepositoryQuota": {"QuotaMb": 4096}}, ("user", False, 4096)),
-        ({"RepositoryQuota": {"Unlimited": True}}, ("user", False, None)),
-        ({"Password": "new"}, ("user", False, None)),
+        ({"RepositoryQuota": {"Unlimited": True}}, ("user", False, 4096)),
+        ({"Password": "new"}, ("user", False, 4096)),
     ):
         task = finished(client, client.put(made["Href"], json=change).json())
         assert (task["Operation"], task["Result"]["Success"]) == ("EditCloudSubtenant", True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,20 @@ async def test_a_tenant_without_a_directory_has_nothing_but_the_base_must_be_the
         f"{tmp_path}/unmounted: No such file or directory. Is the file system mounted, and the path"
         " right?"
     )
+
+
+async def test_how_large_the_file_system_is_comes_along(tmp_path: Path) -> None:
+    measuring = Measuring()
+    for parts in (("acme",), ()):  # also where there is nothing of the tenant yet
+        directory = Directory(base=str(tmp_path), parts=parts, limit_seconds=60)
+        measuring.ask(Question(question="q", measure=directory))
+        answer = await measuring.due()
+        measuring.delivered()
+        disk = shutil.disk_usage(tmp_path)
+        assert answer.measured is not None
+        assert answer.measured.capacity_bytes == disk.total
+        assert answer.measured.free_bytes is not None
+        assert 0 < answer.measured.free_bytes <= disk.total
 
 
 async def test_a_link_in_a_tenants_place_is_not_followed(tmp_path: Path) -> None:

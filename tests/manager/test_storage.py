@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from cloudgate import precis
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import (
@@ -205,3 +206,77 @@ def test_a_file_that_was_moved_away_is_missed_and_found_again(tmp_path: Path) ->
         left_over.unlink()
     assert names() == ["before"]
     database.close()
+
+
+def test_names_of_before_get_the_one_form_and_those_that_meet_get_a_number(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    composed, decomposed = "M\xfcller", "Mu\u0308ller"
+    site, other_site = uuid4(), uuid4()
+    tenants = {uuid4(): name for name in (decomposed, composed, "plain", "\uff21bc", "abc")}
+    elsewhere = uuid4()
+    with engine.connect() as connection:
+        migrate(connection, "0012")
+        run = connection.exec_driver_sql
+        run("INSERT INTO counters VALUES ('directory', 100)")
+        for each, name, where in (
+            *((each, name, site) for each, name in tenants.items()),
+            (elsewhere, decomposed, other_site),
+        ):
+            run(
+                "INSERT INTO cloud_tenants (id, backup_server_id, name, login, description,"
+                " password_hash, enabled, throttling_enabled, throttling_speed_limit,"
+                " throttling_speed_unit, max_concurrent_tasks, public_ip_count,"
+                " backup_protection_enabled, backup_protection_period, failover_to_others,"
+                " directory_revision) VALUES (?, ?, ?, ?, '', '', 1, 0, 1, 'MBps', 0, 0, 0, 1,"
+                " 0, 50)",
+                (each.hex, where.hex, name, name.casefold()),
+            )
+        for number, name in enumerate((decomposed, composed)):
+            run(
+                "INSERT INTO accounts (id, name, password_hash, kind, restores_all_vms)"
+                " VALUES (?, ?, '', 'User', 0)",
+                (uuid4().hex, name.casefold() if number else name.lower()),
+            )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        found = {each.id: each for each in session.query(CloudTenant)}
+        names = {each.name for each in found.values() if each.backup_server_id == site}
+        assert names == {composed, f"{composed} (2)", "plain", "\uff21bc (2)", "abc"}
+        by_name = {name: each for each, name in tenants.items()}
+        assert found[by_name[composed]].name == composed, "it was in the form already"
+        assert found[by_name[decomposed]].name == f"{composed} (2)"
+        assert found[elsewhere].name == composed, "another site"
+        for tenant in found.values():
+            assert tenant.login == precis.key(tenant.name)
+        assert found[by_name["plain"]].directory_revision == 50
+        assert found[by_name[composed]].directory_revision == 50
+        assert found[by_name[decomposed]].directory_revision == 101
+        accounts = {account.name for account in session.query(Account)}
+        assert accounts == {"m\xfcller", "m\xfcller (2)"}
+        told = {event.object_name: event for event in session.query(AuditEvent)}
+        assert {f"{composed} (2)", "m\xfcller (2)"} <= set(told)
+        assert told[f"{composed} (2)"].before == {"Name": decomposed}
+        assert "is called" in told[f"{composed} (2)"].text
+    engine.dispose()
+
+
+def test_quotas_without_a_number_are_not_limited_any_more_than_before(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    with engine.connect() as connection:
+        migrate(connection, "0012")
+        for name, quota in (("limited", 2048), ("unlimited", None)):
+            connection.exec_driver_sql(
+                "INSERT INTO subtenants (id, tenant_id, name, login, description, password_hash,"
+                " enabled, resource_id, quota_name, quota_mb)"
+                " VALUES (?, ?, ?, ?, '', '', 1, ?, '', ?)",
+                (uuid4().hex, uuid4().hex, name, name, uuid4().hex, quota),
+            )
+        connection.commit()
+        migrate(connection)
+        rows = connection.exec_driver_sql("SELECT name, unlimited FROM subtenants").all()
+    assert sorted((name, bool(unlimited)) for name, unlimited in rows) == [
+        ("limited", False),
+        ("unlimited", True),
+    ]
+    engine.dispose()

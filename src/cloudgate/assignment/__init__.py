@@ -277,6 +277,10 @@ class Measured(Document):
 
     used_bytes: Bytes | None = None
     """What is allocated for it: hard links count once. None when it is not there, or `reason`."""
+    capacity_bytes: Bytes | None = None
+    """Of the file system that its base is on; None when that cannot be said."""
+    free_bytes: Bytes | None = None
+    """There, for those who are not root."""
     reason: Remark = ""
     """For the operator: why it could not be measured, and what to do."""
 

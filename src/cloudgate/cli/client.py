@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from cloudgate import precis
 from cloudgate.cli.logons import Logon, LogonFile
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
@@ -123,7 +124,7 @@ class Api:
     def _log_on(self) -> Logon:
         url, user = self._connection.url, self._connection.user
         self._logons.forget()
-        password = self._password(self._connection)
+        password = precis.password(self._password(self._connection))
         reply = self._sender.send(Request("POST", "/sessionMngr/?v=latest", user=(user, password)))
         if reply.status == HTTPStatus.UNAUTHORIZED:
             raise NotAuthenticatedError(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from cloudgate import identifiers
+from cloudgate import identifiers, precis
 from cloudgate.cli.client import Api, Json
 from cloudgate.cli.output import Columns, backup_server, up_link
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -94,8 +94,8 @@ def _only(kind: Kind, name: str, references: list[Json]) -> Json:
     """The one of a name; as it is written if there is one, else whatever its case."""
     named = [one for one in references if one.get("Name") == name]
     if not named:
-        folded = name.casefold()
-        named = [one for one in references if str(one.get("Name")).casefold() == folded]
+        wanted = precis.key(name)
+        named = [one for one in references if precis.key(str(one.get("Name"))) == wanted]
     if not named:
         raise NotFoundError(f"There is no {kind.word} named {name!r}.")
     if len(named) > 1:

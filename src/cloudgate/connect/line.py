@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloudgate import precis
 from cloudgate.certificate_roles import WrongRoleError, client_context, no_manager
 from cloudgate.connect.sockets import tune
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
@@ -46,8 +47,8 @@ class Identity:
 
     @property
     def authorization(self) -> str:
-        """The value of an authorization header of the Basic scheme (RFC 7617)."""
-        both = f"{self.tenant}:{self.password}".encode()
+        """The value of an authorization header of the Basic scheme (RFC 7617), in its one form."""
+        both = f"{precis.name(self.tenant)}:{precis.password(self.password)}".encode()
         return "Basic " + base64.b64encode(both).decode("ascii")
 
     def _context(self, protocol: str) -> ssl.SSLContext:

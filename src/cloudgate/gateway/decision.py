@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from cloudgate import hostport
+from cloudgate import hostport, precis
 from cloudgate.assignment import Target, Tenant, User
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
@@ -78,7 +78,7 @@ NOT_AUTHENTICATED = Refusal(407, "Name or password are missing or wrong.")
 
 def tenant_key(name: str) -> str:
     """What is equal for all spellings of a tenant's name."""
-    return name.casefold()
+    return precis.key(name)
 
 
 def parse_credentials(header: str | None) -> Credentials | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from cloudgate import precis
 from cloudgate.gateway.turns import Turns
 from cloudgate.password_hashes import matches
 
@@ -60,7 +61,8 @@ class PasswordCheck:
     def mark(self, password_hash: str, password: str) -> bytes:
         """What is equal for equal questions, and tells nobody the password."""
         # Lengths in front, so that no two questions look alike when joined.
-        parts = (password_hash.encode(), _encoded(password))
+        form = precis.password(password)
+        parts = (password_hash.encode(), form.encode("utf-8", "surrogatepass"))
         message = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, message, hashlib.sha256)
 
@@ -70,7 +72,7 @@ class PasswordCheck:
 
     async def _verify(self, password_hash: str, password: str) -> bool:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, matches, password_hash, _encoded(password))
+        return await loop.run_in_executor(self._threads, matches, password_hash, password)
 
     def _remember(self, mark: bytes) -> None:
         self._right[mark] = None
@@ -92,7 +94,3 @@ def _keep_to_one_core(free: list[int]) -> None:
         # EINVAL: the core was taken from this process meanwhile. Then it is not kept to one.
         with suppress(OSError):
             os.sched_setaffinity(0, {free.pop()})
-
-
-def _encoded(password: str) -> bytes:
-    return password.encode("utf-8", "surrogatepass")

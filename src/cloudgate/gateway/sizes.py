@@ -2,7 +2,8 @@
 
 It walks through what may be millions of files, so it runs apart from the process that lets tenants
 in, at the lowest priority: ``python sizes.py`` reads ``{"base": ..., "parts": [...]}`` and writes
-``{"used_bytes": ...}`` or ``{"reason": ...}``, both as JSON.
+``{"used_bytes": ..., "capacity_bytes": ..., "free_bytes": ...}``, the last two of the file system,
+or ``{"reason": ...}``, all as JSON.
 """
 
 import contextlib
@@ -55,6 +56,20 @@ def measure(base: str, parts: Sequence[str]) -> int | None:
             os.close(place)
         place = deeper
     return _Walk(shown).size(place)
+
+
+def room(base: str) -> dict[str, int | str | None]:
+    """How large the file system of a directory is, and how much is free; nothing if none says."""
+    try:
+        found = os.statvfs(base)
+    except OSError:  # it was there a moment ago; or a file system that does not say (ENOSYS)
+        return {}
+    if not found.f_blocks:
+        return {}  # one that has no size, such as those of some clouds
+    return {
+        "capacity_bytes": found.f_blocks * found.f_frsize,
+        "free_bytes": found.f_bavail * found.f_frsize,
+    }
 
 
 class _Walk:
@@ -136,7 +151,8 @@ def main() -> None:
     question = json.loads(sys.stdin.read())
     try:
         answer: dict[str, int | str | None] = {
-            "used_bytes": measure(question["base"], question["parts"])
+            "used_bytes": measure(question["base"], question["parts"]),
+            **room(question["base"]),
         }
     except NotMeasuredError as problem:
         answer = {"reason": str(problem)}

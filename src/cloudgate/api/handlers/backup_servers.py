@@ -1,6 +1,6 @@
 """What does the API say of backup servers, and what may be done to them?"""
 
-from cloudgate import __version__
+from cloudgate import __version__, precis
 from cloudgate.api import links
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
@@ -65,7 +65,7 @@ def server_entity(root: str, server: tables.BackupServer) -> BackupServer:
 def _settings(spec: BackupServerSpec) -> BackupServerSettings:
     """What a spec asks for. Its password is not kept: nothing here ever needs it."""
     return BackupServerSettings(
-        name=(spec.dns_name_or_ip_address or "").strip(),
+        name=precis.name(spec.dns_name_or_ip_address or ""),
         description=spec.description,
         port=spec.port,
         user_name=spec.username,

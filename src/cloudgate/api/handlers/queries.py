@@ -1,7 +1,7 @@
 """What does the query service answer, and the lookup service, and the audit log?"""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query, read_page
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
+from cloudgate.manager.work import Work
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.base import EntityRef, Link
 from cloudgate.wire.resources.queries import (
@@ -53,6 +54,8 @@ class QueryType:
     reference: Reference | None = None
     sort: str = "name"
     """What the links of /querySvc sort by."""
+    wholes: Callable[[Work, str, Sequence[Any]], tuple[Any, ...]] | None = None
+    """Makes the entities of all rows at once, where more than the rows is needed for that."""
 
 
 TYPES = (
@@ -68,8 +71,8 @@ TYPES = (
     QueryType(
         "Repository",
         "repositories",
-        repositories.repository_entity,
-        repositories.repository_reference,
+        reference=repositories.repository_reference,
+        wholes=repositories.repository_entities,
     ),
     QueryType("Backup", "backups"),
     QueryType("Replica", "replicas"),
@@ -177,13 +180,17 @@ def get_query(call: Call) -> Answer:
     asked = _type(call)
     query = query_of(call)
     source = sources.SOURCES.get(asked.name)
-    if asked.whole is None or source is None:
-        page: Page[Any] = Page((), query.page, query.page_size, 1)
-    else:
+    page: Page[Any] = Page((), query.page, query.page_size, 1)
+    found: tuple[Any, ...] = ()
+    if source is not None:
         with call.reading() as work:
             page = read_page(work, source, query)
+            if asked.wholes is not None and call.wants_entity:
+                found = asked.wholes(work, call.root, page.rows)
+    if asked.whole is not None:
+        found = tuple(asked.whole(call.root, row) for row in page.rows)
     paging = paging_of(call, "/query", page)
-    return Answer(resource=_result(call, asked, page, paging))
+    return Answer(resource=_result(call, asked, page, found, paging))
 
 
 def _type(call: Call) -> QueryType:
@@ -221,13 +228,13 @@ def query_of(call: Call) -> Query:
     )
 
 
-def _result(call: Call, asked: QueryType, page: Page[Any], paging: PagingInfo) -> QueryResult:
+def _result(
+    call: Call, asked: QueryType, page: Page[Any], found: tuple[Any, ...], paging: PagingInfo
+) -> QueryResult:
     root = call.root
     if asked.field in Resources.__dataclass_fields__ and asked.whole:
-        found = tuple(asked.whole(root, row) for row in page.rows)
         return QueryResult(resources=Resources(**{asked.field: found}), paging_info=paging)
     if call.wants_entity:
-        found = tuple(asked.whole(root, row) for row in page.rows) if asked.whole else ()
         return QueryResult(entities=Entities(**{asked.field: found}), paging_info=paging)
     refs = tuple(asked.reference(root, row) for row in page.rows) if asked.reference else ()
     return QueryResult(refs=refs, paging_info=paging)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from cloudgate.api.call import Answer, Call
 from cloudgate.manager.repositories.operations import list_repositories
+from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.tasks.operations import count_running_tasks
 from cloudgate.wire.resources.base import Link, Resource
@@ -103,12 +104,20 @@ def get_processed_vms(call: Call) -> Answer:
 
 
 def get_repositories(call: Call) -> Answer:
-    """The repositories; how full they are is not known."""
+    """The repositories of which is known how large they are: programs divide by that."""
     with call.reading() as work:
-        periods = tuple(
-            Period(name=repository.name, capacity=0, free_space=0, backup_size=0)
-            for repository in list_repositories(work)
+        found = list_repositories(work)
+        rooms = rooms_of(work, found)
+    periods = tuple(
+        Period(
+            name=repository.name,
+            capacity=room.capacity,
+            free_space=room.free,
+            backup_size=room.used or 0,
         )
+        for repository in found
+        if (room := rooms.get(repository.id, UNKNOWN)).capacity and room.free is not None
+    )
     return _framed(call, RepositoryReportFrame(periods=periods))
 
 

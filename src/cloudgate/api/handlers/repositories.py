@@ -14,6 +14,7 @@ from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
+from cloudgate.manager.repositories.room import UNKNOWN, Room, rooms_of
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
 from cloudgate.manager.storage import tables
@@ -40,8 +41,21 @@ def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
     return place.reference(up_to_backup_server(root, repository.backup_server), place.to_entity())
 
 
-def repository_entity(root: str, repository: tables.Repository, warning: str = "") -> Repository:
-    """A repository, with what there is to say of measuring it. How large it is nobody measures."""
+def repository_entities(
+    work: Work, root: str, found: Sequence[tables.Repository]
+) -> tuple[Repository, ...]:
+    """Repositories with how large they are, and what there is to say of measuring them."""
+    rooms = rooms_of(work, found)
+    return tuple(
+        repository_entity(root, each, rooms.get(each.id, UNKNOWN), warning_of(work, each))
+        for each in found
+    )
+
+
+def repository_entity(
+    root: str, repository: tables.Repository, room: Room, warning: str
+) -> Repository:
+    """A repository; what nobody knows of its size is left out."""
     place = repository_place(root, repository)
     return Repository(
         href=place.entity_href,
@@ -56,8 +70,8 @@ def repository_entity(root: str, repository: tables.Repository, warning: str = "
         ),
         name=place.name,
         uid=place.uid,
-        capacity=0,
-        free_space=0,
+        capacity=room.capacity,
+        free_space=room.free,
         kind=repository.kind,
         description=repository.description,
         endpoint=repository.endpoint,
@@ -101,9 +115,7 @@ def get_repositories_of_site(call: Call) -> Answer:
 
 def _listed(work: Work, call: Call, found: Sequence[tables.Repository]) -> Answer:
     if call.wants_entity:
-        entities = tuple(
-            repository_entity(call.root, each, warning_of(work, each)) for each in found
-        )
+        entities = repository_entities(work, call.root, found)
         return Answer(resource=Repositories(repositories=entities))
     references = tuple(repository_reference(call.root, repository) for repository in found)
     return Answer(resource=EntityReferences(refs=references))
@@ -114,8 +126,8 @@ def get_repository(call: Call) -> Answer:
     with call.reading() as work:
         repository = operations.get_repository(work, call.identifier(TYPE))
         if call.wants_entity:
-            warning = warning_of(work, repository)
-            return Answer(resource=repository_entity(call.root, repository, warning))
+            (entity,) = repository_entities(work, call.root, [repository])
+            return Answer(resource=entity)
     return Answer(resource=repository_reference(call.root, repository))
 
 
@@ -126,6 +138,7 @@ def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
         kind=body.kind,
         endpoint=body.endpoint,
         address=body.address,
+        capacity_bytes=body.capacity,
         probe=_wish(body.usage_probe),
     )
 
@@ -157,10 +170,11 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     with call.changing() as work:
         repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
         work.session.refresh(repository)
+        (entity,) = repository_entities(work, call.root, [repository])
     place = repository_place(call.root, repository)
     return Answer(
         status=201,
-        resource=repository_entity(call.root, repository),
+        resource=entity,
         headers={"Location": place.href},
     )
 

@@ -41,10 +41,10 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
         password="",
         enabled=subtenant.enabled,
         repository_quota=SubtenantQuota(
-            unlimited=subtenant.quota_mb is None,
+            unlimited=subtenant.unlimited,
             display_name=subtenant.quota_name or subtenant.resource.name,
             tenant_resource_id=str(subtenant.resource_id),
-            quota_mb=subtenant.quota_mb,
+            quota_mb=operations.shown_quota_mb(subtenant),
         ),
     )
 

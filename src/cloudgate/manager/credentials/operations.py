@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change
 from cloudgate.manager.audit.log import record
@@ -49,7 +50,7 @@ def create_credentials(
     found = Credentials(
         id=uuid4(),
         backup_server_id=site.id,
-        user_name=user_name.strip(),
+        user_name=precis.name(user_name),
         description=description,
     )
     found.sealed_password = work.sealing.seal(password, f"{CREDENTIALS} {found.id}")
@@ -69,7 +70,7 @@ def edit_credentials(
 ) -> None:
     """Change a user name or its password; None, or an empty password, leaves it as it is."""
     before = _documented(found)
-    found.user_name = (user_name or "").strip() or found.user_name
+    found.user_name = precis.name(user_name or "") or found.user_name
     if description is not None:
         found.description = description
     after = _documented(found)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate import hostport
+from cloudgate import hostport, precis
 from cloudgate.assignment import GatewayState
 from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -159,7 +159,7 @@ def create_gateway(work: Work, new: NewGateway) -> Task:
     gateway = CloudGateway(
         managed_server_id=server.id,
         backup_server_id=site.id,
-        name=new.server_host_name.strip(),
+        name=precis.name(new.server_host_name),
         wanted=settings.as_document(),
     )
     work.session.add(gateway)

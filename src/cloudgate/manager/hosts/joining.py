@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
 
-from cloudgate import assignment
+from cloudgate import assignment, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
@@ -84,9 +84,9 @@ def add_server(work: Work, backup_server_uid: str | None, name: str, description
         NotFoundError: the backup server is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
-    name = name.strip()
+    name = precis.name(name)
     for other in servers_of(work, site):
-        if other.name.casefold() == name.casefold():
+        if precis.key(other.name) == precis.key(name):
             raise InvalidRequestError(
                 f"A managed server named {other.name} is in {site.name} already."
             )

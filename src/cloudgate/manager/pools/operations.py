@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
@@ -74,7 +75,7 @@ def create_pool(
         NotFoundError: the backup server, a gateway or a tenant is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
-    name = (wanted.name or "").strip()
+    name = precis.name(wanted.name or "")
     _check_name_is_free(work, site, name)
     pool = GatewayPool(backup_server_id=site.id, name=name, description=wanted.description or "")
     pool.backup_server = site
@@ -103,8 +104,8 @@ def edit_pool(
     touched: set[CloudTenant] = set()
     before = _documented(pool)
     with work.session.no_autoflush:
-        name = (change.name or "").strip()
-        if name and name.casefold() != pool.name.casefold():
+        name = precis.name(change.name or "")
+        if name and precis.key(name) != precis.key(pool.name):
             _check_name_is_free(work, pool.backup_server, name)
         pool.name = name or pool.name
         if change.description is not None:
@@ -227,7 +228,7 @@ def _tenant(work: Work, pool: GatewayPool, identifier: UUID) -> CloudTenant:
 
 def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
     for other in list_pools(work):
-        if other.backup_server_id == site.id and other.name.casefold() == name.casefold():
+        if other.backup_server_id == site.id and precis.key(other.name) == precis.key(name):
             raise InvalidRequestError(f"A gateway pool named {other.name} is there already.")
 
 

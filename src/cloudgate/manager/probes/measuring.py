@@ -8,7 +8,7 @@ from cloudgate.assignment import Directory, Measured
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.probes import rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
-from cloudgate.manager.probes.operations import Batch, Outcome, Share
+from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
@@ -30,7 +30,8 @@ def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Ite
             yield Outcome(share, warning=wrong_for_all)
             continue
         try:
-            yield Outcome(share, _measure_one(manager, batch, share, limits or Limits()))
+            used_bytes, disk = _measure_one(manager, batch, share, limits or Limits())
+            yield Outcome(share, used_bytes, disk=disk)
         except NotMeasuredError as problem:
             wrong_for_all = problem.message if problem.everyone else ""
             yield Outcome(share, warning=problem.message)
@@ -38,7 +39,10 @@ def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Ite
             yield Outcome(share, warning=problem.message)
 
 
-def _measure_one(manager: Manager, batch: Batch, share: Share, limits: Limits) -> int | None:
+def _measure_one(
+    manager: Manager, batch: Batch, share: Share, limits: Limits
+) -> tuple[int | None, Disk | None]:
+    """How much there is of a share, and how large the whole is where that is told."""
     probe = batch.probe
     if probe.method is Method.DIRECTORY:
         place = rules.directory_of(probe.path, share.subject)
@@ -46,7 +50,9 @@ def _measure_one(manager: Manager, batch: Batch, share: Share, limits: Limits) -
         return _ask_host(manager, UUID(probe.server_id), asked)
     if probe.method is Method.WEBDAV:
         place = rules.collection_of(probe.url, share.subject)
-        return webdav.measure(probe, batch.password, place, limits)
+        used_bytes = webdav.measure(probe, batch.password, place, limits)
+        is_first = share is batch.shares[0]  # it is the same for all of them
+        return used_bytes, webdav.disk(probe, batch.password, place.base) if is_first else None
     bucket, prefix = rules.objects_of(probe, share.subject)
     found = s3.measure(probe, batch.password, bucket, prefix, limits)
     if found is None and rules.is_same_for_all(probe.bucket):
@@ -55,10 +61,12 @@ def _measure_one(manager: Manager, batch: Batch, share: Share, limits: Limits) -
             " make the bucket.",
             everyone=True,
         )
-    return found
+    return found, None  # no server of S3 says how much there may be
 
 
-def _ask_host(manager: Manager, server_id: UUID, directory: Directory) -> int | None:
+def _ask_host(
+    manager: Manager, server_id: UUID, directory: Directory
+) -> tuple[int | None, Disk | None]:
     name = _name_if_online(manager, server_id)
     question = manager.questions.ask_size(server_id, directory)
     manager.bell.ring([server_id])
@@ -83,10 +91,12 @@ def _ask_host(manager: Manager, server_id: UUID, directory: Directory) -> int | 
     return _said(name, measured)
 
 
-def _said(name: str, measured: Measured) -> int | None:
+def _said(name: str, measured: Measured) -> tuple[int | None, Disk | None]:
     if measured.reason:
         raise NotMeasuredError(f"The managed server {name} cannot measure {measured.reason}")
-    return measured.used_bytes
+    if measured.capacity_bytes is None or measured.free_bytes is None:
+        return measured.used_bytes, None
+    return measured.used_bytes, Disk(measured.capacity_bytes, measured.free_bytes)
 
 
 def _name_if_online(manager: Manager, server_id: UUID) -> str:

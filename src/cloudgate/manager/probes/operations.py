@@ -58,6 +58,14 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """How large that is which all shares of a repository are on."""
+
+    capacity_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What was measured of a share."""
 
@@ -65,6 +73,8 @@ class Outcome:
     used_bytes: int | None = None
     """None when there is nothing at its place, or with a `warning`."""
     warning: str = ""
+    disk: Disk | None = None
+    """None where that is not known."""
 
 
 def probe_of(repository: Repository) -> Probe | None:
@@ -154,6 +164,10 @@ def note(
         or repository.sealed_probe_password != batch.sealed_password
     ):
         return
+    disk = next((each.disk for each in reversed(outcomes) if each.disk), None)
+    if disk is not None:
+        repository.measured_capacity_bytes = disk.capacity_bytes
+        repository.measured_free_bytes = disk.free_bytes
     interval = timedelta(minutes=batch.probe.interval_minutes)
     for outcome in outcomes:
         resource = work.session.get(TenantResource, outcome.share.resource_id)
@@ -197,6 +211,8 @@ def _gone(resource: TenantResource, outcome: Outcome) -> str:
 
 
 def _forget(work: Work, repository: Repository, *, figures: bool) -> None:
+    if figures:
+        repository.measured_capacity_bytes = repository.measured_free_bytes = None
     for resource in work.session.scalars(
         select(TenantResource).where(TenantResource.repository_id == repository.id)
     ):

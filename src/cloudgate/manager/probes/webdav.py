@@ -10,12 +10,13 @@ import httpx2
 from lxml import etree
 
 from cloudgate.manager.probes.answers import Limits, Reader, calling, explained, number
+from cloudgate.manager.probes.operations import Disk
 from cloudgate.manager.probes.rules import NotMeasuredError, Place, Probe
 
 _DAV = "{DAV:}"
 _ASKED = (
     b'<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop>'
-    b"<quota-used-bytes/><getcontentlength/><resourcetype/></prop></propfind>"
+    b"<quota-used-bytes/><quota-available-bytes/><getcontentlength/><resourcetype/></prop></propfind>"
 )
 _MULTI_STATUS, _NOT_AUTHENTICATED, _FORBIDDEN, _NOT_FOUND = 207, 401, 403, 404
 _ELSEWHERE = range(300, 400)
@@ -36,6 +37,18 @@ class _Found:
     is_collection: bool
     length_bytes: int
     used_bytes: int | None
+    available_bytes: int | None
+
+
+def disk(probe: Probe, password: str, url: str) -> Disk | None:
+    """How much may be in a collection, and how much more may come (RFC 4331). Blocks.
+
+    None where the server does not say.
+    """
+    with calling(probe) as client:
+        if probe.username:
+            client.auth = httpx2.BasicAuth(probe.username, password)
+        return _Asking(client, Limits()).disk(url)
 
 
 def measure(probe: Probe, password: str, place: Place, limits: Limits | None = None) -> int | None:
@@ -57,6 +70,15 @@ class _Asking:
         self._client = client
         self._limits = limits
         self._deadline = time.monotonic() + limits.seconds
+
+    def disk(self, url: str) -> Disk | None:
+        try:
+            found = self._itself(url)
+        except NotMeasuredError:
+            return None  # the account sees its own folder only, or the server fails
+        if found is None or found.available_bytes is None or found.used_bytes is None:
+            return None
+        return Disk(found.used_bytes + found.available_bytes, found.available_bytes)
 
     def collection(self, url: str, base: str) -> int | None:
         itself = self._itself(url)
@@ -165,7 +187,7 @@ def _found(node: etree._Element) -> _Found | None:
     href = (node.findtext(f"{_DAV}href") or "").strip()
     if not href:
         return None
-    is_collection, length_bytes, used_bytes = False, 0, None
+    is_collection, length_bytes, used_bytes, available_bytes = False, 0, None, None
     for stat in node.iterfind(f"{_DAV}propstat"):
         if " 200" not in (stat.findtext(f"{_DAV}status") or " 200"):
             continue
@@ -176,9 +198,16 @@ def _found(node: etree._Element) -> _Found | None:
         length_bytes = number(prop.findtext(f"{_DAV}getcontentlength")) or length_bytes
         quota = number(prop.findtext(f"{_DAV}quota-used-bytes"))
         used_bytes = quota if quota is not None else used_bytes
+        available = number(prop.findtext(f"{_DAV}quota-available-bytes"))
+        available_bytes = available if available is not None else available_bytes
     # Some servers tell a length of collections, too; it is that of the page that shows them.
     return _Found(
-        _path_of(href), href, is_collection, 0 if is_collection else length_bytes, used_bytes
+        path=_path_of(href),
+        href=href,
+        is_collection=is_collection,
+        length_bytes=0 if is_collection else length_bytes,
+        used_bytes=used_bytes,
+        available_bytes=available_bytes,
     )
 
 

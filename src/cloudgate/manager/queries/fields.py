@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
 
-from cloudgate import identifiers, moments
+from cloudgate import identifiers, moments, precis
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
 
@@ -123,8 +123,8 @@ def _sides(field: Field, said: Comparison, where: str) -> tuple[SQLColumnExpress
     """What is compared with what."""
     if field.kind is Kind.TEXT:
         if field.folded is not None:
-            return field.folded, said.value.casefold()
-        return func.lower(field.column), func.lower(said.value)
+            return field.folded, precis.key(said.value)
+        return func.lower(field.column), func.lower(precis.name(said.value))
     return field.column, value_of(field, said.value, where)
 
 

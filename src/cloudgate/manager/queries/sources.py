@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Integer, String, case, cast, literal, not_, null, select
+from sqlalchemy import Integer, String, case, cast, func, literal, not_, null, select
 from sqlalchemy.orm import contains_eager
 
 from cloudgate import __version__
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Source
+from cloudgate.manager.repositories import room
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     BackupServer,
@@ -110,8 +111,12 @@ SUBTENANTS: Source[Any] = Source(
             _uid(CloudTenant.id, "CloudTenant", "CloudTenantUid"),
             Field("CloudTenantName", Kind.TEXT, CloudTenant.name, folded=CloudTenant.login),
             Field("Disabled", Kind.BOOLEAN, not_(Subtenant.enabled)),
-            Field("Unlimited", Kind.BOOLEAN, Subtenant.quota_mb.is_(None)),
-            Field("Quota", Kind.NUMBER, Subtenant.quota_mb),
+            Field("Unlimited", Kind.BOOLEAN, Subtenant.unlimited),
+            Field(
+                "Quota",
+                Kind.NUMBER,
+                func.coalesce(Subtenant.quota_mb, TenantResource.quota_mb),
+            ),
             Field("UsedQuota", Kind.NUMBER, cast(null(), Integer)),
             _uid(TenantResource.id, "CloudTenantResource", "BackupResourceId"),
             *_site("BackupServerUID"),
@@ -169,8 +174,8 @@ REPOSITORIES: Source[Any] = Source(
         (
             _uid(Repository.id, "Repository"),
             _text("Name", Repository.name),
-            Field("FreeSpace", Kind.NUMBER, literal(0)),
-            Field("Capacity", Kind.NUMBER, literal(0)),
+            Field("FreeSpace", Kind.NUMBER, room.FREE),
+            Field("Capacity", Kind.NUMBER, room.CAPACITY),
             *_site(),
         ),
         {},

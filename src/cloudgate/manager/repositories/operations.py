@@ -7,12 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate import hostport
+from cloudgate import hostport, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
 from cloudgate.manager.repositories import rules
+from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
 from cloudgate.manager.work import Work
@@ -29,6 +30,8 @@ class RepositoryChange:
     kind: str | None = None
     endpoint: str | None = None
     address: str | None = None
+    capacity_bytes: int | None = None
+    """As stated; 0 for not stated any more."""
     probe: Wish | None = None
 
 
@@ -70,11 +73,12 @@ def create_repository(
     endpoint = rules.service(wanted.endpoint or "", "Endpoint")
     repository = Repository(
         backup_server_id=site.id,
-        name=wanted.name or "",
+        name=precis.name(wanted.name or ""),
         description=wanted.description or "",
         kind=wanted.kind or rules.DEFAULT_KIND,
         endpoint=endpoint,
         address=rules.service(wanted.address, "Address") if wanted.address else endpoint,
+        capacity_bytes=wanted.capacity_bytes or None,
     )
     _check_is_unique(work, repository)
     work.session.add(repository)
@@ -94,7 +98,7 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     """
     before = _documented(repository)
     followed = repository.address == repository.endpoint
-    repository.name = change.name or repository.name
+    repository.name = precis.name(change.name or "") or repository.name
     repository.kind = change.kind or repository.kind
     if change.description is not None:
         repository.description = change.description
@@ -106,6 +110,8 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
             repository.address = rules.service(change.address, "Address")
     elif followed:
         repository.address = repository.endpoint
+    if change.capacity_bytes is not None:
+        _state_capacity(work, repository, change.capacity_bytes)
     with work.session.no_autoflush:
         _check_is_unique(work, repository)
     if change.probe is not None:
@@ -116,6 +122,13 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     if (after["Endpoint"], after["Address"]) != (before["Endpoint"], before["Address"]):
         _republish_tenants(work, repository)
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
+
+
+def _state_capacity(work: Work, repository: Repository, capacity_bytes: int) -> None:
+    """What is shown, sent back, states nothing: it may have been measured."""
+    shown = rooms_of(work, [repository]).get(repository.id, UNKNOWN).capacity
+    if capacity_bytes != shown:
+        repository.capacity_bytes = capacity_bytes or None
 
 
 def delete_repository(work: Work, repository: Repository) -> None:
@@ -151,6 +164,7 @@ def _documented(repository: Repository) -> dict[str, Any]:
         "Kind": repository.kind,
         "Endpoint": repository.endpoint,
         "Address": repository.address,
+        "Capacity": repository.capacity_bytes,
         "UsageProbe": probe.as_document() if probe else None,
     }
 
@@ -162,7 +176,7 @@ def _check_is_unique(work: Work, repository: Repository) -> None:
     for other in others:
         if other is repository:
             continue
-        if other.name.casefold() == repository.name.casefold():
+        if precis.key(other.name) == precis.key(repository.name):
             raise InvalidRequestError(f"A repository named {other.name} is there already.")
         if hostport.known_as(other.endpoint) == hostport.known_as(repository.endpoint):
             raise InvalidRequestError(

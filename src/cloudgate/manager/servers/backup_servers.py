@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate import identifiers
+from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
@@ -76,9 +76,9 @@ def _by_id_or_name(work: Work, id_or_name: str) -> BackupServer:
     try:
         identifier = identifiers.parse(id_or_name, TYPE)
     except InvalidRequestError:
-        wanted = id_or_name.strip().casefold()
+        wanted = precis.key(id_or_name)
         for server in list_backup_servers(work):
-            if server.name.casefold() == wanted:
+            if precis.key(server.name) == wanted:
                 return server
         raise NotFoundError(f"There is no backup server named {id_or_name!r}.") from None
     return get_backup_server(work, identifier)
@@ -144,7 +144,7 @@ def _republish_tenants(work: Work, server: BackupServer) -> None:
 
 def _check_name_is_free(work: Work, name: str, own_id: UUID | None) -> None:
     for other in list_backup_servers(work):
-        if other.name.casefold() == name.casefold() and other.id != own_id:
+        if precis.key(other.name) == precis.key(name) and other.id != own_id:
             raise InvalidRequestError(f"A backup server named {other.name} is connected already.")
 
 

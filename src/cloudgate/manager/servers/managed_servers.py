@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from cloudgate import precis
 from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
@@ -160,7 +161,7 @@ def touch_site(work: Work, site: BackupServer) -> None:
 
 
 def _comparable(name: str) -> str:
-    return name.strip().strip("[]").rstrip(".").casefold()
+    return precis.key(name).strip("[]").rstrip(".")
 
 
 def _is_loopback(address: str) -> bool:

@@ -4,6 +4,7 @@ import socket
 
 from sqlalchemy import select
 
+from cloudgate import precis
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account, AccountRole
@@ -59,6 +60,6 @@ def authenticate(manager: Manager, name: str, password: str) -> Account:
 def local_name(name: str) -> str:
     """The account's name without the name of this machine in front of it."""
     host, separator, user = name.rpartition("\\")
-    own = {".", "localhost", socket.gethostname().casefold()}
-    own.add(socket.gethostname().partition(".")[0].casefold())
-    return user.casefold() if separator and host.casefold() in own else name.casefold()
+    own = {".", "localhost", precis.key(socket.gethostname())}
+    own.add(precis.key(socket.gethostname().partition(".")[0]))
+    return precis.key(user if separator and precis.key(host) in own else name)

@@ -288,6 +288,11 @@ class Repository(Base):
     kind: Mapped[str] = mapped_column(String(64))
     endpoint: Mapped[str] = mapped_column(String(261))
     address: Mapped[str] = mapped_column(String(261))
+    capacity_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """As its provider states it; None where nobody has."""
+    measured_capacity_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the file system or quota that it is on, as its probe last measured it; None before."""
+    measured_free_bytes: Mapped[int | None] = mapped_column(BigInteger)
     usage_probe: Mapped[dict[str, Any] | None]
     """`cloudgate.manager.probes.rules.Probe`; None where nobody measures how much is in it."""
     sealed_probe_password: Mapped[str] = mapped_column(default="")
@@ -382,7 +387,9 @@ class Subtenant(Base):
     )
     quota_name: Mapped[str] = mapped_column(default="")
     quota_mb: Mapped[int | None] = mapped_column(BigInteger)
-    """None for one that is not limited within the tenant's."""
+    """None where none was given."""
+    unlimited: Mapped[bool] = mapped_column(default=False)
+    """Not limited within the tenant's quota, whatever its own is."""
 
     tenant: Mapped[CloudTenant] = relationship(lazy="joined")
     resource: Mapped[TenantResource] = relationship(lazy="joined")

@@ -64,7 +64,7 @@ def create_subtenant(work: Work, tenant: CloudTenant, wanted: SubtenantChange) -
         InvalidRequestError: the name is taken or not allowed, or the quota is not possible.
         NotFoundError: the tenant has no such quota.
     """
-    name = rules.tenant_name(wanted.name or "")
+    name = rules.subtenant_name(wanted.name or "")
     _check_name_is_free(work, tenant, name)
     subtenant = Subtenant(tenant=tenant, name=name, login=rules.login(name))
     with work.session.no_autoflush:
@@ -137,6 +137,7 @@ def _documented(subtenant: Subtenant) -> dict[str, Any]:
         "Enabled": subtenant.enabled,
         "TenantResource": subtenant.resource.name,
         "QuotaMb": subtenant.quota_mb,
+        "UnlimitedQuota": subtenant.unlimited,
     }
 
 
@@ -151,17 +152,30 @@ def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
         subtenant.resource = _resource(subtenant.tenant, wanted.resource_id)
     if wanted.quota_name is not None:
         subtenant.quota_name = wanted.quota_name
-    subtenant.quota_mb = _quota_mb(subtenant, wanted)
+    _set_quota(subtenant, wanted)
 
 
-def _quota_mb(subtenant: Subtenant, wanted: SubtenantChange) -> int | None:
-    """The limit that is wanted, checked against the tenant's; None for no limit of its own."""
+def shown_quota_mb(subtenant: Subtenant) -> int:
+    """QuotaMb as the API shows it: without one of its own, it is the tenant's that limits it."""
+    return subtenant.resource.quota_mb if subtenant.quota_mb is None else subtenant.quota_mb
+
+
+def _set_quota(subtenant: Subtenant, wanted: SubtenantChange) -> None:
+    """The limit that is wanted, checked against the tenant's unless it does not count."""
+    known_mb, wanted_mb = subtenant.quota_mb, wanted.quota_mb
     unlimited = wanted.unlimited
     if unlimited is None:
-        unlimited = wanted.quota_mb is None and subtenant.quota_mb is None
-    if unlimited:
-        return None
-    quota_mb = wanted.quota_mb or subtenant.quota_mb
+        # Whoever gives a number alone wants it to hold.
+        unlimited = wanted_mb is None and (bool(subtenant.unlimited) or known_mb is None)
+    if unlimited and known_mb is None and wanted_mb == subtenant.resource.quota_mb:
+        wanted_mb = None  # what was shown, sent back: nobody gave it
+    subtenant.quota_mb = wanted_mb or known_mb
+    subtenant.unlimited = unlimited
+    if not unlimited:
+        _check_quota(subtenant, subtenant.quota_mb)
+
+
+def _check_quota(subtenant: Subtenant, quota_mb: int | None) -> None:
     if quota_mb is None:
         raise InvalidRequestError(
             "QuotaMb is missing; give it, or say that the quota is unlimited."
@@ -172,7 +186,6 @@ def _quota_mb(subtenant: Subtenant, wanted: SubtenantChange) -> int | None:
             f"QuotaMb: found {quota_mb}, which is more than the {whole_mb} MB that the tenant"
             f" {subtenant.tenant.name} has there ({subtenant.resource.name})."
         )
-    return quota_mb
 
 
 def _resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate import identifiers
+from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
@@ -362,13 +362,13 @@ def _make_resource(work: Work, tenant: CloudTenant, quota: Quota, position: int)
     return TenantResource(
         repository_id=repository.id,
         position=position,
-        name=quota.name,
+        name=precis.name(quota.name),
         quota_mb=quota.quota_mb,
     )
 
 
 def _check_quotas(tenant: CloudTenant) -> None:
-    names = [resource.name.casefold() for resource in tenant.resources]
+    names = [precis.key(resource.name) for resource in tenant.resources]
     repositories = [resource.repository_id for resource in tenant.resources]
     if len(set(names)) != len(names):
         raise InvalidRequestError("Two quotas of a tenant cannot have the same name.")

@@ -1,5 +1,6 @@
 """What may a tenant be called, and what may it be given?"""
 
+from cloudgate import precis
 from cloudgate.errors import InvalidRequestError
 
 FORBIDDEN_CHARACTERS = '+][,\\/:*?"<>|=;@'
@@ -33,20 +34,33 @@ def tenant_name(name: str) -> str:
     Raises:
         InvalidRequestError: it has a forbidden character, ends with a dot, or is reserved.
     """
-    found = name.strip()
-    bad = next((c for c in found if c in FORBIDDEN_CHARACTERS or not c.isprintable()), None)
+    return _checked(name, "a tenant", FORBIDDEN_CHARACTERS)
+
+
+def subtenant_name(name: str) -> str:
+    """The name, if a user of a tenant may have it: as a tenant's, and it may be a mail address.
+
+    Raises:
+        InvalidRequestError: it has a forbidden character, ends with a dot, or is reserved.
+    """
+    return _checked(name, "a subtenant", FORBIDDEN_CHARACTERS.replace("@", ""))
+
+
+def _checked(name: str, whose: str, forbidden: str) -> str:
+    found = precis.name(name)
+    bad = next((c for c in found if c in forbidden or not c.isprintable()), None)
     if bad is not None:
         raise InvalidRequestError(
-            f"Name: {found!r} has the character {bad!r}; a tenant's name has none of"
-            f" {FORBIDDEN_CHARACTERS} and no control characters."
+            f"Name: {found!r} has the character {bad!r}; the name of {whose} has none of"
+            f" {forbidden} and no control characters."
         )
     if found.endswith("."):
-        raise InvalidRequestError(f"Name: {found!r} ends with a dot; a tenant's name does not.")
-    if found.casefold() in RESERVED_NAMES:
+        raise InvalidRequestError(f"Name: {found!r} ends with a dot; the name of {whose} does not.")
+    if precis.key(found) in RESERVED_NAMES:
         raise InvalidRequestError(f"Name: {found!r} is reserved by the operating system.")
     return found
 
 
 def login(name: str) -> str:
-    """What tells tenants apart: names that differ in case only are the same."""
-    return name.strip().casefold()
+    """What tells tenants apart: names that differ in case or Unicode form only are the same."""
+    return precis.key(name)

@@ -119,14 +119,18 @@ class CreateRepositorySpec(Described):
     address: str | None = element()
     backup_server_uid: str | None = element()
     usage_probe: UsageProbe | None = element(omit_absent=True)
+    capacity: int | None = element(omit_absent=True)
+    """In bytes, as its provider states it; 0 for not stated."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repository(Entity):
     """A storage service. What follows Kind are extensions."""
 
-    capacity: int | None = element()
-    free_space: int | None = element()
+    capacity: int | None = element(omit_absent=True)
+    """In bytes, where somebody has stated it, or measured it. In PUT it states it, unless it is
+    what was shown."""
+    free_space: int | None = element(omit_absent=True)
     kind: str | None = element()
     description: str | None = element()
     endpoint: str | None = element()

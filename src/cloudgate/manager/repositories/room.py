@@ -1,0 +1,82 @@
+"""How large is a repository, and how much of it is free? Never a number that means unknown.
+
+What its provider states wins over what its probe has measured. Of what is stated is free what
+tenants have not taken: as measured, or where nothing was measured, what they may take. So it is
+never said to have more free than it can have.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Float, case, cast, func, select
+
+from cloudgate.manager.probes.rules import MB
+from cloudgate.manager.storage.tables import Repository, TenantResource
+from cloudgate.manager.work import Work
+
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes a limited number of parameters."""
+_ZERO = cast(0, Float)
+# In floating point: quotas may be of any size, and their sum too.
+_TAKEN = (
+    select(
+        func.coalesce(
+            func.sum(
+                func.coalesce(
+                    cast(TenantResource.used_bytes, Float),
+                    cast(TenantResource.quota_mb, Float) * MB,
+                )
+            ),
+            _ZERO,
+        )
+    )
+    .where(TenantResource.repository_id == Repository.id)
+    .correlate(Repository)
+    .scalar_subquery()
+)
+_LEFT = cast(Repository.capacity_bytes, Float) - _TAKEN
+_LEFT_OF_STATED = cast(case((_LEFT < _ZERO, _ZERO), else_=_LEFT), BigInteger)
+
+CAPACITY: Any = func.coalesce(Repository.capacity_bytes, Repository.measured_capacity_bytes)
+"""In bytes; NULL where nobody knows."""
+FREE: Any = case(
+    (Repository.capacity_bytes.is_(None), Repository.measured_free_bytes),
+    (Repository.measured_free_bytes < _LEFT_OF_STATED, Repository.measured_free_bytes),
+    else_=_LEFT_OF_STATED,
+)
+"""In bytes; NULL where nobody knows."""
+USED: Any = (
+    select(func.sum(TenantResource.used_bytes))
+    .where(TenantResource.repository_id == Repository.id)
+    .correlate(Repository)
+    .scalar_subquery()
+)
+"""What tenants are known to keep there, in bytes; NULL where nothing was measured."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How large a repository is, in bytes; None is unknown."""
+
+    capacity: int | None = None
+    free: int | None = None
+    used: int | None = None
+    """By tenants, as far as it was measured."""
+
+
+UNKNOWN = Room()
+
+
+def rooms_of(work: Work, repositories: Sequence[Repository]) -> Mapping[UUID, Room]:
+    """How large each of them is, by its id."""
+    found: dict[UUID, Room] = {}
+    identifiers = [each.id for each in repositories]
+    for start in range(0, len(identifiers), _AT_ONCE):
+        some = identifiers[start : start + _AT_ONCE]
+        rows = work.session.execute(
+            select(Repository.id, CAPACITY, FREE, USED).where(Repository.id.in_(some))
+        )
+        found |= {each: Room(capacity, free, used) for each, capacity, free, used in rows}
+    return found
