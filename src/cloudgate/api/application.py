@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cloudgate.api.accepting import prove
 from cloudgate.api.access import may_call
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
@@ -147,6 +148,7 @@ class Application:
             logon=logon,
         )
         if logon is not None:
+            prove(request.state)
             await self._check_access(logon, call, route)
             if request.method == "GET":
                 return await self._remembered(request, route, call, form)
@@ -157,7 +159,9 @@ class Application:
             return _response(_handle(route, call, body, content_type), form)
 
         if route.handler is post_session:
-            return await self._logging_on.slowed(call, handle)
+            answer = await self._logging_on.slowed(call, handle)
+            prove(request.state)
+            return answer
         return await run_in_threadpool(handle)
 
     async def _remembered(self, request: Request, route: Route, call: Call, form: Form) -> Response:

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from cloudgate.api.accepting import prove
 from cloudgate.api.reaching import Prober
 from cloudgate.api.refusing import Refusing, credential_of
 from cloudgate.assignment import (
@@ -173,6 +174,7 @@ class HostProtocol:
         else:
             keys = (listed.server_id, listed.site_id)
             self._manager.presence.hear(listed.server_id, self._manager.clock())
+        prove(request.state)
         while True:
             with self._manager.bell.listening(keys) as rung:
                 found = await self._news(credential, message)

@@ -58,7 +58,7 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
         headers: the request's, names in lower case.
         trusted: the proxies that are believed.
     """
-    if not _is_trusted(direct.address, trusted):
+    if not is_trusted(direct.address, trusted):
         return direct
     hops = _hops(headers)
     # From the nearest proxy outwards: the first hop that is not a trusted proxy is the client.
@@ -67,7 +67,7 @@ def origin(direct: Origin, headers: Mapping[str, str], trusted: tuple[Network, .
     for hop in reversed(hops):
         chosen = {**chosen, **hop}
         address = _address(hop.get("for", "")) or address
-        if not _is_trusted(address, trusted):
+        if not is_trusted(address, trusted):
             break
     scheme = chosen.get("proto", "").lower()
     host = chosen.get("host", "")
@@ -93,7 +93,8 @@ def _prefix(said: str) -> str:
     return prefix
 
 
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    """Whether an address is one of a proxy that is believed."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

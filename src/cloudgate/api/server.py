@@ -4,35 +4,48 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
 
+from cloudgate.api.accepting import Accepting
 from cloudgate.api.application import Application
 from cloudgate.api.ordering import Ordering
+from cloudgate.api.patience import IDLE_SECONDS
 from cloudgate.api.probing import Probing
-from cloudgate.api.proxies import Network
+from cloudgate.api.proxies import Network, is_trusted
 from cloudgate.api.reaching import Prober, Reaching, probe
+from cloudgate.api.seats import CONNECTIONS_PER_ADDRESS, Seats, bounds
 from cloudgate.api.spelling import Spelled, all_spelled
 from cloudgate.api.ticking import Ticking
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.authority import PortCertificate
 from cloudgate.manager.work import Manager
+from cloudgate.open_files import allow_many_files
 
 BACKLOG = 1024
 _GRACE_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without signal handlers of its own, and with an event for being ready."""
+    """Uvicorn with an event for being ready, which takes connections in as `Accepting` does.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    It has no signal handlers of its own.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, seats: Seats, is_trusted: Callable[[str], bool]
+    ) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._seats = seats
+        self._is_trusted = is_trusted
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,7 +60,15 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
-        await super().startup(sockets)
+        taking_in: list[Any] = []
+        for listener in sockets or ():
+            accepting = Accepting(
+                listener, self.config, self.server_state, self._seats, self._is_trusted
+            )
+            accepting.start()
+            taking_in.append(accepting)
+        self.servers = taking_in
+        self.started = True
         self.listening.set()
 
 
@@ -62,6 +83,8 @@ class Extras:
     audit_outlet: Outlet | None = None
     prober: Prober = probe
     """Says whether a gateway is reached at its advertised address."""
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    """How many connections one address may have; those of trusted proxies are not counted so."""
 
 
 class ManagerServer:
@@ -85,9 +108,15 @@ class ManagerServer:
         self._application = Application(
             manager, self._ticking.wake, extras.trusted_proxies, extras.prober
         )
-        self._servers = [(_server(self._application, certificate.file(manager.clock())), listener)]
+        seats = Seats(bounds(allow_many_files(), extras.connections_per_address))
+
+        def serve(file: Path | None) -> _Server:
+            trusted = partial(is_trusted, trusted=extras.trusted_proxies)
+            return _Server(_configured(self._application, file), seats, trusted)
+
+        self._servers = [(serve(certificate.file(manager.clock())), listener)]
         if extras.http_listener is not None:
-            self._servers.append((_server(self._application, None), extras.http_listener))
+            self._servers.append((serve(None), extras.http_listener))
 
     async def listening(self) -> None:
         """Returns when requests are answered."""
@@ -131,20 +160,19 @@ class ManagerServer:
             server.should_exit = True
 
 
-def _server(application: Application, certificate: Path | None) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            Spelled(application),
-            ssl_certfile=certificate,
-            log_config=None,
-            access_log=False,
-            interface="asgi3",
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            timeout_keep_alive=75,
-        )
+def _configured(application: Application, certificate: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        Spelled(application),
+        ssl_certfile=certificate,
+        log_config=None,
+        access_log=False,
+        interface="asgi3",
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=int(IDLE_SECONDS),
     )
 
 

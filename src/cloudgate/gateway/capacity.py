@@ -1,18 +1,12 @@
 """How much of this machine may Envoy take before it turns newcomers away?"""
 
-import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudgate.gateway.system import memory_bytes
+from cloudgate.open_files import allow_many_files
 
-if sys.platform != "win32":
-    import resource
-
-MOST_FILES = 1_048_576
-"""Open files that Envoy asks for at most."""
 FILES_BESIDE_TUNNELS = 512
 """Open files that Envoy needs for itself: its program, logs, sockets."""
 FILES_OF_A_TUNNEL = 2
@@ -43,25 +37,6 @@ def capacity_of(memory: int, files: int) -> Capacity:
 def capacity() -> Capacity:
     """The capacity of this machine."""
     return capacity_of(_memory(), allow_many_files())
-
-
-def allow_many_files() -> int:
-    """Let this process, and those that it starts, open as many files as it may; how many.
-
-    Who may raise the limit itself does so, up to `MOST_FILES`.
-    """
-    if sys.platform == "win32":
-        return MOST_FILES
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard > MOST_FILES:
-        wanted, most = MOST_FILES, hard
-    else:
-        wanted = most = hard
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
-            return MOST_FILES
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-    return wanted
 
 
 def memory_limits(own_groups: str) -> Iterator[Path]:

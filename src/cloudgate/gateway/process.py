@@ -16,9 +16,9 @@ import envoy
 from pydantic import BaseModel, ConfigDict
 
 from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
-from cloudgate.gateway.capacity import allow_many_files
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.system import ENVOY, ask_to_end, end, reopen_logs, start_detached, started_at
+from cloudgate.open_files import allow_many_files
 
 DRAIN_SECONDS = 315_360_000
 """Ten years: Envoy cuts the tunnels of a removed listener when this is over."""
