@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import quantiles
 
@@ -41,11 +42,10 @@ def logons(folder: Path) -> Iterator[Row]:
         usual = caller.p99_ms(QUIET_SECONDS)
         before_mib = _peak_mib(started.process.pid)
         taken: list[float] = []
-        with _attacker(_guess, started.port, ATTACK_SECONDS):
-            time.sleep(5)  # all of them are there
+        with _attacker(_guess, started.port):
             newcomer = threading.Thread(target=lambda: taken.append(_logon_seconds(started.port)))
             newcomer.start()
-            under_attack = caller.p99_ms(ATTACK_SECONDS - 7)
+            under_attack = caller.p99_ms(ATTACK_SECONDS - 2)
         afterwards = _logon_seconds(started.port)
         newcomer.join()
         more_mib = _peak_mib(started.process.pid) - before_mib
@@ -101,9 +101,8 @@ def files(folder: Path) -> Iterator[Row]:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     try:
-        with _attacker(_connect_often, started.port, ATTACK_SECONDS):
-            time.sleep(2)
-            gone = _longest_gap(started, ATTACK_SECONDS - 4)
+        with _attacker(_connect_often, started.port):
+            gone = _longest_gap(started, ATTACK_SECONDS - 2)
     finally:
         context.__exit__(None, None, None)
     yield _row(
@@ -208,40 +207,56 @@ def _peak_mib(pid: int) -> float:
     raise ValueError(f"The kernel does not tell the memory of process {pid}.")
 
 
+Attack = Callable[[int, Callable[[], None]], Awaitable[None]]
+"""Gets the port, and what is to be called for each attacker that has begun."""
+
+
 @contextmanager
-def _attacker(
-    attack: Callable[[int, float], Awaitable[None]], port: int, seconds: float
-) -> Iterator[None]:
-    """Attacks meanwhile, from a process of its own."""
-    process = multiprocessing.get_context("spawn").Process(
-        target=_run, args=(attack, port, seconds)
-    )
+def _attacker(attack: Attack, port: int) -> Iterator[None]:
+    """Attacks meanwhile, from a process of its own; goes on when all attackers have begun."""
+    spawning = multiprocessing.get_context("spawn")
+    ready = spawning.Event()
+    process = spawning.Process(target=_run, args=(attack, port, ready))
     process.start()
     try:
+        ready.wait(PATIENCE_SECONDS)
         yield
-        process.join(seconds + PATIENCE_SECONDS)
+        process.join(ATTACK_SECONDS + PATIENCE_SECONDS)
     finally:
         process.kill()
         process.join()
 
 
-def _run(attack: Callable[[int, float], Awaitable[None]], port: int, seconds: float) -> None:
+def _run(attack: Attack, port: int, ready: Event) -> None:
+    wanted = LOGONS if attack is _guess else CONNECTIONS
+    begun, all_of_them = 0, asyncio.Event()
+
+    def begin() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == wanted:
+            all_of_them.set()
+            ready.set()
+
     async def attacking() -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(attack(port, seconds), seconds)
+        running = asyncio.ensure_future(attack(port, begin))
+        await all_of_them.wait()
+        await asyncio.wait([running], timeout=ATTACK_SECONDS)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(attacking())
 
 
-async def _guess(port: int, _seconds: float) -> None:
+async def _guess(port: int, begun: Callable[[], None]) -> None:
     """Names that do not exist, all at once; who was answered guesses again."""
-    await asyncio.gather(*(_guesses(port, number) for number in range(LOGONS)))
+    await asyncio.gather(*(_guesses(port, number, begun) for number in range(LOGONS)))
 
 
-async def _guesses(port: int, number: int) -> None:
+async def _guesses(port: int, number: int, begun: Callable[[], None]) -> None:
     context = ssl._create_unverified_context()  # noqa: SLF001
+    basic = base64.b64encode(f"nobody{number}:guess".encode()).decode()
     while True:
-        basic = base64.b64encode(f"nobody{number}:guess".encode()).decode()
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", port, ssl=context, local_addr=(_GUESSER, 0)
@@ -250,21 +265,22 @@ async def _guesses(port: int, number: int) -> None:
                 b"POST /api/sessionMngr/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
                 b"Connection: close\r\nAuthorization: Basic " + basic.encode() + b"\r\n\r\n"
             )
+            begun()
             await reader.read()
             writer.close()
         await asyncio.sleep(1)
 
 
-async def _connect_often(port: int, seconds: float) -> None:
+async def _connect_often(port: int, begun: Callable[[], None]) -> None:
     """Connections that say nothing; what is closed is opened anew."""
-    await asyncio.gather(*(_connects(port) for _ in range(CONNECTIONS)))
-    await asyncio.sleep(seconds)
+    await asyncio.gather(*(_connects(port, begun) for _ in range(CONNECTIONS)))
 
 
-async def _connects(port: int) -> None:
+async def _connects(port: int, begun: Callable[[], None]) -> None:
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(_MANY, 0))
+            begun()
             await reader.read()
             writer.close()
         await asyncio.sleep(1)

@@ -26,6 +26,10 @@ class AccessDeniedError(CloudgateError):
     """Who is asking may not have this."""
 
 
+class TooManyRequestsError(CloudgateError):
+    """More is asked from one place, or of all together, than can be looked at; later it can."""
+
+
 class NotFoundError(CloudgateError):
     """What was named does not exist."""
 

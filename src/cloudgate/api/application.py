@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -13,14 +14,14 @@ from cloudgate.api.accepting import prove
 from cloudgate.api.access import may_call
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
-from cloudgate.api.handlers.sessions import HEADER, note_denied, post_session, session_id_of
+from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.logging_on import LoggingOn
 from cloudgate.api.memory import Memory
 from cloudgate.api.negotiation import Form, answer_form, body_charset, body_form
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.reaching import Prober, probe
-from cloudgate.api.routes import Route, Router, choose
+from cloudgate.api.routes import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.errors import (
     AccessDeniedError,
@@ -40,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 API = "api"
 BODY_LIMIT_BYTES = 1024 * 1024
+STRANGERS_BODY_LIMIT_BYTES = 16 * 1024
+"""Of a call that needs no session: nobody has proved anything yet."""
 _CHALLENGE = re.compile(r"/acme-challenge/([A-Za-z0-9_-]+)")
 _FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
 
@@ -59,7 +62,7 @@ class Application:
         self._trusted_proxies = trusted_proxies
         self._after_change = after_change
         self._router = Router(ROUTES)
-        self._logging_on = LoggingOn(manager)
+        self._logging_on = LoggingOn()
         self._memory = Memory(manager)
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address
@@ -152,17 +155,27 @@ class Application:
             await self._check_access(logon, call, route)
             if request.method == "GET":
                 return await self._remembered(request, route, call, form)
-        body = await _read_body(request)
+        limit = BODY_LIMIT_BYTES if logon is not None else STRANGERS_BODY_LIMIT_BYTES
+        body = await _read_body(request, limit)
         content_type = request.headers.get("content-type")
+        bodies = await run_in_threadpool(lambda: _given(route, body, content_type))
+        if route.proof is not None:
+            call = await self._proven(request, route.proof, call, bodies)
+        return await run_in_threadpool(lambda: _response(route.handler(call, *bodies), form))
 
-        def handle() -> Response:
-            return _response(_handle(route, call, body, content_type), form)
-
-        if route.handler is post_session:
-            answer = await self._logging_on.slowed(call, handle)
-            prove(request.state)
-            return answer
-        return await run_in_threadpool(handle)
+    async def _proven(
+        self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
+    ) -> Call:
+        """The call once its password was found right, in its turn."""
+        proven = await self._logging_on.slowed(
+            request,
+            proof.account(call),
+            call.address,
+            lambda: proof.check(call, *given),
+            lambda: proof.note(call),
+        )
+        prove(request.state)
+        return replace(call, proven=proven)
 
     async def _remembered(self, request: Request, route: Route, call: Call, form: Form) -> Response:
         """What a GET is answered: as before, while nothing has changed that it could show."""
@@ -218,17 +231,20 @@ class Application:
         return session
 
 
-def _handle(route: Route, call: Call, body: bytes, content_type: str | None) -> Answer:
-    if not route.bodies:
-        return route.handler(call)
-    if not body.strip() and route.body_optional:
-        return route.handler(call)
+def _given(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:
+    """What the handler gets besides the call.
+
+    Raises:
+        InvalidRequestError: the body is missing, malformed or not valid.
+    """
+    if not route.bodies or (not body.strip() and route.body_optional):
+        return ()
     if not body.strip():
         names = " or ".join(kind.root() for kind in route.bodies)
         raise InvalidRequestError(f"The body is missing; expected {names}.")
     form, charset = body_form(content_type), body_charset(content_type)
     text = xml_text(body, charset) if form is Form.XML else json_text(body, charset)
-    return route.handler(call, read_body(text, form, route.bodies))
+    return (read_body(text, form, route.bodies),)
 
 
 def read_body(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Described:
@@ -256,21 +272,21 @@ def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
     return tuple((name.removeprefix("amp;"), value) for name, value in found)
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, limit: int) -> bytes:
     """The body, up to the limit.
 
     Raises:
         TooLargeError: it is larger.
     """
     said = request.headers.get("content-length", "")
-    problem = TooLargeError(f"The body is larger than {BODY_LIMIT_BYTES} bytes, the limit.")
-    if said.isdigit() and int(said) > BODY_LIMIT_BYTES:
+    problem = TooLargeError(f"The body is larger than {limit} bytes, the limit.")
+    if said.isdigit() and int(said[:20]) > limit:
         raise problem
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
         size += len(piece)
-        if size > BODY_LIMIT_BYTES:
+        if size > limit:
             raise problem
         pieces.append(piece)
     return b"".join(pieces)

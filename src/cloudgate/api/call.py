@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from cloudgate.identifiers import parse
@@ -30,6 +31,8 @@ class Call:
     address: str = ""
     """The client's IP address."""
     logon: LogonSession | None = None
+    proven: Any = None
+    """What the route's `Proof` gave."""
     asked_who: set[str] = field(default_factory=set)
     """Not empty once the answer depends on who is asking."""
 

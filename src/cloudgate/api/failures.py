@@ -12,11 +12,16 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
     NotOfferedError,
+    TooManyRequestsError,
     UnavailableError,
 )
 from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
+
+
+RETRY_AFTER_SECONDS = 30
+"""When whoever was one too many may ask again."""
 
 
 class TooLargeError(CloudgateError):
@@ -39,6 +44,7 @@ _STATUS: dict[type[CloudgateError], int] = {
     NoSuchVerbError: 405,
     TooLargeError: 413,
     UnsupportedFormError: 415,
+    TooManyRequestsError: 429,
     NotOfferedError: 501,
     UnavailableError: 503,
 }
@@ -64,6 +70,8 @@ def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
         return {"Allow": problem.allowed}
     if isinstance(problem, NotAuthenticatedError) and at_logon:
         return {"WWW-Authenticate": "Basic Realm=RestSvc"}
+    if isinstance(problem, TooManyRequestsError):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return {}
 
 

@@ -156,6 +156,9 @@ class HostProtocol:
         request.state.join_token = message.token
 
         def join() -> Document:
+            # Looked up before anything is locked: anybody may say a token.
+            with self._manager.reading() as work:
+                joining.check_token(work, message)
             with self._manager.changing() as work:
                 return joining.join(work, message)
 
@@ -174,7 +177,6 @@ class HostProtocol:
         else:
             keys = (listed.server_id, listed.site_id)
             self._manager.presence.hear(listed.server_id, self._manager.clock())
-        prove(request.state)
         while True:
             with self._manager.bell.listening(keys) as rung:
                 found = await self._news(credential, message)
@@ -208,6 +210,7 @@ class HostProtocol:
             request.state.server_id = listed.server_id
         else:
             request.state.server_id = await run_in_threadpool(self._owner, credential)
+        prove(request.state)
         return credential
 
     def _owner(self, credential: str) -> UUID:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
-from cloudgate.api.call import Answer
+from cloudgate.api.call import Answer, Call
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.description import Described
 
@@ -71,6 +72,21 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A password that is looked at before a call's handler is called, each in its turn."""
+
+    check: Callable[..., Any]
+    """Gets what the handler gets, and gives what the handler finds as `Call.proven`. Blocks.
+
+    Raises NotAuthenticatedError or AccessDeniedError when the password is wrong.
+    """
+    account: Callable[[Call], str]
+    """Whose password it is said to be."""
+    note: Callable[[Call], None]
+    """Has it on record that it was wrong. Blocks."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """One call of the API."""
 
@@ -84,6 +100,8 @@ class Route:
     action: str | None = None
     """Value of ``?action=`` that tells this call from others on its path."""
     needs_session: bool = True
+    proof: Proof | None = None
+    """What else has to be shown, by a password in this request."""
     answers: Outcome | None = None
     """What success looks like; None leaves it open."""
     query: tuple[Parameter, ...] = ()

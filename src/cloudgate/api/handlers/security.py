@@ -1,6 +1,7 @@
 """What does the API say of accounts and roles, and what may be done to them?"""
 
 from cloudgate.api.call import Answer, Call
+from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.links import Place, create, down
 from cloudgate.errors import NotFoundError, NotOfferedError
@@ -130,10 +131,25 @@ def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Ans
 def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     """Change the own password; all other sessions of the account end."""
     with call.changing() as work:
-        administration.change_own_password(
-            work, call.session, spec.current_password or "", spec.password or ""
-        )
+        account = administration.get_account(work, call.session.account_id)
+        administration.set_password(work, account, spec.password or "", keep=call.session.id)
     return Answer(status=204)
+
+
+def check_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> None:
+    """See whether who is asking knows the own password.
+
+    Raises:
+        AccessDeniedError: the current one is wrong.
+    """
+    with call.reading() as work:
+        account = administration.get_account(work, call.session.account_id)
+    administration.check_password(account, spec.current_password or "")
+
+
+def note_wrong_own_password(call: Call) -> None:
+    """Have it on record that somebody with a session did not know the password."""
+    note_denied(call.manager, call, "PUT", "/security/password", "CurrentPassword is wrong.")
 
 
 def post_toggle(call: Call) -> Answer:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -126,8 +127,23 @@ def get_schema(_call: Call) -> Answer:
     return Answer(document=schema.schema_bytes())
 
 
-def post_session(call: Call, spec: LoginSpec | None = None) -> Answer:
-    """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
+@dataclass(frozen=True)
+class Logon:
+    """A logon whose passwords were right."""
+
+    account: tables.Account
+    version: str
+    tenant_id: UUID | None
+
+
+def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
+    """See whether a logon is right: the account's password, and the tenant's where one is named.
+
+    Raises:
+        NotAuthenticatedError: it is wrong, or there is none.
+        InvalidRequestError: it is not one.
+        NotOfferedError: it is one of another product.
+    """
     version = call.query.get("v", "latest").lower() or "latest"
     if version not in ACCEPTED:
         raise InvalidRequestError(
@@ -135,10 +151,20 @@ def post_session(call: Call, spec: LoginSpec | None = None) -> Answer:
         )
     name, password = _credentials(call.authorization)
     account = accounts.authenticate(call.manager, name, password)
-    tenant_id = _tenant(call, spec)
-    with call.manager.changing(account.name, call.address) as work:
-        session = operations.open_session(work, account, version, tenant_id)
-        session.account = work.session.merge(account, load=True)
+    return Logon(account, version, _tenant(call, spec))
+
+
+def note_failed_logon(call: Call) -> None:
+    """Have it on record that a logon was wrong."""
+    operations.note_failed_logon(call.manager, user_name(call.authorization), call.address)
+
+
+def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
+    """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
+    logon: Logon = call.proven
+    with call.manager.changing(logon.account.name, call.address) as work:
+        session = operations.open_session(work, logon.account, logon.version, logon.tenant_id)
+        session.account = work.session.merge(logon.account, load=True)
     token = token_of(session.id)
     resource = session_resource(call.root, session)
     return Answer(
@@ -221,7 +247,9 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
     )
 
 
-def note_denied(manager: Manager, call: Call, verb: str, path: str) -> None:
+def note_denied(
+    manager: Manager, call: Call, verb: str, path: str, message: str = "Access denied"
+) -> None:
     """Put into the audit log that somebody was not let through; summed up when it is often."""
     who, wanted = call.session.account.name, f"{verb} {path}"
     if not manager.strangers.is_to_be_noted(
@@ -230,7 +258,7 @@ def note_denied(manager: Manager, call: Call, verb: str, path: str) -> None:
         return
     with manager.changing(call.session.account.name, call.address) as work:
         change = Change(operation="DenyAccess", object_type="Route", object_name=f"{verb} {path}")
-        record(work, change, success=False, message="Access denied")
+        record(work, change, success=False, message=message)
 
 
 def _ways_on(root: str) -> Iterator[Link]:

@@ -1,7 +1,7 @@
 """Which calls are about accounts, roles and the audit log?"""
 
 from cloudgate.api.handlers import queries, security
-from cloudgate.api.routes import DONE, Route, adds, fails, shows, shows_either
+from cloudgate.api.routes import DONE, Proof, Route, adds, fails, shows, shows_either
 from cloudgate.api.table.common import PAGED
 from cloudgate.wire.resources.audit import AuditEvents
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error
@@ -31,6 +31,11 @@ ROUTES = [
         verb="PUT",
         path="/security/password",
         handler=security.put_own_password,
+        proof=Proof(
+            check=security.check_own_password,
+            account=lambda call: call.session.account.name,
+            note=security.note_wrong_own_password,
+        ),
         answers=DONE,
         bodies=(EnterpriseAccountPasswordSpec,),
     ),

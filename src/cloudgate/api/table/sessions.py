@@ -1,7 +1,7 @@
 """Which calls begin: the root, the description, logon sessions, tasks, the cloud part?"""
 
 from cloudgate.api.handlers import sessions, tasks
-from cloudgate.api.routes import DONE, Outcome, Parameter, Route, shows
+from cloudgate.api.routes import DONE, Outcome, Parameter, Proof, Route, shows
 from cloudgate.wire.resources.sessions import (
     CloudConnectService,
     EnterpriseManager,
@@ -15,6 +15,11 @@ from cloudgate.wire.resources.sessions import (
 TASK_ID = "^task-[0-9]+$"
 LOGGED_ON = Outcome(
     status=201, kinds=(LogonSession,), headers=(sessions.HEADER, "Location", "Set-Cookie")
+)
+LOGON = Proof(
+    check=sessions.check_logon,
+    account=lambda call: sessions.user_name(call.authorization),
+    note=sessions.note_failed_logon,
 )
 VERSION = Parameter(
     name="v", description="Version of the API; all are the same here.", values=sessions.ACCEPTED
@@ -40,6 +45,7 @@ ROUTES = [
         path="/sessionMngr",
         handler=sessions.post_session,
         query=(VERSION,),
+        proof=LOGON,
         bodies=(LoginSpec,),
         body_optional=True,
         answers=LOGGED_ON,

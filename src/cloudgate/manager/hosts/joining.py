@@ -153,13 +153,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
         NotAuthenticatedError: the token is wrong, was used, or has expired.
         InvalidRequestError: the machine speaks a protocol that this manager does not.
     """
-    check_protocol(request)
-    server = _expected(work, request.token)
-    expires_at = server.join_token_expires_at if server else None
-    if server is None or expires_at is None or expires_at < work.now:
-        raise NotAuthenticatedError(
-            "The join token is wrong, was used already, or has expired; make a new one."
-        )
+    server = check_token(work, request)
     credential = secrets.token_urlsafe(32)
     server.credential_hash = token_hash(credential)
     server.credential_made_at = work.now
@@ -176,6 +170,23 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
     record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
     return assignment.JoinAnswer(server_id=server.id, credential=credential)
+
+
+def check_token(work: Work, request: assignment.JoinRequest) -> ManagedServer:
+    """The server that a machine may join as. Changes nothing.
+
+    Raises:
+        NotAuthenticatedError: the token is wrong, was used, or has expired.
+        InvalidRequestError: the machine speaks a protocol that this manager does not.
+    """
+    check_protocol(request)
+    server = _expected(work, request.token)
+    expires_at = server.join_token_expires_at if server else None
+    if server is None or expires_at is None or expires_at < work.now:
+        raise NotAuthenticatedError(
+            "The join token is wrong, was used already, or has expired; make a new one."
+        )
+    return server
 
 
 def _expected(work: Work, token: str) -> ManagedServer | None:

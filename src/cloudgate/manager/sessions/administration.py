@@ -158,16 +158,14 @@ def set_password(work: Work, account: Account, password: str, *, keep: UUID | No
     record(work, change_to(account, TYPE, "ChangePassword", after=NEW_PASSWORD))
 
 
-def change_own_password(work: Work, session: LogonSession, current: str, password: str) -> None:
-    """Change the password of who is asking.
+def check_password(account: Account, password: str) -> None:
+    """See whether a password is that of an account.
 
     Raises:
-        AccessDeniedError: the current one is wrong.
+        AccessDeniedError: it is not.
     """
-    account = get_account(work, session.account_id)
-    if not matches(account.password_hash, current):
+    if not matches(account.password_hash, password):
         raise AccessDeniedError("Access denied: CurrentPassword is wrong.")
-    set_password(work, account, password, keep=session.id)
 
 
 def _check_not_last_administrator(work: Work, account: Account) -> None:

@@ -1,0 +1,451 @@
+"""What may somebody cost the manager who has proved nothing? Guesses, silence, many connections."""
+
+import base64
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.api import accepting, patience
+from cloudgate.api.lines import MOST_OF_ADDRESS, Lines
+from cloudgate.api.patience import (
+    IDLE_SECONDS,
+    SLOWEST_BYTES_PER_SECOND,
+    SPEAK_SECONDS,
+    Account,
+    Owed,
+    Reading,
+)
+from cloudgate.api.seats import GRACE_SECONDS, Bounds, Seat, Seats, bounds
+from cloudgate.api.server import Extras, open_listener
+from cloudgate.errors import TooManyRequestsError
+from cloudgate.manager.sessions import accounts
+from tests.support.host import ScriptedHost
+from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.waiting import until
+
+PATIENCE_SECONDS = 30.0
+STRANGER = "127.0.0.2"
+
+
+def connect(running: RunningManager, *, tls: bool, source: str = STRANGER) -> socket.socket:
+    port = int(running.url.rpartition(":")[2])
+    raw = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS, (source, 0))
+    if not tls:
+        return raw
+    return running.context.wrap_socket(raw, server_hostname="localhost")
+
+
+def is_hung_up_on(connection: socket.socket) -> bool:
+    try:
+        while True:
+            said = connection.recv(65536)
+            if not said:
+                return True
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds are shorter, so that a test need not wait for ten of them."""
+    monkeypatch.setattr(patience, "SPEAK_SECONDS", 1.0)
+    monkeypatch.setattr(accepting, "SPEAK_SECONDS", 1.0)
+    monkeypatch.setitem(accepting._TLS_SECONDS, "ssl_handshake_timeout", 1.0)
+
+
+HALF_SPOKEN = {
+    "nothing": (False, b"", b""),
+    "half a client hello": (False, b"\x16\x03\x01\x02\x00\x01\x00", b""),
+    "a client hello in drips": (False, b"\x16\x03\x01\x02\x00\x01", b"\0"),
+    "TLS and nothing": (True, b"", b""),
+    "half a header": (True, b"GET /api/ HTTP/1.1\r\nHost: local", b""),
+    "a header in drips": (True, b"GET /api/ HTTP/1.1\r\nX-Slow: ", b"a"),
+    "a header without a body": (
+        True,
+        b"POST /api/sessionMngr/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n",
+        b"",
+    ),
+    "a body in drips": (
+        True,
+        b"POST /host/v1/join HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{",
+        b" ",
+    ),
+    "a body in drips that nobody wants": (
+        True,
+        b"PUT /api/tasks HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n{",
+        b" ",
+    ),
+    "chunks in drips": (
+        True,
+        b"POST /host/v1/join HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\n \r\n",
+    ),
+    "a request, and silence": (True, b"GET /api/ HTTP/1.1\r\nHost: a\r\n\r\n", b""),
+}
+
+
+@pytest.mark.usefixtures("short")
+def test_who_is_silent_or_slow_is_hung_up_on_and_a_long_poll_is_not(tmp_path: Path) -> None:
+    with (
+        open_listener("127.0.0.1", 0) as plain,
+        running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
+        ExitStack() as stack,
+    ):
+        port = int(plain.getsockname()[1])
+        host = ScriptedHost(running)
+        stack.callback(host.close)
+        host.poll()
+        held = threading.Thread(target=_poll, args=(host,), daemon=True)
+        held.start()
+        opened = {}
+        for name, (tls, _, drip) in HALF_SPOKEN.items():
+            opened[name] = (connect(running, tls=tls), drip)
+            if tls:
+                inside = socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
+                opened[f"{name}, without TLS"] = (inside, drip)
+        for name, (connection, _) in opened.items():
+            stack.enter_context(connection)
+            connection.sendall(HALF_SPOKEN[name.removesuffix(", without TLS")][1])
+        threads = [
+            threading.Thread(target=_drip, args=(connection, drip), daemon=True)
+            for connection, drip in opened.values()
+            if drip
+        ]
+        for each in threads:
+            each.start()
+        open_still = [name for name, (each, _) in opened.items() if not is_hung_up_on(each)]
+        assert open_still == []
+        assert held.is_alive(), "a long poll is not hung up on"
+
+
+def _poll(host: ScriptedHost) -> None:
+    with suppress(httpx2.HTTPError):  # the test is over before the poll is
+        host.poll()
+
+
+def _drip(connection: socket.socket, piece: bytes) -> None:
+    pause = threading.Event()
+    end = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while time.monotonic() < end:
+            connection.sendall(piece)
+            pause.wait(0.3)
+    except OSError:
+        return
+
+
+@pytest.mark.usefixtures("short")
+def test_who_does_not_read_what_was_sent_is_hung_up_on(tmp_path: Path) -> None:
+    with (
+        open_listener("127.0.0.1", 0) as plain,
+        running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
+    ):
+        for connection in (
+            connect(running, tls=True),
+            socket.create_connection(plain.getsockname(), PATIENCE_SECONDS, (STRANGER, 0)),
+        ):
+            with connection:
+                connection.settimeout(PATIENCE_SECONDS)
+                with pytest.raises(OSError, match=r"reset|Broken pipe|EOF|closed"):
+                    _send(connection, lambda: b"GET /api/schema HTTP/1.1\r\nHost: a\r\n\r\n" * 400)
+
+
+def _send(connection: socket.socket, piece: Callable[[], bytes]) -> None:
+    while said := piece():
+        connection.sendall(said)
+
+
+def test_a_header_has_an_end(running: RunningManager) -> None:
+    with connect(running, tls=True) as connection:
+        connection.sendall(b"GET /api/ HTTP/1.1\r\n")
+        with pytest.raises(OSError, match=r"reset|Broken pipe|EOF|closed"):
+            _send(connection, lambda: b"X-More: " + b"a" * 10_000 + b"\r\n")
+
+
+def test_silent_connections_leave_room_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudgate.api.server.allow_many_files", lambda: 256 + 64)
+    with running_manager(tmp_path) as running, ExitStack() as stack:
+        host = ScriptedHost(running)
+        stack.callback(host.close)
+        client = running.logged_on()
+        for _ in range(200):
+            stack.enter_context(connect(running, tls=False))
+        assert running.client().get("/").status_code == 200
+        assert client.get("/tasks").status_code == 200
+        assert host.poll() is not None
+
+
+def test_a_trusted_proxy_speaks_for_many_and_is_not_bounded_as_one() -> None:
+    seats = Seats(Bounds(in_all=100, unproven=80, of_address=8, unproven_of_address=4))
+    found = [seats.take("192.0.2.1", 0.0, trusted=True) for _ in range(50)]
+    assert all(found)
+    assert [bool(seats.take("192.0.2.2", 0.0)) for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_a_thousand_hosts_behind_one_address_keep_their_polls() -> None:
+    allowed = bounds(20_000)
+    seats = Seats(allowed)
+    for number in range(1000):
+        for _ in range(3):
+            seat = seats.take("192.0.2.1", number / 10)
+            assert seat is not None
+            seat.prove()
+    assert seats.taken == 3000
+    for number in range(2000):
+        seats.take("192.0.2.1", 200 + number / 100)
+    assert seats.taken <= 3000 + allowed.unproven_of_address
+
+
+def test_newcomers_take_the_seat_of_who_has_said_nothing_for_longest() -> None:
+    seats = Seats(Bounds(in_all=10, unproven=10, of_address=10, unproven_of_address=2))
+    closed: list[int] = []
+
+    def taken(number: int, at: float) -> Seat | None:
+        seat = seats.take(f"2001:db8::{number}", at)
+        if seat is not None:
+            seat.close = lambda: closed.append(number)
+        return seat
+
+    first, second = taken(1, 0.0), taken(2, 0.5)
+    assert first is not None
+    assert second is not None
+    assert taken(3, 0.9) is None, "all are new; addresses of one IPv6 network count as one"
+    assert taken(4, GRACE_SECONDS) is not None
+    assert closed == [1]
+    second.prove()
+    assert taken(5, GRACE_SECONDS + 0.1) is not None
+    assert closed == [1], "who has proved who he is stays"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["take", "prove", "leave"]),
+            st.integers(0, 5),
+            st.floats(0, 2),
+            st.booleans(),
+        ),
+        max_size=80,
+    )
+)
+def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, float, bool]]) -> None:
+    allowed = Bounds(in_all=8, unproven=6, of_address=5, unproven_of_address=3)
+    seats, now = Seats(allowed), 0.0
+    held: dict[Seat, None] = {}
+    for step, number, later, trusted in steps:
+        now += later
+        if step == "take":
+            seat = seats.take(f"192.0.2.{number}", now, trusted=trusted)
+            if seat is not None:
+                held[seat] = None
+                seat.close = lambda seat=seat: held.pop(seat, None)
+        elif held:
+            chosen = list(held)[number % len(held)]
+            if step == "prove":
+                chosen.prove()
+            else:
+                chosen.leave()
+                del held[chosen]
+        assert seats.taken == len(held) <= allowed.in_all
+        for key in {seat.key for seat in held} - {None}:
+            mine = [seat for seat in held if seat.key == key]
+            assert len(mine) <= allowed.of_address
+            unproven = [seat for seat in mine if not seat.is_proven]
+            assert len(unproven) <= allowed.unproven_of_address
+
+
+@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(Owed), st.booleans())
+def test_nobody_is_waited_for_longer_than_a_slow_line_needs(
+    elapsed: float, received: int, owed: Owed, proven: bool
+) -> None:
+    account = Account(0.0, owed, received)
+    overdue = account.is_overdue(elapsed, proven=proven)
+    if owed is Owed.ANSWER:
+        assert not overdue
+    elif owed is Owed.BODY:
+        assert overdue == (elapsed >= SPEAK_SECONDS + received / SLOWEST_BYTES_PER_SECOND)
+    elif owed is Owed.NEXT and proven:
+        assert overdue == (elapsed >= IDLE_SECONDS)
+    else:
+        assert overdue == (elapsed >= SPEAK_SECONDS)
+
+
+def test_a_reader_has_to_keep_up_a_speed() -> None:
+    keeps_up, too_slow, none = Reading(), Reading(), Reading()
+    for second in range(60):
+        now = float(second)
+        assert not keeps_up.is_stuck(10_000_000 - 2 * SLOWEST_BYTES_PER_SECOND * second, now)
+        assert not none.is_stuck(0, now)
+        stuck = too_slow.is_stuck(10_000_000 - 1000 * second, now)
+        assert stuck == (second >= SPEAK_SECONDS)
+        if stuck:
+            break
+
+
+# Guesses.
+
+
+def test_each_address_has_a_line_of_its_own() -> None:
+    lines = Lines()
+    with ExitStack() as stack:
+        for number in range(20):
+            address = "198.51.100.1" if number < 15 else f"192.0.2.{number}"
+            lines.join(stack.enter_context(lines.staying(address)))
+        first = [lines.next() for _ in range(6)]
+        addresses = [each.address for each in first if each is not None]
+        assert len(set(addresses)) == 6, "one of each before the second of any"
+
+
+def test_addresses_from_which_somebody_was_right_come_first_but_not_only_they() -> None:
+    lines = Lines()
+    lines.was_right("192.0.2.1")
+    with ExitStack() as stack:
+        for address in ["198.51.100.7"] * 10 + ["192.0.2.1"] * 10:
+            lines.join(stack.enter_context(lines.staying(address)))
+        turns = [each.address for each in (lines.next() for _ in range(8)) if each is not None]
+        assert turns.count("192.0.2.1") == 6
+        assert turns.count("198.51.100.7") == 2
+
+
+def test_lines_have_an_end_of_each_address_and_in_all() -> None:
+    lines = Lines(most_of_address=2, most_in_all=3)
+    with ExitStack() as stack:
+        for number in (1, 2):
+            stack.enter_context(lines.staying(f"2001:db8::{number}"))
+        with pytest.raises(TooManyRequestsError):
+            stack.enter_context(lines.staying("2001:db8::3"))
+        stack.enter_context(lines.staying("192.0.2.1"))
+        with pytest.raises(TooManyRequestsError):
+            stack.enter_context(lines.staying("192.0.2.2"))
+    assert lines.here == 0
+
+
+class SlowChecks:
+    """Checks of passwords that take until the test says so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.names: list[str] = []
+        self.go_on = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self._check = accounts.authenticate
+        monkeypatch.setattr(accounts, "authenticate", self._slowly)
+
+    def _slowly(self, manager: object, name: str, password: str) -> object:
+        self.names.append(name)
+        self.begun.release()
+        assert self.go_on.wait(PATIENCE_SECONDS)
+        return self._check(manager, name, password)  # type: ignore[arg-type]
+
+
+@contextmanager
+def guessing(port: int, count: int, source: str = STRANGER) -> Iterator[list[socket.socket]]:
+    """Logons of names that do not exist, without TLS."""
+    with ExitStack() as stack:
+        guesses = []
+        for number in range(count):
+            connection = socket.create_connection(("127.0.0.1", port), 30, (source, 0))
+            stack.enter_context(connection)
+            basic = base64.b64encode(f"nobody{number}:guess".encode())
+            connection.sendall(
+                b"POST /api/sessionMngr/ HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"
+                b"Authorization: Basic " + basic + b"\r\n\r\n"
+            )
+            guesses.append(connection)
+        yield guesses
+
+
+def answered(connections: list[socket.socket]) -> list[socket.socket]:
+    return select.select(connections, [], [], 0)[0]
+
+
+@pytest.fixture
+def plain() -> Iterator[socket.socket]:
+    with open_listener("127.0.0.1", 0) as listener:
+        yield listener
+
+
+def test_guesses_of_one_address_are_bounded_and_in_nobody_elses_way(
+    tmp_path: Path, plain: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_manager(tmp_path, extras=Extras(http_listener=plain)) as running:
+        client = running.logged_on()
+        checks = SlowChecks(monkeypatch)
+        with guessing(plain.getsockname()[1], MOST_OF_ADDRESS + 6) as guesses:
+            until(lambda: len(answered(guesses)) == 6)
+            for refused in answered(guesses):
+                head = refused.recv(4096)
+                assert head.startswith(b"HTTP/1.1 429 ")
+                assert b"Retry-After:" in head
+            assert client.get("/tasks").status_code == 200
+            answers: list[int] = []
+            newcomer = running.client()
+            asking = threading.Thread(
+                target=lambda: answers.append(
+                    newcomer.post("/sessionMngr/", auth=("admin", PASSWORD)).status_code
+                )
+            )
+            asking.start()
+            checks.go_on.set()
+            asking.join(PATIENCE_SECONDS)
+            assert answers == [201]
+            assert checks.names.index("admin") < MOST_OF_ADDRESS / 2, "not behind their line"
+
+
+def test_a_check_whose_request_is_over_is_not_made(
+    tmp_path: Path, plain: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_manager(tmp_path, extras=Extras(http_listener=plain)) as running:
+        checks = SlowChecks(monkeypatch)
+        port = plain.getsockname()[1]
+        with guessing(port, MOST_OF_ADDRESS) as guesses:
+            assert checks.begun.acquire(timeout=PATIENCE_SECONDS)
+            for each in guesses:
+                each.close()
+        with guessing(port, MOST_OF_ADDRESS, "127.0.0.3"):
+            pass
+        checks.go_on.set()
+        client = running.client()
+        until(lambda: client.post("/sessionMngr/", auth=("admin", PASSWORD)).status_code == 201)
+        assert len(checks.names) < MOST_OF_ADDRESS
+
+
+def test_a_password_beside_a_call_without_a_session_is_not_looked_at(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("A password was checked.")
+
+    monkeypatch.setattr(accounts, "authenticate", never)
+    client = running.client()
+    for verb, path in (("GET", "/tasks"), ("POST", "/cloud/gateways"), ("GET", "/nowhere")):
+        answer = client.request(verb, path, auth=("admin", PASSWORD))
+        assert answer.status_code in (401, 404)
+
+
+def test_who_guesses_the_own_password_with_a_session_is_slowed_as_at_logon(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = running.logged_on()
+    seen: list[str] = []
+
+    def failed(_self: object, name: str, _address: str) -> float:
+        seen.append(name)
+        return 0.0
+
+    monkeypatch.setattr("cloudgate.slowing.Failures.failed", failed)
+    spec = {"CurrentPassword": "guess", "Password": "another long password"}
+    assert client.put("/security/password", json=spec).status_code == 403
+    assert seen == ["admin"]
