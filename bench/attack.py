@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import attack_manager
+from bench import attack_gateway, attack_manager
 from bench.attacked import Row
 from bench.report import Goal, Section, table
 
@@ -17,6 +17,8 @@ PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "logons": attack_manager.logons,
     "silence": attack_manager.silence,
     "files": attack_manager.files,
+    "guesses": attack_gateway.guesses,
+    "floods": attack_gateway.floods,
 }
 """Each kind of attack, and how its rows are measured."""
 _KEPT = Path(__file__).with_name("attack_before.json")
