@@ -27,3 +27,11 @@ def allow_many_files() -> int:
             return MOST_FILES
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     return wanted
+
+
+def own_files_limit() -> int | None:
+    """Open files that this process may have; None where there is no such limit."""
+    if sys.platform == "win32":
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft

@@ -1,6 +1,7 @@
 """What happens when something is in the way, or is killed: the reason is told, nothing is left."""
 
 import os
+import resource
 import signal
 import socket
 import time
@@ -118,3 +119,21 @@ def test_a_taken_api_port_is_refused_in_words(data: Path) -> None:
         product(data, port=taken.getsockname()[1]),
     ):
         pass
+
+
+def test_a_gateway_without_files_is_a_warning_with_the_figure_until_it_has_some(
+    data: Path,
+) -> None:
+    with product(data) as started, started.client() as client:
+        client.create_gateway(free_port())
+        envoy = envoy_of(started)
+        _, most = resource.prlimit(envoy, resource.RLIMIT_NOFILE)
+        resource.prlimit(envoy, resource.RLIMIT_NOFILE, (40, most))
+
+        def warning() -> str:
+            found = client.http.get("/managedServers?format=Entity").json()
+            return str(found["ManagedServers"][0].get("Warning", ""))
+
+        until(lambda: "of the 40 files open" in warning(), said=warning)
+        resource.prlimit(envoy, resource.RLIMIT_NOFILE, (most, most))
+        until(lambda: "files open" not in warning(), said=warning)

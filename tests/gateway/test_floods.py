@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from cloudgate.assignment import GatewayState
 from cloudgate.gateway import envoy
 from cloudgate.gateway.access_log import LEFT_OUT, REFUSALS_AT_ONCE
+from cloudgate.gateway.listener import MOST_REQUESTS
 from cloudgate.gateway.refusals import (
     MOST_ADDRESSES,
     MOST_KINDS,
@@ -136,15 +137,9 @@ async def test_what_is_refused_has_only_so_many_lines_and_each_tunnel_has_its_ow
     machine: Machine, client: Client, port: int
 ) -> None:
     refused = 2 * REFUSALS_AT_ONCE
-    context = ssl.create_default_context(cadata=client.ca_pem)
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost"
-    )
-    for _ in range(refused):
-        writer.write(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split()[0]))
-    writer.transport.abort()
+    asked = 0
+    while asked < refused:
+        asked += len(await answers(client, port, refused - asked))
     (await client.connect(port, REPO)).close()
     async with asyncio.timeout(PATIENCE_SECONDS):
         lines = await asyncio.to_thread(_lines_with_both_ends, machine)
@@ -153,6 +148,31 @@ async def test_what_is_refused_has_only_so_many_lines_and_each_tunnel_has_its_ow
     assert left_out > 0
     assert written.count(404) == refused - left_out
     assert written.count(200) == 2
+
+
+async def answers(client: Client, port: int, most: int) -> list[bytes]:
+    """What comes for so many requests that are no CONNECT, over one connection, until it ends."""
+    context = ssl.create_default_context(cadata=client.ca_pem)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=context, server_hostname="localhost"
+    )
+    heard: list[bytes] = []
+    try:
+        writer.write(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * most)
+        while len(heard) < most:
+            head = await reader.readuntil(b"\r\n\r\n")
+            heard.append(head.split()[1])
+            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split()[0]))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.transport.abort()
+    return heard
+
+
+async def test_a_connection_has_few_requests_and_then_ends(client: Client, port: int) -> None:
+    assert await answers(client, port, 100) == [b"404"] * MOST_REQUESTS
+    assert await answers(client, port, MOST_REQUESTS - 1) == [b"404"] * (MOST_REQUESTS - 1)
 
 
 def _lines_with_both_ends(machine: Machine) -> str:

@@ -34,6 +34,7 @@ from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.rotation import keep_small
+from cloudgate.gateway.saturation import Saturation
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.system import hold
 from cloudgate.gateway.watch import Watch
@@ -183,6 +184,7 @@ async def _work_until(
         keep_small(layout.access_log, envoy),
         envoy.reserve.run(),
         gatekeeper.refusals.run(admin),
+        Saturation(known.troubles, outbox.look_again).run(layout.state, envoy, admin),
         gatekeeper.reputation.run(known.directory.knows),
     )
     try:

@@ -35,6 +35,9 @@ FIRST_REQUEST_SECONDS = 10
 AUTHORIZER_SECONDS = 15
 """How long an answer of the authorizer may take, name lookup and waiting in line included."""
 
+MOST_REQUESTS = 10
+"""Of one connection, the tunnel included. A program needs two: without its password, and with it.
+Whoever floods pays for a handshake each time."""
 HTTP2_WINDOW_BYTES = 512 * 1024
 """What a client may send in HTTP/2 before it is told that it was taken."""
 
@@ -171,7 +174,10 @@ def _connection_manager(layout: Layout) -> Resource:
         "add_proxy_protocol_connection_state": False,  # memory for what never comes here
         "request_headers_timeout": f"{FIRST_REQUEST_SECONDS}s",
         # Of a connection without a request; a tunnel is a request that goes on.
-        "common_http_protocol_options": {"idle_timeout": f"{FIRST_REQUEST_SECONDS}s"},
+        "common_http_protocol_options": {
+            "idle_timeout": f"{FIRST_REQUEST_SECONDS}s",
+            "max_requests_per_connection": MOST_REQUESTS,
+        },
         "stream_idle_timeout": "0s",
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [_authorization_filter(), _router()],
