@@ -120,10 +120,13 @@ def running_manager(
     extras: Extras | None = None,
     dns_hook: Path | None = None,
     prober: Prober = _reached,
+    tls: Path | None = None,
+    names: tuple[str, ...] = (),
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
-    `prober` says whether a gateway is reached at its advertised address.
+    `prober` says whether a gateway is reached at its advertised address; `tls` is where the
+    certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
@@ -137,7 +140,7 @@ def running_manager(
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))
     listener = open_listener("127.0.0.1", 0)
-    certificate = PortCertificate(folder, authority, ("localhost", "127.0.0.1"))
+    certificate = PortCertificate(tls or folder, authority, ("localhost", "127.0.0.1", *names))
     started: list[Any] = []
     ready = threading.Event()
 

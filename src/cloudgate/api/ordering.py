@@ -1,24 +1,21 @@
 """When are ACME servers asked? At a new order, and when a certificate is soon to end."""
 
-import asyncio
 import threading
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.api.threads import first_of, in_a_thread
+from cloudgate.api.threads import in_a_thread
 from cloudgate.api.ticking import RENEWAL_INTERVAL
+from cloudgate.background import Job
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
-
-_AFTER_A_FAILURE = timedelta(seconds=5)
 
 
 class Ordering:
@@ -26,34 +23,25 @@ class Ordering:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._changed = asyncio.Event()
         self._ended = threading.Event()
 
-    def wake(self) -> None:
-        """Look again: time may have passed."""
-        self._changed.set()
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Looking after certificates from ACME servers",
+            attempt=self._attempt,
+            interval_seconds=RENEWAL_INTERVAL.total_seconds(),
+            news=partial(self._manager.bell.listening, [orders.NEWS]),
+        )
 
-    async def run(self) -> None:
-        """Until cancelled. What is being asked then is asked again at the next start."""
-        try:
-            await self._run()
-        finally:
-            self._ended.set()
+    def stop(self) -> None:
+        """Keep nothing any more: what is being asked now is asked again at the next start."""
+        self._ended.set()
 
-    async def _run(self) -> None:
-        while True:
-            with self._manager.bell.listening([orders.NEWS]) as rung:
-                self._changed.clear()
-                pause = _AFTER_A_FAILURE
-                try:
-                    identifier = await run_in_threadpool(self._next)
-                    if identifier is not None:
-                        await in_a_thread("ACME", partial(self._carry_out, identifier))
-                        continue
-                    pause = await run_in_threadpool(self._pause)
-                except (SQLAlchemyError, CloudgateError) as problem:
-                    log.warning("cannot look after certificates from ACME", reason=str(problem))
-                await first_of(rung, self._changed, pause)
+    async def _attempt(self) -> float:
+        while (identifier := await run_in_threadpool(self._next)) is not None:
+            await in_a_thread("ACME", partial(self._carry_out, identifier))
+        return (await run_in_threadpool(self._pause)).total_seconds()
 
     def _next(self) -> UUID | None:
         with self._manager.reading() as work:

@@ -3,15 +3,16 @@
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.api.threads import first_of, in_a_thread
-from cloudgate.errors import CloudgateError
+from cloudgate.api.threads import in_a_thread
+from cloudgate.background import Job
 from cloudgate.manager.probes import operations
 from cloudgate.manager.probes.measuring import measure
 from cloudgate.manager.probes.operations import Batch, Outcome
@@ -24,7 +25,6 @@ MOST_AT_ONCE = 4
 LONGEST_PAUSE = timedelta(hours=1)
 KEEP_SECONDS = 5.0
 """How long figures may wait to be kept together with others."""
-_AFTER_A_FAILURE = timedelta(seconds=5)
 
 
 class Probing:
@@ -32,61 +32,67 @@ class Probing:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._changed = asyncio.Event()
         self._ended = threading.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         """By the machine that is asked."""
+        self._failures: dict[str, Exception] = {}
+        """By machine, why its last measurement was not kept."""
+        self._changed = asyncio.Event()
 
-    def wake(self) -> None:
-        """Look again: time may have passed."""
-        self._changed.set()
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Measuring what tenants keep in repositories",
+            attempt=self._attempt,
+            interval_seconds=LONGEST_PAUSE.total_seconds(),
+            news=self._news,
+        )
 
-    async def run(self) -> None:
-        """Until cancelled. What is being measured then is measured again at the next start."""
-        try:
-            await self._run()
-        finally:
-            self._ended.set()
-            for each in self._running.values():
-                each.cancel()
+    def stop(self) -> None:
+        """End what is being measured: that is measured again at the next start."""
+        self._ended.set()
+        for each in self._running.values():
+            each.cancel()
 
-    async def _run(self) -> None:
-        while True:
-            with self._manager.bell.listening([operations.NEWS]) as rung:
-                self._changed.clear()
-                try:
-                    pause = await self._begin()
-                except (SQLAlchemyError, CloudgateError) as problem:
-                    log.warning("cannot look what is to be measured", reason=str(problem))
-                    pause = _AFTER_A_FAILURE
-                await first_of(rung, self._changed, pause)
+    @contextmanager
+    def _news(self, event: asyncio.Event) -> Iterator[None]:
+        """The bell, and the end of each measurement."""
+        self._changed = event
+        with self._manager.bell.listening([operations.NEWS], event):
+            yield
+
+    async def _attempt(self) -> float:
+        """Begin what is due; how many seconds until there may be more."""
+        pause = await self._begin()
+        for failure in self._failures.values():
+            raise failure
+        return pause.total_seconds()
 
     async def _begin(self) -> timedelta:
-        """Begin what is due; how long until there may be more."""
         while len(self._running) < MOST_AT_ONCE:
             batch, pause = await run_in_threadpool(self._next)
             if batch is None:
+                if not self._running:
+                    self._failures.clear()  # what failed is not to be measured any more
                 return min(pause or LONGEST_PAUSE, LONGEST_PAUSE)
             machine = batch.probe.machine
-            measuring = asyncio.create_task(self._measure(batch))
+            carry_out = partial(self._carry_out, batch)
+            measuring = asyncio.create_task(in_a_thread("usage probe", carry_out))
             self._running[machine] = measuring
             measuring.add_done_callback(partial(self._done, machine))
         return LONGEST_PAUSE
 
-    def _done(self, machine: str, _: asyncio.Task[None]) -> None:
+    def _done(self, machine: str, measuring: asyncio.Task[None]) -> None:
         self._running.pop(machine, None)
+        self._failures.pop(machine, None)
+        failure = None if measuring.cancelled() else measuring.exception()
+        if isinstance(failure, Exception):
+            self._failures[machine] = failure
         self._changed.set()
 
     def _next(self) -> tuple[Batch | None, timedelta | None]:
         with self._manager.reading() as work:
             return operations.next_batch(work, set(self._running))
-
-    async def _measure(self, batch: Batch) -> None:
-        try:
-            await in_a_thread("usage probe", partial(self._carry_out, batch))
-        except (SQLAlchemyError, CloudgateError) as problem:
-            log.warning("what was measured is not kept", reason=str(problem))
-            await asyncio.sleep(_AFTER_A_FAILURE.total_seconds())
 
     def _carry_out(self, batch: Batch) -> None:
         outcomes: list[Outcome] = []

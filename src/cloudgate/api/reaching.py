@@ -14,9 +14,9 @@ from uuid import UUID
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from cloudgate.background import Job
 from cloudgate.manager.gateways import reach as gateways
 from cloudgate.manager.gateways.settle import Reach
 from cloudgate.manager.work import Manager
@@ -73,32 +73,26 @@ class Reaching:
     def __init__(self, manager: Manager, prober: Prober) -> None:
         self._manager = manager
         self._prober = prober
-        self._changed = asyncio.Event()
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
         self._began = manager.clock()
         self._dialled: dict[UUID, tuple[datetime, float]] = {}
         """When each was last dialled, and the share of the interval to wait from then on."""
 
-    def wake(self) -> None:
-        """Look again: time may have passed."""
-        self._changed.set()
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Dialling gateways at their advertised addresses",
+            attempt=self._attempt,
+            interval_seconds=LOOK_SECONDS,
+        )
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            self._changed.clear()
-            try:
-                due = await run_in_threadpool(self._due)
-            except SQLAlchemyError:
-                log.exception("cannot look which gateways are to be dialled")
-                due = []
-            async with asyncio.TaskGroup() as dialling:
-                for gateway_id in due:
-                    dialling.create_task(self._dial(gateway_id))
-            try:
-                await asyncio.wait_for(self._changed.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                continue
+    async def _attempt(self) -> None:
+        due = await run_in_threadpool(self._due)
+        done = await asyncio.gather(*map(self._dial, due), return_exceptions=True)
+        # One that fails keeps none of the others from being dialled.
+        for problem in done:
+            if problem is not None:
+                raise problem
 
     def _due(self) -> list[UUID]:
         with self._manager.reading() as work:
@@ -117,16 +111,13 @@ class Reaching:
 
     async def _dial(self, gateway_id: UUID) -> None:
         async with self._at_once:
-            try:
-                reach = await run_in_threadpool(self._reach, gateway_id)
-                if reach is None:
-                    return
-                share = random.uniform(0.75, 1.25)  # noqa: S311  no secret
-                self._dialled[gateway_id] = (self._manager.clock(), share)
-                warning = await self._prober(reach)
-                await run_in_threadpool(self._keep, reach, warning)
-            except SQLAlchemyError:
-                log.exception("whether a gateway is reached is not kept", gateway=str(gateway_id))
+            reach = await run_in_threadpool(self._reach, gateway_id)
+            if reach is None:
+                return
+            share = random.uniform(0.75, 1.25)  # noqa: S311  no secret
+            self._dialled[gateway_id] = (self._manager.clock(), share)
+            warning = await self._prober(reach)
+            await run_in_threadpool(self._keep, reach, warning)
 
     def _reach(self, gateway_id: UUID) -> Reach | None:
         with self._manager.reading() as work:

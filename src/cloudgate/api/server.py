@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.api.accepting import Accepting
@@ -23,6 +24,7 @@ from cloudgate.api.reaching import Prober, Reaching, probe
 from cloudgate.api.seats import CONNECTIONS_PER_ADDRESS, Seats, bounds
 from cloudgate.api.spelling import Spelled, all_spelled
 from cloudgate.api.ticking import Ticking
+from cloudgate.background import Background, Failing
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.authority import PortCertificate
@@ -101,12 +103,27 @@ class ManagerServer:
         self._clock = manager.clock
         self._certificate = certificate
         self._bell = manager.bell
-        self._ticking = Ticking(manager, extras.audit_outlet, self._renew_certificate)
+        self._manager = manager
         self._ordering = Ordering(manager)
         self._probing = Probing(manager)
-        self._reaching = Reaching(manager, extras.prober)
+        self._ticking = Ticking(manager, extras.audit_outlet, self._renew_certificate)
+        after_change = self._ticking.jobs()
+        self._after_change = tuple(job.name for job in after_change)
+        self._background = Background(
+            (
+                *after_change,
+                self._ordering.job(),
+                self._probing.job(),
+                Reaching(manager, extras.prober).job(),
+            ),
+            on_change=self._note_failing,
+            foreseen=_foreseen,
+        )
         self._application = Application(
-            manager, self._ticking.wake, extras.trusted_proxies, extras.prober
+            manager,
+            lambda: self._background.wake(*self._after_change),
+            extras.trusted_proxies,
+            extras.prober,
         )
         seats = Seats(bounds(allow_many_files(), extras.connections_per_address))
 
@@ -114,7 +131,7 @@ class ManagerServer:
             trusted = partial(is_trusted, trusted=extras.trusted_proxies)
             return _Server(_configured(self._application, file), seats, trusted)
 
-        self._servers = [(serve(certificate.file(manager.clock())), listener)]
+        self._servers = [(serve(self._first_certificate()), listener)]
         if extras.http_listener is not None:
             self._servers.append((serve(None), extras.http_listener))
 
@@ -126,16 +143,28 @@ class ManagerServer:
     async def run(self) -> None:
         """Serve until `stop` is called."""
         async with asyncio.TaskGroup() as group:
-            by_themselves = [
-                group.create_task(each.run())
-                for each in (self._ticking, self._ordering, self._probing, self._reaching)
-            ]
-            async with asyncio.TaskGroup() as serving:
-                for server, listener in self._servers:
-                    serving.create_task(server.serve(sockets=[listener]))
-            for each in by_themselves:
-                each.cancel()
+            by_itself = group.create_task(self._background.run())
+            try:
+                async with asyncio.TaskGroup() as serving:
+                    for server, listener in self._servers:
+                        serving.create_task(server.serve(sockets=[listener]))
+            finally:
+                self._ordering.stop()
+                self._probing.stop()
+                by_itself.cancel()
         await run_in_threadpool(self._ticking.finish)
+
+    def _note_failing(self, name: str, failing: Failing | None) -> None:
+        self._manager.warn(name, failing.text if failing else "")
+
+    def _first_certificate(self) -> Path:
+        """With a disk that takes nothing: the one before, and the background goes on trying."""
+        try:
+            return self._certificate.file(self._clock())
+        except OSError:
+            if not self._certificate.known_file.exists():
+                raise
+            return self._certificate.known_file
 
     def _renew_certificate(self) -> None:
         """Show a new certificate from the next connection on, if it is time."""
@@ -147,10 +176,7 @@ class ManagerServer:
 
     def wake(self) -> None:
         """Look after the tasks now: something that they depend on has changed."""
-        self._ticking.wake()
-        self._ordering.wake()
-        self._probing.wake()
-        self._reaching.wake()
+        self._background.wake()
 
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""
@@ -158,6 +184,13 @@ class ManagerServer:
         self._application.stop()
         for server, _ in self._servers:
             server.should_exit = True
+
+
+def _foreseen(error: Exception) -> str | None:
+    """What an operator can do something about."""
+    if isinstance(error, OperationalError):
+        return f"The database cannot be used: {error.orig}."
+    return None
 
 
 def _configured(application: Application, certificate: Path | None) -> uvicorn.Config:

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 
 
 async def in_a_thread(name: str, function: Callable[[], None]) -> None:
@@ -33,14 +32,3 @@ async def in_a_thread(name: str, function: Callable[[], None]) -> None:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     await ended
-
-
-async def first_of(one: asyncio.Event, other: asyncio.Event, pause: timedelta) -> None:
-    """Returns when one of them is set, or the time is over."""
-    waiting = [asyncio.create_task(each.wait()) for each in (one, other)]
-    try:
-        seconds = max(pause.total_seconds(), 0.05)
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waiting:
-            each.cancel()

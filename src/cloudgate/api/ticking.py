@@ -1,14 +1,14 @@
 """When does the manager act by itself? At deadlines, and whenever something has changed."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.errors import UnavailableError
+from cloudgate.background import Job
 from cloudgate.manager import clockwork
 from cloudgate.manager.audit.outlets import Outlet, deliver
 from cloudgate.manager.audit.sums import write_sums
@@ -19,26 +19,52 @@ log = structlog.get_logger(__name__)
 
 RENEWAL_INTERVAL = timedelta(hours=6)
 PRESENCE_INTERVAL = timedelta(seconds=5)
-"""How often is looked whether a host has gone."""
-_AFTER_A_FAILURE = timedelta(seconds=5)
+"""How often is looked whether a host has gone, and at the latest whether a task is to end."""
+SETTLING = "Ending tasks"
+RENEWING = "Renewing certificates of gateways"
+RENEWING_PORT = "Renewing the manager's own certificate"
+COMPACTING = "Adding up old usage"
+PRESENCE = "Noting which hosts are there"
+SUMMING_UP = "Summing up what strangers did"
+DELIVERING = "Delivering the audit log"
 
 
 class Ticking:
-    """Runs `cloudgate.manager.clockwork` when it is time."""
+    """Has `cloudgate.manager.clockwork` run when it is time."""
 
     def __init__(
-        self, manager: Manager, audit_outlet: Outlet | None, renew_port: Callable[[], None]
+        self,
+        manager: Manager,
+        audit_outlet: Outlet | None,
+        renew_port: Callable[[], None],
     ) -> None:
         """`renew_port` gives the manager's port a new certificate when it is time."""
-        self._renew_port = renew_port
         self._manager = manager
         self._audit_outlet = audit_outlet
-        self._changed = asyncio.Event()
+        self._renew_port = renew_port
         self._presence_noted = manager.clock()
+        self._hosts_have_time = False
 
-    def wake(self) -> None:
-        """Something has changed: look again."""
-        self._changed.set()
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        seconds = PRESENCE_INTERVAL.total_seconds()
+        each_tick = partial(Job, interval_seconds=seconds, longest_pause_seconds=seconds)
+        found = (
+            each_tick(name=SETTLING, attempt=lambda: run_in_threadpool(self._settle)),
+            each_tick(name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence)),
+            each_tick(
+                name=SUMMING_UP, attempt=lambda: run_in_threadpool(write_sums, self._manager)
+            ),
+            each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
+            each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
+            each_tick(name=RENEWING_PORT, attempt=self._every_six_hours(self._renew_own)),
+        )
+        if self._audit_outlet is None:
+            return found
+        return (
+            *found,
+            each_tick(name=DELIVERING, attempt=lambda: run_in_threadpool(self._deliver)),
+        )
 
     def finish(self) -> None:
         """Write down what would be lost with this process."""
@@ -47,48 +73,37 @@ class Ticking:
         except SQLAlchemyError:
             log.exception("how often strangers were refused in the last minute is not written down")
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        renewal = self._manager.clock()
-        is_first = True
-        deadline: datetime | None = None
-        while True:
-            self._changed.clear()
-            try:
-                if is_first:
-                    await run_in_threadpool(self._give_hosts_time)
-                    is_first = False
-                if (now := self._manager.clock()) >= renewal:
-                    await run_in_threadpool(self._renew)
-                    self._renew_port()
-                    # By the time before: where the clock was set meanwhile, more may be due.
-                    renewal = now + RENEWAL_INTERVAL
-                await run_in_threadpool(self._note_presence)
-                await run_in_threadpool(write_sums, self._manager)
-                deadline = await run_in_threadpool(self._settle)
-                await run_in_threadpool(self._deliver_audit_log)
-            except SQLAlchemyError:
-                log.exception("could not look after the tasks; trying again soon")
-                deadline = self._manager.clock() + _AFTER_A_FAILURE
-            except UnavailableError as problem:
-                log.warning("the audit log is not delivered", reason=problem.message)
-                soon = self._manager.clock() + _AFTER_A_FAILURE
-                deadline = min(deadline or soon, soon)
-            soon = self._manager.clock() + PRESENCE_INTERVAL
-            await self._wait_until(min(deadline or renewal, renewal, soon))
+    def _every_six_hours(
+        self, work: Callable[[], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Also where the manager's clock is set meanwhile: it is looked at every few seconds."""
+        done_at: datetime | None = None
 
-    def _give_hosts_time(self) -> None:
-        with self._manager.changing() as work:
-            clockwork.give_hosts_time(work)
+        async def attempt() -> None:
+            nonlocal done_at
+            # What counts is the time before the work: where the clock was set, more may be due.
+            now = self._manager.clock()
+            if done_at is None or now >= done_at + RENEWAL_INTERVAL:
+                await work()
+                done_at = now
 
-    def _settle(self) -> datetime | None:
+        return attempt
+
+    def _settle(self) -> float | None:
+        if not self._hosts_have_time:
+            with self._manager.changing() as work:
+                clockwork.give_hosts_time(work)
+            self._hosts_have_time = True
         with self._manager.reading() as work:
             if not clockwork.has_open_tasks(work):
                 return None
         with self._manager.changing() as work:
             clockwork.settle_tasks(work)
             work.session.flush()
-            return clockwork.next_deadline(work)
+            deadline, now = clockwork.next_deadline(work), work.now
+        if deadline is None:
+            return None
+        return min(max((deadline - now).total_seconds(), 0.05), PRESENCE_INTERVAL.total_seconds())
 
     def _note_presence(self) -> None:
         with self._manager.reading() as work:
@@ -98,21 +113,25 @@ class Ticking:
             clockwork.note_presence(work)
             self._presence_noted = work.now
 
-    def _deliver_audit_log(self) -> None:
+    def _deliver(self) -> None:
         if self._audit_outlet is not None:
             deliver(self._manager, self._audit_outlet)
 
-    def _renew(self) -> None:
+    async def _renew(self) -> None:
+        await run_in_threadpool(self._renew_gateways)
+
+    def _renew_gateways(self) -> None:
         with self._manager.changing() as work:
             clockwork.renew_certificates(work)
-        more = True
-        while more:
-            with self._manager.changing() as work:
-                more = compact_usage(work)
 
-    async def _wait_until(self, moment: datetime) -> None:
-        seconds = (moment - self._manager.clock()).total_seconds()
-        try:
-            await asyncio.wait_for(self._changed.wait(), max(seconds, 0.05))
-        except TimeoutError:
-            return
+    async def _compact(self) -> None:
+        while await run_in_threadpool(self._compact_some):
+            pass
+
+    def _compact_some(self) -> bool:
+        with self._manager.changing() as work:
+            return compact_usage(work)
+
+    async def _renew_own(self) -> None:
+        # On the event loop: connections are accepted there with what is changed here.
+        self._renew_port()

@@ -196,12 +196,20 @@ class PortCertificate:
     authority: Authority
     names: tuple[str, ...]
 
+    @property
+    def known_file(self) -> Path:
+        """Where it is, whatever it is worth by now."""
+        return self.folder / "manager.pem"
+
     def file(self, now: datetime) -> Path:
         """Certificate and key in one file that only its owner reads.
 
         Made anew when it is not for these names, or not young any more.
+
+        Raises:
+            OSError: that cannot be written.
         """
-        file = self.folder / "manager.pem"
+        file = self.known_file
         if file.exists() and self._is_still_good(file.read_bytes(), now):
             return file
         made = ec.generate_private_key(ec.SECP256R1())

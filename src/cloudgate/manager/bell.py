@@ -33,9 +33,11 @@ class Bell:
             loop.call_soon_threadsafe(event.set)
 
     @contextmanager
-    def listening(self, keys: Iterable[UUID]) -> Iterator[asyncio.Event]:
-        """An event that is set when one of `keys` rings from here on."""
-        event = asyncio.Event()
+    def listening(
+        self, keys: Iterable[UUID], event: asyncio.Event | None = None
+    ) -> Iterator[asyncio.Event]:
+        """An event that is set when one of `keys` rings from here on; a new one, or `event`."""
+        event = event or asyncio.Event()
         known = tuple(keys)
         with self._lock:
             self._loops[event] = asyncio.get_running_loop()

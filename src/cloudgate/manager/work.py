@@ -19,6 +19,7 @@ from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter
 from cloudgate.manager.strangers import Strangers
+from cloudgate.manager.warnings import Warnings
 
 DIRECTORY = "directory"
 
@@ -96,6 +97,13 @@ class Manager:
     strangers: Strangers = field(default_factory=Strangers)
     questions: Questions = field(default_factory=Questions)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
+    warnings: Warnings = field(default_factory=Warnings)
+    """Of the manager itself."""
+
+    def warn(self, kind: str, text: str) -> None:
+        """Have the operator see something about the manager itself; an empty text ends it."""
+        if self.warnings.note(kind, text, self.clock()):
+            self.changes.count += 1
 
     @contextmanager
     def reading(self) -> Iterator[Work]:

@@ -1,6 +1,12 @@
-"""Which calls are about backup servers, managed servers and repositories?"""
+"""Which calls are about backup servers, managed servers, repositories, and what is wrong there?"""
 
-from cloudgate.api.handlers import backup_servers, credentials, managed_servers, repositories
+from cloudgate.api.handlers import (
+    backup_servers,
+    credentials,
+    managed_servers,
+    repositories,
+    warnings,
+)
 from cloudgate.api.routes import DONE, Route, adds, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
@@ -23,8 +29,15 @@ from cloudgate.wire.resources.infrastructure import (
     Repositories,
     Repository,
 )
+from cloudgate.wire.resources.live import OperatorWarnings
 
 ROUTES = [
+    Route(
+        verb="GET",
+        path="/warnings",
+        handler=warnings.get_warnings,
+        answers=shows(OperatorWarnings),
+    ),
     Route(
         verb="GET",
         path="/backupServers",

@@ -6,8 +6,9 @@ from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.finding import ENTITY
 from cloudgate.cli.output import at, backup_server, said
-from cloudgate.cli.resources import gateways, repositories, servers, tasks
+from cloudgate.cli.resources import gateways, servers, tasks
 
+_WARNINGS = "/warnings"
 _SERVERS = {
     "Server": at("Name"),
     "State": at("State"),
@@ -36,16 +37,12 @@ def status(call: Call) -> None:
     """Show servers, gateways, running tasks, and what needs a look."""
     found = {
         kind.array: call.api.get(kind.path + ENTITY).body.get(kind.array) or []
-        for kind in (servers.KIND, gateways.KIND, repositories.KIND)
+        for kind in (servers.KIND, gateways.KIND)
     }
     listed = call.api.get(tasks.KIND.path).body.get(tasks.KIND.array) or []
     running = [task for task in listed if task.get("State") != "Finished"]
-    warnings = [
-        {"Name": thing.get("Name"), "Warning": warning}
-        for things in found.values()
-        for thing in things
-        if (warning := thing.get("Warning") or (thing.get("UsageProbe") or {}).get("Warning"))
-    ]
+    said_of = call.api.get(_WARNINGS).body.get("OperatorWarnings") or []
+    warnings = [{**each, "Warning": each.get("Message")} for each in said_of]
     call.screen.sections(
         {
             "ManagedServers": (found["ManagedServers"], _SERVERS),

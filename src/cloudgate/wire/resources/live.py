@@ -39,3 +39,24 @@ class CloudGatewayTunnels(Described):
     """The live tunnels of a gateway."""
 
     cloud_gateway_tunnels: tuple[CloudGatewayTunnel, ...] = repeated("CloudGatewayTunnel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorWarning(Described):
+    """Something that needs a look."""
+
+    name: str | None = element()
+    """Of what it is about; ``manager`` for the manager itself."""
+    object_type: str | None = element()
+    object_href: str | None = element()
+    message: str | None = element()
+    """What is wrong, and what to do."""
+    since: datetime | None = element()
+    """Where that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorWarnings(Described):
+    """All that needs a look."""
+
+    operator_warnings: tuple[OperatorWarning, ...] = repeated("OperatorWarning")

@@ -1,0 +1,237 @@
+"""Supervisor of background work: what runs beside everything else, and what becomes of its faults?
+
+A job is tried again and again for as long as the program runs. One attempt may fail with anything:
+that is logged, waited for a little longer each time, and shown to the operator until an attempt
+succeeds. Nothing else ends because of it.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from cloudgate.errors import CloudgateError
+
+FIRST_PAUSE_SECONDS = 0.5
+"""After a first failure; twice as long after each further one."""
+LONGEST_PAUSE_SECONDS = 30.0
+LOGGED_AGAIN_SECONDS = 600.0
+"""How often the log repeats a failure that lasts."""
+_LONGEST_REASON = 500
+"""Characters of a reason that nobody here has worded."""
+
+_log = structlog.get_logger(__name__)
+
+Attempt = Callable[[], "Awaitable[float | None] | float | None"]
+"""Tries once; how many seconds until the next attempt, None for the interval of the job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One kind of background work."""
+
+    name: str
+    """For the operator: what is not done while it fails, such as ``Renewing certificates``."""
+    attempt: Attempt
+    interval_seconds: float
+    """From the end of an attempt to the next one, unless the attempt says otherwise."""
+    deadline_seconds: float | None = None
+    """An attempt that takes longer is cancelled and has failed; None for none."""
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
+    """Between two attempts, however often it has failed."""
+    largest_part: float = 1.0
+    """Of one processor, that it may take: with more to do, attempts are rarer."""
+    news: Callable[[asyncio.Event], AbstractContextManager[object]] = nullcontext
+    """While the context is open, the event is set whenever an attempt is due before its time."""
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A job whose last attempt has failed."""
+
+    name: str
+    since: datetime
+    failures: int
+    """Attempts in a row."""
+    reason: str
+    """One that somebody foresaw, or what to look for in the log."""
+
+    @property
+    def text(self) -> str:
+        """For the operator. It stays the same while nothing but the count changes."""
+        return f"{self.name} has failed since {self.since:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
+
+class Background:
+    """Runs jobs, each for itself."""
+
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        *,
+        on_change: Callable[[str, Failing | None], None] | None = None,
+        foreseen: Callable[[Exception], str | None] | None = None,
+    ) -> None:
+        """What it is told of.
+
+        Args:
+            jobs: what to run.
+            on_change: called with a job's name when it fails, and with None when it works again.
+            foreseen: the reason of a failure, in words for the operator; None for one that nobody
+                foresaw. Failures of this product and of the system need none.
+        """
+        self._supervised = {job.name: _Supervised(job) for job in jobs}
+        self._on_change = on_change or _nobody
+        self._foreseen = foreseen or _nothing
+
+    @property
+    def failing(self) -> tuple[Failing, ...]:
+        """The jobs whose last attempt has failed."""
+        return tuple(each.failing for each in self._supervised.values() if each.failing)
+
+    def wake(self, *names: str) -> None:
+        """Try these jobs, or all of them, as soon as possible."""
+        for name in names or self._supervised:
+            self._supervised[name].woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for name, each in self._supervised.items():
+                group.create_task(self._supervise(each), name=name)
+
+    async def _supervise(self, each: "_Supervised") -> None:
+        with each.job.news(each.woken):
+            await self._repeat(each)
+
+    async def _repeat(self, each: "_Supervised") -> None:
+        while True:
+            each.woken.clear()
+            began = time.thread_time()  # not what others made it wait
+            try:
+                pause_seconds = await _try(each.job)
+            except Exception as error:  # noqa: BLE001  whatever it is: it is shown, and tried again
+                pause_seconds = self._note_failure(each, error)
+                await asyncio.sleep(min(FIRST_PAUSE_SECONDS, pause_seconds))
+                pause_seconds -= FIRST_PAUSE_SECONDS
+            else:
+                self._note_success(each)
+                took_seconds = time.thread_time() - began
+                pause_seconds = max(pause_seconds, took_seconds / each.job.largest_part)
+            await _event_or(each.woken, pause_seconds)
+
+    def _note_failure(self, each: "_Supervised", error: Exception) -> float:
+        """Have it known; how many seconds to wait."""
+        before = each.failing
+        foreseen = self._foreseen(error) or _reason(error)
+        if before is None:
+            each.mark = secrets.token_hex(4)
+        reason = foreseen or (
+            f"an error that nobody foresaw ({type(error).__name__}); the log says more at"
+            f" {each.mark}."
+        )
+        failing = Failing(
+            name=each.job.name,
+            since=before.since if before else datetime.now(UTC),
+            failures=before.failures + 1 if before else 1,
+            reason=reason,
+        )
+        each.failing = failing
+        is_news = before is None or before.reason != reason
+        if is_news:
+            self._on_change(each.job.name, failing)
+        now = time.monotonic()
+        if before is None or now - each.logged_at >= (
+            FIRST_PAUSE_SECONDS * 2 if is_news else LOGGED_AGAIN_SECONDS
+        ):
+            each.logged_at = now
+            _log.error(
+                "background work failed",
+                work=each.job.name,
+                id=each.mark,
+                failures=failing.failures,
+                reason=reason,
+                exc_info=None if foreseen else error,
+            )
+        doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(failing.failures - 1, 16)
+        return min(doubled, each.job.longest_pause_seconds)
+
+    def _note_success(self, each: "_Supervised") -> None:
+        before, each.failing = each.failing, None
+        if before is not None:
+            self._on_change(each.job.name, None)
+            _log.info(
+                "background work succeeds again",
+                work=each.job.name,
+                id=each.mark,
+                failures=before.failures,
+            )
+
+
+class _Supervised:
+    """A job, and how it is with it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.woken = asyncio.Event()
+        self.failing: Failing | None = None
+        self.mark = ""
+        """Where the log says more about this row of failures."""
+        self.logged_at = 0.0
+
+
+async def _try(job: Job) -> float:
+    """One attempt; how many seconds to wait after it."""
+    try:
+        async with asyncio.timeout(job.deadline_seconds) as limit:
+            said = job.attempt()
+            pause_seconds = said if said is None or isinstance(said, int | float) else await said
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TooLongError(job) from None
+    return job.interval_seconds if pause_seconds is None else pause_seconds
+
+
+class TooLongError(CloudgateError):
+    """An attempt was given up."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"It was not done within {job.deadline_seconds:g} seconds.")
+
+
+def _reason(error: Exception) -> str | None:
+    """What the operator can do something about; None for a fault of this program."""
+    if isinstance(error, CloudgateError):
+        return error.message
+    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        return _reason(error.exceptions[0])
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}."[:_LONGEST_REASON]
+    return None
+
+
+async def _event_or(event: asyncio.Event, seconds: float) -> None:
+    """Returns when the event is set, or the time is over."""
+    if event.is_set() or seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _nobody(_name: str, _failing: Failing | None) -> None:
+    return
+
+
+def _nothing(_error: Exception) -> str | None:
+    return None

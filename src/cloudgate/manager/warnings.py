@@ -1,0 +1,43 @@
+"""Warnings of the manager itself: what keeps it from doing all that it should, for the operator?
+
+They are kept in memory: what is still so after a restart is found out again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that needs a look."""
+
+    kind: str
+    """Names it; there is one of each kind at a time."""
+    text: str
+    since: datetime
+
+
+class Warnings:
+    """What is so right now. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[str, Warned] = {}
+
+    def note(self, kind: str, text: str, now: datetime) -> bool:
+        """This is how it is with that now; an empty text ends it. Whether that is news."""
+        with self._lock:
+            before = self._known.get(kind)
+            if (before.text if before else "") == text:
+                return False
+            if text:
+                self._known[kind] = Warned(kind, text, before.since if before else now)
+            else:
+                del self._known[kind]
+            return True
+
+    def all(self) -> tuple[Warned, ...]:
+        """All of them, the oldest first."""
+        with self._lock:
+            return tuple(sorted(self._known.values(), key=lambda each: each.since))

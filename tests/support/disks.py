@@ -1,0 +1,54 @@
+"""A disk of its own for a folder, that a test can fill: with bytes, or with names of files."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+
+
+@contextmanager
+def small_disk(folder: Path, *, size: str = "4m", inodes: int = 400) -> Iterator[Path]:
+    """The folder is a disk of so many bytes and files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = f"size={size},nr_inodes={inodes}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def take_bytes(disk: Path) -> None:
+    """The disk takes not a byte more."""
+    filler = disk / "filler"
+    with filler.open("ab", buffering=0) as file, suppress(OSError):
+        while file.write(b"\0" * 4096):
+            pass
+
+
+def take_inodes(disk: Path) -> None:
+    """The disk takes no file more."""
+    folder = disk / "fillers"
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        number = 0
+        while True:
+            (folder / str(number)).touch()
+            number += 1
+
+
+def make_room(disk: Path) -> None:
+    """What took the room is gone."""
+    (disk / "filler").unlink(missing_ok=True)
+    if (disk / "fillers").exists():
+        for each in (disk / "fillers").iterdir():
+            each.unlink()
+        (disk / "fillers").rmdir()
+
+
+FILLINGS = {"bytes": take_bytes, "inodes": take_inodes}

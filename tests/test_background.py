@@ -1,0 +1,206 @@
+"""Background work: one attempt may fail with anything, and nothing else ends because of it."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from cloudgate import background
+from cloudgate.background import Background, Failing, Job
+from cloudgate.errors import UnavailableError
+
+pytestmark = pytest.mark.anyio
+PATIENCE_SECONDS = 10.0
+
+
+class Work:
+    """A job that does as it is told."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.problem: BaseException | None = None
+        self.changed = asyncio.Event()
+
+    async def attempt(self) -> None:
+        """Fail, or do not."""
+        self.attempts += 1
+        self.changed.set()
+        if self.problem is not None:
+            raise self.problem
+
+    async def is_tried(self, times: int) -> None:
+        """Wait until it was tried so often more."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for _ in range(times):
+                self.changed.clear()
+                await self.changed.wait()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "FIRST_PAUSE_SECONDS", 0.01)
+
+
+def job(work: Work, name: str = "Counting", **more: object) -> Job:
+    return Job(name=name, attempt=work.attempt, **{"interval_seconds": 0.01, **more})  # type: ignore[arg-type]
+
+
+SURPRISES = [
+    OSError(28, "No space left on device", "/data/state"),
+    UnavailableError("The disk is away."),
+    ValueError("nobody foresaw this"),
+    TimeoutError(),
+    ExceptionGroup("several", [OSError(5, "Input/output error")]),
+    ExceptionGroup("several", [KeyError("a"), KeyError("b")]),
+    asyncio.InvalidStateError(),
+    AssertionError("a fault of this program"),
+]
+
+
+@pytest.mark.parametrize("surprise", SURPRISES, ids=repr)
+async def test_a_job_that_fails_with_anything_is_tried_again_and_others_go_on(
+    surprise: Exception,
+) -> None:
+    failing, other = Work(), Work()
+    failing.problem = surprise
+    together = Background((job(failing), job(other, "Looking")))
+    running = asyncio.create_task(together.run())
+    await failing.is_tried(3)
+    await other.is_tried(3)
+    assert [each.name for each in together.failing] == ["Counting"]
+    assert together.failing[0].failures >= 2
+    failing.problem = None
+    await until(lambda: not together.failing)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.parametrize(
+    ("surprise", "said"),
+    [
+        (OSError(28, "No space left on device", "/d/s"), "No space left on device (/d/s)."),
+        (UnavailableError("The disk is away."), "The disk is away."),
+        (ExceptionGroup("", [OSError(5, "Input/output error")]), "Input/output error."),
+        (ValueError("secret-looking text"), "an error that nobody foresaw (ValueError)"),
+        (TimeoutError(), "an error that nobody foresaw (TimeoutError)"),
+    ],
+)
+async def test_the_operator_is_told_why_and_of_a_fault_of_the_program_where_the_log_says_more(
+    surprise: Exception, said: str
+) -> None:
+    work = Work()
+    work.problem = surprise
+    told: list[tuple[str, Failing | None]] = []
+    together = Background([job(work)], on_change=lambda *each: told.append(each))
+    with capture_logs() as logged:
+        running = asyncio.create_task(together.run())
+        await until(lambda: bool(told))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    name, failing = told[0]
+    assert name == "Counting"
+    assert failing is not None
+    assert said in failing.text
+    assert "secret-looking" not in failing.text
+    entry = logged[0]
+    unforeseen = "nobody foresaw" in said
+    assert (entry["exc_info"] is surprise) == unforeseen
+    assert (entry["id"] in failing.text) == unforeseen
+
+
+async def test_what_lasts_is_told_once_and_logged_rarely() -> None:
+    work = Work()
+    work.problem = OSError(28, "No space left on device")
+    told: list[Failing | None] = []
+    together = Background(
+        [job(work, longest_pause_seconds=0.02)], on_change=lambda _, each: told.append(each)
+    )
+    with capture_logs() as logged:
+        running = asyncio.create_task(together.run())
+        await work.is_tried(20)
+        assert len(told) == 1
+        assert len(logged) == 1
+        work.problem = None
+        await until(lambda: told[-1] is None)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [each["event"] for each in logged] == [
+        "background work failed",
+        "background work succeeds again",
+    ]
+    assert logged[1]["failures"] >= 19
+
+
+async def test_pauses_grow_up_to_the_longest() -> None:
+    structlog.reset_defaults()
+    one = background._Supervised(job(Work(), longest_pause_seconds=1.0))
+    together = Background(())
+    pauses = [together._note_failure(one, OSError(28, "full")) for _ in range(40)]
+    assert pauses[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert pauses[-1] == 1.0
+
+
+async def test_an_attempt_that_takes_too_long_has_failed() -> None:
+    stuck = asyncio.Event()
+    tried: list[int] = []
+
+    async def hang() -> None:
+        tried.append(1)
+        await stuck.wait()
+
+    slow = Job(name="Waiting", attempt=hang, interval_seconds=1, deadline_seconds=0.02)
+    together = Background([slow])
+    running = asyncio.create_task(together.run())
+    await until(lambda: len(tried) > 1)
+    assert together.failing[0].reason == "It was not done within 0.02 seconds."
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_is_woken_is_tried_at_once_and_says_itself_when_to_come_again() -> None:
+    woken = Work()
+    tried: list[int] = []
+
+    def plain() -> float:
+        tried.append(1)
+        return 0.0
+
+    together = Background(
+        (
+            job(woken, interval_seconds=3600),
+            Job(name="Plain", attempt=plain, interval_seconds=3600),
+        )
+    )
+    running = asyncio.create_task(together.run())
+    await until(lambda: woken.attempts == 1 and len(tried) > 3)
+    together.wake("Counting")
+    await until(lambda: woken.attempts == 2)
+    together.wake()
+    await until(lambda: woken.attempts == 3)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_whoever_ends_it_ends_it_also_while_it_fails() -> None:
+    work = Work()
+    work.problem = KeyError("x")
+    running = asyncio.create_task(Background([job(work)]).run())
+    await work.is_tried(2)
+    running.cancel()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with pytest.raises(asyncio.CancelledError):
+            await running
