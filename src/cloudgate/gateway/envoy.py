@@ -220,11 +220,10 @@ class Envoy:
         return self._keeper is not None and not self._keeper.done()
 
     def _can_be_succeeded(self, before: process.ProcessRecord) -> bool:
-        if not succession.can_succeed(self._program.path, before):
-            reason = "no other can take over from it"
-        else:
-            self._write_bootstrap("")
-            reason = succession.is_sound(self._program.path, self._layout.bootstrap)
+        try:
+            reason = self._why_not_succeeded(before)
+        except UnavailableError as error:
+            reason = error.message  # nobody knows; it is asked again
         if reason and not self._told_to_wait:
             _log.warning(
                 "the envoy that runs goes on until it has no tunnel",
@@ -234,6 +233,13 @@ class Envoy:
             )
         self._told_to_wait = bool(reason)
         return not reason
+
+    def _why_not_succeeded(self, before: process.ProcessRecord) -> str:
+        """Why another Envoy cannot take over from it; empty when one can."""
+        if not succession.can_succeed(self._program.path, before):
+            return "no other can take over from it"
+        self._write_bootstrap("")
+        return succession.is_sound(self._program.path, self._layout.bootstrap)
 
     def _start(self) -> process.EnvoyProcess:
         self._note_gone()
@@ -280,8 +286,13 @@ class Envoy:
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:
                 self._process = await asyncio.to_thread(self.reserve.needed_by, self._start)
-            except (OSError, UnavailableError) as error:
-                _log.error("envoy cannot be started again", reason=str(error))
+            except Exception as error:  # noqa: BLE001  whatever it is: it is tried again
+                foreseen = isinstance(error, OSError | UnavailableError)
+                _log.error(
+                    "envoy cannot be started again",
+                    reason=str(error),
+                    exc_info=None if foreseen else error,
+                )
                 continue
             await self._ask(self._process)
             self._on_change()

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cloudgate.assignment import Answer, Directory, Measured, Question
 from cloudgate.gateway import sizes
 from cloudgate.gateway.facts import machine_mark
+from cloudgate.programs import with_parent
 
 MOST_WAITING = 100
 """How many questions may wait; the manager asks those again that nobody answers."""
@@ -53,8 +54,7 @@ async def _measured(directory: Directory) -> Measured:
     if sys.platform == "win32":
         return Measured(reason="Directories are measured on Linux only.")
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", str(Path(sizes.__file__))),
+        *with_parent([sys.executable, "-I", "-S", str(Path(sizes.__file__))]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -8,13 +8,15 @@ import asyncio
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import envoy
 from pydantic import BaseModel, ConfigDict
 
+from cloudgate.errors import UnavailableError
 from cloudgate.gateway.access_log import FLUSH_MILLISECONDS, PROCESS_VARIABLE
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.system import ENVOY, ask_to_end, end, reopen_logs, start_detached, started_at
@@ -88,8 +90,11 @@ class EnvoyProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs."""
-        return started_at(self.pid) == self.record.started
+        """Whether it still runs. While that cannot be seen it does: nobody has seen it end."""
+        try:
+            return started_at(self.pid) == self.record.started
+        except UnavailableError:
+            return True
 
     async def ended(self) -> None:
         """Wait until it is gone."""
@@ -100,14 +105,20 @@ class EnvoyProcess:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     def reopen_logs(self) -> None:
-        """Have it write to a new file, after its log was moved away (SIGUSR1)."""
-        if self.is_alive:
-            reopen_logs(self.pid)
+        """Have it write to a new file, after its log was moved away (SIGUSR1).
+
+        Raises:
+            UnavailableError: whether it is that process cannot be seen.
+        """
+        self._tell(reopen_logs)
 
     async def stop(self) -> None:
-        """End it, with all its tunnels: asked first, killed when it does not listen."""
-        if self.is_alive:
-            ask_to_end(self.pid)
+        """End it, with all its tunnels: asked first, killed when it does not listen.
+
+        Raises:
+            UnavailableError: whether it is that process cannot be seen.
+        """
+        self._tell(ask_to_end)
         try:
             async with asyncio.timeout(TERM_SECONDS):
                 await self.ended()
@@ -116,15 +127,24 @@ class EnvoyProcess:
             await self.ended()
 
     def kill(self) -> None:
-        """End it now."""
-        if self.is_alive:
-            end(self.pid)
+        """End it now.
+
+        Raises:
+            UnavailableError: whether it is that process cannot be seen.
+        """
+        self._tell(end)
+
+    def _tell(self, what: Callable[[int], None]) -> None:
+        """Tell it something; its id may be another process's by now, which is told nothing."""
+        if started_at(self.pid) == self.record.started:
+            with suppress(ProcessLookupError):  # it has ended since
+                what(self.pid)
 
     async def _pidfd_ready(self) -> None:
         try:
             descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
+        except OSError:
+            return  # gone, or no descriptor to be had: then it is looked at again and again
         loop = asyncio.get_running_loop()
         gone = asyncio.Event()
         loop.add_reader(descriptor, gone.set)
@@ -175,9 +195,15 @@ def start(
     environment = {**os.environ, PROCESS_VARIABLE: mark}
     with layout.envoy_log.open("ab") as log:
         pid = start_detached(command, log, layout.bootstrap.parent, environment)
+    try:
+        started = started_at(pid) or ""
+    except UnavailableError:
+        # One that nobody could tell from another process later would keep the port.
+        end(pid)
+        raise
     record = ProcessRecord(
         pid=pid,
-        started=started_at(pid) or "",
+        started=started,
         mark=mark,
         program=program.identity,
         version=program.version,

@@ -119,10 +119,10 @@ class Reconciler:
                 return await self._leave(assignment, outcome)
         except CloudgateError as error:
             reason = error.message
-        except OSError as error:
-            reason = f"The host service cannot write its state: {error}."
-        except TimeoutError:
+        except TimeoutError:  # an OSError, too, and the likelier one
             reason = f"The gateway was not ready within {ATTEMPT_SECONDS:.0f} seconds."
+        except OSError as error:
+            reason = f"The host service cannot write its state: {error.strerror or error!r}."
         _log.error("the machine cannot be brought to its assignment", reason=reason)
         return replace(outcome, reason=reason)
 

@@ -14,7 +14,6 @@ import contextlib
 import secrets
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,10 @@ from cloudgate.gateway.process import (
     running,
 )
 from cloudgate.gateway.system import CAN_TAKE_OVER
+from cloudgate.programs import ask
+
+ANSWER_SECONDS = 3.0
+"""How long an Envoy that is only asked something may take; it needs a tenth of a second."""
 
 _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
@@ -86,36 +89,38 @@ def keep_roster(layout: Layout, roster: Roster) -> None:
 
 
 def can_succeed(executable: Path, before: ProcessRecord) -> bool:
-    """Whether an Envoy of `executable` can take over from `before`; both must have said so."""
+    """Whether an Envoy of `executable` can take over from `before`; both must have said so.
+
+    Raises:
+        UnavailableError: it does not say.
+    """
     if not CAN_TAKE_OVER or not before.place.base_id:
         return False
     return restart_version(executable) == before.place.restart_version != ""
 
 
 def restart_version(executable: Path) -> str:
-    """Which Envoys can take over from one another: those that say the same here."""
+    """Which Envoys can take over from one another: those that say the same here.
+
+    Raises:
+        UnavailableError: it does not say.
+    """
     if not CAN_TAKE_OVER:
         return ""
-    try:
-        done = subprocess.run(
-            [str(executable), "--hot-restart-version"], check=False, capture_output=True, text=True
-        )
-    except OSError:
-        return ""
+    said = ask([executable, "--hot-restart-version"], seconds=ANSWER_SECONDS)
     # Envoy says it at the standard error.
-    return (done.stdout or done.stderr).strip() if done.returncode == 0 else ""
+    return (said.output or said.errors).strip() if said.is_well else ""
 
 
 def is_sound(executable: Path, bootstrap: Path) -> str:
-    """Why `executable` does not start with `bootstrap`; empty when it does."""
-    command = [str(executable), "--mode", "validate", "--config-path", str(bootstrap)]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-    except OSError as error:
-        return str(error)
-    if done.returncode == 0:
-        return ""
-    return (done.stderr or done.stdout).strip() or f"it ends with {done.returncode}"
+    """Why `executable` does not start with `bootstrap`; empty when it does.
+
+    Raises:
+        UnavailableError: it does not say.
+    """
+    words = (executable, "--mode", "validate", "--config-path", bootstrap)
+    said = ask(words, seconds=ANSWER_SECONDS)
+    return "" if said.is_well else said.complaint
 
 
 def next_place(executable: Path, before: ProcessRecord | None) -> Place:

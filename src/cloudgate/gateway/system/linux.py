@@ -1,8 +1,10 @@
 """What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
 
+import errno
 import fcntl
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from typing import IO, BinaryIO
 from cloudgate.atomic_files import write_public
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.system import linux_launcher
+from cloudgate.programs import ask
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
@@ -21,6 +24,10 @@ ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
 CAN_TAKE_OVER = True
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
+LAUNCH_SECONDS = 5.0
+"""How long what starts Envoy may take for it."""
+SYSTEMCTL_SECONDS = 90.0
+"""How long systemd may take: as long as it gives a service to start."""
 _START_TIME_FIELD = 19
 """Of ``/proc/PID/stat``, counted after the name."""
 _PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
@@ -66,13 +73,22 @@ def started_at(pid: int) -> str | None:
     """When a process started, in the kernel's ticks (proc(5)); None when it is gone.
 
     Where there is no /proc, any running process is as good as another.
+
+    Raises:
+        UnavailableError: that cannot be seen, as when this process may open no file more.
     """
-    if not Path("/proc/self/stat").exists():
-        return "unknown" if _exists(pid) else None
+    if not _exists(pid):
+        return None
+    if sys.platform != "linux":
+        return "unknown"
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return None
+        raise UnavailableError(
+            f"Whether Envoy, process {pid}, runs cannot be seen: {error.strerror}."
+        ) from None
     state, *fields = text.rpartition(")")[2].split()
     return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
 
@@ -80,8 +96,10 @@ def started_at(pid: int) -> str | None:
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except OSError:
+    except ProcessLookupError:
         return False
+    except PermissionError:
+        return True  # somebody else's
     return True
 
 
@@ -146,11 +164,31 @@ def start_detached(
         cwd=folder,
         env=environment,
     ) as launcher:
-        said = launcher.stdout.readline() if launcher.stdout else b""
-        if launcher.wait() != 0 or not said or not launcher.stdin:
-            raise UnavailableError(f"{command[0]} cannot be started.")
+        try:
+            said = _first_line(launcher, LAUNCH_SECONDS)
+            if launcher.wait(LAUNCH_SECONDS) != 0 or not said or not launcher.stdin:
+                raise UnavailableError(f"{command[0]} cannot be started.")
+        except subprocess.TimeoutExpired:
+            # What it has forked hears nothing more, and does not start the program either.
+            launcher.kill()
+            raise UnavailableError(
+                f"{command[0]} was not started within {LAUNCH_SECONDS:g} seconds."
+            ) from None
         launcher.stdin.write(b"\n")
     return int(said)
+
+
+def _first_line(program: "subprocess.Popen[bytes]", seconds: float) -> bytes:
+    """What it says first.
+
+    Raises:
+        subprocess.TimeoutExpired: it says nothing.
+    """
+    if program.stdout is None:
+        return b""
+    if not select.select([program.stdout], [], [], seconds)[0]:
+        raise subprocess.TimeoutExpired(program.args, seconds)
+    return program.stdout.readline()
 
 
 def install(data: Path) -> str:
@@ -169,22 +207,16 @@ def install(data: Path) -> str:
             f"Cannot write {UNIT}: {error.strerror}. Run this as root: {shlex.join(command)}"
         ) from None
     for command in (["daemon-reload"], ["enable", "--now", UNIT.name]):
+        told = f"systemctl {' '.join(command)}"
         try:
-            done = subprocess.run(
-                ["systemctl", *command],  # noqa: S607  wherever the system has it
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-        except OSError:
+            done = ask(["systemctl", *command], seconds=SYSTEMCTL_SECONDS)
+        except UnavailableError as error:
             raise UnavailableError(
-                f"{UNIT} is written, but systemctl is not there. Start `cloudgate host run` with"
-                " what this system has instead."
+                f"{UNIT} is written. {told} failed: {error.message} Start `cloudgate host run` with"
+                " what this system has instead, or try again."
             ) from None
-        if done.returncode != 0:
-            raise UnavailableError(
-                f"systemctl {' '.join(command)} failed: {done.stderr.strip()}. {UNIT} is written."
-            )
+        if not done.is_well:
+            raise UnavailableError(f"{told} failed: {done.complaint}. {UNIT} is written.")
     return (
         f"The host service runs. `systemctl reload {UNIT.stem}` starts it anew without ending a"
         f" tunnel; `systemctl stop {UNIT.stem}` ends them all."

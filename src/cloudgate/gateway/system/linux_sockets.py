@@ -4,6 +4,9 @@ The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), L
 a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
 has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at
 once: as long as there is one, Envoy's own closing would not be seen at the other end.
+
+What cannot be looked at is unknown: only the kernel's own word that something is not there
+(ESRCH, ENOENT, EBADF, ENOTCONN) means that it is not.
 """
 
 import ctypes
@@ -12,7 +15,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
 _NOBODY = struct.pack("@H14x", socket.AF_UNSPEC)
 """``struct sockaddr`` of no family."""
+_GONE = (errno.ESRCH, errno.ENOENT)
+"""A process, or a name below /proc, is not there."""
+_ENDED = (errno.ENOTCONN, errno.EINVAL, errno.ECONNRESET, errno.EPIPE, errno.EBADF, errno.ENOTSOCK)
+"""A connection is over, or its descriptor is another thing's by now."""
 _BYTES = struct.Struct("@120xQQ")
 """``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in ``struct tcp_info`` (linux/tcp.h)."""
 
@@ -33,7 +40,7 @@ def cut(pid: int, clients: Collection[str]) -> int:
     """End the tunnels of `clients`, given as ``address:port``; how many there were.
 
     Raises:
-        UnavailableError: this user may not end them.
+        UnavailableError: this user may not end them, or they cannot be looked for: some may go on.
     """
     wanted = set(clients)
     found = 0
@@ -42,7 +49,7 @@ def cut(pid: int, clients: Collection[str]) -> int:
             with connection:
                 if _peer(connection) in wanted:
                     found += 1
-                    with suppress(OSError):  # it has ended by itself meanwhile
+                    with _may_end("ended"):
                         _end_by_reset(connection)
     return found
 
@@ -51,7 +58,7 @@ def open_connections(pid: int) -> int:
     """How many connections a process has with others.
 
     Raises:
-        UnavailableError: this user may not know.
+        UnavailableError: that cannot be seen.
     """
     found = 0
     with _process(pid) as process:
@@ -82,7 +89,7 @@ class Pacing:
         """
         sent: dict[str, int] = {}
         for name, connection in self._of(rates.keys()):
-            with suppress(OSError):
+            with _may_end("slowed"):
                 sent[name] = _pace(connection, rates[name])
         return sent
 
@@ -94,7 +101,7 @@ class Pacing:
         """
         found: dict[str, tuple[int, int]] = {}
         for name, connection in self._of(names):
-            with suppress(OSError):
+            with _may_end("looked at"):
                 found[name] = _carried(connection)
         return found
 
@@ -108,7 +115,11 @@ class Pacing:
                 if copy is None:
                     self._descriptors.pop(name, None)
                     continue
-                with socket.socket(fileno=copy) as connection:
+                connection = _as_socket(copy)
+                if connection is None:
+                    del self._descriptors[name]  # no connection has the number now
+                    continue
+                with connection:
                     if name in (_peer(connection), _own(connection)):
                         yield name, connection
                     else:
@@ -150,7 +161,9 @@ def _process(pid: int) -> Iterator[int | None]:
     """A handle of a process; None when it is gone, and its tunnels with it."""
     try:
         process = os.pidfd_open(pid)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise _unknown("looked at", error) from None
         yield None
         return
     try:
@@ -159,26 +172,43 @@ def _process(pid: int) -> Iterator[int | None]:
         os.close(process)
 
 
+@contextmanager
+def _may_end(done: str) -> Iterator[None]:
+    """What ends meanwhile needs nothing done to it any more."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ENDED:
+            raise _unknown(done, error) from None
+
+
 def _connections(process: int | None, pid: int) -> Iterator[tuple[int, socket.socket]]:
     """The process's connections with their descriptors; each copy is the caller's to close."""
     if process is None:
         return
     for descriptor in _socket_descriptors(pid):
         copy = _copy(process, descriptor)
-        if copy is not None:
-            yield descriptor, socket.socket(fileno=copy)
+        connection = None if copy is None else _as_socket(copy)
+        if connection is not None:
+            yield descriptor, connection
 
 
 def _socket_descriptors(pid: int) -> Iterator[int]:
-    folder = Path(f"/proc/{pid}/fd")
     try:
-        links = list(folder.iterdir())
-    except OSError:
-        return
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError as error:
+        if error.errno in _GONE:
+            return
+        raise _unknown("looked at", error) from None
     for link in links:
-        with suppress(OSError):
-            if str(link.readlink()).startswith("socket:"):
-                yield int(link.name)
+        try:
+            leads_to = str(link.readlink())
+        except OSError as error:
+            if error.errno in _GONE:
+                continue  # closed meanwhile
+            raise _unknown("looked at", error) from None
+        if leads_to.startswith("socket:"):
+            yield int(link.name)
 
 
 def _copy(process: int | None, descriptor: int) -> int | None:
@@ -189,13 +219,32 @@ def _copy(process: int | None, descriptor: int) -> int | None:
     if copied >= 0:
         return int(copied)
     number = ctypes.get_errno()
+    if number in (errno.EBADF, errno.ESRCH):
+        return None
     if number in (errno.EPERM, errno.ENOSYS):
         raise UnavailableError(
             f"Envoy's tunnels cannot be reached one by one: {os.strerror(number)}. The host"
             " service needs Linux 5.6 or newer, and the capability CAP_SYS_PTRACE where"
             " yama.ptrace_scope is set."
         )
-    return None
+    raise _unknown("looked at", OSError(number, os.strerror(number)))
+
+
+def _as_socket(descriptor: int) -> socket.socket | None:
+    """The socket with that descriptor; None when it is something else, which is closed."""
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in _ENDED:
+            return None
+        raise _unknown("looked at", error) from None
+
+
+def _unknown(done: str, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"Envoy's tunnels cannot be {done} one by one: {error.strerror}. It is tried again."
+    )
 
 
 def _peer(connection: socket.socket) -> str | None:
@@ -211,8 +260,10 @@ def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
         return None
     try:
         host, port = ask()[:2]
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _ENDED:
+            return None
+        raise _unknown("looked at", error) from None
     host = host.removeprefix("::ffff:") if "." in host else host
     return join(host, port)
 

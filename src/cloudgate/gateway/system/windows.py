@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
+from cloudgate.programs import ask
 
 SERVICE = "CloudgateHost"
 """Name of the host service among the services of Windows."""
@@ -40,6 +41,8 @@ _IPV4_ROW = struct.Struct("<6L")
 """State, local address and port, remote address and port, process."""
 _IPV6_ROW = struct.Struct("<16s2L16s4L")
 """Local address, scope and port, remote address, scope and port, state, process."""
+_TOOL_SECONDS = 60.0
+"""How long a program of the system may take."""
 _OF_ITS_OWN = 0x00000208
 """CREATE_NEW_PROCESS_GROUP and DETACHED_PROCESS."""
 _NOT_FOUND, _MORE_ROOM = 1168, 122
@@ -162,12 +165,10 @@ def keep_to_owner(folder: Path) -> None:
     Raises:
         UnavailableError: Windows does not let this user say so.
     """
-    done = subprocess.run(
-        access_command(folder), check=False, capture_output=True, text=True, errors="replace"
-    )
-    if done.returncode != 0:
+    done = ask(access_command(folder), seconds=_TOOL_SECONDS)
+    if not done.is_well:
         raise UnavailableError(
-            f"Others cannot be kept out of {folder}: {done.stderr.strip() or done.stdout.strip()}."
+            f"Others cannot be kept out of {folder}: {done.complaint}."
             " Move it away or start as its owner."
         )
 
@@ -251,13 +252,10 @@ def install(data: Path) -> str:
     Raises:
         UnavailableError: Windows does not take it.
     """
-    done = subprocess.run(
-        service_command(sys.executable, data), check=False, capture_output=True, text=True
-    )
-    if done.returncode != 0:
+    done = ask(service_command(sys.executable, data), seconds=_TOOL_SECONDS)
+    if not done.is_well:
         raise UnavailableError(
-            f"The service cannot be registered: {done.stdout.strip()}. Run this as an"
-            " administrator."
+            f"The service cannot be registered: {done.complaint}. Run this as an administrator."
         )
     return (
         f"The host service is registered. `sc.exe start {SERVICE}` starts it; `sc.exe stop"

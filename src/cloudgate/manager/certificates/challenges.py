@@ -3,11 +3,11 @@
 What is to be seen is put here while an order is under way. Threads may use it at the same time.
 """
 
-import subprocess
 from pathlib import Path
 from threading import Lock
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.programs import ask
 
 HTTP, DNS = "http-01", "dns-01"
 HOOK_SECONDS = 300.0
@@ -69,21 +69,11 @@ class Challenges:
             )
         told = f"The program {self.dns_hook} ({verb} {record})"
         try:
-            ended = subprocess.run(
-                [self.dns_hook, verb, record, value],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=HOOK_SECONDS,
-                check=False,
-            )
-        except OSError as problem:
-            raise UnavailableError(f"{told} cannot be run: {problem.strerror}.") from None
-        except subprocess.TimeoutExpired:
+            ended = ask([self.dns_hook, verb, record, value], seconds=HOOK_SECONDS)
+        except UnavailableError as problem:
+            raise UnavailableError(f"{told} failed: {problem.message}") from None
+        if not ended.is_well:
+            said = ended.errors.strip()[-_SHOWN_CHARACTERS:]
             raise UnavailableError(
-                f"{told} did not end within {HOOK_SECONDS:.0f} seconds."
-            ) from None
-        if ended.returncode != 0:
-            said = ended.stderr.decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
-            raise UnavailableError(
-                f"{told} failed with status {ended.returncode}: {said or 'it said nothing'}"
+                f"{told} failed with status {ended.status}: {said or 'it said nothing'}"
             )
