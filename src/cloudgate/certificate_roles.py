@@ -82,6 +82,15 @@ def no_manager(certificate: Mapping[str, Any]) -> str:
     return ""
 
 
+def wrong_role(problem: BaseException | None) -> str:
+    """Why a `Judge` refused a certificate, if that is what a failure came of; else empty."""
+    while problem is not None:
+        if isinstance(problem, WrongRoleError):
+            return problem.verify_message
+        problem = problem.__cause__ or problem.__context__
+    return ""
+
+
 class RoleContext(ssl.SSLContext):
     """Verifies as usual, and then asks a `Judge`, before a byte of the application is sent."""
 

@@ -1,6 +1,7 @@
 """Do gateways show what an operator brings, and is nothing wrong taken?"""
 
 import ssl
+from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx2
@@ -18,6 +19,14 @@ from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.waiting import until
+
+
+@pytest.fixture
+def host(running: RunningManager) -> Iterator[ScriptedHost]:
+    """A machine that says no more of itself than the manager sees."""
+    joined = ScriptedHost(running, addresses=("127.0.0.1",))
+    yield joined
+    joined.close()
 
 
 def gateway_of(client: httpx2.Client, host: ScriptedHost) -> dict[str, str]:

@@ -49,20 +49,23 @@ def test_where_a_gateway_listens(
 
 
 @pytest.mark.parametrize(
-    ("given_ip", "name", "shown"),
+    ("given_ip", "name", "seen", "shown"),
     [
-        (None, "gw1.example", "192.0.2.10"),
-        (None, "10.0.0.1", "10.0.0.1"),
-        (None, "10.9.9.9", "192.0.2.10"),
-        ("gate.example", "gw1.example", "gate.example"),
+        (None, "gw1.example", (), "192.0.2.10"),
+        (None, "gw1.example", ("127.0.0.1",), "192.0.2.10"),
+        (None, "gw1.example", ("10.0.0.1",), "10.0.0.1"),
+        (None, "gw1.example", ("198.51.100.7",), "198.51.100.7"),
+        (None, "10.0.0.1", (), "10.0.0.1"),
+        (None, "10.9.9.9", (), "192.0.2.10"),
+        ("gate.example", "gw1.example", ("10.0.0.1",), "gate.example"),
     ],
 )
 def test_the_shown_address_is_the_one_that_tenants_see(
-    given_ip: str | None, name: str, shown: str
+    given_ip: str | None, name: str, seen: tuple[str, ...], shown: str
 ) -> None:
     settings = GatewaySettings(description="", external_ip=given_ip)
     addresses = ("192.0.2.10", "10.0.0.1", "127.0.0.1")
-    assert rules.shown_external_ip(settings, name, addresses) == shown
+    assert rules.shown_external_ip(settings, name, addresses, seen) == shown
 
 
 @pytest.mark.parametrize(

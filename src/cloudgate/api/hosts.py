@@ -38,7 +38,7 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.faults import fault_id
 from cloudgate.manager.gateways.settle import Reach, end_reached
-from cloudgate.manager.hosts import joining, operations
+from cloudgate.manager.hosts import addresses, joining, operations
 from cloudgate.manager.hosts.directory import speed_limits
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
@@ -84,6 +84,7 @@ class HostProtocol:
         """`address_of` says from which IP address a request came."""
         self._manager = manager
         self._probe = probe
+        self._address_of = address_of
         self._refusing = Refusing(manager, address_of)
         self._trying: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Lock()
@@ -159,7 +160,7 @@ class HostProtocol:
             # Looked up before anything is locked: anybody may say a token.
             with self._manager.reading() as work:
                 joining.check_token(work, message)
-            with self._manager.changing() as work:
+            with self._manager.changing(address=self._address_of(request)) as work:
                 return joining.join(work, message)
 
         return _answer(await run_in_threadpool(join))
@@ -174,9 +175,12 @@ class HostProtocol:
         if listed is None:
             heard = await run_in_threadpool(self._hear, credential, message.machine, may_renew=True)
             keys = (heard.server.id, heard.server.backup_server_id)
+            seen = heard.server.seen_addresses
         else:
+            seen = listed.seen_addresses
             keys = (listed.server_id, listed.site_id)
             self._manager.presence.hear(listed.server_id, self._manager.clock())
+        await self._note_address(keys[0], seen, self._address_of(request))
         while True:
             with self._manager.bell.listening(keys) as rung:
                 found = await self._news(credential, message)
@@ -197,6 +201,20 @@ class HostProtocol:
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
+
+    async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
+        """Keep from where a host speaks, should that be new."""
+        address, now = addresses.usable(shown), self._manager.clock()
+        heard = self._manager.presence.hear_from(server_id, address, now)
+        now_seen = addresses.after(seen, address, heard, now)
+        if now_seen == seen:
+            return
+
+        def note() -> None:
+            with self._manager.changing() as work:
+                operations.note_addresses(work, get_managed_server(work, server_id), now_seen)
+
+        await run_in_threadpool(note)
 
     async def _known_host(self, request: Request) -> str:
         """The credential of a request, before anything else of it is looked at.

@@ -134,6 +134,7 @@ def _opened(options: Options) -> Iterator[Manager]:
             authority,
             sealing,
             challenges=Challenges(options.acme_dns_hook),
+            own_addresses=host_addresses,
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
         )
     finally:

@@ -31,6 +31,7 @@ from cloudgate.certificate_roles import (
     no_gateway,
     only_a_manager,
     role_of,
+    wrong_role,
 )
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 
@@ -129,6 +130,11 @@ class ManagerClient:
                 path, content=document.model_dump_json(), headers=headers
             )
         except httpx2.TransportError as error:
+            wrong = wrong_role(error)
+            if wrong:
+                raise UnavailableError(
+                    f"What answers at {self._url} is not the manager and was told nothing: {wrong}."
+                ) from None
             raise UnavailableError(
                 f"The manager at {self._url} does not answer: {error!r}."
             ) from error

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.atomic_files import write_private, write_public
@@ -30,6 +30,8 @@ GATEWAY_DAYS = 14
 _CLOCK_SKEW = timedelta(days=2)
 """How far the clock of another machine may be behind, and still take what was just signed."""
 _COMMON_NAME_CHARACTERS = 64
+_Certifiable = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+_CERTIFIABLE = (ec.EllipticCurvePublicKey, rsa.RSAPublicKey, ed25519.Ed25519PublicKey)
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,7 @@ class Authority:
         Raises:
             CloudgateError: the key cannot be read.
         """
-        try:
-            public_key = serialization.load_pem_public_key(wanted.public_key_pem.encode())
-        except ValueError:
-            raise CloudgateError("The host reported a public key that cannot be read.") from None
-        if not isinstance(public_key, ec.EllipticCurvePublicKey):
-            raise CloudgateError("The host reported a public key that is not an elliptic curve's.")
+        public_key = _public_key(wanted.public_key_pem)
         issuer, known = self._issuer(wanted.role), sorted(set(wanted.names))
         builder = (
             _unsigned(
@@ -132,7 +129,7 @@ class Authority:
         term = wanted.term
         return (
             self._has_issued(leaf, wanted.role)
-            and _public_pem(leaf.public_key()) == wanted.public_key_pem
+            and leaf.public_key() == _public_key(wanted.public_key_pem)
             and _covered(leaf) == {_san(name) for name in wanted.names}
             and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + _CLOCK_SKEW
             and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + _CLOCK_SKEW
@@ -281,7 +278,7 @@ def _make_issuer(root: Signer, role: Role) -> Signer:
 
 def _unsigned(
     subject: x509.Name,
-    public_key: ec.EllipticCurvePublicKey,
+    public_key: _Certifiable,
     issuer: x509.Name,
     times: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
@@ -336,6 +333,16 @@ def _elliptic(pem: bytes) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("the key is not one of an elliptic curve")  # noqa: TRY004  as cryptography
     return key
+
+
+def _public_key(pem: str) -> _Certifiable:
+    try:
+        found = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise CloudgateError("The host reported a public key that cannot be read.") from None
+    if not isinstance(found, _CERTIFIABLE):
+        raise CloudgateError("The host reported a public key that no certificate can have.")
+    return found
 
 
 def _covered(leaf: x509.Certificate) -> set[x509.GeneralName]:

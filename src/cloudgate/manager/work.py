@@ -1,6 +1,6 @@
 """How is something read or changed? In one transaction, with its time and its author."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,6 +42,8 @@ class Work:
     strangers: Strangers = field(default_factory=Strangers)
     gateway_term: Term = field(default_factory=gateway_term)
     """Of gateways' certificates."""
+    own_addresses: Callable[[], Sequence[str]] = tuple
+    """The IP addresses of the manager's machine."""
     author: str = ""
     """Who asked for it, as descriptions name them."""
     address: str = ""
@@ -95,6 +97,7 @@ class Manager:
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
+    own_addresses: Callable[[], Sequence[str]] = tuple
     questions: Questions = field(default_factory=Questions)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
     warnings: Warnings = field(default_factory=Warnings)
@@ -118,6 +121,7 @@ class Manager:
                 faults=self.faults,
                 strangers=self.strangers,
                 gateway_term=self.gateway_term,
+                own_addresses=self.own_addresses,
             )
 
     @contextmanager
@@ -141,6 +145,7 @@ class Manager:
                 faults=self.faults,
                 strangers=self.strangers,
                 gateway_term=self.gateway_term,
+                own_addresses=self.own_addresses,
                 author=author,
                 address=address,
             )

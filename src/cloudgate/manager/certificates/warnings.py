@@ -10,10 +10,18 @@ from cloudgate.certified import names_of, uncovered
 from cloudgate.manager.authority import RENEWAL_SHARE
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.rules import leaf_of
-from cloudgate.manager.gateways.operations import external_ip_of, list_gateways
+from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.operations import (
+    external_ip_of,
+    list_gateways,
+    signed_names,
+    wanted_settings,
+)
+from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
 from cloudgate.manager.work import Work
 
+_MOST_CLAIMS = 5
 WARN_BEFORE = timedelta(days=30)
 """How long before its end a certificate that nobody renews is warned of, at the most."""
 
@@ -65,6 +73,28 @@ def _about_its_end(work: Work, found: CloudCertificate) -> str:
 
 
 def _about_our_own(work: Work, gateway: CloudGateway) -> str:
+    return _joined(_about_its_renewal(work, gateway), _about_claims(work, gateway))
+
+
+def _about_claims(work: Work, gateway: CloudGateway) -> str:
+    """What the machine says of itself and nobody else does, where it might matter to tenants."""
+    facts = facts_of(gateway.managed_server)
+    if facts is None or wanted_settings(gateway).external_ip:
+        return ""
+    own = work.own_addresses() if gateway.managed_server.local else ()
+    signed = (*signed_names(work, gateway), *own)
+    claims = rules.unsigned_claims(facts.host_name, facts.addresses, signed)
+    if not claims:
+        return ""
+    more = f" and {len(claims) - _MOST_CLAIMS} more" if len(claims) > _MOST_CLAIMS else ""
+    return (
+        f"{gateway.managed_server.name} says that it is {', '.join(claims[:_MOST_CLAIMS])}{more},"
+        " which its certificate is not for, as nobody else says so. Should tenants come in by one"
+        " of these, give it as ExternalIP."
+    )
+
+
+def _about_its_renewal(work: Work, gateway: CloudGateway) -> str:
     server, term = gateway.managed_server, work.gateway_term
     if server.online_since is not None or server.seen_at is None:
         return ""

@@ -18,6 +18,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.hosts.addresses import read
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.facts import facts_of
@@ -103,9 +104,24 @@ def settings_in_force(gateway: CloudGateway) -> GatewaySettings:
 
 def external_ip_of(gateway: CloudGateway) -> str:
     """Where tenants find a gateway."""
-    facts = facts_of(gateway.managed_server)
-    addresses = facts.addresses if facts else ()
-    return rules.shown_external_ip(settings_in_force(gateway), gateway.name, addresses)
+    server = gateway.managed_server
+    facts = facts_of(server)
+    claimed = facts.addresses if facts else ()
+    certain = claimed if server.local else (gateway.told_address, *read(server.seen_addresses))
+    return rules.shown_external_ip(
+        settings_in_force(gateway), gateway.name, claimed, [each for each in certain if each]
+    )
+
+
+def signed_names(work: Work, gateway: CloudGateway) -> tuple[str, ...]:
+    """The names that a gateway's certificate is for: what was said by an operator, or seen."""
+    server, settings = gateway.managed_server, wanted_settings(gateway)
+    seen = set(read(server.seen_addresses))
+    if server.local:
+        seen.update(each for each in work.own_addresses() if not rules.is_loopback(each))
+    if not settings.external_ip:
+        seen.add(gateway.told_address)
+    return rules.certificate_names(settings, (gateway.name, server.name), seen)
 
 
 def dialled_at(gateway: CloudGateway) -> str:

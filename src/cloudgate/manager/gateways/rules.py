@@ -92,25 +92,50 @@ def listening_addresses(settings: GatewaySettings) -> tuple[str, ...]:
 
 
 def shown_external_ip(
-    settings: GatewaySettings, host_name: str, host_addresses: Iterable[str]
+    settings: GatewaySettings, name: str, claimed: Iterable[str], certain: Iterable[str]
 ) -> str:
-    """What the API shows as ExternalIP: what was given, else the host's own address."""
+    """What the API shows as ExternalIP: what was given, else an address of the host.
+
+    Args:
+        settings: the gateway's.
+        name: what the operator called the gateway.
+        claimed: the addresses that the host says to have, the best first.
+        certain: those that are more than its word.
+    """
     if settings.external_ip:
         return settings.external_ip
-    known = tuple(host_addresses)
-    if _is_address(host_name) and host_name in known:
-        return host_name
-    return known[0] if known else host_name
+    known, sure = tuple(claimed), tuple(certain)
+    if _is_address(name) and name in known:
+        return name
+    both = (each for each in known if each in sure and not is_loopback(each))
+    seen = (each for each in sure if not is_loopback(each))
+    return next(both, "") or next(seen, "") or next(iter(known), name)
 
 
 def certificate_names(
-    settings: GatewaySettings, gateway_name: str, host_name: str, host_addresses: Iterable[str]
+    settings: GatewaySettings, said: Iterable[str], seen: Iterable[str]
 ) -> tuple[str, ...]:
-    """Under which names and addresses tenants may reach the gateway."""
-    names = {host_name, gateway_name, "localhost", *host_addresses}
-    if settings.external_ip:
-        names.add(settings.external_ip)
+    """The names and addresses that may stand in a gateway's certificate.
+
+    Args:
+        settings: the gateway's, with the ExternalIP that an operator gave.
+        said: what else an operator said: the names of gateway and managed server.
+        seen: the addresses that the manager saw itself.
+    """
+    names = {*said, *seen, settings.external_ip or ""}
     return tuple(sorted({found for name in names if (found := _certified(name))}))
+
+
+def unsigned_claims(
+    host_name: str, addresses: Iterable[str], signed: Iterable[str]
+) -> tuple[str, ...]:
+    """What a machine says of itself that its certificate is not for, and tenants might dial."""
+    known = {each.casefold() for each in signed}
+    labels = {each.partition(".")[0] for each in known if not _is_address(each)}
+    name = host_name.rstrip(".").casefold()
+    is_new = name not in known and name.partition(".")[0] not in labels and name != "localhost"
+    others = [each for each in addresses if each not in known and not is_loopback(each)]
+    return (*([host_name] if is_new and name else []), *others)
 
 
 def _certified(name: str) -> str:
@@ -119,6 +144,11 @@ def _certified(name: str) -> str:
         return hostport.parse_host(name)
     except hostport.InvalidHostError:
         return ""
+
+
+def is_loopback(text: str) -> bool:
+    """Whether a text is an address by which a machine means itself."""
+    return _is_address(text) and ipaddress.ip_address(text).is_loopback
 
 
 def _is_address(text: str) -> bool:

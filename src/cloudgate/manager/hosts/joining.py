@@ -17,6 +17,7 @@ from cloudgate import assignment, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.hosts.addresses import usable
 from cloudgate.manager.hosts.operations import note_facts
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -161,6 +162,7 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     server.join_token_hash = None
     server.join_token_expires_at = None
     server.machine = request.facts.machine
+    server.seen_addresses = usable(work.address)
     server.online_since = server.seen_at = work.now
     server.warning = ""
     server.usage_told_until = server.usage_told_until or work.now

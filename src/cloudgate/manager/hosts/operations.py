@@ -8,8 +8,9 @@ from cloudgate.certificate_roles import Role
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.authority import Wanted
 from cloudgate.manager.certificates.operations import certificate_for, key_of
+from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.gateways import rules
-from cloudgate.manager.gateways.operations import gateway_of, wanted_settings
+from cloudgate.manager.gateways.operations import gateway_of, signed_names, wanted_settings
 from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.guesses import note_guesses
@@ -43,9 +44,22 @@ def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -
     if before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}:
         return
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
-    if gateway_of(work, server) is not None:
+    _look_again(work, server)
+
+
+def note_addresses(work: Work, server: ManagedServer, seen: str) -> None:
+    """The machine speaks from elsewhere: its gateway needs another certificate."""
+    if seen != server.seen_addresses:
+        server.seen_addresses = seen
+        _look_again(work, server)
+
+
+def _look_again(work: Work, server: ManagedServer) -> None:
+    gateway = gateway_of(work, server)
+    if gateway is not None:
         touch_assignment(work, server)
         touch_site(work, server.backup_server)
+        note_warnings(work, [gateway])
 
 
 def look(
@@ -103,9 +117,7 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
     facts = facts_of(gateway.managed_server)
     if facts is None:
         raise NotFoundError(f"{gateway.managed_server.name} has not joined yet.")
-    names = rules.certificate_names(
-        wanted_settings(gateway), gateway.name, facts.host_name, facts.addresses
-    )
+    names = signed_names(work, gateway)
     wanted = Wanted(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
     if not work.authority.still_good(gateway.certificate_pem, wanted, work.now):
         gateway.certificate_pem = work.authority.issue(wanted, work.now)

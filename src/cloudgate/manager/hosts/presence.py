@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cloudgate.assignment import POLL_SECONDS
+from cloudgate.manager.hosts.addresses import KEPT_FOR
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
 """A host that polls is heard of at least this often."""
@@ -31,15 +32,26 @@ class Presence:
         self._heard: dict[UUID, datetime] = {}
         self._strangers: dict[UUID, _Strangers] = {}
         self._refused: dict[UUID, datetime] = {}
+        self._heard_from: dict[UUID, dict[str, datetime]] = {}
 
     def hear(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
         self._heard[server_id] = now
 
+    def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
+        """A host has spoken from an address. When it last did from which, this time left out."""
+        known = self._heard_from.setdefault(server_id, {})
+        before = dict(known)
+        self._heard_from[server_id] = {
+            each: at for each, at in known.items() if now - at < KEPT_FOR
+        } | {address: now}
+        return before
+
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more."""
         self._heard.pop(server_id, None)
         self._refused.pop(server_id, None)
+        self._heard_from.pop(server_id, None)
         self.is_alone(server_id)
 
     def is_alone(self, server_id: UUID) -> None:

@@ -26,6 +26,7 @@ class Listed:
     credential_good_until: datetime
     assignment_revision: int
     site_revision: int
+    seen_addresses: str
 
     def is_usual(self, request: PollRequest, now: datetime) -> bool:
         """Whether there is nothing unusual about a poll: the same machine, a young credential."""
@@ -56,6 +57,7 @@ def roster(work: Work) -> Roster:
             ManagedServer.credential_made_at,
             ManagedServer.assignment_revision,
             BackupServer.site_revision,
+            ManagedServer.seen_addresses,
         )
         .join(BackupServer, BackupServer.id == ManagedServer.backup_server_id)
         .where(
@@ -64,8 +66,8 @@ def roster(work: Work) -> Roster:
         )
     )
     found = {
-        known: Listed(server_id, site_id, machine, made_at + CREDENTIAL_LIFE, assignment, site)
-        for known, server_id, site_id, machine, made_at, assignment, site in rows
+        known: Listed(server_id, site_id, machine, made_at + CREDENTIAL_LIFE, wanted, site, seen)
+        for known, server_id, site_id, machine, made_at, wanted, site, seen in rows
         if known is not None and made_at is not None
     }
     return Roster(found, work.directory_revision())

@@ -11,6 +11,7 @@ from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.hosts.addresses import read
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
@@ -87,7 +88,11 @@ def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> Managed
     servers = work.session.scalars(
         select(ManagedServer).where(ManagedServer.backup_server_id == site.id)
     )
-    found = [server for server in servers if wanted in known_names(server)]
+    known = list(servers)
+    # What a machine says of itself counts where nobody is known by that name.
+    found = [server for server in known if wanted in certain_names(server)] or [
+        server for server in known if wanted in known_names(server)
+    ]
     if not found:
         raise NotFoundError(
             f"The server {host_name!r} is not in the infrastructure of {site.name}: it must be"
@@ -102,18 +107,26 @@ def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> Managed
     return found[0]
 
 
+def certain_names(server: ManagedServer) -> set[str]:
+    """Those that do not depend on the machine's word alone, in comparable form."""
+    own = {"localhost", "127.0.0.1", "::1"} if server.local else set()
+    return {_comparable(server.name), *_seen(server), *own}
+
+
+def _seen(server: ManagedServer) -> set[str]:
+    return {each for each in read(server.seen_addresses) if not _is_loopback(each)}
+
+
 def known_names(server: ManagedServer) -> set[str]:
     """All names and addresses that mean this machine, in comparable form.
 
     Loopback addresses, and the name ``localhost``, mean the manager's own machine only.
     """
-    names = {_comparable(server.name)}
+    names = certain_names(server)
     facts = facts_of(server)
     if facts is not None:
         names |= {_comparable(facts.host_name)}
         names |= {_comparable(a) for a in facts.addresses if server.local or not _is_loopback(a)}
-    if server.local:
-        names |= {"localhost", "127.0.0.1", "::1"}
     return names
 
 

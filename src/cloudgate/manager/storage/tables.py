@@ -127,6 +127,8 @@ class ManagedServer(Base):
     facts: Mapped[dict[str, Any] | None]
     """The last `cloudgate.assignment.HostFacts` it reported."""
     seen_at: Mapped[datetime | None]
+    seen_addresses: Mapped[str] = mapped_column(default="", server_default="")
+    """From where it speaks, as the manager saw it: `cloudgate.manager.hosts.addresses`."""
     assignment_revision: Mapped[int] = mapped_column(REVISION, default=0)
     reported_revision: Mapped[int | None] = mapped_column(REVISION)
     reported_directory_revision: Mapped[int] = mapped_column(REVISION, default=0)
@@ -158,6 +160,8 @@ class CloudGateway(Base):
     """How long tunnels may go on once the gateway is closed; None for the usual time."""
     drain: Mapped[str] = mapped_column(String(32), default="")
     """Names the drain: `cloudgate.assignment.Assignment.drain`."""
+    told_address: Mapped[str] = mapped_column(default="", server_default="")
+    """Where a release before this one told tenants to dial, by the word of its machine alone."""
     certificate_warning: Mapped[str] = mapped_column(default="")
     reach_warning: Mapped[str] = mapped_column(default="")
     """Why tenants may not reach it, as far as that was seen from the manager; else empty."""
