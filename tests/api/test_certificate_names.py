@@ -205,7 +205,7 @@ def test_where_tenants_were_told_to_dial_before_goes_on_being_signed(tmp_path: P
     file = tmp_path / "cloudgate.db"
     engine = create_engine(sqlite_url(file))
     with engine.connect() as connection:
-        migrate(connection, "0012")
+        migrate(connection, "0013")
         rows = {
             "met": ('{"external_ip": null}', "", "203.0.113.5"),
             "not_met": ('{"external_ip": null}', "Nothing answers.", ""),
@@ -241,7 +241,7 @@ def test_where_tenants_were_told_to_dial_before_goes_on_being_signed(tmp_path: P
                 {"confirmed": confirmed, "reach": reach},
             )
         connection.commit()
-        assert MigrationContext.configure(connection).get_current_revision() == "0012"
+        assert MigrationContext.configure(connection).get_current_revision() == "0013"
     engine.dispose()
     database = Database(sqlite_url(file))
     with database.reading() as session:

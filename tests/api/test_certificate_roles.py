@@ -18,10 +18,10 @@ from cloudgate.cli.client import Request
 from cloudgate.cli.settings import Connection
 from cloudgate.cli.transport import Transport
 from cloudgate.connect.line import UntrustedError, dial, identity
-from cloudgate.connect.settings import Address
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.joining import join_host
+from cloudgate.hostport import HostPort
 from cloudgate.manager.authority import Authority, open_authority
 from tests.support.certificate_roles import (
     Impostor,
@@ -80,7 +80,7 @@ def ask_as_joining(folder: Path, there: Impostor) -> None:
 def ask_as_tenant(folder: Path, there: Impostor) -> None:
     async def ask() -> None:
         who = identity("acme", "secret", folder / "ca.pem", None)
-        line = await dial(Address("localhost", there.port), who, who.http1)
+        line = await dial(HostPort("localhost", there.port), who, who.http1)
         line.send(b"CONNECT x:1 HTTP/1.1\r\n\r\n")
         await line.room()
         await line.read()

@@ -225,7 +225,7 @@ def test_behind_nat_the_gateway_listens_on_the_internal_port_and_shows_the_exter
         ExternalPort=443,
         InternalPort=7000,
     )
-    assert (entity["NetworkMode"], entity["ExternalIP"]) == ("NAT", "Gate.Provider.example")
+    assert (entity["NetworkMode"], entity["ExternalIP"]) == ("NAT", "gate.provider.example")
     assert host.assignment is not None
     wanted = host.assignment.gateway
     assert wanted is not None
@@ -234,7 +234,7 @@ def test_behind_nat_the_gateway_listens_on_the_internal_port_and_shows_the_exter
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert set(names.get_values_for_type(x509.DNSName)) == {
         "gw1.example",
-        "Gate.Provider.example",
+        "gate.provider.example",
     }
     assert {str(found) for found in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1"}
 
