@@ -17,6 +17,7 @@ from bench import (
     create,
     fairness,
     hosts,
+    limits,
     memory,
     remote,
     revoke,
@@ -37,6 +38,7 @@ PARTS = (
     "setup",
     "throughput",
     "fairness",
+    "limits",
     "revoke",
     "tenants",
     "create",
@@ -63,6 +65,7 @@ class Effort:
     creations: int
     calls: int
     fairness_seconds: float
+    limits_seconds: float = 8.0
     revoked_tunnels: int = 1000
     tenants: int = 10_000
 
@@ -121,6 +124,8 @@ def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
             yield from _beside_others(Path(folder) / "proxies", parts, effort)
         if "fairness" in parts:
             yield fairness.measure(Path(folder) / "fairness", effort.fairness_seconds)
+        if "limits" in parts:
+            yield limits.measure(Path(folder) / "limits", effort.limits_seconds)
         if "revoke" in parts:
             yield revoke.measure(Path(folder) / "revoke", effort.revoked_tunnels)
         if "tenants" in parts:

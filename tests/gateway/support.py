@@ -263,7 +263,8 @@ class Machine:
         self.directory = Directory(layout.directory)
         self.site = SiteKnown(layout.site)
         self.wait_seconds = 5.0
-        self.capacity_bytes: int | None = None
+        # Whatever else keeps this machine busy, its gateway is not full unless a test says so.
+        self.capacity_bytes: int | None = 10**12
         self.connections_per_address = CONNECTIONS_PER_ADDRESS
         self.allowances = Allowances()
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
@@ -299,6 +300,7 @@ class Machine:
             self.watch,
             self.allowances,
             fairness=Fairness(self.capacity_bytes),
+            starts=gatekeeper.starts,
         )
         self.maintenance = Maintenance(self.envoy, self.site, self.watch)
         crowd = Crowd(self.envoy, role, self.watch, limit=self.connections_per_address)

@@ -8,15 +8,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloudgate.assignment import GatewayState
-from cloudgate.gateway.flows import BURST_BYTES, Flows
 from cloudgate.gateway.guesses import GATHERED_FOR, Guesses
 from cloudgate.gateway.logins import MOST_WAITING, Logins
 from cloudgate.gateway.places import UNHEARD_SECONDS, Places
-from cloudgate.sharing import Flow, shares
 from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
 from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
@@ -284,99 +280,3 @@ async def test_a_low_limit_is_reached_too(
     (moved,) = await moved_bytes([tunnel], 6)
     # It went there before it came back: half of the limit is the most in each direction.
     assert 0.35 * limit_bytes < moved / 6 < 0.7 * limit_bytes
-
-
-@given(
-    rate=st.integers(20_000, 10**9),
-    burst=st.sampled_from([3_000, 65_536, BURST_BYTES]),
-    looks=st.lists(st.floats(0.3, 0.8), min_size=2, max_size=40),
-)
-def test_who_sends_in_bursts_all_that_it_may_never_looks_idle(
-    rate: int, burst: int, looks: list[float]
-) -> None:
-    flows, now = Flows(), 0.0
-    for pause in looks:
-        now += pause
-        flows.note(now, {"a": int(now * rate / burst) * burst}, {"a": rate})
-        speed = flows.speed("a")
-        assert speed is None or Flow(rate, speed).is_pressing or rate < BURST_BYTES / 2
-
-
-def test_who_stops_looks_idle_after_a_while_whatever_it_may_send_then() -> None:
-    flows, rate = Flows(), BURST_BYTES
-    for look in range(10):
-        flows.note(look / 2, {"a": min(look, 4) * rate // 2}, {"a": rate})
-    assert Flow(rate, flows.speed("a") or 0).is_pressing is False
-    for look, allowed in ((10, 4 * rate), (11, 4 * rate), (20, rate), (21, rate)):
-        flows.note(look / 2, {"a": 2 * rate}, {"a": allowed})
-        assert Flow(rate, flows.speed("a") or 0).is_pressing is False
-    flows.note(11.0, {"a": 3 * rate}, {"a": rate})
-    assert Flow(rate, flows.speed("a") or 0).is_pressing
-    assert flows.speed("b") is None
-
-
-def test_who_may_send_more_is_given_the_time_that_its_next_burst_was_put_off_for() -> None:
-    flows, rate = Flows(), BURST_BYTES
-    for look in range(5):
-        flows.note(look / 2, {"a": look * rate // 2}, {"a": rate})
-    assert Flow(rate, flows.speed("a") or 0).is_pressing
-    for look in (5, 6, 7):
-        flows.note(look / 2, {"a": 2 * rate}, {"a": 8 * rate})
-        assert flows.speed("a") is None or look == 5
-    flows.note(9.0, {"a": 2 * rate}, {"a": 8 * rate})
-    assert flows.speed("a") == 0
-
-
-@pytest.mark.alone
-async def test_a_limit_that_is_lifted_slows_nobody_any_more(
-    machine: Machine, client: Client, repository_port: int
-) -> None:
-    port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
-    tunnel = await client.connect(port, REPO)
-    await moved_bytes([tunnel], 2)  # until the rates are found
-    (slow,) = await moved_bytes([tunnel], 3)
-    machine.know(tenant(repository_port))
-    (fast,) = await moved_bytes([tunnel], 3)
-    assert fast > 4 * slow
-
-
-@pytest.mark.alone
-async def test_a_limit_that_is_lifted_while_no_host_service_runs_slows_nobody_any_more(
-    machine: Machine, client: Client, repository_port: int
-) -> None:
-    port = await opened(machine, repository_port, speed_limit_bytes=1024 * 1024)
-    tunnel = await client.connect(port, REPO)
-    await moved_bytes([tunnel], 2)  # until the rates are found
-    (slow,) = await moved_bytes([tunnel], 3)
-    await machine.leave()
-    machine.know(tenant(repository_port))
-    await machine.start()
-    await machine.found(GatewayState.LISTENING)
-    (fast,) = await moved_bytes([tunnel], 3)
-    assert fast > 4 * slow
-
-
-@given(
-    limit=st.integers(1_000, 10**10),
-    flows=st.dictionaries(
-        st.text(max_size=5),
-        st.builds(Flow, rate_bytes=st.integers(1, 10**10), sent_bytes=st.floats(0, 1e10)),
-        min_size=1,
-        max_size=20,
-    ),
-)
-def test_shares_never_exceed_the_limit_and_leave_nobody_without(
-    limit: int, flows: dict[str, Flow]
-) -> None:
-    given_bytes = shares(limit, flows)
-    assert given_bytes.keys() == flows.keys()
-    assert min(given_bytes.values()) >= 1
-    assert sum(given_bytes.values()) <= limit + len(flows)
-
-
-def test_who_needs_little_leaves_its_share_to_the_others() -> None:
-    flows = {"idle": Flow(500, 0.0), "busy": Flow(500, 500.0), "busier": Flow(500, 500.0)}
-    found = shares(3000, flows)
-    assert found["idle"] < 100
-    assert found["busy"] == pytest.approx(found["busier"], abs=1)
-    assert found["busy"] > 1400

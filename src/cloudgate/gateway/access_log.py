@@ -17,7 +17,7 @@ from cloudgate.gateway.passes import Pass
 AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the authorizer said of a request."""
 
-FLUSH_MILLISECONDS = 250
+FLUSH_MILLISECONDS = 50
 """A line reaches the file at most this long after its event."""
 PERIOD_SECONDS = 15
 """How often a live tunnel says how much went through it."""

@@ -15,6 +15,7 @@ from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
 from cloudgate.gateway.refusals import Refused
 from cloudgate.gateway.site import WELL_KNOWN
+from cloudgate.gateway.start_rates import CLUSTER_HEADER
 
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
@@ -41,14 +42,15 @@ async def serve_authorizer(gatekeeper: Gatekeeper, doors: Doors) -> CallServer:
 
 async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
     http = asked.request.http
-    address = asked.source.address.socket_address.address
+    source = asked.source.address.socket_address
+    address = source.address
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
         told = await gatekeeper.tell(authorization, address)
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
         return _told(told)
-    verdict = await gatekeeper.judge(http.host, authorization, address)
+    verdict = await gatekeeper.judge(http.host, authorization, address, source.port_value)
     if verdict.refusal is None:
         return _allowed(verdict)
     _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
@@ -63,7 +65,9 @@ def _note(
 
 
 def _allowed(verdict: Verdict) -> Any:
-    headers = messages.OkHttpResponse(headers_to_remove=["proxy-authorization"])
+    # It replaces what a client says there.
+    cluster = _header(CLUSTER_HEADER, verdict.cluster)
+    headers = messages.OkHttpResponse(headers=[cluster], headers_to_remove=["proxy-authorization"])
     return messages.CheckResponse(
         status=Status(code=0), ok_response=headers, dynamic_metadata=_metadata(verdict)
     )
@@ -100,7 +104,10 @@ def _refused(refusal: Refusal, metadata: Any) -> Any:
 
 
 def _header(key: str, value: str) -> Any:
-    return HeaderValueOption(header=HeaderValue(key=key, value=value))
+    return HeaderValueOption(
+        header=HeaderValue(key=key, value=value),
+        append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
 
 
 def _metadata(verdict: Verdict) -> Any:

@@ -1,75 +1,68 @@
-"""How fast is each connection? Over so long a time that the answer means something. Pure.
+"""How fast is each connection, and would it send more? From what the kernel says of it. Pure.
 
-The kernel sends in bursts: two packets at once, which are 64 KiB each over loopback, and 64 KiB to
-where the way is short (tcp_tso_rtt_log in the kernel's ip-sysctl). Who may send little is silent
-between two of them, and would look idle from one look to the next.
+Who has more to send than it may always has something waiting in the kernel. Who has so because its
+line is slow does not send what it may: it would not send more with a higher rate.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloudgate.sharing import USES_ITS_SHARE
+from cloudgate.gateway.system import Sent
 
-BURST_BYTES = 128 * 1024
-BURSTS = 4
-"""So many of them are seen before a connection is judged."""
-LONGEST_SECONDS = 5.0
+BURST_BYTES = 64 * 1024
+"""What the kernel sends at once on a short way (tcp_tso_rtt_log in the kernel's ip-sysctl)."""
+BURSTS = 3
+"""So many of them are seen before a connection counts as slower than its rate."""
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 5.0
+"""How long a connection is looked at to know its speed."""
+SLOW = 0.45
+"""Who sends less than this part of its rate does not use it."""
 RAISED = 1.25
 """With a rate that is so many times what it was, what was sent before means nothing."""
 
 
-Sample = tuple[float, int]
-"""A moment, and the bytes that were sent until then."""
-
-
 @dataclass
 class _Seen:
-    rate: int | None
+    rate: float | None
     """What it may send each second; None for any number."""
-    samples: deque[Sample] = field(default_factory=deque)
-    speed: float | None = None
-    is_known: bool = False
-    """Whether it was seen twice: what it has sent since it began says nothing of its speed."""
-    waits_until_seconds: float = 0.0
-    """The next burst may have been put off for so long when the rate was lower."""
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+    """Moments, and the bytes that were sent until then."""
+    has_more: bool = False
+    new_bytes: int = 0
+    """Since the look before."""
+    raised_at_seconds: float = 0.0
 
-    def look(self, now_seconds: float, total: int) -> None:
-        """Take note of what was sent until now."""
-        self.samples.append((now_seconds, total))
-        while len(self.samples) > 2 and self.samples[1][0] <= now_seconds - LONGEST_SECONDS:  # noqa: PLR2004  a pair
+    def look(self, now_seconds: float, sent: Sent) -> None:
+        before = self.samples[-1][1] if self.samples else None
+        self.new_bytes = 0 if before is None else max(0, sent.total_bytes - before)
+        self.has_more = sent.has_more
+        self.samples.append((now_seconds, sent.total_bytes))
+        oldest = now_seconds - _window_seconds(self.rate)
+        while len(self.samples) > 2 and self.samples[1][0] <= oldest:  # noqa: PLR2004  a pair
             self.samples.popleft()
-        self.is_known = self.is_known or len(self.samples) > 1
-        measured = self._measured(now_seconds)
-        # Somebody who was seen to be idle is so until it sends again.
-        self.speed = self.speed if measured is None else measured
 
-    def allow(self, now_seconds: float, rate: int | None) -> None:
-        """It may send so much from now on."""
+    def allow(self, now_seconds: float, rate: float | None) -> None:
         before, self.rate = self.rate, rate
-        if before is None or (rate is not None and rate <= RAISED * before):
-            return
-        if self.speed is None or self.speed >= USES_ITS_SHARE * before:
-            # It was held back, and what it sent then says nothing of what it needs.
-            self.samples = deque(list(self.samples)[-1:])
-            self.speed = None
-            self.waits_until_seconds = now_seconds + _window_seconds(before) / 2
+        if before is not None and (rate is None or rate > RAISED * before):
+            self.raised_at_seconds = now_seconds
 
-    def _measured(self, now_seconds: float) -> float | None:
+    @property
+    def speed(self) -> float | None:
         if len(self.samples) < 2:  # noqa: PLR2004  a pair
             return None
-        last = self.samples[-1]
-        lately = _speed(self.samples[-2], last)
-        if self.rate is None:
-            return lately
-        oldest = now_seconds - _window_seconds(self.rate)
-        earlier = (each for each in reversed(self.samples) if each[0] <= oldest)
-        began = next((each for each in earlier if each[0] < now_seconds), None)
-        steadily = None if began is None else _speed(began, last)
-        if lately >= USES_ITS_SHARE * self.rate:
-            # Who uses its share is seen at once; that somebody is idle takes longer to see.
-            return max(steadily or 0.0, min(lately, self.rate))
-        return None if now_seconds < self.waits_until_seconds else steadily
+        (began, before), (ended, now) = self.samples[0], self.samples[-1]
+        return (now - before) / max(ended - began, 1e-9)
+
+    @property
+    def is_pressing(self) -> bool:
+        if not self.has_more:
+            return False
+        speed, rate = self.speed, self.rate
+        if speed is None or rate is None or speed >= SLOW * rate:
+            return True
+        watched = self.samples[-1][0] - max(self.samples[0][0], self.raised_at_seconds)
+        return watched < _window_seconds(rate) / 2
 
 
 class Flows:
@@ -79,35 +72,46 @@ class Flows:
         self._seen: dict[str, _Seen] = {}
 
     def note(
-        self, now_seconds: float, sent: Mapping[str, int], rates: Mapping[str, int | None]
+        self, now_seconds: float, sent: Mapping[str, Sent], rates: Mapping[str, float | None]
     ) -> None:
         """Take note of a look. Connections that are not in it are forgotten.
 
         Args:
             now_seconds: when it was.
-            sent: what each connection has sent since it began, in bytes.
+            sent: what each connection has sent.
             rates: what each may send each second from now on; None or left out for any number.
         """
         before, self._seen = self._seen, {}
-        for name, total in sent.items():
+        for name, each in sent.items():
             seen = self._seen[name] = before.get(name) or _Seen(rates.get(name))
-            seen.look(now_seconds, total)
+            seen.look(now_seconds, each)
             seen.allow(now_seconds, rates.get(name))
 
     def knows(self, name: str) -> bool:
         """Whether a connection was seen for long enough to have a speed."""
         seen = self._seen.get(name)
-        return seen is not None and seen.is_known
+        return seen is not None and seen.speed is not None
 
-    def speed(self, name: str) -> float | None:
-        """The bytes that a connection sends each second; None when it is too early to say."""
+    def speed(self, name: str) -> float:
+        """The bytes that a connection sends each second; 0 when it is too early to say."""
         seen = self._seen.get(name)
-        return seen.speed if seen else None
+        return (seen.speed or 0.0) if seen else 0.0
+
+    def new_bytes(self, names: Iterable[str]) -> int:
+        """What connections have sent from the last look but one to the last."""
+        return sum(self._seen[name].new_bytes for name in names if name in self._seen)
+
+    def last_total(self, name: str) -> int:
+        """What a connection had sent at the last look."""
+        seen = self._seen.get(name)
+        return seen.samples[-1][1] if seen else 0
+
+    def is_pressing(self, name: str) -> bool:
+        """Whether it would send more if it might."""
+        seen = self._seen.get(name)
+        return seen is not None and seen.is_pressing
 
 
-def _speed(before: Sample, now: Sample) -> float:
-    return (now[1] - before[1]) / max(now[0] - before[0], 1e-9)
-
-
-def _window_seconds(rate: int) -> float:
-    return min(LONGEST_SECONDS, BURSTS * BURST_BYTES / max(rate, 1))
+def _window_seconds(rate: float | None) -> float:
+    wanted = 0.0 if rate is None else BURSTS * BURST_BYTES / max(rate, 1)
+    return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, wanted))

@@ -31,6 +31,8 @@ from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
+from cloudgate.gateway.start_rates import UNLIMITED_CLUSTER
+from cloudgate.gateway.starts import Starts
 from cloudgate.gateway.turns import TooManyError
 
 WAIT_SECONDS = 10.0
@@ -49,6 +51,11 @@ TOO_MANY = Refusal(
 TOO_MANY_PASSWORDS = Refusal(
     503, "Too many passwords from this address wait to be looked at; try again.", RETRY_SECONDS
 )
+TOO_FAST = Refusal(
+    503,
+    "The tenant opens tunnels faster than its speed limit allows; try again.",
+    RETRY_SECONDS,
+)
 NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
@@ -62,6 +69,8 @@ class Verdict:
     target: str
     address: str = ""
     """IP and port to connect to; empty when refused."""
+    cluster: str = UNLIMITED_CLUSTER
+    """Which of Envoy's clusters makes the connection."""
     holder: Pass | None = None
     """What the tunnel is known by; None when refused."""
     refusal: Refusal | None = None
@@ -104,6 +113,8 @@ class Gatekeeper:
         """
         self.places = places
         """Of the tunnels that were let in."""
+        self.starts = Starts()
+        """With how much tunnels begin."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
         self._site = site
         self._role = role
@@ -131,21 +142,25 @@ class Gatekeeper:
         self._resolver.close()
         self._peers.close()
 
-    async def judge(self, authority: str, authorization: str | None, address: str) -> Verdict:
+    async def judge(
+        self, authority: str, authorization: str | None, address: str, port: int = 0
+    ) -> Verdict:
         """Whether a CONNECT to `authority` with this Proxy-Authorization may go on.
 
-        `address`: the IP address that it comes from.
+        `address`, `port`: where it comes from.
         """
         target = hostport.authority(authority)
         try:
             async with asyncio.timeout(LONGEST_JUDGING_SECONDS):
-                return await self._judge(target, authorization, address)
+                return await self._judge(target, authorization, address, port)
         except TimeoutError:
             return Verdict("", target or "", refusal=NOT_IN_TIME)
         except TooManyError:
             return Verdict("", target or "", refusal=TOO_MANY_PASSWORDS)
 
-    async def _judge(self, target: str | None, authorization: str | None, address: str) -> Verdict:
+    async def _judge(
+        self, target: str | None, authorization: str | None, address: str, port: int
+    ) -> Verdict:
         who = await self._logins.identify(authorization, address)
         name, login = who.name, who.login
         decision = decide(
@@ -159,21 +174,17 @@ class Gatekeeper:
         if isinstance(decision, Refusal):
             return Verdict(name, target or "", refusal=decision)
         try:
-            address = await self._resolver.resolve(decision.address)
+            to_address = await self._resolver.resolve(decision.address)
         except AccessDeniedError as error:
             return Verdict(name, target or "", refusal=Refusal(403, error.message))
         except UnavailableError as error:
             return Verdict(name, target or "", refusal=Refusal(503, error.message, RETRY_SECONDS))
         if login is None:
             return Verdict(name, target or "", refusal=NOT_AUTHENTICATED)
-        limit = login.tenant.concurrent_tunnels
-        place = await self.places.take(login.tenant.tenant_id, limit, self._wait_seconds)
-        if place is None:
-            reason = (
-                f"The tenant has {limit} tunnels here, which is all that it may have; none has"
-                f" ended within {self._wait_seconds:g} seconds."
-            )
-            return Verdict(name, target or "", refusal=Refusal(503, reason, RETRY_SECONDS))
+        let_in = await self._let_in(login.tenant, address, port)
+        if isinstance(let_in, Refusal):
+            return Verdict(name, target or "", refusal=let_in)
+        place, cluster = let_in
         holder = Pass(
             place=place,
             tenant_id=login.tenant.tenant_id,
@@ -181,7 +192,28 @@ class Gatekeeper:
             era=era(login.tenant.tunnels_end_before),
             restoring=self._site.maintenance is not None,
         )
-        return Verdict(name, target or "", address, holder)
+        return Verdict(name, target or "", to_address, cluster, holder)
+
+    async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Refusal:
+        """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
+        limit = tenant.concurrent_tunnels
+        place = await self.places.take(tenant.tenant_id, limit, self._wait_seconds)
+        if place is None:
+            reason = (
+                f"The tenant has {limit} tunnels here, which is all that it may have; none has"
+                f" ended within {self._wait_seconds:g} seconds."
+            )
+            return Refusal(503, reason, RETRY_SECONDS)
+        client = hostport.join(address.removeprefix("::ffff:"), port)
+        try:
+            cluster = await self.starts.begin(place, tenant.tenant_id, client, self._wait_seconds)
+        except asyncio.CancelledError:
+            self.places.ended(place)
+            raise
+        if cluster is None:
+            self.places.ended(place)
+            return TOO_FAST
+        return place, cluster
 
     def _at_work(self) -> Refusal | None:
         maintenance = self._site.maintenance

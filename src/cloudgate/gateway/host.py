@@ -172,7 +172,9 @@ async def _work_until(
         on_outcome=outbox.put,
     )
     fairness = Fairness(_capacity_bytes())
-    pacer = Pacer(envoy, known.directory, watch, known.allowances, fairness=fairness)
+    pacer = Pacer(
+        envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
+    )
     channel = Channel(layout, known, reconciler, outbox, watch)
     loops = (
         watch.run(),

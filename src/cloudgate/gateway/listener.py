@@ -5,6 +5,7 @@ becomes a tunnel, anything else is told what this is.
 """
 
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,15 @@ from cloudgate.gateway.resources import (
     CERTIFICATE,
     KEEPALIVE,
     ROUTES,
+    TCP_MAXSEG,
     TYPES,
     WHAT_THIS_IS,
     Resource,
     digest,
+    prebound,
     watched,
 )
+from cloudgate.gateway.start_rates import TENANTS_SEGMENT_BYTES
 
 FIRST_REQUEST_SECONDS = 10
 """How long a client has for its TLS handshake, and then again for its request."""
@@ -106,7 +110,7 @@ def _listener_settings(layout: Layout, where: Sequence[ListenAddress]) -> Resour
         "enable_reuse_port": False,
         "tcp_backlog_size": 4096,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "socket_options": _keepalive_options(),
+        "socket_options": _socket_options(),
         "filter_chains": [
             {
                 "transport_socket": _downstream_tls(layout.xds),
@@ -122,18 +126,18 @@ def _socket_address(where: ListenAddress) -> Resource:
     return {"socket_address": address | ({"ipv4_compat": True} if where.dual else {})}
 
 
-def _keepalive_options() -> list[Resource]:
+def _socket_options() -> list[Resource]:
     # A listening socket hands these down to the connections that it accepts.
-    values = (
+    values = [
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
         (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE["keepalive_time"]),
         (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE["keepalive_interval"]),
         (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE["keepalive_probes"]),
-    )
-    return [
-        {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
-        for level, name, value in values
     ]
+    if sys.platform == "linux":
+        # A connection that turns out to be a slow tenant's can be slowed, its packets not cut.
+        values.append((socket.IPPROTO_TCP, TCP_MAXSEG, TENANTS_SEGMENT_BYTES))
+    return [prebound(*each) for each in values]
 
 
 def _downstream_tls(xds: Path) -> Resource:
@@ -213,6 +217,8 @@ def _authorization_filter() -> Resource:
             "timeout": f"{AUTHORIZER_SECONDS}s",
         },
         "failure_mode_allow": False,
+        # The authorizer names the cluster.
+        "clear_route_cache": True,
         "status_on_error": {"code": "InternalServerError"},
         "allowed_headers": {
             "patterns": [{"exact": "proxy-authorization"}, {"exact": "authorization"}]

@@ -1,15 +1,15 @@
 """How fast may each tunnel be, so that tenants keep to what they were sold, and to a fair part?
 
-The kernel slows each connection of a tunnel; the rates are set anew twice a second from what each
-has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate touches
-neither the tunnel nor Envoy's configuration. While there is no limit and the machine has room,
-nothing is measured and nothing set.
+The kernel slows each connection of a tunnel; the rates are set anew five times a second from what
+each has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate
+touches neither the tunnel nor Envoy's configuration. While there is no limit and the machine has
+room, nothing is measured and nothing set.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
 import structlog
@@ -21,20 +21,30 @@ from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.flows import Flows
 from cloudgate.gateway.load import Load
-from cloudgate.gateway.system import Pacing
+from cloudgate.gateway.portions import Account, Line, portions
+from cloudgate.gateway.starts import Granted, Starts
+from cloudgate.gateway.system import Pacing, Sent
 from cloudgate.gateway.tunnels import Tunnel
 from cloudgate.gateway.watch import Watch
-from cloudgate.sharing import Flow, shares
 
-REVIEW_SECONDS = 0.5
-LEAST_RATE_BYTES = 128 * 1024
-"""What a connection may send each second in any case, where an equal part of the limit is as much.
-The kernel sends two packets at once, and over loopback these are 64 KiB each: one that may send
-less is silent for longer than a review, and is taken for idle."""
+REVIEW_SECONDS = 0.2
+NEWCOMERS_SECONDS = 0.05
+"""Between two reviews while a tunnel has begun that the access log does not speak of yet."""
 LARGEST_PART = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
+CLOSE_ENOUGH = 0.03
+"""A rate that differs by no more than this part is left as it is."""
+FIRST_SECONDS = 2.0
+"""So long all are looked at: a host service before this one may have slowed some."""
+ACCOUNT_SECONDS = 2.0
+"""How long it is remembered what a tenant without tunnels has sent too much or too little."""
+UNSEEN_PART = 0.3
+"""The most of a limit that is kept for newcomers whose connections to targets are not known."""
 
 _log = structlog.get_logger(__name__)
+
+_Names = dict[str, int]
+"""The connections of a tenant, each with the process id of the Envoy that has it."""
 
 
 class Pacer:
@@ -48,6 +58,7 @@ class Pacer:
         allowances: Allowances,
         *,
         fairness: Fairness,
+        starts: Starts,
         is_full: Callable[[], bool] | None = None,
     ) -> None:
         """`is_full`: whether the machine had no room for more since it was asked last."""
@@ -56,16 +67,27 @@ class Pacer:
         self._watch = watch
         self._allowances = allowances
         self._fairness = fairness
+        self._starts = starts
         self._is_full = is_full or Load().is_full
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
+        """What connections may send that are slowed."""
         self._flows = Flows()
-        self._looked = False
+        self._accounts: dict[UUID, Account] = {}
+        self._fair: Mapping[UUID, int] = {}
+        """What a full gateway leaves to each tenant."""
+        self._unseen: dict[UUID, int] = defaultdict(int)
+        """What tunnels that have ended sent after the last look, by tenant."""
+        self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
         self._complained = False
+        starts.limit_of = self._limit_of
+        starts.slow = self._slow_newcomer
+        starts.refresh = self._take_in_news
 
     async def run(self) -> None:
         """Review for ever."""
         while True:
+            self._starts.news.clear()
             began = time.thread_time()  # not what others made it wait
             try:
                 self.review()
@@ -73,8 +95,10 @@ class Pacer:
                 if not self._complained:
                     _log.error("speed limits are not kept", reason=error.message)
                 self._complained = True
-            took_seconds = time.thread_time() - began
-            await asyncio.sleep(max(REVIEW_SECONDS, took_seconds / LARGEST_PART))
+            rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / LARGEST_PART)
+            await asyncio.sleep(rest_seconds)
+            if not self._starts.newcomers() and rest_seconds < REVIEW_SECONDS:
+                await _happens(self._starts.news, REVIEW_SECONDS - rest_seconds)
 
     def review(self) -> None:
         """Set the rates anew.
@@ -82,79 +106,168 @@ class Pacer:
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        by_tenant: dict[UUID, list[Tunnel]] = defaultdict(list)
-        for tunnel in self._watch.live:
-            by_tenant[tunnel.tenant_id].append(tunnel)
-        sold = {tenant_id: self._sold(tenant_id) for tenant_id in by_tenant}
+        if self._starts.newcomers():
+            self._watch.read()
+        self._take_in_ended()
+        ended, self._unseen = self._unseen, defaultdict(int)
+        names = self._names()
+        sold = {tenant_id: self._sold(tenant_id) for tenant_id in names}
         limited = [who for who, limit in sold.items() if limit is not None]
-        self._allowances.note({who: self._speed(by_tenant[who]) for who in limited})
-        fair, measured = self._fair_parts(by_tenant)
-        wanted: dict[str, dict[str, int | None]] = defaultdict(dict)
-        for tenant_id, tunnels in by_tenant.items():
-            names = {name: each.envoy for each in tunnels for name in _ends(each)}
-            limits = [each for each in (sold[tenant_id], fair.get(tenant_id)) if each is not None]
-            if not limits:
-                # Those that were slowed are not any more, also by a host service before this one;
-                # the others are only looked at.
-                everyone = measured or not self._looked
-                for name in names if everyone else names.keys() & self._rates.keys():
-                    wanted[names[name]][name] = None
+        is_full = len(names) > 1 and self._is_full()
+        is_measured = len(names) > 1 and (is_full or self._fairness.is_at_work)
+        looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
+        sent = self._look(names, None if looks_at_all else {*limited})
+        self._allowances.note({who: self._speed(names[who]) for who in limited})
+        self._fair = self._fair_parts(names, is_full=is_full) if is_measured else {}
+        wanted: dict[str, int | None] = {}
+        granted: dict[UUID, Granted] = {}
+        now = time.monotonic()
+        accounts = {
+            who: each
+            for who, each in self._accounts.items()
+            if now - each.at_seconds <= ACCOUNT_SECONDS
+        }
+        for tenant_id, its in names.items():
+            limit = _least(sold[tenant_id], self._fair.get(tenant_id))
+            if limit is None:
+                # Those that were slowed are not any more, also by a host service before this one.
+                free = (name for name in its if name in sent and sent[name].rate_bytes)
+                wanted |= dict.fromkeys(free)
                 continue
-            limit = min(limits)
-            flows = {name: self._flow(name, limit // len(names)) for name in names}
-            least = min(LEAST_RATE_BYTES, limit // len(names))
-            for name, rate in shares(limit, flows).items():
-                wanted[names[name]][name] = max(rate, least)
-        self._set(wanted)
-        self._looked = True
+            account = accounts.setdefault(tenant_id, Account(now))
+            account.note(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
+            within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
+            parts = portions(within, {name: self._line(name) for name in its})
+            wanted |= parts
+            pressing = [parts[name] for name in its if self._flows.is_pressing(name)]
+            granted[tenant_id] = Granted(len(pressing), sum(pressing))
+        self._accounts = accounts
+        self._starts.note(granted)
+        self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
+
+    def _limit_of(self, tenant_id: UUID) -> int | None:
+        """What a newcomer's tenant may send, with what it has saved or owes."""
+        limit = _least(self._sold(tenant_id), self._fair.get(tenant_id))
+        account = self._accounts.get(tenant_id)
+        return limit if limit is None or account is None else int(account.within(limit))
+
+    def _slow_newcomer(self, client: str, rate: int) -> None:
+        pid = self._envoy.pid
+        if pid is not None:
+            self._pacing.setdefault(pid, Pacing(pid)).set({client: rate})
+
+    def _take_in_news(self) -> None:
+        self._watch.read()
+        self._take_in_ended()
+
+    def _take_in_ended(self) -> None:
+        """Take note of what tunnels have sent by their end that was not seen before."""
+        ended, places = self._watch.take_ended()
+        self._starts.seen(places)
+        gone: list[str] = []
+        for each in ended:
+            names = _ends(each)
+            seen = sum(self._flows.last_total(name) for name in names)
+            self._unseen[each.tenant_id] += max(0, each.bytes_up + each.bytes_down - seen)
+            freed = [self._rates.get(name, 0) for name in names if self._flows.is_pressing(name)]
+            self._starts.give_back(each.tenant_id, Granted(len(freed), sum(freed)))
+            gone += names
+        for pacing in self._pacing.values():
+            pacing.forget(gone)
+
+    def _names(self) -> dict[UUID, _Names]:
+        found: dict[UUID, _Names] = defaultdict(dict)
+        pids: dict[str, int | None] = {}
+        newcomers = self._starts.newcomers()
+        seen = []
+        for each in self._watch.live:
+            if each.envoy not in pids:
+                pids[each.envoy] = self._envoy.pid_of(each.envoy)
+            pid = pids[each.envoy]
+            if pid is not None:
+                found[each.tenant_id].update((name, pid) for name in _ends(each))
+            if (newcomer := newcomers.get(each.place)) is not None:
+                seen.append(each.place)
+                self._rates |= dict.fromkeys(_ends(each), newcomer.rate_bytes)
+        self._starts.seen(seen)
+        current = self._envoy.pid
+        for newcomer in self._starts.newcomers().values():
+            if current is not None:
+                found[newcomer.tenant_id][newcomer.client] = current
+        return found
 
     def _sold(self, tenant_id: UUID) -> int | None:
         tenant = self._directory.by_id(tenant_id)
         limit = tenant.speed_limit_bytes if tenant else None
         return None if limit is None else self._allowances.within(tenant_id, limit)
 
-    def _fair_parts(
-        self, by_tenant: Mapping[UUID, Sequence[Tunnel]]
-    ) -> tuple[Mapping[UUID, int], bool]:
-        """What a full gateway leaves to each tenant, and whether all tunnels are measured."""
-        if len(by_tenant) <= 1:
-            return {}, False
-        is_full = self._is_full()
-        if not (is_full or self._fairness.is_at_work):
-            return {}, False
-        sent = {who: self._speed(tunnels) for who, tunnels in by_tenant.items()}
-        if not all(self._is_measured(tunnels) for tunnels in by_tenant.values()):
-            return {}, True
-        return self._fairness.allot(sent, is_full=is_full), True
+    def _kept_for_newcomers(self, tenant_id: UUID, limit: int) -> float:
+        rates = (
+            each.rate_bytes
+            for each in self._starts.newcomers().values()
+            if each.tenant_id == tenant_id
+        )
+        return min(sum(rates), UNSEEN_PART * limit)
 
-    def _is_measured(self, tunnels: Sequence[Tunnel]) -> bool:
-        return any(self._flows.knows(name) for each in tunnels for name in _ends(each))
+    def _fair_parts(self, names: Mapping[UUID, _Names], *, is_full: bool) -> Mapping[UUID, int]:
+        """What a full gateway leaves to each tenant."""
+        if not all(any(self._flows.knows(name) for name in its) for its in names.values()):
+            return self._fair
+        sent = {who: self._speed(its) for who, its in names.items()}
+        return self._fairness.allot(sent, is_full=is_full)
 
-    def _speed(self, tunnels: Sequence[Tunnel]) -> float:
+    def _speed(self, names: Iterable[str]) -> float:
         """What a tenant has sent each second lately, in both directions."""
-        names = [name for each in tunnels for name in _ends(each)]
-        return sum(self._flow(name, 0).sent_bytes for name in names)
+        return sum(self._flows.speed(name) for name in names)
 
-    def _flow(self, name: str, usual: int) -> Flow:
-        rate = self._rates.get(name, usual)
-        speed = self._flows.speed(name)
-        # A new one may have its share until more is known.
-        return Flow(rate, rate if speed is None else speed)
+    def _line(self, name: str) -> Line:
+        return Line(self._flows.speed(name), self._flows.is_pressing(name))
 
-    def _set(self, wanted: Mapping[str, Mapping[str, int | None]]) -> None:
-        sent: dict[str, int] = {}
-        rates: dict[str, int] = {}
-        pids: set[int] = set()
-        for mark, some in wanted.items():
-            pid = self._envoy.pid_of(mark)
-            if pid is None:
-                continue
-            pids.add(pid)
-            sent |= self._pacing.setdefault(pid, Pacing(pid)).set(some)
-            rates |= {name: rate for name, rate in some.items() if rate is not None}
-        self._pacing = {pid: each for pid, each in self._pacing.items() if pid in pids}
-        self._flows.note(time.monotonic(), sent, rates)
-        self._rates = rates
+    def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, Sent]:
+        """What connections have sent: of all tenants, or some, and all that are slowed."""
+        by_pid: dict[int, list[str]] = defaultdict(list)
+        for tenant_id, its in names.items():
+            for name, pid in its.items():
+                if whose is None or tenant_id in whose or name in self._rates:
+                    by_pid[pid].append(name)
+        sent: dict[str, Sent] = {}
+        for pid, some in by_pid.items():
+            sent |= self._pacing.setdefault(pid, Pacing(pid)).look(some)
+        current = self._envoy.pid
+        self._pacing = {
+            pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
+        }
+        self._flows.note(time.monotonic(), sent, self._rates)
+        return sent
+
+    def _set(
+        self, wanted: Mapping[str, int | None], sent: Mapping[str, Sent], pids: Mapping[str, int]
+    ) -> None:
+        changes: dict[int, dict[str, int | None]] = defaultdict(dict)
+        for name, rate in wanted.items():
+            if name in sent and not _is_close(rate, sent[name].rate_bytes):
+                changes[pids[name]][name] = rate
+        for pid, rates in changes.items():
+            self._pacing[pid].set(rates)
+        self._rates = {name: rate for name, rate in wanted.items() if rate is not None}
+
+
+async def _happens(event: asyncio.Event, within_seconds: float) -> None:
+    try:
+        async with asyncio.timeout(within_seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((each for each in limits if each is not None), default=None)
+
+
+def _is_close(rate: int | None, other: int | None) -> bool:
+    if rate is None or other is None:
+        return rate is other
+    return abs(rate - other) <= CLOSE_ENOUGH * other
 
 
 def _ends(tunnel: Tunnel) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """What does Envoy have to be told so that it is the gateway that an assignment asks for?
 
 Pure: from a `Gateway` to Envoy's resources as JSON objects. Tenants and repositories never
-appear here. There is one cluster, of type ORIGINAL_DST, that connects each tunnel to the address
-that the authorizer names in the request's metadata, which no client can write to.
+appear here. The clusters of tunnels are of type ORIGINAL_DST: they connect each tunnel to the
+address that the authorizer names in the request's metadata, which no client can write to. There is
+one for each start rate, and one without (`cloudgate.gateway.start_rates`).
 """
 
 import hashlib
 import json
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,19 @@ from cloudgate.gateway.access_log import AUTHORIZER_METADATA
 from cloudgate.gateway.capacity import Capacity
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.site import WELL_KNOWN
+from cloudgate.gateway.start_rates import (
+    CLUSTER_HEADER,
+    RATES_BYTES,
+    SEGMENT_BYTES,
+    UNLIMITED_CLUSTER,
+    most_unsent_bytes,
+    name_of,
+)
 
 Resource = dict[str, Any]
 
 TUNNELS = "tunnels"
-"""Name of the cluster that all tunnels go through."""
+"""Under which name Envoy counts the tunnels of all clusters."""
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
@@ -28,6 +38,10 @@ HEAP = "envoy.resource_monitors.fixed_heap"
 BUFFER_BYTES = 128 * 1024
 """What a tunnel may hold back in each direction while its other end takes nothing. Envoy's own
 megabyte is no faster, and a thousand tunnels that stall would fill a gigabyte."""
+PACED_BUFFER_BYTES = 32 * 1024
+"""The same where a tunnel is slow on purpose: what lies here arrives when the tunnel is over."""
+SO_MAX_PACING_RATE, TCP_MAXSEG, TCP_NOTSENT_LOWAT = 47, 2, 25
+"""Of Linux; other systems keep nobody to a rate."""
 CONNECT_SECONDS = 5
 """How long a target has to take a connection."""
 
@@ -110,16 +124,17 @@ def discovery(resources: Sequence[Resource]) -> str:
 
 
 def clusters(authorizer: Resource) -> list[Resource]:
-    """The tunnels' cluster and the authorizer's.
+    """The tunnels' clusters and the authorizer's.
 
     Args:
         authorizer: where that is, as `cloudgate.gateway.doors.Doors` says it.
     """
-    return [_tunnels_cluster(), _authorizer_cluster(**authorizer)]
+    paced = [_paced_cluster(rate) for rate in RATES_BYTES]
+    return [_tunnels_cluster(), *paced, _authorizer_cluster(**authorizer)]
 
 
 def routes() -> Resource:
-    """CONNECT goes to the tunnels' cluster; anything else is told what this is."""
+    """CONNECT goes to the cluster that the authorizer names; all else is told what this is."""
     return {
         "@type": f"{TYPES}config.route.v3.RouteConfiguration",
         "name": ROUTES,
@@ -149,7 +164,7 @@ def _connect_route() -> Resource:
     return {
         "match": {"connect_matcher": {}},
         "route": {
-            "cluster": TUNNELS,
+            "cluster_header": CLUSTER_HEADER,
             "timeout": "0s",
             "idle_timeout": "0s",
             "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
@@ -177,7 +192,8 @@ def _other_route() -> Resource:
 def _tunnels_cluster() -> Resource:
     return {
         "@type": f"{TYPES}config.cluster.v3.Cluster",
-        "name": TUNNELS,
+        "name": UNLIMITED_CLUSTER,
+        "alt_stat_name": TUNNELS,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {
@@ -188,6 +204,25 @@ def _tunnels_cluster() -> Resource:
         "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
         "circuit_breakers": _unlimited(),
     }
+
+
+def _paced_cluster(rate_bytes: int) -> Resource:
+    options = (
+        (socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate_bytes),
+        (socket.IPPROTO_TCP, TCP_MAXSEG, SEGMENT_BYTES),
+        (socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, most_unsent_bytes(rate_bytes)),
+    )
+    return {
+        **_tunnels_cluster(),
+        "name": name_of(rate_bytes),
+        "per_connection_buffer_limit_bytes": PACED_BUFFER_BYTES,
+        "upstream_bind_config": {"socket_options": [prebound(*each) for each in options]},
+    }
+
+
+def prebound(level: int, name: int, value: int) -> Resource:
+    """A socket option that is set before the socket is bound (Envoy: SocketOption)."""
+    return {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
 
 
 def _authorizer_cluster(address: Resource, transport_socket: Resource | None = None) -> Resource:

@@ -57,8 +57,8 @@ class Tunnels:
         """What was used and not taken yet, by minute, tenant, user and target."""
         return tuple(self._used.values())
 
-    def apply(self, entry: Entry, now: datetime) -> None:
-        """Take in a line."""
+    def apply(self, entry: Entry, now: datetime) -> Tunnel:
+        """Take in a line; the tunnel that it is about, as it is after it."""
         known = self._live.get(entry.tunnel)
         begun = known is None
         if known is None:
@@ -79,6 +79,7 @@ class Tunnels:
             self._live.pop(entry.tunnel, None)
         else:
             self._live[entry.tunnel] = after
+        return after
 
     def keep_only(self, envoys: set[str]) -> None:
         """Only these Envoys run: the tunnels of all others have ended."""

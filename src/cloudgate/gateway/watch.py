@@ -87,6 +87,8 @@ class Watch:
         self._misplaced = MisplacedTunnels(kept.misplaced)
         self._cut: set[str] = set()
         self._reads_old_lines = False
+        self._ended: list[Tunnel] = []
+        self._ended_places: list[str] = []
         for tunnel in kept.live:
             places.begun(tunnel.place, tunnel.tenant_id)
 
@@ -119,32 +121,47 @@ class Watch:
 
     def look(self) -> None:
         """Take in what is new, and end who has to leave."""
+        if not self.read():
+            return
+        self._end_those_who_must(self._now())
+        live = self._tunnels.live
+        self._role.live_tunnels = len(live)
+        self._places.keep_only({tunnel.place for tunnel in live})
+
+    def read(self) -> bool:
+        """Take in what is new. Whether the log could be read."""
         try:
             lines = self._follower.read()
         except OSError as error:
             _log.warning("the access log cannot be read", reason=str(error))
-            return
+            return False
         self._reads_old_lines = not self._follower.is_at_end
         now = self._now()
         torn: list[Entry] = []
         for line in lines:
             entry = read_entry(line)
             if entry is not None:
-                self._tunnels.apply(entry, now)
+                after = self._tunnels.apply(entry, now)
+                if entry.kind is Kind.ENDED:
+                    self._ended.append(after)
                 if entry.torn_at is not None and now - entry.torn_at < _GOODBYE:
                     torn.append(entry)
             if entry is not None and entry.kind is not Kind.ENDED:
                 self._places.begun(entry.holder.place, entry.holder.tenant_id)
             elif place := ended_place(line):
                 self._places.ended(place)
+                self._ended_places.append(place)
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
             self._tunnels.keep_only(self._envoy.marks)
         self._pass_on(torn)
-        self._end_those_who_must(now)
-        live = self._tunnels.live
-        self._role.live_tunnels = len(live)
-        self._places.keep_only({tunnel.place for tunnel in live})
+        return True
+
+    def take_ended(self) -> tuple[list[Tunnel], list[str]]:
+        """The tunnels that have ended since the last time, and all places that came back."""
+        ended, self._ended = self._ended, []
+        places, self._ended_places = self._ended_places, []
+        return ended, places
 
     def keep(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""

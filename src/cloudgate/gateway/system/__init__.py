@@ -2,6 +2,8 @@
 
 import sys
 
+from cloudgate.gateway.system.sent import Sent
+
 if sys.platform == "win32":
     from cloudgate.gateway.system.windows import (
         CAN_TAKE_OVER,
@@ -43,6 +45,7 @@ __all__ = [
     "CAN_TAKE_OVER",
     "ENVOY",
     "Pacing",
+    "Sent",
     "ask_to_end",
     "callers_at",
     "cut",

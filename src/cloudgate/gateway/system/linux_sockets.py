@@ -14,26 +14,32 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.start_rates import most_unsent_bytes
+from cloudgate.gateway.system.linux_descriptors import Descriptors
+from cloudgate.gateway.system.sent import Sent
 from cloudgate.hostport import join
 
 _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""
 _SO_MAX_PACING_RATE = 47
 _NO_LIMIT = 2**64 - 1
+_AS_THE_SYSTEM_DOES = 0
+"""For TCP_NOTSENT_LOWAT."""
 _NOBODY = struct.pack("@H14x", socket.AF_UNSPEC)
 """``struct sockaddr`` of no family."""
 _GONE = (errno.ESRCH, errno.ENOENT)
 """A process, or a name below /proc, is not there."""
 _ENDED = (errno.ENOTCONN, errno.EINVAL, errno.ECONNRESET, errno.EPIPE, errno.EBADF, errno.ENOTSOCK)
 """A connection is over, or its descriptor is another thing's by now."""
-_BYTES = struct.Struct("@120xQQ")
-"""``tcpi_bytes_acked`` and ``tcpi_bytes_received`` in ``struct tcp_info`` (linux/tcp.h)."""
+_INFO = struct.Struct("@112xQQQ8xI")
+"""``tcpi_max_pacing_rate``, ``tcpi_bytes_acked``, ``tcpi_bytes_received`` and
+``tcpi_notsent_bytes`` in ``struct tcp_info`` (linux/tcp.h)."""
 
 
 def cut(pid: int, clients: Collection[str]) -> int:
@@ -77,21 +83,33 @@ class Pacing:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._descriptors: dict[str, int] = {}
+        self._descriptors = Descriptors(_ends)
 
-    def set(self, rates: Mapping[str, int | None]) -> Mapping[str, int]:
+    def set(self, rates: Mapping[str, int | None]) -> None:
         """Let each send so many bytes a second, None for any number (SO_MAX_PACING_RATE).
 
-        The bytes that each has sent so far; connections that are gone are left out.
+        Connections that are gone are left out.
 
         Raises:
             UnavailableError: this user may not slow them.
         """
-        sent: dict[str, int] = {}
-        for name, connection in self._of(rates.keys()):
+        for name, connection in self._each(rates.keys()):
             with _may_end("slowed"):
-                sent[name] = _pace(connection, rates[name])
-        return sent
+                _pace(connection, rates[name])
+
+    def look(self, names: Collection[str]) -> Mapping[str, Sent]:
+        """What each has sent so far; connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not know.
+        """
+        found: dict[str, Sent] = {}
+        for name, connection in self._each(names):
+            with _may_end("looked at"):
+                told = _told(connection)
+                rate = None if told.limit == _NO_LIMIT else told.limit
+                found[name] = Sent(told.acked, told.unsent > 0, rate)
+        return found
 
     def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """The bytes that each has sent and received; connections that are gone are left out.
@@ -100,40 +118,24 @@ class Pacing:
             UnavailableError: this user may not know.
         """
         found: dict[str, tuple[int, int]] = {}
-        for name, connection in self._of(names):
+        for name, connection in self._each(names):
             with _may_end("looked at"):
-                found[name] = _carried(connection)
+                told = _told(connection)
+                found[name] = (told.acked, told.received)
         return found
 
-    def _of(self, names: Collection[str]) -> Iterator[tuple[str, socket.socket]]:
-        wanted = set(names)
-        with _process(self._pid) as process:
-            self._find(process, wanted - self._descriptors.keys())
-            for name in names:
-                descriptor = self._descriptors.get(name)
-                copy = None if descriptor is None else _copy(process, descriptor)
-                if copy is None:
-                    self._descriptors.pop(name, None)
-                    continue
-                connection = _as_socket(copy)
-                if connection is None:
-                    del self._descriptors[name]  # no connection has the number now
-                    continue
-                with connection:
-                    if name in (_peer(connection), _own(connection)):
-                        yield name, connection
-                    else:
-                        del self._descriptors[name]  # another connection has the number now
-        self._descriptors = {name: at for name, at in self._descriptors.items() if name in wanted}
+    def forget(self, names: Iterable[str]) -> None:
+        """These connections are over: their places in the process are free."""
+        self._descriptors.forget(names)
 
-    def _find(self, process: int | None, names: Collection[str]) -> None:
-        if not names:
-            return
-        for descriptor, connection in _connections(process, self._pid):
-            with connection:
-                for end in (_peer(connection), _own(connection)):
-                    if end is not None and end in names:
-                        self._descriptors[end] = descriptor
+    def _each(self, names: Collection[str]) -> Iterator[tuple[str, socket.socket]]:
+        with _process(self._pid) as process:
+            yield from self._descriptors.each(
+                names,
+                lambda number: _copy(process, number),
+                _as_socket,
+                lambda: _socket_descriptors(self._pid),
+            )
 
 
 def _end_by_reset(connection: socket.socket) -> None:
@@ -144,16 +146,24 @@ def _end_by_reset(connection: socket.socket) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _pace(connection: socket.socket, rate: int | None) -> int:
+def _pace(connection: socket.socket, rate: int | None) -> None:
     limit = _NO_LIMIT if rate is None else max(rate, 1)
     connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
-    return _carried(connection)[0]
+    unsent = _AS_THE_SYSTEM_DOES if rate is None else most_unsent_bytes(rate)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
 
 
-def _carried(connection: socket.socket) -> tuple[int, int]:
-    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES.size)
-    acked, received = _BYTES.unpack(told)
-    return int(acked), int(received)
+class _Told(NamedTuple):
+    limit: int
+    acked: int
+    received: int
+    unsent: int
+
+
+def _told(connection: socket.socket) -> _Told:
+    return _Told(
+        *_INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
+    )
 
 
 @contextmanager
@@ -245,6 +255,10 @@ def _unknown(done: str, error: OSError) -> UnavailableError:
     return UnavailableError(
         f"Envoy's tunnels cannot be {done} one by one: {error.strerror}. It is tried again."
     )
+
+
+def _ends(connection: socket.socket) -> tuple[str, ...]:
+    return tuple(end for end in (_peer(connection), _own(connection)) if end is not None)
 
 
 def _peer(connection: socket.socket) -> str | None:

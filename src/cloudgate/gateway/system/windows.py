@@ -12,12 +12,13 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
+from cloudgate.gateway.system.sent import Sent
 from cloudgate.programs import ask
 
 SERVICE = "CloudgateHost"
@@ -93,7 +94,7 @@ class Pacing:
     def __init__(self, pid: int) -> None:
         del pid
 
-    def set(self, rates: Mapping[str, int | None]) -> Mapping[str, int]:
+    def set(self, rates: Mapping[str, int | None]) -> None:
         """Nothing is slowed.
 
         Raises:
@@ -101,7 +102,15 @@ class Pacing:
         """
         if any(rate is not None for rate in rates.values()):
             raise UnavailableError("Speed limits of tenants are not kept on Windows.")
+
+    def look(self, names: Collection[str]) -> Mapping[str, Sent]:
+        """Nothing is known."""
+        del names
         return {}
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Nothing is kept."""
+        del names
 
     def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """Nothing is known.

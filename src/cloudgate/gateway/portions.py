@@ -1,0 +1,58 @@
+"""What may each connection of a tenant send, of what the tenant may? Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloudgate.sharing import EVERYTHING, ROOM, divide
+
+SECOND_THOUGHTS_SECONDS = 1.0
+"""Within so long what was too much or too little is made good."""
+MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.2
+"""Of what a second allows."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection, in one direction."""
+
+    speed_bytes: float
+    is_pressing: bool
+    """Whether it would send more."""
+
+
+def portions(limit_bytes: float, lines: Mapping[str, Line]) -> dict[str, int]:
+    """What each may send each second.
+
+    Those that would send more have equal parts of what the others leave. The others may begin to
+    send at any time: until that is seen, they have as much all together as the limit.
+    """
+    demands = {
+        name: EVERYTHING if each.is_pressing else each.speed_bytes * ROOM
+        for name, each in lines.items()
+    }
+    given = divide(limit_bytes, demands)
+    idle = [name for name, each in lines.items() if not each.is_pressing]
+    for name in idle:
+        given[name] = max(given[name], int(limit_bytes / len(idle)))
+    return given
+
+
+class Account:
+    """What a tenant has sent, against what it may send."""
+
+    def __init__(self, now_seconds: float) -> None:
+        self.at_seconds = now_seconds
+        """When it was noted last."""
+        self._balance_bytes = 0.0
+
+    def note(self, now_seconds: float, limit_bytes: int, sent_bytes: int) -> None:
+        """So much was sent since the last time."""
+        allowed = limit_bytes * (now_seconds - self.at_seconds)
+        self.at_seconds = now_seconds
+        balance = self._balance_bytes + allowed - sent_bytes
+        most, least = MOST_SAVED_PART * limit_bytes, -MOST_OWED_PART * limit_bytes
+        self._balance_bytes = min(max(balance, least), most)
+
+    def within(self, limit_bytes: int) -> float:
+        """What may be sent each second until the next time."""
+        return limit_bytes + self._balance_bytes / SECOND_THOUGHTS_SECONDS

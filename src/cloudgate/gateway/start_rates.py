@@ -1,0 +1,57 @@
+"""Start rates: how fast does a connection to a target begin, and which cluster makes it? Pure.
+
+The kernel keeps a connection to a rate from its first packet on when the rate is set before it is
+made. Envoy sets that for a whole cluster (BindConfig, ``socket_options``): there is one cluster for
+each rate that a tunnel may begin with, and the authorizer names it. Tenants without a limit go
+through a cluster without any of this.
+"""
+
+from bisect import bisect_right
+
+CLUSTER_HEADER = "x-cloudgate-cluster"
+"""Names a tunnel's cluster. The authorizer sets it anew, whatever a client says."""
+UNLIMITED_CLUSTER = "tunnels"
+"""Name of the cluster of the tunnels that may be as fast as they can."""
+SEGMENT_BYTES = 1460
+"""What a packet carries over Ethernet (RFC 9293, section 3.7.1). The kernel paces nothing before
+the tenth packet, and sends in pieces of at least one or two packets: over loopback, where packets
+carry 64 KiB, that would be more than a slow tenant may send within a second."""
+TENANTS_SEGMENT_BYTES = 4096
+"""The same at the most towards tenants, where it is set before anybody knows who comes: it costs
+those who are not slowed nothing over loopback either, and changes nothing over Ethernet."""
+UNPACED_BYTES = 7 * TENANTS_SEGMENT_BYTES
+"""What a connection may send before it is paced (Linux, ``tcp_update_skb_after_send``): ten
+packets, less those of the handshake."""
+
+_STEPS = (1, 1.5, 2, 3, 5, 7)
+RATES_BYTES = (*(int(step * 10**power) for power in range(3, 9) for step in _STEPS), 10**9)
+"""Bytes each second."""
+
+
+UNSENT_SECONDS = 0.1
+LEAST_UNSENT_BYTES = 16 * 1024
+
+
+def most_unsent_bytes(rate_bytes: int) -> int:
+    """What may wait in the kernel to be sent (TCP_NOTSENT_LOWAT, tcp(7)).
+
+    It goes on to arrive after a tunnel's end, when nobody can slow it any more.
+    """
+    return max(LEAST_UNSENT_BYTES, int(UNSENT_SECONDS * rate_bytes))
+
+
+def cluster_of(rate_bytes: float) -> str:
+    """The cluster whose connections begin no faster than that; the slowest if all are faster."""
+    found = bisect_right(RATES_BYTES, rate_bytes)
+    return name_of(RATES_BYTES[max(found - 1, 0)])
+
+
+def rate_of(cluster: str) -> int | None:
+    """How fast the connections of a cluster begin; None for as fast as they can."""
+    _, _, rate = cluster.partition("-")
+    return int(rate) if rate else None
+
+
+def name_of(rate_bytes: int) -> str:
+    """The cluster with that start rate."""
+    return f"{UNLIMITED_CLUSTER}-{rate_bytes}"

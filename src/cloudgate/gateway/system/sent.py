@@ -1,0 +1,15 @@
+"""What has a connection sent? The same on every system."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a connection has sent until a moment."""
+
+    total_bytes: int
+    """That the other end has taken, since the connection began."""
+    has_more: bool
+    """Whether more waits to be sent."""
+    rate_bytes: int | None = None
+    """What it may send each second; None for any number."""
