@@ -51,7 +51,7 @@ def test_every_collection_is_there_empty_and_refuses_what_is_created(
         path = collection.path.replace("{id}", "".join(found))
         root = collection.entities.root()
         assert client.get(f"{path}?format=Entity").json() == {root: []}, path
-        if not path.endswith("/computeResources"):
+        if collection.is_key:
             assert client.get(path).json() == {"Refs": []}, path
         node = etree.fromstring(by_xml.get(f"{path}?format=Entity").content)
         assert (etree.QName(node).localname, len(node)) == (root, 0)
@@ -60,7 +60,8 @@ def test_every_collection_is_there_empty_and_refuses_what_is_created(
         assert created.json()["Message"] == f"Cloudgate does not offer {collection.what}."
         for verb in ("GET", "PUT", "DELETE"):
             assert client.request(verb, f"{path}/{uuid4()}").status_code == 404, path
-            assert client.request(verb, f"{path}/7").status_code == 400, path
+            malformed = client.request(verb, f"{path}/7").status_code
+            assert malformed == (404 if collection.is_named else 400), path
 
 
 def test_what_a_collection_belongs_to_has_to_be_there(client: httpx2.Client) -> None:
@@ -71,10 +72,20 @@ def test_what_a_collection_belongs_to_has_to_be_there(client: httpx2.Client) -> 
             assert (unknown.status_code, malformed.status_code) == (404, 400)
 
 
-def test_the_parts_that_have_nothing_in_them_say_so(client: httpx2.Client) -> None:
+def test_the_parts_that_have_nothing_in_them_say_so(
+    running: RunningManager, client: httpx2.Client
+) -> None:
     for path, kind in SERVICES:
         found = client.get(path).json()
-        assert (found["Type"], [link["Rel"] for link in found["Links"]]) == (kind.root(), ["Up"])
+        assert (found["Type"], [link["Rel"] for link in found["Links"]]) == (kind.__name__, ["Up"])
+        by_xml = running.logged_on(accept="*/*").get(path)
+        assert etree.QName(etree.fromstring(by_xml.content)).localname == kind.root()
+    assert {kind.root() for _, kind in SERVICES} == {
+        "VCloudService",
+        "Agents",
+        "VSphereSelfService",
+        "NASService",
+    }
 
 
 def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> None:

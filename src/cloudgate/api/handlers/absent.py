@@ -4,12 +4,13 @@ Existing programs read these collections: they are there, and truthfully empty. 
 in them is refused with 501, which says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from cloudgate.api.call import Answer, Call
-from cloudgate.api.routes import Route, fails, shows, shows_either
+from cloudgate.api.published import CALLS
+from cloudgate.api.routes import GUID, Route, fails, segments, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import get_backup_server
@@ -31,6 +32,10 @@ class Absent:
     entities: type[Described]
     what: str
     """As an error message names what would be in it."""
+    is_key: bool = True
+    """Whether what would be in it has a reference form."""
+    is_named: bool = False
+    """Whether what would be in it is found by its name, not by an id."""
 
 
 COLLECTIONS = (
@@ -43,7 +48,33 @@ COLLECTIONS = (
     Absent("/vAppRestorePoints", "VAppRestorePoint", absent.VAppRestorePoints, "restore points"),
     Absent("/replicas", "Replica", absent.Replicas, "replicas"),
     Absent("/vmReplicaPoints", "VmReplicaPoint", absent.VmReplicaPoints, "replicas"),
-    Absent("/catalog/vms", "CatalogVm", absent.CatalogVms, "catalogues of files"),
+    Absent("/vAppReplicaPoints", "VAppReplicaPoint", absent.VAppReplicaPoints, "replicas"),
+    Absent("/cdpPolicies", "CdpPolicy", absent.CdpPolicies, "CDP policies"),
+    Absent("/cdpReplicas", "CdpReplica", absent.CdpReplicas, "CDP policies"),
+    Absent("/cdpReplica/vApps", "VAppCdpReplica", absent.VAppCdpReplicas, "CDP policies"),
+    Absent("/cdpReplicaSessions", "CdpReplicaSession", absent.CdpReplicaSessions, "CDP policies"),
+    Absent(
+        "/cdpReplicaTaskSessions",
+        "CdpReplicaTaskSession",
+        absent.CdpReplicaTaskSessions,
+        "CDP policies",
+    ),
+    Absent(
+        "/systemSessions", "SystemSession", absent.SystemSessions, "system sessions", is_key=False
+    ),
+    Absent(
+        "/vCloud/orgConfigs",
+        "VCloudOrganizationConfig",
+        absent.VCloudOrganizationConfigs,
+        "VMware Cloud Director",
+    ),
+    Absent(
+        "/selfService/vSphere/Configs",
+        "VSphereSelfServiceConfig",
+        absent.VSphereSelfServiceConfigs,
+        "the self-service of VMware vSphere",
+    ),
+    Absent("/catalog/vms", "CatalogVm", absent.CatalogVms, "catalogues of files", is_named=True),
     Absent("/backupSessions", "BackupJobSession", absent.BackupJobSessions, "jobs"),
     Absent("/restoreSessions", "RestoreSession", absent.RestoreSessions, "restores"),
     Absent("/replicaSessions", "ReplicaJobSession", absent.ReplicaJobSessions, "replicas"),
@@ -88,12 +119,24 @@ COLLECTIONS = (
         "CloudTenantComputeResource",
         absent.CloudTenantComputeResources,
         "hardware plans",
+        is_key=False,
+    ),
+    Absent(
+        "/cloud/tenants/{id}/vCloudComputeResources",
+        "CloudTenantVCloudComputeResource",
+        absent.CloudTenantVCloudComputeResources,
+        "VMware Cloud Director",
+        is_key=False,
     ),
     Absent("/agents/jobs", "AgentBackupJob", absent.AgentBackupJobs, "agents"),
     Absent(
         "/agents/protectionGroups", "AgentProtectionGroup", absent.AgentProtectionGroups, "agents"
     ),
     Absent("/agents/restorePoints", "AgentRestorePoint", absent.AgentRestorePoints, "agents"),
+    Absent("/agents/agentRestorePoints", "AgentRestorePoint", absent.AgentRestorePoints, "agents"),
+    Absent("/agents/backups", "Backup", absent.Backups, "agents"),
+    Absent("/agents/backupFiles", "BackupFile", absent.BackupFiles, "agents"),
+    Absent("/agents/backupSessions", "BackupJobSession", absent.BackupJobSessions, "agents"),
     Absent(
         "/agents/discoveredComputers", "DiscoveredComputer", absent.DiscoveredComputers, "agents"
     ),
@@ -110,6 +153,8 @@ COLLECTIONS = (
     Absent("/repositories/{id}/backups", "Backup", absent.Backups, "backups"),
     Absent("/repositories/{id}/replicas", "Replica", absent.Replicas, "replicas"),
 )
+ANYTHING = "^.+$"
+_USUAL = ("GET", "PUT", "DELETE")
 _OWNERS: tuple[tuple[str, Callable[[Work, UUID], object], str], ...] = (
     ("/backupServers/{id}/", get_backup_server, "BackupServer"),
     ("/repositories/{id}/", get_repository, "Repository"),
@@ -124,11 +169,9 @@ SERVICES: tuple[tuple[str, type[Resource]], ...] = (
 
 
 def _list(collection: Absent) -> Callable[[Call], Answer]:
-    only_entities = collection.path.endswith("/computeResources")
-
     def get_nothing(call: Call) -> Answer:
         _find_owner(call, collection.path)
-        whole = call.wants_entity or only_entities
+        whole = call.wants_entity or not collection.is_key
         return Answer(resource=collection.entities() if whole else EntityReferences())
 
     return _described(get_nothing, f"All {collection.what}: there are none here.")
@@ -149,6 +192,9 @@ def _find_owner(call: Call, path: str) -> None:
 
 def _show(collection: Absent) -> Callable[[Call], Answer]:
     def get_unknown(call: Call) -> Answer:
+        if collection.is_named:
+            found = call.path["item"][:100]
+            raise NotFoundError(f"There is no {collection.kind} named {found!r}.")
         identifier = call.identifier(collection.kind, "item")
         raise NotFoundError(f"There is no {collection.kind} with the id {identifier}.")
 
@@ -167,7 +213,7 @@ def _serve(path: str, kind: type[Resource]) -> Callable[[Call], Answer]:
         up = Link(
             rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession"
         )
-        return Answer(resource=kind(href=call.root + path, type=kind.root(), links=(up,)))
+        return Answer(resource=kind(href=call.root + path, type=kind.__name__, links=(up,)))
 
     return _described(get_service, "A part of the API that has nothing in it here.")
 
@@ -179,18 +225,99 @@ def _described(handler: Callable[[Call], Answer], text: str) -> Callable[[Call],
 
 def _routes(collection: Absent) -> tuple[Route, ...]:
     one = f"{collection.path}/{{item}}"
+    identifier = ANYTHING if collection.is_named else GUID
     nothing = shows_either(EntityReferences, collection.entities)
+    if not collection.is_key:
+        nothing = shows(collection.entities)
     refused, unknown = fails(501, Error), fails(404, Error)
     return (
         Route(verb="GET", path=collection.path, handler=_list(collection), answers=nothing),
         Route(verb="POST", path=collection.path, handler=_refuse(collection), answers=refused),
-        Route(verb="GET", path=one, handler=_show(collection), answers=unknown),
-        Route(verb="PUT", path=one, handler=_show(collection), answers=unknown),
-        Route(verb="DELETE", path=one, handler=_show(collection), answers=unknown),
+        Route(
+            verb="GET",
+            path=one,
+            handler=_show(collection),
+            answers=unknown,
+            identifier=identifier,
+        ),
+        Route(
+            verb="PUT",
+            path=one,
+            handler=_show(collection),
+            answers=unknown,
+            identifier=identifier,
+        ),
+        Route(
+            verb="DELETE",
+            path=one,
+            handler=_show(collection),
+            answers=unknown,
+            identifier=identifier,
+        ),
+        *(_route(collection, verb, path) for verb, path in _calls_within(collection)),
     )
 
 
+def _calls_within(collection: Absent) -> Iterator[tuple[str, str]]:
+    """Verb and path of the published calls about one thing of a collection, but for the usual."""
+    start = f"{collection.path}/{{item}}"
+    depth = len(segments(start))
+    seen = set()
+    for published in CALLS:
+        parts = segments(published.path)
+        if len(parts) < depth or not _is_like(parts[:depth], segments(start)):
+            continue
+        path = "/".join([start, *_named(parts[depth:])])
+        usual = len(parts) == depth and published.verb in _USUAL
+        if not usual and (published.verb, path) not in seen:
+            seen.add((published.verb, path))
+            yield published.verb, path
+
+
+def _is_like(parts: list[str], others: list[str]) -> bool:
+    """Whether two paths are the same, whatever their variables are called."""
+    return all(
+        one == other or (one.startswith("{") and other.startswith("{"))
+        for one, other in zip(parts, others, strict=True)
+    )
+
+
+def _named(parts: list[str]) -> Iterator[str]:
+    """Variables get names of their own."""
+    names = iter(("{part}", "{piece}", "{rest}"))
+    for part in parts:
+        yield next(names) if part.startswith("{") else part
+
+
+def _route(collection: Absent, verb: str, path: str) -> Route:
+    """A call about what is not there: reading finds nothing, doing is not offered."""
+    is_doing = verb == "POST"
+    handler = _refuse(collection) if is_doing else _show(collection)
+    return Route(
+        verb=verb,
+        path=path,
+        handler=handler,
+        answers=fails(501 if is_doing else 404, Error),
+        identifier=ANYTHING,
+    )
+
+
+def _refuse_machines(_call: Call) -> Answer:
+    """Not offered: backups of machines."""
+    raise NotOfferedError("Cloudgate does not offer backups of machines.")
+
+
 ROUTES = [
+    *(
+        Route(
+            verb="POST",
+            path="/backupServers/{id}",
+            action=action,
+            handler=_refuse_machines,
+            answers=fails(501, Error),
+        )
+        for action in ("veeamzip", "quickbackup")
+    ),
     *(route for collection in COLLECTIONS for route in _routes(collection)),
     *(
         Route(verb="GET", path=path, handler=_serve(path, kind), answers=shows(kind))

@@ -50,6 +50,8 @@ def server_entity(root: str, server: tables.BackupServer) -> BackupServer:
             links.create(f"{place.href}/credentials?action=create"),
             links.down(f"{place.href}/passwords", "PasswordKeyList"),
             links.create(f"{place.href}/passwords?action=create"),
+            Link(rel="VeeamZip", href=f"{place.href}?action=veeamzip"),
+            Link(rel="QuickBackup", href=f"{place.href}?action=quickbackup"),
             Link(rel="Start", href=f"{place.href}?action=collect"),
         ),
         name=place.name,

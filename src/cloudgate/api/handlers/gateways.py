@@ -1,5 +1,8 @@
 """What does the API say of cloud gateways, and what may be done to them?"""
 
+from collections.abc import Iterator
+
+from cloudgate import precis
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.links import Place, up_to_backup_server
@@ -7,6 +10,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
 from cloudgate.manager.gateways.operations import GatewayChange, NewGateway
 from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks.operations import remark
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
 
@@ -142,7 +146,20 @@ def put_gateway(call: Call, entity: CloudGateway) -> Answer:
     with call.changing() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
         task = operations.edit_gateway(work, gateway, change, drain_seconds(call))
+        remark(task, _ignored(gateway, entity))
     return accepted(call, task)
+
+
+def _ignored(gateway: tables.CloudGateway, entity: CloudGateway) -> Iterator[str]:
+    """What was asked for and means nothing here."""
+    named = entity.dns_name_or_ip_address
+    server = gateway.managed_server
+    own = {gateway.name, server.name, operations.external_ip_of(gateway)}
+    if named and precis.key(named) not in {precis.key(each) for each in own if each}:
+        yield (
+            f"DnsNameOrIpAddress was left alone: a gateway stays on its server, {server.name}. Make"
+            " a new one on the other server, and delete this one."
+        )
 
 
 def delete_gateway(call: Call) -> Answer:

@@ -138,11 +138,12 @@ TYPES = (
     QueryType("CloudFailoverSession", "cloud_failover_sessions"),
     QueryType("CloudVmReplicaPoint", "cloud_vm_replica_points"),
     QueryType("NasObject", "nas_objects"),
-    QueryType("ObjectInJob", "object_in_jobs"),
+    QueryType("ObjectInJob", "objects_in_job"),
+    QueryType("ObjectInAgentBackupJob", "objects_in_agent_backup_job"),
     QueryType("VlanConfiguration", "vlan_configurations"),
 )
-"""In the order in which /querySvc publishes them; the last nine are documented elsewhere only."""
-_UNLISTED = 9
+"""In the order in which /querySvc publishes them; the last ten are documented elsewhere only."""
+_UNLISTED = 10
 _BY_NAME: Mapping[str, QueryType] = {each.name.lower(): each for each in TYPES}
 
 
@@ -232,7 +233,7 @@ def _result(
     call: Call, asked: QueryType, page: Page[Any], found: tuple[Any, ...], paging: PagingInfo
 ) -> QueryResult:
     root = call.root
-    if asked.field in Resources.__dataclass_fields__ and asked.whole:
+    if asked.field in Resources.__dataclass_fields__:
         return QueryResult(resources=Resources(**{asked.field: found}), paging_info=paging)
     if call.wants_entity:
         return QueryResult(entities=Entities(**{asked.field: found}), paging_info=paging)

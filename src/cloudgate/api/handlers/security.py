@@ -29,6 +29,10 @@ from cloudgate.wire.resources.security import (
     SqlSettings,
 )
 
+_NO_RESTRICTIONS = (
+    "FlrSettings and SqlSettings: Cloudgate does not offer restores, so it cannot restrict them;"
+    " leave them out."
+)
 _NO_SCOPES = (
     "Cloudgate does not offer scopes: it knows no virtual infrastructure to choose machines from."
 )
@@ -62,7 +66,7 @@ def _entity(root: str, account: tables.Account) -> EnterpriseAccount:
         href=place.entity_href,
         type=place.type,
         links=(
-            place.to_reference(),
+            Link(rel="Alternate", href=place.href, type=place.reference_type),
             down(f"{place.href}/roles", "EnterpriseAccountInRoleList"),
             create(f"{place.href}/roles", "EnterpriseAccountInRole"),
             down(f"{place.href}/scopes", "EnterpriseAccountHierarchyScopeList"),
@@ -107,6 +111,8 @@ def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
     """Add an account."""
     if any(item.hierarchy_obj_ref for item in spec.hierarchy_scope_objects or ()):
         raise NotOfferedError(_NO_SCOPES)
+    if _restricts_restores(spec):
+        raise NotOfferedError(_NO_RESTRICTIONS)
     new = NewAccount(
         name=spec.account_name or "",
         kind=spec.account_type or "User",
@@ -117,6 +123,14 @@ def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
     with call.changing() as work:
         account = administration.create_account(work, new)
     return Answer(status=201, headers={"Location": _place(call.root, account).href})
+
+
+def _restricts_restores(spec: EnterpriseAccountCreateSpec) -> bool:
+    files, databases = spec.flr_settings, spec.sql_settings
+    return bool(
+        files
+        and (files.flr_inlace_only or files.flr_inplace_only or files.flr_extention_restrictions)
+    ) or bool(databases and databases.deny_in_place_restore)
 
 
 def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
@@ -232,6 +246,14 @@ def get_scopes_of_account(call: Call) -> Answer:
     with call.reading() as work:
         _named(call, work)
     return Answer(resource=EnterpriseAccountHierarchyScopes())
+
+
+def get_unknown_scope(call: Call) -> Answer:
+    """One scope of an account: there is none here."""
+    with call.reading() as work:
+        account = _named(call, work)
+    scope = call.identifier("EnterpriseAccountHierarchyScope", "scope")
+    raise NotFoundError(f"{account.name} has no scope with the id {scope}.")
 
 
 def refuse_scope(_call: Call) -> Answer:

@@ -262,7 +262,7 @@ def note_denied(
 
 
 def _ways_on(root: str) -> Iterator[Link]:
-    """What a session leads to, in the published order; then what was added."""
+    """What a session leads to, in the published order, and nothing else: some count places."""
     for path, kind in _REFERENCES:
         service = kind == "EnterpriseSecuritySettings"
         yield links.down(root + path, kind if service else f"{kind}ReferenceList")
@@ -281,8 +281,6 @@ def _ways_on(root: str) -> Iterator[Link]:
     yield links.down(f"{root}/selfService/vSphere", "VSphereSelfService")
     yield links.down(f"{root}/externalRepositories{links.ENTITY}", "ExternalRepositoryList")
     yield links.down(f"{root}/nas", "NasService")
-    yield links.create(f"{root}/repositories")
-    yield links.create(f"{root}/managedServers")
 
 
 def get_sessions(call: Call) -> Answer:

@@ -1,5 +1,7 @@
 """What does the API say of the users of a tenant, and what may be done to them?"""
 
+from collections.abc import Iterator
+
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import tenants
 from cloudgate.api.handlers.tasks import accepted
@@ -8,6 +10,7 @@ from cloudgate.identifiers import parse
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
 from cloudgate.manager.subtenants.operations import SubtenantChange
+from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import Link
@@ -79,6 +82,7 @@ def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
     with call.changing() as work:
         tenant = get_tenant(work, call.identifier(tenants.TYPE))
         task = operations.create_subtenant(work, tenant, wanted)
+        remark(task, _idle(wanted))
     return accepted(call, task)
 
 
@@ -96,8 +100,21 @@ def put_subtenant(call: Call, entity: CloudSubtenant) -> Answer:
         unlimited=quota.unlimited,
     )
     with call.changing() as work:
-        task = operations.edit_subtenant(work, _named(call, work), change)
+        subtenant = _named(call, work)
+        remarks = tuple(_idle(change, subtenant))
+        task = operations.edit_subtenant(work, subtenant, change)
+        remark(task, remarks)
     return accepted(call, task)
+
+
+def _idle(change: SubtenantChange, subtenant: tables.Subtenant | None = None) -> Iterator[str]:
+    """What is kept and does nothing here; not what is as it was."""
+    known_mb = operations.shown_quota_mb(subtenant) if subtenant else None
+    if change.quota_mb is not None and change.quota_mb != known_mb and not change.unlimited:
+        yield (
+            "QuotaMb is kept and shown: what one subtenant stores nobody measures here. Let the"
+            " repository keep it to that."
+        )
 
 
 def delete_subtenant(call: Call) -> Answer:

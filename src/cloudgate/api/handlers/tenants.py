@@ -1,5 +1,6 @@
 """What does the API say of tenants and their quotas, and what may be done to them?"""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from cloudgate.identifiers import parse, uid
 from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
-from cloudgate.manager.tenants import operations
+from cloudgate.manager.tasks.operations import remark
+from cloudgate.manager.tenants import operations, rules
 from cloudgate.manager.tenants.operations import KEEP, Quota, TenantChange
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.tenants import (
@@ -46,6 +48,14 @@ _NOT_STANDALONE = (
 _NO_HARDWARE_PLANS = (
     "Cloudgate does not offer hardware plans, so a tenant cannot get compute resources."
 )
+_NOTHING_PROTECTED = (
+    "BackupProtectionEnabled: found true, and nothing would be protected: Cloudgate does not see"
+    " what tenants delete. Protect their backups where they are stored (object lock, append-only"
+    " mode, snapshots), and leave this false."
+)
+_NO_WAN_ACCELERATORS = "WanAcceleratorUid: Cloudgate does not offer WAN accelerators; leave it out."
+_NOBODY = UUID(int=0)
+"""The GUID that programs give for nothing."""
 QUOTA_EXCEEDED = "Storage quota of the cloud repository is exceeded."
 NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 """What the API says of a tenant that was never active."""
@@ -90,7 +100,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         max_concurrent_tasks=operations.shown_concurrent_tasks(tenant),
         work_station_backup_count=0,
         server_backup_count=0,
-        backup_protection_enabled=tenant.backup_protection_enabled,
+        backup_protection_enabled=False,
         backup_protection_period=tenant.backup_protection_period,
         tenant_type=TenantType(
             standalone_tenant=StandaloneTenant(
@@ -99,6 +109,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         ),
         cloud_gateway_pools=tuple(uid(POOL, pool.id) for pool in tenant.pools) or None,
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
+        concurrent_tasks_limited=rules.concurrent_tunnels(tenant.max_concurrent_tasks) is not None,
     )
 
 
@@ -224,7 +235,6 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
         throttling_speed_unit=spec.throttling_speed_unit or None,
         max_concurrent_tasks=spec.max_concurrent_tasks,
         public_ip_count=spec.public_ip_count,
-        backup_protection_enabled=spec.backup_protection_enabled,
         backup_protection_period=spec.backup_protection_period,
         failover_to_others=spec.failover_to_others_gateways_if_fail,
         pools=_pools(spec.cloud_gateway_pools),
@@ -236,6 +246,7 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
             backup_server_id_or_name=spec.backup_server_id_or_name,
             backup_server_uid=spec.backup_server_uid,
         )
+        remark(task, _idle(spec))
     return accepted(call, task)
 
 
@@ -246,6 +257,8 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         raise NotOfferedError(_NOT_STANDALONE)
     if entity.compute_resources or entity.v_cloud_compute_resources:
         raise NotOfferedError(_NO_HARDWARE_PLANS)
+    if entity.backup_protection_enabled:
+        raise InvalidRequestError(_NOTHING_PROTECTED)
     change = TenantChange(
         password=entity.password or _nested_password(entity),
         expires_at=_lease(entity),
@@ -257,7 +270,6 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         throttling_speed_unit=entity.throttling_speed_unit or None,
         max_concurrent_tasks=entity.max_concurrent_tasks,
         public_ip_count=entity.public_ip_count,
-        backup_protection_enabled=entity.backup_protection_enabled,
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
         pools=_pools(entity.cloud_gateway_pools),
@@ -267,7 +279,9 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
         if call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1"):
             operations.end_tunnels(work, tenant)
+        remarks = tuple(_idle(entity, tenant))
         task = operations.edit_tenant(work, tenant, change)
+        remark(task, remarks)
     return accepted(call, task)
 
 
@@ -298,6 +312,40 @@ def _check_is_offered(spec: CreateCloudTenantSpec) -> None:
         raise NotOfferedError(_NOT_STANDALONE)
     if spec.compute_resources or spec.v_cloud_compute_resources:
         raise NotOfferedError(_NO_HARDWARE_PLANS)
+    if spec.backup_protection_enabled:
+        raise InvalidRequestError(_NOTHING_PROTECTED)
+    for resource in spec.resources or ():
+        _check_no_accelerator(resource.wan_accelerator_uid)
+
+
+def _check_no_accelerator(uid_text: str | None) -> None:
+    """See that no WAN accelerator is asked for; a GUID of zeros is none.
+
+    Raises:
+        NotOfferedError: one is.
+    """
+    if uid_text and parse(uid_text, "WanAccelerator") != _NOBODY:
+        raise NotOfferedError(_NO_WAN_ACCELERATORS)
+
+
+def _idle(
+    said: CreateCloudTenantSpec | CloudTenant, tenant: tables.CloudTenant | None = None
+) -> Iterator[str]:
+    """What of a body is kept, or left alone, and does nothing here; not what is as it was."""
+    count = said.public_ip_count
+    if count is not None and count != (tenant.public_ip_count if tenant else 0):
+        yield (
+            "PublicIpCount is kept and shown, and does nothing: Cloudgate has no public IP"
+            " addresses to give."
+        )
+    period = said.backup_protection_period
+    if period is not None and period != (tenant.backup_protection_period if tenant else 1):
+        yield "BackupProtectionPeriod is kept and shown, and protects nothing."
+    if isinstance(said, CreateCloudTenantSpec):
+        if said.vm_count:
+            yield "VmCount was left alone: nothing here counts machines."
+        if any(each.folder for each in said.resources or ()):
+            yield "Folder was left alone: where a tenant stores is up to the repository."
 
 
 def _pools(uids: tuple[str, ...] | None) -> tuple[UUID, ...] | None:
@@ -335,6 +383,7 @@ def _quotas(entity: CloudTenant) -> tuple[Quota, ...] | None:
 
 def _quota(resource: CloudTenantResource) -> Quota:
     quota = resource.repository_quota
+    _check_no_accelerator(quota.wan_accelerator_uid if quota else None)
     if quota is None or not quota.repository_uid or quota.quota is None:
         raise InvalidRequestError(
             "CloudTenantResource is incomplete: RepositoryQuota with RepositoryUid and Quota is"
@@ -375,6 +424,7 @@ def get_resource(call: Call) -> Answer:
 
 def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
     """Give a tenant one more quota."""
+    _check_no_accelerator(spec.wan_accelerator_uid)
     quota = Quota(
         name=spec.name or "",
         repository_uid=spec.repository_uid or "",

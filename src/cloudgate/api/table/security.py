@@ -123,6 +123,18 @@ ROUTES = [
     ),
     Route(
         verb="GET",
+        path="/security/accounts/{id}/scopes/{scope}",
+        handler=security.get_unknown_scope,
+        answers=fails(404, Error),
+    ),
+    Route(
+        verb="DELETE",
+        path="/security/accounts/{id}/scopes/{scope}",
+        handler=security.get_unknown_scope,
+        answers=fails(404, Error),
+    ),
+    Route(
+        verb="GET",
         path="/security/roles",
         handler=security.get_roles,
         answers=shows_either(EntityReferences, EnterpriseRoles),

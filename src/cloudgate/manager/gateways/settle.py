@@ -124,6 +124,8 @@ def _confirm(work: Work, gateway: CloudGateway) -> None:
 def _end(work: Work, gateway: CloudGateway, task: Task, message: str) -> None:
     if task.operation == "CreateCloudGateway":
         tasks.relate_gateway(task, gateway.id)
+    if task.message:
+        message = f"{message.rstrip('.')}. {task.message}"
     tasks.finish(work, task, success=True, message=message)
 
 

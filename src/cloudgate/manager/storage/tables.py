@@ -330,6 +330,7 @@ class CloudTenant(Base):
     """None until somebody sets it; nothing is limited then, nor by 0."""
     public_ip_count: Mapped[int] = mapped_column(default=0)
     backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
+    """Of releases that kept it and protected nothing; not read any more."""
     backup_protection_period: Mapped[int] = mapped_column(default=1)
     failover_to_others: Mapped[bool] = mapped_column(default=False)
     tunnels_end_before: Mapped[datetime | None]

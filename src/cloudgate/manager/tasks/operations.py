@@ -1,5 +1,6 @@
 """How does a task begin, end, and get found again?"""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -90,6 +91,12 @@ def finish(work: Work, task: Task, *, success: bool, message: str = OK) -> None:
     task.success = success
     task.message = message
     record_end(work, task)
+
+
+def remark(task: Task, remarks: Iterable[str]) -> None:
+    """What is to be said of a task besides its end: what of it is kept, and does nothing here."""
+    said = [each for each in (task.message, *remarks) if each]
+    task.message = " ".join(said)
 
 
 def relate_gateway(task: Task, gateway_id: UUID) -> None:

@@ -44,7 +44,6 @@ SETTINGS = (
     "throttling_speed_unit",
     "max_concurrent_tasks",
     "public_ip_count",
-    "backup_protection_enabled",
     "backup_protection_period",
     "failover_to_others",
 )
@@ -78,7 +77,6 @@ class TenantChange:
     throttling_speed_unit: str | None = None
     max_concurrent_tasks: int | None = None
     public_ip_count: int | None = None
-    backup_protection_enabled: bool | None = None
     backup_protection_period: int | None = None
     failover_to_others: bool | None = None
     pools: Sequence[UUID] | None = None
@@ -268,7 +266,6 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         "Throttling": f"{limit} {tenant.throttling_speed_unit}" if limit else None,
         "MaxConcurrentTasks": tenant.max_concurrent_tasks,
         "PublicIpCount": tenant.public_ip_count,
-        "BackupProtectionEnabled": tenant.backup_protection_enabled,
         "BackupProtectionPeriod": tenant.backup_protection_period,
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,

@@ -1,6 +1,7 @@
 """What is said of things that exist in the original and not here? Collections that stay empty."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cloudgate.wire.description import Described, repeated
 from cloudgate.wire.resources.base import Resource
@@ -233,6 +234,82 @@ class FileServers(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CdpPolicies(Described):
+    """CDP policies."""
+
+    items: tuple[Resource, ...] = repeated("CdpPolicy", array="CdpPolicies")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdpReplicas(Described):
+    """CDP replicas."""
+
+    items: tuple[Resource, ...] = repeated("CdpReplica", array="CdpReplicas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAppCdpReplicas(Described):
+    """CDP replicas of vApps."""
+
+    items: tuple[Resource, ...] = repeated("VAppCdpReplica", array="VAppCdpReplicas")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdpReplicaSessions(Described):
+    """Runs of CDP policies."""
+
+    items: tuple[Resource, ...] = repeated("CdpReplicaSession", array="CdpReplicaSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdpReplicaTaskSessions(Described):
+    """Machines in runs of CDP policies."""
+
+    items: tuple[Resource, ...] = repeated("CdpReplicaTaskSession", array="CdpReplicaTaskSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAppReplicaPoints(Described):
+    """Restore points of replicas of vApps."""
+
+    items: tuple[Resource, ...] = repeated("VAppReplicaPoint", array="VAppReplicaPoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VCloudOrganizationConfigs(Described):
+    """Settings of organizations of VMware Cloud Director."""
+
+    items: tuple[Resource, ...] = repeated(
+        "VCloudOrganizationConfig", array="VCloudOrganizationConfigs"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VSphereSelfServiceConfigs(Described):
+    """Settings of the self-service of VMware vSphere."""
+
+    items: tuple[Resource, ...] = repeated(
+        "VSphereSelfServiceConfig", array="VSphereSelfServiceConfigs"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemSessions(Described):
+    """What the original does by itself."""
+
+    items: tuple[Resource, ...] = repeated("SystemSession", array="SystemSessions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantVCloudComputeResources(Described):
+    """Virtual data centres of one tenant."""
+
+    items: tuple[Resource, ...] = repeated(
+        "CloudTenantVCloudComputeResource", array="CloudTenantVCloudComputeResources"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class VCloudService(Resource):
     """The start of a part of the API that has nothing in it: VMware Cloud Director."""
 
@@ -240,6 +317,8 @@ class VCloudService(Resource):
 @dataclass(frozen=True, kw_only=True)
 class AgentsService(Resource):
     """The start of a part of the API that has nothing in it: Agents."""
+
+    ROOT: ClassVar = "Agents"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,3 +329,5 @@ class VSphereSelfService(Resource):
 @dataclass(frozen=True, kw_only=True)
 class NasService(Resource):
     """The start of a part of the API that has nothing in it: File shares."""
+
+    ROOT: ClassVar = "NASService"

@@ -15,7 +15,7 @@ from cloudgate.wire.resources.tenants import CloudTenant
 
 @dataclass(frozen=True, kw_only=True)
 class Entities(Described):
-    """Entities of one type, in an element named as their plural. Most types have none here."""
+    """Entities of one type, in an element named as their list. Most types have none here."""
 
     cloud_gateways: tuple[CloudGateway, ...] | None = listed(
         "CloudGateway", name="CloudGateways", array="CloudGateways", omit_absent=True
@@ -97,7 +97,7 @@ class Entities(Described):
         "CloudHardwarePlan", name="CloudHardwarePlans", array="CloudHardwarePlans", omit_absent=True
     )
     cloud_public_ip_addresses: tuple[Resource, ...] | None = listed(
-        "CloudPublicIpAddress",
+        "CloudPublicIp",
         name="CloudPublicIpAddresses",
         array="CloudPublicIpAddresses",
         omit_absent=True,
@@ -136,7 +136,7 @@ class Entities(Described):
         omit_absent=True,
     )
     nas_jobs: tuple[Resource, ...] | None = listed(
-        "NasJob", name="NasJobs", array="NasJobs", omit_absent=True
+        "NASJob", name="NASJobs", array="NASJobs", omit_absent=True
     )
     file_servers: tuple[Resource, ...] | None = listed(
         "FileServer", name="FileServers", array="FileServers", omit_absent=True
@@ -166,19 +166,22 @@ class Entities(Described):
         omit_absent=True,
     )
     cloud_vm_replica_points: tuple[Resource, ...] | None = listed(
-        "CloudVmReplicaPoint",
+        "CloudReplica",
         name="CloudVmReplicaPoints",
         array="CloudVmReplicaPoints",
         omit_absent=True,
     )
     nas_objects: tuple[Resource, ...] | None = listed(
-        "NasObject", name="NasObjects", array="NasObjects", omit_absent=True
+        "NASObject", name="NASObjects", array="NASObjects", omit_absent=True
     )
-    object_in_jobs: tuple[Resource, ...] | None = listed(
-        "ObjectInJob", name="ObjectInJobs", array="ObjectInJobs", omit_absent=True
+    objects_in_agent_backup_job: tuple[Resource, ...] | None = listed(
+        "ObjectInAgentBackupJob",
+        name="ObjectsInAgentBackupJob",
+        array="ObjectsInAgentBackupJob",
+        omit_absent=True,
     )
     vlan_configurations: tuple[Resource, ...] | None = listed(
-        "VlanConfiguration", name="VlanConfigurations", array="VlanConfigurations", omit_absent=True
+        "Vlans", name="VlanConfigurations", array="VlanConfigurations", omit_absent=True
     )
 
 
@@ -190,6 +193,10 @@ class Resources(Described):
     credentials_list: tuple[CredentialsInfo, ...] | None = listed(
         "CredentialsInfo", omit_absent=True
     )
+    objects_in_job: tuple[Resource, ...] | None = listed(
+        "ObjectInJob", name="sInObjectJob", omit_absent=True
+    )
+    """Called so in the published schema."""
     password_key_info_list: tuple[PasswordKeyInfo, ...] | None = listed(
         "PasswordKeyInfo", omit_absent=True
     )

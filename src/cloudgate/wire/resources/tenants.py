@@ -286,6 +286,8 @@ class CloudTenant(Entity):
     )
     cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)
+    concurrent_tasks_limited: bool | None = element(omit_absent=True)
+    """Extension, read only: whether MaxConcurrentTasks limits anything, or nobody has set it."""
 
 
 @dataclass(frozen=True, kw_only=True)
