@@ -26,7 +26,7 @@ from cloudgate.gateway.refusals import (
     Refusals,
     Refused,
 )
-from cloudgate.gateway.resources import GUARD, bootstrap
+from cloudgate.gateway.resources import GUARD, TUNNELS, bootstrap
 from tests.gateway.support import PATIENCE_SECONDS, Client, Machine
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -224,3 +224,45 @@ def test_refusals_from_very_many_addresses_need_no_more_room() -> None:
         for number in range(MOST_ADDRESSES + 100):
             refusals.note(a_refusal(address=f"2001:db8:{number:x}::1"))
     assert len(refusals._addresses) <= MOST_ADDRESSES + 1
+
+
+async def test_what_is_advised_for_an_edge_is_in_force(machine: Machine, port: int) -> None:
+    dump = (await machine.admin._json("/config_dump"))["configs"]
+    (started,) = (each["bootstrap"] for each in dump if "bootstrap" in each)
+    (listener,) = (
+        one["active_state"]["listener"]
+        for each in dump
+        for one in each.get("dynamic_listeners", [])
+    )
+    (chain,) = listener["filter_chains"]
+    (http,) = (each["typed_config"] for each in chain["filters"])
+    tls = chain["transport_socket"]["typed_config"]["common_tls_context"]
+    cluster = next(
+        one["cluster"]
+        for each in dump
+        for one in each.get("dynamic_active_clusters", [])
+        if one["cluster"]["name"] == TUNNELS
+    )
+    actions = {each["name"]: each for each in started["overload_manager"]["actions"]}
+    assert set(actions) == {
+        "envoy.overload_actions.shrink_heap",
+        "envoy.overload_actions.stop_accepting_connections",
+    }
+    assert len(started["overload_manager"]["resource_monitors"]) == 2
+    assert tls["tls_params"] == {"tls_minimum_protocol_version": "TLSv1_2"}
+    assert chain["transport_socket_connect_timeout"] == "10s"
+    assert listener["per_connection_buffer_limit_bytes"] == 128 * 1024
+    assert cluster["per_connection_buffer_limit_bytes"] == 128 * 1024
+    assert cluster["connect_timeout"] == "5s"
+    assert http["use_remote_address"] is True
+    assert http["request_headers_timeout"] == "10s"
+    assert http["common_http_protocol_options"] == {
+        "idle_timeout": "10s",
+        "max_requests_per_connection": MOST_REQUESTS,
+    }
+    assert http["http2_protocol_options"] == {
+        "allow_connect": True,
+        "max_concurrent_streams": 1,
+        "initial_stream_window_size": 512 * 1024,
+        "initial_connection_window_size": 512 * 1024,
+    }
