@@ -1,13 +1,20 @@
 """Answers are remembered until something changes, and never told to whom they do not belong."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from cloudgate.api.table import ROUTES
+from cloudgate.assignment import LiveTunnel
+from cloudgate.manager.storage.tables import GatewayPool, Subtenant
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
 
@@ -74,11 +81,149 @@ def test_what_a_host_reports_is_seen_at_once_and_its_polls_are_not_news(
     assert running.manager.changes.count == before
 
 
+KEPT = sorted(route.path for route in ROUTES if route.kept)
+
+
+def test_nothing_is_kept_but_where_the_route_says_so(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    """Of all calls that read: those that say so ask the database once, the others each time."""
+    known = filled_in(running, client, host)
+    for route in ROUTES:
+        if route.verb != "GET" or not route.needs_session or "{item}" in route.path:
+            continue
+        path = known.path(route.path)
+        if path is None or route.path == "/cloud/gateways/{id}/tunnels":
+            continue
+        client.get(path)
+        with statements(running) as seen:
+            assert client.get(path).status_code < 500, path
+        if route.kept:
+            assert seen == [], path
+    assert not next(each for each in ROUTES if each.path.endswith("/tunnels")).kept
+
+
+def test_what_is_kept_depends_neither_on_time_nor_on_who_asks_nor_on_hosts(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    known = filled_in(running, client, host)
+    paths = [path for path in (known.path(each) for each in KEPT) if path is not None]
+    assert len(paths) == len(KEPT)
+    for form in ("", "?format=Entity"):
+        kept = {path: client.get(path + form).content for path in paths}
+        running.clock.ahead += timedelta(minutes=5)
+        running.manager.presence.forget(host.server_id)
+        other = running.logged_on()
+        for path in paths:
+            separator = "&" if form else "?"
+            anew = other.get(f"{path}{form}{separator}v={uuid4()}").content
+            assert anew == kept[path], path
+
+
+def test_live_tunnels_are_never_told_from_memory(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    known = filled_in(running, client, host)
+    path = f"/cloud/gateways/{known.ids['gateway']}/tunnels"
+    polling = threading.Thread(target=_poll, args=(host,), daemon=True)
+    polling.start()
+    assert client.get(path).json()["CloudGatewayTunnels"] == []
+    host.tunnels = (
+        LiveTunnel(
+            tunnel="one",
+            tenant_id=UUID(known.ids["tenant"]),
+            target="vault.example:1",
+            client="192.0.2.7",
+            started_at=datetime.now(UTC),
+            bytes_up=1,
+            bytes_down=2,
+        ),
+    )
+    before = running.manager.changes.count
+    assert len(client.get(path).json()["CloudGatewayTunnels"]) == 1
+    assert running.manager.changes.count == before, "nothing was written meanwhile"
+
+
+def _poll(host: ScriptedHost) -> None:
+    with suppress(httpx2.HTTPError):  # the test is over before the poll is
+        host.poll()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is to ask for."""
+
+    ids: dict[str, str]
+
+    def path(self, template: str) -> str | None:
+        """The path of a route, filled in; None where there is nothing of that kind."""
+        for begin, kind in (
+            ("/cloud/gateways/", "gateway"),
+            ("/cloud/gatewayPools/", "pool"),
+            ("/cloud/tenants/", "tenant"),
+            ("/backupServers/", "site"),
+            ("/repositories/", "repository"),
+            ("/managedServers/", "server"),
+        ):
+            if template.startswith(f"{begin}{{id}}"):
+                template = template.replace("{id}", self.ids[kind])
+        template = template.replace("{resource}", self.ids["resource"])
+        template = template.replace("{subtenant}", self.ids["subtenant"])
+        return None if "{" in template else template
+
+
+def filled_in(running: RunningManager, client: httpx2.Client, host: ScriptedHost) -> Known:
+    """One of each kind."""
+    made = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
+    task = client.post(
+        "/cloud/gateways", json={"ServerHostName": host.name, "NetworkType": "Direct"}
+    ).json()
+    host.obey()
+    finished(client, task)
+    quota = {"Name": "q", "RepositoryUid": made["UID"], "QuotaMb": 10240}
+    spec = {"Name": "acme", "Password": "p" * 20, "Resources": {"BackupResources": [quota]}}
+    made_tenant = client.post("/cloud/tenants", json=spec)
+    assert made_tenant.status_code == 202, made_tenant.text
+    site = guid(client.get("/backupServers").json()["Refs"][0])
+    gateway = client.get("/cloud/gateways").json()["Refs"][0]["UID"]
+    pool = {
+        "Name": "pool",
+        "BackupServerUid": f"urn:veeam:BackupServer:{site}",
+        "CloudGateways": {"CloudGatewayUids": [gateway]},
+    }
+    client.post("/cloud/gatewayPools", json=pool)
+    tenant = guid(client.get("/cloud/tenants").json()["Refs"][0])
+    (resource,) = client.get(f"/cloud/tenants/{tenant}/resources").json()["CloudTenantResources"]
+    client.post(
+        f"/cloud/tenants/{tenant}/subtenants",
+        json={"Name": "ann", "Password": "p" * 20, "ResourceId": resource["Id"], "Mode": "Quota"},
+    )
+    with running.manager.reading() as work:
+        subtenants = work.session.scalars(select(Subtenant)).all()
+        pools = work.session.scalars(select(GatewayPool)).all()
+    return Known(
+        {
+            "repository": guid(made),
+            "gateway": guid(client.get("/cloud/gateways").json()["Refs"][0]),
+            "site": site,
+            "tenant": tenant,
+            "resource": resource["Id"],
+            "server": str(host.server_id),
+            "pool": str(pools[0].id) if pools else str(uuid4()),
+            "subtenant": str(subtenants[0].id) if subtenants else str(uuid4()),
+        }
+    )
+
+
+def guid(entity: dict[str, Any]) -> str:
+    return str(entity["UID"]).rpartition(":")[2]
+
+
 def test_what_is_somebodys_own_is_told_to_nobody_else(
     running: RunningManager, client: httpx2.Client
 ) -> None:
     other = running.logged_on()
-    for path in ("/cloud", "/querySvc", "/reports/summary", "/vCloud"):
+    for path in ("/cloud", "/querySvc", "/vCloud"):
         ups = {each.get(path).json()["Links"][0]["Href"] for each in (client, other, client)}
         assert len(ups) == 2, path
 
@@ -87,7 +232,7 @@ def test_a_session_that_was_ended_is_forgotten_at_once(
     running: RunningManager, client: httpx2.Client
 ) -> None:
     other = running.logged_on()
-    own = other.get("/logonSessions").json()["LogonSessions"][-1]["Href"]
+    own = other.get("/logonSessions").json()["LogonSessions"][0]["Href"]
     assert other.get("/tasks").status_code == 200
     client.delete(own).raise_for_status()
     assert other.get("/tasks").status_code == 401

@@ -8,6 +8,8 @@ import httpx2
 import pytest
 from lxml import etree
 
+from cloudgate.manager.sessions.administration import NewAccount, create_account
+from cloudgate.manager.sessions.roles import Role
 from tests.support.manager import PASSWORD, RunningManager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
@@ -29,7 +31,9 @@ def test_logon_answers_with_session_token_location_and_cookie(running: RunningMa
     assert session_id is not None
     token = base64.b64encode(session_id.encode()).decode()
     assert answer.headers[HEADER] == token
-    assert answer.headers["Set-Cookie"] == f"{HEADER}={token}; Path=/api"
+    assert answer.headers["Set-Cookie"] == (
+        f"{HEADER}={token}; Path=/api; HttpOnly; SameSite=Strict; Secure"
+    )
     assert answer.headers["Location"] == f"{running.url}/api/logonSessions/{session_id}"
     assert root.findtext("v:UserName", namespaces=NS) == "admin"
     rels = [link.get("Rel") for link in root.iterfind("v:Links/v:Link", NS)]
@@ -228,3 +232,59 @@ def test_a_password_never_comes_back(running: RunningManager) -> None:
         assert "s3cret" not in text
         assert PASSWORD not in text
         assert "argon2" not in text
+
+
+def test_everybody_sees_and_removes_the_own_tasks_and_administrators_all(
+    running: RunningManager,
+) -> None:
+    admin = running.logged_on()
+    users = {}
+    for name in ("ann", "ben"):
+        with running.manager.changing() as work:
+            spec = NewAccount(
+                name=name,
+                kind="InternalUser",
+                role_ids=[Role.PORTAL_USER.id, Role.VM_RESTORE_OPERATOR.id],
+                password="a long password",
+            )
+            create_account(work, spec)
+        users[name] = running.client(Accept="application/json")
+        users[name].post("/sessionMngr/", auth=(name, "a long password")).raise_for_status()
+    (site,) = admin.get("/backupServers").json()["Refs"]
+    tasks = {
+        name: client.post(f"{site['Href']}?action=collect").json()["TaskId"]
+        for name, client in {"admin": admin, **users}.items()
+    }
+
+    def seen(client: httpx2.Client) -> set[str]:
+        listed = {each["TaskId"] for each in client.get("/tasks").json()["Tasks"]}
+        queried = client.get("/query?type=Task").json()["Resources"]["Tasks"]
+        assert {each["TaskId"] for each in queried["Tasks"]} == listed
+        return listed
+
+    ann = users["ann"]
+    assert seen(admin) == set(tasks.values())
+    assert seen(ann) == {tasks["ann"]}
+    for verb in ("GET", "DELETE"):
+        assert ann.request(verb, f"/tasks/{tasks['ben']}").status_code == 404
+        assert ann.request(verb, f"/tasks/{tasks['admin']}").status_code == 404
+    assert ann.get(f"/tasks/{tasks['ann']}").status_code == 200
+    again = running.client(Accept="application/json")
+    again.post("/sessionMngr/", auth=("ann", "a long password")).raise_for_status()
+    assert seen(again) == {tasks["ann"]}, "in another session, too"
+    assert ann.delete(f"/tasks/{tasks['ann']}").status_code == 204
+    assert seen(admin) == {tasks["admin"], tasks["ben"]}
+    assert admin.delete(f"/tasks/{tasks['ben']}").status_code == 204
+
+
+def test_a_tenants_own_session_sees_no_task_of_its_provider(running: RunningManager) -> None:
+    admin = running.logged_on()
+    made = admin.post("/cloud/tenants", json={"Name": "acme", "Password": "a long password"})
+    task = made.json()["TaskId"]
+    own = running.client(Accept="application/json")
+    spec = {"TenantCredentials": {"Username": "acme", "Password": "a long password"}}
+    own.post("/sessionMngr/", json=spec, auth=("admin", PASSWORD)).raise_for_status()
+    assert own.get("/tasks").json() == {"Tasks": []}
+    assert own.get(f"/tasks/{task}").status_code == 404
+    assert own.delete(f"/tasks/{task}").status_code == 404
+    assert admin.get(f"/tasks/{task}").status_code == 200

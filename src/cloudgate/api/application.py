@@ -12,13 +12,20 @@ from starlette.types import Receive, Scope, Send
 
 from cloudgate.api.accepting import prove
 from cloudgate.api.access import may_call
+from cloudgate.api.browsers import SAFE, is_foreign, is_form
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
 from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
 from cloudgate.api.hosts import HostProtocol
 from cloudgate.api.logging_on import LoggingOn
 from cloudgate.api.memory import Memory
-from cloudgate.api.negotiation import Form, answer_form, body_charset, body_form
+from cloudgate.api.negotiation import (
+    Form,
+    UnsupportedFormError,
+    answer_form,
+    body_charset,
+    body_form,
+)
 from cloudgate.api.proxies import HOST, Network, Origin, origin
 from cloudgate.api.reaching import Prober, probe
 from cloudgate.api.routes import Proof, Route, Router, choose
@@ -43,6 +50,12 @@ API = "api"
 BODY_LIMIT_BYTES = 1024 * 1024
 STRANGERS_BODY_LIMIT_BYTES = 16 * 1024
 """Of a call that needs no session: nobody has proved anything yet."""
+_BROWSERS_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What browsers and proxies between are told of every answer: not to keep, guess or frame it."""
 _CHALLENGE = re.compile(r"/acme-challenge/([A-Za-z0-9_-]+)")
 _FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
 
@@ -97,6 +110,8 @@ class Application:
             raise
         except Exception as problem:  # noqa: BLE001  every failure is the API's Error
             response = _response(failure(problem, at_logon=at_logon), form)
+        for name, value in _BROWSERS_HEADERS.items():
+            response.headers.setdefault(name, value)
         if request.method not in ("GET", "HEAD"):
             self._after_change()
         return response
@@ -138,6 +153,8 @@ class Application:
         given = _parameters(request)
         query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
+        if verb not in SAFE:
+            self._check_no_foreign_page(request)
         logon = await self._logon(request) if route.needs_session else None
         came = self._origin(request)
         call = Call(
@@ -153,11 +170,15 @@ class Application:
         if logon is not None:
             prove(request.state)
             await self._check_access(logon, call, route)
-            if request.method == "GET":
-                return await self._remembered(request, route, call, form)
+            if request.method == "GET" and route.kept:
+                return await self._remembered(request, route, replace(call, logon=None), form)
         limit = BODY_LIMIT_BYTES if logon is not None else STRANGERS_BODY_LIMIT_BYTES
         body = await _read_body(request, limit)
         content_type = request.headers.get("content-type")
+        if body.strip() and not route.bodies and is_form(content_type):
+            raise UnsupportedFormError(
+                "The body is a form's; this call needs none. Leave it out, and the Content-Type."
+            )
         bodies = await run_in_threadpool(lambda: _given(route, body, content_type))
         if route.proof is not None:
             call = await self._proven(request, route.proof, call, bodies)
@@ -185,9 +206,20 @@ class Application:
             return known
         changes = self._memory.changes
         response = await run_in_threadpool(lambda: _response(route.handler(call), form))
-        if not call.asked_who:
-            self._memory.keep_answer(key, response, changes)
+        self._memory.keep_answer(key, response, changes)
         return response
+
+    def _check_no_foreign_page(self, request: Request) -> None:
+        """See whether it was not another site's page that had a browser send this.
+
+        Raises:
+            AccessDeniedError: it was.
+        """
+        if is_foreign(request.headers, self._origin(request).host):
+            raise AccessDeniedError(
+                "Access denied: the page that sent this belongs to another site than the manager."
+                " Pages of other sites may read and change nothing here."
+            )
 
     async def _check_access(self, logon: LogonSession, call: Call, route: Route) -> None:
         """See whether who is asking may do this; it is noted when not.

@@ -10,6 +10,7 @@ from cloudgate.identifiers import parse
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.manager.tasks.operations import EVERYBODYS, Whose
 from cloudgate.manager.work import Manager, Work
 from cloudgate.wire.description import Described
 
@@ -33,22 +34,27 @@ class Call:
     logon: LogonSession | None = None
     proven: Any = None
     """What the route's `Proof` gave."""
-    asked_who: set[str] = field(default_factory=set)
-    """Not empty once the answer depends on who is asking."""
 
     @property
     def session(self) -> LogonSession:
-        """The logon session; routes that need none do not ask."""
+        """The logon session; routes that need none do not ask, nor do those that are kept."""
         if self.logon is None:
-            raise LookupError("This route was declared to need no session.")
-        self.asked_who.add("session")
+            raise LookupError("This route was declared to need no session, or to be kept.")
         return self.logon
 
     @property
     def roles(self) -> frozenset[Role]:
-        """The roles of who is asking; none without a session."""
-        self.asked_who.add("roles")
-        return roles_of(self.logon.account) if self.logon else frozenset()
+        """The roles of who is asking."""
+        return roles_of(self.session.account)
+
+    @property
+    def sees_tasks(self) -> Whose:
+        """The tasks that who is asking may see and remove: the own ones, unless they administer."""
+        if self.session.tenant_id is not None:
+            return Whose()
+        if Role.PORTAL_ADMINISTRATOR in self.roles:
+            return EVERYBODYS
+        return Whose(self.session.account_id)
 
     @property
     def wants_entity(self) -> bool:
@@ -73,7 +79,8 @@ class Call:
     def changing(self) -> Iterator[Work]:
         """Change things in the name of who is asking."""
         author = self.logon.account.name if self.logon else ""
-        with self.manager.changing(author, self.address) as work:
+        account_id = self.logon.account_id if self.logon else None
+        with self.manager.changing(author, self.address, account_id=account_id) as work:
             yield work
 
 

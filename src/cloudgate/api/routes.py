@@ -100,6 +100,12 @@ class Route:
     action: str | None = None
     """Value of ``?action=`` that tells this call from others on its path."""
     needs_session: bool = True
+    kept: bool = False
+    """Whether an answer may be kept until the manager changes something.
+
+    Only what is the same for all who may ask, and what nothing but the database decides: no clock,
+    no host that is asked, nothing of who is asking (such a call has no session).
+    """
     proof: Proof | None = None
     """What else has to be shown, by a password in this request."""
     answers: Outcome | None = None

@@ -48,6 +48,8 @@ class Work:
     """Who asked for it, as descriptions name them."""
     address: str = ""
     """The IP address that it was asked from."""
+    account_id: UUID | None = None
+    """Of who asked for it; None when nobody who logs on did."""
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
 
@@ -126,13 +128,19 @@ class Manager:
 
     @contextmanager
     def changing(
-        self, author: str = "", address: str = "", *, shown: bool = True
+        self,
+        author: str = "",
+        address: str = "",
+        *,
+        account_id: UUID | None = None,
+        shown: bool = True,
     ) -> Iterator[Work]:
         """Change things, all or nothing; hosts with news are woken afterwards.
 
         Args:
             author: who asks for it.
             address: the IP address that it is asked from.
+            account_id: of who asks for it, where somebody who logs on does.
             shown: whether the API can show what is changed.
         """
         with self.database.writing() as session:
@@ -148,6 +156,7 @@ class Manager:
                 own_addresses=self.own_addresses,
                 author=author,
                 address=address,
+                account_id=account_id,
             )
             with session.begin():
                 yield work

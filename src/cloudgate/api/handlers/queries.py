@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +22,7 @@ from cloudgate.api.handlers import (
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
-from cloudgate.manager.queries.pages import Page, Query, read_page
+from cloudgate.manager.queries.pages import Page, Query, Source, read_page
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.work import Work
@@ -185,13 +185,20 @@ def get_query(call: Call) -> Answer:
     found: tuple[Any, ...] = ()
     if source is not None:
         with call.reading() as work:
-            page = read_page(work, source, query)
+            page = read_page(work, _seen(call, source), query)
             if asked.wholes is not None and call.wants_entity:
                 found = asked.wholes(work, call.root, page.rows)
     if asked.whole is not None:
         found = tuple(asked.whole(call.root, row) for row in page.rows)
     paging = paging_of(call, "/query", page)
     return Answer(resource=_result(call, asked, page, found, paging))
+
+
+def _seen(call: Call, source: Source[Any]) -> Source[Any]:
+    """What who is asking may see of it: of tasks, those that /tasks shows."""
+    if source is not sources.TASKS:
+        return source
+    return replace(source, rows=source.rows.where(call.sees_tasks.condition))
 
 
 def _type(call: Call) -> QueryType:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from cloudgate.api import links
+from cloudgate.api.browsers import cookie
 from cloudgate.api.call import Answer, Call
 from cloudgate.errors import (
     InvalidRequestError,
@@ -166,13 +167,14 @@ def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
         session = operations.open_session(work, logon.account, logon.version, logon.tenant_id)
         session.account = work.session.merge(logon.account, load=True)
     token = token_of(session.id)
+    came = urlsplit(call.root)
     resource = session_resource(call.root, session)
     return Answer(
         status=201,
         resource=resource,
         headers={
             HEADER: token,
-            "Set-Cookie": f"{HEADER}={token}; Path={urlsplit(call.root).path}",
+            "Set-Cookie": cookie(HEADER, token, came.path, came.scheme),
             "Location": resource.href or "",
         },
     )

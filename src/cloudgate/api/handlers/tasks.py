@@ -38,21 +38,21 @@ def accepted(call: Call, task: tables.Task) -> Answer:
 
 
 def get_tasks(call: Call) -> Answer:
-    """All tasks of this manager, whichever session they were started in."""
+    """The own tasks, whichever session they were started in; all of them for administrators."""
     with call.reading() as work:
-        found = operations.list_tasks(work)
+        found = operations.list_tasks(work, call.sees_tasks)
     return Answer(resource=Tasks(tasks=tuple(task_resource(call.root, task) for task in found)))
 
 
 def get_task(call: Call) -> Answer:
     """One task."""
     with call.reading() as work:
-        task = operations.find_task(work, call.path["id"])
+        task = operations.find_task(work, call.path["id"], call.sees_tasks)
     return Answer(resource=task_resource(call.root, task))
 
 
 def delete_task(call: Call) -> Answer:
     """Remove the record of a task."""
     with call.changing() as work:
-        operations.remove_task(work, call.path["id"])
+        operations.remove_task(work, call.path["id"], call.sees_tasks)
     return Answer(status=204)

@@ -93,6 +93,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/gateways",
+        kept=True,
         handler=gateways.get_gateways,
         answers=shows_either(EntityReferences, CloudGateways),
     ),
@@ -106,6 +107,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/gateways/{id}",
+        kept=True,
         handler=gateways.get_gateway,
         answers=shows_either(EntityRef, CloudGateway),
     ),
@@ -152,6 +154,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/gatewayPools",
+        kept=True,
         handler=gateway_pools.get_pools,
         answers=shows_either(EntityReferences, CloudGatewayPools),
     ),
@@ -166,6 +169,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}",
+        kept=True,
         handler=gateway_pools.get_pool,
         answers=shows_either(EntityRef, CloudGatewayPool),
     ),
@@ -187,18 +191,21 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}/gateways",
+        kept=True,
         handler=gateway_pools.get_gateways_of_pool,
         answers=shows_either(EntityReferences, CloudGateways),
     ),
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}/tenants",
+        kept=True,
         handler=gateway_pools.get_tenants_of_pool,
         answers=shows_either(EntityReferences, CloudTenants),
     ),
     Route(
         verb="GET",
         path="/cloud/tenants",
+        kept=True,
         handler=tenants.get_tenants,
         answers=shows_either(EntityReferences, CloudTenants),
     ),
@@ -212,6 +219,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/tenants/{id}",
+        kept=True,
         handler=tenants.get_tenant,
         answers=shows_either(EntityRef, CloudTenant),
     ),
@@ -255,6 +263,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/resources",
+        kept=True,
         handler=tenants.get_resources,
         answers=shows(CloudTenantResources),
     ),
@@ -268,6 +277,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/resources/{resource}",
+        kept=True,
         handler=tenants.get_resource,
         answers=shows(CloudTenantResource),
     ),
@@ -280,12 +290,14 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/gatewayPools",
+        kept=True,
         handler=gateway_pools.get_pools_of_tenant,
         answers=shows(EntityReferences),
     ),
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/subtenants",
+        kept=True,
         handler=subtenants.get_subtenants,
         answers=shows(CloudSubtenants),
     ),
@@ -299,6 +311,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        kept=True,
         handler=subtenants.get_subtenant,
         answers=shows(CloudSubtenant),
     ),

@@ -41,6 +41,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/backupServers",
+        kept=True,
         handler=backup_servers.get_backup_servers,
         answers=shows_either(EntityReferences, BackupServers),
     ),
@@ -55,6 +56,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/backupServers/{id}",
+        kept=True,
         handler=backup_servers.get_backup_server,
         answers=shows_either(EntityRef, BackupServer),
     ),
@@ -93,6 +95,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/backupServers/{id}/repositories",
+        kept=True,
         handler=repositories.get_repositories_of_site,
         answers=shows_either(EntityReferences, Repositories),
     ),
@@ -132,6 +135,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/repositories",
+        kept=True,
         handler=repositories.get_repositories,
         answers=shows_either(EntityReferences, Repositories),
     ),
@@ -145,6 +149,7 @@ ROUTES = [
     Route(
         verb="GET",
         path="/repositories/{id}",
+        kept=True,
         handler=repositories.get_repository,
         answers=shows_either(EntityRef, Repository),
     ),

@@ -143,6 +143,7 @@ def order_certificate(
     )
     task = Task(
         operation=_OPERATION,
+        account_id=work.account_id,
         created_at=work.now,
         deadline_at=work.now + ORDER_DEADLINE,
         certificate_order_id=identifier,

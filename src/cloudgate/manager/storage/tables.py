@@ -487,6 +487,8 @@ class Task(Base):
     message: Mapped[str] = mapped_column(default="")
     hidden: Mapped[bool] = mapped_column(default=False)
     """A client removed the record; the work goes on."""
+    account_id: Mapped[UUID | None] = mapped_column(index=True)
+    """Who began it; nobody who logs on when None, or somebody of an earlier release."""
     backup_server_id: Mapped[UUID | None]
     gateway_id: Mapped[UUID | None] = mapped_column(index=True)
     """The gateway whose host has to report before the task is done."""

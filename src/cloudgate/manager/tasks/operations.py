@@ -1,10 +1,11 @@
 """How does a task begin, end, and get found again?"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.log import record_end
@@ -37,6 +38,7 @@ def start_gateway_task(work: Work, operation: str, gateway: CloudGateway) -> Tas
     """
     task = Task(
         operation=operation,
+        account_id=work.account_id,
         created_at=work.now,
         deadline_at=work.now + GATEWAY_DEADLINE,
         backup_server_id=gateway.backup_server_id,
@@ -66,6 +68,7 @@ def start_directory_task(work: Work, operation: str, backup_server_id: UUID, rev
     """A task that ends when the site's gateways have taken in a change of the tenant directory."""
     task = Task(
         operation=operation,
+        account_id=work.account_id,
         created_at=work.now,
         deadline_at=work.now + DIRECTORY_DEADLINE,
         backup_server_id=backup_server_id,
@@ -78,7 +81,12 @@ def start_directory_task(work: Work, operation: str, backup_server_id: UUID, rev
 
 def finished_task(work: Work, operation: str, message: str) -> Task:
     """A task for work that is done already."""
-    task = Task(operation=operation, created_at=work.now, deadline_at=work.now)
+    task = Task(
+        operation=operation,
+        account_id=work.account_id,
+        created_at=work.now,
+        deadline_at=work.now,
+    )
     work.session.add(task)
     finish(work, task, success=True, message=message)
     work.session.flush()
@@ -131,11 +139,30 @@ def relate_pools(task: Task) -> None:
     task.related_path = "/cloud/gatewayPools?format=Entity"
 
 
-def list_tasks(work: Work) -> list[Task]:
-    """All tasks that were not removed, oldest first."""
-    return list(
-        work.session.scalars(select(Task).where(Task.hidden.is_(False)).order_by(Task.number))
-    )
+@dataclass(frozen=True)
+class Whose:
+    """The tasks of one account, or of all."""
+
+    account_id: UUID | None = None
+    all: bool = False
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """For a query."""
+        return true() if self.all else Task.account_id == self.account_id
+
+    def includes(self, task: Task) -> bool:
+        """Whether it is one of these."""
+        return self.all or (task.account_id is not None and task.account_id == self.account_id)
+
+
+EVERYBODYS = Whose(all=True)
+
+
+def list_tasks(work: Work, whose: Whose = EVERYBODYS) -> list[Task]:
+    """Tasks that were not removed, oldest first."""
+    chosen = select(Task).where(Task.hidden.is_(False), whose.condition)
+    return list(work.session.scalars(chosen.order_by(Task.number)))
 
 
 def count_running_tasks(work: Work) -> int:
@@ -144,24 +171,29 @@ def count_running_tasks(work: Work) -> int:
     return work.session.scalar(query) or 0
 
 
-def find_task(work: Work, identifier: str) -> Task:
+def find_task(work: Work, identifier: str, whose: Whose = EVERYBODYS) -> Task:
     """A task by its id.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or it is somebody else's.
     """
     digits = identifier.lower().removeprefix(_PREFIX)
     known = digits.isascii() and digits.isdigit() and len(digits) < len(str(2**63))
     task = work.session.get(Task, int(digits)) if known else None
-    if task is None or task.hidden or identifier.lower() != task_id(task):
+    if (
+        task is None
+        or task.hidden
+        or identifier.lower() != task_id(task)
+        or not whose.includes(task)
+    ):
         raise NotFoundError(f"There is no task {identifier[:100]!r}.")
     return task
 
 
-def remove_task(work: Work, identifier: str) -> None:
+def remove_task(work: Work, identifier: str, whose: Whose = EVERYBODYS) -> None:
     """Forget a task's record. Work that is under way goes on: it cannot be left half done.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or it is somebody else's.
     """
-    find_task(work, identifier).hidden = True
+    find_task(work, identifier, whose).hidden = True
