@@ -97,8 +97,9 @@ def test_nothing_is_kept_but_where_the_route_says_so(
             continue
         client.get(path)
         with statements(running) as seen:
-            assert client.get(path).status_code < 500, path
-        if route.kept:
+            answer = client.get(path)
+        assert answer.status_code < 500, path
+        if route.kept and answer.status_code == 200:
             assert seen == [], path
     assert not next(each for each in ROUTES if each.path.endswith("/tunnels")).kept
 
@@ -194,10 +195,13 @@ def filled_in(running: RunningManager, client: httpx2.Client, host: ScriptedHost
     client.post("/cloud/gatewayPools", json=pool)
     tenant = guid(client.get("/cloud/tenants").json()["Refs"][0])
     (resource,) = client.get(f"/cloud/tenants/{tenant}/resources").json()["CloudTenantResources"]
-    client.post(
-        f"/cloud/tenants/{tenant}/subtenants",
-        json={"Name": "ann", "Password": "p" * 20, "ResourceId": resource["Id"], "Mode": "Quota"},
-    )
+    user = {
+        "Name": "ann",
+        "Password": "p" * 20,
+        "Enabled": True,
+        "RepositoryQuota": {"TenantResourceId": resource["Id"], "QuotaMb": 2048},
+    }
+    client.post(f"/cloud/tenants/{tenant}/subtenants", json=user)
     with running.manager.reading() as work:
         subtenants = work.session.scalars(select(Subtenant)).all()
         pools = work.session.scalars(select(GatewayPool)).all()
