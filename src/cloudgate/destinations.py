@@ -50,16 +50,16 @@ def meant(text: str) -> Address | None:
         return None
     if isinstance(found, IPv4Address):
         return found
-    if found.ipv4_mapped is not None:
-        return found.ipv4_mapped
-    if found.sixtofour is not None:
-        return found.sixtofour
-    if found.teredo is not None:
-        return found.teredo[1]
-    low = int(found) & 0xFFFF_FFFF
-    if found in _NAT64 or (found in _IPV4_COMPATIBLE and int(found) >= _LOWEST_COMPATIBLE):
-        return IPv4Address(low)
-    return found
+    teredo = found.teredo[1] if found.teredo else None
+    return found.ipv4_mapped or found.sixtofour or teredo or _embedded(found) or found
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address of NAT64 (RFC 6052), or of the form that was before mapped ones."""
+    compatible = address in _IPV4_COMPATIBLE and int(address) >= _LOWEST_COMPATIBLE
+    if address in _NAT64 or compatible:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return None
 
 
 def is_never(address: str) -> bool:
