@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from cloudgate.connect.choosing import Gateway, in_order, renewed
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import Identity, LostError
-from cloudgate.connect.racing import first_answer
 from cloudgate.connect.reviewing import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
 from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.hostport import HostPort
+from cloudgate.racing import first_answer
 from tests.connect.support import TARGET, Connected, Gateways, connected_to, until_known
 from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
 from tests.support.ports import free_port
@@ -218,7 +218,9 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
 
     gone: list[str] = []
     both = [Gateway(HostPort("a", 1)), Gateway(HostPort("b", 1))]
-    found = await first_answer(both, ask, failed=lambda *_: None, discard=gone.append)
+    found = await first_answer(
+        both, ask, patience_seconds=0.4, failed=lambda *_: None, discard=gone.append
+    )
     assert found is not None
     assert sorted([found[1], *gone]) == ["a", "b"]
 

@@ -59,18 +59,18 @@ async def test_many_who_ask_at_once_are_answered_by_one_look(names: NameServer) 
     await asyncio.sleep(0)
     asking.pop(0).cancel()  # the one that asked first goes away
     names.may_answer.set()
-    assert set(await asyncio.gather(*asking)) == {"192.0.2.1:443"}
+    assert set(await asyncio.gather(*asking)) == {("192.0.2.1:443",)}
     assert names.asked == {"vault.example": 1}
 
 
 async def test_an_answer_is_used_again_for_a_moment_and_a_target_that_moves_is_found(
     names: NameServer,
 ) -> None:
-    assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
     names.addresses["vault.example"] = "192.0.2.2"
-    assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
     names.now_seconds += FRESH_SECONDS
-    assert await names.resolver.resolve(VAULT) == "192.0.2.2:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.2:443",)
 
 
 async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
@@ -79,7 +79,7 @@ async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
     monkeypatch.setattr(resolver, "LOOKUP_SECONDS", 2.0)
     names.may_answer.clear()
     stuck = [asyncio.create_task(names.resolver.resolve(VAULT)) for _ in range(50)]
-    assert await names.resolver.resolve("other.example:1") == "192.0.2.99:1"
+    assert await names.resolver.resolve("other.example:1") == ("192.0.2.99:1",)
     for each in await asyncio.gather(*stuck, return_exceptions=True):
         assert isinstance(each, UnavailableError)
     names.may_answer.set()
@@ -89,14 +89,14 @@ async def test_a_name_whose_name_server_is_dead_leaves_other_names_alone(
 async def test_while_no_name_server_answers_the_last_answer_is_used_for_a_day(
     names: NameServer, silence: str, lose_patience: Callable[[], None]
 ) -> None:
-    assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
     if silence == "nobody answers":
         names.problem = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     else:
         names.may_answer.clear()
         lose_patience()
     names.now_seconds += STALE_SECONDS - 1
-    assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
     names.now_seconds += 1
     with pytest.raises(UnavailableError, match="No name server"):
         await names.resolver.resolve(VAULT)
@@ -111,10 +111,10 @@ async def test_an_answer_that_comes_late_is_there_for_who_comes_next(
     names.addresses["vault.example"] = "192.0.2.2"
     names.now_seconds += FRESH_SECONDS
     names.may_answer.clear()
-    assert await names.resolver.resolve(VAULT) == "192.0.2.1:443"
+    assert await names.resolver.resolve(VAULT) == ("192.0.2.1:443",)
     names.may_answer.set()
     async with asyncio.timeout(10):
-        while await names.resolver.resolve(VAULT) != "192.0.2.2:443":
+        while await names.resolver.resolve(VAULT) != ("192.0.2.2:443",):
             pass
 
 
@@ -146,6 +146,6 @@ async def test_no_more_answers_are_kept_than_there_is_room_for(names: NameServer
 
 async def test_addresses_are_themselves() -> None:
     found = Resolver()
-    assert await found.resolve("127.0.0.1:1") == "127.0.0.1:1"
-    assert await found.resolve("[::1]:1") == "[::1]:1"
+    assert await found.resolve("127.0.0.1:1") == ("127.0.0.1:1",)
+    assert await found.resolve("[::1]:1") == ("[::1]:1",)
     found.close()

@@ -15,7 +15,11 @@ from envoy.extensions.access_loggers.filters.process_ratelimit.v3 import (
     process_ratelimit_pb2 as _few,  # noqa: F401
 )
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _authz  # noqa: F401
+from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua  # noqa: F401
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router  # noqa: F401
+from envoy.extensions.filters.http.upstream_codec.v3 import (
+    upstream_codec_pb2 as _codec,  # noqa: F401
+)
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as _manager,  # noqa: F401
 )

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
+from cloudgate.happy_eyeballs import open_tls
 from cloudgate.manager.gateways import reach as gateways
 from cloudgate.manager.gateways.settle import Reach
 from cloudgate.manager.work import Manager
@@ -42,7 +43,7 @@ async def probe(reach: Reach) -> str:
     context.verify_mode = ssl.CERT_NONE  # the certificate itself is what is compared
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            _, writer = await asyncio.open_connection(reach.address, reach.port, ssl=context)
+            _, writer = await open_tls(reach.address, reach.port, context)
     except TimeoutError:
         return f"Nothing answers at {where}, as seen from the manager."
     except ssl.SSLError:

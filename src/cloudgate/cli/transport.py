@@ -5,6 +5,7 @@ import ssl
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 
@@ -12,6 +13,7 @@ from cloudgate.certificate_roles import WrongRoleError, client_context, only_a_m
 from cloudgate.cli.client import Reply, Request
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.http_dialling import DiallingTransport
 
 TOKEN_HEADER = "X-RestSvcSessionId"  # noqa: S105  the name of a header
 TIMEOUT_SECONDS = 30.0
@@ -26,10 +28,12 @@ class Transport:
 
     def __init__(self, connection: Connection) -> None:
         self._url = connection.url
+        trusted = _trust(connection)
         try:
             self._http = httpx2.Client(
                 base_url=f"{connection.url}/api",
-                verify=_trust(connection),
+                verify=trusted,
+                transport=_dialling(connection.url, trusted),
                 headers={"Accept": "application/json"},
                 timeout=TIMEOUT_SECONDS,
                 trust_env=not _on_this_machine(connection.url),
@@ -76,6 +80,11 @@ def _on_this_machine(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def _dialling(url: str, trusted: ssl.SSLContext) -> DiallingTransport | None:
+    """How to connect; None where a proxy of the environment does so."""
+    return DiallingTransport(trusted) if _on_this_machine(url) or not getproxies() else None
 
 
 def _trust(connection: Connection) -> ssl.SSLContext:

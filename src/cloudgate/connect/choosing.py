@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from cloudgate.hostport import HostPort
 
+PATIENCE_SECONDS = 0.4
+"""How long a gateway is waited for alone. Two that are dead cost less than a second."""
+
 
 @dataclass
 class Gateway:

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from cloudgate.connect.choosing import Gateway
+from cloudgate.connect.choosing import PATIENCE_SECONDS, Gateway
 from cloudgate.connect.line import Identity, Line, LostError, UntrustedError, dial
-from cloudgate.connect.racing import first_answer
 from cloudgate.connect.tunnel import SetApartError, Tunnel, request_tunnel
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.hostport import HostPort
+from cloudgate.racing import first_answer
 
 ALONE_SECONDS = 1.0
 """How long a gateway may think about a tunnel before another one is asked for it, too. It may be
@@ -60,6 +60,7 @@ async def first_tunnel(
         found = await first_answer(
             gateways,
             attempt,
+            patience_seconds=PATIENCE_SECONDS,
             failed=failed,
             # While a gateway is thinking about the request, no other one would be faster.
             may_begin=turn.is_set,

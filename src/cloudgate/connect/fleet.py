@@ -7,14 +7,14 @@ from typing import TypeGuard
 
 import structlog
 
-from cloudgate.connect.choosing import Gateway, in_order, renewed
+from cloudgate.connect.choosing import PATIENCE_SECONDS, Gateway, in_order, renewed
 from cloudgate.connect.dialling import first_tunnel
 from cloudgate.connect.line import Identity, LostError, UntrustedError
-from cloudgate.connect.racing import first_answer
 from cloudgate.connect.reviewing import is_due
 from cloudgate.connect.tunnel import Tunnel, read_document
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.hostport import HostPort
+from cloudgate.racing import first_answer
 
 AFTER_REFUSAL_SECONDS = 30.0
 """A wrong password does not become right by being sent often."""
@@ -64,7 +64,10 @@ class Fleet:
             problems.append(problem)
 
         found = await first_answer(
-            self._given, lambda each: read_document(each.address, self._who), failed=failed
+            self._given,
+            lambda each: read_document(each.address, self._who),
+            patience_seconds=PATIENCE_SECONDS,
+            failed=failed,
         )
         if found is None:
             raise problems[0] if problems else LostError("No gateway is named.")

@@ -12,6 +12,7 @@ from cloudgate import precis
 from cloudgate.certificate_roles import WrongRoleError, client_context, no_manager
 from cloudgate.connect.sockets import tune
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.happy_eyeballs import open_tls
 from cloudgate.hostport import HostPort
 
 DIAL_SECONDS = 5.0
@@ -144,8 +145,8 @@ async def dial(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> Lin
     """
     try:
         async with asyncio.timeout(DIAL_SECONDS):
-            reader, writer = await asyncio.open_connection(
-                gateway.host, gateway.port, ssl=context, limit=PIECE_BYTES
+            reader, writer = await open_tls(
+                gateway.host, gateway.port, context, limit_bytes=PIECE_BYTES
             )
     except WrongRoleError as problem:
         raise UntrustedError(

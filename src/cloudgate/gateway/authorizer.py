@@ -14,6 +14,7 @@ from cloudgate.gateway.decision import CHALLENGE, NOT_AUTHENTICATED, Refusal
 from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.gatekeeper import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
 from cloudgate.gateway.refusals import Refused
+from cloudgate.gateway.resources import OTHER_ADDRESSES
 from cloudgate.gateway.site import WELL_KNOWN
 from cloudgate.gateway.start_rates import CLUSTER_HEADER
 
@@ -114,6 +115,8 @@ def _metadata(verdict: Verdict) -> Any:
     said = {"tenant": verdict.name, "target": verdict.target}
     if verdict.refusal is not None:
         return _struct(**said, reason=verdict.refusal.reason)
+    if verdict.others:
+        said[OTHER_ADDRESSES] = " ".join(verdict.others)
     return _struct(**said, address=verdict.address, **{"pass": str(verdict.holder)})
 
 

@@ -71,6 +71,8 @@ class Verdict:
     """IP and port to connect to; empty when refused."""
     cluster: str = UNLIMITED_CLUSTER
     """Which of Envoy's clusters makes the connection."""
+    others: tuple[str, ...] = ()
+    """IPs and ports to connect to in turn where that fails."""
     holder: Pass | None = None
     """What the tunnel is known by; None when refused."""
     refusal: Refusal | None = None
@@ -174,7 +176,7 @@ class Gatekeeper:
         if isinstance(decision, Refusal):
             return Verdict(name, target or "", refusal=decision)
         try:
-            to_address = await self._resolver.resolve(decision.address)
+            found, *others = await self._resolver.resolve(decision.address)
         except AccessDeniedError as error:
             return Verdict(name, target or "", refusal=Refusal(403, error.message))
         except UnavailableError as error:
@@ -192,7 +194,9 @@ class Gatekeeper:
             era=era(login.tenant.tunnels_end_before),
             restoring=self._site.maintenance is not None,
         )
-        return Verdict(name, target or "", to_address, cluster, holder)
+        if cluster != UNLIMITED_CLUSTER:
+            others = []  # only that cluster tries the next
+        return Verdict(name, target or "", found, cluster, tuple(others), holder)
 
     async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Refusal:
         """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""

@@ -14,6 +14,7 @@ from cloudgate.assignment import Peer
 from cloudgate.certified import uncovered
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.together import Together
+from cloudgate.happy_eyeballs import connect
 
 FRESH_SECONDS = 2.0
 """How long an answer counts."""
@@ -94,10 +95,9 @@ async def _any(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
 
 async def _takes_connections(peer: Peer) -> bool:
     try:
-        _, writer = await asyncio.open_connection(peer.address, peer.port)
+        (await connect(peer.address, peer.port)).close()
     except (OSError, UnicodeError):
         return False
-    writer.transport.abort()
     return True
 
 

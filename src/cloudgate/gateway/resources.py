@@ -3,7 +3,8 @@
 Pure: from a `Gateway` to Envoy's resources as JSON objects. Tenants and repositories never
 appear here. The clusters of tunnels are of type ORIGINAL_DST: they connect each tunnel to the
 address that the authorizer names in the request's metadata, which no client can write to. There is
-one for each start rate, and one without (`cloudgate.gateway.start_rates`).
+one for each start rate, and one without (`cloudgate.gateway.start_rates`). Where a target has
+several addresses and no rate is held, another one tries the next when one fails to connect.
 """
 
 import hashlib
@@ -30,6 +31,10 @@ Resource = dict[str, Any]
 
 TUNNELS = "tunnels"
 """Under which name Envoy counts the tunnels of all clusters."""
+TUNNELS_TO_SEVERAL = "tunnels-to-several"
+"""Name of the cluster that tunnels go through whose target has several addresses."""
+OTHER_ADDRESSES = "others"
+"""Where the authorizer names these, with blanks between them, in the order to try them."""
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
@@ -44,6 +49,9 @@ SO_MAX_PACING_RATE, TCP_MAXSEG, TCP_NOTSENT_LOWAT = 47, 2, 25
 """Of Linux; other systems keep nobody to a rate."""
 CONNECT_SECONDS = 5
 """How long a target has to take a connection."""
+CONNECT_TO_ONE_OF_SEVERAL_SECONDS = 2.5
+"""How long each of its addresses has; the one that has just answered comes first."""
+MOST_OTHER_ADDRESSES = 5
 
 WHAT_THIS_IS = (
     "This is a cloud gateway. It is an HTTPS proxy and only takes CONNECT to a repository.\n"
@@ -61,6 +69,16 @@ TYPES = "type.googleapis.com/envoy."
 """What the names of Envoy's messages begin with."""
 _UNLIMITED = 1_000_000_000
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_NAME_THE_NEXT = f"""
+function envoy_on_request(handle)
+  local said = handle:streamInfo():dynamicMetadata()
+  local others = said:get("{AUTHORIZER_METADATA}")["{OTHER_ADDRESSES}"]
+  local address, rest = string.match(others, "^(%S*) ?(.*)$")
+  said:set("{AUTHORIZER_METADATA}", "address", address)
+  said:set("{AUTHORIZER_METADATA}", "{OTHER_ADDRESSES}", rest)
+end
+"""
+"""Puts the next address into the place of the one that is tried now; after the last, none."""
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
@@ -130,7 +148,8 @@ def clusters(authorizer: Resource) -> list[Resource]:
         authorizer: where that is, as `cloudgate.gateway.doors.Doors` says it.
     """
     paced = [_paced_cluster(rate) for rate in RATES_BYTES]
-    return [_tunnels_cluster(), *paced, _authorizer_cluster(**authorizer)]
+    tunnels = [_tunnels_cluster(), _tunnels_to_several_cluster(), *paced]
+    return [*tunnels, _authorizer_cluster(**authorizer)]
 
 
 def routes() -> Resource:
@@ -142,7 +161,12 @@ def routes() -> Resource:
             {
                 "name": "any",
                 "domains": ["*"],
-                "routes": [_connect_route(), _well_known_route(), _other_route()],
+                "routes": [
+                    _connect_to_several_route(),
+                    _connect_route(),
+                    _well_known_route(),
+                    _other_route(),
+                ],
             }
         ],
     }
@@ -170,6 +194,23 @@ def _connect_route() -> Resource:
             "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
         },
     }
+
+
+def _connect_to_several_route() -> Resource:
+    route = _connect_route()
+    named = {
+        "filter": AUTHORIZER_METADATA,
+        "path": [{"key": OTHER_ADDRESSES}],
+        "value": {"present_match": True},
+    }
+    again = {
+        "retry_on": "connect-failure",
+        "num_retries": MOST_OTHER_ADDRESSES,
+        "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+    }
+    action = {**route["route"], "cluster": TUNNELS_TO_SEVERAL, "retry_policy": again}
+    del action["cluster_header"]
+    return {"match": {**route["match"], "dynamic_metadata": [named]}, "route": action}
 
 
 def _well_known_route() -> Resource:
@@ -223,6 +264,29 @@ def _paced_cluster(rate_bytes: int) -> Resource:
 def prebound(level: int, name: int, value: int) -> Resource:
     """A socket option that is set before the socket is bound (Envoy: SocketOption)."""
     return {"level": level, "name": name, "int_value": value, "state": "STATE_PREBIND"}
+
+
+def _tunnels_to_several_cluster() -> Resource:
+    # The filter runs for each attempt, once its address is chosen.
+    lua = {
+        "@type": f"{TYPES}extensions.filters.http.lua.v3.Lua",
+        "default_source_code": {"inline_string": _NAME_THE_NEXT},
+    }
+    codec = f"{TYPES}extensions.filters.http.upstream_codec.v3.UpstreamCodec"
+    options = {
+        "@type": f"{TYPES}extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http_protocol_options": {}},
+        "http_filters": [
+            {"name": "envoy.filters.http.lua", "typed_config": lua},
+            {"name": "envoy.filters.http.upstream_codec", "typed_config": {"@type": codec}},
+        ],
+    }
+    return {
+        **_tunnels_cluster(),
+        "name": TUNNELS_TO_SEVERAL,
+        "connect_timeout": f"{CONNECT_TO_ONE_OF_SEVERAL_SECONDS}s",
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
+    }
 
 
 def _authorizer_cluster(address: Resource, transport_socket: Resource | None = None) -> Resource:

@@ -16,6 +16,7 @@ from cloudgate import __version__
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.authority import new_key_pem
 from cloudgate.manager.certificates import rules
+from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
 from cloudgate.manager.certificates.challenges import DNS, Challenges
 from cloudgate.manager.certificates.orders import Order, Wish
 from cloudgate.manager.certificates.rules import Brought
@@ -74,6 +75,8 @@ def _connected(order: Order) -> Iterator[client.ClientV2]:
             timeout=ANSWER_SECONDS,
         )
         held.callback(network.session.close)
+        for scheme in ("http://", "https://"):
+            network.session.mount(scheme, DiallingAdapter())
         if wish.authority_pem:
             file = held.enter_context(tempfile.NamedTemporaryFile("w", suffix=".pem"))
             file.write(wish.authority_pem)

@@ -10,6 +10,7 @@ import httpx2
 from lxml import etree
 
 from cloudgate import __version__
+from cloudgate.http_dialling import DiallingTransport
 from cloudgate.manager.probes.rules import NotMeasuredError, Probe
 
 ANSWER_SECONDS = 30.0
@@ -32,7 +33,7 @@ def calling(probe: Probe) -> Iterator[httpx2.Client]:
     """A client that trusts whom the probe names, and goes where it is told to only."""
     context = ssl.create_default_context(cadata=probe.authority_pem or None)
     with httpx2.Client(
-        verify=context,
+        transport=DiallingTransport(context),
         timeout=ANSWER_SECONDS,
         trust_env=False,
         follow_redirects=False,
