@@ -71,6 +71,7 @@ TENANT = "/cloud/tenants/*"
 QUOTA = f"{TENANT}/resources/*"
 USER = f"{TENANT}/subtenants/*"
 ACCOUNT = "/security/accounts/*"
+ROLE = "/security/roles/*"
 UP: Row = (SITE, "Up", "BackupServerReference", "localhost")
 UP_TO_ENTITY: Row = (f"{SITE}?format=Entity", "Up", "BackupServer", "localhost")
 SAMPLES: dict[str, list[Row]] = {
@@ -199,6 +200,8 @@ SAMPLES: dict[str, list[Row]] = {
         (ACCOUNT, "Delete", None, None),
         (ACCOUNT, "ToggleRestoreScopesEnabled", None, None),
     ],
+    ROLE: [(f"{ROLE}?format=Entity", "Alternate", "EnterpriseRole", None)],
+    f"{ROLE}?format=Entity": [(ROLE, "Alternate", "EnterpriseRoleReference", None)],
     f"{ACCOUNT}/roles/*": [(f"{ACCOUNT}/roles/*", "Delete", None, None)],
     "/lookupSvc": [("/logonSessions/*", "Up", "LogonSession", None)],
 }
@@ -271,6 +274,7 @@ def guids(running: RunningManager, client: httpx2.Client) -> dict[str, list[str]
         QUOTA: [tenant, resource],
         USER: [tenant, only(f"/cloud/tenants/{tenant}/subtenants")],
         ACCOUNT: [account],
+        ROLE: ["5f37a46b-9ce2-40f4-8a62-b45b079257fc"],
         f"{ACCOUNT}/roles/*": [account, "5f37a46b-9ce2-40f4-8a62-b45b079257fc"],
         f"{SITE}/credentials/*": [site, only(f"/backupServers/{site}/credentials")],
         f"{SITE}/passwords/*": [site, only(f"/backupServers/{site}/passwords")],
@@ -282,12 +286,8 @@ def rows(links: list[dict[str, Any]], root: str) -> list[Row]:
     found = []
     for link in links:
         path, question, query = link["Href"].removeprefix(root).partition("?")
-        segments = [
-            "*" if len(each) == 36 and each.count("-") == 4 else each for each in path.split("/")
-        ]
-        found.append(
-            ("/".join(segments) + question + query, link["Rel"], link.get("Type"), link.get("Name"))
-        )
+        where = GUID.sub("*", path) + question + query
+        found.append((where, link["Rel"], link.get("Type"), link.get("Name")))
     return found
 
 

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cloudgate.cli import people
 from cloudgate.cli.client import Answer, Json
 from cloudgate.cli.settings import Output
 
 Columns = Mapping[str, Callable[[Json], str]]
 """The columns of a table: what each says of an object of the API."""
-PLUMBING = frozenset({"Links", "Href", "Type"})
+PLUMBING = frozenset({"Links", "Href", "Type"}) | people.HIDDEN
 """What programs need and people do not."""
 _NOBODY_WATCHES_WIDTH = 10_000
 
@@ -52,7 +53,7 @@ class Screen:
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
         for name, value in _properties(answer.body):
-            grid.add_row(name, Text(printable(said(value))))
+            grid.add_row(name, Text(printable(_read(name, value, answer.body))))
         _show(grid)
 
     def remark(self, text: str) -> None:
@@ -72,15 +73,38 @@ def complain(text: str) -> None:
 
 
 def at(*path: str) -> Callable[[Json], str]:
-    """A column: the value at a path of properties."""
+    """A column: the value at a path of properties, for people."""
 
     def say(thing: Json) -> str:
-        value: Any = thing
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return said(value)
+        around, value = _followed(thing, path)
+        return _read(path[-1], value, around)
 
     return say
+
+
+def exactly(*path: str) -> Callable[[Json], str]:
+    """A column: the value at a path of properties as the API says it, for programs."""
+
+    def say(thing: Json) -> str:
+        return said(_followed(thing, path)[1])
+
+    return say
+
+
+def _followed(thing: Json, path: Sequence[str]) -> tuple[Json, Any]:
+    """The value at the end of a path, and the object that has it."""
+    around: Any = {}
+    value: Any = thing
+    for name in path:
+        around, value = value, value.get(name) if isinstance(value, dict) else None
+    return around if isinstance(around, dict) else {}, value
+
+
+def _read(name: str, value: Any, around: Json) -> str:
+    if value is None:
+        return ""
+    told = people.read(name, value, around)
+    return said(value) if told is None else told
 
 
 def backup_server(thing: Json) -> str:
@@ -105,7 +129,7 @@ def said(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(said(item) for item in value)
     if isinstance(value, dict):
-        parts = [(name, said(inner)) for name, inner in _properties(value)]
+        parts = [(name, _read(name, inner, value)) for name, inner in _properties(value)]
         if len(parts) == 1 and isinstance(next(iter(value.values())), dict | list):
             return parts[0][1]
         return ", ".join(f"{name} {text}" for name, text in parts)

@@ -267,7 +267,7 @@ def _role_place(root: str, role: Role) -> Place:
 
 def _role_reference(root: str, role: Role) -> EntityRef:
     place = _role_place(root, role)
-    return place.reference(place.to_entity())
+    return place.reference(Link(rel="Alternate", href=place.entity_href, type=place.type))
 
 
 def _role_entity(root: str, role: Role) -> EnterpriseRole:
@@ -275,7 +275,7 @@ def _role_entity(root: str, role: Role) -> EnterpriseRole:
     return EnterpriseRole(
         href=place.entity_href,
         type=place.type,
-        links=(place.to_reference(),),
+        links=(Link(rel="Alternate", href=place.href, type=place.reference_type),),
         name=place.name,
         uid=place.uid,
     )

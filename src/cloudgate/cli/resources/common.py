@@ -1,5 +1,6 @@
 """What is the same for every resource? Listing, showing, removing; options; bodies of requests."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -81,6 +82,23 @@ def seconds_of(text: str) -> int:
     if not (number.isascii() and number.isdigit()):
         raise typer.BadParameter(f"{text!r} is no time; write 2h, 30m, 45s or 0.")
     return int(number) * _UNITS[unit]
+
+
+_SIZE = re.compile(r"(?P<number>[0-9]{1,18}) ?(?P<unit>|B|[KMGTP]i?B?)", re.IGNORECASE)
+
+
+def bytes_of(text: str) -> int:
+    """A size such as ``20TB`` or ``500 GiB``, in units of 1024; a number alone is of bytes.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no size; write 20TB, 500GB or 0.")
+    power = " KMGTP".index(match["unit"][:1].upper() or " ") if match["unit"].upper() != "B" else 0
+    number: int = int(match["number"]) * 1024**power
+    return number
 
 
 def with_deadline(path: str, deadline: str | None) -> str:

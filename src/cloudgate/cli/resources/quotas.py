@@ -47,21 +47,13 @@ def spec(call: Call, repository: str, gigabytes: int, site: str | None, name: st
 
 def size_of(resource: Json) -> str:
     """The size of a quota, for people."""
-    megabytes = (resource.get("RepositoryQuota") or {}).get("Quota") or 0
-    whole, rest = divmod(megabytes, MB_PER_GB)
-    return f"{megabytes} MB" if rest else f"{whole} GB"
-
-
-def used_of(resource: Json) -> str:
-    """How much of a quota is used, for people; empty where nobody measures."""
-    megabytes = (resource.get("RepositoryQuota") or {}).get("UsedQuota")
-    return "" if megabytes is None else f"{megabytes} MB"
+    return at("RepositoryQuota", "Quota")(resource)
 
 
 COLUMNS: Columns = {
     "DisplayName": at("RepositoryQuota", "DisplayName"),
     "Quota": size_of,
-    "Used": used_of,
+    "Used": at("RepositoryQuota", "UsedQuota"),
     "Measured": at("RepositoryQuota", "UsedQuotaTime"),
     "Warning": at("RepositoryQuota", "Warning"),
     "RepositoryUid": at("RepositoryQuota", "RepositoryUid"),

@@ -19,6 +19,7 @@ from cloudgate.cli.resources.common import (
     Thing,
     add_delete,
     body_of,
+    bytes_of,
     change_of,
     group,
 )
@@ -34,6 +35,8 @@ KIND = Kind(
         "Kind": at("Kind"),
         "Endpoint": at("Endpoint"),
         "Address": at("Address"),
+        "Capacity": at("Capacity"),
+        "FreeSpace": at("FreeSpace"),
         "BackupServer": backup_server,
         "Description": at("Description"),
     },
@@ -44,6 +47,15 @@ Address = Annotated[
     typer.Option(
         metavar="HOST:PORT",
         help="What gateways connect to; the endpoint when left out.",
+        show_default=False,
+    ),
+]
+Capacity = Annotated[
+    int | None,
+    typer.Option(
+        parser=bytes_of,
+        metavar="SIZE",
+        help="How large it is, such as 20TB or 500GB; 0 for what its probe measures.",
         show_default=False,
     ),
 ]
@@ -77,6 +89,7 @@ def create(
     address: Address = None,
     kind: KindOption = None,
     description: Description = None,
+    capacity: Capacity = None,
     backup_server: Site = None,
 ) -> None:
     """Add a repository."""
@@ -86,6 +99,7 @@ def create(
         Kind=kind,
         Endpoint=endpoint,
         Address=address,
+        Capacity=capacity,
         BackupServerUid=uid_of_site(call, backup_server),
     )
     call.screen.details(call.api.post(KIND.path, body))
@@ -102,10 +116,16 @@ def edit(
     address: Address = None,
     kind: KindOption = None,
     description: Description = None,
+    capacity: Capacity = None,
 ) -> None:
     """Change a repository; running tunnels stay."""
     change = change_of(
-        Name=new_name, Description=description, Kind=kind, Endpoint=endpoint, Address=address
+        Name=new_name,
+        Description=description,
+        Kind=kind,
+        Endpoint=endpoint,
+        Address=address,
+        Capacity=capacity,
     )
     found = find(call.api, KIND, name)
     call.api.put(found.path, change)

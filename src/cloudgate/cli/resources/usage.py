@@ -11,7 +11,7 @@ import typer
 
 from cloudgate.cli.client import Answer
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.output import Columns, at
+from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
 
 PATH = "/cloud/usage"
@@ -75,7 +75,7 @@ def usage(
         **HOW_MUCH,
     }
     if as_csv:
-        _write_csv(call, path, columns)
+        _write_csv(call, path, {name: exactly(name) for name in columns})
         return
     shown = {**(WHEN if detail else {}), **WHO, **HOW_MUCH}
     for answer in _pages(call, path):

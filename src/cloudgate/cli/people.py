@@ -1,0 +1,112 @@
+"""How does a person read what the API says? Sizes with units, times of this place, words for none.
+
+The API has numbers that stand for words (1753 for never), units that are in a name (Mb), and UTC.
+Pure, but for the time zone of the terminal.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+NEVER = "never"
+NO_LIMIT = "no limit"
+NO_END = "no end"
+HIDDEN = frozenset({"ConcurrentTasksLimited", "ThrottlingEnabled", "ThrottlingSpeedUnit"})
+"""What is said with another property."""
+_UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
+_STEP = 1024
+_MB = _STEP**2
+_SIZES: Mapping[str, int] = {
+    **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize", "BytesUp", "BytesDown"), 1),
+    **dict.fromkeys(("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb"), _MB),
+}
+"""How many bytes each of it is."""
+_TIMES = frozenset(
+    {
+        "BeginTime",
+        "ExpirationDate",
+        "JoinTokenExpirationDate",
+        "LastActive",
+        "LastModificationDate",
+        "LastSeen",
+        "LeaseExpirationDate",
+        "OnlineSince",
+        "Since",
+        "Time",
+        "UsedQuotaTime",
+        "ValidFrom",
+        "ValidTo",
+    }
+)
+_NEVER = re.compile(r"1753-01-01T00:00:00(?:\.0+)?(?:Z|\+00:00)?")
+
+
+def read(name: str, value: Any, around: Mapping[str, Any]) -> str | None:
+    """What a person is told of a property; None when it is told as it is.
+
+    Args:
+        name: of the property.
+        value: as the API says it.
+        around: the object that has the property.
+    """
+    if name in _TIMES and isinstance(value, str):
+        return moment(value)
+    if name in _SIZES and isinstance(value, int) and not (name == "QuotaMb" and _unlimited(around)):
+        return size(value * _SIZES[name], exactly=_SIZES[name] == _MB)
+    rule = _RULES.get(name)
+    return rule(value, around) if rule else None
+
+
+def _unlimited(around: Mapping[str, Any]) -> bool:
+    return bool(around.get("Unlimited"))
+
+
+def _concurrent(value: Any, around: Mapping[str, Any]) -> str:
+    limited = around.get("ConcurrentTasksLimited", True)
+    return str(value) if limited and value else NO_LIMIT
+
+
+def _speed(value: Any, around: Mapping[str, Any]) -> str:
+    if not around.get("ThrottlingEnabled") or not value:
+        return NO_LIMIT
+    return f"{value} {around.get('ThrottlingSpeedUnit') or ''}".strip()
+
+
+def _lease(value: Any, _around: Mapping[str, Any]) -> str:
+    ends = value.get("ExpirationDate") if isinstance(value, Mapping) else None
+    return moment(ends) if ends and value.get("Enabled") else NO_END
+
+
+_RULES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
+    "MaxConcurrentTasks": _concurrent,
+    "ThrottlingSpeedLimit": _speed,
+    "LeaseOptions": _lease,
+    "QuotaMb": lambda _value, _around: NO_LIMIT,
+}
+
+
+def moment(text: str) -> str:
+    """A time in the zone of the terminal, to the second; what is none stays as it is."""
+    if _NEVER.fullmatch(text):
+        return NEVER
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{found.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def size(number: int, *, exactly: bool = False) -> str:
+    """A number of bytes in the largest unit of which there is one; units are of 1024.
+
+    To one decimal; `exactly`: in a smaller unit where that would round it.
+    """
+    largest = max(unit for unit in range(len(_UNITS)) if unit == 0 or number >= _STEP**unit)
+    for unit in range(largest, -1, -1):
+        tenths, rest = divmod(number * 10, _STEP**unit)
+        if not rest or not exactly or unit == 0:
+            tenths += 2 * rest >= _STEP**unit
+            whole, tenth = divmod(tenths, 10)
+            return f"{whole}.{tenth} {_UNITS[unit]}" if tenth else f"{whole} {_UNITS[unit]}"
+    raise AssertionError(number)

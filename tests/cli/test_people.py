@@ -1,0 +1,139 @@
+"""What people read: words for what is none, sizes with units, times of their own zone."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from cloudgate.cli import people
+from cloudgate.cli.output import at
+from cloudgate.cli.resources.common import bytes_of
+from tests.cli.conftest import Run
+
+GB = 1024**3
+TASKS, SPEED = "MaxConcurrentTasks", "ThrottlingSpeedLimit"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 bytes"),
+        (1, "1 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1 KB"),
+        (1536, "1.5 KB"),
+        (1024**2 - 1, "1024 KB"),
+        (100 * GB, "100 GB"),
+        (1024 * GB, "1 TB"),
+        (1536 * GB, "1.5 TB"),
+        (2000 * 1024**2, "2 GB"),
+        (5 * GB + 1, "5 GB"),
+        (2**63 - 1, "8 EB"),
+    ],
+)
+def test_sizes_have_the_largest_unit(number: int, said: str) -> None:
+    assert people.size(number) == said
+
+
+def test_a_quota_is_never_rounded() -> None:
+    for megabytes, said in ((2000, "2000 MB"), (1536, "1.5 GB"), (102400, "100 GB")):
+        assert at("Quota")({"Quota": megabytes}) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0), ("7", 7), ("7B", 7), ("20TB", 20 * 1024**4), ("500 GiB", 500 * GB),
+        ("1k", 1024), ("2pb", 2 * 1024**5),
+    ],
+)  # fmt: skip
+def test_sizes_are_read_as_people_write_them(text: str, number: int) -> None:
+    assert bytes_of(text) == number
+
+
+@pytest.fixture
+def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_times_are_those_of_the_terminals_zone(in_kolkata: None) -> None:
+    assert people.moment("2026-11-28T20:00:00Z") == "2026-11-29 01:30:00 IST"
+    assert people.moment("2026-11-28T20:00:00.123456Z") == "2026-11-29 01:30:00 IST"
+    assert people.moment("1753-01-01T00:00:00Z") == "never"
+    assert people.moment("soon") == "soon"
+    assert at("LastSeen")({"LastSeen": "2026-11-28T20:00:00Z"}) == "2026-11-29 01:30:00 IST"
+    assert at("Description")({"Description": "2026-11-28T20:00:00Z"}) == "2026-11-28T20:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "around", "said"),
+    [
+        (
+            "MaxConcurrentTasks",
+            {"MaxConcurrentTasks": 1, "ConcurrentTasksLimited": False},
+            "no limit",
+        ),
+        ("MaxConcurrentTasks", {"MaxConcurrentTasks": 1, "ConcurrentTasksLimited": True}, "1"),
+        (
+            "MaxConcurrentTasks",
+            {"MaxConcurrentTasks": 0, "ConcurrentTasksLimited": False},
+            "no limit",
+        ),
+        ("MaxConcurrentTasks", {"MaxConcurrentTasks": 3}, "3"),
+        (
+            "ThrottlingSpeedLimit",
+            {"ThrottlingSpeedLimit": 1, "ThrottlingEnabled": False},
+            "no limit",
+        ),
+        (
+            "ThrottlingSpeedLimit",
+            {"ThrottlingSpeedLimit": 0, "ThrottlingEnabled": True},
+            "no limit",
+        ),
+        (
+            "ThrottlingSpeedLimit",
+            {"ThrottlingSpeedLimit": 5, "ThrottlingEnabled": True, "ThrottlingSpeedUnit": "MBps"},
+            "5 MBps",
+        ),
+        ("Quota", {"Quota": 102400}, "100 GB"),
+        ("QuotaMb", {"QuotaMb": 2048, "Unlimited": False}, "2 GB"),
+        ("QuotaMb", {"QuotaMb": 2048, "Unlimited": True}, "no limit"),
+        ("Capacity", {"Capacity": 20 * 1024 * GB}, "20 TB"),
+        ("Capacity", {}, ""),
+        ("LeaseOptions", {"LeaseOptions": {"Enabled": False}}, "no end"),
+        ("Port", {"Port": 6180}, "6180"),
+        ("Enabled", {"Enabled": True}, "true"),
+    ],
+)
+def test_what_limits_nothing_is_said_in_words(name: str, around: dict[str, Any], said: str) -> None:
+    assert at(name)(around) == said
+
+
+def test_a_tenant_is_shown_in_words_and_to_programs_as_the_api_says(
+    cloudgate: Run,
+) -> None:
+    made = cloudgate("repository", "create", "vault", "--endpoint", "v:1", "--capacity", "20TB")
+    assert made.exit_code == 0, made.output
+    made = cloudgate("tenant", "create", "acme", "--repository", "vault=100", "--generate-password")
+    assert made.exit_code == 0, made.output
+    shown = cloudgate("tenant", "show", "acme").stdout
+    lines = dict(line.split(maxsplit=1) for line in shown.splitlines() if " " in line.strip())
+    assert lines["LastActive"] == "never"
+    assert lines["MaxConcurrentTasks"] == "no limit"
+    assert lines["ThrottlingSpeedLimit"] == "no limit"
+    assert lines["LeaseOptions"] == "no end"
+    assert "Quota 100 GB" in lines["Resources"]
+    for word in ("1753", "102400", "ThrottlingSpeedUnit", "ConcurrentTasksLimited"):
+        assert word not in shown
+    entity = json.loads(cloudgate("tenant", "show", "acme", "--output", "json").stdout)
+    assert entity["LastActive"] == "1753-01-01T00:00:00Z"
+    assert entity["MaxConcurrentTasks"] == 1
+    assert entity["Resources"]["CloudTenantResources"][0]["RepositoryQuota"]["Quota"] == 102400
+    vaults = cloudgate("repository", "list").stdout
+    assert "20 TB" in vaults
+    assert "19.9 TB" in vaults
