@@ -14,9 +14,17 @@ import pytest
 
 from cloudgate.assignment import Assignment, DirectoryChange, Gateway, GatewayState
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.gateway.credentials import (
+    AGAIN_SECONDS,
+    NEXT_SECONDS,
+    Credentials,
+    former_credentials,
+    keep_credential,
+)
 from cloudgate.gateway.host import run_host
 from cloudgate.gateway.joining import join_host
 from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.gateway.membership import load_membership
 from cloudgate.gateway.process import EnvoyProcess, running
 from cloudgate.gateway.succession import read_roster
 from tests.gateway.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
@@ -226,6 +234,53 @@ async def test_a_revoked_host_keeps_its_gateway(
         await asyncio.wait_for(manager.refused.wait(), 10)
         assert await (await client.connect(port, REPO)).echoes()
         assert host.returncode is None
+
+
+async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_forgotten_the_newest(
+    manager: TinyManager, layout: Layout
+) -> None:
+    for later in ("of-tomorrow", "of-the-day-after"):
+        keep_credential(layout, later)
+    assert load_membership(layout).credential == "of-the-day-after"
+    async with host_service(layout), asyncio.timeout(2 * PATIENCE_SECONDS):
+        await manager.polls.get()  # which only a good credential is let in with
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
+        await manager.polls.get()
+    assert load_membership(layout).credential == CREDENTIAL
+    assert manager.refused.is_set()
+    assert set(former_credentials(layout)) == {"of-tomorrow", "of-the-day-after"}
+    assert stat.S_IMODE(layout.former_credentials.stat().st_mode) == 0o600
+
+
+async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
+    manager: TinyManager, layout: Layout, authority: Authority
+) -> None:
+    keep_credential(layout, "of-tomorrow")
+    assert former_credentials(layout) == (CREDENTIAL,)
+    await join_host(layout.state, manager.url, TOKEN, authority.pem)
+    assert former_credentials(layout) == ()
+    assert not [each for each in layout.state.iterdir() if "former" in each.name]
+
+
+async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rarely(
+    layout: Layout,
+) -> None:
+    for later in ("b", "c"):
+        keep_credential(layout, later)
+    now = 0.0
+    tried = Credentials(layout, lambda: now)
+    for expected, pause in (("c", NEXT_SECONDS), ("b", NEXT_SECONDS), (CREDENTIAL, None)):
+        assert tried.use() == expected
+        assert tried.refused() == pause
+    for _ in range(3):
+        assert tried.use() == "c"
+        assert tried.refused() is None
+    now = AGAIN_SECONDS
+    assert tried.refused() == NEXT_SECONDS
+    assert tried.use() == "b"
+    tried.accepted()
+    assert load_membership(layout).credential == "b"
+    assert former_credentials(layout) == ("c", CREDENTIAL)
 
 
 async def test_two_host_services_do_not_share_a_folder(

@@ -1,13 +1,17 @@
 """Who hears of what hosts are refused? The operator, by the audit log and a warning."""
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from cloudgate.assignment import SERVER_HEADER
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.hosts import joining
+from cloudgate.manager.hosts.addresses import usable
+from cloudgate.manager.hosts.knocking import Knock
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.work import Manager
 
@@ -28,12 +32,26 @@ class Refusing:
         server_id = None if call == JOIN else await run_in_threadpool(self._sender, request)
         if server_id is not None:
             return await self._note_known(address, call, server_id, reason)
+        if call != JOIN:
+            self._note_knock(request, address, now)
         operation = "RefuseJoin" if call == JOIN else "RefuseUnknownHost"
         if not self._manager.strangers.is_to_be_noted(operation, "", address, now, call):
             return False
         token = getattr(request.state, "join_token", "") if call == JOIN else None
         await run_in_threadpool(self._note_unknown, address, token, reason)
         return True
+
+    def _note_knock(self, request: Request, address: str, now: datetime) -> None:
+        """It may be a host that a database which was put back does not know any more."""
+        try:
+            known = joining.token_hash(credential_of(request))
+        except NotAuthenticatedError:
+            return
+        try:
+            claimed = UUID(request.headers.get(SERVER_HEADER, ""))
+        except ValueError:
+            claimed = None
+        self._manager.knocking.hear(Knock(known, usable(address), claimed, now))
 
     async def note_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
         """The manager could not answer a host, by its own fault or that of what is kept."""

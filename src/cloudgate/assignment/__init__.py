@@ -46,6 +46,10 @@ from cloudgate.assignment.bounds import (
     Word,
 )
 
+SERVER_HEADER = "X-Managed-Server"
+"""Names the managed server that a host says it is. Nobody is believed by it: where a credential is
+unknown, it lets the manager tell its operator who was refused."""
+
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
 OLDEST_PROTOCOL = 1

@@ -30,13 +30,13 @@ from cloudgate.errors import (
 from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.client import ManagerClient
 from cloudgate.gateway.clock import Clock
+from cloudgate.gateway.credentials import Credentials, keep_credential
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.facts import machine_mark
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.measuring import Measuring
 from cloudgate.gateway.membership import (
     Membership,
-    keep_credential,
     keep_role,
     load_membership,
 )
@@ -109,6 +109,7 @@ class Channel:
         self._reconciler = reconciler
         self._outbox = outbox
         self._measuring = Measuring()
+        self._credentials = Credentials(layout)
 
     async def run(self) -> None:
         """Poll and report for ever."""
@@ -125,6 +126,8 @@ class Channel:
                 await self._repeat(step, backoff)
             except CloudgateError as error:
                 pause_seconds = backoff.pause_seconds(error)
+                if step == self._poll and isinstance(error, NotAuthenticatedError):
+                    pause_seconds = self._credentials.refused() or pause_seconds
                 if backoff.is_new or isinstance(error, NotAuthenticatedError):
                     _complain(error)
                 await asyncio.sleep(pause_seconds)
@@ -138,11 +141,18 @@ class Channel:
             self._credential,
             self._hear_time,
             says_role=known.manager_says_role,
+            server_id=known.server_id,
         ) as client:
             while True:
                 await step(client, backoff)
                 if client.says_role and not known.manager_says_role:
                     known = self._note_role()
+
+    def _note_accepted(self) -> None:
+        try:
+            self._credentials.accepted()
+        except OSError as error:
+            self._known.troubles.cannot_write("state", error)
 
     def _note_role(self) -> Membership:
         """The manager has said its role; what does not is not taken for it from now on."""
@@ -161,7 +171,7 @@ class Channel:
             self._outbox.look_again()
 
     def _credential(self) -> str:
-        return load_membership(self._layout).credential
+        return self._credentials.use()
 
     async def _poll(self, client: ManagerClient, backoff: Backoff) -> None:
         request = PollRequest(
@@ -176,6 +186,7 @@ class Channel:
             # Who was away may have lost what it heard; the report is tried until it is back.
             self._outbox.send_again()
             raise
+        self._note_accepted()
         backoff.success()
         self._apply(update)
         if update.question is not None and update.question.measure is not None:

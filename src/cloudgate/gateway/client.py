@@ -7,12 +7,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 import httpx2
 from pydantic import ValidationError
 
 from cloudgate.assignment import (
     POLL_SECONDS,
+    SERVER_HEADER,
     Allowances,
     Answer,
     DemandReport,
@@ -54,6 +56,7 @@ class ManagerClient:
         on_time: Callable[[datetime], None] | None = None,
         *,
         says_role: bool = False,
+        server_id: UUID | None = None,
     ) -> None:
         """A client of the manager that `ca_pem` vouches for.
 
@@ -64,7 +67,9 @@ class ManagerClient:
             on_time: is told the manager's time at each one.
             says_role: whether the manager is known to show a certificate that says its role. One
                 of the release before does not; one that has said it once always will.
+            server_id: the managed server that this is.
         """
+        self._server_id = server_id
         self.says_role = says_role
         """As it is known now."""
         try:
@@ -125,6 +130,8 @@ class ManagerClient:
         headers = {"Content-Type": "application/json"}
         if self._credential is not None:
             headers["Authorization"] = f"Bearer {self._credential()}"
+        if self._server_id is not None:
+            headers[SERVER_HEADER] = str(self._server_id)
         try:
             answer = await self._client.post(
                 path, content=document.model_dump_json(), headers=headers

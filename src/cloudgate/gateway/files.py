@@ -37,6 +37,12 @@ def write_twice(path: Path, content: str | bytes) -> None:
     write_private(path, content)
 
 
+def forget_twice(path: Path) -> None:
+    """Take away what `write_twice` has written."""
+    for each in (path, _before(path)):
+        each.unlink(missing_ok=True)
+
+
 def read_good(path: Path, read: Callable[[str], T]) -> T | None:
     """What `read` makes of the file, or of the one before it where a disk has damaged the file.
 

@@ -41,6 +41,11 @@ class Layout:
         return self.state / "credential"
 
     @property
+    def former_credentials(self) -> Path:
+        """What it proved itself with before, for a manager that has forgotten the newest."""
+        return self.state / "former-credentials.json"
+
+    @property
     def manager_ca(self) -> Path:
         """The only certificate authority that the manager's certificate may come from."""
         return self.state / "manager-ca.pem"

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from cloudgate.errors import NotFoundError
-from cloudgate.gateway.files import read_good, write_twice
+from cloudgate.gateway.files import forget_twice, read_good, write_twice
 from cloudgate.gateway.layout import Layout
 
 T = TypeVar("T")
@@ -39,11 +39,13 @@ class Membership(_Place):
 def save_membership(layout: Layout, membership: Membership) -> None:
     """Keep it; the place last, because a membership without its credential is none."""
     write_twice(layout.manager_ca, membership.ca_pem)
+    # They are another manager's, perhaps.
+    forget_twice(layout.former_credentials)
     write_twice(layout.credential, membership.credential)
     _keep_place(layout, membership)
 
 
-def keep_credential(layout: Layout, credential: str) -> None:
+def write_credential(layout: Layout, credential: str) -> None:
     """Prove who this host is with `credential` from now on."""
     write_twice(layout.credential, credential)
 

@@ -11,6 +11,7 @@ from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.faults import each_alone
 from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.gateways.settle import revert, silence
+from cloudgate.manager.hosts.joining import remark_on_knocks
 from cloudgate.manager.hosts.operations import certificate_of
 from cloudgate.manager.servers.facts import misplaced_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
@@ -87,7 +88,7 @@ def note_presence(work: Work) -> None:
             server.seen_at = seen
         if server.online_since is not None and not is_online(work, server):
             server.online_since = None
-        fault = work.faults.about(server.id)
+        fault = work.faults.about(server.id) or remark_on_knocks(work, server)
         if fault:
             server.warning = fault
         elif server.warning and work.presence.is_in_order(server.id, work.now):
@@ -108,7 +109,7 @@ def presence_has_news(work: Work, known_since: datetime) -> bool:
 def _has_news(work: Work, server: ManagedServer) -> bool:
     if server.online_since is not None and not is_online(work, server):
         return True
-    fault = work.faults.about(server.id)
+    fault = work.faults.about(server.id) or remark_on_knocks(work, server)
     if fault:
         return fault != server.warning
     is_over = server.online_since is not None and work.presence.is_in_order(server.id, work.now)

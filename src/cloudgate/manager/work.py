@@ -12,6 +12,7 @@ from cloudgate.manager.authority import Authority, Term, gateway_term
 from cloudgate.manager.bell import Bell
 from cloudgate.manager.certificates.challenges import Challenges
 from cloudgate.manager.faults import Faults
+from cloudgate.manager.hosts.knocking import Knocking
 from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
@@ -40,6 +41,7 @@ class Work:
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
+    knocking: Knocking = field(default_factory=Knocking)
     gateway_term: Term = field(default_factory=gateway_term)
     """Of gateways' certificates."""
     own_addresses: Callable[[], Sequence[str]] = tuple
@@ -99,6 +101,7 @@ class Manager:
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
+    knocking: Knocking = field(default_factory=Knocking)
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: Questions = field(default_factory=Questions)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
@@ -122,6 +125,7 @@ class Manager:
                 presence=self.presence,
                 faults=self.faults,
                 strangers=self.strangers,
+                knocking=self.knocking,
                 gateway_term=self.gateway_term,
                 own_addresses=self.own_addresses,
             )
@@ -152,6 +156,7 @@ class Manager:
                 presence=self.presence,
                 faults=self.faults,
                 strangers=self.strangers,
+                knocking=self.knocking,
                 gateway_term=self.gateway_term,
                 own_addresses=self.own_addresses,
                 author=author,

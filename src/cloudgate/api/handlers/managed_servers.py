@@ -9,7 +9,13 @@ from dataclasses import replace
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, up_to_backup_server_entity
 from cloudgate.manager.authority import fingerprint
-from cloudgate.manager.hosts.joining import NewServer, add_server, renew_token, revoke
+from cloudgate.manager.hosts.joining import (
+    NewServer,
+    add_server,
+    readmit,
+    renew_token,
+    revoke,
+)
 from cloudgate.manager.servers import managed_servers as operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.facts import facts_of
@@ -117,6 +123,13 @@ def revoke_managed_server(call: Call) -> Answer:
     """Listen to a managed server's machine no more; its gateway goes on as it is."""
     with call.changing() as work:
         revoke(work, operations.get_managed_server(work, call.identifier(TYPE)))
+    return Answer(status=204)
+
+
+def readmit_managed_server(call: Call) -> Answer:
+    """Let a machine in again whose credential was made after the database that was put back."""
+    with call.changing() as work:
+        readmit(work, operations.get_managed_server(work, call.identifier(TYPE)))
     return Answer(status=204)
 
 

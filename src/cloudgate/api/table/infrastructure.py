@@ -127,6 +127,13 @@ ROUTES = [
         answers=DONE,
     ),
     Route(
+        verb="POST",
+        path="/managedServers/{id}",
+        action="readmit",
+        handler=managed_servers.readmit_managed_server,
+        answers=DONE,
+    ),
+    Route(
         verb="DELETE",
         path="/managedServers/{id}",
         handler=managed_servers.delete_managed_server,

@@ -72,6 +72,13 @@ def revoke(call: Call, name: Thing) -> None:
     call.screen.remark(f"Revoked {name}. `cloudgate server renew-token {name}` lets it join again.")
 
 
+@command(app, "readmit")
+def readmit(call: Call, name: Thing) -> None:
+    """After an older database was put back: let a machine in again that it does not know."""
+    call.api.post(f"{find(call.api, KIND, name).path}?action=readmit")
+    call.screen.remark(f"{name} is let in again, within half a minute.")
+
+
 def _show_expected(call: Call, answer: Answer) -> None:
     call.screen.details(answer)
     token, fingerprint = answer.body["JoinToken"], answer.body["JoinFingerprint"]

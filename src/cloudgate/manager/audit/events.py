@@ -117,6 +117,7 @@ EVENTS: Mapping[str, Event] = {
     "JoinManagedServer": Event(0, INFO, "Managed server {name} [{id}] has joined"),
     "RenewJoinToken": Event(0, INFO, "Managed server {name} [{id}] has a new join token"),
     "RevokeManagedServer": Event(0, WARNING, "The credential of {name} [{id}] has been revoked"),
+    "ReadmitManagedServer": Event(0, WARNING, "Managed server {name} [{id}] has been let in again"),
     "RefuseManagedServer": Event(0, WARNING, "The machine that speaks as {name} was refused"),
     "RefuseJoin": Event(0, WARNING, "A machine that wanted to join was refused: {name}"),
     "RefuseUnknownHost": Event(0, WARNING, "A machine without a good credential spoke: {name}"),

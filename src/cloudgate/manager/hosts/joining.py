@@ -17,7 +17,8 @@ from cloudgate import assignment, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.hosts.addresses import usable
+from cloudgate.manager.hosts.addresses import read, usable
+from cloudgate.manager.hosts.knocking import RECENT
 from cloudgate.manager.hosts.operations import note_facts
 from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -132,6 +133,58 @@ def revoke(work: Work, server: ManagedServer) -> None:
     work.presence.forget(server.id)
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, "RevokeManagedServer"))
+
+
+def readmit(work: Work, server: ManagedServer) -> None:
+    """Let the machine in again that speaks as this server with a credential that is not known.
+
+    It gets another one with its next poll.
+
+    Raises:
+        InvalidRequestError: there is no such machine, or more than one; or it may not be let in.
+    """
+    if server.local or server.credential_hash is None:
+        raise InvalidRequestError(
+            f"The server {server.name} is the manager's own machine, which joins by itself."
+            if server.local
+            else f"The server {server.name} has not joined, or was revoked: renew its join token."
+        )
+    knocks = work.knocking.of(server.id, read(server.seen_addresses), work.now)
+    claimed = [each for each in knocks if each.claimed is not None] or knocks
+    known = read(server.seen_addresses)
+    found = [each for each in claimed if each.address in known] or claimed
+    if len({each.credential_hash for each in found}) != 1:
+        many = "Several machines were" if found else "No machine was"
+        raise InvalidRequestError(
+            f"{many} refused within the last {RECENT.total_seconds():.0f} seconds that could be"
+            f" {server.name}. See whether its host service runs and reaches the manager, or renew"
+            " its join token and let it join again."
+        )
+    server.credential_hash, server.next_credential_hash = found[0].credential_hash, None
+    server.credential_made_at = work.now - CREDENTIAL_LIFE
+    work.knocking.forget(found[0].credential_hash)
+    server.warning = ""
+    work.presence.forget(server.id)
+    work.news_for.add(server.id)
+    after = {"Address": found[0].address}
+    record(work, change_to(server, SERVER, "ReadmitManagedServer", after=after))
+
+
+def remark_on_knocks(work: Work, server: ManagedServer) -> str:
+    """For the operator: that somebody speaks as a host that is away, and is refused."""
+    if server.local or server.credential_hash is None or is_heard(work, server):
+        return ""
+    seen = read(server.seen_addresses)
+    knocks = work.knocking.of(server.id, seen, work.now)
+    if not knocks:
+        return ""
+    address = knocks[0].address
+    before = "from where it spoke before" if address in seen else "from where it never spoke before"
+    return (
+        f"A machine at {address}, {before}, speaks as {server.name} with a credential that this"
+        " manager does not know, as it does after an older database was put back. If it is"
+        f" {server.name}, let it in: `cloudgate server readmit {server.name}`."
+    )
 
 
 def new_token(work: Work, server: ManagedServer) -> str:
