@@ -18,7 +18,7 @@ _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 _STEP = 1024
 _MB = _STEP**2
 _SIZES: Mapping[str, int] = {
-    **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize", "BytesUp", "BytesDown"), 1),
+    **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize"), 1),
     **dict.fromkeys(("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb"), _MB),
 }
 """How many bytes each of it is."""

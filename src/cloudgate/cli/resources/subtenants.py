@@ -4,22 +4,29 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli import passwords
+from cloudgate.cli import passwords, people
 from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.finding import find
-from cloudgate.cli.output import Columns, at
+from cloudgate.cli.output import Columns, at, said
 from cloudgate.cli.resources import quotas, tenants
 from cloudgate.cli.resources.common import Description, body_of, change_of
 from cloudgate.cli.resources.tenant_resources import Tenant, id_of_resource
 from cloudgate.cli.resources.tenants import Generate, PasswordFile, tell
 from cloudgate.errors import NotFoundError
 
+
+def _shown_megabytes(user: Json) -> str:
+    """A number under its unit's name, or that there is no limit."""
+    quota = user.get("RepositoryQuota") or {}
+    return people.NO_LIMIT if quota.get("Unlimited") else said(quota.get("QuotaMb"))
+
+
 COLUMNS: Columns = {
     "Name": at("Name"),
     "Enabled": at("Enabled"),
     "DisplayName": at("RepositoryQuota", "DisplayName"),
-    "QuotaMb": at("RepositoryQuota", "QuotaMb"),
+    "QuotaMb": _shown_megabytes,
     "Description": at("Description"),
     "Id": at("Id"),
 }
