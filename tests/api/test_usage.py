@@ -8,12 +8,13 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import GatewayState, Usage, UsageBatch
+from cloudgate.manager.hosts.scope import NO_POOL
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
     list_backup_servers,
 )
-from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant
+from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, PoolStay, RemovedTenant
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
 from tests.support.host import ScriptedHost
@@ -137,6 +138,7 @@ def remove_without_a_name(running: RunningManager, tenant_id: UUID) -> None:
                 tenant_id=tenant_id, backup_server_id=site.id, directory_revision=revision
             )
         )
+        work.session.add(PoolStay(tenant_id=tenant_id, pool_id=NO_POOL, since=0, until=revision))
 
 
 def usage_of_all(client: httpx2.Client, query: str = "") -> list[dict[str, Any]]:

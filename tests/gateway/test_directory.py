@@ -121,3 +121,20 @@ def test_a_change_from_another_revision_is_left_alone(tmp_path: Path) -> None:
     directory.apply(DirectoryChange(from_revision=4, revision=5, removed=(UUID(int=1),)))
     assert directory.revision == 3
     assert directory.find("acme") is not None
+
+
+def test_what_is_taken_from_a_gateway_is_in_none_of_its_files(tmp_path: Path) -> None:
+    path, secret = tmp_path / "d", "$argon2id$secret"
+    known = acme(password_hash=secret)
+    directory = Directory(path)
+    directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(known,)))
+    directory.apply(DirectoryChange(from_revision=3, revision=4, tenants=(known,)))
+    held = [each for each in tmp_path.iterdir() if secret in each.read_text()]
+    assert len(held) == 2, "the file, and the one before it"
+    bare = Tenant(tenant_id=known.tenant_id, name="x", password_hash="")
+    directory.apply(DirectoryChange(from_revision=4, revision=5, tenants=(bare,)))
+    assert not [each for each in tmp_path.iterdir() if secret in each.read_text()]
+    assert Directory(path).revision == 5
+    directory.apply(DirectoryChange(from_revision=5, revision=6, tenants=(known,)))
+    directory.apply(DirectoryChange(from_revision=0, revision=7))
+    assert not [each for each in tmp_path.iterdir() if secret in each.read_text()]

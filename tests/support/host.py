@@ -2,7 +2,7 @@
 
 import socket
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 from cryptography.hazmat.primitives import serialization
@@ -23,7 +23,9 @@ from cloudgate.assignment import (
     Update,
 )
 from cloudgate.manager.hosts.joining import expect_server
+from cloudgate.manager.hosts.scope import NO_POOL
 from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.manager import RunningManager
 
 
@@ -33,6 +35,19 @@ def public_key_pem() -> str:
     return key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
+
+
+def _tell(running: RunningManager, server_id: UUID) -> None:
+    """Let a host know all tenants that may use gateways in no pool."""
+    with running.manager.changing() as work:
+        gateway_id, pool_id = str(uuid4()), str(NO_POOL)
+        get_managed_server(work, server_id).scope = {
+            "gateway": gateway_id,
+            "serves": True,
+            "pool": pool_id,
+            "revision": 0,
+            "periods": [[gateway_id, pool_id, 0, None]],
+        }
 
 
 class ScriptedHost:
@@ -45,7 +60,9 @@ class ScriptedHost:
         addresses: tuple[str, ...] = ("192.0.2.10", "127.0.0.1"),
         *,
         local: bool = False,
+        is_told: bool = True,
     ) -> None:
+        """`is_told`: of tenants, as if it were a gateway, though no change waits for it."""
         self.name = name
         self.facts = HostFacts(
             host_name=name,
@@ -63,6 +80,8 @@ class ScriptedHost:
         )
         self.joined: JoinAnswer = self.join(self.token)
         self.client.headers["Authorization"] = f"Bearer {self.joined.credential}"
+        if is_told:
+            _tell(running, self.server_id)
         self.assignment: Assignment | None = None
         self.directory_revision = 0
         self.site_revision = 0

@@ -39,11 +39,18 @@ from cloudgate.errors import (
 from cloudgate.manager.faults import fault_id
 from cloudgate.manager.gateways.settle import Reach, end_reached
 from cloudgate.manager.hosts import addresses, joining, operations
-from cloudgate.manager.hosts.directory import speed_limits
+from cloudgate.manager.hosts.directory import (
+    Found,
+    Question,
+    look_up,
+    question_of,
+    speed_limits,
+)
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
 from cloudgate.manager.hosts.roster import Listed, Roster, roster
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
 from cloudgate.manager.work import Manager
 
@@ -90,8 +97,8 @@ class HostProtocol:
         self._looking = asyncio.Lock()
         self._known: tuple[int, Roster] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._directory_changes: dict[tuple[UUID, int], asyncio.Future[Update]] = {}
-        """What a host of a site that knows a revision has to be told, as of that change."""
+        self._directory_changes: dict[Question, asyncio.Future[Found]] = {}
+        """What hosts that are alike have to be told, as of that change."""
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
@@ -266,16 +273,19 @@ class HostProtocol:
             return await run_in_threadpool(self._look, credential, message)
         if current.directory_revision == message.directory_revision:
             return Waiting(keys=())
-        since = (listed.site_id, message.directory_revision)
-        known = self._directory_changes.get(since)
+        question = question_of(
+            listed.site_id, listed.scope, message.directory_revision, current.directory_revision
+        )
+        known = self._directory_changes.get(question)
         if known is None or (known.done() and known.exception() is not None):
-            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, *since))
-            self._directory_changes[since] = known
-        return await asyncio.shield(known)
+            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, question))
+            self._directory_changes[question] = known
+        found = await asyncio.shield(known)
+        return Update(directory=found.told_to(listed.scope))
 
-    def _look_at_directory(self, site_id: UUID, known_revision: int) -> Update:
+    def _look_at_directory(self, question: Question) -> Found:
         with self._manager.reading() as work:
-            return operations.look_at_directory(work, site_id, known_revision)
+            return look_up(work, question)
 
     def _hear(self, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
         """Take note of who speaks.
@@ -346,7 +356,9 @@ class HostProtocol:
         def divide() -> Document:
             server_id = self._hear(credential, message.machine).server.id
             with self._manager.reading() as work:
-                limits = speed_limits(work, [each.tenant_id for each in message.demands])
+                server = get_managed_server(work, server_id)
+                served = ever_served(work, server, (each.tenant_id for each in message.demands))
+                limits = speed_limits(work, sorted(served))
             now = time.monotonic()
             parts = self._manager.sharing.divide(server_id, message.demands, limits, now)
             return Allowances(allowances=parts)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import structlog
 
-from cloudgate.assignment import DirectoryChange, Tenant
+from cloudgate.assignment import DirectoryChange, Tenant, User
 from cloudgate.gateway.decision import Login, tenant_key
-from cloudgate.gateway.files import read_good, write_kept
+from cloudgate.gateway.files import read_good, write_kept, write_twice
 
 _log = structlog.get_logger(__name__)
 
@@ -89,9 +89,27 @@ class Directory:
                 known_revision=self.revision,
             )
             return
-        write_kept(self._path, after.whole().model_dump_json())
+        # What this gateway need not know any more is not to be left in the file of before.
+        write = (
+            write_twice if _secrets(self._tenants, change) - _secrets(after, change) else write_kept
+        )
+        write(self._path, after.whole().model_dump_json())
         self._tenants = after
         _log.info("directory changed", revision=self.revision, tenants=len(after.by_id))
+
+
+def _secrets(tenants: Tenants, change: DirectoryChange) -> set[str]:
+    """What is known of those whom a change is about, and is nobody else's business."""
+    ids = [*(each.tenant_id for each in change.tenants), *change.removed]
+    about = tenants.by_id if change.from_revision == 0 else dict.fromkeys(ids)
+    known = [tenants.by_id[each] for each in about if each in tenants.by_id]
+    people: list[Tenant | User] = [*known, *(user for each in known for user in each.users)]
+    return {
+        secret
+        for who in people
+        for secret in (who.password_hash, *(f"{who.name} {each}" for each in who.targets))
+        if secret
+    }
 
 
 def _tenants(revision: int, tenants: Iterable[Tenant]) -> Tenants:

@@ -19,6 +19,7 @@ from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.hosts.addresses import read
+from cloudgate.manager.hosts.scope import review_scope
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.facts import facts_of
@@ -180,6 +181,7 @@ def create_gateway(work: Work, new: NewGateway) -> Task:
     )
     work.session.add(gateway)
     work.session.flush()
+    review_scope(work, server)
     touch_assignment(work, server)
     task = tasks.start_gateway_task(work, "CreateCloudGateway", gateway)
     note(work, task, change_to(gateway, TYPE, "CreateCloudGateway", after=gateway.wanted))
@@ -252,6 +254,7 @@ def delete_gateway(work: Work, gateway: CloudGateway, drain_seconds: int | None 
     """
     gateway.removing = True
     _begin_drain(gateway, drain_seconds)
+    review_scope(work, gateway.managed_server)
     touch_assignment(work, gateway.managed_server)
     touch_site(work, gateway.backup_server)
     task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)
@@ -259,6 +262,7 @@ def delete_gateway(work: Work, gateway: CloudGateway, drain_seconds: int | None 
     if gateway.managed_server.credential_hash is None:
         # Nobody will ever report: this is how a machine that is lost is taken out.
         work.session.delete(gateway)
+        review_scope(work, gateway.managed_server)
         message = (
             "Ok. The server was revoked, so that it was not told: if its gateway still runs,"
             " tenants still get in there."

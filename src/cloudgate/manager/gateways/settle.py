@@ -13,6 +13,7 @@ from cloudgate.manager.gateways.operations import (
     settings_in_force,
     wanted_settings,
 )
+from cloudgate.manager.hosts.scope import review_scope, scope_of
 from cloudgate.manager.servers.managed_servers import last_seen, touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -63,6 +64,12 @@ def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | 
     task = tasks.running_gateway_task(work, gateway.id)
     enabled = wanted_settings(gateway).enabled
     found = outcome(report.state, removing=gateway.removing, enabled=enabled)
+    if (
+        report.directory_revision < scope_of(server.scope, work.now).revision
+        and found is Outcome.DONE
+    ):
+        # It listens, and would refuse tenants that it has not heard of yet.
+        found = Outcome.UNDER_WAY
     if found is Outcome.DONE:
         _confirm(work, gateway)
         if task is not None and enabled and not gateway.removing:
@@ -114,6 +121,7 @@ def drained(report: Report) -> str:
 def _confirm(work: Work, gateway: CloudGateway) -> None:
     if gateway.removing:
         work.session.delete(gateway)
+        review_scope(work, gateway.managed_server)
         touch_site(work, gateway.backup_server)
     elif gateway.confirmed != gateway.wanted:
         gateway.confirmed = gateway.wanted
@@ -138,7 +146,7 @@ def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
         gateway.wanted = gateway.confirmed
         gateway.removing = False
         touch_site(work, gateway.backup_server)
-    work.session.flush()
+    review_scope(work, server)
     touch_assignment(work, server)
     tasks.finish(work, task, success=False, message=reason)
 

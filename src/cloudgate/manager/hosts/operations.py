@@ -15,7 +15,6 @@ from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.guesses import note_guesses
 from cloudgate.manager.hosts.site import site_document
-from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.facts import check_facts, facts_of
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
@@ -69,19 +68,13 @@ def look(
     wanted = None
     if request.assignment_revision != server.assignment_revision:
         wanted = current_assignment(work, server)
-    change = directory.changes_since(work, server.backup_server, request.directory_revision)
+    change = directory.changes_since(work, server, request.directory_revision)
     site = None
     if request.site_revision != server.backup_server.site_revision:
         site = site_document(work, server.backup_server)
     if wanted is None and change is None and site is None:
         return Waiting(keys=(server.id, server.backup_server_id))
     return assignment.Update(assignment=wanted, directory=change, site=site)
-
-
-def look_at_directory(work: Work, site_id: UUID, known_revision: int) -> assignment.Update:
-    """What is new about the tenants, for any host of a site that knows a revision of them."""
-    site = get_backup_server(work, site_id)
-    return assignment.Update(directory=directory.changes_since(work, site, known_revision))
 
 
 def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignment:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from cloudgate.assignment import PollRequest
 from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE, token_hash
+from cloudgate.manager.hosts.scope import Scope, scope_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.manager.work import Work
 
@@ -27,6 +28,7 @@ class Listed:
     assignment_revision: int
     site_revision: int
     seen_addresses: str
+    scope: Scope
 
     def is_usual(self, request: PollRequest, now: datetime) -> bool:
         """Whether there is nothing unusual about a poll: the same machine, a young credential."""
@@ -56,6 +58,7 @@ def roster(work: Work) -> Roster:
             ManagedServer.machine,
             ManagedServer.credential_made_at,
             ManagedServer.assignment_revision,
+            ManagedServer.scope,
             BackupServer.site_revision,
             ManagedServer.seen_addresses,
         )
@@ -66,8 +69,17 @@ def roster(work: Work) -> Roster:
         )
     )
     found = {
-        known: Listed(server_id, site_id, machine, made_at + CREDENTIAL_LIFE, wanted, site, seen)
-        for known, server_id, site_id, machine, made_at, wanted, site, seen in rows
-        if known is not None and made_at is not None
+        row.credential_hash: Listed(
+            server_id=row.id,
+            site_id=row.backup_server_id,
+            machine=row.machine,
+            credential_good_until=row.credential_made_at + CREDENTIAL_LIFE,
+            assignment_revision=row.assignment_revision,
+            site_revision=row.site_revision,
+            seen_addresses=row.seen_addresses,
+            scope=scope_of(row.scope, work.now),
+        )
+        for row in rows
+        if row.credential_hash is not None and row.credential_made_at is not None
     }
     return Roster(found, work.directory_revision())

@@ -16,6 +16,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways.operations import get_gateway
+from cloudgate.manager.hosts.scope import note_moving, pools_of, review_scope
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import (
@@ -189,6 +190,8 @@ def _put_gateways(
     if moved:
         touch_site(work, pool.backup_server)
     pool.gateways = wanted
+    for gateway in moved:
+        review_scope(work, gateway.managed_server)
     return set(pool.tenants)
 
 
@@ -210,7 +213,11 @@ def _check_may_be_in(pool: GatewayPool, gateway: CloudGateway) -> None:
 def _put_tenants(work: Work, pool: GatewayPool, identifiers: Sequence[UUID]) -> set[CloudTenant]:
     wanted = [_tenant(work, pool, identifier) for identifier in dict.fromkeys(identifiers)]
     touched = {*wanted} ^ {*pool.tenants}
+    before = {tenant: pools_of(tenant) for tenant in touched}
     pool.tenants = wanted
+    work.session.flush()
+    for tenant in touched:
+        note_moving(work, tenant.id, before[tenant], pools_of(tenant))
     return touched
 
 

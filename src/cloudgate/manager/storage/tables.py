@@ -129,6 +129,8 @@ class ManagedServer(Base):
     seen_at: Mapped[datetime | None]
     seen_addresses: Mapped[str] = mapped_column(default="", server_default="")
     """From where it speaks, as the manager saw it: `cloudgate.manager.hosts.addresses`."""
+    scope: Mapped[dict[str, Any] | None]
+    """What its host may know of tenants: `cloudgate.manager.hosts.scope`."""
     assignment_revision: Mapped[int] = mapped_column(REVISION, default=0)
     reported_revision: Mapped[int | None] = mapped_column(REVISION)
     reported_directory_revision: Mapped[int] = mapped_column(REVISION, default=0)
@@ -411,6 +413,19 @@ class RemovedTenant(Base):
         ForeignKey("backup_servers.id", ondelete="CASCADE")
     )
     directory_revision: Mapped[int] = mapped_column(REVISION)
+
+
+class PoolStay(Base):
+    """A pool that a tenant may use or could use, by revisions of the tenant directory."""
+
+    __tablename__ = "pool_stays"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    pool_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+    """Nil for the gateways that are in no pool."""
+    since: Mapped[int] = mapped_column(REVISION)
+    until: Mapped[int | None] = mapped_column(REVISION)
+    """None while it may."""
 
 
 class FormerName(Base):

@@ -16,6 +16,7 @@ from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
 from cloudgate.manager.audit.log import note
+from cloudgate.manager.hosts.scope import note_moving, pools_of
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
@@ -141,6 +142,8 @@ def create_tenant(
     )
     work.session.add(tenant)
     _apply(work, tenant, wanted)
+    work.session.flush()
+    note_moving(work, tenant.id, (), pools_of(tenant))
     task = publish(work, tenant, "CreateCloudTenant")
     note(work, task, change_to(tenant, TYPE, "CreateCloudTenant", after=documented(tenant)))
     tasks.relate_tenant(task, tenant)
@@ -157,8 +160,11 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
     before = documented(tenant)
     if change.as_shown and change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
         change = replace(change, max_concurrent_tasks=None)
+    pools = pools_of(tenant)
     _apply(work, tenant, change)
     after = documented(tenant)
+    work.session.flush()
+    note_moving(work, tenant.id, pools, pools_of(tenant))
     task = publish(work, tenant, "EditCloudTenant")
     if any(before[key] != after[key] for key in _WHERE_FROM):
         begin_pool_drain(work, tenant.backup_server, None)
@@ -189,6 +195,7 @@ def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = Fa
     """
     change = change_to(tenant, TYPE, "DeleteCloudTenant", before=documented(tenant))
     places = sorted(resource.repository.name for resource in tenant.resources)
+    note_moving(work, tenant.id, pools_of(tenant), ())
     revision = work.next_directory_revision()
     name, site_id = tenant.name, tenant.backup_server_id
     work.session.merge(

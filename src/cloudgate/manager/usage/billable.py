@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.assignment import Usage
+from cloudgate.manager.hosts.scope import all_periods, pools_of, stays_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant, Subtenant
 from cloudgate.manager.work import Work
 
@@ -18,23 +19,10 @@ class Billable:
 
     def __init__(self, work: Work, server: ManagedServer, usage: Iterable[Usage]) -> None:
         """Looked up for all lines together."""
-        tenants = sorted({each.tenant_id for each in usage})
-        users = sorted({each.user_id for each in usage if each.user_id is not None})
-        self._tenants: set[UUID] = set()
-        for some in _parts(tenants):
-            for found in (
-                select(CloudTenant.id).where(
-                    CloudTenant.backup_server_id == server.backup_server_id,
-                    CloudTenant.id.in_(some),
-                ),
-                select(RemovedTenant.tenant_id).where(
-                    RemovedTenant.backup_server_id == server.backup_server_id,
-                    RemovedTenant.tenant_id.in_(some),
-                ),
-            ):
-                self._tenants.update(work.session.scalars(found))
+        lines = tuple(usage)
+        self._tenants = ever_served(work, server, (each.tenant_id for each in lines))
         self._tenant_of_user: dict[UUID, UUID] = {}
-        for some in _parts(users):
+        for some in _parts(each.user_id for each in lines if each.user_id is not None):
             rows = work.session.execute(
                 select(Subtenant.id, Subtenant.tenant_id).where(Subtenant.id.in_(some))
             )
@@ -51,5 +39,33 @@ class Billable:
         return ""
 
 
-def _parts(ids: list[UUID]) -> Iterable[list[UUID]]:
-    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
+def ever_served(work: Work, server: ManagedServer, tenant_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of the tenants that gateways of a server could ever let in, also if they are gone."""
+    wanted, periods = set(tenant_ids), all_periods(server)
+    current: dict[UUID, frozenset[UUID]] = {}
+    for some in _parts(wanted):
+        tenants = select(CloudTenant).where(
+            CloudTenant.backup_server_id == server.backup_server_id, CloudTenant.id.in_(some)
+        )
+        current.update({each.id: pools_of(each) for each in work.session.scalars(tenants)})
+    removed = {
+        tenant_id
+        for some in _parts(wanted - set(current))
+        for tenant_id in work.session.scalars(
+            select(RemovedTenant.tenant_id).where(
+                RemovedTenant.backup_server_id == server.backup_server_id,
+                RemovedTenant.tenant_id.in_(some),
+            )
+        )
+    }
+    stays = stays_of(work, removed, current)
+    return frozenset(
+        tenant_id
+        for tenant_id in {*current, *removed}
+        if any(each.overlaps(stays.get(tenant_id, {}).get(each.pool_id)) for each in periods)
+    )
+
+
+def _parts(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
+    wanted = sorted(set(ids))
+    return (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
