@@ -181,7 +181,7 @@ def _flooded(site: Site, key: str, what: str, attack: Attack | None) -> Iterator
     meanwhile = attacking(attack, site.port) if attack else contextlib.nullcontext()
     before_bytes = site.log_bytes()
     with meanwhile:
-        time.sleep(1)
+        time.sleep(GATHERED_SECONDS)
         tunnel_ms, echo_ms, refused = _work(site, FLOOD_SECONDS)
     more_mib = (site.log_bytes() - before_bytes) / 2**20
     failed = f", {refused} refused" if refused else ""

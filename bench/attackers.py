@@ -22,6 +22,8 @@ ADDRESSES = 300
 """That guess passwords, one at a time each."""
 FLOODERS = 8
 """Connections of one address that flood."""
+MANY = 512
+"""Connections of one address that ask without a password."""
 HANDSHAKES = 64
 """Connections of one address that do nothing but begin, again and again."""
 SILENT = 1500
@@ -169,6 +171,27 @@ async def pipelined(port: int) -> None:
     """Requests in HTTP/1.1 that are no CONNECT, without a pause for the answers."""
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * _AT_ONCE
     await _flood(port, lambda _: request, "http/1.1", b"")
+
+
+async def unasked(port: int) -> None:
+    """CONNECT without a password, over many connections."""
+    request = f"CONNECT {TARGET} HTTP/1.1\r\nHost: {TARGET}\r\n\r\n".encode()
+
+    async def again_and_again() -> None:
+        while True:
+            with contextlib.suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=_context())
+                try:
+                    while True:
+                        writer.write(request)
+                        head = await reader.readuntil(b"\r\n\r\n")
+                        length = head.lower().partition(b"content-length: ")[2].split()[0]
+                        await reader.readexactly(int(length))
+                finally:
+                    writer.transport.abort()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    await asyncio.gather(*(again_and_again() for _ in range(MANY)))
 
 
 async def handshakes(port: int) -> None:

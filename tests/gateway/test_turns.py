@@ -42,7 +42,7 @@ def order(*askers: Asker) -> list[int]:
 
 def test_who_was_right_before_comes_first_and_who_guesses_last() -> None:
     assert order(
-        asker(wrong=9), asker(), asker(familiar=1), asker(wrong=1), asker(left=3), asker(left=1)
+        asker(wrong=9), asker(), asker(familiar=1), asker(wrong=1), asker(asked=3), asker(asked=1)
     ) == [2, 1, 5, 4, 3, 0]
 
 
@@ -69,7 +69,7 @@ def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Ask
     found = in_order(waiting)
     assert sorted(each.number for each in found) == list(range(len(some)))
     ranks = [
-        (not each.asker.standing.familiar, each.asker.standing.wrong, each.asker.standing.left)
+        (not each.asker.standing.familiar, each.asker.standing.wrong, each.asker.standing.asked)
         for each in found
     ]
     assert ranks == sorted(ranks)
@@ -161,12 +161,12 @@ def test_a_reputation_outlives_the_process_and_ends_with_the_tenant(tmp_path: Pa
     reputation = known()
     reputation.right(ACME, HOME)
     reputation.right(BETA, HOME)
+    reputation.asked(NEW)
     reputation.wrong(None, NEW)
-    reputation.left(NEW)
     reputation.keep()
     assert PASSWORD not in file.read_text()
     assert known().of(ACME, HOME) == Standing(familiar=True)
-    assert known().of(ACME, NEW) == Standing(wrong=1)
+    assert known().of(ACME, NEW) == Standing(wrong=1, asked=1)
     assert known().of(None, HOME) == Standing()
     reputation = known()
     reputation.forget_others(lambda who: who == BETA)
@@ -190,6 +190,16 @@ def test_who_is_familiar_and_guesses_is_so_no_more_until_right_again() -> None:
     assert not reputation.of(ACME, HOME).familiar
     reputation.right(ACME, HOME)
     assert reputation.of(ACME, HOME).familiar
+
+
+def test_who_was_right_has_not_asked_for_anything_but_what_was_wrong_stays() -> None:
+    reputation = Reputation()
+    for _ in range(3):
+        reputation.asked(HOME)
+    reputation.wrong(ACME, HOME)
+    assert reputation.of(ACME, HOME) == Standing(wrong=1, asked=3, wrong_around=1)
+    reputation.right(ACME, HOME)
+    assert reputation.of(ACME, HOME) == Standing(familiar=True, wrong=1, wrong_around=1)
 
 
 def test_an_address_of_version_6_stands_for_its_network() -> None:

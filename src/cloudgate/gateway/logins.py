@@ -160,15 +160,12 @@ class Logins:
     async def _look_in_turn(self, question: _Question) -> float | None:
         tenant = tenant_key(question.name.replace("/", "\\").partition("\\")[0])
         asker = Asker(tenant, self.reputation.of(question.who, question.address))
-        try:
-            await self._passwords.turns.take(asker)
-            look = asyncio.create_task(self._look(question, asker))
-            self._looks.add(look)
-            look.add_done_callback(self._looks.discard)
-            return await asyncio.shield(look)
-        except asyncio.CancelledError:
-            self.reputation.left(question.address)
-            raise
+        self.reputation.asked(question.address)
+        await self._passwords.turns.take(asker)
+        look = asyncio.create_task(self._look(question, asker))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        return await asyncio.shield(look)
 
     async def _look(self, question: _Question, asker: Asker) -> float | None:
         """None when the password is right, else how long the answer has to wait."""

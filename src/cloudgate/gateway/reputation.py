@@ -24,7 +24,7 @@ FAMILIAR_DAYS = 90
 MOST_FAMILIAR = 20_000
 """Tenants with the addresses that they come from."""
 MOST_KEPT = 2000
-"""Addresses that were wrong whose number is written down; many are remembered beside."""
+"""Addresses that were wrong, or asked, whose number is written down; more are remembered."""
 KEEP_SECONDS = 10.0
 """How often what is new is written down."""
 
@@ -43,8 +43,8 @@ class Standing:
     """Was right from there for the same tenant before, and hardly wrong since."""
     wrong: int = 0
     """Wrong passwords from there lately."""
-    left: int = 0
-    """Questions from there lately that nobody waited for an answer to."""
+    asked: int = 0
+    """Passwords that were said from there lately, since one was right."""
     wrong_around: int = 0
     """Wrong passwords lately from there and its neighbours."""
 
@@ -56,6 +56,8 @@ class Kept(BaseModel):
     """By tenant with an address: the last day, counted from 1970."""
     wrong: dict[str, tuple[int, float]] = {}
     """By address: how often, and how many seconds before `kept_at`."""
+    asked: dict[str, tuple[int, float]] = {}
+    """The same for what was asked at all."""
     kept_at: float = 0.0
     """Seconds since 1970."""
 
@@ -80,7 +82,7 @@ class Reputation:
         self._wrong = Counts(clock)
         self._wrong_around = Counts(clock)
         self._wrong_for = Counts(clock)
-        self._left = Counts(clock)
+        self._asked = Counts(clock)
         self._is_new = self._complained = False
         if path is not None:
             self._read(path)
@@ -98,7 +100,7 @@ class Reputation:
         return Standing(
             familiar=familiar and self._wrong_for.of(pair) < FREE_FAILURES,
             wrong=self._wrong.of(whose),
-            left=self._left.of(whose),
+            asked=self._asked.of(whose),
             wrong_around=self._wrong_around.of(_network(address)),
         )
 
@@ -112,7 +114,7 @@ class Reputation:
         while len(self._familiar) > MOST_FAMILIAR:
             self._familiar.popitem(last=False)
         self._wrong_for.forget(pair)
-        self._left.forget(origin(address))
+        self._asked.forget(origin(address))
 
     def wrong(self, who: UUID | None, address: str) -> None:
         """It has said a wrong one."""
@@ -123,9 +125,10 @@ class Reputation:
             self._wrong_for.note(f"{who} {whose}")
         self._is_new = True
 
-    def left(self, address: str) -> None:
-        """Whoever asked from there has not waited for the answer."""
-        self._left.note(origin(address))
+    def asked(self, address: str) -> None:
+        """A password was said from there that has to be looked at."""
+        self._asked.note(origin(address))
+        self._is_new = True
 
     def forget_others(self, known: Callable[[UUID], bool]) -> None:
         """Forget the tenants that are not here any more."""
@@ -156,6 +159,7 @@ class Reputation:
         return Kept(
             familiar=dict(self._familiar),
             wrong=self._wrong.ages(MOST_KEPT),
+            asked=self._asked.ages(MOST_KEPT),
             kept_at=self._clock(),
         ).model_dump_json()
 
@@ -188,7 +192,8 @@ class Reputation:
             self._familiar.clear()
             return
         age_seconds = max(0.0, self._clock() - kept.kept_at)
-        self._wrong.learn({who: (n, age + age_seconds) for who, (n, age) in kept.wrong.items()})
+        for counts, known in ((self._wrong, kept.wrong), (self._asked, kept.asked)):
+            counts.learn({who: (n, age + age_seconds) for who, (n, age) in known.items()})
 
 
 def _network(address: str) -> str:

@@ -1,9 +1,10 @@
 """Priority queue: whose password is looked at next, where one core looks at all of them?
 
-First those who were right from the same address before. Then those who have never been wrong, the
-newest first: who floods was here before, and where all cannot be served in time, it is better to
-serve some in time than all too late. Those who guess come last, the most persistent at the very
-end. Names that nobody has are treated as others are, so that nobody learns which there are.
+First those who were right from the same address before. Then those who have never been wrong, who
+asked least before that, the newest first: who floods was here before, and where all cannot be
+served in time, it is better to serve some in time than all too late. Those who guess come last,
+the most persistent at the very end. Names that nobody has are treated as others are, so that nobody
+learns which there are.
 """
 
 import asyncio
@@ -61,7 +62,7 @@ def in_order(waiting: Sequence[Waiting]) -> list[Waiting]:
 
 def _rank(one: Waiting) -> tuple[bool, int, int]:
     standing = one.asker.standing
-    return not standing.familiar, standing.wrong, standing.left
+    return not standing.familiar, standing.wrong, standing.asked
 
 
 class Turns:
