@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.assignment import SERVER_HEADER, GatewayState
+from cloudgate.assignment import SERVER_HEADER, GatewayState, Tenant
 from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE
 from cloudgate.manager.hosts.knocking import MOST_KEPT, Knock, Knocking
 from cloudgate.manager.hosts.presence import ONLINE_FOR
@@ -141,6 +141,39 @@ def test_nobody_is_let_in_again_who_was_revoked_or_might_be_another(
         assert "revoked" in readmit(running, host).json()["Message"]
         assert knock(host) == 401
     host.close()
+
+
+def test_a_host_that_knows_a_future_that_is_gone_is_told_everything_however_late_it_comes(
+    tmp_path: Path,
+) -> None:
+    def add(running: RunningManager, name: str) -> None:
+        client = running.logged_on()
+        client.post("/cloud/tenants", json={"Name": name, "Password": "x" * 20}).raise_for_status()
+
+    def lose(running: RunningManager, host: ScriptedHost) -> None:
+        add(running, "lost")
+        assert [each.name for each in changed(host)] == ["lost"]
+
+    (tmp_path / "data").mkdir()
+    host = restored(tmp_path / "data", lose)
+    with running_manager(tmp_path / "data", site=None) as running:
+        meet(running, host)
+        add(running, "kept")
+        host.poll()
+        assert host.update.directory is not None
+        assert host.update.directory.from_revision == 0
+        assert [each.name for each in host.update.directory.tenants] == ["kept"]
+        known = host.directory_revision
+        add(running, "more")
+        assert [each.name for each in changed(host)] == ["more"]
+        assert host.update.directory.from_revision == known
+    host.close()
+
+
+def changed(host: ScriptedHost) -> tuple[Tenant, ...]:
+    host.poll()
+    assert host.update.directory is not None
+    return host.update.directory.tenants
 
 
 def test_a_crowd_of_strangers_fills_no_memory_and_hides_no_host_that_speaks_again() -> None:

@@ -252,6 +252,31 @@ async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_f
     assert stat.S_IMODE(layout.former_credentials.stat().st_mode) == 0o600
 
 
+async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wrong(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as first:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        assert await tunnel.echoes()
+        first.kill()
+        await first.wait()
+    for each in layout.state.glob("*directory.json*"):
+        each.unlink()
+    manager.directory = None
+    async with host_service(layout):
+        await manager.heard(GatewayState.LISTENING, 1)
+        assert (await client.connect(port, REPO)).status == 503
+        assert await tunnel.echoes()
+        await manager.tell(
+            directory=DirectoryChange(from_revision=0, revision=9, tenants=()),
+        )
+        assert await tunnel.is_cut()
+        assert (await client.connect(port, REPO)).status == 407
+
+
 async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
     manager: TinyManager, layout: Layout, authority: Authority
 ) -> None:

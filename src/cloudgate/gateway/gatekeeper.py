@@ -57,6 +57,10 @@ TOO_FAST = Refusal(
     RETRY_SECONDS,
 )
 NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
+NOBODY_KNOWN = Refusal(
+    503, "The gateway does not know its tenants yet; try again or use another one.", RETRY_SECONDS
+)
+"""Before it was told, or after the disk has lost it: nobody's password is wrong by that."""
 NOT_ASKED_RIGHT = Refusal(401, NOT_AUTHENTICATED.reason)
 """The same for a document, for which the gateway is no proxy."""
 
@@ -118,6 +122,7 @@ class Gatekeeper:
         self.starts = Starts()
         """With how much tunnels begin."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
+        self._directory = directory
         self._site = site
         self._role = role
         self._now = now
@@ -152,6 +157,8 @@ class Gatekeeper:
         `address`, `port`: where it comes from.
         """
         target = hostport.authority(authority)
+        if authorization and not self._directory.revision:
+            return Verdict("", target or "", refusal=NOBODY_KNOWN)
         try:
             async with asyncio.timeout(LONGEST_JUDGING_SECONDS):
                 return await self._judge(target, authorization, address, port)
@@ -230,6 +237,8 @@ class Gatekeeper:
 
     async def tell(self, authorization: str | None, address: str) -> Told:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
+        if authorization and not self._directory.revision:
+            return Told("", refusal=NOBODY_KNOWN)
         try:
             who = await self._logins.identify(authorization, address)
         except TooManyError:

@@ -238,6 +238,8 @@ class Watch:
     def _end_those_who_must(self, now: datetime) -> None:
         live = self._tunnels.live
         self._cut &= {tunnel.tunnel for tunnel in live}
+        if not self._directory.revision:
+            return  # the tenants are not known, which ends nobody's tunnels
         leaving: dict[str, list[Tunnel]] = {}
         has_no_place: dict[str, bool] = {}
         for tunnel in live:

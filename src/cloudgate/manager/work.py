@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from cloudgate.manager.authority import Authority, Term, gateway_term
@@ -18,11 +19,13 @@ from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
-from cloudgate.manager.storage.tables import Counter
+from cloudgate.manager.storage.tables import Counter, DirectoryRevision
 from cloudgate.manager.strangers import Strangers
 from cloudgate.manager.warnings import Warnings
 
 DIRECTORY = "directory"
+REVISIONS_KEPT = timedelta(days=60)
+"""A host that was away for longer is told everything."""
 
 
 def utc_now() -> datetime:
@@ -62,7 +65,17 @@ class Work:
             counter = Counter(name=DIRECTORY, value=0)
             self.session.add(counter)
         counter.value = next_revision(counter.value, self.now)
+        self.session.execute(
+            delete(DirectoryRevision).where(
+                DirectoryRevision.revision < next_revision(0, self.now - REVISIONS_KEPT)
+            )
+        )
+        self.session.add(DirectoryRevision(revision=counter.value))
         return counter.value
+
+    def knows_directory_revision(self, revision: int) -> bool:
+        """Whether there was such a revision of the tenant directory here, in the last weeks."""
+        return self.session.get(DirectoryRevision, revision) is not None
 
     def directory_revision(self) -> int:
         """The newest revision of the tenant directory; 0 when nobody was ever in it."""

@@ -5,7 +5,7 @@ Of those that it may let in, all; of others that may have tunnels there, what en
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -99,7 +99,13 @@ def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) 
 
 
 def look_up(work: Work, question: Question) -> Found:
-    """What has changed for hosts that are alike."""
+    """What has changed for hosts that are alike.
+
+    Those that know a revision that there never was are told everything: an older database was put
+    back, and has gone on since.
+    """
+    if question.known_revision and not work.knows_directory_revision(question.known_revision):
+        question = replace(question, known_revision=0)
     since = question.known_revision
     if question.pool_id is None:
         tenants: Sequence[CloudTenant] = ()

@@ -437,6 +437,17 @@ class FormerName(Base):
     name: Mapped[str] = mapped_column(String(128))
 
 
+class DirectoryRevision(Base):
+    """A revision of the tenant directory that there was, of the last weeks.
+
+    A host that knows another one has it of a database that is gone.
+    """
+
+    __tablename__ = "directory_revisions"
+
+    revision: Mapped[int] = mapped_column(REVISION, primary_key=True, autoincrement=False)
+
+
 class Counter(Base):
     """A number that only grows."""
 
