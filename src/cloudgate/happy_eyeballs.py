@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from cloudgate.racing import first_answer
 
@@ -80,21 +81,53 @@ EXPERIENCE = Experience()
 """Of this process."""
 
 
-async def connect(host: str, port: int, experience: Experience = EXPERIENCE) -> socket.socket:
+class NoAllowedAddressError(Exception):
+    """A name leads to addresses, but to none that may be dialled."""
+
+
+def anywhere(_address: str) -> bool:
+    """Every address may be dialled."""
+    return True
+
+
+def _allowed(listed: Iterable[Any], allows: Callable[[str], bool]) -> list[str]:
+    """What getaddrinfo(3) has listed, as far as it may be dialled.
+
+    Raises:
+        NoAllowedAddressError: none of it may.
+    """
+    found = [address for each in listed if allows(address := _literal(each[4]))]
+    if not found:
+        raise NoAllowedAddressError
+    return found
+
+
+async def connect(
+    host: str,
+    port: int,
+    experience: Experience = EXPERIENCE,
+    allows: Callable[[str], bool] = anywhere,
+) -> socket.socket:
     """A connection to a host name or IP address. Cancel it to give up.
 
     Raises:
         OSError: the name has no address (`socket.gaierror`), or none of them takes a connection:
             the last one's reason.
         UnicodeError: DNS could have no such name.
+        NoAllowedAddressError: it leads only where `allows` forbids.
     """
     loop = asyncio.get_running_loop()
     listed = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return (await connect_to([_literal(each[4]) for each in listed], port, experience))[1]
+    return (await connect_to(_allowed(listed, allows), port, experience))[1]
 
 
 async def open_tls(
-    host: str, port: int, context: ssl.SSLContext, *, limit_bytes: int = 2**16
+    host: str,
+    port: int,
+    context: ssl.SSLContext,
+    allows: Callable[[str], bool] = anywhere,
+    *,
+    limit_bytes: int = 2**16,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TLS connection to a host name or IP address. Cancel it to give up.
 
@@ -102,7 +135,7 @@ async def open_tls(
         OSError: as `connect`, or TLS fails (`ssl.SSLError`).
         UnicodeError: as `connect`.
     """
-    connection = await connect(host, port)
+    connection = await connect(host, port, allows=allows)
     try:
         return await asyncio.open_connection(
             sock=connection, ssl=context, server_hostname=host, limit=limit_bytes
@@ -174,15 +207,17 @@ def best_address(
     port: int,
     patience_seconds: float | None,
     experience: Experience = EXPERIENCE,
+    allows: Callable[[str], bool] = anywhere,
 ) -> str:
     """The address to dial for a host name or IP address, in a thread without an event loop.
 
     Raises:
         socket.gaierror: the name has no address.
         UnicodeError: DNS could have no such name.
+        NoAllowedAddressError: it leads only where `allows` forbids.
     """
     listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [_literal(each[4]) for each in listed]
+    addresses = _allowed(listed, allows)
     if len(set(addresses)) == 1:
         return addresses[0]
     patience = LONGEST_PATIENCE_SECONDS if patience_seconds is None else patience_seconds

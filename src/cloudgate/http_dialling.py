@@ -5,25 +5,34 @@ anyio.
 """
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore2
 import httpx2
 
-from cloudgate.happy_eyeballs import best_address
+from cloudgate.happy_eyeballs import anywhere, best_address
 
 
 class DiallingTransport(httpx2.HTTPTransport):
     """For `httpx2.Client`; heeds no proxy of the environment."""
 
-    def __init__(self, verify: ssl.SSLContext) -> None:
-        """`verify`: whom to trust."""
+    def __init__(self, verify: ssl.SSLContext, allows: Callable[[str], bool] = anywhere) -> None:
+        """What it heeds.
+
+        Args:
+            verify: whom to trust.
+            allows: whether an IP address may be dialled. Where a name leads to none that may, a
+                request raises `NoAllowedAddressError`.
+        """
         super().__init__(verify=verify, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(ssl_context=verify, network_backend=_Backend())
+        self._pool = httpcore2.ConnectionPool(ssl_context=verify, network_backend=_Backend(allows))
 
 
 class _Backend(httpcore2.SyncBackend):
+    def __init__(self, allows: Callable[[str], bool]) -> None:
+        self._allows = allows
+
     def connect_tcp(
         self,
         host: str,
@@ -33,7 +42,7 @@ class _Backend(httpcore2.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
         try:
-            address = best_address(host, port, timeout)
+            address = best_address(host, port, timeout, allows=self._allows)
         except (OSError, UnicodeError) as problem:
             raise httpcore2.ConnectError(str(problem)) from problem
         return super().connect_tcp(address, port, timeout, local_address, socket_options)

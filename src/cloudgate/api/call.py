@@ -48,11 +48,18 @@ class Call:
         return roles_of(self.session.account)
 
     @property
+    def administers(self) -> bool:
+        """Whether who is asking may do everything."""
+        if self.logon is None or self.logon.tenant_id is not None:
+            return False
+        return Role.PORTAL_ADMINISTRATOR in roles_of(self.logon.account)
+
+    @property
     def sees_tasks(self) -> Whose:
         """The tasks that who is asking may see and remove: the own ones, unless they administer."""
         if self.session.tenant_id is not None:
             return Whose()
-        if Role.PORTAL_ADMINISTRATOR in self.roles:
+        if self.administers:
             return EVERYBODYS
         return Whose(self.session.account_id)
 
@@ -80,7 +87,9 @@ class Call:
         """Change things in the name of who is asking."""
         author = self.logon.account.name if self.logon else ""
         account_id = self.logon.account_id if self.logon else None
-        with self.manager.changing(author, self.address, account_id=account_id) as work:
+        with self.manager.changing(
+            author, self.address, account_id=account_id, administers=self.administers
+        ) as work:
             yield work
 
 

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
-from cloudgate.happy_eyeballs import open_tls
+from cloudgate.destinations import is_loopback, is_never, is_own_name
+from cloudgate.happy_eyeballs import NoAllowedAddressError, open_tls
 from cloudgate.manager.gateways import reach as gateways
 from cloudgate.manager.gateways.settle import Reach
 from cloudgate.manager.work import Manager
@@ -43,21 +44,37 @@ async def probe(reach: Reach) -> str:
     context.verify_mode = ssl.CERT_NONE  # the certificate itself is what is compared
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            _, writer = await open_tls(reach.address, reach.port, context)
-    except TimeoutError:
-        return f"Nothing answers at {where}, as seen from the manager."
-    except ssl.SSLError:
-        return f"What answers at {where}, as seen from the manager, does not speak TLS."
-    except OSError as error:
-        why = error.strerror or str(error) or "the connection was closed"
-        return f"{where} cannot be reached from the manager: {why}."
-    except UnicodeError:
-        return f"{where} cannot be reached from the manager: the name is none that DNS could know."
+            _, writer = await open_tls(reach.address, reach.port, context, _may_be(reach))
+    except (OSError, UnicodeError, NoAllowedAddressError) as problem:
+        return _why_not(problem, where)
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     if not _is_same(shown, reach.certificate_chain_pem):
         return f"Another server than this gateway answers at {where}, as seen from the manager."
     return ""
+
+
+def _why_not(problem: Exception, where: str) -> str:
+    if isinstance(problem, NoAllowedAddressError):
+        return (
+            f"{where} is not dialled by the manager: it leads to the manager's own machine, or to"
+            " no address that a gateway can have."
+        )
+    if isinstance(problem, TimeoutError):
+        return f"Nothing answers at {where}, as seen from the manager."
+    if isinstance(problem, ssl.SSLError):
+        return f"What answers at {where}, as seen from the manager, does not speak TLS."
+    why = "the name is none that DNS could know"
+    if isinstance(problem, OSError):
+        why = problem.strerror or str(problem) or "the connection was closed"
+    return f"{where} cannot be reached from the manager: {why}."
+
+
+def _may_be(reach: Reach) -> Callable[[str], bool]:
+    """Where a gateway's name may lead: it is not to lead the manager to itself."""
+    # Who named the manager's own machine itself, and not a name that leads there, was let to.
+    may_be_here = reach.is_here or is_loopback(reach.address) or is_own_name(reach.address)
+    return lambda address: not is_never(address) and (may_be_here or not is_loopback(address))
 
 
 def _is_same(shown_der: bytes | None, chain_pem: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from cloudgate.api.proxies import networks
+from cloudgate.api.seats import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
@@ -33,6 +34,7 @@ from cloudgate.manager.authority import (
 from cloudgate.manager.certificates.challenges import Challenges
 from cloudgate.manager.hosts.joining import expect_server, new_token
 from cloudgate.manager.passwords import generate_password
+from cloudgate.manager.reachable import reachable_by
 from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
@@ -69,6 +71,12 @@ class Options:
     """The operator's program that puts records into DNS."""
     gateway_certificate_days: int | None = None
     """How long gateways' own certificates are good; `GATEWAY_DAYS` when None."""
+    connections_per_address: int | None = None
+    """How many connections one address may have; `CONNECTIONS_PER_ADDRESS` when None."""
+    reachable: tuple[str, ...] = ()
+    """Networks that those may name who do not administer."""
+    measurable_folders: tuple[str, ...] = ()
+    """Folders of managed servers that they may have measured."""
 
 
 async def run_serve(options: Options) -> None:
@@ -136,6 +144,7 @@ def _opened(options: Options) -> Iterator[Manager]:
             challenges=Challenges(options.acme_dns_hook),
             own_addresses=host_addresses,
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
+            reachable=reachable_by(options.reachable, options.measurable_folders),
         )
     finally:
         database.close()
@@ -192,6 +201,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             http_listener=plain,
             trusted_proxies=networks(options.trusted_proxies),
             audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
+            connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
         server = ManagerServer(manager, listener, certificate, extras)
         running = asyncio.create_task(server.run())

@@ -90,6 +90,38 @@ CertificateDays = Annotated[
 ]
 
 
+ConnectionsPerAddress = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_CONNECTIONS_PER_ADDRESS",
+        min=16,
+        help="Connections that one address may have to the manager; 4096 when left out.",
+        show_default=False,
+    ),
+]
+Reachable = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="CLOUDGATE_REACHABLE",
+        metavar="NETWORK",
+        help="Network that all who see to repositories may name, and no other but administrators;"
+        " may be repeated.",
+        show_default=False,
+    ),
+]
+MeasurableFolders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measurable-folder",
+        envvar="CLOUDGATE_MEASURABLE_FOLDERS",
+        metavar="FOLDER",
+        help="Folder of managed servers that all who see to repositories may have measured; may be"
+        " repeated.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("up")(up)
@@ -107,6 +139,9 @@ def up(
     audit_log: AuditLog = None,
     acme_dns_hook: AcmeDnsHook = None,
     gateway_certificate_days: CertificateDays = None,
+    connections_per_address: ConnectionsPerAddress = None,
+    reachable: Reachable = None,
+    measurable_folder: MeasurableFolders = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.running import Options, run_up  # noqa: PLC0415  keeps --help fast
@@ -121,6 +156,9 @@ def up(
         audit_log,
         acme_dns_hook,
         gateway_certificate_days,
+        connections_per_address,
+        tuple(reachable or ()),
+        tuple(measurable_folder or ()),
     )
     _run(run_up(options))
 
@@ -135,6 +173,9 @@ def serve(
     audit_log: AuditLog = None,
     acme_dns_hook: AcmeDnsHook = None,
     gateway_certificate_days: CertificateDays = None,
+    connections_per_address: ConnectionsPerAddress = None,
+    reachable: Reachable = None,
+    measurable_folder: MeasurableFolders = None,
     print_unit: Annotated[
         bool,
         typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
@@ -153,6 +194,9 @@ def serve(
         audit_log,
         acme_dns_hook,
         gateway_certificate_days,
+        connections_per_address,
+        tuple(reachable or ()),
+        tuple(measurable_folder or ()),
     )
     if not print_unit:
         _run(run_serve(options))

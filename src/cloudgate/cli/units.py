@@ -73,6 +73,9 @@ def _arguments(options: Options) -> Iterator[str]:
         ("--audit-log", audit_log),
         ("--acme-dns-hook", options.acme_dns_hook),
         ("--gateway-certificate-days", options.gateway_certificate_days),
+        ("--connections-per-address", options.connections_per_address),
+        *(("--reachable", each) for each in options.reachable),
+        *(("--measurable-folder", each) for each in options.measurable_folders),
     ):
         if value is not None:
             yield name

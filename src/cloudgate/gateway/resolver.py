@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import structlog
 
 from cloudgate import hostport
+from cloudgate.destinations import is_loopback, is_never, meant
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.resources import MOST_OTHER_ADDRESSES
@@ -141,7 +142,12 @@ class Resolver:
             raise UnavailableError(f"The name {host} has no address.") from None
         except (OSError, UnicodeError):
             raise UnavailableError(f"The name {host} has no address.") from None
-        if not _is_literal(host):
+        if _is_literal(host):
+            if is_never(host):
+                raise AccessDeniedError(
+                    f"{host} is no address that a repository can have; nobody is connected there."
+                )
+        else:
             own = self._own()
             found = [each for each in found if is_elsewhere(each, own)]
         if not found:
@@ -164,11 +170,12 @@ def is_elsewhere(address: str, own: Collection[str]) -> bool:
         address: what a name server said.
         own: the addresses of this machine.
     """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    local = ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
-    return not local and str(ip) not in own
+    return (
+        not is_never(address)
+        and not is_loopback(address)
+        and str(meant(address)) not in own
+        and address.partition("%")[0] not in own
+    )
 
 
 def _is_literal(host: str) -> bool:

@@ -17,6 +17,7 @@ from cloudgate.manager.hosts.knocking import Knocking
 from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
+from cloudgate.manager.reachable import Reachable
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter, DirectoryRevision
@@ -55,6 +56,10 @@ class Work:
     """The IP address that it was asked from."""
     account_id: UUID | None = None
     """Of who asked for it; None when nobody who logs on did."""
+    administers: bool = True
+    """Whether who asked for it administers; what nobody asked for by the API does."""
+    reachable: Reachable = field(default_factory=Reachable)
+    """What may be named by those who do not."""
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
 
@@ -117,6 +122,7 @@ class Manager:
     knocking: Knocking = field(default_factory=Knocking)
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: Questions = field(default_factory=Questions)
+    reachable: Reachable = field(default_factory=Reachable)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
@@ -150,6 +156,7 @@ class Manager:
         address: str = "",
         *,
         account_id: UUID | None = None,
+        administers: bool = True,
         shown: bool = True,
     ) -> Iterator[Work]:
         """Change things, all or nothing; hosts with news are woken afterwards.
@@ -158,6 +165,7 @@ class Manager:
             author: who asks for it.
             address: the IP address that it is asked from.
             account_id: of who asks for it, where somebody who logs on does.
+            administers: whether who asks for it may name what administrators may.
             shown: whether the API can show what is changed.
         """
         with self.database.writing() as session:
@@ -175,6 +183,8 @@ class Manager:
                 author=author,
                 address=address,
                 account_id=account_id,
+                administers=administers,
+                reachable=self.reachable,
             )
             with session.begin():
                 yield work

@@ -170,6 +170,7 @@ def create_gateway(work: Work, new: NewGateway) -> Task:
             internal_port=new.internal_port or rules.DEFAULT_INTERNAL_PORT,
         )
     )
+    _check_external_ip(work, settings)
     site = choose_backup_server(work, new.backup_server_id_or_name, new.backup_server_uid)
     server = find_by_host_name(work, site, new.server_host_name)
     _check_may_have_role(work, server)
@@ -219,6 +220,8 @@ def edit_gateway(
     if gateway.removing:
         raise InvalidRequestError(f"The cloud gateway {gateway.name} is being removed.")
     settings = rules.check(_changed(gateway, change))
+    if settings.external_ip != wanted_settings(gateway).external_ip:
+        _check_external_ip(work, settings)
     before, gateway.wanted = gateway.wanted, settings.as_document()
     if not settings.enabled and (before["enabled"] or drain_seconds is not None):
         _begin_drain(gateway, drain_seconds)
@@ -230,6 +233,14 @@ def edit_gateway(
         change_to(gateway, TYPE, "EditCloudGateway", before=before, after=gateway.wanted),
     )
     return task
+
+
+def _check_external_ip(work: Work, settings: GatewaySettings) -> None:
+    """See whether who is asking may have the manager dial there: it looks if tenants get in."""
+    if settings.external_ip:
+        work.reachable.check_advertised(
+            settings.external_ip, "ExternalIP", administers=work.administers
+        )
 
 
 def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:

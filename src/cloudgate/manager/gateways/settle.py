@@ -51,6 +51,8 @@ class Reach:
     certificate_chain_pem: str
     task_number: int | None = None
     """Of the task that ends with it; None when none waits."""
+    is_here: bool = True
+    """Whether it may be on the manager's own machine."""
 
 
 def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | None:
@@ -107,6 +109,7 @@ def reach_of(work: Work, gateway: CloudGateway) -> Reach:
         address=dialled_at(gateway),
         port=settings_in_force(gateway).external_port,
         certificate_chain_pem=brought.chain_pem if brought else gateway.certificate_pem,
+        is_here=gateway.managed_server.local,
     )
 
 

@@ -4,14 +4,17 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 from lxml import etree
 
 from cloudgate import __version__
+from cloudgate.happy_eyeballs import NoAllowedAddressError
 from cloudgate.http_dialling import DiallingTransport
 from cloudgate.manager.probes.rules import NotMeasuredError, Probe
+from cloudgate.manager.reachable import Reachable
 
 ANSWER_SECONDS = 30.0
 """How long a server may be silent."""
@@ -26,14 +29,17 @@ class Limits:
 
     seconds: float = 900.0
     answer_bytes: int = 512 * 1024 * 1024
+    reachable: Reachable = field(default_factory=Reachable)
+    """Where it may lead."""
 
 
 @contextmanager
-def calling(probe: Probe) -> Iterator[httpx2.Client]:
-    """A client that trusts whom the probe names, and goes where it is told to only."""
+def calling(probe: Probe, reachable: Reachable) -> Iterator[httpx2.Client]:
+    """A client that trusts whom the probe names, and goes where it is told and may go only."""
     context = ssl.create_default_context(cadata=probe.authority_pem or None)
+    allows = partial(reachable.may_be_dialled, named_by_administrator=probe.named_by_administrator)
     with httpx2.Client(
-        transport=DiallingTransport(context),
+        transport=DiallingTransport(context, allows),
         timeout=ANSWER_SECONDS,
         trust_env=False,
         follow_redirects=False,
@@ -51,6 +57,13 @@ def explained(url: str) -> Iterator[None]:
     """
     try:
         yield
+    except NoAllowedAddressError:
+        raise NotMeasuredError(
+            f"{url} leads to an address that the manager does not dial for this probe: the machine"
+            " itself, its network's own means, or outside of the networks that the operator has"
+            " named. Correct the Url of the usage probe, or have an administrator set it.",
+            everyone=True,
+        ) from None
     except httpx2.ConnectError as problem:
         text = str(problem)
         if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:

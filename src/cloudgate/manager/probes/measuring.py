@@ -24,13 +24,14 @@ def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Ite
 
     When whoever is asked cannot say it of one tenant nor of the others, they are not asked for.
     """
+    limits = limits or Limits(reachable=manager.reachable)
     wrong_for_all = batch.problem
     for share in batch.shares:
         if wrong_for_all:
             yield Outcome(share, warning=wrong_for_all)
             continue
         try:
-            used_bytes, disk = _measure_one(manager, batch, share, limits or Limits())
+            used_bytes, disk = _measure_one(manager, batch, share, limits)
             yield Outcome(share, used_bytes, disk=disk)
         except NotMeasuredError as problem:
             wrong_for_all = problem.message if problem.everyone else ""
@@ -52,7 +53,10 @@ def _measure_one(
         place = rules.collection_of(probe.url, share.subject)
         used_bytes = webdav.measure(probe, batch.password, place, limits)
         is_first = share is batch.shares[0]  # it is the same for all of them
-        return used_bytes, webdav.disk(probe, batch.password, place.base) if is_first else None
+        if not is_first:
+            return used_bytes, None
+        known = Limits(reachable=limits.reachable)
+        return used_bytes, webdav.disk(probe, batch.password, place.base, known)
     bucket, prefix = rules.objects_of(probe, share.subject)
     found = s3.measure(probe, batch.password, bucket, prefix, limits)
     if found is None and rules.is_same_for_all(probe.bucket):

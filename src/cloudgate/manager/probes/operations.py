@@ -7,13 +7,14 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.probes import rules
-from cloudgate.manager.probes.rules import Probe, Subject, from_document
+from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.manager.work import Work
@@ -95,6 +96,11 @@ def set_probe(work: Work, repository: Repository, wish: Wish) -> None:
         return
     password = wish.password or _kept_password(work, repository, before, wish.probe)
     probe = rules.check(wish.probe, password)
+    if before is None or (before.place, before.machine) != (probe.place, probe.machine):
+        _check_may_be_named(work, probe)
+        probe = replace(probe, named_by_administrator=work.administers)
+    else:
+        probe = replace(probe, named_by_administrator=before.named_by_administrator)
     if probe.server_id:
         probe = replace(probe, server_id=str(_server(work, repository, probe)))
     repository.usage_probe = probe.as_document()
@@ -103,6 +109,16 @@ def set_probe(work: Work, repository: Repository, wish: Wish) -> None:
     )
     _forget(work, repository, figures=before is not None and before.place != probe.place)
     work.news_for.add(NEWS)
+
+
+def _check_may_be_named(work: Work, probe: Probe) -> None:
+    """See whether who is asking may have the manager look there."""
+    if probe.method is Method.DIRECTORY:
+        base = rules.directory_of(probe.path, rules.ANYBODY).base
+        work.reachable.check_folder(base, administers=work.administers)
+        return
+    host = urlsplit(probe.url).hostname or ""
+    work.reachable.check_host(host, "Url", administers=work.administers)
 
 
 def forget_figure(resource: TenantResource) -> None:

@@ -63,10 +63,15 @@ class Probe:
     authority_pem: str = ""
     """Whom to trust that it is the server; the public authorities when empty."""
     interval_minutes: int = DEFAULT_MINUTES
+    named_by_administrator: bool = True
+    """Whether it may lead where only administrators may have the manager look."""
 
     def as_document(self) -> dict[str, Any]:
         """For the database."""
-        return {**asdict(self), "method": self.method.value}
+        said = {**asdict(self), "method": self.method.value}
+        if self.named_by_administrator:
+            del said["named_by_administrator"]  # as in all that were made before there was this
+        return said
 
     @property
     def machine(self) -> str:
@@ -115,15 +120,15 @@ def check(probe: Probe, password: str) -> Probe:
     """
     _check_elements(probe, password)
     if probe.method is Method.DIRECTORY:
-        directory_of(probe.path, _ANYBODY)
+        directory_of(probe.path, ANYBODY)
     elif probe.method is Method.WEBDAV:
         _check_url(probe.url, open_password=bool(password))
-        collection_of(probe.url, _ANYBODY)
+        collection_of(probe.url, ANYBODY)
     else:
         _check_url(probe.url, open_password=False)
         if urlsplit(probe.url).path.strip("/"):
             raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
-        objects_of(probe, _ANYBODY)
+        objects_of(probe, ANYBODY)
     if probe.authority_pem:
         try:
             x509.load_pem_x509_certificates(probe.authority_pem.encode())
@@ -201,7 +206,7 @@ def next_time(interval: timedelta, chance: float) -> timedelta:
     return interval * (1 - SPREAD + 2 * SPREAD * chance)
 
 
-_ANYBODY = Subject("acme", UUID(int=0))
+ANYBODY = Subject("acme", UUID(int=0))
 _USED: dict[Method, frozenset[str]] = {
     Method.DIRECTORY: frozenset({"ManagedServerUid", "Path"}),
     Method.WEBDAV: frozenset({"Url", "Username", "Password", "CaFile"}),

@@ -102,7 +102,7 @@ def measure(
     deadline = time.monotonic() + limits.seconds
     keys = Keys(probe.username, password, probe.region or DEFAULT_REGION)
     used_bytes, token = 0, ""
-    with calling(probe) as client:
+    with calling(probe, limits.reachable) as client:
         while True:
             listed = _Listing(client, probe.url, keys, bucket)
             response = listed.ask(prefix, token)

@@ -40,15 +40,16 @@ class _Found:
     available_bytes: int | None
 
 
-def disk(probe: Probe, password: str, url: str) -> Disk | None:
+def disk(probe: Probe, password: str, url: str, limits: Limits | None = None) -> Disk | None:
     """How much may be in a collection, and how much more may come (RFC 4331). Blocks.
 
     None where the server does not say.
     """
-    with calling(probe) as client:
+    limits = limits or Limits()
+    with calling(probe, limits.reachable) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
-        return _Asking(client, Limits()).disk(url)
+        return _Asking(client, limits).disk(url)
 
 
 def measure(probe: Probe, password: str, place: Place, limits: Limits | None = None) -> int | None:
@@ -57,10 +58,11 @@ def measure(probe: Probe, password: str, place: Place, limits: Limits | None = N
     Raises:
         NotMeasuredError: the server does not say, with the reason.
     """
-    with calling(probe) as client:
+    limits = limits or Limits()
+    with calling(probe, limits.reachable) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
-        asking = _Asking(client, limits or Limits())
+        asking = _Asking(client, limits)
         url = place.base + "".join(f"{each}/" for each in place.parts)
         return asking.collection(url, place.base)
 

@@ -81,6 +81,7 @@ def create_repository(
         capacity_bytes=wanted.capacity_bytes or None,
     )
     _check_is_unique(work, repository)
+    _check_address(work, repository)
     work.session.add(repository)
     work.session.flush()
     if wanted.probe is not None:
@@ -97,19 +98,11 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
             probe cannot be used.
     """
     before = _documented(repository)
-    followed = repository.address == repository.endpoint
     repository.name = precis.name(change.name or "") or repository.name
     repository.kind = change.kind or repository.kind
     if change.description is not None:
         repository.description = change.description
-    # What is there stays as it is, also if it could not be made any more.
-    if change.endpoint and change.endpoint != repository.endpoint:
-        repository.endpoint = rules.service(change.endpoint, "Endpoint")
-    if change.address:
-        if change.address != repository.address:
-            repository.address = rules.service(change.address, "Address")
-    elif followed:
-        repository.address = repository.endpoint
+    _move(work, repository, change)
     if change.capacity_bytes is not None:
         _state_capacity(work, repository, change.capacity_bytes)
     with work.session.no_autoflush:
@@ -122,6 +115,27 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     if (after["Endpoint"], after["Address"]) != (before["Endpoint"], before["Address"]):
         _republish_tenants(work, repository)
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
+
+
+def _move(work: Work, repository: Repository, change: RepositoryChange) -> None:
+    """What is there stays as it is, also if it could not be made any more."""
+    before = repository.address
+    followed = before == repository.endpoint
+    if change.endpoint and change.endpoint != repository.endpoint:
+        repository.endpoint = rules.service(change.endpoint, "Endpoint")
+    if change.address:
+        if change.address != before:
+            repository.address = rules.service(change.address, "Address")
+    elif followed:
+        repository.address = repository.endpoint
+    if repository.address != before:
+        _check_address(work, repository)
+
+
+def _check_address(work: Work, repository: Repository) -> None:
+    """See whether who is asking may have gateways connect there."""
+    host, _ = hostport.split(repository.address)
+    work.reachable.check_host(host, "Address", administers=work.administers)
 
 
 def _state_capacity(work: Work, repository: Repository, capacity_bytes: int) -> None:
