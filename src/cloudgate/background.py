@@ -8,8 +8,8 @@ succeeds. Nothing else ends because of it.
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +20,8 @@ from cloudgate.errors import CloudgateError
 FIRST_PAUSE_SECONDS = 0.5
 """After a first failure; twice as long after each further one."""
 LONGEST_PAUSE_SECONDS = 30.0
+WELL_AFTER_SECONDS = 5.0
+"""An attempt that lasts is taken for well when it has gone on for so long."""
 LOGGED_AGAIN_SECONDS = 600.0
 """How often the log repeats a failure that lasts."""
 _LONGEST_REASON = 500
@@ -46,6 +48,8 @@ class Job:
     """Between two attempts, however often it has failed."""
     largest_part: float = 1.0
     """Of one processor, that it may take: with more to do, attempts are rarer."""
+    lasts: bool = False
+    """An attempt goes on as long as the program: it is well once it has gone on for a while."""
     news: Callable[[asyncio.Event], AbstractContextManager[object]] = nullcontext
     """While the context is open, the event is set whenever an attempt is due before its time."""
 
@@ -114,7 +118,8 @@ class Background:
             each.woken.clear()
             began = time.thread_time()  # not what others made it wait
             try:
-                pause_seconds = await _try(each.job)
+                with self._well_after_a_while(each):
+                    pause_seconds = await _try(each.job)
             except Exception as error:  # noqa: BLE001  whatever it is: it is shown, and tried again
                 pause_seconds = self._note_failure(each, error)
                 await asyncio.sleep(min(FIRST_PAUSE_SECONDS, pause_seconds))
@@ -124,6 +129,18 @@ class Background:
                 took_seconds = time.thread_time() - began
                 pause_seconds = max(pause_seconds, took_seconds / each.job.largest_part)
             await _event_or(each.woken, pause_seconds)
+
+    @contextmanager
+    def _well_after_a_while(self, each: "_Supervised") -> Iterator[None]:
+        if not (each.job.lasts and each.failing):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(WELL_AFTER_SECONDS, self._note_success, each)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _note_failure(self, each: "_Supervised", error: Exception) -> float:
         """Have it known; how many seconds to wait."""

@@ -36,6 +36,7 @@ from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.gatekeeper import Gatekeeper
+from cloudgate.gateway.journal import Journal
 from cloudgate.gateway.keys import public_key_pem
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
@@ -43,6 +44,7 @@ from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Outcome, Reconciler
 from cloudgate.gateway.reputation import Reputation
+from cloudgate.gateway.reserve import Reserve
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.unix_doors import UnixDoors
@@ -260,8 +262,11 @@ class Machine:
         self.layout = layout
         self.authority = authority
         self.doors = doors or UnixDoors(layout)
-        self.directory = Directory(layout.directory)
-        self.site = SiteKnown(layout.site)
+        reserve = Reserve(layout.reserve)
+        reserve.keep()
+        self.journal = Journal(layout.withdrawals, reserve.needed_by)
+        self.directory = Directory(layout.directory, self.journal)
+        self.site = SiteKnown(layout.site, self.journal)
         self.wait_seconds = 5.0
         # Whatever else keeps this machine busy, its gateway is not full unless a test says so.
         self.capacity_bytes: int | None = 10**12
@@ -315,6 +320,7 @@ class Machine:
             watch=self.watch,
             news=news,
             on_outcome=self.outcomes.put_nowait,
+            journal=self.journal,
         )
         self._revision = self.reconciler.revision or 0
         self._work = asyncio.create_task(self.reconciler.run())

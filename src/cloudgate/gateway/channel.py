@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,7 @@ from cloudgate.assignment import (
     UsageBatch,
 )
 from cloudgate.assignment.bounds import readable
+from cloudgate.background import Background, Job
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -33,6 +35,7 @@ from cloudgate.gateway.clock import Clock
 from cloudgate.gateway.credentials import Credentials, keep_credential
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.facts import machine_mark
+from cloudgate.gateway.journal import Journal
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.measuring import Measuring
 from cloudgate.gateway.membership import (
@@ -52,6 +55,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 REVOKED_PAUSE_SECONDS = 30.0
 """Between two attempts with a credential that the manager did not accept."""
 
+KEEP_SECONDS = 5.0
+"""How often it is tried to write down what a full disk did not take."""
 USAGE_SECONDS = 5.0
 """How often the manager hears what tenants used."""
 _FIRST_PAUSE_SECONDS = 0.2
@@ -92,6 +97,8 @@ class Known:
     directory: Directory
     site: SiteKnown
     role: Role
+    journal: Journal | None = None
+    """Takes what the disk does not."""
     allowances: Allowances = field(default_factory=Allowances)
     clock: Clock = field(default_factory=Clock)
     troubles: Troubles = field(default_factory=Troubles)
@@ -111,13 +118,36 @@ class Channel:
         self._measuring = Measuring()
         self._credentials = Credentials(layout)
 
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        steps = {
+            "Hearing what the manager wants": self._poll,
+            "Reporting to the manager": self._report,
+            "Telling the manager what tenants use": self._use,
+            "Measuring folders": self._measure,
+        }
+        return (
+            Job(
+                name="Writing down what the manager said",
+                attempt=self.keep,
+                interval_seconds=KEEP_SECONDS,
+                longest_pause_seconds=KEEP_SECONDS,
+            ),
+            *(
+                Job(
+                    name=name,
+                    attempt=partial(self._connected, step),
+                    interval_seconds=_FIRST_PAUSE_SECONDS,
+                    longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+                    lasts=True,
+                )
+                for name, step in steps.items()
+            ),
+        )
+
     async def run(self) -> None:
         """Poll and report for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._connected(self._poll), name="poll")
-            group.create_task(self._connected(self._report), name="report")
-            group.create_task(self._connected(self._use), name="usage")
-            group.create_task(self._connected(self._measure), name="measure")
+        await Background(self.jobs()).run()
 
     async def _connected(self, step: "Step") -> None:
         backoff = Backoff()
@@ -253,23 +283,54 @@ class Channel:
         )
 
     def _apply(self, update: Update) -> None:
-        try:
-            if update.credential is not None:
+        """Have it in force. What takes rights away holds, also where it cannot be kept.
+
+        Raises:
+            UnavailableError: something has to be said again, since it cannot be kept.
+        """
+        if update.directory is not None:
+            self._known.directory.apply(update.directory)
+        if update.site is not None:
+            self._known.site.take(update.site)
+        if update.assignment is not None:
+            _log.info("assignment received", revision=update.assignment.revision)
+            self._reconciler.want(update.assignment)
+        problem = self._note_unkept()
+        if update.credential is not None:
+            try:
                 keep_credential(self._layout, update.credential)
-            if update.site is not None:
-                self._known.site.take(update.site)
-            if update.directory is not None:
-                self._known.directory.apply(update.directory)
-            if update.assignment is not None:
-                _log.info("assignment received", revision=update.assignment.revision)
-                self._reconciler.want(update.assignment)
-        except OSError as error:
-            self._known.troubles.cannot_write("state", error)
-            raise UnavailableError(f"What the manager said cannot be kept: {error}.") from error
-        else:
-            self._known.troubles.note("state", "")
-        finally:
+            except OSError as error:  # the one in use is good until this one was used
+                problem = problem or error
+                self._known.troubles.cannot_write("state", error)
+        self._outbox.look_again()
+        if problem is not None and (self._known.directory.is_behind or update.credential):
+            raise UnavailableError(f"What the manager said cannot be kept: {problem}.")
+
+    def keep(self) -> None:
+        """Write down what is not on disk yet."""
+        before = self._unkept()
+        self._known.directory.keep()
+        self._known.site.kept.keep()
+        self._reconciler.kept.keep()
+        if (self._note_unkept() is None) != (before is None):
             self._outbox.look_again()
+
+    def _unkept(self) -> OSError | None:
+        """Why something that is in force, or waits for it, is not on disk."""
+        problems = (
+            self._known.directory.problem,
+            self._known.site.kept.problem,
+            self._reconciler.kept.problem,
+        )
+        return next((each for each in problems if each is not None), None)
+
+    def _note_unkept(self) -> OSError | None:
+        problem = self._unkept()
+        if problem is None:
+            self._known.troubles.note("state", "")
+        else:
+            self._known.troubles.cannot_write("state", problem)
+        return problem
 
 
 Step = Callable[[ManagerClient, Backoff], Awaitable[None]]

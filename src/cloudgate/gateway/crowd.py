@@ -3,13 +3,11 @@
 Newcomers of such an address are hung up on, and get no tunnel. Those that carry a tunnel go on.
 """
 
-import asyncio
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
-from cloudgate.errors import UnavailableError
+from cloudgate.background import Background, Job
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.system import callers_at, cut
@@ -65,20 +63,19 @@ class Crowd:
         self._watch = watch
         self._limit = limit
         self._look = look
-        self._complained = False
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Counting the connections of each address",
+            attempt=self.review,
+            interval_seconds=REVIEW_SECONDS,
+            largest_part=LARGEST_PART,
+        )
 
     async def run(self) -> None:
         """Review for ever."""
-        while True:
-            began = time.thread_time()  # not what others made it wait
-            try:
-                self.review()
-            except UnavailableError as error:
-                if not self._complained:
-                    _log.error("connections of one address are not counted", reason=error.message)
-                self._complained = True
-            took_seconds = time.thread_time() - began
-            await asyncio.sleep(max(REVIEW_SECONDS, took_seconds / LARGEST_PART))
+        await Background([self.job()]).run()
 
     def review(self) -> None:
         """Hang up on those that are too many.

@@ -4,12 +4,16 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable
 
+import structlog
 from pydantic import BaseModel
 
 from cloudgate.gateway.files import read_good, write_private
+from cloudgate.gateway.journal import Journal, TooLongError
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.tunnels import Tunnel
 
+_ENTRY = "drain"
+_log = structlog.get_logger(__name__)
 SPREAD_SECONDS = 10.0
 """Within this time after the deadline the tunnels that are left are closed, each at its moment."""
 
@@ -25,10 +29,20 @@ class _Begun(BaseModel):
 class Drain:
     """The moment since which no new tunnels are taken."""
 
-    def __init__(self, layout: Layout, now_seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        now_seconds: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
+    ) -> None:
+        """`journal` takes what the disk does not."""
         self._path = layout.drain
         self._now_seconds = now_seconds
+        self._journal = journal
         begun = read_good(self._path, _Begun.model_validate_json)
+        noted = journal.get(_ENTRY) if journal else None
+        if noted is not None:
+            begun = _Begun.model_validate(noted)
         is_of_now = begun is not None and begun.started_seconds <= now_seconds()
         self._begun = begun if is_of_now else None
 
@@ -63,12 +77,30 @@ class Drain:
 
     def forget(self) -> None:
         """The gateway is open; the next drain starts anew."""
+        if self._begun is None:
+            return
         self._begun = None
         self._path.unlink(missing_ok=True)
+        self._note(None)
 
     def _keep(self, begun: _Begun) -> None:
-        write_private(self._path, begun.model_dump_json())
         self._begun = begun
+        try:
+            write_private(self._path, begun.model_dump_json())
+        except OSError as error:
+            # The deadline holds nevertheless; should nothing take it, it begins anew at a restart.
+            _log.warning("a drain is not written down", reason=error.strerror)
+            self._note(begun.model_dump(mode="json"))
+        else:
+            self._note(None)
+
+    def _note(self, entry: dict[str, object] | None) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.put(_ENTRY, entry)
+        except (OSError, TooLongError) as error:
+            _log.warning("a drain is not noted", reason=repr(error))
 
 
 def due(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -> list[Tunnel]:

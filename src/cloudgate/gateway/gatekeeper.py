@@ -56,6 +56,13 @@ TOO_FAST = Refusal(
     "The tenant opens tunnels faster than its speed limit allows; try again.",
     RETRY_SECONDS,
 )
+CLOSED = Refusal(503, "This gateway takes no new tunnels; use another one.", 5)
+NOT_CERTAIN = Refusal(
+    503,
+    "The gateway's disk takes nothing, and its manager does not answer: who may come in is not"
+    " certain. Try again.",
+    5,
+)
 NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
 NOBODY_KNOWN = Refusal(
     503, "The gateway does not know its tenants yet; try again or use another one.", RETRY_SECONDS
@@ -128,6 +135,7 @@ class Gatekeeper:
         self._now = now
         self.reputation = reputation or Reputation()
         """Who was right before, and from where."""
+        self._directory = directory
         self._logins = Logins(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
@@ -157,6 +165,9 @@ class Gatekeeper:
         `address`, `port`: where it comes from.
         """
         target = hostport.authority(authority)
+        shut = self._shut()
+        if shut is not None:
+            return Verdict("", target or "", refusal=shut)
         if authorization and not self._directory.revision:
             return Verdict("", target or "", refusal=NOBODY_KNOWN)
         try:
@@ -225,6 +236,12 @@ class Gatekeeper:
             self.places.ended(place)
             return TOO_FAST
         return place, cluster
+
+    def _shut(self) -> Refusal | None:
+        """Why nobody at all is let in; None when some may be."""
+        if not self._role.is_accepting:
+            return CLOSED
+        return None if self._directory.is_certain else NOT_CERTAIN
 
     def _at_work(self) -> Refusal | None:
         maintenance = self._site.maintenance

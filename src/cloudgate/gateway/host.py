@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from cloudgate.background import Background, Failing, Job
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.authorizer import serve_authorizer
@@ -24,6 +26,7 @@ from cloudgate.gateway.fairness import Fairness
 from cloudgate.gateway.files import damage
 from cloudgate.gateway.gatekeeper import WAIT_SECONDS, Gatekeeper
 from cloudgate.gateway.handover import hand_over
+from cloudgate.gateway.journal import Journal
 from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.maintenance import Maintenance
 from cloudgate.gateway.membership import load_membership
@@ -32,8 +35,9 @@ from cloudgate.gateway.pacing import Pacer
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.reputation import Reputation
+from cloudgate.gateway.reserve import REVIEW_SECONDS, Reserve
 from cloudgate.gateway.role import Role
-from cloudgate.gateway.rotation import keep_small
+from cloudgate.gateway.rotation import Rotation
 from cloudgate.gateway.saturation import Saturation
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.system import hold
@@ -119,7 +123,10 @@ def _check_membership(layout: Layout) -> None:
 
 
 async def _run_until(layout: Layout, doors: Doors, stop: Stop) -> None:
-    known = Known(Directory(layout.directory), SiteKnown(layout.site), Role())
+    journal = Journal(layout.withdrawals, Reserve(layout.reserve).needed_by)
+    known = Known(
+        Directory(layout.directory, journal), SiteKnown(layout.site, journal), Role(), journal
+    )
     with Gatekeeper(
         known.directory,
         known.site,
@@ -170,32 +177,55 @@ async def _work_until(
         watch=watch,
         news=news,
         on_outcome=outbox.put,
+        journal=known.journal,
     )
     fairness = Fairness(_capacity_bytes())
     pacer = Pacer(
         envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
     )
     channel = Channel(layout, known, reconciler, outbox, watch)
-    loops = (
-        watch.run(),
-        pacer.run(),
-        Maintenance(envoy, known.site, watch).run(),
-        Crowd(envoy, known.role, watch, limit=_connections_per_address()).run(),
-        reconciler.run(),
-        channel.run(),
-        keep_small(layout.access_log, envoy),
-        envoy.reserve.run(),
-        gatekeeper.refusals.run(admin),
-        Saturation(known.troubles, outbox.look_again).run(layout.state, envoy, admin),
-        gatekeeper.reputation.run(known.directory.knows),
+
+    def keep_room() -> None:
+        envoy.reserve.keep()
+        if known.journal is not None:
+            known.journal.keep()
+
+    def note_failing(name: str, failing: Failing | None) -> None:
+        known.troubles.note(name, failing.text if failing else "")
+        outbox.look_again()
+
+    crowd = Crowd(envoy, known.role, watch, limit=_connections_per_address())
+    background = Background(
+        (
+            *watch.jobs(),
+            pacer.job(),
+            Maintenance(envoy, known.site, watch).job(),
+            crowd.job(),
+            reconciler.job(),
+            *channel.jobs(),
+            Rotation(layout.access_log, envoy).job(),
+            Job(name="Keeping room", attempt=keep_room, interval_seconds=REVIEW_SECONDS),
+            _lasting("Summing up refusals", partial(gatekeeper.refusals.run, admin)),
+            _lasting(
+                "Looking what is saturated",
+                partial(
+                    Saturation(known.troubles, outbox.look_again).run, layout.state, envoy, admin
+                ),
+            ),
+            _lasting(
+                "Remembering who was right before",
+                partial(gatekeeper.reputation.run, known.directory.knows),
+            ),
+        ),
+        on_change=note_failing,
     )
     try:
         await _adopt(envoy)
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(each) for each in loops]
+            work = group.create_task(background.run())
             await stop.wait()
-            for each in work:
-                each.cancel()
+            work.cancel()
+        watch.keep()
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
         await envoy.leave()
@@ -207,6 +237,10 @@ async def _work_until(
             _reset(watch)
             await envoy.stop()
         await admin.close()
+
+
+def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
+    return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)
 
 
 def _troubles(known: Known) -> str:

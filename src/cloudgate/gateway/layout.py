@@ -91,6 +91,11 @@ class Layout:
         return self.state / "reserve"
 
     @property
+    def withdrawals(self) -> Path:
+        """What was taken away while the disk took nothing; its room is taken from the start."""
+        return self.state / "withdrawals"
+
+    @property
     def lock(self) -> Path:
         """Held by the one host service that may use this folder."""
         return self.state / "lock"

@@ -69,12 +69,12 @@ class Listening:
         await self._certificate_taken(version)
 
     async def close(self) -> None:
-        """Close the port at once; live tunnels go on.
+        """Close the port at once; live tunnels go on. On a full disk that is worth its reserve.
 
         Raises:
             UnavailableError: Envoy does not say that it did.
         """
-        self._put([])
+        self._envoy.reserve.needed_by(lambda: self._put([]))
         if not await self._envoy.adopt() and not self._envoy.is_succeeding:
             return
         await self._envoy.ensure_running()

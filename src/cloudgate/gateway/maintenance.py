@@ -4,12 +4,9 @@ What a tunnel is for is not said by those who open it, and what goes through it 
 judged by which way the bytes go: a restore asks for much and sends little.
 """
 
-import asyncio
 from collections import defaultdict
 
-import structlog
-
-from cloudgate.errors import UnavailableError
+from cloudgate.background import Background, Job
 from cloudgate.gateway.envoy import Envoy
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.system import Pacing
@@ -19,8 +16,6 @@ from cloudgate.gateway.watch import Watch
 REVIEW_SECONDS = 0.5
 ASKING_BYTES = 8 * 1024 * 1024
 """What a restore may send to ask for its data, locks and listings included."""
-
-_log = structlog.get_logger(__name__)
 
 
 def brings_back(bytes_up: int, bytes_down: int) -> bool:
@@ -37,14 +32,18 @@ class Maintenance:
         self._watch = watch
         self._looking: dict[int, Pacing] = {}
 
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Ending backups that began in maintenance",
+            attempt=self.review,
+            interval_seconds=REVIEW_SECONDS,
+            longest_pause_seconds=1.0,
+        )
+
     async def run(self) -> None:
         """Review for ever."""
-        while True:
-            try:
-                self.review()
-            except UnavailableError as error:
-                _log.error("backups go on in maintenance", reason=error.message)
-            await asyncio.sleep(REVIEW_SECONDS)
+        await Background([self.job()]).run()
 
     def review(self) -> None:
         """End those who send.

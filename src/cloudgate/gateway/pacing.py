@@ -12,9 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from uuid import UUID
 
-import structlog
-
-from cloudgate.errors import UnavailableError
+from cloudgate.background import Background, Job
 from cloudgate.gateway.allowances import Allowances
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.envoy import Envoy
@@ -30,6 +28,8 @@ from cloudgate.gateway.watch import Watch
 REVIEW_SECONDS = 0.2
 NEWCOMERS_SECONDS = 0.05
 """Between two reviews while a tunnel has begun that the access log does not speak of yet."""
+LONGEST_PAUSE_SECONDS = 5.0
+"""However often that has failed."""
 LARGEST_PART = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
 CLOSE_ENOUGH = 0.03
@@ -40,8 +40,6 @@ ACCOUNT_SECONDS = 2.0
 """How long it is remembered what a tenant without tunnels has sent too much or too little."""
 UNSEEN_PART = 0.3
 """The most of a limit that is kept for newcomers whose connections to targets are not known."""
-
-_log = structlog.get_logger(__name__)
 
 _Names = dict[str, int]
 """The connections of a tenant, each with the process id of the Envoy that has it."""
@@ -79,26 +77,31 @@ class Pacer:
         self._unseen: dict[UUID, int] = defaultdict(int)
         """What tunnels that have ended sent after the last look, by tenant."""
         self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
-        self._complained = False
         starts.limit_of = self._limit_of
         starts.slow = self._slow_newcomer
         starts.refresh = self._take_in_news
 
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Keeping tenants to their speed",
+            attempt=self._round,
+            interval_seconds=0.0,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+        )
+
     async def run(self) -> None:
         """Review for ever."""
-        while True:
-            self._starts.news.clear()
-            began = time.thread_time()  # not what others made it wait
-            try:
-                self.review()
-            except UnavailableError as error:
-                if not self._complained:
-                    _log.error("speed limits are not kept", reason=error.message)
-                self._complained = True
-            rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / LARGEST_PART)
-            await asyncio.sleep(rest_seconds)
-            if not self._starts.newcomers() and rest_seconds < REVIEW_SECONDS:
-                await _happens(self._starts.news, REVIEW_SECONDS - rest_seconds)
+        await Background([self.job()]).run()
+
+    async def _round(self) -> None:
+        self._starts.news.clear()
+        began = time.thread_time()  # not what others made it wait
+        self.review()
+        rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / LARGEST_PART)
+        await asyncio.sleep(rest_seconds)
+        if not self._starts.newcomers() and rest_seconds < REVIEW_SECONDS:
+            await _happens(self._starts.news, REVIEW_SECONDS - rest_seconds)
 
     def review(self) -> None:
         """Set the rates anew.

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 import structlog
 
 from cloudgate.assignment import Assignment, Gateway, GatewayState
+from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.gateway.admin import Admin
 from cloudgate.gateway.doors import Doors
 from cloudgate.gateway.draining import SPREAD_SECONDS, Drain, due
 from cloudgate.gateway.envoy import Envoy
-from cloudgate.gateway.files import read_good, write_kept
+from cloudgate.gateway.journal import Journal
+from cloudgate.gateway.kept import Kept
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.listening import Listening
 from cloudgate.gateway.role import Role
@@ -63,16 +65,29 @@ class Reconciler:
         watch: Watch,
         news: asyncio.Event,
         on_outcome: Callable[[Outcome], None],
+        journal: Journal | None = None,
     ) -> None:
-        """`news` is set by whoever knows that something happened to the machine."""
-        self._path = layout.assignment
+        """What it needs.
+
+        Args:
+            layout: where the files are.
+            doors: how host service and Envoy reach each other.
+            envoy: what listens.
+            admin: what Envoy says of itself.
+            role: what the authorizer has to know of the assignment.
+            watch: the live tunnels.
+            news: is set by whoever knows that something happened to the machine.
+            on_outcome: hears what was found.
+            journal: takes what the disk does not.
+        """
+        self.kept = Kept(layout.assignment, Assignment, journal)
         self._envoy = envoy
         self._admin = admin
         self._listening = Listening(layout, doors, envoy, admin)
-        self._drain = Drain(layout)
+        self._drain = Drain(layout, journal=journal)
         self._on_outcome = on_outcome
         self._news = news
-        self._assignment = _read(layout)
+        self._assignment = self.kept.current
         self._role = role
         self._watch = watch
         role.take(self._assignment)
@@ -86,27 +101,50 @@ class Reconciler:
 
     def want(self, assignment: Assignment) -> None:
         """Make `assignment` the wanted state, from now on and over restarts."""
-        write_kept(self._path, assignment.model_dump_json())
+        self.kept.take(assignment)
         self._assignment = assignment
         self._role.take(assignment)
         self._given_up = None
         self._news.set()
 
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Keeping the machine as it is wanted",
+            attempt=self._review,
+            interval_seconds=0.0,
+            longest_pause_seconds=REVIEW_SECONDS,
+        )
+
     async def run(self) -> None:
         """Reconcile for ever."""
-        while True:
-            self._news.clear()
-            wanted = self._assignment
-            pause_seconds = REVIEW_SECONDS
-            if wanted is not None and wanted is not self._given_up:
-                outcome = await self.attempt(wanted)
-                self._note(wanted, outcome.state)
-                self._on_outcome(outcome)
-                if outcome.state is GatewayState.DRAINING:
-                    pause_seconds = DRAIN_REVIEW_SECONDS
-                elif self._envoy.retired_marks:
-                    pause_seconds = SUCCESSION_REVIEW_SECONDS
-            await self._news_or(pause_seconds)
+        await Background([self.job()]).run()
+
+    async def _review(self) -> None:
+        self._news.clear()
+        wanted = self._assignment
+        pause_seconds = REVIEW_SECONDS
+        if wanted is not None and wanted is not self._given_up:
+            outcome = await self._tried(wanted)
+            self._note(wanted, outcome.state)
+            self._on_outcome(outcome)
+            if outcome.state is GatewayState.DRAINING:
+                pause_seconds = DRAIN_REVIEW_SECONDS
+            elif self._envoy.retired_marks:
+                pause_seconds = SUCCESSION_REVIEW_SECONDS
+        await self._news_or(pause_seconds)
+
+    async def _tried(self, wanted: Assignment) -> Outcome:
+        """What an attempt has come to. The manager hears also of a failure that nobody foresaw."""
+        try:
+            return await self.attempt(wanted)
+        except Exception as error:
+            reason = (
+                f"The host service failed in a way that nobody foresaw ({type(error).__name__})."
+            )
+            failed = GatewayState.FAILED
+            self._on_outcome(Outcome(wanted.revision, failed, wanted.gateway, reason))
+            raise
 
     async def attempt(self, assignment: Assignment) -> Outcome:
         """Bring the machine to `assignment` once."""
@@ -206,7 +244,3 @@ def _place(assignment: Assignment | None) -> tuple[object, ...] | None:
     if gateway is None or not gateway.accepting:
         return None
     return gateway.gateway_id, gateway.addresses, gateway.port
-
-
-def _read(layout: Layout) -> Assignment | None:
-    return read_good(layout.assignment, Assignment.model_validate_json)

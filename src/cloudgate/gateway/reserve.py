@@ -3,7 +3,6 @@
 To be started, Envoy has to be told and written down what it is, which takes some room.
 """
 
-import asyncio
 import errno
 import os
 from collections.abc import Callable
@@ -36,7 +35,7 @@ class Reserve:
             if not self._path.exists() and disk_usage(self._path.parent).free > LEAST_FREE_BYTES:
                 # Bytes that no file system makes smaller.
                 write_private(self._path, os.urandom(RESERVE_BYTES))
-        except OSError as error:
+        except OSError as error:  # tried again: with a full disk it is used, not taken
             _log.debug("no room can be reserved", reason=str(error))
 
     def needed_by(self, work: Callable[[], T]) -> T:
@@ -53,9 +52,3 @@ class Reserve:
             _log.warning("the disk is full; what was kept for that is used", path=str(self._path))
             self._path.unlink()
             return work()
-
-    async def run(self) -> None:
-        """Keep it for ever."""
-        while True:
-            self.keep()
-            await asyncio.sleep(REVIEW_SECONDS)

@@ -20,8 +20,12 @@ class Role:
     crowded: frozenset[str] = frozenset()
     """The IP addresses that have as many connections as one may have."""
 
+    is_accepting: bool = True
+    """Whether it is to take new tunnels; what keeps its port from being closed does not matter."""
+
     def take(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         gateway = assignment.gateway if assignment else None
         self.pool_id = gateway.pool_id if gateway else None
         self.port = gateway.port if gateway else None
+        self.is_accepting = gateway is not None and gateway.accepting

@@ -1,11 +1,8 @@
 """How does the access log stay within bounds?"""
 
-import asyncio
 from pathlib import Path
 
-import structlog
-
-from cloudgate.errors import UnavailableError
+from cloudgate.background import Job
 from cloudgate.gateway.envoy import Envoy
 
 LARGEST_BYTES = 64 * 1024 * 1024
@@ -14,21 +11,31 @@ KEPT = 5
 """Logs that were moved away, the youngest with the number 1."""
 REVIEW_SECONDS = 10.0
 
-_log = structlog.get_logger(__name__)
 
+class Rotation:
+    """Keeps one log small."""
 
-async def keep_small(path: Path, envoy: Envoy) -> None:
-    """Rotate for ever."""
-    while True:
-        try:
-            if rotate(path):
-                await envoy.reopen_logs()
-        except OSError as error:
-            _log.warning("the access log cannot be moved away", reason=str(error))
-        except UnavailableError as error:
+    def __init__(self, path: Path, envoy: Envoy) -> None:
+        self._path = path
+        self._envoy = envoy
+        self._moved = False
+        """Whether Envoy may still write to a file that was moved away."""
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Keeping the access log small",
+            attempt=self._attempt,
+            interval_seconds=REVIEW_SECONDS,
+            longest_pause_seconds=REVIEW_SECONDS,
+        )
+
+    async def _attempt(self) -> None:
+        self._moved = rotate(self._path) or self._moved
+        if self._moved and self._envoy.is_there:
             # An Envoy that starts later opens the new file by itself.
-            _log.warning("the access log was not opened anew", reason=error.message)
-        await asyncio.sleep(REVIEW_SECONDS)
+            await self._envoy.reopen_logs()
+        self._moved = False
 
 
 def rotate(path: Path, largest_bytes: int = LARGEST_BYTES) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 
 from cloudgate.assignment import Maintenance, Peer, Site, Tenant
 from cloudgate.gateway.decision import Login
-from cloudgate.gateway.files import read_good, write_kept
+from cloudgate.gateway.journal import Journal
+from cloudgate.gateway.kept import Kept
 
 WELL_KNOWN = "/.well-known/cloudgate"
 """Where a gateway tells a tenant by which gateways it may come in."""
 _VERSION = 1
+_NOTHING = Site(revision=0)
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,15 @@ class Way:
 
 
 class SiteKnown:
-    """The site as last heard, the same on disk as in memory."""
+    """The site as last heard."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._site = _read(path)
+    def __init__(self, path: Path, journal: Journal | None = None) -> None:
+        """`journal` takes what the disk does not."""
+        self.kept = Kept(path, Site, journal)
+
+    @property
+    def _site(self) -> Site:
+        return self.kept.current or _NOTHING
 
     @property
     def revision(self) -> int:
@@ -37,8 +43,7 @@ class SiteKnown:
 
     def take(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""
-        write_kept(self._path, site.model_dump_json())
-        self._site = site
+        self.kept.take(site)
 
     @property
     def maintenance(self) -> Maintenance | None:
@@ -92,7 +97,3 @@ def told(
         "LiveTunnels": live_tunnels,
         "Maintenance": maintenance.message if maintenance else None,
     }
-
-
-def _read(path: Path) -> Site:
-    return read_good(path, Site.model_validate_json) or Site(revision=0)

@@ -22,5 +22,5 @@ class Troubles:
         self.note(
             kind,
             f"Its disk does not take what has to be kept ({reason}): make room. Until then it goes"
-            " on with what it knew before.",
+            " on with what it knew before, without what was taken away since.",
         )

@@ -9,6 +9,7 @@ import httpx2
 
 from cloudgate.gateway.handover import WAITING, handed_over
 from cloudgate.gateway.layout import Layout
+from cloudgate.gateway.reserve import Reserve
 
 ANSWER_SECONDS = 3.0
 """How long one answer of the administration may take. Envoy answers in milliseconds unless it is
@@ -31,7 +32,8 @@ class UnixDoors:
             return found
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.unlink(missing_ok=True)
-        made.bind(str(path))
+        # Without it nobody is let in: that is worth the room that is kept for a full disk.
+        Reserve(self._layout.reserve).needed_by(lambda: made.bind(str(path)))
         made.listen(WAITING)
         return made
 

@@ -4,8 +4,6 @@ What was read of the access log, and what was counted from it, are kept together
 that each line is counted once whenever this process is killed.
 """
 
-import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -16,6 +14,7 @@ from pydantic import BaseModel
 from cloudgate import assignment
 from cloudgate.assignment import Usage
 from cloudgate.assignment.bounds import MOST_LINES
+from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.access_log import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
 from cloudgate.gateway.directory import Directory
@@ -86,6 +85,8 @@ class Watch:
         self._kept = kept
         self._misplaced = MisplacedTunnels(kept.misplaced)
         self._cut: set[str] = set()
+        self._problem: UnavailableError | None = None
+        """What kept the last look from seeing, or from ending, all that it should."""
         self._reads_old_lines = False
         self._ended: list[Tunnel] = []
         self._ended_places: list[str] = []
@@ -106,23 +107,42 @@ class Watch:
         """Maintenance is over: its tunnels are like all others from now on."""
         self._tunnels.pardon()
 
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        return (
+            Job(
+                name="Following tunnels, and ending those that must end",
+                attempt=self._attempt,
+                interval_seconds=LOOK_SECONDS,
+                longest_pause_seconds=1.0,
+            ),
+            Job(
+                name="Writing down what tenants use",
+                attempt=self._keep,
+                interval_seconds=KEEP_SECONDS,
+                longest_pause_seconds=KEEP_SECONDS,
+            ),
+        )
+
     async def run(self) -> None:
         """Watch for ever."""
-        kept_at = time.monotonic()
         try:
-            while True:
-                self.look()
-                if time.monotonic() - kept_at >= KEEP_SECONDS:
-                    self.keep()
-                    kept_at = time.monotonic()
-                await asyncio.sleep(LOOK_SECONDS)
+            await Background(self.jobs()).run()
         finally:
             self.keep()
 
+    def _attempt(self) -> None:
+        self.look()
+        if self._problem is not None:
+            raise self._problem
+
+    def _keep(self) -> None:
+        self.keep()  # which says itself when it cannot
+
     def look(self) -> None:
-        """Take in what is new, and end who has to leave."""
-        if not self.read():
-            return
+        """Take in what is new, and end who has to leave: also while nothing new can be read."""
+        self._problem = None
+        self.read()
         self._end_those_who_must(self._now())
         live = self._tunnels.live
         self._role.live_tunnels = len(live)
@@ -133,7 +153,7 @@ class Watch:
         try:
             lines = self._follower.read()
         except OSError as error:
-            _log.warning("the access log cannot be read", reason=str(error))
+            self._problem = UnavailableError(f"The access log cannot be read: {error.strerror}.")
             return False
         self._reads_old_lines = not self._follower.is_at_end
         now = self._now()
@@ -258,7 +278,7 @@ class Watch:
             try:
                 self.cut(tunnels, reason)
             except UnavailableError as error:
-                _log.error("tunnels go on that should not", reason=error.message)
+                self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
         self._misplaced.note_closing(over & self._cut)
 
 

@@ -1,0 +1,131 @@
+"""Withdrawal journal: what was taken away while the disk took nothing? Written in reserved room.
+
+The file has its room from the beginning and is written in place, so that a disk without a byte or a
+name left takes it. It has two halves that are written in turns: whenever this process is killed,
+one of them is whole.
+"""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from cloudgate.atomic_files import write_private
+
+HALF_BYTES = 64 * 1024
+_HEAD = struct.Struct(">8sQQ32s")
+"""What it is, its number, the length of the text, and a SHA-256 of number and text."""
+_MARK = b"CGTAKEN1"
+_MOST_BYTES = HALF_BYTES - _HEAD.size
+
+_log = structlog.get_logger(__name__)
+
+
+class TooLongError(Exception):
+    """There is no room for so much."""
+
+
+class Journal:
+    """Named entries that outlive this process, also while the disk is full."""
+
+    def __init__(
+        self, path: Path, needed_by: Callable[[Callable[[], None]], None] = lambda work: work()
+    ) -> None:
+        """`needed_by` does something and makes room where there is none: `Reserve.needed_by`."""
+        self._path = path
+        self._needed_by = needed_by
+        self._number, self._entries = _read(path)
+        self.is_certain = self._is_written(self._entries)
+        """Whether what was taken away before this process began is known: a disk that takes
+        nothing now may have taken nothing then."""
+
+    def get(self, name: str) -> Any:
+        """An entry; None when there is none."""
+        return self._entries.get(name)
+
+    def put(self, name: str, entry: Any) -> None:
+        """Write an entry down; None takes it out.
+
+        Raises:
+            TooLongError: it does not fit; what was there is there no more.
+            OSError: the disk does not even take that.
+        """
+        if self._entries.get(name) == entry:
+            return
+        entries = {**self._entries, name: entry}
+        if entry is None:
+            del entries[name]
+        text = json.dumps(entries).encode()
+        if len(text) > _MOST_BYTES:
+            raise TooLongError
+        self._write(text)
+        if entry is None:
+            self._write(text)  # over the other half, too: what is not needed is not on disk
+        self._entries = entries
+
+    def keep(self) -> None:
+        """Have the file there with its room, while the disk has that."""
+        if not self._has_room():
+            self._needed_by(self._make)
+
+    def _is_written(self, entries: dict[str, Any]) -> bool:
+        try:
+            self._write(json.dumps(entries).encode())
+        except OSError as error:
+            _log.error("what was taken away may be forgotten", reason=error.strerror)
+            return False
+        return True
+
+    def _write(self, text: bytes) -> None:
+        if not self._has_room():
+            self._needed_by(self._make)
+        self._needed_by(lambda: self._overwrite(text))
+        self._number += 1
+
+    def _overwrite(self, text: bytes) -> None:
+        number = self._number + 1
+        head = _HEAD.pack(_MARK, number, len(text), _sum(number, text))
+        descriptor = os.open(self._path, os.O_WRONLY)
+        try:
+            os.pwrite(descriptor, head + text, (number % 2) * HALF_BYTES)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _has_room(self) -> bool:
+        try:
+            return self._path.stat().st_size == 2 * HALF_BYTES
+        except FileNotFoundError:
+            return False
+
+    def _make(self) -> None:
+        # Bytes that no file system makes smaller, so that the room is really taken.
+        write_private(self._path, os.urandom(2 * HALF_BYTES))
+
+
+def _sum(number: int, text: bytes) -> bytes:
+    return hashlib.sha256(number.to_bytes(8) + text).digest()
+
+
+def _read(path: Path) -> tuple[int, dict[str, Any]]:
+    """The half that was written last and is whole."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            _log.error("what was taken away cannot be read", reason=error.strerror)
+        return 0, {}
+    found: tuple[int, dict[str, Any]] = (0, {})
+    for half in (data[:HALF_BYTES], data[HALF_BYTES:]):
+        if len(half) < _HEAD.size:
+            continue
+        mark, number, length, expected = _HEAD.unpack_from(half)
+        text = half[_HEAD.size : _HEAD.size + length]
+        if mark == _MARK and expected == _sum(number, text) and number > found[0]:
+            found = number, json.loads(text)
+    return found
