@@ -36,7 +36,7 @@ from tests.gateway.support import (
     running_machine,
     tenant,
 )
-from tests.support.disks import FILLINGS, make_room, needs_mounts, small_disk
+from tests.support.disks import FILLINGS, make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
 
 REPO = "repo.example:443"
@@ -374,14 +374,13 @@ async def test_where_nobody_knows_what_was_taken_away_nobody_is_let_in_until_the
     client: Client,
     authority: Authority,
     repository_port: int,
-    fill: Callable[[Path], None],
 ) -> None:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     live = await client.connect(port, REPO)
     machine.layout.withdrawals.unlink()
     machine.layout.reserve.unlink()
-    fill(machine.layout.state)
+    take_bytes(machine.layout.state)
     async with restarted(machine, authority) as again:
         refused = await client.connect(port, REPO)
         assert refused.status == 503
