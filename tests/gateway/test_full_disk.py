@@ -160,7 +160,7 @@ def fill(request: pytest.FixtureRequest) -> Callable[[Path], None]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "state") as made:
+    with small_disk(tmp_path / "state", size="16m") as made:
         yield made
 
 
