@@ -21,10 +21,11 @@ from cloudgate.manager.authority import open_authority
 from cloudgate.manager.hosts.joining import expect_server, join
 from cloudgate.manager.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
+from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.work import Manager
-from tests.support.host import public_key_pem
+from tests.support.host import gateway_scope, public_key_pem
 from tests.support.product import PASSWORD, Client, Product, product
 
 IDLE_HOSTS = 1000
@@ -134,7 +135,10 @@ def _fill(data: Path) -> list[str]:
                 public_key_pem=key,
             )
             work.session.flush()
-            credentials.append(join(work, JoinRequest(token=token, facts=facts)).credential)
+            joined = join(work, JoinRequest(token=token, facts=facts))
+            # Told as gateways are; with the role, each change of a tenant would wait for all.
+            get_managed_server(work, joined.server_id).scope = gateway_scope()
+            credentials.append(joined.credential)
     database.close()
     return credentials
 

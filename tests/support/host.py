@@ -37,17 +37,22 @@ def public_key_pem() -> str:
     ).decode()
 
 
+def gateway_scope() -> dict[str, Any]:
+    """What a host may know whose gateway has been in no pool from the beginning."""
+    gateway_id, pool_id = str(uuid4()), str(NO_POOL)
+    return {
+        "gateway": gateway_id,
+        "serves": True,
+        "pool": pool_id,
+        "revision": 0,
+        "periods": [[gateway_id, pool_id, 0, None]],
+    }
+
+
 def _tell(running: RunningManager, server_id: UUID) -> None:
     """Let a host know all tenants that may use gateways in no pool."""
     with running.manager.changing() as work:
-        gateway_id, pool_id = str(uuid4()), str(NO_POOL)
-        get_managed_server(work, server_id).scope = {
-            "gateway": gateway_id,
-            "serves": True,
-            "pool": pool_id,
-            "revision": 0,
-            "periods": [[gateway_id, pool_id, 0, None]],
-        }
+        get_managed_server(work, server_id).scope = gateway_scope()
 
 
 class ScriptedHost:

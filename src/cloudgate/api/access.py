@@ -60,6 +60,7 @@ _RULES = (
     _rule("/security", ADMINISTRATORS),
     _rule("/security/password", EVERYBODY),
     _rule("/audit", ADMINISTRATORS),
+    _rule("/audit/verification", ADMINISTRATORS),
 )
 OPEN_TO_TENANTS = frozenset(
     {

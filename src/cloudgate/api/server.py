@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,8 @@ class Extras:
     trusted_proxies: tuple[Network, ...] = ()
     """The proxies that are believed about where requests come from."""
     audit_outlet: Outlet | None = None
+    audit_kept: timedelta | None = None
+    """How long entries of the audit log are kept; for ever when None."""
     prober: Prober = probe
     """Says whether a gateway is reached at its advertised address."""
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
@@ -106,7 +109,9 @@ class ManagerServer:
         self._manager = manager
         self._ordering = Ordering(manager)
         self._probing = Probing(manager)
-        self._ticking = Ticking(manager, extras.audit_outlet, self._renew_certificate)
+        self._ticking = Ticking(
+            manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
+        )
         after_change = self._ticking.jobs()
         self._after_change = tuple(job.name for job in after_change)
         self._background = Background(

@@ -10,7 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager import clockwork
+from cloudgate.manager.audit.chain import has_seal
 from cloudgate.manager.audit.outlets import Outlet, deliver
+from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.work import Manager
@@ -25,6 +27,7 @@ RENEWING = "Renewing certificates of gateways"
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
 PRESENCE = "Noting which hosts are there"
+AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 DELIVERING = "Delivering the audit log"
 
@@ -37,8 +40,17 @@ class Ticking:
         manager: Manager,
         audit_outlet: Outlet | None,
         renew_port: Callable[[], None],
+        audit_kept: timedelta | None = None,
     ) -> None:
-        """`renew_port` gives the manager's port a new certificate when it is time."""
+        """How a manager looks after itself.
+
+        Args:
+            manager: the manager.
+            audit_outlet: where the audit log goes besides the database.
+            renew_port: gives the manager's port a new certificate when it is time.
+            audit_kept: how long entries of the audit log are kept; for ever when None.
+        """
+        self._audit_kept = audit_kept
         self._manager = manager
         self._audit_outlet = audit_outlet
         self._renew_port = renew_port
@@ -57,6 +69,7 @@ class Ticking:
             ),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
+            each_tick(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
             each_tick(name=RENEWING_PORT, attempt=self._every_six_hours(self._renew_own)),
         )
         if self._audit_outlet is None:
@@ -131,6 +144,21 @@ class Ticking:
     def _compact_some(self) -> bool:
         with self._manager.changing() as work:
             return compact_usage(work)
+
+    async def _keep_audit_log(self) -> None:
+        await run_in_threadpool(self._look_after_audit_log)
+
+    def _look_after_audit_log(self) -> None:
+        with self._manager.reading() as work:
+            is_sealed = has_seal(work)
+        if is_sealed and self._audit_kept is None:
+            return
+        with self._manager.changing() as work:
+            if not is_sealed:
+                seal_chain(work)
+            if self._audit_kept is not None:
+                has_outlet = self._audit_outlet is not None
+                remove_old_entries(work, self._audit_kept, has_outlet=has_outlet)
 
     async def _renew_own(self) -> None:
         # On the event loop: connections are accepted there with what is changed here.

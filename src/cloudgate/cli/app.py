@@ -6,6 +6,7 @@ from cloudgate.cli import connecting, services
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import (
     accounts,
+    audit,
     backup_servers,
     certificates,
     fleet,
@@ -44,6 +45,7 @@ for each in (
     tenants,
     tasks,
     accounts,
+    audit,
 ):
     app.add_typer(each.app)
 

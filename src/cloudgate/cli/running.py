@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -77,6 +78,8 @@ class Options:
     """Networks that those may name who do not administer."""
     measurable_folders: tuple[str, ...] = ()
     """Folders of managed servers that they may have measured."""
+    audit_days: int | None = None
+    """How long entries of the audit log are kept; for ever when None."""
 
 
 async def run_serve(options: Options) -> None:
@@ -202,6 +205,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             trusted_proxies=networks(options.trusted_proxies),
             audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
+            audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
         )
         server = ManagerServer(manager, listener, certificate, extras)
         running = asyncio.create_task(server.run())

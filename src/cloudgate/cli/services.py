@@ -78,6 +78,15 @@ AcmeDnsHook = Annotated[
         show_default=False,
     ),
 ]
+AuditDays = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_AUDIT_DAYS",
+        min=1,
+        help="How long entries of the audit log are kept; for ever when left out.",
+        show_default=False,
+    ),
+]
 CertificateDays = Annotated[
     int | None,
     typer.Option(
@@ -142,6 +151,7 @@ def up(
     connections_per_address: ConnectionsPerAddress = None,
     reachable: Reachable = None,
     measurable_folder: MeasurableFolders = None,
+    audit_days: AuditDays = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.running import Options, run_up  # noqa: PLC0415  keeps --help fast
@@ -159,6 +169,7 @@ def up(
         connections_per_address,
         tuple(reachable or ()),
         tuple(measurable_folder or ()),
+        audit_days,
     )
     _run(run_up(options))
 
@@ -176,6 +187,7 @@ def serve(
     connections_per_address: ConnectionsPerAddress = None,
     reachable: Reachable = None,
     measurable_folder: MeasurableFolders = None,
+    audit_days: AuditDays = None,
     print_unit: Annotated[
         bool,
         typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
@@ -197,6 +209,7 @@ def serve(
         connections_per_address,
         tuple(reachable or ()),
         tuple(measurable_folder or ()),
+        audit_days,
     )
     if not print_unit:
         _run(run_serve(options))

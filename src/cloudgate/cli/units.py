@@ -76,6 +76,7 @@ def _arguments(options: Options) -> Iterator[str]:
         ("--connections-per-address", options.connections_per_address),
         *(("--reachable", each) for each in options.reachable),
         *(("--measurable-folder", each) for each in options.measurable_folders),
+        ("--audit-days", options.audit_days),
     ):
         if value is not None:
             yield name

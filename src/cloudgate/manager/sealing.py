@@ -5,6 +5,7 @@ as something else's.
 """
 
 import base64
+import hmac
 import secrets
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Sealing:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
+        self._marking_key = hmac.digest(key, b"cloudgate marks", "sha256")
 
     def seal(self, secret: str, owner: str) -> str:
         """A secret that only `open` reads, given the same owner."""
@@ -43,6 +45,14 @@ class Sealing:
                 f"The secret of {owner} cannot be opened: it was sealed with another key."
             ) from None
         return plain.decode()
+
+    def mark(self, text: str, purpose: str) -> str:
+        """What only who has the key can say of a text (HMAC-SHA-256, RFC 2104), as hexadecimal."""
+        return hmac.digest(self._marking_key, f"{purpose}:{text}".encode(), "sha256").hex()
+
+    def has_marked(self, mark: str, text: str, purpose: str) -> bool:
+        """Whether `mark` is what `mark` said of that text."""
+        return hmac.compare_digest(mark, self.mark(text, purpose))
 
 
 def open_sealing(folder: Path) -> Sealing:

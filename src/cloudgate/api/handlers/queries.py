@@ -20,13 +20,14 @@ from cloudgate.api.handlers import (
     tenants,
 )
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
+from cloudgate.manager.audit.chain import verify
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query, Source, read_page
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.work import Work
-from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
+from cloudgate.wire.resources.audit import AuditEvent, AuditEvents, AuditVerification
 from cloudgate.wire.resources.base import EntityRef, Link
 from cloudgate.wire.resources.queries import (
     Entities,
@@ -278,6 +279,25 @@ def get_audit_events(call: Call) -> Answer:
     return Answer(resource=AuditEvents(audit_events=events, paging_info=paging))
 
 
+def get_audit_verification(call: Call) -> Answer:
+    """Whether each entry of the audit log is there and as it was."""
+    with call.reading() as work:
+        found = verify(work)
+    return Answer(
+        resource=AuditVerification(
+            href=f"{call.root}/audit/verification",
+            type="AuditVerification",
+            intact=found.wrong is None and not found.message,
+            entries=found.entries,
+            first_number=found.first,
+            last_number=found.last,
+            last_hash=found.hash,
+            wrong_number=found.wrong,
+            message=found.message,
+        )
+    )
+
+
 def _event(root: str, row: tables.AuditEvent) -> AuditEvent:
     return AuditEvent(
         href=f"{root}/audit?filter=Number=={row.number}",
@@ -297,6 +317,7 @@ def _event(root: str, row: tables.AuditEvent) -> AuditEvent:
         after=_document(row.after),
         success=row.success,
         message=row.message,
+        hash=row.hash,
     )
 
 

@@ -3,7 +3,7 @@
 from cloudgate.api.handlers import queries, security
 from cloudgate.api.routes import DONE, Proof, Route, adds, fails, shows, shows_either
 from cloudgate.api.table.common import PAGED
-from cloudgate.wire.resources.audit import AuditEvents
+from cloudgate.wire.resources.audit import AuditEvents, AuditVerification
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error
 from cloudgate.wire.resources.security import (
     EnterpriseAccount,
@@ -151,5 +151,11 @@ ROUTES = [
         handler=queries.get_audit_events,
         answers=shows(AuditEvents),
         query=PAGED,
+    ),
+    Route(
+        verb="GET",
+        path="/audit/verification",
+        handler=queries.get_audit_verification,
+        answers=shows(AuditVerification),
     ),
 ]

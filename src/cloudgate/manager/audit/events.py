@@ -144,6 +144,8 @@ EVENTS: Mapping[str, Event] = {
     "LogOn": Event(0, INFO, "{name} has logged on"),
     "LogOff": Event(0, INFO, "{name} has logged off"),
     "GuessTenantPassword": Event(0, WARNING, "Wrong passwords of {name} were tried at a gateway"),
+    "RemoveOldAuditEvents": Event(0, INFO, "Old entries of the audit log have been removed"),
+    "SealAuditLog": Event(0, WARNING, "The audit log's chain has been sealed for the first time"),
     "DenyAccess": Event(0, WARNING, "Access denied: {name}"),
 }
 """By the operation's name in the API, or one made in its style."""

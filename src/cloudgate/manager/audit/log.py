@@ -6,6 +6,7 @@ A change that takes time is noted in its task, and logged with the task's end.
 from typing import Any
 from uuid import UUID
 
+from cloudgate.manager.audit.chain import append
 from cloudgate.manager.audit.events import Change, differences, event_of
 from cloudgate.manager.storage.tables import AuditEvent, Task
 from cloudgate.manager.work import Work
@@ -51,4 +52,4 @@ def _noted(work: Work, change: Change) -> dict[str, Any]:
 def _add(work: Work, noted: dict[str, Any], *, success: bool, message: str) -> None:
     identifier = noted["object_id"]
     values = {**noted, "object_id": UUID(identifier) if identifier else None}
-    work.session.add(AuditEvent(at=work.now, success=success, message=message, **values))
+    append(work, AuditEvent(at=work.now, success=success, message=message, **values))

@@ -8,14 +8,16 @@ import json
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.manager.audit.chain import document_of, hash_before
 from cloudgate.manager.storage.tables import AuditEvent, Counter
-from cloudgate.manager.work import Manager
+from cloudgate.manager.work import Manager, Work
 
 SYSLOG = "syslog"
 """The name of the outlet that is no file."""
@@ -26,11 +28,21 @@ _FACILITY_SECURITY = 10  # RFC 5424, 6.2.1: security/authorization messages
 _SEVERITY = {"Info": 6, "Warning": 4}
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry as outlets get it."""
+
+    number: int
+    severity: str
+    line: str
+    """As JSON."""
+
+
 class Outlet(Protocol):
     """Takes what was logged."""
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
-        """Take events, all of them.
+    def write(self, events: Sequence[Entry]) -> None:
+        """Take entries, all of them.
 
         Raises:
             UnavailableError: it cannot, now; it is asked again later.
@@ -59,9 +71,9 @@ class FileOutlet:
                 f"The audit log {file} cannot be written: {problem.strerror}."
             ) from None
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
+    def write(self, events: Sequence[Entry]) -> None:
         """Append them; opened each time, so that the file may be rotated."""
-        text = "".join(f"{line_of(event)}\n" for event in events).encode()
+        text = "".join(f"{each.line}\n" for each in events).encode()
         try:
             handle = self._open()
             try:
@@ -85,39 +97,23 @@ class SyslogOutlet:
     def __init__(self, path: Path = SYSLOG_SOCKET) -> None:
         self._path = path
 
-    def write(self, events: Sequence[AuditEvent]) -> None:
+    def write(self, events: Sequence[Entry]) -> None:
         """Send them, one datagram for each."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
                 syslog.connect(str(self._path))
-                for event in events:
-                    priority = _FACILITY_SECURITY * 8 + _SEVERITY.get(event.severity, 6)
-                    syslog.send(f"<{priority}>cloudgate: {line_of(event)}".encode())
+                for each in events:
+                    priority = _FACILITY_SECURITY * 8 + _SEVERITY.get(each.severity, 6)
+                    syslog.send(f"<{priority}>cloudgate: {each.line}".encode())
         except OSError as problem:
             raise UnavailableError(
                 f"Syslog at {self._path} does not take the audit log: {problem.strerror}."
             ) from None
 
 
-def line_of(event: AuditEvent) -> str:
-    """An event as one line of JSON."""
-    document: dict[str, Any] = {
-        "number": event.number,
-        "at": event.at.isoformat().replace("+00:00", "Z"),
-        "account": event.account,
-        "address": event.address,
-        "code": event.code,
-        "severity": event.severity,
-        "operation": event.operation,
-        "text": event.text,
-        "object_type": event.object_type,
-        "object_id": str(event.object_id) if event.object_id else None,
-        "object_name": event.object_name,
-        "before": event.before,
-        "after": event.after,
-        "success": event.success,
-        "message": event.message,
-    }
+def line_of(event: AuditEvent, previous: str) -> str:
+    """An entry as one line of JSON; `previous` is the hash of the one before it."""
+    document = {**document_of(event), "previous": previous, "hash": event.hash}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -135,16 +131,29 @@ def deliver(manager: Manager, outlet: Outlet) -> int:
     return count
 
 
-def _pending(manager: Manager) -> Sequence[AuditEvent]:
+def _pending(manager: Manager) -> Sequence[Entry]:
     with manager.reading() as work:
-        counter = work.session.get(Counter, DELIVERED)
-        known = counter.value if counter else 0
-        return work.session.scalars(
+        known = delivered_until(work)
+        events = work.session.scalars(
             select(AuditEvent)
             .where(AuditEvent.number > known)
             .order_by(AuditEvent.number)
             .limit(BATCH)
         ).all()
+        if not events:
+            return ()
+        previous = hash_before(work, events[0].number)
+        found = []
+        for event in events:
+            found.append(Entry(event.number, event.severity, line_of(event, previous)))
+            previous = event.hash
+        return found
+
+
+def delivered_until(work: Work) -> int:
+    """The number of the last entry that the outlet has."""
+    counter = work.session.get(Counter, DELIVERED)
+    return counter.value if counter else 0
 
 
 def _note_delivered(manager: Manager, number: int) -> None:

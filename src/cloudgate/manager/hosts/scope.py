@@ -11,6 +11,7 @@ What was is kept, too, as long as hosts may come back with usage from then.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +101,7 @@ def scope_of(document: dict[str, Any] | None, now: datetime) -> Scope:
     return Scope(
         revision=document["revision"],
         serves=document["serves"],
-        pool_id=UUID(document["pool"]) if document["pool"] else None,
+        pool_id=_identifier(document["pool"]) if document["pool"] else None,
         periods=tuple(_period(each) for each in own),
     )
 
@@ -190,4 +191,10 @@ def review_scope(work: Work, server: ManagedServer) -> None:
 
 def _period(kept: list[Any]) -> Period:
     gateway_id, pool_id, since, until = kept
-    return Period(UUID(gateway_id), UUID(pool_id), since, until)
+    return Period(_identifier(gateway_id), _identifier(pool_id), since, until)
+
+
+@lru_cache(maxsize=65_536)
+def _identifier(text: str) -> UUID:
+    """Reading thousands of them is most of what a look at all hosts costs."""
+    return UUID(text)

@@ -533,7 +533,7 @@ class Task(Base):
 
 
 class AuditEvent(Base):
-    """A change that was made or refused. Rows are only ever added: the database sees to that."""
+    """A change that was made or refused. Rows are never changed: the database sees to that."""
 
     __tablename__ = "audit_events"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  as SQLAlchemy wants it
@@ -556,3 +556,21 @@ class AuditEvent(Base):
     success: Mapped[bool]
     message: Mapped[str] = mapped_column(default="")
     """The reason, where it did not succeed."""
+    hash: Mapped[str] = mapped_column(String(64), default="")
+    """Of all this and of the entry before: `cloudgate.manager.audit.chain`."""
+
+
+class AuditChain(Base):
+    """Where the chain of the audit log begins and ends; one row."""
+
+    __tablename__ = "audit_chain"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(REVISION)
+    """Of the last entry."""
+    hash: Mapped[str] = mapped_column(String(64))
+    anchor_number: Mapped[int] = mapped_column(REVISION)
+    """Of the last entry that was removed because of its age."""
+    anchor_hash: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str] = mapped_column(String(64))
+    """Of all this, by a key outside the database; empty right after an upgrade."""

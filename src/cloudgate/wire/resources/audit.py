@@ -29,6 +29,8 @@ class AuditEvent(Resource):
     """The same afterwards."""
     success: bool | None = element()
     message: str | None = element()
+    hash: str | None = element()
+    """SHA-256 of this and of the entry before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,3 +39,18 @@ class AuditEvents(Described):
 
     audit_events: tuple[AuditEvent, ...] | None = listed("AuditEvent", name="AuditEvents")
     paging_info: PagingInfo | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditVerification(Resource):
+    """Whether each entry of the audit log is there and as it was."""
+
+    intact: bool | None = element()
+    entries: int | None = element()
+    """That follow each other from the beginning."""
+    first_number: int | None = element()
+    last_number: int | None = element()
+    last_hash: str | None = element()
+    wrong_number: int | None = element()
+    """Of the first entry that is missing or not as it was."""
+    message: str | None = element()

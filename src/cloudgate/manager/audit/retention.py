@@ -1,0 +1,41 @@
+"""How long are entries of the audit log kept? As long as the operator says; the chain goes on."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from cloudgate.manager.audit.chain import forget
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.outlets import delivered_until
+from cloudgate.manager.storage.tables import AuditEvent
+from cloudgate.manager.work import Work
+
+
+def remove_old_entries(work: Work, kept: timedelta, *, has_outlet: bool) -> int:
+    """Remove the entries that are older than that. How many that were.
+
+    Only the oldest in a row are removed, and none that an outlet has not had yet; that it was done
+    is an entry itself.
+    """
+    first_kept = work.session.scalar(
+        select(func.min(AuditEvent.number)).where(AuditEvent.at >= work.now - kept)
+    )
+    newest = work.session.scalar(select(func.max(AuditEvent.number))) or 0
+    until = newest if first_kept is None else first_kept - 1
+    if has_outlet:
+        until = min(until, delivered_until(work))
+    old = select(func.count(), func.max(AuditEvent.number)).where(AuditEvent.number <= until)
+    count, last = work.session.execute(old).one()
+    if not count:
+        return 0
+    forget(work, last)
+    document = {"Entries": count, "LastNumber": last, "KeptDays": kept.days}
+    change = Change(operation="RemoveOldAuditEvents", object_type="AuditEvent", before=document)
+    record(work, change)
+    return int(count)
+
+
+def seal_chain(work: Work) -> None:
+    """Seal the chain's end where that was never done: after an upgrade. That is an entry, too."""
+    record(work, Change(operation="SealAuditLog", object_type="AuditEvent"))
