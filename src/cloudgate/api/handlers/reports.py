@@ -59,7 +59,7 @@ def get_overview(call: Call) -> Answer:
 
 
 def get_vms_overview(call: Call) -> Answer:
-    """Machines are not known here."""
+    """Machines are not known here; of no backups no part has succeeded, nor failed."""
     return _framed(
         call,
         VmsOverviewReportFrame(
@@ -71,7 +71,6 @@ def get_vms_overview(call: Call) -> Answer:
             incremental_backup_points_size=0,
             replica_restore_points_size=0,
             source_vms_size=0,
-            success_backup_percents=0,
         ),
     )
 

@@ -41,7 +41,7 @@ class VmsOverviewReportFrame(Resource):
     incremental_backup_points_size: int | None = element()
     replica_restore_points_size: int | None = element()
     source_vms_size: int | None = element()
-    success_backup_percents: int | None = element()
+    success_backup_percents: int | None = element(omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
