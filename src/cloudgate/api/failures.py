@@ -1,5 +1,7 @@
 """What is a failed request told? Every error of the product, as a status and the API's `Error`."""
 
+import sqlite3
+
 import structlog
 from sqlalchemy.exc import OperationalError
 
@@ -58,11 +60,19 @@ def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
         return _answer(status, problem.message, headers, problem.advice)
     if isinstance(problem, OperationalError):
         log.error("the database failed", exc_info=problem)
-        return _answer(
-            503, "The database cannot be used right now; the manager's log says why. Try again."
-        )
+        return _answer(503, _unusable(problem))
     log.error("a request failed in a way that nobody foresaw", exc_info=problem)
     return _answer(500, "Internal error: the manager's log says more.")
+
+
+def _unusable(problem: OperationalError) -> str:
+    """What to say of a database that fails."""
+    if isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig):
+        return (
+            "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
+            " room there, and try again. Reading and logging on go on."
+        )
+    return "The database cannot be used right now; the manager's log says why. Try again."
 
 
 def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:

@@ -14,6 +14,7 @@ from cloudgate.manager.audit.chain import has_seal
 from cloudgate.manager.audit.outlets import Outlet, deliver
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
+from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.work import Manager
 
@@ -29,6 +30,7 @@ COMPACTING = "Adding up old usage"
 PRESENCE = "Noting which hosts are there"
 AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
+WRITING_SESSIONS = "Writing down logon sessions"
 DELIVERING = "Delivering the audit log"
 
 
@@ -66,6 +68,10 @@ class Ticking:
             each_tick(name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence)),
             each_tick(
                 name=SUMMING_UP, attempt=lambda: run_in_threadpool(write_sums, self._manager)
+            ),
+            each_tick(
+                name=WRITING_SESSIONS,
+                attempt=lambda: run_in_threadpool(write_unwritten, self._manager),
             ),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),

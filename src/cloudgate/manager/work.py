@@ -19,6 +19,7 @@ from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
 from cloudgate.manager.reachable import Reachable
 from cloudgate.manager.sealing import Sealing
+from cloudgate.manager.sessions.unwritten import Unwritten
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import Counter, DirectoryRevision
 from cloudgate.manager.strangers import Strangers
@@ -123,6 +124,7 @@ class Manager:
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: Questions = field(default_factory=Questions)
     reachable: Reachable = field(default_factory=Reachable)
+    unwritten: Unwritten = field(default_factory=Unwritten)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""

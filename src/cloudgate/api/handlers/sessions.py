@@ -17,7 +17,6 @@ from cloudgate.errors import (
     NotOfferedError,
 )
 from cloudgate.manager.audit.events import Change
-from cloudgate.manager.audit.log import record
 from cloudgate.manager.sessions import accounts, operations
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
@@ -163,9 +162,9 @@ def note_failed_logon(call: Call) -> None:
 def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
     """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
     logon: Logon = call.proven
-    with call.manager.changing(logon.account.name, call.address) as work:
-        session = operations.open_session(work, logon.account, logon.version, logon.tenant_id)
-        session.account = work.session.merge(logon.account, load=True)
+    session = operations.begin_session(
+        call.manager, logon.account, logon.version, logon.tenant_id, call.address
+    )
     token = token_of(session.id)
     came = urlsplit(call.root)
     resource = session_resource(call.root, session)
@@ -258,9 +257,8 @@ def note_denied(
         "DenyAccess", who, call.address, manager.clock(), wanted
     ):
         return
-    with manager.changing(call.session.account.name, call.address) as work:
-        change = Change(operation="DenyAccess", object_type="Route", object_name=f"{verb} {path}")
-        record(work, change, success=False, message=message)
+    change = Change(operation="DenyAccess", object_type="Route", object_name=wanted)
+    operations.note_refusal(manager, who, call.address, change, message)
 
 
 def _ways_on(root: str) -> Iterator[Link]:
@@ -302,14 +300,22 @@ def get_sessions(call: Call) -> Answer:
 
 def get_session(call: Call) -> Answer:
     """One logon session."""
+    own = call.identifier("LogonSession")
+    if own == call.session.id:
+        return Answer(resource=session_resource(call.root, call.session))
     with call.reading() as work:
-        session = operations.get_session(work, call.identifier("LogonSession"))
+        session = operations.get_session(work, own)
         _check_may_see(call, session.id)
     return Answer(resource=session_resource(call.root, session))
 
 
 def delete_session(call: Call) -> Answer:
     """Log off."""
+    own = call.identifier("LogonSession")
+    if call.manager.unwritten.find(own) is not None:
+        _check_may_see(call, own)
+        call.manager.unwritten.end(own)
+        return Answer(status=204)
     with call.changing() as work:
         session = operations.get_session(work, call.identifier("LogonSession"))
         _check_may_see(call, session.id)

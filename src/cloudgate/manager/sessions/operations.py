@@ -1,16 +1,23 @@
 """How does a logon session begin, go on and end?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import delete, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.attributes import set_committed_value
 
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.sessions.unwritten import Begun
 from cloudgate.manager.storage.tables import Account, LogonSession
 from cloudgate.manager.work import Manager, Work
+
+log = structlog.get_logger(__name__)
 
 IDLE_LIMIT = timedelta(minutes=15)
 """How long a session lives without a request."""
@@ -57,19 +64,95 @@ def open_session(
     return session
 
 
+def begin_session(
+    manager: Manager, account: Account, version: str, tenant_id: UUID | None, address: str
+) -> LogonSession:
+    """Begin a session; in memory while the database cannot be written.
+
+    Raises:
+        OperationalError: it cannot be written, and there are too many of these already.
+    """
+    try:
+        with manager.changing(account.name, address) as work:
+            session = open_session(work, account, version, tenant_id)
+            session.account = work.session.merge(account, load=True)
+    except OperationalError as problem:
+        now = manager.clock()
+        session = LogonSession(
+            id=uuid4(),
+            account_id=account.id,
+            version=version,
+            created_at=now,
+            used_at=now,
+            tenant_id=tenant_id,
+        )
+        set_committed_value(session, "account", account)
+        if not manager.unwritten.begin(Begun(session, account.password_hash, address)):
+            raise
+        log.warning("a logon session is kept in memory: it cannot be written", reason=str(problem))
+    return session
+
+
+def write_unwritten(manager: Manager) -> None:
+    """Write down what of sessions could not be written before.
+
+    Raises:
+        SQLAlchemyError: it still cannot.
+    """
+
+    def write(begun: list[Begun], used: dict[UUID, datetime]) -> None:
+        with manager.changing() as work:
+            for each in begun:
+                _write_begun(work, each)
+            for identifier, at in used.items():
+                session = work.session.get(LogonSession, identifier)
+                if session is not None:
+                    session.used_at = max(session.used_at, at)
+
+    manager.unwritten.write(write)
+
+
+def _write_begun(work: Work, begun: Begun) -> None:
+    account = work.session.get(Account, begun.session.account_id)
+    if account is None or account.password_hash != begun.password_hash:
+        return
+    kept = begun.session
+    work.session.add(
+        LogonSession(
+            id=kept.id,
+            account_id=kept.account_id,
+            version=kept.version,
+            created_at=kept.created_at,
+            used_at=kept.used_at,
+            tenant_id=kept.tenant_id,
+        )
+    )
+    began = replace(work, author=account.name, address=begun.address, now=kept.created_at)
+    record(began, Change(operation="LogOn", object_type="LogonSession", object_name=account.name))
+
+
 def note_failed_logon(manager: Manager, name: str, address: str) -> None:
     """Put into the audit log that somebody has logged on wrongly; summed up when it is often."""
     named = name[:_LOGGED_CHARACTERS]
     if not manager.strangers.is_to_be_noted("LogOn", named, address, manager.clock()):
         return
-    with manager.changing(name[:_LOGGED_CHARACTERS], address) as work:
-        change = Change(
-            operation="LogOn",
-            object_type="LogonSession",
-            object_name=name[:_LOGGED_CHARACTERS],
+    change = Change(operation="LogOn", object_type="LogonSession", object_name=named)
+    note_refusal(manager, named, address, change, "The user name or the password is wrong.")
+
+
+def note_refusal(manager: Manager, author: str, address: str, change: Change, message: str) -> None:
+    """Put a refusal into the audit log; into the log alone where that cannot be written."""
+    try:
+        with manager.changing(author, address) as work:
+            record(work, change, success=False, message=message)
+    except OperationalError as problem:
+        log.warning(
+            "a refusal cannot be written into the audit log",
+            operation=change.operation,
+            account=author,
+            address=address,
+            reason=str(problem),
         )
-        message = "The user name or the password is wrong."
-        record(work, change, success=False, message=message)
 
 
 def use_session(manager: Manager, identifier: UUID) -> LogonSession:
@@ -79,24 +162,53 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
         NotAuthenticatedError: there is none of that id, or it has ended.
     """
     with manager.reading() as work:
-        session = work.session.get(LogonSession, identifier)
+        session = work.session.get(LogonSession, identifier) or _begun(manager, work, identifier)
         now = work.now
-    if session is None or has_ended(session.used_at, now):
+    used_at = manager.unwritten.used_at(identifier, session.used_at) if session else now
+    if session is None or has_ended(used_at, now):
         raise NotAuthenticatedError(
             SESSION_ENDED,
             "The logon session does not exist or has ended (it does after 15 minutes without a"
             " request). Log on again with POST /api/sessionMngr/?v=latest.",
         )
-    if now - session.used_at > NOTE_AFTER:
+    if now - used_at > NOTE_AFTER:
         _note_use(manager, identifier)
     return session
 
 
+def _begun(manager: Manager, work: Work, identifier: UUID) -> LogonSession | None:
+    """A session that could not be written yet, with its account as it is now."""
+    begun = manager.unwritten.find(identifier)
+    if begun is None:
+        return None
+    account = work.session.get(Account, begun.session.account_id)
+    if account is None or account.password_hash != begun.password_hash:
+        manager.unwritten.end(identifier)
+        return None
+    kept = begun.session
+    session = LogonSession(
+        id=kept.id,
+        account_id=kept.account_id,
+        version=kept.version,
+        created_at=kept.created_at,
+        used_at=kept.used_at,
+        tenant_id=kept.tenant_id,
+    )
+    set_committed_value(session, "account", account)
+    return session
+
+
 def _note_use(manager: Manager, identifier: UUID) -> None:
-    with manager.changing(shown=False) as work:
-        session = work.session.get(LogonSession, identifier)
-        if session is not None:
-            session.used_at = work.now
+    """Reading does not depend on whether it can be written."""
+    try:
+        with manager.changing(shown=False) as work:
+            session = work.session.get(LogonSession, identifier)
+            if session is not None:
+                session.used_at = work.now
+                return
+    except OperationalError as problem:
+        log.warning("the use of a logon session cannot be written", reason=str(problem))
+    manager.unwritten.use(identifier, manager.clock())
 
 
 def list_sessions(work: Work) -> Sequence[LogonSession]:

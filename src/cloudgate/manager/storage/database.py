@@ -156,6 +156,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        "temp_store = MEMORY",  # so that reading needs no disk
     ):
         connection.execute(f"PRAGMA {pragma}")
 

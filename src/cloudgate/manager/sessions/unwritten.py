@@ -1,0 +1,86 @@
+"""What of logon sessions cannot be written right now? It is kept in memory until it can.
+
+While the manager's disk is full, reading and logging on go on: an operator has to see what is up.
+Everything here is lost with the process, and then who was logged on logs on again.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from cloudgate.manager.storage.tables import LogonSession
+
+MOST = 1_000
+"""Sessions, and as many uses of written ones."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A session that is in no database yet."""
+
+    session: LogonSession
+    password_hash: str
+    """Of its account when it began: with another it is over."""
+    address: str
+    """Where it was begun from."""
+
+
+@dataclass
+class Unwritten:
+    """Used by several threads."""
+
+    _begun: dict[UUID, Begun] = field(default_factory=dict)
+    _used: dict[UUID, datetime] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, begun: Begun) -> bool:
+        """Keep a session; False when there are too many already."""
+        with self._lock:
+            if len(self._begun) >= MOST:
+                return False
+            self._begun[begun.session.id] = begun
+            return True
+
+    def find(self, identifier: UUID) -> Begun | None:
+        """A session that is kept here."""
+        with self._lock:
+            return self._begun.get(identifier)
+
+    def all(self) -> list[Begun]:
+        """Those that are kept here, oldest first."""
+        with self._lock:
+            return list(self._begun.values())
+
+    def end(self, identifier: UUID) -> bool:
+        """Forget a session; False when it is not here."""
+        with self._lock:
+            self._used.pop(identifier, None)
+            return self._begun.pop(identifier, None) is not None
+
+    def use(self, identifier: UUID, now: datetime) -> None:
+        """A session was used, which could not be written."""
+        with self._lock:
+            while len(self._used) >= MOST and identifier not in self._used:
+                self._used.pop(next(iter(self._used)))
+            self._used[identifier] = now
+
+    def used_at(self, identifier: UUID, written: datetime) -> datetime:
+        """When a session was last used, given what is written."""
+        with self._lock:
+            return max(written, self._used.get(identifier, written))
+
+    def write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> None:
+        """Have all of it written; it is kept when that fails."""
+        with self._lock:
+            begun, used = list(self._begun.values()), dict(self._used)
+        if not begun and not used:
+            return
+        write(begun, used)
+        with self._lock:
+            for each in begun:
+                self._begun.pop(each.session.id, None)
+            for identifier, at in used.items():
+                if self._used.get(identifier) == at:
+                    del self._used[identifier]

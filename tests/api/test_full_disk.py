@@ -1,0 +1,75 @@
+"""While nothing can be written, the manager can be read, and who has a password logs on."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
+from tests.support.manager import PASSWORD, RunningManager
+
+_BYTES = 16 * 1024
+"""What a file can still have: less than the database has already, and more than a test says."""
+
+
+@contextmanager
+def full_disk(running: RunningManager) -> Iterator[None]:
+    """As far as this process goes: files end early, and writing beyond that fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with running.manager.changing(shown=False) as work:  # the log of the database is in use
+        assert work.session is not None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_reading_and_logging_on_work_while_the_disk_is_full(running: RunningManager) -> None:
+    early = running.logged_on()
+    (site,) = early.get("/backupServers").json()["Refs"]
+    with full_disk(running):
+        for client in (early, running.client(Accept="application/json")):
+            if client is not early:
+                made = client.post("/sessionMngr/", auth=("admin", PASSWORD))
+                assert made.status_code == 201, made.text
+                assert client.get(f"/logonSessions/{made.json()['SessionId']}").is_success
+            for _ in range(2):
+                running.clock.ahead += NOTE_AFTER + timedelta(seconds=1)
+                assert client.get("/tasks").status_code == 200
+                assert client.get("/backupServers?format=Entity").status_code == 200
+            refused = client.post(f"{site['Href']}?action=collect")
+            assert refused.status_code == 503
+            assert len(refused.json()["Message"]) > 20
+            late = client
+        running.clock.ahead += IDLE_LIMIT - timedelta(minutes=1)
+        for client in (early, late):
+            assert client.get("/tasks").status_code == 200, "it was in use all the time"
+        assert running.client().post("/sessionMngr/", auth=("admin", "wrong")).status_code == 401
+        assert running.client().post("/sessionMngr/", auth=("admin", PASSWORD)).is_success
+    write_unwritten(running.manager)
+    assert running.manager.unwritten.all() == []
+    for client in (early, late):
+        assert client.get("/tasks").status_code == 200
+        assert client.post(f"{site['Href']}?action=collect").status_code == 202
+    logons = [each for each in running.audited() if each.operation == "LogOn" and each.success]
+    assert len(logons) == 3
+    assert len(early.get("/logonSessions").json()["LogonSessions"]) == 3
+
+
+def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: RunningManager) -> None:
+    with full_disk(running):
+        gone, stays = (running.client(Accept="application/json") for _ in range(2))
+        for client in (gone, stays):
+            made = client.post("/sessionMngr/", auth=("admin", PASSWORD)).json()
+            own = made["Href"]
+            if client is gone:
+                assert client.delete(own).status_code == 204
+        assert gone.get("/tasks").status_code == 401
+        assert stays.get("/tasks").status_code == 200
+    admin = running.logged_on()
+    spec = {"CurrentPassword": PASSWORD, "Password": "another long password"}
+    assert admin.put("/security/password", json=spec).status_code == 204
+    assert stays.get("/tasks").status_code == 401
+    write_unwritten(running.manager)
+    assert stays.get("/tasks").status_code == 401
