@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import quantiles
+from statistics import median, quantiles
 
 from bench import attackers
 from bench.accounting import cpu_seconds
@@ -107,8 +107,10 @@ def guesses(folder: Path) -> Iterator[Row]:
 
 
 def _guesses(site: Site, key: str, whose: str, attack: Attack) -> Iterator[Row]:
-    for number in range(TENANTS):
+    alone = [
         _let_in(site, _name(number), _password(number), _HOMES.format(number + 1))
+        for number in range(TENANTS)
+    ]
     what = f"{attackers.ADDRESSES} addresses guess passwords of {whose}"
     with attacking(attack, site.port):
         time.sleep(GATHERED_SECONDS)
@@ -126,6 +128,8 @@ def _guesses(site: Site, key: str, whose: str, attack: Attack) -> Iterator[Row]:
     used = cpu_seconds([site.host_pid])
     time.sleep(5)
     in_vain = cpu_seconds([site.host_pid]) - used
+    # Of this, how busy the machine is with other things: what follows is two of them at best.
+    yield Row(f"guess_{key}_alone", "nobody attacks: a tenant's first tunnel, half of them within, s", "-", f"{median(alone):.2g}")
     yield _below(
         f"guess_{key}_familiar",
         f"{what}: the slowest of {TENANTS} that were right from their address before, s",
