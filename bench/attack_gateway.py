@@ -129,7 +129,12 @@ def _guesses(site: Site, key: str, whose: str, attack: Attack) -> Iterator[Row]:
     time.sleep(5)
     in_vain = cpu_seconds([site.host_pid]) - used
     # Of this, how busy the machine is with other things: what follows is two of them at best.
-    yield Row(f"guess_{key}_alone", "nobody attacks: a tenant's first tunnel, half of them within, s", "-", f"{median(alone):.2g}")
+    yield Row(
+        f"guess_{key}_alone",
+        "nobody attacks: a tenant's first tunnel, half of them within, s",
+        "-",
+        f"{median(alone):.2g}",
+    )
     yield _below(
         f"guess_{key}_familiar",
         f"{what}: the slowest of {TENANTS} that were right from their address before, s",
