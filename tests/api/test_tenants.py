@@ -234,6 +234,50 @@ def test_a_tenants_task_waits_for_the_gateways_of_its_site(
     assert message == "Ok. Not reached yet, and told as soon as they are there: gw1.example."
 
 
+def test_a_change_that_a_gateway_cannot_take_in_is_not_told_as_a_success(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = client.post(
+        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
+    )
+    host.obey()
+    finished(client, gateway.json())
+    facts = host.facts.model_copy(update={"trouble": "Its disk takes nothing: make room."})
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
+    running.clock.ahead = timedelta(seconds=11)
+    host.report(facts=facts)
+    running.wake()
+    result = finished(client, task)["Result"]
+    assert result["Success"] is False
+    assert result["Message"] == (
+        "It is kept, and not in force at gw1.example, which is told again until it takes it in:"
+        " Its disk takes nothing: make room."
+    )
+    assert "acme" in {each["Name"] for each in client.get("/cloud/tenants").json()["Refs"]}
+
+
+def test_a_gateway_that_is_there_and_says_nothing_is_waited_for_and_not_for_ever(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = client.post(
+        "/cloud/gateways", json={"ServerHostName": "gw1.example", "NetworkType": "Direct"}
+    )
+    host.obey()
+    finished(client, gateway.json())
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
+    for seconds in (11, 25, 45):
+        running.clock.ahead = timedelta(seconds=seconds)
+        host.report()
+        running.wake()
+        assert client.get(task["Href"]).json()["State"] == "Running"
+    running.clock.ahead = timedelta(seconds=70)
+    host.report()
+    running.wake()
+    result = finished(client, task)["Result"]
+    assert result["Success"] is False
+    assert "not in force at gw1.example" in result["Message"]
+
+
 def test_a_deleted_tenant_is_gone(client: httpx2.Client) -> None:
     tenant = add_tenant(client)
     task = finished(client, client.delete(f"{tenant['Href']}&includeBackups=true").json())

@@ -135,7 +135,6 @@ class Gatekeeper:
         self._now = now
         self.reputation = reputation or Reputation()
         """Who was right before, and from where."""
-        self._directory = directory
         self._logins = Logins(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""

@@ -13,7 +13,7 @@ from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.gateways.settle import revert, silence
 from cloudgate.manager.hosts.joining import remark_on_knocks
 from cloudgate.manager.hosts.operations import certificate_of
-from cloudgate.manager.servers.facts import misplaced_of
+from cloudgate.manager.servers.facts import facts_of, misplaced_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -138,7 +138,8 @@ def _drains(gateway: CloudGateway) -> bool:
 def _settle_directory_task(work: Work, task: Task) -> None:
     """A tenant's change is done when every gateway of its site has it.
 
-    Gateways that are away do not hold it up: they take it in before they let anybody in again.
+    Gateways that are away do not hold it up, and are named. One that is there and cannot take it in
+    makes it fail: the change is kept and told again, but it is not in force there.
     """
     behind = [
         server
@@ -147,6 +148,11 @@ def _settle_directory_task(work: Work, task: Task) -> None:
     ]
     waiting = [server for server in behind if is_online(work, server)]
     if waiting and task.deadline_at > work.now:
+        return
+    refusing = [server for server in waiting if _trouble(server)]
+    if waiting and not refusing and work.now < task.created_at + tasks.LONGEST_DIRECTORY_WAIT:
+        # It is slow, or about to be away.
+        task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return
     misplaced = _misplaced(work, task)
     left = {server.name: found.tunnels for server, found in misplaced if found.tunnels}
@@ -163,11 +169,26 @@ def _settle_directory_task(work: Work, task: Task) -> None:
         )
     for name, tunnels in sorted(left.items()):
         remarks.append(f"{name} is away; it had {tunnels} of them left.")
-    if behind:
-        names = ", ".join(sorted(server.name for server in behind))
+    away = [server for server in behind if server not in waiting]
+    if away:
+        names = ", ".join(sorted(server.name for server in away))
         remarks.append(f"Not reached yet, and told as soon as they are there: {names}.")
+    if waiting:
+        said = [
+            f"It is kept, and not in force at {server.name}, which is told again until it takes it"
+            f" in: {_trouble(server) or 'it does not say why.'}"
+            for server in sorted(waiting, key=lambda each: each.name)
+        ]
+        tasks.finish(work, task, success=False, message=" ".join([*said, *remarks]))
+        return
     message = " ".join([f"{tasks.OK}.", *remarks]) if remarks else tasks.OK
     tasks.finish(work, task, success=True, message=message)
+
+
+def _trouble(server: ManagedServer) -> str:
+    """What a host says that keeps it from doing all that it should."""
+    facts = facts_of(server)
+    return facts.trouble if facts is not None else ""
 
 
 def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:

@@ -17,6 +17,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.lag import lag_of
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.hosts.addresses import read
 from cloudgate.manager.hosts.scope import review_scope
@@ -149,6 +150,7 @@ def warnings_of(gateway: CloudGateway) -> str:
         server.reported_reason if failed else "",
         gateway.reach_warning,
         gateway.certificate_warning,
+        lag_of(gateway),
         managed_servers.warnings_of(server),
     )
     return readable(" ".join(text for text in found if text))

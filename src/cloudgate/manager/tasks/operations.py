@@ -22,6 +22,8 @@ GATEWAY_DEADLINE = timedelta(seconds=13)
 """How long a host may stay silent about a gateway. Its own attempts end well before."""
 DIRECTORY_DEADLINE = timedelta(seconds=10)
 """How long gateways may take to confirm a change of the tenant directory."""
+LONGEST_DIRECTORY_WAIT = timedelta(seconds=60)
+"""How long a change waits for gateways that are there, and say nothing against it."""
 OK = "Ok"
 _PREFIX = "task-"
 
