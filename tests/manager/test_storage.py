@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from cloudgate import precis
 from cloudgate.errors import UnavailableError
+from cloudgate.manager.hosts.scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import (
     REVISIONS,
@@ -32,6 +33,7 @@ from cloudgate.manager.storage.tables import (
     Counter,
     FormerName,
     LogonSession,
+    ManagedServer,
 )
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
@@ -279,4 +281,48 @@ def test_quotas_without_a_number_are_not_limited_any_more_than_before(tmp_path: 
         ("limited", False),
         ("unlimited", True),
     ]
+    engine.dispose()
+
+
+def test_hosts_of_an_old_installation_are_told_all_that_they_may_know_anew(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "cloudgate.db"))
+    site, pool, gateway, serving, idle = (uuid4() for _ in range(5))
+    with engine.connect() as connection:
+        migrate(connection, "0011")
+        run = connection.exec_driver_sql
+        run("INSERT INTO counters VALUES ('directory', 100)")
+        run(
+            "INSERT INTO backup_servers (id, name, description, port, user_name,"
+            " certificate_thumbprint, site_revision, pool_drain)"
+            f" VALUES ('{site.hex}', 's', '', 1, '', '', 0, '')"
+        )
+        run(
+            "INSERT INTO gateway_pools (id, backup_server_id, name, description)"
+            f" VALUES ('{pool.hex}', '{site.hex}', 'p', '')"
+        )
+        for server in (serving, idle):
+            run(
+                "INSERT INTO managed_servers (id, backup_server_id, name, description, kind, local,"
+                " machine, usage_batch, warning, assignment_revision, reported_directory_revision,"
+                " reported_state, reported_reason, live_tunnels)"
+                f" VALUES ('{server.hex}', '{site.hex}', '{server}', '', 'Linux', 0, '', '', '', 0,"
+                " 100, '', '', -7)"
+            )
+        run(
+            "INSERT INTO cloud_gateways (id, managed_server_id, backup_server_id, name, wanted,"
+            " removing, certificate_pem, drain, certificate_warning, reach_warning, pool_id)"
+            f" VALUES ('{gateway.hex}', '{serving.hex}', '{site.hex}', 'g', '{{}}', 0, '', '', '',"
+            f" '', '{pool.hex}')"
+        )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        servers = {each.id: each for each in session.query(ManagedServer)}
+        now = datetime.now(UTC)
+        mine, none = (scope_of(servers[each].scope, now) for each in (serving, idle))
+        assert (mine.serves, mine.pool_id) == (True, pool)
+        assert mine.pool_ids == {pool, NO_POOL}, "where it was before is not known"
+        assert mine.revision > 100, "whatever it knows is told anew"
+        assert (none.serves, none.pool_id, none.revision) == (False, None, mine.revision)
+        assert {each.live_tunnels for each in servers.values()} == {0}
     engine.dispose()
