@@ -72,7 +72,8 @@ TYPES = (
     QueryType(
         "Repository",
         "repositories",
-        reference=repositories.repository_reference,
+        repositories.repository_entity,
+        repositories.repository_reference,
         wholes=repositories.repository_entities,
     ),
     QueryType("Backup", "backups"),
@@ -189,7 +190,7 @@ def get_query(call: Call) -> Answer:
             page = read_page(work, _seen(call, source), query)
             if asked.wholes is not None and call.wants_entity:
                 found = asked.wholes(work, call.root, page.rows)
-    if asked.whole is not None:
+    if asked.whole is not None and asked.wholes is None:
         found = tuple(asked.whole(call.root, row) for row in page.rows)
     paging = paging_of(call, "/query", page)
     return Answer(resource=_result(call, asked, page, found, paging))

@@ -53,7 +53,7 @@ def repository_entities(
 
 
 def repository_entity(
-    root: str, repository: tables.Repository, room: Room, warning: str
+    root: str, repository: tables.Repository, room: Room = UNKNOWN, warning: str = ""
 ) -> Repository:
     """A repository; what nobody knows of its size is left out."""
     place = repository_place(root, repository)
