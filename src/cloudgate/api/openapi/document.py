@@ -36,6 +36,7 @@ _ERRORS = {
     "405": "The path is there, but not for this verb. `Allow` lists those that it is there for.",
     "413": "The body is larger than any that is allowed.",
     "415": "The body is neither XML nor JSON.",
+    "429": "More passwords are said from one place, or by all, than can be looked at.",
     "500": "Internal error.",
     "501": "The product does not offer this.",
     "503": "A part that is needed does not answer right now.",
@@ -249,6 +250,10 @@ def _error_statuses(variants: list[Route]) -> list[str]:
             found.add("404")
         if route.bodies:
             found |= {"415", "501"}
+        if route.verb != "GET":
+            found |= {"403", "415"}  # a page of another site, or its form
+        if route.proof is not None:
+            found.add("429")
     return sorted(found)
 
 
