@@ -30,8 +30,8 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Passwords that are checked at the same time: each takes a core or two for a while."""
-_NICE = 10
-"""Of the threads that check (sched(7)): a ninth of what the others get while both want to run."""
+_NICE = 5
+"""Of the threads that check (sched(7)): a third of what the others get while both want to run."""
 
 
 class LoggingOn:
