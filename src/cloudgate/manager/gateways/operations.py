@@ -120,6 +120,8 @@ def signed_names(work: Work, gateway: CloudGateway) -> tuple[str, ...]:
     server, settings = gateway.managed_server, wanted_settings(gateway)
     seen = set(read(server.seen_addresses))
     if server.local:
+        if any(rules.is_loopback(each) for each in seen):
+            seen.add("localhost")  # which is where it speaks from (RFC 6761, section 6.3)
         seen.update(each for each in work.own_addresses() if not rules.is_loopback(each))
     if not settings.external_ip:
         seen.add(gateway.told_address)
