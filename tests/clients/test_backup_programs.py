@@ -23,8 +23,11 @@ from tests.support.ports import free_port
 from tests.support.product import product
 from tests.support.repository import SSHD, rest_server, s3_server, ssh_server, webdav_server
 
-PROGRAMS = ("restic", "rclone", "curl", "borg", "ssh")
-PACKAGES = ("restic", "rclone", "curl", "borgbackup", "openssh-client")
+PROGRAMS = ("restic", "rclone", "curl", "borg", "ssh", "rsync", "node", "ncat", "openssl")
+PACKAGES = (
+    *("restic", "rclone", "curl", "borgbackup", "openssh-client"),
+    *("rsync", "nodejs", "ncat", "openssl"),
+)
 MISSING = [
     *(package for name, package in zip(PROGRAMS, PACKAGES, strict=True) if not shutil.which(name)),
     *([] if SSHD else ["openssh-server"]),
@@ -52,6 +55,9 @@ def sections() -> dict[str, list[str]]:
 SECTIONS = sections()
 BEFORE, SSH_CONFIG = SECTIONS.pop("Before")
 assert SECTIONS.pop("What does not work, and why") == []
+assert SECTIONS.pop("Run by hand") == []
+SECTIONS.pop("Programs at the API", None)  # tests/clients has these elsewhere
+(BRIDGE,) = SECTIONS.pop("Programs and libraries that speak HTTP")
 
 
 def table() -> list[tuple[str, str, str]]:
@@ -235,3 +241,35 @@ def test_a_local_port_does_not_make_a_certificate_be_for_localhost(
         assert done.returncode == 60, done.stderr  # curl: the certificate is not for this name
         done = tenant.types(folder, f"curl --fail --silent --insecure {url}/")
         assert done.returncode == 0, done.stderr
+
+
+STACKS = Path(__file__).parent / "stacks"
+
+
+@pytest.mark.parametrize("stack", sorted(each.name for each in STACKS.iterdir() if each.is_file()))
+def test_each_kind_of_http_client_comes_in(tenant: Tenant, folder: Path, stack: str) -> None:
+    interpreter = "node" if stack.endswith(".mjs") else sys.executable
+    done = tenant.types(
+        folder,
+        tenant.told(BEFORE),
+        "tar -cf home.tar home",
+        f"{interpreter} {STACKS / stack}",
+        "mkdir restored",
+        "tar -xf restored.tar -C restored",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert contents(folder / "restored" / "home") == contents(folder / "home")
+
+
+def test_openssl_comes_in_by_a_port_that_speaks_tls_for_it(tenant: Tenant, folder: Path) -> None:
+    port = free_port()
+    bridge, asking, _ = tenant.told(BRIDGE, {"3128": port}).splitlines()
+    done = tenant.types(
+        folder,
+        bridge.replace("provider.example 6180", f"localhost {tenant.gateway_port}"),
+        "trap 'kill $!' EXIT",
+        f"until ncat -z 127.0.0.1 {port}; do sleep 0.1; done",
+        "(printf 'HEAD / HTTP/1.0\\r\\nHost: files.example\\r\\n\\r\\n'; sleep 3) |"
+        f" {asking} -quiet -verify_return_error",
+    )
+    assert "HTTP/1.0 " in done.stdout, done.stderr
