@@ -371,6 +371,28 @@ def test_a_change_may_end_the_tunnels_that_a_tenant_has(
     assert update.tenants[0].tunnels_end_before is not None
 
 
+@pytest.mark.parametrize("ending", [False, True])
+def test_a_quota_that_is_taken_away_ends_the_tunnels_where_that_is_asked_for(
+    running: RunningManager, host: ScriptedHost, *, ending: bool
+) -> None:
+    client = running.logged_on()
+    repository = client.post(
+        "/repositories", json={"Name": "vault", "Kind": "LinuxLocal", "Endpoint": "v.example:1"}
+    ).json()
+    spec = {"Name": "q", "RepositoryUid": repository["UID"], "QuotaMb": 2048}
+    body = {"Name": "acme", "Resources": {"BackupResources": [spec]}}
+    task = finished(client, client.post("/cloud/tenants", json=body).json())
+    href = task["Links"][1]["Href"].partition("?")[0]
+    (quota,) = client.get(f"{href}/resources").json()["CloudTenantResources"]
+    host.poll()
+    finished(client, client.delete(quota["Href"] + "?endTunnels=true" * ending).json())
+    update = host.poll().directory
+    assert update is not None
+    assert (update.tenants[0].tunnels_end_before is not None) == ending
+    event = next(e for e in running.audited() if e.operation == "DeleteCloudTenantResource")
+    assert (event.after or {}).get("Tunnels") == ("ended" if ending else None)
+
+
 def test_limits_reach_the_gateways_once_somebody_sets_them(
     running: RunningManager, host: ScriptedHost
 ) -> None:

@@ -330,6 +330,24 @@ async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_a
 
 @needs_mounts
 @pytest.mark.anyio
+async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_tenants_rights(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    take_bytes(machine.layout.state)
+    # A page of the log that was begun before may still take some lines.
+    tunnels = [await client.connect(port, REPO) for _ in range(20)]
+    await asyncio.sleep(2)
+    assert machine.gatekeeper.places.unlogged
+    machine.know(tenant(repository_port, enabled=False))
+    async with asyncio.timeout(10):
+        for each in tunnels:
+            assert await each.is_cut()
+
+
+@needs_mounts
+@pytest.mark.anyio
 async def test_a_gateway_that_is_taken_away_on_a_full_disk_takes_nobody_in_and_closes_its_port(
     machine: Machine, client: Client, authority: Authority, fill: Callable[[Path], None]
 ) -> None:

@@ -106,6 +106,11 @@ class Envoy:
         """Whether no Envoy has a connection with anybody."""
         return not any(_has_connections(each.pid) for each in self._roster.alive().all)
 
+    @property
+    def pids(self) -> set[int]:
+        """The process ids of all that run."""
+        return {each.pid for each in self._roster.alive().all}
+
     def pid_of(self, mark: str) -> int | None:
         """The process id of the running Envoy with that mark."""
         found = next((each for each in self._roster.all if each.mark == mark), None)

@@ -211,6 +211,7 @@ class Gatekeeper:
             era=era(login.tenant.tunnels_end_before),
             restoring=self._site.maintenance is not None,
         )
+        self.places.note_let_in(hostport.join(address.removeprefix("::ffff:"), port), holder)
         if cluster != UNLIMITED_CLUSTER:
             others = []  # only that cluster tries the next
         return Verdict(name, target or "", found, cluster, tuple(others), holder)

@@ -12,6 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from cloudgate.gateway.passes import Pass
+
+MOST_UNLOGGED = 20_000
+"""Of tunnels without a line so many are remembered, the newest."""
 UNHEARD_SECONDS = 20.0
 """How long a place is kept for a tunnel that has not begun: longer than its target may take."""
 
@@ -29,8 +33,24 @@ class Places:
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._places: dict[str, _Place] = {}
+        self.unlogged: dict[str, Pass] = {}
+        """By address and port that they come from: tunnels that were let in, and that no line of
+        the access log speaks of yet. While its disk is full, none does."""
         self._taken: dict[UUID, int] = defaultdict(int)
         self._waiting: dict[UUID, OrderedDict[asyncio.Future[None], None]] = {}
+
+    def note_let_in(self, client: str, holder: Pass) -> None:
+        """Somebody was let in who comes from that address and port."""
+        self.unlogged.pop(client, None)
+        self.unlogged[client] = holder
+        if len(self.unlogged) > MOST_UNLOGGED:
+            del self.unlogged[next(iter(self.unlogged))]
+
+    def note_logged(self, client: str, place: str) -> None:
+        """The access log speaks of the tunnel in a place."""
+        holder = self.unlogged.get(client)
+        if holder is not None and holder.place == place:
+            del self.unlogged[client]
 
     def taken(self, tenant_id: UUID) -> int:
         """How many places a tenant has."""

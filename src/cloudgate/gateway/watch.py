@@ -162,6 +162,7 @@ class Watch:
             entry = read_entry(line)
             if entry is not None:
                 after = self._tunnels.apply(entry, now)
+                self._places.note_logged(entry.client, entry.holder.place)
                 if entry.kind is Kind.ENDED:
                     self._ended.append(after)
                 if entry.torn_at is not None and now - entry.torn_at < _GOODBYE:
@@ -280,6 +281,33 @@ class Watch:
             except UnavailableError as error:
                 self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
         self._misplaced.note_closing(over & self._cut)
+        self._end_unlogged(now)
+
+    def _end_unlogged(self, now: datetime) -> None:
+        """End also those that must end and that no line speaks of, as while the disk is full."""
+        for client, holder in list(self._places.unlogged.items()):
+            tunnel = Tunnel(
+                tunnel=holder.place,
+                envoy="",
+                started_at=now,
+                tenant_id=holder.tenant_id,
+                user_id=holder.user_id,
+                target="",
+                client=client,
+                from_address="",
+                era=holder.era,
+            )
+            found = ending(tunnel, self._directory.by_id(holder.tenant_id), now, self._role.pool_id)
+            if found is None or not found.at_once:
+                continue
+            try:
+                ended = sum(cut(pid, [client]) for pid in self._envoy.pids)
+            except UnavailableError as error:
+                self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
+                return
+            if ended:
+                _log.info("tunnels ended", tunnels=ended, reason=found.reason)
+            del self._places.unlogged[client]
 
 
 def _read(layout: Layout) -> _Kept:

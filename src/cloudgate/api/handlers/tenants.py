@@ -277,7 +277,7 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     )
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
-        if call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1"):
+        if _tunnels_end(call):
             operations.end_tunnels(work, tenant)
         remarks = tuple(_idle(entity, tenant))
         task = operations.edit_tenant(work, tenant, change)
@@ -441,5 +441,10 @@ def delete_resource(call: Call) -> Answer:
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
         resource = operations.get_resource(tenant, call.identifier(RESOURCE, "resource"))
-        task = operations.remove_resource(work, tenant, resource)
+        task = operations.remove_resource(work, tenant, resource, tunnels_end=_tunnels_end(call))
     return accepted(call, task)
+
+
+def _tunnels_end(call: Call) -> bool:
+    """Whether the tunnels that the tenant has are to end with the change."""
+    return call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1")

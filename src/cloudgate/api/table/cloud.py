@@ -55,6 +55,11 @@ DAYS = Parameter(
     description="Extension: how many days to look back; 31 when left out.",
     pattern="^[1-9][0-9]{0,2}$",
 )
+ENDING_TUNNELS = Parameter(
+    name=tenants.END_TUNNELS,
+    description="Extension: true to end the tunnels that the tenant has.",
+    values=("true", "false"),
+)
 
 ROUTES = [
     Route(
@@ -228,13 +233,7 @@ ROUTES = [
         path="/cloud/tenants/{id}",
         handler=tenants.put_tenant,
         answers=TASK,
-        query=(
-            Parameter(
-                name=tenants.END_TUNNELS,
-                description="Extension: true to end the tunnels that the tenant has.",
-                values=("true", "false"),
-            ),
-        ),
+        query=(ENDING_TUNNELS,),
         bodies=(CloudTenant,),
     ),
     Route(verb="DELETE", path="/cloud/tenants/{id}", handler=tenants.delete_tenant, answers=TASK),
@@ -286,6 +285,7 @@ ROUTES = [
         path="/cloud/tenants/{id}/resources/{resource}",
         handler=tenants.delete_resource,
         answers=TASK,
+        query=(ENDING_TUNNELS,),
     ),
     Route(
         verb="GET",

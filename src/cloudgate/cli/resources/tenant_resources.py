@@ -45,11 +45,15 @@ def delete(
     call: Call,
     tenant: Tenant,
     resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Name or id of the quota.")],
+    end_tunnels: Annotated[
+        bool, typer.Option("--end-tunnels", help="End the tunnels that the tenant has, too.")
+    ] = False,
 ) -> None:
-    """Take a quota away; what is stored stays."""
+    """Take a quota away; what is stored stays, and live tunnels go on unless told otherwise."""
     collection = _collection(call, tenant)
     identifier = _id_of(call, collection, resource)
-    call.show_task(call.api.delete(f"{collection}/{identifier}"))
+    ending = "?endTunnels=true" if end_tunnels else ""
+    call.show_task(call.api.delete(f"{collection}/{identifier}{ending}"))
 
 
 def id_of_resource(call: Call, tenant: str, word: str | None) -> str:

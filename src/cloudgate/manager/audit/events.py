@@ -30,6 +30,7 @@ class Change:
 
 
 NEW_PASSWORD: Document = {"Password": "changed"}
+TUNNELS_ENDED: Document = {"Tunnels": "ended"}
 """What the log says of a password, and all that it says."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, Change, change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.hosts.scope import note_moving, pools_of
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
@@ -171,6 +171,8 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         task.drains = True
     if change.password:
         after.update(NEW_PASSWORD)
+    if tenant.tunnels_end_before == work.now:
+        after.update(TUNNELS_ENDED)
     note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
@@ -244,8 +246,10 @@ def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
     return task
 
 
-def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -> Task:
-    """Take a quota away.
+def remove_resource(
+    work: Work, tenant: CloudTenant, resource: TenantResource, *, tunnels_end: bool = False
+) -> Task:
+    """Take a quota away; `tunnels_end` ends the tunnels that the tenant has, too.
 
     Raises:
         InvalidRequestError: subtenants have a part of it.
@@ -253,6 +257,9 @@ def remove_resource(work: Work, tenant: CloudTenant, resource: TenantResource) -
     _check_is_unused(work, tenant, resource)
     change = _resource_change(tenant, resource, added=False)
     tenant.resources.remove(resource)
+    if tunnels_end:
+        end_tunnels(work, tenant)
+        change = replace(change, after=TUNNELS_ENDED)
     task = publish(work, tenant, "DeleteCloudTenantResource")
     note(work, task, change)
     return task
