@@ -288,6 +288,26 @@ async def test_in_http_2_a_target_that_resets_is_a_reset_for_the_client(setting:
         assert await tunnel.heard() == (b"", CUT)
 
 
+async def test_in_http_2_a_name_with_an_underscore_is_a_target_as_any_other(
+    machine: Machine, setting: Setting
+) -> None:
+    usual = machine.directory.by_id(tenant(1).tenant_id)
+    assert usual is not None
+    named = Target(endpoint="my_host.example:443", address=usual.targets[0].address)
+    machine.know(usual.model_copy(update={"targets": (named,)}))
+    context = ssl.create_default_context(cadata=setting.client.ca_pem)
+    context.set_alpn_protocols(["h2"])
+    tunnel = Http2(
+        *await asyncio.open_connection(
+            "127.0.0.1", setting.port, ssl=context, server_hostname="localhost"
+        )
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await tunnel.ask("my_host.example:443", 2**31 - 1)
+        await setting.came.get()
+    tunnel.close()
+
+
 async def test_clients_that_stop_reading_cost_little_memory_and_others_go_on(
     machine: Machine, client: Client, setting: Setting, repository_port: int
 ) -> None:
