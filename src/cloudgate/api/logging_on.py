@@ -22,6 +22,7 @@ from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
     NotAuthenticatedError,
+    TooManyRequestsError,
     UnavailableError,
 )
 from cloudgate.slowing import Failures
@@ -30,6 +31,8 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Passwords that are checked at the same time: each takes a core or two for a while."""
+REFUSED_AFTER_SECONDS = 3.0
+"""When one too many is told so."""
 _NICE = 5
 """Of the threads that check (sched(7)): a third of what the others get while both want to run."""
 
@@ -79,9 +82,14 @@ class LoggingOn:
             CloudgateError: whatever `check` raises, or there are too many already.
             ClientDisconnect: nobody waits for the answer any more.
         """
-        with self._lines.staying(address) as waiter:
-            checking = self._checked(waiter, account, address, check, note)
-            return await _while_there(request, checking)
+        try:
+            with self._lines.staying(address) as waiter:
+                checking = self._checked(waiter, account, address, check, note)
+                return await _while_there(request, checking)
+        except TooManyRequestsError:
+            # Who is told at once comes back at once, and each TLS handshake costs a core's time.
+            await _while_there(request, self._wait(REFUSED_AFTER_SECONDS))
+            raise
 
     async def _checked(
         self,
