@@ -38,8 +38,15 @@ def machine_mark() -> str:
     """The same for as long as this machine runs, and another on any other machine.
 
     Linux gives each boot an identifier. Several network namespaces of one kernel count as several
-    machines, because that is what they are used as.
+    machines, because that is what they are used as. What was found is remembered: with no file
+    left this machine would look like another one.
     """
+    if not _mark:
+        _mark.append(_found_mark())
+    return _mark[0]
+
+
+def _found_mark() -> str:
     namespace = Path("/proc/self/ns/net")
     found = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
     if not found:
@@ -47,6 +54,9 @@ def machine_mark() -> str:
     with contextlib.suppress(OSError):
         found += str(namespace.readlink())
     return hashlib.sha256(found.encode()).hexdigest()
+
+
+_mark: list[str] = []
 
 
 def host_addresses() -> tuple[str, ...]:
