@@ -71,9 +71,9 @@ def test_of_what_nobody_knows_nothing_is_said_and_no_report_has_it(
     assert names == ["Links", "Kind", "Description", "Endpoint", "Address"]
     for found in (
         client.get("/repositories?format=Entity").json()["Repositories"],
-        client.get("/query?type=Repository&format=Entities").json()["Entities"]["Repositories"][
+        client.get("/query?type=Repository&format=Entities&sortAsc=name").json()["Entities"][
             "Repositories"
-        ],
+        ]["Repositories"],
     ):
         assert [each.get("Capacity") for each in found] == [None, 100 * GB]
         assert [each.get("FreeSpace") for each in found] == [None, 100 * GB]
