@@ -494,6 +494,7 @@ def test_gateways_of_a_tenant_have_its_speed_limit_together(
         report = DemandReport(machine=who.facts.machine, demands=demands)
         answer = who.client.post("/demand", content=report.model_dump_json()).raise_for_status()
         (part,) = Allowances.model_validate_json(answer.content).allowances
+        assert part.limit_bytes is not None
         return part.limit_bytes
 
     limit = 8 * 1024 * 1024

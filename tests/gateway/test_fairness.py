@@ -169,6 +169,7 @@ def test_a_limit_is_divided_by_what_is_sent_through_each_gateway() -> None:
     def say(server: UUID, sent: int, now: float) -> int:
         demand = Demand(tenant_id=ACME, sent_bytes=sent)
         (part,) = sharing.divide(server, [demand], {ACME: limit}, now)
+        assert part.limit_bytes is not None
         return part.limit_bytes
 
     assert say(first, limit, 0) == limit

@@ -195,12 +195,12 @@ async def test_addresses_that_one_party_can_choose_from_count_as_one(
 
 async def test_places_are_given_in_the_order_of_asking() -> None:
     places = Places()
-    first = await places.take(ACME, 1, 0)
+    first = await places.take(ACME, lambda: 1, 0)
     assert first is not None
     got: list[int] = []
 
     async def wait(number: int) -> None:
-        place = await places.take(ACME, 1, 5)
+        place = await places.take(ACME, lambda: 1, 5)
         assert place is not None
         got.append(number)
         places.ended(place)
@@ -209,8 +209,8 @@ async def test_places_are_given_in_the_order_of_asking() -> None:
         for number in range(5):
             group.create_task(wait(number))
             await asyncio.sleep(0)
-        assert await places.take(ACME, 1, 0.01) is None
-        assert await places.take(OTHER, 1, 0) is not None
+        assert await places.take(ACME, lambda: 1, 0.01) is None
+        assert await places.take(OTHER, lambda: 1, 0) is not None
         places.ended(first)
     assert got == [0, 1, 2, 3, 4]
     assert places.counts() == {OTHER: 1}
@@ -219,7 +219,7 @@ async def test_places_are_given_in_the_order_of_asking() -> None:
 async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
     now = [0.0]
     places = Places(lambda: now[0])
-    unheard, begun = await places.take(ACME, 2, 0), await places.take(ACME, 2, 0)
+    unheard, begun = await places.take(ACME, lambda: 2, 0), await places.take(ACME, lambda: 2, 0)
     assert begun is not None
     places.begun(begun, ACME)
     now[0] = UNHEARD_SECONDS + 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from cloudgate.api.reaching import Prober
 from cloudgate.api.refusing import Refusing, credential_of
 from cloudgate.assignment import (
     POLL_SECONDS,
+    Allowance,
     Allowances,
     Answer,
     DemandReport,
@@ -45,6 +46,7 @@ from cloudgate.manager.hosts.directory import (
     look_up,
     question_of,
     speed_limits,
+    tunnel_limits,
 )
 from cloudgate.manager.hosts.joining import Heard
 from cloudgate.manager.hosts.operations import Waiting
@@ -197,6 +199,9 @@ class HostProtocol:
                 if question is not None:
                     news = found if isinstance(found, Update) else Update()
                     found = news.model_copy(update={"question": question})
+                if self._manager.tokens.takes_back(keys[0]):
+                    news = found if isinstance(found, Update) else Update()
+                    found = news.model_copy(update={"demand": True})
                 if heard is not None and heard.credential is not None:
                     news = found if isinstance(found, Update) else Update()
                     return _answer(news.model_copy(update={"credential": heard.credential}))
@@ -353,17 +358,23 @@ class HostProtocol:
         message = await _read(request, DemandReport)
         joining.check_protocol(message)
 
-        def divide() -> Document:
+        def divide() -> tuple[Document, frozenset[UUID]]:
             server_id = self._hear(credential, message.machine).server.id
             with self._manager.reading() as work:
                 server = get_managed_server(work, server_id)
-                served = ever_served(work, server, (each.tenant_id for each in message.demands))
-                limits = speed_limits(work, sorted(served))
+                served = sorted(
+                    ever_served(work, server, (each.tenant_id for each in message.demands))
+                )
+                speeds = speed_limits(work, served)
+                tunnels = tunnel_limits(work, server.backup_server_id, served)
             now = time.monotonic()
-            parts = self._manager.sharing.divide(server_id, message.demands, limits, now)
-            return Allowances(allowances=parts)
+            parts = self._manager.sharing.divide(server_id, message.demands, speeds, now)
+            tokens = self._manager.tokens.divide(server_id, message.demands, tunnels, now)
+            return _allowances(parts, tokens.tunnels), tokens.ask_again
 
-        return _answer(await run_in_threadpool(divide))
+        told, ask_again = await run_in_threadpool(divide)
+        self._manager.bell.ring(ask_again)
+        return _answer(told)
 
     async def _take_answer(self, request: Request) -> Response:
         credential = await self._known_host(request)
@@ -392,6 +403,18 @@ class HostProtocol:
         trying = asyncio.create_task(probe())
         self._trying.add(trying)
         trying.add_done_callback(self._trying.discard)
+
+
+def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allowances:
+    """What a host is told of its parts of speed and tunnels."""
+    speeds = {each.tenant_id: each.limit_bytes for each in parts}
+    return Allowances(
+        allowances=tuple(
+            Allowance(tenant_id=each, limit_bytes=speeds.get(each), tunnels=tunnels.get(each))
+            for each in speeds.keys() | tunnels.keys()
+        ),
+        tunnels_are_divided=True,
+    )
 
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:

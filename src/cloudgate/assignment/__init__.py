@@ -9,8 +9,8 @@ Seven calls, made by the host service only, over HTTPS with JSON bodies:
                           answered by an `Update`.
 ``POST /host/v1/report``  a `Report`, answered by 204.
 ``POST /host/v1/usage``   a `UsageBatch`, answered by 204.
-``POST /host/v1/demand``  a `DemandReport`, answered by `Allowances`; while tenants with a speed
-                          limit are there.
+``POST /host/v1/demand``  a `DemandReport`, answered by `Allowances`; while tenants with a limit of
+                          speed or tunnels are there.
 ``POST /host/v1/answer``  an `Answer` to the `Question` of an `Update`, answered by 204.
 
 All but the first two carry ``Authorization: Bearer <credential>``. A revision is a number that
@@ -316,6 +316,8 @@ class Update(Document):
     site: Site | None = None
     question: Question | None = None
     """To be answered at once, or as soon as it was measured."""
+    demand: bool = False
+    """The host is to say at once what it holds of tenants' tunnels."""
     credential: str | None = None
     """From now on; the one in use is good until this one has been used."""
 
@@ -354,15 +356,21 @@ class UsageBatch(Document):
 
 
 class Demand(Document):
-    """What a tenant with a speed limit sends through one gateway."""
+    """What a tenant with a limit sends through one gateway, and how many tunnels it has there."""
 
     tenant_id: UUID
     sent_bytes: Bytes
     """Each second, in both directions together."""
+    tunnels_live: Small = 0
+    tunnels_wanted: Small = 0
+    """Those that wait to be let in."""
+    tunnels_held: Small | None = None
+    """The most that the gateway takes for its own right now; never less than `tunnels_live`. None
+    where they are not divided between gateways."""
 
 
 class DemandReport(Document):
-    """What a host's tenants with a speed limit send right now."""
+    """What a host's tenants with a limit send right now, and how many tunnels they have."""
 
     protocol: Small = PROTOCOL
     oldest_protocol: Small = OLDEST_PROTOCOL
@@ -372,16 +380,22 @@ class DemandReport(Document):
 
 
 class Allowance(Document):
-    """The part of a tenant's speed limit that one gateway may use."""
+    """The part of a tenant's limits that one gateway may use."""
 
     tenant_id: UUID
-    limit_bytes: int
+    limit_bytes: int | None = None
+    """Each second; None where the whole limit holds."""
+    tunnels: int | None = None
+    """How many it may have there at a time. Live ones go on though they be more. None where the
+    gateway keeps what it holds."""
 
 
 class Allowances(Document):
     """The parts of a host, for the next seconds. Who is not named has its whole limit."""
 
     allowances: tuple[Allowance, ...] = ()
+    tunnels_are_divided: bool = False
+    """Whether the manager divides them: one of a release before leaves each gateway the limit."""
 
 
 class GatewayState(StrEnum):

@@ -43,7 +43,9 @@ class Allowances:
 
     def hear(self, allowances: tuple[Allowance, ...]) -> None:
         """The manager has divided the limits anew."""
-        self._parts = {each.tenant_id: each.limit_bytes for each in allowances}
+        self._parts = {
+            each.tenant_id: each.limit_bytes for each in allowances if each.limit_bytes is not None
+        }
         self._heard_at_seconds = self._clock_seconds()
 
     def within(self, tenant_id: UUID, limit_bytes: int) -> int:

@@ -13,6 +13,9 @@ from functools import partial
 import structlog
 
 from cloudgate.assignment import (
+    Allowances as TheirAllowances,
+)
+from cloudgate.assignment import (
     Answer,
     DemandReport,
     LiveTunnel,
@@ -47,6 +50,7 @@ from cloudgate.gateway.outbox import Outbox
 from cloudgate.gateway.reconcile import Reconciler
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown
+from cloudgate.gateway.tokens import Tokens
 from cloudgate.gateway.troubles import Troubles
 from cloudgate.gateway.watch import MOST_TOLD, Watch
 
@@ -108,8 +112,17 @@ class Channel:
     """The line to the manager."""
 
     def __init__(
-        self, layout: Layout, known: Known, reconciler: Reconciler, outbox: Outbox, watch: Watch
+        self,
+        layout: Layout,
+        known: Known,
+        reconciler: Reconciler,
+        outbox: Outbox,
+        watch: Watch,
+        *,
+        tokens: Tokens,
     ) -> None:
+        self._tokens = tokens
+        self._sharing = asyncio.Lock()
         self._watch = watch
         self._layout = layout
         self._known = known
@@ -125,6 +138,7 @@ class Channel:
             "Reporting to the manager": self._report,
             "Telling the manager what tenants use": self._use,
             "Measuring folders": self._measure,
+            "Sharing tenants' tunnels with other gateways": self._share_at_once,
         }
         return (
             Job(
@@ -252,17 +266,29 @@ class Channel:
         await self._share(client)
         backoff.success()
 
+    async def _share_at_once(self, client: ManagerClient, backoff: Backoff) -> None:
+        await self._tokens.due()
+        await self._share(client)
+        backoff.success()
+
     async def _share(self, client: ManagerClient) -> None:
-        demands = self._known.allowances.demands
-        if not demands:
-            return
-        try:
-            parts = await client.demand(DemandReport(machine=machine_mark(), demands=demands))
-        except InvalidRequestError as error:
-            # A manager of the version before does not know the question: whole limits hold.
-            _log.debug("limits are not shared between gateways", reason=error.message)
-        else:
-            self._known.allowances.hear(parts.allowances)
+        # What one message says of tokens is answered before the next one is made.
+        async with self._sharing:
+            demands = self._tokens.demands(self._known.allowances.demands)
+            if not demands:
+                return
+            try:
+                told = await client.demand(DemandReport(machine=machine_mark(), demands=demands))
+            except InvalidRequestError as error:
+                # A manager of the version before does not know the question: whole limits hold.
+                _log.debug("limits are not shared between gateways", reason=error.message)
+                self._tokens.hear(TheirAllowances())
+            except CloudgateError:
+                self._tokens.note_away()
+                raise
+            else:
+                self._known.allowances.hear(told.allowances)
+                self._tokens.hear(told)
 
     def _answer(self, question: Question) -> Answer:
         self._watch.look()
@@ -292,6 +318,8 @@ class Channel:
             self._known.directory.apply(update.directory)
         if update.site is not None:
             self._known.site.take(update.site)
+        if update.demand:
+            self._tokens.news.set()
         if update.assignment is not None:
             _log.info("assignment received", revision=update.assignment.revision)
             self._reconciler.want(update.assignment)

@@ -33,6 +33,7 @@ from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
 from cloudgate.gateway.start_rates import UNLIMITED_CLUSTER
 from cloudgate.gateway.starts import Starts
+from cloudgate.gateway.tokens import Tokens
 from cloudgate.gateway.turns import TooManyError
 
 WAIT_SECONDS = 10.0
@@ -126,6 +127,8 @@ class Gatekeeper:
         """
         self.places = places
         """Of the tunnels that were let in."""
+        self.tokens = Tokens(places, directory, site)
+        """How many tunnels of a tenant's number may be here."""
         self.starts = Starts()
         """With how much tunnels begin."""
         self._wait_seconds = min(wait_seconds, LONGEST_WAIT_SECONDS)
@@ -218,12 +221,13 @@ class Gatekeeper:
 
     async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Refusal:
         """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
-        limit = tenant.concurrent_tunnels
+        limit = self.tokens.limit(tenant)
         place = await self.places.take(tenant.tenant_id, limit, self._wait_seconds)
         if place is None:
+            where = "here and at other gateways" if self.tokens.are_divided(tenant) else "here"
             reason = (
-                f"The tenant has {limit} tunnels here, which is all that it may have; none has"
-                f" ended within {self._wait_seconds:g} seconds."
+                f"The tenant has {tenant.concurrent_tunnels} tunnels {where}, which is all that it"
+                f" may have; none has ended within {self._wait_seconds:g} seconds."
             )
             return Refusal(503, reason, RETRY_SECONDS)
         client = hostport.join(address.removeprefix("::ffff:"), port)

@@ -183,7 +183,7 @@ async def _work_until(
     pacer = Pacer(
         envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
     )
-    channel = Channel(layout, known, reconciler, outbox, watch)
+    channel = Channel(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
 
     def keep_room() -> None:
         envoy.reserve.keep()

@@ -38,6 +38,8 @@ class Places:
         the access log speaks of yet. While its disk is full, none does."""
         self._taken: dict[UUID, int] = defaultdict(int)
         self._waiting: dict[UUID, OrderedDict[asyncio.Future[None], None]] = {}
+        self.on_change: Callable[[UUID], None] = lambda _: None
+        """Called when somebody begins to wait for a place of a tenant, and when one came back."""
 
     def note_let_in(self, client: str, holder: Pass) -> None:
         """Somebody was let in who comes from that address and port."""
@@ -56,25 +58,36 @@ class Places:
         """How many places a tenant has."""
         return self._taken.get(tenant_id, 0)
 
-    async def take(self, tenant_id: UUID, limit: int | None, wait_seconds: float) -> str | None:
+    def waiting(self, tenant_id: UUID) -> int:
+        """How many wait for a place of a tenant."""
+        return len(self._waiting.get(tenant_id, ()))
+
+    def wake(self, tenant_id: UUID) -> None:
+        """A tenant may have more places than before: let who waits look."""
+        self._wake(tenant_id)
+
+    async def take(
+        self, tenant_id: UUID, limit: Callable[[], int] | None, wait_seconds: float
+    ) -> str | None:
         """A place, as soon as there is one; None when there was none in time. First come first.
 
         Args:
             tenant_id: for whom.
-            limit: how many the tenant may have; None for any number.
+            limit: how many the tenant may have at that moment; None for any number.
             wait_seconds: how long to wait for one.
         """
         if limit is None:
             return self._give(tenant_id)
         queue = self._waiting.setdefault(tenant_id, OrderedDict())
-        if not queue and self.taken(tenant_id) < limit:
+        if not queue and self.taken(tenant_id) < limit():
             del self._waiting[tenant_id]
             return self._give(tenant_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue[turn] = None
+        self.on_change(tenant_id)
         try:
             async with asyncio.timeout(wait_seconds):
-                while next(iter(queue)) is not turn or self.taken(tenant_id) >= limit:
+                while next(iter(queue)) is not turn or self.taken(tenant_id) >= limit():
                     await turn
                     turn = self._same_turn(queue, turn)
             return self._give(tenant_id)
@@ -103,6 +116,7 @@ class Places:
             if not self._taken[known.tenant_id]:
                 del self._taken[known.tenant_id]
             self._wake(known.tenant_id)
+            self.on_change(known.tenant_id)
 
     def keep_only(self, live: Collection[str]) -> None:
         """These are live; those that began and are not among them are over."""

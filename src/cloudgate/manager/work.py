@@ -17,6 +17,7 @@ from cloudgate.manager.hosts.knocking import Knocking
 from cloudgate.manager.hosts.presence import Presence
 from cloudgate.manager.hosts.questions import Questions
 from cloudgate.manager.hosts.sharing import SpeedSharing
+from cloudgate.manager.hosts.tokens import TunnelTokens
 from cloudgate.manager.reachable import Reachable
 from cloudgate.manager.sealing import Sealing
 from cloudgate.manager.sessions.unwritten import Unwritten
@@ -126,6 +127,7 @@ class Manager:
     reachable: Reachable = field(default_factory=Reachable)
     unwritten: Unwritten = field(default_factory=Unwritten)
     sharing: SpeedSharing = field(default_factory=SpeedSharing)
+    tokens: TunnelTokens = field(default_factory=TunnelTokens)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
 

@@ -256,6 +256,24 @@ def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     return found
 
 
+def tunnel_limits(
+    work: Work, backup_server_id: UUID, tenant_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """Tunnels at a time of those of a site's tenants that have a limit."""
+    found = {}
+    for start in range(0, len(tenant_ids), _AT_ONCE):
+        some = tenant_ids[start : start + _AT_ONCE]
+        for tenant_id, tasks in work.session.execute(
+            select(CloudTenant.id, CloudTenant.max_concurrent_tasks).where(
+                CloudTenant.id.in_(some), CloudTenant.backup_server_id == backup_server_id
+            )
+        ):
+            limit = rules.concurrent_tunnels(tasks)
+            if limit is not None:
+                found[tenant_id] = limit
+    return found
+
+
 def _speed_limit(tenant: CloudTenant) -> int | None:
     return rules.speed_limit_bytes(
         enabled=tenant.throttling_enabled,

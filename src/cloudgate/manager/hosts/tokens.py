@@ -1,0 +1,182 @@
+"""How many tunnels may a tenant have at each gateway, so that all are no more than it was sold?
+
+A tunnel is a token. Gateways say how many they hold, and hear how many they may hold: what nobody
+needs is where it is needed. Kept in memory: it is about the last seconds, and each host says it
+again every few. A gateway that is to hold less counts for what it held until it says that it does.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from uuid import UUID
+
+from cloudgate.assignment import Demand
+
+GONE_SECONDS = 30.0
+"""Who has said nothing for so long is dead, and its tokens are back."""
+LEARNING_SECONDS = 15.0
+"""After the manager's start nothing is given for so long: hosts say meanwhile what they hold."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    at_seconds: float
+    live: int
+    wanted: int
+    held: int
+    granted: int
+    wanting_since_seconds: float
+
+    @property
+    def need(self) -> int:
+        return self.live + self.wanted
+
+    @property
+    def counted(self) -> int:
+        """What it may have by what it said, or by what it was told."""
+        return max(self.held, self.granted)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a host is told, and who else has to be asked again for the sake of that."""
+
+    tunnels: Mapping[UUID, int] = field(default_factory=dict)
+    """By tenant; one that is not named keeps what it has."""
+    ask_again: frozenset[UUID] = frozenset()
+    """Managed servers that hold what another needs, or need what another gave back."""
+
+
+class TunnelTokens:
+    """Divides each tenant's number of tunnels by where they are needed. Any thread may call."""
+
+    def __init__(self, began_at_seconds: float | None = None) -> None:
+        """`began_at_seconds`: when nobody knew who holds what; now when left out."""
+        self._lock = Lock()
+        self._said: dict[UUID, dict[UUID, _Said]] = {}
+        now = time.monotonic()
+        self._began_at_seconds = now if began_at_seconds is None else began_at_seconds
+        self._asked_again: set[UUID] = set()
+
+    def takes_back(self, server_id: UUID) -> bool:
+        """Whether a host is to say again what it holds. It is told once."""
+        with self._lock:
+            if server_id not in self._asked_again:
+                return False
+            self._asked_again.discard(server_id)
+            return True
+
+    def divide(
+        self,
+        server_id: UUID,
+        demands: Iterable[Demand],
+        limits: Mapping[UUID, int],
+        now_seconds: float,
+    ) -> Parts:
+        """The tokens of a host, from what it says of its tunnels.
+
+        Args:
+            server_id: the managed server.
+            demands: what it says; those without `tunnels_held` are of a host that counts alone.
+            limits: tunnels at a time, by tenant; tenants without a limit are left out.
+            now_seconds: by a clock that only goes forward.
+        """
+        tunnels: dict[UUID, int] = {}
+        with self._lock:
+            asked: set[UUID] = set()
+            for each in demands:
+                limit = limits.get(each.tenant_id)
+                if each.tunnels_held is None or limit is None:
+                    continue
+                granted, others = self._part(server_id, each, limit, now_seconds)
+                asked |= others
+                if granted is not None:
+                    tunnels[each.tenant_id] = granted
+            asked.discard(server_id)
+            self._asked_again |= asked
+        return Parts(tunnels, frozenset(asked))
+
+    def _part(
+        self, server_id: UUID, demand: Demand, limit: int, now: float
+    ) -> tuple[int | None, set[UUID]]:
+        said = {
+            server: each
+            for server, each in self._said.get(demand.tenant_id, {}).items()
+            if now - each.at_seconds <= GONE_SECONDS
+        }
+        before = said.pop(server_id, None)
+        mine = _heard(demand, before, limit, now)
+        others = sum(each.counted for each in said.values())
+        wanted = targets(
+            limit,
+            {
+                server: (each.need, each.live, now - each.wanting_since_seconds)
+                for server, each in (said | {server_id: mine}).items()
+            },
+        )
+        granted = None
+        if now - self._began_at_seconds >= LEARNING_SECONDS:
+            granted = max(0, min(wanted[server_id], limit - others))
+            mine = replace(mine, granted=granted)
+        said[server_id] = mine
+        said = {server: each for server, each in said.items() if each.need or each.counted}
+        if said:
+            self._said[demand.tenant_id] = said
+        else:
+            self._said.pop(demand.tenant_id, None)
+        return granted, _to_ask(server_id, said, wanted, before)
+
+
+def _heard(demand: Demand, before: _Said | None, limit: int, now: float) -> _Said:
+    held = min(demand.tunnels_held or 0, max(limit, demand.tunnels_live))
+    was_waiting = before is not None and before.wanted > 0
+    return _Said(
+        at_seconds=now,
+        live=min(demand.tunnels_live, held),
+        wanted=demand.tunnels_wanted,
+        held=held,
+        granted=held,
+        wanting_since_seconds=before.wanting_since_seconds if before and was_waiting else now,
+    )
+
+
+def _to_ask(
+    server_id: UUID,
+    said: Mapping[UUID, _Said],
+    wanted: Mapping[UUID, int],
+    before: _Said | None,
+) -> set[UUID]:
+    mine = said.get(server_id)
+    asked = set()
+    if mine is not None and mine.counted < min(mine.need, wanted[server_id]):
+        asked |= {
+            server for server, each in said.items() if each.counted > max(wanted[server], each.live)
+        }
+    if before is not None and (mine is None or mine.counted < before.counted):
+        asked |= {server for server, each in said.items() if each.counted < each.need}
+    return asked
+
+
+def targets(limit: int, needs: Mapping[UUID, tuple[int, int, float]]) -> dict[UUID, int]:
+    """How many tokens each gateway is to hold, all together exactly the limit. Pure.
+
+    Needs are met equally, those that need least first; of equal ones the one with live tunnels
+    goes before, and then who has waited longest. What is left goes to those that need some.
+
+    Args:
+        limit: tokens.
+        needs: for each gateway how many it needs, how many of them are live tunnels, and for how
+            many seconds it has waited.
+    """
+    order = sorted(needs, key=lambda server: (*needs[server], str(server)))
+    left, given = limit, {}
+    for number, server in enumerate(order):
+        given[server] = min(needs[server][0], left // (len(order) - number))
+        left -= given[server]
+    takers = [server for server in order if needs[server][0]] or order
+    for number, server in enumerate(takers):
+        more = left // (len(takers) - number)
+        given[server] += more
+        left -= more
+    return given
