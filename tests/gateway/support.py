@@ -292,7 +292,7 @@ class Machine:
         server = await serve_authorizer(gatekeeper, self.doors)
         self.gatekeeper = gatekeeper
         self.guesses = gatekeeper.guesses
-        self.gatekeeper = gatekeeper
+        self.tokens = gatekeeper.tokens
         self._stack.push_async_callback(server.stop)
         self.admin = await self._stack.enter_async_context(Admin(self.doors))
         news = asyncio.Event()

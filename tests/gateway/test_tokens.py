@@ -1,6 +1,9 @@
 """Does a tenant's number of tunnels hold over all its gateways, whatever fails in between?"""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,12 +12,22 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cloudgate.assignment import Allowance, Allowances, Demand, Peer, Tenant
+from cloudgate.assignment import (
+    Allowance,
+    Allowances,
+    Demand,
+    GatewayState,
+    Peer,
+    Tenant,
+)
+from cloudgate.assignment import Site as SiteMessage
 from cloudgate.gateway.directory import Directory
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.site import SiteKnown, Way
 from cloudgate.gateway.tokens import AWAY_SECONDS, SAFE, Tokens
 from cloudgate.manager.hosts.tokens import GONE_SECONDS, LEARNING_SECONDS, TunnelTokens, targets
+from tests.gateway.support import Authority, Client, Machine, running_machine, tenant
+from tests.support.ports import free_port
 
 ACME = UUID(int=1)
 GATEWAYS = 3
@@ -306,3 +319,51 @@ def test_a_live_tunnel_keeps_its_token_whatever_the_manager_says(live: int) -> N
     (said,) = gateway.tokens.demands(())
     assert said.tunnels_held == max(live, 1)
     assert len(gateway.live) == live
+
+
+@pytest.mark.anyio
+async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
+    tmp_path: Path, authority: Authority, repository_port: int, client: Client
+) -> None:
+    now = asyncio.get_running_loop().time
+    limit, target, manager = 3, "repo.example:443", TunnelTokens(-1000.0)
+    peers = tuple(
+        Peer(gateway_id=UUID(int=50 + each), name=f"gw{each}", address="192.0.2.1", port=6180)
+        for each in range(2)
+    )
+
+    async def share(machine: Machine, server_id: UUID) -> None:
+        while True:
+            await machine.tokens.due()
+            parts = manager.divide(server_id, machine.tokens.demands(()), {ACME: limit}, now())
+            told = (Allowance(tenant_id=who, tunnels=n) for who, n in parts.tunnels.items())
+            machine.tokens.hear(Allowances(allowances=tuple(told), tunnels_are_divided=True))
+            for other, its_id in sharing:
+                if its_id in parts.ask_again:
+                    other.tokens.news.set()
+
+    async with AsyncExitStack() as stack:
+        sharing, ports = [], []
+        for number in range(2):
+            state = tmp_path / f"gw{number}"
+            machine = await stack.enter_async_context(running_machine(state, authority))
+            machine.know(tenant(repository_port, concurrent_tunnels=limit))
+            machine.site.take(SiteMessage(revision=1, gateways=peers))
+            ports.append(free_port())
+            await machine.bring(machine.gateway(ports[-1]), GatewayState.LISTENING)
+            sharing.append((machine, UUID(int=100 + number)))
+        tasks = [asyncio.create_task(share(*each)) for each in sharing]
+        opened = await asyncio.gather(*(client.connect(port, target) for port in ports * limit))
+        live = [each for each in opened if each.status == 200]
+        assert len(live) == limit
+        for each in live:
+            each.close()
+        here = await asyncio.gather(*(client.connect(ports[0], target) for _ in range(limit)))
+        assert [each.status for each in here] == [200] * limit
+        there = asyncio.create_task(client.connect(ports[1], target))
+        await asyncio.sleep(0.1)
+        here[0].close()
+        assert (await there).status == 200
+        assert all([await each.echoes() for each in here[1:]])
+        for task in tasks:
+            task.cancel()

@@ -15,6 +15,8 @@ from cloudgate.assignment import Demand
 
 GONE_SECONDS = 30.0
 """Who has said nothing for so long is dead, and its tokens are back."""
+OLD_SECONDS = 0.3
+"""What was said so long ago is asked again when somebody is short of tokens."""
 LEARNING_SECONDS = 15.0
 """After the manager's start nothing is given for so long: hosts say meanwhile what they hold."""
 
@@ -149,9 +151,13 @@ def _to_ask(
 ) -> set[UUID]:
     mine = said.get(server_id)
     asked = set()
-    if mine is not None and mine.counted < min(mine.need, wanted[server_id]):
+    if mine is not None and mine.counted < mine.need:
+        # What others said may be old: tunnels of theirs may have ended since.
         asked |= {
-            server for server, each in said.items() if each.counted > max(wanted[server], each.live)
+            server
+            for server, each in said.items()
+            if each.counted > max(wanted[server], each.live)
+            or (each.counted and mine.at_seconds - each.at_seconds >= OLD_SECONDS)
         }
     if before is not None and (mine is None or mine.counted < before.counted):
         asked |= {server for server, each in said.items() if each.counted < each.need}
