@@ -1,6 +1,7 @@
 """How does a connection come in, and when is it hung up on? TCP, TLS and HTTP, each in its time."""
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import socket
@@ -107,6 +108,7 @@ class Connection(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """Hang up if the client has had its time."""
         if self._reading.is_stuck(self._unread_bytes(), now) or self._is_closing_for_long(now):
+            _close_by_reset(self.transport)
             self.transport.abort()
         elif self.flow.read_paused:
             # It is the manager that lets the client wait.
@@ -124,6 +126,18 @@ class Connection(HttpToolsProtocol):
         """What waits in this process, and while something does, what waits in the system too."""
         waiting = self.transport.get_write_buffer_size()
         return waiting + _unsent_bytes(self.transport) if waiting else 0
+
+
+def _close_by_reset(transport: asyncio.Transport) -> None:
+    """Have the system forget at the end what was not read, megabytes of it (socket(7), SO_LINGER).
+
+    Else it keeps them until the client reads or minutes have passed.
+    """
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return
+    with contextlib.suppress(OSError):  # EBADF, EINVAL: it is closed already
+        known.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _unsent_bytes(transport: asyncio.Transport) -> int:
