@@ -295,3 +295,32 @@ async def test_nothing_is_left_of_those_that_are_gone(
 
 def _names(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
+
+
+@pytest.mark.parametrize("renewals", [0, 1])
+async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_who_must_go(
+    machine: Machine, install: Installation, client: Client, port: int, renewals: int
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnels = [await client.connect(port, REPO)]
+    for number in range(renewals):
+        install.settings(f"next {number}")
+        await renewed(machine, gateway)
+        tunnels.append(await client.connect(port, REPO))
+    before = read_roster(machine.layout)
+    await machine.leave()
+    for each in machine.layout.roster.parent.glob("*process.json*"):
+        each.unlink()
+    assert {each.mark for each in read_roster(machine.layout).all} == {
+        each.mark for each in before.all
+    }
+    await machine.start()
+    await machine.found(GatewayState.LISTENING)
+    for each in tunnels:
+        assert await each.echoes()
+    tunnels.append(await client.connect(port, REPO))
+    await seen(machine, len(tunnels))
+    machine.know()
+    for each in tunnels:
+        assert await each.is_cut()

@@ -11,6 +11,7 @@ when that one ends; so it does not ask.
 """
 
 import contextlib
+import itertools
 import secrets
 import shutil
 import socket
@@ -20,6 +21,8 @@ from pathlib import Path
 import structlog
 from pydantic import BaseModel, ConfigDict
 
+from cloudgate.errors import UnavailableError
+from cloudgate.gateway.access_log import PROCESS_VARIABLE
 from cloudgate.gateway.files import read_good, write_kept
 from cloudgate.gateway.layout import Layout
 from cloudgate.gateway.process import (
@@ -28,7 +31,14 @@ from cloudgate.gateway.process import (
     ProcessRecord,
     running,
 )
-from cloudgate.gateway.system import CAN_TAKE_OVER
+from cloudgate.gateway.system import (
+    CAN_TAKE_OVER,
+    ENVOY,
+    command_lines_with,
+    environment_of,
+    program_of,
+    started_at,
+)
 from cloudgate.programs import ask
 
 ANSWER_SECONDS = 3.0
@@ -38,6 +48,9 @@ _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
 """Processes of one line that have names of their own; then the names begin anew."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where shm_open(3) keeps it
+
+_UNKNOWN_PROGRAM = "unknown"
+"""Of an Envoy that was not written down: another than any that is installed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,8 +82,46 @@ class Roster(BaseModel):
 
 
 def read_roster(layout: Layout) -> Roster:
-    """Who runs here, by the last that was written down."""
-    return (read_good(layout.roster, _roster) or Roster()).alive()
+    """Who runs here, by the last that was written down, and those that it does not name.
+
+    Where it was lost, Envoys with live tunnels run on: one that nobody knew would keep the tunnels
+    of those who may not be here any more.
+    """
+    known = (read_good(layout.roster, _roster) or Roster()).alive()
+    strays = _strays(layout, {each.pid for each in known.all})
+    if not strays:
+        return known
+    _log.warning("envoys run here that were not written down", pids=[each.pid for each in strays])
+    current = known.current
+    if current is None:
+        *strays, current = strays
+    return Roster(current=current, predecessor=known.predecessor, retired=(*known.retired, *strays))
+
+
+def _strays(layout: Layout, known: set[int]) -> list[ProcessRecord]:
+    """The Envoys of this folder that are not known, the one that was started last at the end."""
+    found = []
+    for pid, words in command_lines_with(str(layout.bootstrap)).items():
+        if pid in known or Path(words[0]).name != ENVOY or "--mode" in words:
+            continue
+        with contextlib.suppress(OSError, UnavailableError):  # ended meanwhile
+            record = _record(pid, words)
+            if record.started:
+                found.append(record)
+    return sorted(found, key=lambda each: (int(each.started), each.place.epoch))
+
+
+def _record(pid: int, words: list[str]) -> ProcessRecord:
+    said = dict(itertools.pairwise(words))
+    base_id, epoch = int(said.get("--base-id", 0)), int(said.get("--restart-epoch", 0))
+    place = Place(base_id, epoch, restart_version(program_of(pid)) if base_id else "")
+    return ProcessRecord(
+        pid=pid,
+        started=started_at(pid) or "",
+        mark=environment_of(pid).get(PROCESS_VARIABLE, ""),
+        program=_UNKNOWN_PROGRAM,
+        place=place,
+    )
 
 
 def _roster(text: str) -> Roster:

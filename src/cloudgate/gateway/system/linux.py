@@ -93,6 +93,39 @@ def started_at(pid: int) -> str | None:
     return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
 
 
+def command_lines_with(word: str) -> dict[int, list[str]]:
+    """The processes of this user that were started with `word` among their arguments, by id.
+
+    Processes that cannot be looked at are left out; so are all where there is no /proc.
+    """
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape")
+            own = folder.stat().st_uid == os.getuid()
+        except OSError:
+            continue  # ended meanwhile, or nobody here may look at it: then it is not ours
+        line = words.split("\0")[:-1]
+        if own and word in line:
+            found[int(folder.name)] = line
+    return found
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What a process of this user was started with.
+
+    Raises:
+        OSError: it has ended, or cannot be looked at.
+    """
+    said = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "surrogateescape")
+    return dict(each.split("=", 1) for each in said.split("\0") if "=" in each)
+
+
+def program_of(pid: int) -> Path:
+    """What a process runs, also where the file was taken away since."""
+    return Path(f"/proc/{pid}/exe")
+
+
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -135,6 +135,24 @@ def started_at(pid: int) -> str | None:
         return str(times[0].value)
 
 
+def command_lines_with(word: str) -> dict[int, list[str]]:
+    """None: the system tells nobody how a process was started."""
+    del word
+    return {}
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Nothing, for the same reason."""
+    del pid
+    return {}
+
+
+def program_of(pid: int) -> Path:
+    """Nothing that could be asked."""
+    del pid
+    return Path()
+
+
 def ask_to_end(pid: int) -> None:
     """End a process now: one without a console cannot be asked."""
     end(pid)
