@@ -21,7 +21,7 @@ from cloudgate.gateway.layout import Layout, layout_of
 from cloudgate.gateway.passes import Pass
 from cloudgate.gateway.places import Places
 from cloudgate.gateway.role import Role
-from cloudgate.gateway.rotation import rotate
+from cloudgate.gateway.rotation import Rotation, rotate
 from cloudgate.gateway.site import SiteKnown
 from cloudgate.gateway.tunnels import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
 from cloudgate.gateway.unix_doors import UnixDoors
@@ -133,6 +133,7 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> No
     ended = line | {"type": "DownstreamEnd", "bytes_up": 20}
     layout.access_log.parent.mkdir(parents=True, exist_ok=True)
     lines = [line | began, *[going] * 5, ended]
+    layout.usage.write_text("{}")
     layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
     watch = quiet_watch(layout, Tunnels())
     for _ in range(4):
@@ -166,10 +167,24 @@ def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
     assert again.read() == ["four"]
 
 
-def test_a_position_in_a_file_that_is_gone_starts_with_the_oldest(tmp_path: Path) -> None:
+def test_a_log_that_was_taken_away_is_followed_by_the_next_and_by_none_before(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "access.log"
+    (tmp_path / "access.log.1").write_text("read before\n")
+    follower = Follower(log, Position(inode=1, offset_bytes=99))
+    assert follower.read() == []
     log.write_text("one\n")
-    assert Follower(log, Position(inode=1, offset_bytes=99)).read() == ["one"]
+    assert follower.read() == ["one"]
+
+
+def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("one\ntwo\n")
+    follower = Follower(log)
+    assert follower.read() == ["one", "two"]
+    log.write_text("three\n")
+    assert follower.read() == ["three"]
 
 
 @pytest.fixture
@@ -254,3 +269,55 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
     assert kept["batch"] == name
     machine.watch.delivered()
     assert json.loads(machine.layout.usage.read_text())["batched"] == []
+
+
+@pytest.mark.anyio
+async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_in_stays_known(
+    tmp_path: Path, authority: Authority, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    async with running_machine(tmp_path / "state", authority) as before:
+        before.know(tenant(repository_port))
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+        assert await going.echoes(bytes(100_000))
+        assert await ended.echoes(bytes(50_000))
+        ended.close()
+        await used(before.watch, 50_000)
+        await before.leave()
+        for each in before.layout.state.glob("*usage.json*"):
+            each.unlink()
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not after.watch.keep():  # noqa: ASYNC110  the log tells nobody
+                    await asyncio.sleep(0.05)
+            assert len(after.watch.live) == 1
+            new = await client.connect(port, REPO)
+            assert await new.echoes(bytes(7))
+            new.close()
+            rest = await used(after.watch, 7)
+            assert sum(each.bytes_up for each in rest) == 7
+            after.know()
+            assert await going.is_cut()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("empty", [False, True])
+async def test_use_is_counted_on_when_somebody_makes_room_by_the_access_log(
+    machine: Machine, client: Client, empty: bool
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+    assert await ended.echoes(bytes(50_000))
+    ended.close()
+    found = await used(machine.watch, 50_000)
+    log = machine.layout.access_log
+    log.write_text("") if empty else log.unlink()
+    await Rotation(log, machine.envoy)._attempt()
+    assert await going.echoes(bytes(7))
+    going.close()
+    found += await used(machine.watch, 7)
+    assert sum(each.bytes_up for each in found) == 50_007
+    assert sum(each.tunnels for each in found) == 2

@@ -1,5 +1,10 @@
-"""Which lines of the access log are new? Each is read once, over rotations and restarts."""
+"""Which lines of the access log are new? Each is read once, over rotations and restarts.
 
+A log that is shorter than what was read of it was emptied: what it holds now is new. So is what is
+in another one under its name, where the one that was read is gone; older ones were read before it.
+"""
+
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,8 +75,9 @@ class Follower:
         at = self._position.inode if self._position else None
         index = next((i for i, (_, inode) in enumerate(there) if inode == at), None)
         if index is None:
-            # Nothing was read yet, or what was read is gone: what there is, is all new.
-            index = len(there) - 1
+            if at is not None and there[0][0] != self._path:
+                return None, None
+            index = len(there) - 1 if at is None else 0
             self._position = Position(there[index][1], 0)
         return there[index][0], there[index - 1][0] if index else None
 
@@ -79,6 +85,8 @@ class Follower:
         if self._position is None:
             return []
         with path.open("rb") as log:
+            if log.seek(0, os.SEEK_END) < self._position.offset_bytes:
+                self._position = Position(self._position.inode, 0)
             log.seek(self._position.offset_bytes)
             data = log.read(_MOST_BYTES)
         self._is_at_end = self._is_at_end and len(data) < _MOST_BYTES

@@ -31,7 +31,8 @@ class Rotation:
         )
 
     async def _attempt(self) -> None:
-        self._moved = rotate(self._path) or self._moved
+        # Where somebody has taken it away, Envoy goes on to write to what nobody reads any more.
+        self._moved = rotate(self._path) or self._moved or not self._path.exists()
         if self._moved and self._envoy.is_there:
             # An Envoy that starts later opens the new file by itself.
             await self._envoy.reopen_logs()

@@ -1,7 +1,8 @@
 """Who is in right now, and must they leave? The live tunnels, their use, and the end of some.
 
 What was read of the access log, and what was counted from it, are kept together in one file, so
-that each line is counted once whenever this process is killed.
+that each line is counted once whenever this process is killed. Where that file is lost, the log is
+read for who is in, and what it says of use counts as told: nobody is billed twice.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,10 @@ KEEP_SECONDS = 5.0
 MOST_TOLD = MOST_LINES
 """Entries of a batch: about a megabyte."""
 
+_LOST = (
+    "How far its access log was counted was lost: what tenants used shortly before its host service"
+    " was started is not billed, so that nothing is billed twice."
+)
 _GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)
 
@@ -76,18 +81,25 @@ class Watch:
         self._places = places
         self._now = now
         self._troubles = troubles or Troubles()
-        kept = _read(layout)
+        found = _read(layout)
+        self._was_counted = found is None and _has_lines(layout)
+        """Whether what is read was counted already, as far as anybody knows."""
+        if self._was_counted:
+            self._troubles.note("lost usage", _LOST)
+            _log.error("how far the access log was counted is lost", path=str(layout.usage))
+        kept = found or _Kept()
         position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
         self._follower = Follower(layout.access_log, position)
         self._tunnels = Tunnels(kept.live, kept.used)
         self._batch = kept.batch
         self._batched = kept.batched
-        self._kept = kept
+        self._kept = found
+        """As it is on disk."""
         self._misplaced = MisplacedTunnels(kept.misplaced)
         self._cut: set[str] = set()
         self._problem: UnavailableError | None = None
         """What kept the last look from seeing, or from ending, all that it should."""
-        self._reads_old_lines = False
+        self._reads_old_lines = self._was_counted
         self._ended: list[Tunnel] = []
         self._ended_places: list[str] = []
         for tunnel in kept.live:
@@ -175,6 +187,9 @@ class Watch:
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
             self._tunnels.keep_only(self._envoy.marks)
+        if self._was_counted:
+            self._tunnels.take()
+            self._was_counted = not self._follower.is_at_end
         self._pass_on(torn)
         return True
 
@@ -186,6 +201,8 @@ class Watch:
 
     def keep(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""
+        if self._was_counted:
+            return False  # killed now, the next one has to begin anew
         if len(self._tunnels.used) > MOST_TOLD:
             self._tunnels.fold(self._now())
         position = self._follower.position
@@ -259,8 +276,8 @@ class Watch:
     def _end_those_who_must(self, now: datetime) -> None:
         live = self._tunnels.live
         self._cut &= {tunnel.tunnel for tunnel in live}
-        if not self._directory.revision:
-            return  # the tenants are not known, which ends nobody's tunnels
+        if not self._directory.revision or self._was_counted:
+            return  # who is one, or who is in, is not known, which ends nobody's tunnels
         leaving: dict[str, list[Tunnel]] = {}
         has_no_place: dict[str, bool] = {}
         for tunnel in live:
@@ -310,5 +327,12 @@ class Watch:
             del self._places.unlogged[client]
 
 
-def _read(layout: Layout) -> _Kept:
-    return read_good(layout.usage, _Kept.model_validate_json) or _Kept()
+def _read(layout: Layout) -> _Kept | None:
+    """What was written down; None when there is none."""
+    return read_good(layout.usage, _Kept.model_validate_json)
+
+
+def _has_lines(layout: Layout) -> bool:
+    """Whether there was a gateway before: a host service writes down what it counted at once."""
+    log = layout.access_log
+    return any(each.stat().st_size for each in log.parent.glob(f"{log.name}*"))
