@@ -16,6 +16,7 @@ from cloudgate.assignment import PollRequest, Report
 from cloudgate.assignment.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
 from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.hosts.site import MOST_INSIDE
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
 from tests.support.host import ScriptedHost, public_key_pem
@@ -279,6 +280,53 @@ def test_what_cannot_be_told_of_one_gateway_fails_the_document_of_no_other(
     monkeypatch.undo()
     other.site_revision = 0
     assert len(other.hear_site().gateways) == 2
+
+
+def say_anew(host: ScriptedHost, **said: Any) -> httpx2.Response:
+    """Report what the machine is now."""
+    revision = host.assignment.revision if host.assignment else 0
+    body = report(
+        assignment_revision=revision, state="listening", facts=facts(host_name=host.name, **said)
+    )
+    return say(host, "report", body)
+
+
+def test_what_a_machine_says_of_itself_sends_the_others_to_no_place_that_is_never_a_service(
+    running: RunningManager, host: ScriptedHost, other: ScriptedHost
+) -> None:
+    become_gateway(running, host)
+    become_gateway(running, other)
+    many = [f"198.51.100.{number}" for number in range(200)]
+    never = ["169.254.169.254", "127.0.0.1", "::ffff:127.0.0.2", "0.0.0.0", "100.100.100.200"]
+    say_anew(host, addresses=[*never, *many]).raise_for_status()
+    (mine,) = (peer for peer in other.hear_site().gateways if peer.name == host.name)
+    assert mine.inside_addresses == tuple(many[:MOST_INSIDE])
+
+
+def test_a_machine_that_says_something_else_all_the_time_wakes_nobody_by_that(
+    running: RunningManager, host: ScriptedHost, other: ScriptedHost
+) -> None:
+    become_gateway(running, host)
+    become_gateway(running, other)
+
+    def site_revision() -> int:
+        with running.manager.reading() as work:
+            return get_managed_server(work, other.server_id).backup_server.site_revision
+
+    before = site_revision()
+    say_anew(host, version="0.1.1").raise_for_status()
+    say_anew(host, addresses=["192.0.2.10", "127.0.0.7"]).raise_for_status()
+    assert site_revision() == before
+    answers = [say_anew(host, addresses=[f"192.0.2.{number}"]) for number in range(100)]
+    assert {each.status_code for each in answers} == {204, 400}
+    assert site_revision() > before
+    refused = [each for each in answers if each.status_code == 400]
+    assert len(refused) > 50
+    assert "all the time" in warning_of(running, host)
+    # What stays as it was is heard throughout.
+    revision = host.assignment.revision if host.assignment else 0
+    usual = report(assignment_revision=revision, state="listening")
+    say(host, "report", usual).raise_for_status()
 
 
 def test_an_error_that_nobody_foresaw_is_a_503_with_an_id_that_is_in_the_log_and_the_warning(

@@ -310,8 +310,8 @@ async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_wh
         tunnels.append(await client.connect(port, REPO))
     before = read_roster(machine.layout)
     await machine.leave()
-    for each in machine.layout.roster.parent.glob("*process.json*"):
-        each.unlink()
+    for file in machine.layout.roster.parent.glob("*process.json*"):
+        file.unlink()
     assert {each.mark for each in read_roster(machine.layout).all} == {
         each.mark for each in before.all
     }

@@ -1,5 +1,7 @@
 """What is a machine told, and what becomes of what it reports?"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +16,8 @@ from cloudgate.manager.gateways.operations import gateway_of, signed_names, want
 from cloudgate.manager.gateways.settle import Reach, settle_report
 from cloudgate.manager.hosts import directory
 from cloudgate.manager.hosts.guesses import note_guesses
-from cloudgate.manager.hosts.site import site_document
+from cloudgate.manager.hosts.presence import CHANGE_SECONDS
+from cloudgate.manager.hosts.site import site_document, told_of
 from cloudgate.manager.servers.facts import check_facts, facts_of
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
@@ -32,15 +35,23 @@ def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -
     """Keep what a machine says of itself; a gateway may need another certificate for it.
 
     Raises:
-        InvalidRequestError: no certificate can be made for its public key.
+        InvalidRequestError: no certificate can be made for its public key, or it changes all the
+            time.
     """
     known = facts.model_dump(mode="json")
     before = server.facts
     if known == before:
         return
     check_facts(facts)
-    server.facts = known
-    if before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}:
+    only_trouble = before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}
+    if not (only_trouble or work.presence.may_change(server.id, work.now)):
+        raise InvalidRequestError(
+            "The machine says something else of itself all the time: its name, addresses, key or"
+            f" versions. It is heard again after {CHANGE_SECONDS:g} seconds without that."
+        )
+    with _telling_others(work, server):
+        server.facts = known
+    if only_trouble:
         return
     server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
     _look_again(work, server)
@@ -49,7 +60,8 @@ def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -
 def note_addresses(work: Work, server: ManagedServer, seen: str) -> None:
     """The machine speaks from elsewhere: its gateway needs another certificate."""
     if seen != server.seen_addresses:
-        server.seen_addresses = seen
+        with _telling_others(work, server):
+            server.seen_addresses = seen
         _look_again(work, server)
 
 
@@ -57,8 +69,17 @@ def _look_again(work: Work, server: ManagedServer) -> None:
     gateway = gateway_of(work, server)
     if gateway is not None:
         touch_assignment(work, server)
-        touch_site(work, server.backup_server)
         note_warnings(work, [gateway])
+
+
+@contextmanager
+def _telling_others(work: Work, server: ManagedServer) -> Iterator[None]:
+    """Should other gateways know this one differently afterwards, they are told."""
+    gateway = gateway_of(work, server)
+    before = told_of(work, gateway) if gateway else None
+    yield
+    if gateway is not None and told_of(work, gateway) != before:
+        touch_site(work, server.backup_server)
 
 
 def look(

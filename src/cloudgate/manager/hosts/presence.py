@@ -16,6 +16,11 @@ from cloudgate.manager.hosts.addresses import KEPT_FOR
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
 """A host that polls is heard of at least this often."""
 
+CHANGES_AT_ONCE = 30
+CHANGE_SECONDS = 10.0
+"""So many times may a machine say something else of itself, one after the other, and then once in
+so long: each time its gateway and others are told anew."""
+
 
 @dataclass(frozen=True)
 class _Strangers:
@@ -33,6 +38,7 @@ class Presence:
         self._strangers: dict[UUID, _Strangers] = {}
         self._refused: dict[UUID, datetime] = {}
         self._heard_from: dict[UUID, dict[str, datetime]] = {}
+        self._changed_until: dict[UUID, datetime] = {}
 
     def hear(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
@@ -47,8 +53,17 @@ class Presence:
         } | {address: now}
         return before
 
+    def may_change(self, server_id: UUID, now: datetime) -> bool:
+        """A machine says something else of itself. Whether that is heard."""
+        until = max(self._changed_until.get(server_id, now), now)
+        if until - now > timedelta(seconds=CHANGE_SECONDS * (CHANGES_AT_ONCE - 1)):
+            return False
+        self._changed_until[server_id] = until + timedelta(seconds=CHANGE_SECONDS)
+        return True
+
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more."""
+        self._changed_until.pop(server_id, None)
         self._heard.pop(server_id, None)
         self._refused.pop(server_id, None)
         self._heard_from.pop(server_id, None)

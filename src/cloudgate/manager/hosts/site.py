@@ -1,11 +1,11 @@
 """What must a gateway know of its site, besides the tenants?"""
 
-from collections.abc import Callable
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import select
 
 from cloudgate import assignment
+from cloudgate.destinations import is_loopback, is_never
 from cloudgate.manager.faults import each_alone
 from cloudgate.manager.gateways.operations import dialled_at, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
@@ -13,6 +13,9 @@ from cloudgate.manager.maintenance import current_maintenance
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway
 from cloudgate.manager.work import Work
+
+MOST_INSIDE = 16
+"""Addresses of a gateway's machine that others are told of. They try all of them at once."""
 
 
 def site_document(work: Work, site: BackupServer) -> assignment.Site:
@@ -26,7 +29,7 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
         )
         .order_by(CloudGateway.name)
     )
-    peers = tuple(each_alone(gateways, _peer, _noting(work), _forgetting(work)))
+    peers = _told_of(work, gateways)
     at_work = current_maintenance(work)
     found = assignment.Site(
         revision=site.site_revision,
@@ -41,6 +44,15 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
     if site.pool_drain_seconds is None:
         return found
     return found.model_copy(update={"drain_seconds": site.pool_drain_seconds})
+
+
+def told_of(work: Work, gateway: CloudGateway) -> assignment.Peer | None:
+    """What the others know of a gateway; None when it accepts no tenants, or cannot be told of."""
+    return next(iter(_told_of(work, [gateway])), None)
+
+
+def _told_of(work: Work, gateways: Iterable[CloudGateway]) -> tuple[assignment.Peer | None, ...]:
+    return tuple(each_alone(gateways, _peer, _noting(work), _forgetting(work)))
 
 
 def _noting(work: Work) -> Callable[[CloudGateway, str], None]:
@@ -75,7 +87,12 @@ def _peer(gateway: CloudGateway) -> assignment.Peer | None:
 
 
 def _addresses_of(gateway: CloudGateway) -> tuple[str, ...]:
-    """Those of its machine that another machine may reach."""
+    """Those of its machine that another machine may reach.
+
+    The machine says so itself: nobody is sent to what is never a service, nor to very many.
+    """
     facts = facts_of(gateway.managed_server)
     known = facts.addresses if facts else ()
-    return tuple(each for each in known if not ip_address(each).is_loopback)
+    return tuple(each for each in known if not is_loopback(each) and not is_never(each))[
+        :MOST_INSIDE
+    ]
