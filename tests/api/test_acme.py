@@ -239,7 +239,8 @@ def test_the_account_key_is_sealed_at_rest(
 @pytest.mark.parametrize(
     ("names", "more", "reason"),
     [
-        ([], {}, "at least one"),
+        ([], {}, "Names is missing"),
+        ([" ", " "], {}, "at least one"),
         (["192.0.2.1"], {}, "expected a DNS name"),
         (["a_b.example"], {}, "expected a DNS name"),
         (["*.gate.example"], {}, "wildcard"),
