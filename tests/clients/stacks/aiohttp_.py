@@ -8,17 +8,18 @@ from pathlib import Path
 import aiohttp
 
 
-async def run() -> None:
-    """There and back."""
+async def there_and_back(data: bytes) -> bytes:
+    """What the storage gives of what it was given."""
     trust = ssl.create_default_context(cafile="trusted.pem")
     url = "https://files.example:8443/aiohttp.tar"
-    async with aiohttp.ClientSession(proxy=os.environ["HTTPS_PROXY"]) as session:
-        data = Path("home.tar").read_bytes()
-        async with session.put(url, data=data, ssl=trust) as answer:
-            answer.raise_for_status()
+    async with aiohttp.ClientSession(
+        proxy=os.environ["HTTPS_PROXY"], raise_for_status=True
+    ) as session:
+        async with session.put(url, data=data, ssl=trust):
+            pass
         async with session.get(url, ssl=trust) as answer:
-            answer.raise_for_status()
-            Path("restored.tar").write_bytes(await answer.read())
+            return await answer.read()
 
 
-asyncio.run(run())
+sent = Path("home.tar").read_bytes()
+Path("restored.tar").write_bytes(asyncio.run(there_and_back(sent)))
