@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.load import Load, load
+from bench.machine import PROXY_CORES, pinned
 from bench.report import Goal, Section, table
 from bench.tunnels import UPLOAD, Way, connect_request
 from tests.support.ports import free_port
@@ -14,7 +15,7 @@ SHARES = {"acme": 16, "other": 1}
 """Tunnels of each."""
 WARM_UP_SECONDS = 8.0
 """Until the shares have settled."""
-WANTED_PART = 0.35
+WANTED_AT_FIRST, WANTED_PART = 0.15, 0.45
 _TENANT_PASSWORD = "p4ssword"
 
 
@@ -22,7 +23,9 @@ def measure(folder: Path, seconds: float) -> Section:
     """Let both upload as fast as they can, one with many tunnels and one with one."""
     folder.mkdir()
     with ExitStack() as stack:
-        client = stack.enter_context(stack.enter_context(product(folder / "data")).client())
+        with pinned(PROXY_CORES):
+            started = stack.enter_context(product(folder / "data"))
+        client = stack.enter_context(started.client())
         port = free_port()
         client.create_gateway(port)
         works: dict[str, Load] = {}
@@ -33,20 +36,19 @@ def measure(folder: Path, seconds: float) -> Section:
             client.add_tenant(name, _TENANT_PASSWORD, vault)
             way = Way(port, connect_request(target, name, _TENANT_PASSWORD))
             stack.enter_context(work.flowing(way, UPLOAD, tunnels, clients=1))
-        alone = _speeds(works, 1.0)
+        first = _speeds(works, 1.0)
         time.sleep(WARM_UP_SECONDS)
         shared = _speeds(works, seconds)
-    total = sum(shared.values())
     rows = [
-        (name, f"{tunnels}", f"{alone[name]:.0f}", f"{shared[name]:.0f}")
+        (name, f"{tunnels}", f"{first[name]:.0f}", f"{shared[name]:.0f}")
         for name, tunnels in SHARES.items()
     ]
-    part = min(shared.values()) / total
+    at_first, part = (each["other"] / sum(each.values()) for each in (first, shared))
     goal = Goal(
-        "What a tenant with 1 tunnel gets beside one with 16",
-        f"at least {WANTED_PART:.0%}",
-        f"{part:.0%}",
-        part >= WANTED_PART,
+        "What a tenant with 1 tunnel gets beside one with 16, in its first second and then",
+        f"at least {WANTED_AT_FIRST:.0%}, {WANTED_PART:.0%}",
+        f"{at_first:.0%}, {part:.0%}",
+        at_first >= WANTED_AT_FIRST and part >= WANTED_PART,
     )
     note = "MB/s of uploads, in the first second and when the shares have settled."
     return Section(

@@ -1,5 +1,6 @@
 """Has each tenant its part of a gateway that is full, and of a limit over several gateways?"""
 
+import os
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -86,8 +87,12 @@ class Line:
                 got[who] += more
                 left -= more
             hungry = {who for who in hungry if most[who] - got[who] > 1}
-        self.held = self.fairness.allot(got, is_full=left < 0.05 * self.capacity)
+        self._allot(got, most, left)
         return got
+
+    def _allot(self, got: dict[UUID, float], most: Mapping[UUID, float], left: float) -> None:
+        del most
+        self.held = self.fairness.allot(got, is_full=left < 0.05 * self.capacity)
 
 
 @pytest.mark.parametrize("capacity", [10.0 * MEBIBYTE, 1000.0 * MEBIBYTE])
@@ -215,23 +220,78 @@ def test_who_leaves_is_said_to_send_nothing_for_a_while_and_then_not_at_all() ->
     assert not allowances.demands
 
 
-def test_a_machine_is_full_when_its_processors_or_a_line_are() -> None:
-    idle = Reading(0, busy=100, total=1000, carried={"eth0": (0, 0)})
+def test_a_gateway_may_be_full_when_one_of_its_threads_or_a_line_is() -> None:
+    idle = Reading(0, {"one": 5.0, "other": 5.0}, {"eth0": (0, 0)})
     speed = {"eth0": 125_000_000}.get
-    assert load.processors_are_full(idle, Reading(1, busy=195, total=1100))
-    assert not load.processors_are_full(idle, Reading(1, busy=150, total=1100))
+    assert load.a_worker_is_busy(idle, Reading(1, {"one": 5.1, "other": 5.95}))
+    assert not load.a_worker_is_busy(idle, Reading(1, {"one": 5.5, "other": 5.5}))
+    assert not load.a_worker_is_busy(idle, Reading(1, {"new": 5.95}))
     full = Reading(1, carried={"eth0": (0, 120_000_000)})
     assert load.lines_are_full(idle, full, speed)
     assert not load.lines_are_full(idle, Reading(2, carried={"eth0": (0, 120_000_000)}), speed)
     assert not load.lines_are_full(idle, full, lambda _: None)
-    readings = iter([idle, Reading(1, busy=200, total=1100)])
-    assert Load(lambda: next(readings)).is_full()
+    readings = iter([idle, Reading(1, {"one": 6.0}), Reading(1.01, {"one": 6.0}), Reading(2)])
+    looking = Load(read=lambda: next(readings))
+    for expected in (True, True, False):  # the second look is too early to say anything
+        looking.look()
+        assert looking.worker_is_busy is expected
+        assert not looking.line_is_full
 
 
-def test_the_counters_of_a_real_machine_are_read() -> None:
-    reading = load.read_machine()
-    assert 0 < reading.busy < reading.total
+def test_the_counters_of_real_threads_are_read() -> None:
+    reading = load.read_counters([os.getpid(), 2**22 + 1])
+    assert not reading.workers  # there is no thread of Envoy's here, and no such process at all
+    assert load.busy_seconds("1500000000 500000000 7") == 2.0
     rest = " 1 0 0 0 0 0 0 "
     text = f"a\nb\n  eth0: 5{rest}7{rest}0\n    lo: 9{rest}9{rest}0\n"
     assert load.interface_bytes(text) == {"eth0": (5, 7)}
-    assert load.processor_ticks("") == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_the_threads_of_envoy_that_carry_tunnels_are_found(machine: Machine) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    workers = load.read_counters(machine.envoy.pids).workers
+    assert workers
+    assert all(busy >= 0 for busy in workers.values())
+
+
+class Worker(Line):
+    """A gateway that has time for so much. Whose data wait for it is seen."""
+
+    def _allot(self, got: dict[UUID, float], most: Mapping[UUID, float], left: float) -> None:
+        waiting = {who for who in got if most[who] - got[who] > 1 and self.is_below(who, got)}
+        is_full = left < 0.01 * self.capacity and bool(waiting)
+        self.held = self.fairness.allot(got, is_full=is_full, waiting=waiting)
+
+    def is_below(self, who: UUID, got: Mapping[UUID, float]) -> bool:
+        """Whether it is not its own rate that holds it back."""
+        return got[who] < 0.99 * self.held.get(who, float("inf"))
+
+
+def test_on_a_full_gateway_who_comes_has_an_equal_part_at_once_and_keeps_it() -> None:
+    capacity = 200.0 * MEBIBYTE
+    line = Worker(capacity, {ACME: 16, OTHER: 1})
+    line.wanted = {ACME: 10 * capacity}
+    for _ in range(10):
+        line.look()
+    line.wanted[OTHER] = 0.0  # it is let in
+    line.look()
+    line.wanted[OTHER] = 10 * capacity
+    seen = [line.look() for _ in range(100)]
+    assert min(got[OTHER] / sum(got.values()) for got in seen) > 0.42
+    assert min(sum(got.values()) for got in seen[5:]) > 0.9 * capacity
+    assert sum(got[OTHER] / sum(got.values()) for got in seen) / len(seen) > 0.47
+
+
+def test_others_work_on_the_machine_takes_nothing_from_who_can_use_the_gateway() -> None:
+    line = Worker(200.0 * MEBIBYTE, {ACME: 16, OTHER: 1})
+    line.wanted = {ACME: 1e12, OTHER: 2.0 * MEBIBYTE}
+    for _ in range(50):
+        line.look()
+    line.capacity /= 10  # the machine has something else to do
+    seen = [line.look() for _ in range(100)]
+    assert min(got[ACME] for got in seen[50:]) > 0.7 * line.capacity
+    assert min(got[OTHER] for got in seen[50:]) > 1.7 * MEBIBYTE
+    line.capacity *= 10
+    seen = [line.look() for _ in range(100)]
+    assert min(got[ACME] for got in seen[50:]) > 0.8 * line.capacity

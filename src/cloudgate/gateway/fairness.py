@@ -3,19 +3,33 @@
 Without this, who opens sixteen tunnels gets sixteen times as much as who opens one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from cloudgate.sharing import EVERYTHING, ROOM, Flow, divide
 
 FULL = 0.9
-"""A gateway that carries this part of what it can is full."""
+"""A gateway that carries this part of what it can is full. What it is thought to carry falls by no
+more than the rest at a look."""
 GROWTH = 0.02
 """While there is room, what the gateway is thought to carry grows by this part at the first look,
-and by twice the part of the last one at each further look: a short probe hurts nobody."""
-MOST_DOUBLINGS = 4
+and by twice the part of the last one at each further look: what it is thought to carry too much is
+missing to those with few tunnels alone."""
+MOST_DOUBLINGS = 2
+SLOWEST_GROWTH = 0.01
+"""The same while some of those who would send more do not use up what they may."""
+EVEN = 0.9
+"""Who would send more, and sends this part of what it may, is not held back by others."""
 CALM_LOOKS = 20
 """After so many looks at which nobody would have sent more, nobody is held back any more."""
+HUNGRY_LOOKS = 5
+"""For so many it is held that somebody would send more: what others leave is taken slowly."""
+REMEMBERED_LOOKS = 150
+"""Who was away for longer begins with an equal part, whether or not it needs that."""
+FADING = 0.95
+"""What was needed at one look counts so much at the next."""
+_HARDLY_ANYTHING = 0.01
+"""Who sends less than this part of an equal one, when the gateway becomes full, is idle."""
 _LEAST_BYTES = 64 * 1024
 """What a tenant is thought to need each second in any case."""
 _FIRST_BYTES = 1024 * 1024
@@ -23,19 +37,12 @@ _FIRST_BYTES = 1024 * 1024
 was idle can show at the next look how much it needs."""
 
 
-def _of_a_full_gateway(carried: float, thought: float) -> float:
-    # Tenants never send quite what they may. Were that taken for all that there is, it would be
-    # less at each look, where something else than the gateway keeps the machine busy.
-    if FULL * thought <= carried <= thought:
-        return thought * (1 + GROWTH)
-    return max(carried, FULL * thought)
-
-
 class Fairness:
     """Finds what each tenant may send, look by look. What it cannot know, it tries out.
 
-    Who sends little while the gateway is full may be held back by the others: it counts as one
-    who would send more, until a look at which there was room shows that it does not.
+    Whose data wait for the gateway would send more. Where that cannot be seen, as on a full line,
+    who sends little may be held back by the others: it counts as one who would send more, until a
+    look at which there was room shows that it does not.
     """
 
     def __init__(self, capacity_bytes: int | None = None) -> None:
@@ -44,6 +51,13 @@ class Fairness:
         self._capacity: float | None = capacity_bytes
         self._demands: dict[UUID, float] = {}
         self._given: dict[UUID, int] = {}
+        self._hungry: dict[UUID, int] = {}
+        """For how many looks more tenants are held to be those that would send more."""
+        self._needs: dict[UUID, float] = {}
+        """What tenants sent lately while there was room for more."""
+        self._met: dict[UUID, int] = {}
+        """At which look tenants were here last."""
+        self._look = 0
         self._calm = 0
         self._looks_with_room = 0
 
@@ -52,17 +66,21 @@ class Fairness:
         """Whether somebody is held back, or may have to be."""
         return self._capacity is not None
 
-    def allot(self, sent: Mapping[UUID, float], *, is_full: bool) -> Mapping[UUID, int]:
+    def allot(
+        self, sent: Mapping[UUID, float], *, is_full: bool, waiting: Collection[UUID] = ()
+    ) -> Mapping[UUID, int]:
         """What each tenant may send each second from now on; empty when as much as it likes.
 
         Args:
             sent: what each tenant that is here has sent each second since the last look.
-            is_full: whether the machine had no room for more meanwhile.
+            is_full: whether there was no room for more meanwhile.
+            waiting: whose data wait for the gateway; nobody where that is not what shows it full.
         """
         if self._fixed is not None:
             is_full = sum(sent.values()) >= FULL * self._fixed
-        pressing = self._learn(sent, is_full=is_full)
-        self._find_capacity(sum(sent.values()), len(sent), is_full=is_full, pressing=pressing)
+        self._meet(sent)
+        pressing = self._learn(sent, waiting, is_full=is_full)
+        self._find_capacity(sent, waiting, is_full=is_full, pressing=pressing)
         if self._capacity is None or len(sent) <= 1:
             self._given = {}
         else:
@@ -74,33 +92,96 @@ class Fairness:
             self._given = {who: max(part + left, least) for who, part in parts.items()}
         return self._given
 
-    def _learn(self, sent: Mapping[UUID, float], *, is_full: bool) -> bool:
+    def _meet(self, sent: Mapping[UUID, float]) -> None:
+        """Let those who come begin with an equal part, for as long as it takes to use it."""
+        self._look += 1
+        for who, now in sent.items():
+            if who in self._met:
+                continue
+            equal = sum(sent.values()) / len(sent)
+            if self._capacity is not None or now > _HARDLY_ANYTHING * equal:
+                self._hungry[who] = HUNGRY_LOOKS
+        oldest = self._look - REMEMBERED_LOOKS
+        self._met = {who: at for who, at in self._met.items() if at > oldest}
+        self._met |= dict.fromkeys(sent, self._look)
+        self._needs = {who: needs for who, needs in self._needs.items() if who in self._met}
+
+    def _learn(
+        self, sent: Mapping[UUID, float], waiting: Collection[UUID], *, is_full: bool
+    ) -> bool:
         """Take note of who needs what; whether anybody would send more."""
-        demands, pressing = {}, False
+        demands, hungry, pressing = {}, {}, False
         for who, now in sent.items():
             given = self._given.get(who)
-            if given is not None and Flow(given, now).is_pressing:
-                demands[who], pressing = EVERYTHING, True
-            elif is_full:
+            left = self._hungry.get(who, 0)
+            presses = given is not None and Flow(given, now).is_pressing
+            needs = self._needs.pop(who, 0.0)
+            if who in waiting and not presses and now < needs:
+                # It needs no more than it had while there was room, and is held back.
+                self._needs[who], pressing = needs, True
+                demands[who] = needs * ROOM
+                continue
+            if who in waiting or presses:
+                left, pressing = HUNGRY_LOOKS, True
+            elif left == 0 and not is_full:
+                self._needs[who] = max(now, FADING * needs)
+            else:
+                self._needs[who] = needs
+            if left > 0:
+                demands[who], hungry[who] = EVERYTHING, left - 1
+            elif is_full and not waiting:
                 demands[who] = max(now, self._demands.get(who, EVERYTHING)) * ROOM
             else:
                 demands[who] = now * ROOM
-        self._demands = demands
+        self._demands, self._hungry = demands, hungry
         return pressing
 
     def _find_capacity(
-        self, carried: float, tenants: int, *, is_full: bool, pressing: bool
+        self,
+        sent: Mapping[UUID, float],
+        waiting: Collection[UUID],
+        *,
+        is_full: bool,
+        pressing: bool,
     ) -> None:
         if self._fixed is not None:
             return
+        carried = sum(sent.values())
         if is_full:
             self._calm = self._looks_with_room = 0
             # A machine may be full of something else: nobody is slowed to nothing for that.
-            least = float(_FIRST_BYTES * tenants)
-            self._capacity = max(_of_a_full_gateway(carried, self._capacity or 0.0), least)
+            least = max(carried, float(_FIRST_BYTES * len(sent)))
+            self._capacity = max(self._of_a_full_gateway(sent, waiting), least)
         elif self._capacity is not None:
             self._calm = 0 if pressing else self._calm + 1
-            self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
-            self._looks_with_room += 1
+            if self._all_have_theirs(sent, waiting):
+                self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
+                self._looks_with_room += 1
+            else:
+                self._capacity *= 1 + SLOWEST_GROWTH
+                self._looks_with_room = 0
             if self._calm >= CALM_LOOKS:
                 self._capacity = None
+
+    def _of_a_full_gateway(self, sent: Mapping[UUID, float], waiting: Collection[UUID]) -> float:
+        """What it carries, all others left out of account.
+
+        Tenants never send quite what they may. Were that taken for all that there is, it would be
+        less at each look. It is too much only if somebody is held back by what others may.
+        """
+        if self._capacity is None or (waiting and not self._given):
+            return 0.0
+        have_theirs = self._all_have_theirs(sent, waiting)
+        if waiting:
+            return self._capacity if have_theirs else 0.0
+        is_used = sum(sent.values()) >= FULL * self._capacity
+        return self._capacity * (1 + GROWTH if have_theirs and is_used else FULL)
+
+    def _all_have_theirs(self, sent: Mapping[UUID, float], waiting: Collection[UUID]) -> bool:
+        if any(self._demands[who] != EVERYTHING for who in waiting):
+            return False
+        return all(
+            sent[who] >= EVEN * self._given.get(who, 0)
+            for who, demand in self._demands.items()
+            if demand == EVERYTHING
+        )

@@ -1,46 +1,69 @@
-"""Has this machine no room for more? By its processors and its network interfaces."""
+"""Has this gateway no room for more? By the threads that carry its tunnels, and by the lines.
+
+A machine that others keep busy is not full of the gateway: only what its own threads do, and wait
+for, says that they can carry no more.
+"""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BUSY = 0.92
-"""Processors, or a line, that are used to this part are full."""
-_IDLE, _WAITING = 3, 4
+"""A line that is used to this part is full."""
+WORTH_A_LOOK = 0.7
+"""With a thread that is busy to this part, it is looked whose data wait for it."""
+SHORTEST_SECONDS = 0.15
+"""What is seen in less says little: threads run and wait by turns of some milliseconds."""
+_WORKER = "wrk:worker"
+"""What Envoy calls the threads that carry tunnels."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters of the machine at a moment."""
+    """Counters at a moment."""
 
     at_seconds: float
-    busy: int = 0
-    """Of all processors, in ticks."""
-    total: int = 0
-    carried: Mapping[str, tuple[int, int]] | None = None
+    workers: Mapping[str, float] = field(default_factory=dict)
+    """By thread: seconds that it ran, or would have run had a processor been free."""
+    carried: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By interface: bytes received and sent."""
 
 
 class Load:
     """Compares the counters with those of the last look."""
 
-    def __init__(self, read: Callable[[], Reading] | None = None) -> None:
-        self._read = read or read_machine
+    def __init__(
+        self,
+        pids: Callable[[], Iterable[int]] = tuple,
+        *,
+        read: Callable[[], Reading] | None = None,
+    ) -> None:
+        """`pids`: the processes that carry tunnels right now."""
+        self._read = read or (lambda: read_counters(pids()))
         self._last = self._read()
+        self.worker_is_busy = False
+        """Whether one of the threads that carry tunnels may be full."""
+        self.line_is_full = False
 
-    def is_full(self) -> bool:
-        """Whether the machine had no room for more since the last look."""
-        before, self._last = self._last, self._read()
-        return processors_are_full(before, self._last) or lines_are_full(
-            before, self._last, _speed_bytes
-        )
+    def look(self) -> None:
+        """See what has been done since the last look, unless that was just now."""
+        now = self._read()
+        if now.at_seconds - self._last.at_seconds >= SHORTEST_SECONDS:
+            before, self._last = self._last, now
+            self.worker_is_busy = a_worker_is_busy(before, now)
+            self.line_is_full = lines_are_full(before, now, _speed_bytes)
 
 
-def processors_are_full(before: Reading, now: Reading) -> bool:
-    """Whether the processors were busy all the time. Pure."""
-    total = now.total - before.total
-    return total > 0 and (now.busy - before.busy) / total >= BUSY
+def a_worker_is_busy(before: Reading, now: Reading) -> bool:
+    """Whether one of the threads had something to do nearly all the time. Pure."""
+    seconds = now.at_seconds - before.at_seconds
+    return seconds > 0 and any(
+        busy - before.workers[thread] >= WORTH_A_LOOK * seconds
+        for thread, busy in now.workers.items()
+        if thread in before.workers
+    )
 
 
 def lines_are_full(before: Reading, now: Reading, speed_bytes: Callable[[str], int | None]) -> bool:
@@ -51,8 +74,8 @@ def lines_are_full(before: Reading, now: Reading, speed_bytes: Callable[[str], i
     seconds = now.at_seconds - before.at_seconds
     if seconds <= 0:
         return False
-    for name, counts in (now.carried or {}).items():
-        speed, earlier = speed_bytes(name), (before.carried or {}).get(name)
+    for name, counts in now.carried.items():
+        speed, earlier = speed_bytes(name), before.carried.get(name)
         if not speed or earlier is None:
             continue
         most = max(one - other for one, other in zip(counts, earlier, strict=True))
@@ -61,19 +84,20 @@ def lines_are_full(before: Reading, now: Reading, speed_bytes: Callable[[str], i
     return False
 
 
-def read_machine() -> Reading:
-    """The counters now (proc(5): ``/proc/stat``, ``/proc/net/dev``); none where there are none."""
-    busy, total = processor_ticks(_text("/proc/stat"))
-    return Reading(time.monotonic(), busy, total, interface_bytes(_text("/proc/net/dev")))
+def read_counters(pids: Iterable[int]) -> Reading:
+    """The counters now (``/proc/net/dev`` and those of threads); none where there are none."""
+    workers = {thread: busy for pid in pids for thread, busy in _workers(pid).items()}
+    return Reading(time.monotonic(), workers, interface_bytes(_text("/proc/net/dev")))
 
 
-def processor_ticks(stat: str) -> tuple[int, int]:
-    """Busy and all ticks in the text of ``/proc/stat``."""
-    first = stat.partition("\n")[0].split()
-    if first[:1] != ["cpu"]:
-        return 0, 0
-    ticks = [int(each) for each in first[1:9]]
-    return sum(ticks) - ticks[_IDLE] - ticks[_WAITING], sum(ticks)
+def busy_seconds(schedstat: str) -> float:
+    """How long a thread ran and waited for a processor, in the text of its ``schedstat``.
+
+    Nanoseconds (the kernel's sched-stats); what a thread waits for is not what others do beside
+    it, but that it had something to do.
+    """
+    ran, waited = schedstat.split()[:2]
+    return (int(ran) + int(waited)) / 1e9
 
 
 def interface_bytes(dev: str) -> dict[str, tuple[int, int]]:
@@ -84,6 +108,18 @@ def interface_bytes(dev: str) -> dict[str, tuple[int, int]]:
         numbers = counts.split()
         if name.strip() != "lo" and len(numbers) > 8:  # noqa: PLR2004  the field of bytes sent
             found[name.strip()] = (int(numbers[0]), int(numbers[8]))
+    return found
+
+
+def _workers(pid: int) -> dict[str, float]:
+    found = {}
+    # Threads and processes end at any time, and not every system has these counters.
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            if _text(str(thread / "comm")).startswith(_WORKER) and (
+                counters := _text(str(thread / "schedstat"))
+            ):
+                found[str(thread)] = busy_seconds(counters)
     return found
 
 

@@ -2,14 +2,14 @@
 
 The kernel slows each connection of a tunnel; the rates are set anew five times a second from what
 each has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate
-touches neither the tunnel nor Envoy's configuration. While there is no limit and the machine has
+touches neither the tunnel nor Envoy's configuration. While there is no limit and the gateway has
 room, nothing is measured and nothing set.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from cloudgate.background import Background, Job
@@ -38,6 +38,12 @@ FIRST_SECONDS = 2.0
 """So long all are looked at: a host service before this one may have slowed some."""
 ACCOUNT_SECONDS = 2.0
 """How long it is remembered what a tenant without tunnels has sent too much or too little."""
+WAITING_BYTES = 64 * 1024
+"""Of whom so much waits to be read, the gateway has no time for."""
+FAIR_SECONDS = 0.15
+"""Between two looks at what a full gateway leaves to each tenant, while they are the same."""
+ARRIVING_SECONDS = 2.0
+"""So long room is made for a tenant of which no tunnel comes to be known."""
 UNSEEN_PART = 0.3
 """The most of a limit that is kept for newcomers whose connections to targets are not known."""
 
@@ -57,16 +63,16 @@ class Pacer:
         *,
         fairness: Fairness,
         starts: Starts,
-        is_full: Callable[[], bool] | None = None,
+        load: Load | None = None,
     ) -> None:
-        """`is_full`: whether the machine had no room for more since it was asked last."""
+        """`load`: whether the gateway may have no room for more; None to find out."""
         self._envoy = envoy
         self._directory = directory
         self._watch = watch
         self._allowances = allowances
         self._fairness = fairness
         self._starts = starts
-        self._is_full = is_full or Load().is_full
+        self._load = load or Load(lambda: envoy.pids)
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
         """What connections may send that are slowed."""
@@ -74,12 +80,16 @@ class Pacer:
         self._accounts: dict[UUID, Account] = {}
         self._fair: Mapping[UUID, int] = {}
         """What a full gateway leaves to each tenant."""
+        self._fair_at_seconds = 0.0
+        self._arriving: dict[UUID, float] = {}
+        """When tenants came that no tunnel is known of yet, while the gateway is shared."""
         self._unseen: dict[UUID, int] = defaultdict(int)
         """What tunnels that have ended sent after the last look, by tenant."""
         self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
         starts.limit_of = self._limit_of
         starts.slow = self._slow_newcomer
         starts.refresh = self._take_in_news
+        starts.arrives = self._make_room
 
     def job(self) -> Job:
         """What is to be run."""
@@ -116,12 +126,13 @@ class Pacer:
         names = self._names()
         sold = {tenant_id: self._sold(tenant_id) for tenant_id in names}
         limited = [who for who, limit in sold.items() if limit is not None]
-        is_full = len(names) > 1 and self._is_full()
-        is_measured = len(names) > 1 and (is_full or self._fairness.is_at_work)
+        self._load.look()
+        may_be_full = self._load.worker_is_busy or self._load.line_is_full
+        is_measured = bool(names) and (may_be_full or self._fairness.is_at_work)
         looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
         sent = self._look(names, None if looks_at_all else {*limited})
         self._allowances.note({who: self._speed(names[who]) for who in limited})
-        self._fair = self._fair_parts(names, is_full=is_full) if is_measured else {}
+        self._fair = self._fair_parts(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
         granted: dict[UUID, Granted] = {}
         now = time.monotonic()
@@ -197,6 +208,12 @@ class Pacer:
         for newcomer in self._starts.newcomers().values():
             if current is not None:
                 found[newcomer.tenant_id][newcomer.client] = current
+        latest = time.monotonic() - ARRIVING_SECONDS
+        self._arriving = {
+            who: at for who, at in self._arriving.items() if at > latest and who not in found
+        }
+        for tenant_id in self._arriving:
+            found[tenant_id] = {}
         return found
 
     def _sold(self, tenant_id: UUID) -> int | None:
@@ -212,12 +229,39 @@ class Pacer:
         )
         return min(sum(rates), UNSEEN_PART * limit)
 
-    def _fair_parts(self, names: Mapping[UUID, _Names], *, is_full: bool) -> Mapping[UUID, int]:
+    def _fair_parts(
+        self, names: Mapping[UUID, _Names], looked: Mapping[str, Sent]
+    ) -> Mapping[UUID, int]:
         """What a full gateway leaves to each tenant."""
-        if not all(any(self._flows.knows(name) for name in its) for its in names.values()):
+        now = time.monotonic()
+        somebody_came = not names.keys() <= self._fair.keys()
+        is_due = now - self._fair_at_seconds >= FAIR_SECONDS
+        if not is_due and not (somebody_came and self._fairness.is_at_work):
             return self._fair
+        if not any(self._flows.knows(name) for its in names.values() for name in its):
+            return self._fair
+        self._fair_at_seconds = now
         sent = {who: self._speed(its) for who, its in names.items()}
-        return self._fairness.allot(sent, is_full=is_full)
+        waiting = set() if self._load.line_is_full else self._waiting(looked)
+        return self._fairness.allot(
+            sent, is_full=self._load.line_is_full or bool(waiting), waiting=waiting
+        )
+
+    def _waiting(self, looked: Mapping[str, Sent]) -> set[UUID]:
+        """Whose data wait to be read by Envoy, though where they go to there is room for them."""
+        return {
+            tunnel.tenant_id
+            for tunnel in self._watch.live
+            if (ends := [looked[name] for name in _ends(tunnel) if name in looked])
+            and not any(each.has_more for each in ends)
+            and max(each.unread_bytes for each in ends) >= WAITING_BYTES
+        }
+
+    def _make_room(self, tenant_id: UUID) -> None:
+        """Somebody is about to come: who has all that there is gives up a part of it at once."""
+        if self._fairness.is_at_work and tenant_id not in self._fair:
+            self._arriving[tenant_id] = time.monotonic()
+            self._starts.news.set()
 
     def _speed(self, names: Iterable[str]) -> float:
         """What a tenant has sent each second lately, in both directions."""

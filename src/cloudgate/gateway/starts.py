@@ -67,6 +67,8 @@ class Starts:
         """Sets the rate of a tenant's connection, known by its other end."""
         self.refresh: Callable[[], None] = lambda: None
         """Takes note of the tunnels that have just ended."""
+        self.arrives: Callable[[UUID], None] = lambda _: None
+        """Somebody comes who is not held back."""
         self.news = asyncio.Event()
         """Somebody has come who is to be looked after."""
 
@@ -83,6 +85,7 @@ class Starts:
         """
         limit = self.limit_of(tenant_id)
         if limit is None or self.slow is None:
+            self.arrives(tenant_id)
             return UNLIMITED_CLUSTER
         pause = self._turn(tenant_id, limit, wait_seconds)
         if pause is None:

@@ -11,9 +11,12 @@ What cannot be looked at is unknown: only the kernel's own word that something i
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,7 +111,8 @@ class Pacing:
             with _may_end("looked at"):
                 told = _told(connection)
                 rate = None if told.limit == _NO_LIMIT else told.limit
-                found[name] = Sent(told.acked, told.unsent > 0, rate)
+                unread = _unread_bytes(connection)
+                found[name] = Sent(told.acked, told.unsent > 0, rate, unread)
         return found
 
     def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
@@ -151,6 +155,11 @@ def _pace(connection: socket.socket, rate: int | None) -> None:
     connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
     unsent = _AS_THE_SYSTEM_DOES if rate is None else most_unsent_bytes(rate)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
+
+
+def _unread_bytes(connection: socket.socket) -> int:
+    """What waits to be read (SIOCINQ, tcp(7))."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 class _Told(NamedTuple):

@@ -13,3 +13,5 @@ class Sent:
     """Whether more waits to be sent."""
     rate_bytes: int | None = None
     """What it may send each second; None for any number."""
+    unread_bytes: int = 0
+    """What has come from the other end, and waits to be read."""
