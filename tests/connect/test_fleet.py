@@ -153,11 +153,15 @@ async def test_maintenance_is_told_when_it_begins_and_when_it_is_over_and_never_
 
 @asynccontextmanager
 async def busy(gateways: Gateways, who: Identity, authority: Authority) -> AsyncIterator[Client]:
-    """Gateways 0 and 1; the tenant may have one tunnel by each, and has it by the idler, 0."""
+    """Gateways 0 and 1 without a manager, so that the tenant may have one tunnel by each.
+
+    It has it by the idler, 0.
+    """
     client = Client(authority.pem)
     for machine in gateways.machines:
         other = tenant(gateways.repository_port, tenant_id=UUID(int=2), name="Other")
         machine.know(tenant(gateways.repository_port, concurrent_tunnels=1), other)
+        machine.tokens.note_away()
     gateways.list(0, 1)
     await client.connect(gateways.ports[0], str(TARGET))
     for _ in range(2):
@@ -198,7 +202,10 @@ async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways
         fleet = Fleet([gateways.address(0)], who, half_close=False)
         await fleet.learn()
         await client.connect(gateways.ports[1], str(TARGET))
-        with pytest.raises(UnavailableError, match="1 tunnels here, which is all that it may have"):
+        with pytest.raises(
+            UnavailableError,
+            match="1 tunnels here and at other gateways, which is all that it may have",
+        ):
             async with fleet.tunnel(TARGET):
                 pass
         assert all(each.healthy for each in fleet.gateways)
