@@ -13,7 +13,6 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, accepts, product
 from tests.support.repository import rest_server
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end
 MISSING = [name for name in ("restic", "rclone", "curl") if shutil.which(name) is None]
@@ -179,8 +178,8 @@ def test_after_ctrl_c_nothing_runs_and_the_next_start_comes_back_with_everything
         assert started.processes() == {}
         assert not accepts(port)
     with product(data, port=started.port) as again, again.client() as client:
+        assert accepts(port), again.log  # once it says that it is ready
         assert everything(client) == before
-        until(lambda: accepts(port), said=lambda: again.log)
 
 
 OF_THE_MOMENT = re.compile(r'"(State|OnlineSince|LastSeen)":"[^"]*",')

@@ -8,10 +8,11 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.gateway.facts import host_addresses
 from cloudgate.gateway.joining import join_host
+from cloudgate.gateway.layout import layout_of
 from cloudgate.manager import installation
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.authority import (
@@ -33,6 +35,8 @@ from cloudgate.manager.authority import (
     open_authority,
 )
 from cloudgate.manager.certificates.challenges import Challenges
+from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
+from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.hosts.joining import expect_server, new_token
 from cloudgate.manager.passwords import generate_password
 from cloudgate.manager.reachable import reachable_by
@@ -53,6 +57,10 @@ STOP_SECONDS = 10.0
 """How long the host service may take to end."""
 RESTART_SECONDS = 1.0
 """How long to wait before a host service that died is started again."""
+
+GATEWAY_SECONDS = 30.0
+"""How long at most it waits for the gateway of this machine before it says that it is ready."""
+_Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,17 @@ async def run_up(options: Options) -> None:
             url = f"https://localhost:{options.port}"
             await join_host(options.data / "host", url, token, manager.authority.certificate_pem)
             host = asyncio.create_task(_keep_host_running(options.data))
-            _greet(options, password)
+            stopped = asyncio.create_task(_stopped(server))
+            back = asyncio.create_task(_gateway_back(manager, options.data))
             try:
-                await _stopped(server)
+                await asyncio.wait({stopped, back}, return_when=asyncio.FIRST_COMPLETED)
+                if not stopped.done():
+                    _greet(options, password)
+                await stopped
             finally:
-                host.cancel()
-                await asyncio.gather(host, return_exceptions=True)
+                for each in (host, back):
+                    each.cancel()
+                await asyncio.gather(host, back, return_exceptions=True)
 
 
 @contextmanager
@@ -269,6 +282,35 @@ async def _keep_host_running(data: Path) -> None:
             raise
         log.warning("the host service has ended; starting it again", status=status)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _gateway_back(manager: Manager, data: Path) -> None:
+    """Wait until this machine's gateway, should it have one, lets tenants in; but not for ever."""
+    with manager.reading() as work:
+        here = [each for each in list_gateways(work) if each.managed_server.local]
+        known = [each for each in map(settings_in_force, here) if each.enabled]
+        doors = [
+            (address, listening_port(each))
+            for each in known
+            for address in listening_addresses(each)[:1] or ("localhost",)
+        ]
+    authorizer = str(layout_of(data / "host").authorizer_socket)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GATEWAY_SECONDS):
+            for address, port in doors:
+                await _until_open(partial(asyncio.open_unix_connection, authorizer))
+                await _until_open(partial(asyncio.open_connection, address, port))
+
+
+async def _until_open(connect: Callable[[], Awaitable[_Line]]) -> None:
+    while True:
+        try:
+            _, writer = await connect()
+        except OSError:  # nobody listens yet
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
