@@ -339,3 +339,24 @@ def test_a_line_of_the_release_before_is_understood() -> None:
     assert read is not None
     assert read.holder == Pass("abc", UUID(int=1), restoring=True)
     assert ended_place(line) == "abc"
+
+
+async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository, pool_ids=(GOLD,)))
+    machine.site.take(Site(revision=2, drain="now", drain_seconds=0))
+    await machine.bring(machine.gateway(port, pool_id=GOLD), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    await machine.leave()
+    for file in machine.layout.state.glob("*assignment.json*"):
+        file.unlink()
+    await machine.start()
+    await machine.envoy.adopt()
+    machine.watch.look()
+    assert machine.watch.live
+    assert machine.watch.misplaced() is None
+    assert await tunnel.echoes()
+    assert (await client.connect(port, REPO)).status == 503

@@ -10,6 +10,8 @@ from cloudgate.assignment import Assignment
 class Role:
     """The part of an assignment that decides who may come in, kept up to date."""
 
+    is_known: bool = True
+    """Whether there is an assignment: one that was lost says nothing of whose tunnels these are."""
     pool_id: UUID | None = None
     """The pool that the gateway is in; None for a gateway of everybody without a pool."""
 
@@ -25,6 +27,7 @@ class Role:
 
     def take(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
+        self.is_known = assignment is not None
         gateway = assignment.gateway if assignment else None
         self.pool_id = gateway.pool_id if gateway else None
         self.port = gateway.port if gateway else None

@@ -283,7 +283,8 @@ class Watch:
         for tunnel in live:
             tenant = self._directory.by_id(tunnel.tenant_id)
             found = ending(tunnel, tenant, now, self._role.pool_id)
-            has_no_place[tunnel.tunnel] = found is not None and not found.at_once
+            is_misplaced = found is not None and not found.at_once
+            has_no_place[tunnel.tunnel] = is_misplaced and self._role.is_known
             if found is not None and found.at_once:
                 leaving.setdefault(found.reason, []).append(tunnel)
         over = set(
