@@ -325,7 +325,10 @@ async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> 
 
 
 async def until_allowed(client: Client, port: int) -> None:
-    """Wait for the authorizer of a host service that has just been started."""
-    async with asyncio.timeout(10):
-        while (await client.connect(port, REPO)).status == 503:
-            pass
+    """Wait for the authorizer of a host service that has just been started.
+
+    Its start takes more than a second of a core: asking without a pause would take that from it.
+    """
+    async with asyncio.timeout(60):
+        while (await client.connect(port, REPO)).status == 503:  # noqa: ASYNC110  nobody says
+            await asyncio.sleep(0.2)
