@@ -72,6 +72,11 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "WcfPort": _kept("nothing here connects to it"),
         "VbrCertificateThumbprint": _kept("nothing here connects, so nobody is verified by it"),
     },
+    "BackupServer": {
+        "Name": _acts("its DnsNameOrIpAddress"), "Description": _LABEL, "Port": _acts(),
+        "Version": _READ_ONLY, "WcfPort": _kept("nothing here connects to it"),
+        "VbrCertificateThumbprint": _kept("nothing here connects, so nobody is verified by it"),
+    },
     "CreateManagedServerSpec": {
         "Name": _acts(), "Description": _LABEL, "BackupServerUid": _acts(),
     },
@@ -97,6 +102,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
     "PasswordKeyInfoSpec": {
         "Hint": _LABEL, "Password": _kept("sealed, and never shown; nothing here decrypts backups"),
     },
+    "PasswordKeyInfo": {"Hint": _LABEL, "LastModificationDate": _READ_ONLY},
     "CreateCloudCertificateSpec": dict.fromkeys(
         ("Pem", "Pfx", "Password", "CloudGatewayUid"), _acts()
     ),

@@ -25,6 +25,7 @@ class Declarations:
         """Those that may be a root."""
         self._types = _by_name(root, "complexType")
         self._groups = _by_name(root, "attributeGroup")
+        self._values = _by_name(root, "simpleType")
 
     def complex_of(self, element: etree._Element) -> etree._Element | None:
         """The complex type of an element: a named one, or the one inside it; None if it is not."""
@@ -52,6 +53,15 @@ class Declarations:
             inner = self.complex_of(declared)
             declared = self.contents(inner).attributes.get(attribute) if inner is not None else None
         return None if declared is None else declared.get("type")
+
+    def collapses(self, type_name: str | None) -> bool:
+        """Whether blanks around a value of a simple type do not count (XML Schema, whiteSpace)."""
+        simple = self._values.get(type_name or "")
+        if simple is None:
+            return type_name == "xs:token"
+        bases = [each.get("base") for each in simple.iterfind(f"{XSD}restriction")]
+        members = (each.get("memberTypes", "") for each in simple.iterfind(f"{XSD}union"))
+        return any(map(self.collapses, [*bases, *" ".join(members).split()]))
 
     def _collect(self, node: etree._Element, contents: Contents, *, needed: bool) -> None:
         for child in node.iterchildren(tag=etree.Element):

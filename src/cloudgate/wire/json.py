@@ -213,8 +213,8 @@ def _scalar(value: Any, part: Part) -> str:
         return str(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         return str(int(value))  # JSON knows no kinds of numbers: 1.0 is 1
-    if wanted is int and part.quoted_number and isinstance(value, str):
-        return value
+    if wanted is int and isinstance(value, str) and (part.quoted_number or not value.strip()):
+        return value  # an empty one is none, as for all types; the schema says where one must be
     if wanted not in (bool, int) and isinstance(value, str):
         return value
     expected = _KINDS.get(wanted, "a string")

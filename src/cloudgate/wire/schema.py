@@ -72,11 +72,14 @@ def _words() -> dict[str, str]:
 def check(root: etree._Element, *, with_lines: bool) -> None:
     """Hold a body to the schema. `with_lines`: its line numbers mean something to the client.
 
+    Blanks alone become empty where the type of a value collapses blanks, as they then mean.
+
     Raises:
         InvalidRequestError: naming the element, what was found, what was expected, and the line.
     """
     schema = _schemas.schema
     if schema.validate(root):
+        _empty_blanks(root)
         return
     log: Iterable[Any] = schema.error_log  # type: ignore[assignment]  # the stubs lack __iter__
     errors = [(entry.line, entry.path, entry.message) for entry in log]
@@ -84,6 +87,15 @@ def check(root: etree._Element, *, with_lines: bool) -> None:
     texts = [message for _, place, message in errors if place == path]
     where = f" (line {line})" if with_lines else ""
     raise InvalidRequestError(f"{_explain(texts, _names_of(root, path))}{where}.")
+
+
+def _empty_blanks(root: etree._Element) -> None:
+    for node in root.iter(tag=etree.Element):
+        if len(node) == 0 and node.text and node.text.isspace():
+            around = reversed([*node.iterancestors()])
+            names = [etree.QName(each).localname for each in (*around, node)]
+            if _declarations().collapses(_declarations().type_name(names)):
+                node.text = ""
 
 
 def _names_of(root: etree._Element, path: str) -> list[str]:

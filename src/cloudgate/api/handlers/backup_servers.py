@@ -76,6 +76,17 @@ def _settings(spec: BackupServerSpec) -> BackupServerSettings:
     )
 
 
+def _spec(entity: BackupServer, name: str) -> BackupServerSpec:
+    """What an entity asks for of the server of that name."""
+    return BackupServerSpec(
+        description=entity.description,
+        dns_name_or_ip_address=entity.name or name,
+        port=entity.port,
+        wcf_port=entity.wcf_port,
+        vbr_certificate_thumbprint=entity.vbr_certificate_thumbprint,
+    )
+
+
 def get_backup_servers(call: Call) -> Answer:
     """All backup servers."""
     with call.reading() as work:
@@ -103,10 +114,11 @@ def post_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
     return Answer(status=201, headers={"Location": place.href})
 
 
-def put_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
-    """Change a backup server."""
+def put_backup_server(call: Call, body: BackupServerSpec | BackupServer) -> Answer:
+    """Change a backup server: by the spec, as published, or by its entity, sent back."""
     with call.changing() as work:
         server = operations.get_backup_server(work, call.identifier(TYPE))
+        spec = body if isinstance(body, BackupServerSpec) else _spec(body, server.name)
         operations.edit_backup_server(work, server, _settings(spec))
     return Answer(status=204)
 

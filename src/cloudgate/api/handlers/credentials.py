@@ -141,10 +141,11 @@ def post_password(call: Call, spec: PasswordKeyInfoSpec) -> Answer:
     return Answer(status=201, headers={"Location": href})
 
 
-def put_password(call: Call, spec: PasswordKeyInfoSpec) -> Answer:
-    """Change the hint to a password."""
+def put_password(call: Call, body: PasswordKeyInfoSpec | PasswordKeyInfo) -> Answer:
+    """Change the hint to a password: by the spec, as published, or by its entity, sent back."""
+    password = body.password if isinstance(body, PasswordKeyInfoSpec) else None
     with call.changing() as work:
-        operations.edit_password(work, _password(call, work), spec.hint, spec.password)
+        operations.edit_password(work, _password(call, work), body.hint, password)
     return Answer(status=204)
 
 

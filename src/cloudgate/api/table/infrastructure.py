@@ -65,7 +65,7 @@ ROUTES = [
         path="/backupServers/{id}",
         handler=backup_servers.put_backup_server,
         answers=DONE,
-        bodies=(BackupServerSpec,),
+        bodies=(BackupServerSpec, BackupServer),
     ),
     Route(
         verb="DELETE",
@@ -231,7 +231,7 @@ ROUTES = [
         path="/backupServers/{id}/passwords/{item}",
         handler=credentials.put_password,
         answers=DONE,
-        bodies=(PasswordKeyInfoSpec,),
+        bodies=(PasswordKeyInfoSpec, PasswordKeyInfo),
     ),
     Route(
         verb="DELETE",

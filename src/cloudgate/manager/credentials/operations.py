@@ -152,7 +152,8 @@ def edit_password(work: Work, found: PasswordKey, hint: str | None, password: st
     if password:
         found.sealed_password = work.sealing.seal(password, f"{PASSWORD} {found.id}")
         after.update(NEW_PASSWORD)
-    found.modified_at = work.now
+    if after != before:
+        found.modified_at = work.now
     record(work, _password_change("EditPassword", found, before=before, after=after))
 
 

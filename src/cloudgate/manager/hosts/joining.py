@@ -15,6 +15,7 @@ from sqlalchemy import or_, select
 
 from cloudgate import assignment, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.hosts.addresses import read, usable
@@ -82,11 +83,11 @@ def add_server(work: Work, backup_server_uid: str | None, name: str, description
     """Make a managed server for an operator to have join.
 
     Raises:
-        InvalidRequestError: the site has a managed server of that name.
+        InvalidRequestError: it is no name of a machine, or the site has a server of that name.
         NotFoundError: the backup server is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
-    name = precis.name(name)
+    name = naming.host(name, "Name")
     for other in servers_of(work, site):
         if precis.key(other.name) == precis.key(name):
             raise InvalidRequestError(

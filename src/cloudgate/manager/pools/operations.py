@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.gateways.operations import get_gateway
@@ -76,7 +77,7 @@ def create_pool(
         NotFoundError: the backup server, a gateway or a tenant is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
-    name = precis.name(wanted.name or "")
+    name = naming.printable(wanted.name or "", "Name")
     _check_name_is_free(work, site, name)
     pool = GatewayPool(backup_server_id=site.id, name=name, description=wanted.description or "")
     pool.backup_server = site
@@ -105,7 +106,7 @@ def edit_pool(
     touched: set[CloudTenant] = set()
     before = _documented(pool)
     with work.session.no_autoflush:
-        name = precis.name(change.name or "")
+        name = naming.printable(change.name or "", "Name", pool.name)
         if name and precis.key(name) != precis.key(pool.name):
             _check_name_is_free(work, pool.backup_server, name)
         pool.name = name or pool.name

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from cloudgate import hostport, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
@@ -73,7 +74,7 @@ def create_repository(
     endpoint = rules.service(wanted.endpoint or "", "Endpoint")
     repository = Repository(
         backup_server_id=site.id,
-        name=precis.name(wanted.name or ""),
+        name=naming.printable(wanted.name or "", "Name"),
         description=wanted.description or "",
         kind=wanted.kind or rules.DEFAULT_KIND,
         endpoint=endpoint,
@@ -98,7 +99,9 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
             probe cannot be used.
     """
     before = _documented(repository)
-    repository.name = precis.name(change.name or "") or repository.name
+    repository.name = (
+        naming.printable(change.name or "", "Name", repository.name) or repository.name
+    )
     repository.kind = change.kind or repository.kind
     if change.description is not None:
         repository.description = change.description

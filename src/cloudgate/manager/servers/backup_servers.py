@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.storage.tables import (
@@ -99,10 +100,11 @@ def create_backup_server(work: Work, settings: BackupServerSettings) -> BackupSe
     """Connect a backup server.
 
     Raises:
-        InvalidRequestError: one of that name is connected already.
+        InvalidRequestError: it is no name, or one of that name is connected already.
     """
-    _check_name_is_free(work, settings.name, None)
-    server = BackupServer(name=settings.name, port=DEFAULT_PORT)
+    name = naming.host(settings.name, "DnsNameOrIpAddress")
+    _check_name_is_free(work, name, None)
+    server = BackupServer(name=name, port=DEFAULT_PORT)
     _apply(server, settings)
     work.session.add(server)
     work.session.flush()
@@ -114,11 +116,12 @@ def edit_backup_server(work: Work, server: BackupServer, settings: BackupServerS
     """Change a backup server; what tenants reach it by changes with it.
 
     Raises:
-        InvalidRequestError: another one has that name.
+        InvalidRequestError: it is no name, or another one has it.
     """
-    _check_name_is_free(work, settings.name, server.id)
+    name = naming.host(settings.name, "DnsNameOrIpAddress", server.name)
+    _check_name_is_free(work, name, server.id)
     before = _documented(server)
-    server.name = settings.name
+    server.name = name
     _apply(server, settings)
     after = _documented(server)
     if (after["Name"], after["Port"]) != (before["Name"], before["Port"]):

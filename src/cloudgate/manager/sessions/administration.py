@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.sessions.accounts import local_name
@@ -71,7 +72,7 @@ def create_account(work: Work, new: NewAccount) -> Account:
         InvalidRequestError: there is one of that name, or it has no role.
         NotFoundError: a role is unknown.
     """
-    name = local_name(new.name.strip())
+    name = local_name(naming.printable(new.name, "AccountName"))
     if not name:
         raise InvalidRequestError("AccountName is missing.")
     if work.session.scalar(select(Account.id).where(Account.name == name)) is not None:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
+from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.hosts.scope import note_moving, pools_of
@@ -373,7 +374,7 @@ def _make_resource(work: Work, tenant: CloudTenant, quota: Quota, position: int)
     return TenantResource(
         repository_id=repository.id,
         position=position,
-        name=precis.name(quota.name),
+        name=naming.printable(quota.name, "Name"),
         quota_mb=quota.quota_mb,
     )
 

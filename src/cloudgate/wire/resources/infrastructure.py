@@ -11,6 +11,8 @@ from cloudgate.wire.resources.base import Entity
 class BackupServerSpec(Described):
     """Body of POST /backupServers?action=create and of PUT /backupServers/{id}."""
 
+    href: str | None = attribute()
+    type: str | None = attribute()
     description: str | None = element()
     dns_name_or_ip_address: str | None = element()
     port: int | None = element(quoted_number=True)
