@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -460,3 +461,20 @@ def test_who_guesses_the_own_password_with_a_session_is_slowed_as_at_logon(
     spec = {"CurrentPassword": "guess", "Password": "another long password"}
     assert client.put("/security/password", json=spec).status_code == 403
     assert seen == ["admin"]
+
+
+def test_a_fault_while_a_connection_is_taken_in_shuts_out_nobody_else(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, faults = Seats.take, [ZeroDivisionError()]
+
+    def take(*args: Any, **named: Any) -> Seat | None:
+        if faults:
+            raise faults.pop()
+        return usual(*args, **named)
+
+    monkeypatch.setattr(Seats, "take", take)
+    with suppress(httpx2.TransportError):
+        httpx2.get(f"{running.url}/api/", verify=running.context, timeout=5)
+    assert not faults
+    httpx2.get(f"{running.url}/api/", verify=running.context, timeout=30)

@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from cloudgate.api.patience import SPEAK_SECONDS, Account, Owed, Reading
 from cloudgate.api.seats import Seat, Seats
+from cloudgate.background import Background, Job
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +178,24 @@ class Accepting:
     def start(self) -> None:
         """Begin; on the event loop that is running."""
         self._listener.setblocking(False)  # noqa: FBT003
-        self._running = [asyncio.create_task(self._accept()), asyncio.create_task(self._watch())]
+        jobs = Background(
+            (
+                Job(
+                    name="Taking connections in",
+                    attempt=self._accept,
+                    interval_seconds=0.0,
+                    longest_pause_seconds=1.0,
+                    lasts=True,
+                ),
+                Job(
+                    name="Hanging up on silent connections",
+                    attempt=self._look,
+                    interval_seconds=LOOK_SECONDS,
+                    longest_pause_seconds=LOOK_SECONDS,
+                ),
+            )
+        )
+        self._running = [asyncio.create_task(jobs.run())]
 
     def close(self) -> None:
         """Take nobody in any more."""
@@ -201,9 +219,13 @@ class Accepting:
                 self._seats.make_room(loop.time())
                 await asyncio.sleep(_WITHOUT_FILES_SECONDS)
                 continue
-            address = str(peer[0])
-            trusted = self._is_trusted(address)
-            seat = self._seats.take(address, loop.time(), trusted=trusted)
+            try:
+                address = str(peer[0])
+                trusted = self._is_trusted(address)
+                seat = self._seats.take(address, loop.time(), trusted=trusted)
+            except BaseException:
+                connection.close()
+                raise
             if seat is None:
                 connection.close()
                 continue
@@ -231,15 +253,12 @@ class Accepting:
             connection.close()
             raise
 
-    async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            now = loop.time()
-            for each in list(self._state.connections):
-                if isinstance(each, Connection):
-                    each.look(now)
-            self._report(now)
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for each in list(self._state.connections):
+            if isinstance(each, Connection):
+                each.look(now)
+        self._report(now)
 
     def _report(self, now: float) -> None:
         refused = self._seats.refused
