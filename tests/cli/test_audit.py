@@ -38,6 +38,9 @@ def test_the_audit_log_is_verified_with_what_was_noted_elsewhere(
     file.write_text("".join(lines[:1] + lines[2:]))
     gap = cloudgate("audit", "verify", "--file", str(file))
     assert (gap.exit_code, "Entry 2 is missing." in gap.output) == (1, True)
+    file.write_bytes(b"\xd0 is no UTF-8")
+    other_text = cloudgate("audit", "verify", "--file", str(file))
+    assert (other_text.exit_code, "line 1, is not JSON" in other_text.output) == (1, True)
     alter(tmp_path, "UPDATE audit_events SET account = 'eve' WHERE number = 2")
     wrong = cloudgate("audit", "verify")
     assert wrong.exit_code == 1

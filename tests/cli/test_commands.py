@@ -231,6 +231,25 @@ def test_what_is_not_there_is_said_with_its_name(cloudgate: Run) -> None:
     assert shown.stderr == "Error: There is no tenant named 'nobody'.\n"
 
 
+def test_a_quota_that_is_no_number_is_said_with_how_to_write_it(cloudgate: Run) -> None:
+    refused = cloudgate("tenant", "create", "acme", "--generate-password", "--repository", "v=x")
+    assert refused.exit_code == 1
+    assert "named 'v=x'. A quota is a whole number of GB, as in vault=100." in refused.stderr
+
+
+def test_files_that_cannot_be_what_they_should_be_are_named(cloudgate: Run, home: Path) -> None:
+    cloudgate("repository", "create", "vault", "--endpoint", "vault.example:8443")
+    program = home / "program"
+    program.write_bytes(b"\x7fELF\xd0\x00")
+    probe = ("repository", "probe", "vault", "S3", "--bucket", "b", "--prefix", "{tenant}/")
+    for file, reason in (
+        (program, f"Error: {program} holds no certificates in PEM format."),
+        (home / "none", f"Error: Cannot read {home / 'none'}: No such file or directory."),
+    ):
+        refused = cloudgate(*probe, "--server-ca", str(file))
+        assert (refused.exit_code, refused.stderr.strip()) == (1, reason)
+
+
 def test_what_the_manager_refuses_is_said_in_its_words(cloudgate: Run) -> None:
     made = cloudgate("gateway", "create", "unknown.example")
     assert made.exit_code == 1

@@ -76,7 +76,7 @@ def test_the_unit_runs_as_who_printed_it_and_holds_no_password(folder: Path) -> 
         (
             ("--config", "connector.toml"),
             SETTINGS.replace('"password"', '"nowhere"'),
-            "nowhere: [Errno 2] No such file",
+            "nowhere: No such file",
         ),
         (
             ("--config", "connector.toml"),

@@ -147,8 +147,14 @@ def _password(wanted: Wanted) -> str:
     if wanted.password_file is not None:
         try:
             return wanted.password_file.read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as problem:
-            raise InvalidRequestError(f"Cannot read {wanted.password_file}: {problem}.") from None
+        except OSError as problem:
+            raise InvalidRequestError(
+                f"Cannot read the password file {wanted.password_file}: {problem.strerror}."
+            ) from None
+        except UnicodeDecodeError:
+            raise InvalidRequestError(
+                f"The password file {wanted.password_file} is not UTF-8 text."
+            ) from None
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
     if not sys.stdin.isatty():

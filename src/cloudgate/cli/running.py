@@ -170,9 +170,13 @@ def _administrator(manager: Manager, file: Path | None) -> str | None:
     """See to the administrator's account. Returns the password when it was generated now."""
     if file is not None:
         try:
-            password = file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as problem:
-            raise CloudgateError(f"Cannot read the password file {file}: {problem}.") from None
+            password = file.read_text(encoding="utf-8").strip()
+        except OSError as problem:
+            raise CloudgateError(
+                f"Cannot read the password file {file}: {problem.strerror}."
+            ) from None
+        except UnicodeDecodeError:
+            raise CloudgateError(f"The password file {file} is not UTF-8 text.") from None
         if not password:
             raise CloudgateError(f"The password file {file} is empty.")
         ensure_administrator(manager, password)

@@ -19,19 +19,27 @@ host_commands = typer.Typer(
 
 Data = Annotated[
     Path | None,
-    typer.Option(envvar="CLOUDGATE_DATA", help="Folder for all state.", show_default=False),
+    typer.Option(
+        envvar="CLOUDGATE_DATA", metavar="FOLDER", help="Folder for all state.", show_default=False
+    ),
 ]
 Host = Annotated[
     str,
-    typer.Option(envvar="CLOUDGATE_HOST", help="Address to listen on; all when left out."),
+    typer.Option(
+        envvar="CLOUDGATE_HOST", metavar="ADDRESS", help="Address to listen on; all when left out."
+    ),
 ]
 Port = Annotated[
-    int, typer.Option(envvar="CLOUDGATE_PORT", min=1, max=65535, help="Port of the REST API.")
+    int,
+    typer.Option(
+        envvar="CLOUDGATE_PORT", metavar="PORT", min=1, max=65535, help="Port of the REST API."
+    ),
 ]
 PasswordFile = Annotated[
     Path | None,
     typer.Option(
         envvar="CLOUDGATE_ADMIN_PASSWORD_FILE",
+        metavar="FILE",
         help="File with the password of the user admin; generated and printed when left out.",
         show_default=False,
     ),
@@ -42,6 +50,7 @@ HttpPort = Annotated[
     int | None,
     typer.Option(
         envvar="CLOUDGATE_HTTP_PORT",
+        metavar="PORT",
         min=1,
         max=65535,
         help="Serve the REST API without TLS too, on this port (9399 in the original).",
@@ -82,6 +91,7 @@ AuditDays = Annotated[
     int | None,
     typer.Option(
         envvar="CLOUDGATE_AUDIT_DAYS",
+        metavar="DAYS",
         min=1,
         help="How long entries of the audit log are kept; for ever when left out.",
         show_default=False,
@@ -91,6 +101,7 @@ CertificateDays = Annotated[
     int | None,
     typer.Option(
         envvar="CLOUDGATE_GATEWAY_CERTIFICATE_DAYS",
+        metavar="DAYS",
         min=2,
         max=90,
         help="How long gateways' own certificates are good, replaced every day; 14 when left out.",
@@ -103,6 +114,7 @@ ConnectionsPerAddress = Annotated[
     int | None,
     typer.Option(
         envvar="CLOUDGATE_CONNECTIONS_PER_ADDRESS",
+        metavar="N",
         min=16,
         help="Connections that one address may have to the manager; 4096 when left out.",
         show_default=False,
@@ -306,9 +318,11 @@ def _text_of(file: Path | None) -> str:
     if file is None:
         return ""
     try:
-        return file.read_text().strip()
+        return file.read_text(encoding="utf-8").strip()
     except OSError as problem:
         _fail(f"Cannot read {problem.filename}: {problem.strerror}.")
+    except UnicodeDecodeError:
+        _fail(f"{file} is not UTF-8 text.")
 
 
 @host_commands.command("run")

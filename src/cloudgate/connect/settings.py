@@ -98,8 +98,12 @@ def read_file(file: Path) -> Wanted:
     """
     try:
         said = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise InvalidRequestError(f"Cannot read {file}: {problem}.") from None
+    except OSError as problem:
+        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{file} is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise InvalidRequestError(f"{file} is not TOML: {problem}.") from None
     unknown = sorted(said.keys() - _NAMES)
     if unknown:
         raise InvalidRequestError(

@@ -45,14 +45,15 @@ def verify(
     ] = None,
 ) -> None:
     """See whether each entry is there and as it was; status 1 when not."""
+    noted = _numbered(expect) if expect is not None else None
     answer = call.api.get(PATH)
     found = answer.body
     call.screen.details(answer)
     if not found.get("Intact"):
         complain(str(found.get("Message")))
         raise typer.Exit(1)
-    if expect is not None:
-        _expect(call, *_numbered(expect))
+    if noted is not None:
+        _expect(call, *noted)
     if file is not None:
         number, digest = _verified(file)
         _expect(call, number, digest)
@@ -77,11 +78,15 @@ def _verified(file: Path) -> tuple[int, str]:
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
+    try:
+        opened = file.open("rb")
+    except OSError as problem:
+        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
+    with opened as lines:
         for number, line in enumerate(lines, 1):
             try:
                 said = json.loads(line)
-            except ValueError:
+            except ValueError:  # also what is not UTF-8
                 raise InvalidRequestError(f"{file}, line {number}, is not JSON.") from None
             # The release before wrote no hashes.
             if isinstance(said, dict) and "hash" in said:
@@ -91,5 +96,5 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 def _numbered(text: str) -> tuple[int, str]:
     number, _, digest = text.partition(":")
     if not number.isascii() or not number.isdigit() or not digest:
-        raise typer.BadParameter(f"{text!r} is not NUMBER:HASH.")
+        raise typer.BadParameter(f"{text!r} is not NUMBER:HASH, such as 4711:5f2c….")
     return int(number), digest

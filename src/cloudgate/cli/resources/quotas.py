@@ -9,6 +9,7 @@ from cloudgate.cli.commands import Call
 from cloudgate.cli.finding import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources import repositories
+from cloudgate.errors import NotFoundError
 
 DEFAULT_GB = 100
 MB_PER_GB = 1024
@@ -40,7 +41,14 @@ def _split(word: str) -> tuple[str, int | None]:
 
 def spec(call: Call, repository: str, gigabytes: int, site: str | None, name: str = "") -> Json:
     """A new quota as the API wants it; called like its repository unless a name is given."""
-    found = find(call.api, repositories.KIND, repository, site)
+    try:
+        found = find(call.api, repositories.KIND, repository, site)
+    except NotFoundError as problem:
+        if "=" not in repository:
+            raise
+        raise NotFoundError(
+            f"{problem} A quota is a whole number of GB, as in vault=100."
+        ) from None
     called = name or str(call.api.get(found.entity).body["Name"])
     return {"Name": called, "RepositoryUid": found.uid, "QuotaMb": gigabytes * MB_PER_GB}
 

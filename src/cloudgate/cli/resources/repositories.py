@@ -23,6 +23,7 @@ from cloudgate.cli.resources.common import (
     change_of,
     group,
 )
+from cloudgate.errors import InvalidRequestError
 
 KIND = Kind(
     word="repository",
@@ -191,9 +192,11 @@ def probe(
 
 def _authority(file: Path | None) -> str | None:
     try:
-        return file.read_text() if file else None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise typer.BadParameter(f"Cannot read {file}: {problem}.") from None
+        return file.read_text(encoding="utf-8") if file else None
+    except OSError as problem:
+        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{file} holds no certificates in PEM format.") from None
 
 
 add_delete(app, KIND, "Remove a repository; what is stored in it stays.")

@@ -143,7 +143,10 @@ def edit(
     tunnels: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Tunnels at a time through one gateway; 0 for no limit.", show_default=False
+            min=0,
+            metavar="N",
+            help="Tunnels at a time over all gateways; 0 for no limit.",
+            show_default=False,
         ),
     ] = None,
     end_tunnels: Annotated[
