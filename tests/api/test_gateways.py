@@ -504,7 +504,7 @@ def test_the_later_of_two_changes_wins_and_both_tasks_end(
         ({"NetworkType": "NAT"}, 400, "ExternalIp is missing"),
         ({"NetworkType": "NAT", "ExternalIp": ""}, 400, "ExternalIp is missing"),
         ({"ExternalIp": "not a host"}, 400, "expected an IPv4 or IPv6 address or a DNS name"),
-        ({"ExternalIp": "0.0.0.0"}, 400, "not the address of a host"),
+        ({"ExternalIp": "0.0.0.0"}, 400, "is the address of no host"),
         (
             {"BackupServerUid": "urn:veeam:CloudTenant:29e5d158-1f58-44bc-bbaa-2752d787a91d"},
             400,
