@@ -68,6 +68,7 @@ def test_the_live_tunnels_of_a_gateway_are_shown_with_whose_they_are(
     running: RunningManager, client: httpx2.Client, host: ScriptedHost, gateway: str
 ) -> None:
     task = client.post("/cloud/tenants", json={"Name": "acme"}).json()
+    host.obey()
     href = str(finished(client, task)["Links"][1]["Href"])
     tenant_id = UUID(href.partition("?")[0].rpartition("/")[2])
     host.tunnels = (tunnel("a1", tenant_id), tunnel("b2"))

@@ -45,11 +45,10 @@ def uid_at(client: httpx2.Client, href: str) -> str:
     return str(client.get(href).raise_for_status().json()["UID"])
 
 
-def make_tenant(client: httpx2.Client, host: ScriptedHost, name: str = "ABC Company") -> str:
-    """The UID of a new tenant."""
-    task = client.post("/cloud/tenants", json={"Name": name, "Password": "p"}).raise_for_status()
-    host.obey()
-    return uid_at(client, finished(client, task.json())["Links"][1]["Href"])
+def make_tenant(client: httpx2.Client, *hosts: ScriptedHost, name: str = "ABC Company") -> str:
+    """The UID of a new tenant, which all gateways have taken in."""
+    answer = client.post("/cloud/tenants", json={"Name": name, "Password": "p"})
+    return uid_at(client, obeyed(client, answer, *hosts)["Links"][1]["Href"])
 
 
 def obeyed(client: httpx2.Client, answer: httpx2.Response, *hosts: ScriptedHost) -> dict[str, Any]:
@@ -166,7 +165,7 @@ def test_an_edit_replaces_what_it_gives_and_keeps_the_rest(
     client: httpx2.Client, host: ScriptedHost, second_host: ScriptedHost
 ) -> None:
     first, second = make_gateway(client, host), make_gateway(client, second_host)
-    tenant = make_tenant(client, host)
+    tenant = make_tenant(client, host, second_host)
     pool = make_pool(client, host, first, CloudTenants={"CloudTenantUids": [tenant]})
     for change, expected in (
         ({"Name": "Renamed"}, ("Renamed", "", [first], [tenant])),
