@@ -15,7 +15,7 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 PURE := tests/wire tests/test_promises.py tests/test_waiting.py $(addprefix tests/manager/, test_filter.py \
 	test_rules.py) $(addprefix tests/gateway/, test_decision.py test_directory.py) \
 	tests/connect/test_settings.py
-LONGEST := tests/api/test_contract.py
+LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py
 PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix gateway/, system/__init__.py system/windows.py \
 	system/windows_service.py doors.py loopback_doors.py host.py layout.py listener.py calls.py rotation.py \

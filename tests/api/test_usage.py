@@ -335,7 +335,7 @@ def test_a_line_carries_what_was_gathered_while_the_manager_was_away_and_no_more
     assert billed(running)[0] == 2 * day + 1
     refused = tell(host, "d2", of(tenant_id, 2 * day, midnight + timedelta(days=1)))
     assert "more than a line can have carried" in refused.json()["message"]
-    now = NOW + timedelta(days=3)
+    now = running.clock().replace(second=0, microsecond=0)
     tell(host, "now", of(tenant_id, 1, now)).raise_for_status()
     at_once = int(LINE_BYTES * LEEWAY.total_seconds())
     assert tell(host, "more", of(tenant_id, 2 * at_once, now)).status_code == 400
