@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from cloudgate.gateway.start_rates import (
     rate_of,
 )
 from cloudgate.gateway.starts import AT_ONCE_PART, HEADROOM, LEAST_PART, Granted, Starts
-from cloudgate.gateway.system import Sent
+from cloudgate.gateway.system import Sent, linux_sockets
 from cloudgate.gateway.system.linux_descriptors import Descriptors
 from tests.gateway.support import PASSWORD, Client, Machine, tenant
 from tests.support.arrivals import DOWNLOAD, UPLOAD, Arrivals, Tenant, endless_repository
@@ -174,6 +175,15 @@ def test_who_sends_in_bursts_all_that_it_may_presses(rate: int, looks: list[floa
         bursts = int(now * rate / BURST_BYTES)
         flows.note(now, {"a": Sent(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
         assert flows.is_pressing("a")
+
+
+@given(st.none() | st.integers(1, 2**70))
+def test_a_connection_takes_any_rate(rate: int | None) -> None:
+    with socket.socket() as connection:
+        linux_sockets._pace(connection, rate)
+        set_to = connection.getsockopt(socket.SOL_SOCKET, linux_sockets._SO_MAX_PACING_RATE, 8)
+        expected = min(rate or 2**64, 2**64 - 1)
+        assert abs(int.from_bytes(set_to, sys.byteorder) - expected) <= 1
 
 
 def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:

@@ -30,6 +30,8 @@ RATES_BYTES = (*(int(step * 10**power) for power in range(3, 9) for step in _STE
 
 UNSENT_SECONDS = 0.1
 LEAST_UNSENT_BYTES = 16 * 1024
+_LARGEST_OPTION = 2**31 - 1
+"""What setsockopt(2) takes for a number."""
 
 
 def most_unsent_bytes(rate_bytes: int) -> int:
@@ -37,7 +39,7 @@ def most_unsent_bytes(rate_bytes: int) -> int:
 
     It goes on to arrive after a tunnel's end, when nobody can slow it any more.
     """
-    return max(LEAST_UNSENT_BYTES, int(UNSENT_SECONDS * rate_bytes))
+    return min(max(LEAST_UNSENT_BYTES, int(UNSENT_SECONDS * rate_bytes)), _LARGEST_OPTION)
 
 
 def cluster_of(rate_bytes: float) -> str:

@@ -151,7 +151,7 @@ def _end_by_reset(connection: socket.socket) -> None:
 
 
 def _pace(connection: socket.socket, rate: int | None) -> None:
-    limit = _NO_LIMIT if rate is None else max(rate, 1)
+    limit = _NO_LIMIT if rate is None else min(max(rate, 1), _NO_LIMIT - 1)
     connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
     unsent = _AS_THE_SYSTEM_DOES if rate is None else most_unsent_bytes(rate)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
