@@ -55,9 +55,9 @@ async def test_one_address_has_only_so_many_connections_and_tunnels_go_on(
         for _ in range(10)
     ]
     async with asyncio.timeout(6):  # without the guard they would be closed after ten seconds
-        ends = asyncio.as_completed([reader.read() for reader, _ in idle])
+        ends = asyncio.as_completed([_ended(reader) for reader, _ in idle])
         for end in itertools.islice(ends, 7):
-            await end
+            assert await end
     refused = await client.connect(port, REPO)
     assert refused.status == 503
     assert "Too many connections come from this address" in refused.body
