@@ -478,3 +478,21 @@ def test_a_fault_while_a_connection_is_taken_in_shuts_out_nobody_else(
         httpx2.get(f"{running.url}/api/", verify=running.context, timeout=5)
     assert not faults
     httpx2.get(f"{running.url}/api/", verify=running.context, timeout=30)
+
+
+def test_a_fault_with_one_connection_keeps_no_other_from_being_hung_up_on(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, faults = accepting.Connection.look, [ZeroDivisionError()]
+
+    def look(connection: accepting.Connection, now: float) -> None:
+        if faults:
+            raise faults.pop()
+        usual(connection, now)
+
+    monkeypatch.setattr(patience, "SPEAK_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(accepting.Connection, "look", look)
+    with connect(running, tls=True) as one, connect(running, tls=True) as other:
+        assert is_hung_up_on(one)
+        assert is_hung_up_on(other)
+    assert not faults

@@ -6,6 +6,7 @@ anything.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -308,6 +309,13 @@ def test_the_links_of_a_published_sample_are_ours(
 
 
 def test_the_links_of_a_tenants_session_and_of_tasks_and_versions(
+    tmp_path: Path,
+) -> None:
+    with running_manager(tmp_path) as running:
+        check_links_of_a_tenants_session_and_of_tasks_and_versions(running, running.logged_on())
+
+
+def check_links_of_a_tenants_session_and_of_tasks_and_versions(
     running: RunningManager, client: httpx2.Client
 ) -> None:
     root = f"{running.url}/api"

@@ -257,8 +257,16 @@ class Accepting:
         now = asyncio.get_running_loop().time()
         for each in list(self._state.connections):
             if isinstance(each, Connection):
-                each.look(now)
+                self._look_at(each, now)
         self._report(now)
+
+    @staticmethod
+    def _look_at(connection: Connection, now: float) -> None:
+        try:
+            connection.look(now)
+        except Exception:  # a fault of one keeps no other from being hung up on
+            log.exception("a connection could not be looked at, and was ended")
+            connection.transport.abort()
 
     def _report(self, now: float) -> None:
         refused = self._seats.refused

@@ -95,7 +95,7 @@ class HostProtocol:
         self._probe = probe
         self._address_of = address_of
         self._refusing = Refusing(manager, address_of)
-        self._trying: set[asyncio.Task[None]] = set()
+        self._trying: dict[Reach, asyncio.Task[None]] = {}
         self._looking = asyncio.Lock()
         self._known: tuple[int, Roster] | None = None
         """As of which change the hosts were looked up, and what was found."""
@@ -388,7 +388,12 @@ class HostProtocol:
         return Response(status_code=204)
 
     def _try(self, reach: Reach) -> None:
-        """See in the background whether tenants reach the gateway; then its task ends."""
+        """See in the background whether tenants reach the gateway; then its task ends.
+
+        Once at a time, however often its host reports.
+        """
+        if reach in self._trying:
+            return
 
         def end(warning: str) -> None:
             with self._manager.changing() as work:
@@ -401,8 +406,8 @@ class HostProtocol:
 
         # Should this end with the manager, the host's next report brings it up again.
         trying = asyncio.create_task(probe())
-        self._trying.add(trying)
-        trying.add_done_callback(self._trying.discard)
+        self._trying[reach] = trying
+        trying.add_done_callback(lambda _: self._trying.pop(reach))
 
 
 def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allowances:
