@@ -59,10 +59,16 @@ def obeyed(client: httpx2.Client, answer: httpx2.Response, *hosts: ScriptedHost)
     return finished(client, answer.json())
 
 
-def make_pool(client: httpx2.Client, host: ScriptedHost, *gateways: str, **more: Any) -> str:
-    """The path of a new pool."""
+def make_pool(
+    client: httpx2.Client,
+    host: ScriptedHost,
+    *gateways: str,
+    others: tuple[ScriptedHost, ...] = (),
+    **more: Any,
+) -> str:
+    """The path of a new pool. `others` are hosts that hear of its tenants, too."""
     spec = {"Name": "Pool 1", "CloudGateways": {"CloudGatewayUids": gateways}, **more}
-    task = obeyed(client, client.post("/cloud/gatewayPools", json=spec), host)
+    task = obeyed(client, client.post("/cloud/gatewayPools", json=spec), host, *others)
     assert task["Result"]["Success"], task
     href = str(task["Links"][1]["Href"])
     return href.partition("/api")[2].removesuffix("?format=Entity")
@@ -166,7 +172,8 @@ def test_an_edit_replaces_what_it_gives_and_keeps_the_rest(
 ) -> None:
     first, second = make_gateway(client, host), make_gateway(client, second_host)
     tenant = make_tenant(client, host, second_host)
-    pool = make_pool(client, host, first, CloudTenants={"CloudTenantUids": [tenant]})
+    tenants = {"CloudTenantUids": [tenant]}
+    pool = make_pool(client, host, first, others=(second_host,), CloudTenants=tenants)
     for change, expected in (
         ({"Name": "Renamed"}, ("Renamed", "", [first], [tenant])),
         ({"Description": "new"}, ("Renamed", "new", [first], [tenant])),
