@@ -298,7 +298,8 @@ def _route(collection: Absent, verb: str, path: str) -> Route:
         path=path,
         handler=handler,
         answers=fails(501 if is_doing else 404, Error),
-        identifier=ANYTHING,
+        # What is refused whatever it is, is not looked at.
+        identifier=ANYTHING if is_doing or collection.is_named else GUID,
     )
 
 
