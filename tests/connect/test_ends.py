@@ -182,28 +182,17 @@ async def test_a_cut_is_a_reset_for_the_program_and_no_end(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("half_close", [True, False], ids=["HTTP/2", "HTTP/1.1"])
 async def test_a_target_that_resets_is_a_reset_for_the_program(
-    tmp_path: Path, authority: Authority
+    tmp_path: Path, authority: Authority, half_close: bool
 ) -> None:
-    async with setting(tmp_path, authority, half_close=True) as there:
+    async with setting(tmp_path, authority, half_close=half_close) as there:
         there.repository.resets = True
         async with there.local() as (reader, writer):
             writer.write(b"question")
             with pytest.raises(ConnectionResetError):
                 await reader.read()
         await there.tunnels_end()
-
-
-@pytest.mark.anyio
-async def test_http1_does_not_tell_a_targets_reset_from_its_end(
-    tmp_path: Path, authority: Authority
-) -> None:
-    # Byte for byte Envoy ends both alike; when that changes, docs/connector.md has to.
-    async with setting(tmp_path, authority, half_close=False) as there:
-        there.repository.resets = True
-        async with there.local() as (reader, writer):
-            writer.write(b"question")
-            assert await reader.read() == b""
 
 
 @pytest.mark.anyio
