@@ -60,7 +60,7 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
             (
                 apart.test_an_edit_that_needs_another_certificate_and_port_leaves_tunnels_alone,
                 apart.test_a_gateway_is_reached_by_ipv6_behind_nat_and_directly,
-                apart.test_a_gateway_is_reached_by_a_name_and_by_each_address_that_it_listens_on,
+                apart.test_a_gateway_is_reached_by_a_name_and_by_the_address_that_it_speaks_from,
                 machine.test_an_edit_moves_the_port_while_a_tunnel_goes_on,
                 machine.test_an_edit_of_the_addresses_keeps_port_and_tunnel,
             ),
@@ -69,7 +69,7 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
             "by the new address once it listens; by the old one if it cannot",
             (
                 apart.test_a_gateway_is_reached_by_ipv6_behind_nat_and_directly,
-                apart.test_a_gateway_is_reached_by_a_name_and_by_each_address_that_it_listens_on,
+                apart.test_a_gateway_is_reached_by_a_name_and_by_the_address_that_it_speaks_from,
                 machine.test_an_edit_moves_the_port_while_a_tunnel_goes_on,
                 machine.test_a_failed_edit_leaves_the_old_gateway_in_force,
             ),
