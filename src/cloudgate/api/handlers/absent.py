@@ -225,35 +225,14 @@ def _described(handler: Callable[[Call], Answer], text: str) -> Callable[[Call],
 
 def _routes(collection: Absent) -> tuple[Route, ...]:
     one = f"{collection.path}/{{item}}"
-    identifier = ANYTHING if collection.is_named else GUID
     nothing = shows_either(EntityReferences, collection.entities)
     if not collection.is_key:
         nothing = shows(collection.entities)
-    refused, unknown = fails(501, Error), fails(404, Error)
+    refused = fails(501, Error)
     return (
         Route(verb="GET", path=collection.path, handler=_list(collection), answers=nothing),
         Route(verb="POST", path=collection.path, handler=_refuse(collection), answers=refused),
-        Route(
-            verb="GET",
-            path=one,
-            handler=_show(collection),
-            answers=unknown,
-            identifier=identifier,
-        ),
-        Route(
-            verb="PUT",
-            path=one,
-            handler=_show(collection),
-            answers=unknown,
-            identifier=identifier,
-        ),
-        Route(
-            verb="DELETE",
-            path=one,
-            handler=_show(collection),
-            answers=unknown,
-            identifier=identifier,
-        ),
+        *(_route(collection, verb, one) for verb in ("GET", "PUT", "DELETE")),
         *(_route(collection, verb, path) for verb, path in _calls_within(collection)),
     )
 
