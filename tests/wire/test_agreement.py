@@ -17,6 +17,7 @@ from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import json, resources, schema, xml
 from cloudgate.wire.description import Described, Part, Shape, parts
+from cloudgate.wire.values import BLANKS
 
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -107,7 +108,7 @@ def without_blanks(found: Any) -> Any:
         return {name: without_blanks(value) for name, value in found.items()}
     if isinstance(found, list):
         return [without_blanks(each) for each in found]
-    return "" if isinstance(found, str) and not found.strip() else found
+    return "" if isinstance(found, str) and not found.strip(BLANKS) else found
 
 
 @pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)

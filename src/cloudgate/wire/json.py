@@ -14,7 +14,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema, xml
 from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
 from cloudgate.wire.encoding import json_text
-from cloudgate.wire.values import time_text
+from cloudgate.wire.values import BLANKS, time_text
 
 Type = TypeVar("Type", bound=Described)
 _NAMESPACES: Any = {None: schema.NAMESPACE}  # the stubs do not know the default namespace
@@ -213,7 +213,7 @@ def _scalar(value: Any, part: Part) -> str:
         return str(value)
     if wanted is int and isinstance(value, float) and value.is_integer():
         return str(int(value))  # JSON knows no kinds of numbers: 1.0 is 1
-    if wanted is int and isinstance(value, str) and (part.quoted_number or not value.strip()):
+    if wanted is int and isinstance(value, str) and (part.quoted_number or not value.strip(BLANKS)):
         return value  # an empty one is none, as for all types; the schema says where one must be
     if wanted not in (bool, int) and isinstance(value, str):
         return value

@@ -11,6 +11,7 @@ from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.declarations import XSD, Declarations
+from cloudgate.wire.values import BLANKS
 
 NAMESPACE = "http://www.veeam.com/ent/v1.0"
 
@@ -91,7 +92,7 @@ def check(root: etree._Element, *, with_lines: bool) -> None:
 
 def _empty_blanks(root: etree._Element) -> None:
     for node in root.iter(tag=etree.Element):
-        if len(node) == 0 and node.text and node.text.isspace():
+        if len(node) == 0 and node.text and not node.text.strip(BLANKS):
             around = reversed([*node.iterancestors()])
             names = [etree.QName(each).localname for each in (*around, node)]
             if _declarations().collapses(_declarations().type_name(names)):
@@ -142,7 +143,7 @@ def _explain_missing(match: re.Match[str], _names_around: list[str]) -> str:
 def _explain_bad_value(match: re.Match[str], names: list[str]) -> str:
     name = match["attribute"] or _QUALIFIED.sub("", match["element"])
     expected = _expectation(names, match["attribute"])
-    if not match["found"].strip():
+    if not match["found"].strip(BLANKS):
         return f"{name} is missing: found {shorten(match['found'])}, expected {expected}"
     return f"{name}: found {shorten(match['found'])}, expected {expected}"
 

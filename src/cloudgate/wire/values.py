@@ -6,6 +6,10 @@ from cloudgate import moments
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.description import Scalar
 
+BLANKS = " \t\r\n"
+"""What XML means by white space (XML 1.0, production 3), and so its schema types: other blanks of
+Unicode, such as the no-break space, are characters like any other."""
+
 
 def to_text(value: Scalar) -> str:
     """The XML text of a value."""
@@ -30,7 +34,7 @@ def from_text(text: str, value_type: type, name: str) -> Scalar | None:
     """
     if value_type is str:
         return text
-    text = text.strip()
+    text = text.strip(BLANKS)
     if not text:
         return None
     if value_type is bool:

@@ -10,7 +10,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import schema
 from cloudgate.wire.description import Described, Part, Scalar, Shape, parts
 from cloudgate.wire.encoding import xml_text
-from cloudgate.wire.values import from_text, to_text
+from cloudgate.wire.values import BLANKS, from_text, to_text
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 NAMESPACES = (
@@ -112,7 +112,7 @@ def _parse(body: bytes | str) -> etree._Element:
         remove_pis=True,
     )
     try:
-        root = etree.fromstring(text.strip().encode("utf-8", "surrogatepass"), parser)
+        root = etree.fromstring(text.strip(BLANKS).encode("utf-8", "surrogatepass"), parser)
     except etree.XMLSyntaxError as problem:
         raise InvalidRequestError(f"The body is not well-formed XML: {problem}.") from None
     if root.getroottree().docinfo.internalDTD is not None:
@@ -152,7 +152,7 @@ def _one(found: list[etree._Element], part: Part) -> etree._Element:
     Raises:
         InvalidRequestError: it does not.
     """
-    texts = [(each.text or "").strip() for each in found]
+    texts = [(each.text or "").strip(BLANKS) for each in found]
     if len(set(texts)) > 1:
         raise InvalidRequestError(
             f"{part.name} is given twice, and is not the same: found {schema.shorten(texts[0])} and"
