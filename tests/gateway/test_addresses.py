@@ -45,9 +45,12 @@ class Names:
         self.servers.pop(address).close()
 
 
-@pytest.fixture
+@pytest.fixture(params=[None, 1024 * 1024], ids=["unlimited", "limited"])
 async def names(
-    machine: Machine, repository_port: int, monkeypatch: pytest.MonkeyPatch
+    machine: Machine,
+    repository_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Names]:
     # Here all addresses are this machine's, which a name may not lead to.
     monkeypatch.setattr(resolver, "is_elsewhere", lambda address, own: True)
@@ -56,7 +59,7 @@ async def names(
     await machine.leave()
     await machine.start()  # with a resolver that asks this one
     several = Target(endpoint=NAME, address=f"inside.example:{found.port}")
-    machine.know(tenant(repository_port, targets=(several,)))
+    machine.know(tenant(repository_port, targets=(several,), speed_limit_bytes=request.param))
     yield found
     for server in found.servers.values():
         server.close()

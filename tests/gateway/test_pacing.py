@@ -17,13 +17,16 @@ from cloudgate.assignment import GatewayState, Target
 from cloudgate.errors import UnavailableError
 from cloudgate.gateway.flows import BURST_BYTES, LONGEST_SECONDS, Flows
 from cloudgate.gateway.portions import MOST_OWED_PART, MOST_SAVED_PART, Account, Line, portions
+from cloudgate.gateway.resources import SO_MAX_PACING_RATE, clusters
 from cloudgate.gateway.start_rates import (
     CLUSTER_HEADER,
     RATES_BYTES,
     UNLIMITED_CLUSTER,
     UNPACED_BYTES,
     cluster_of,
+    name_of,
     rate_of,
+    to_several,
 )
 from cloudgate.gateway.starts import AT_ONCE_PART, HEADROOM, LEAST_PART, Granted, Starts
 from cloudgate.gateway.system import Sent, linux_sockets
@@ -126,6 +129,19 @@ def test_each_start_rate_has_a_cluster_and_none_is_faster_than_asked() -> None:
         assert rate / 2 <= (rate_of(cluster_of(rate)) or 0) <= rate
     assert rate_of(cluster_of(10**12)) == RATES_BYTES[-1]
     assert rate_of(cluster_of(1)) == RATES_BYTES[0]
+
+
+def test_each_cluster_has_one_that_tries_several_addresses_and_begins_no_faster() -> None:
+    told = {each["name"]: each for each in clusters({"address": {}})}
+    assert rate_of(to_several(UNLIMITED_CLUSTER)) is None
+    assert "upstream_bind_config" not in told[to_several(UNLIMITED_CLUSTER)]
+    for rate in RATES_BYTES:
+        one = told[to_several(name_of(rate))]
+        options = one["upstream_bind_config"]["socket_options"]
+        (begins,) = [each["int_value"] for each in options if each["name"] == SO_MAX_PACING_RATE]
+        assert begins == rate_of(one["name"])
+        assert rate / 3 <= begins <= rate
+        assert one["typed_extension_protocol_options"]
 
 
 lines = st.dictionaries(

@@ -31,7 +31,7 @@ from cloudgate.gateway.reputation import Reputation
 from cloudgate.gateway.resolver import Resolver
 from cloudgate.gateway.role import Role
 from cloudgate.gateway.site import SiteKnown, told
-from cloudgate.gateway.start_rates import UNLIMITED_CLUSTER
+from cloudgate.gateway.start_rates import UNLIMITED_CLUSTER, to_several
 from cloudgate.gateway.starts import Starts
 from cloudgate.gateway.tokens import Tokens
 from cloudgate.gateway.turns import TooManyError
@@ -215,8 +215,8 @@ class Gatekeeper:
             restoring=self._site.maintenance is not None,
         )
         self.places.note_let_in(hostport.join(address.removeprefix("::ffff:"), port), holder)
-        if cluster != UNLIMITED_CLUSTER:
-            others = []  # only that cluster tries the next
+        if others:
+            cluster = to_several(cluster)
         return Verdict(name, target or "", found, cluster, tuple(others), holder)
 
     async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Refusal:

@@ -4,7 +4,7 @@ Pure: from a `Gateway` to Envoy's resources as JSON objects. Tenants and reposit
 appear here. The clusters of tunnels are of type ORIGINAL_DST: they connect each tunnel to the
 address that the authorizer names in the request's metadata, which no client can write to. There is
 one for each start rate, and one without (`cloudgate.gateway.start_rates`). Where a target has
-several addresses and no rate is held, another one tries the next when one fails to connect.
+several addresses, others make the connection, which try the next when one fails to connect.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ from cloudgate.gateway.site import WELL_KNOWN
 from cloudgate.gateway.start_rates import (
     CLUSTER_HEADER,
     RATES_BYTES,
+    RATES_TO_SEVERAL_BYTES,
     SEGMENT_BYTES,
+    TO_SEVERAL,
     UNLIMITED_CLUSTER,
     most_unsent_bytes,
     name_of,
@@ -31,8 +33,6 @@ Resource = dict[str, Any]
 
 TUNNELS = "tunnels"
 """Under which name Envoy counts the tunnels of all clusters."""
-TUNNELS_TO_SEVERAL = "tunnels-to-several"
-"""Name of the cluster that tunnels go through whose target has several addresses."""
 OTHER_ADDRESSES = "others"
 """Where the authorizer names these, with blanks between them, in the order to try them."""
 AUTHORIZER = "authorizer"
@@ -147,9 +147,13 @@ def clusters(authorizer: Resource) -> list[Resource]:
     Args:
         authorizer: where that is, as `cloudgate.gateway.doors.Doors` says it.
     """
-    paced = [_paced_cluster(rate) for rate in RATES_BYTES]
-    tunnels = [_tunnels_cluster(), _tunnels_to_several_cluster(), *paced]
-    return [*tunnels, _authorizer_cluster(**authorizer)]
+    return [
+        _tunnels_cluster(),
+        *(_paced(_tunnels_cluster(), rate) for rate in RATES_BYTES),
+        _tunnels_to_several_cluster(),
+        *(_paced(_tunnels_to_several_cluster(), rate) for rate in RATES_TO_SEVERAL_BYTES),
+        _authorizer_cluster(**authorizer),
+    ]
 
 
 def routes() -> Resource:
@@ -208,9 +212,10 @@ def _connect_to_several_route() -> Resource:
         "num_retries": MOST_OTHER_ADDRESSES,
         "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
     }
-    action = {**route["route"], "cluster": TUNNELS_TO_SEVERAL, "retry_policy": again}
-    del action["cluster_header"]
-    return {"match": {**route["match"], "dynamic_metadata": [named]}, "route": action}
+    return {
+        "match": {**route["match"], "dynamic_metadata": [named]},
+        "route": {**route["route"], "retry_policy": again},
+    }
 
 
 def _well_known_route() -> Resource:
@@ -247,15 +252,16 @@ def _tunnels_cluster() -> Resource:
     }
 
 
-def _paced_cluster(rate_bytes: int) -> Resource:
+def _paced(cluster: Resource, rate_bytes: int) -> Resource:
+    """The same cluster for tunnels that begin with this rate."""
     options = (
         (socket.SOL_SOCKET, SO_MAX_PACING_RATE, rate_bytes),
         (socket.IPPROTO_TCP, TCP_MAXSEG, SEGMENT_BYTES),
         (socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, most_unsent_bytes(rate_bytes)),
     )
     return {
-        **_tunnels_cluster(),
-        "name": name_of(rate_bytes),
+        **cluster,
+        "name": name_of(rate_bytes, cluster["name"]),
         "per_connection_buffer_limit_bytes": PACED_BUFFER_BYTES,
         "upstream_bind_config": {"socket_options": [prebound(*each) for each in options]},
     }
@@ -283,7 +289,7 @@ def _tunnels_to_several_cluster() -> Resource:
     }
     return {
         **_tunnels_cluster(),
-        "name": TUNNELS_TO_SEVERAL,
+        "name": TO_SEVERAL,
         "connect_timeout": f"{CONNECT_TO_ONE_OF_SEVERAL_SECONDS}s",
         "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
     }
