@@ -125,6 +125,24 @@ def host_known_as(host: str) -> str:
         return host
 
 
+def is_host_name(host: str) -> bool:
+    """Whether a host in its usual form is more than a name of DNS: without underscores.
+
+    Those are in no name of a host (RFC 1123, section 2.1), and Envoy refuses them in HTTP/1.
+    """
+    return "_" not in host
+
+
+def unnamed_in_http1(host: str) -> str:
+    """What keeps programs from naming a host to a gateway, and what to do; empty for most. Pure."""
+    if is_host_name(host):
+        return ""
+    return (
+        f"Most programs cannot name {host} to a gateway: a host name with an underscore is refused"
+        " in HTTP/1.1. Give it another name, or have tenants come in by HTTP/2 or by the connector."
+    )
+
+
 def authority(text: str) -> str | None:
     """The ``host:port`` that a program names in CONNECT; None when it is neither.
 

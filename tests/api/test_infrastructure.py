@@ -175,6 +175,26 @@ def test_an_endpoint_is_host_and_port(client: httpx2.Client, endpoint: str) -> N
     assert "host:port" in answer.json()["Message"]
 
 
+def test_an_endpoint_that_most_programs_cannot_name_has_a_warning(client: httpx2.Client) -> None:
+    client.post("/repositories", json={"Name": "well", "Endpoint": "vault.example:443"})
+    made = client.post("/repositories", json={"Name": "r", "Endpoint": "my_vault.example:443"})
+    assert made.status_code == 201
+    text = made.json()["Warning"]
+    assert "cannot name my_vault.example" in text
+    client.post("/backupServers", json={**SPEC, "DnsNameOrIpAddress": "my_site.example"})
+    said = {
+        (each["ObjectType"], each["Name"]): each["Message"]
+        for each in client.get("/warnings").json()["OperatorWarnings"]
+    }
+    assert said["Repository", "r"] == text
+    assert "cannot name my_site.example" in said["BackupServer", "my_site.example"]
+    assert ("Repository", "well") not in said
+    entity = by_name(client, "repositories", "r")
+    assert entity["Warning"] == text
+    assert client.put(entity["Href"], json={**entity, "Endpoint": "v.example:443"}).is_success
+    assert "Warning" not in by_name(client, "repositories", "r")
+
+
 def test_a_repository_in_use_stays_and_says_by_whom(client: httpx2.Client) -> None:
     repository = client.post("/repositories", json={"Name": "a", "Endpoint": "a:1"}).json()
     quota = {"Name": "q", "RepositoryUid": repository["UID"], "QuotaMb": 1024}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import GatewayState
+from cloudgate.assignment import GatewayState, Target
 from cloudgate.connect.fleet import Fleet
 from cloudgate.connect.line import identity
 from cloudgate.connect.ports import Ports
@@ -31,6 +31,7 @@ from tests.gateway.support import (
 from tests.support.ports import free_port
 
 TARGET = HostPort("repo.example", 443)
+UNDERSCORED = HostPort("my_repo.example", 443)
 DATA = os.urandom(2_000_000)
 DIGEST = hashlib.sha256(DATA).digest()
 
@@ -96,14 +97,15 @@ class Setting:
 
 @asynccontextmanager
 async def setting(
-    folder: Path, authority: Authority, *, half_close: bool
+    folder: Path, authority: Authority, *, half_close: bool, target: HostPort = TARGET
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         repository = Repository()
         server = await asyncio.start_server(repository.serve, "127.0.0.1", 0)
         stack.callback(server.close)
         machine = await stack.enter_async_context(running_machine(folder / "state", authority))
-        machine.know(tenant(server.sockets[0].getsockname()[1]))
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        machine.know(tenant(1, targets=(Target(endpoint=str(target), address=address),)))
         gateway = free_port()
         await machine.bring(machine.gateway(gateway), GatewayState.LISTENING)
         (folder / "ca.pem").write_text(authority.pem)
@@ -111,7 +113,7 @@ async def setting(
         fleet = Fleet([HostPort("localhost", gateway)], who, half_close=half_close)
         ports = Ports(fleet)
         stack.push_async_callback(ports.close)
-        port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
+        port = await ports.listen(Forward(HostPort("127.0.0.1", 0), target))
         yield Setting(machine, repository, fleet, ports, port, gateway, folder / "ca.pem")
 
 
@@ -125,6 +127,16 @@ async def test_what_the_program_ends_is_ended_for_the_target_and_the_answer_come
             writer.write_eof()
             assert await reader.read() == DIGEST
         await there.tunnels_end()
+
+
+@pytest.mark.anyio
+async def test_a_target_with_an_underscore_is_asked_for_in_the_http_that_has_such_names(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with setting(tmp_path, authority, half_close=False, target=UNDERSCORED) as there:
+        there.repository.greeting = DATA
+        async with there.local() as (reader, _):
+            assert await reader.read() == DATA
 
 
 @pytest.mark.anyio

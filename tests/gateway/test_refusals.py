@@ -68,6 +68,7 @@ async def test_connect_opens_a_tunnel_in_each_version_of_http_with_and_without_h
         (f"CONNECT nowhere.example:443\n{ASKED}", 503, "nowhere.invalid"),
         ("CONNECT repo.example", 400, "CONNECT HOST:PORT"),
         ("CONNECT -:x", 400, "CONNECT HOST:PORT"),
+        (f"CONNECT my_repo.example:443\n{ASKED}", 400, "CONNECT HOST:PORT"),
         ("BREW /", 400, "CONNECT HOST:PORT"),
         ("GET /", 404, "This is a cloud gateway"),
         ("OPTIONS *", 404, "This is a cloud gateway"),

@@ -90,6 +90,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "Name": _acts(), "Capacity": _acts("states it, unless it is what was shown"),
         "FreeSpace": _READ_ONLY, "Kind": _LABEL, "Description": _LABEL, "Endpoint": _acts(),
         "Address": _acts(), "UsageProbe": _acts("all that is in it; its Warning is read only"),
+        "Warning": _READ_ONLY,
     },
     "CredentialsInfoSpec": {
         "Username": _kept("for programs that look them up; nothing here logs on with them"),

@@ -7,7 +7,7 @@ from cloudgate.connect.choosing import PATIENCE_SECONDS, Gateway
 from cloudgate.connect.line import Identity, Line, LostError, UntrustedError, dial
 from cloudgate.connect.tunnel import SetApartError, Tunnel, request_tunnel
 from cloudgate.errors import CloudgateError, UnavailableError
-from cloudgate.hostport import HostPort
+from cloudgate.hostport import HostPort, is_host_name
 from cloudgate.racing import first_answer
 
 ALONE_SECONDS = 1.0
@@ -38,6 +38,8 @@ async def first_tunnel(
         LostError: none of the gateways answers.
         UnavailableError: one does, but the target does not or there are too many tunnels.
     """
+    # Gateways take a name that is no host's in HTTP/2 only.
+    half_close = half_close or not is_host_name(target.host)
     turn = asyncio.Event()
     turn.set()
     tried: list[Gateway] = []

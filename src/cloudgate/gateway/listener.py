@@ -55,7 +55,8 @@ REFUSALS = {
     400: (
         "The gateway does not understand this request. It takes CONNECT HOST:PORT in HTTP/1.0,"
         " HTTP/1.1 or HTTP/2, without a body; a host is an IP address, in brackets if it is of"
-        " version 6, or a name of letters, digits, hyphens and dots, in its A-label form.\n"
+        " version 6, or a name of letters, digits, hyphens and dots, in its A-label form. One with"
+        " an underscore is understood in HTTP/2 only.\n"
     ),
     403: "The gateway upgrades to no other protocol. Leave Upgrade out of the request.\n",
     404: WHAT_THIS_IS,

@@ -6,6 +6,7 @@ Adding, editing and removing are extensions: in the original, repositories come 
 from collections.abc import Sequence
 from uuid import UUID
 
+from cloudgate import hostport
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.links import Place, down, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
@@ -33,6 +34,11 @@ TYPE = operations.TYPE
 def repository_place(root: str, repository: tables.Repository) -> Place:
     """Where a repository stands."""
     return Place(root, "/repositories", TYPE, repository.id, repository.name)
+
+
+def unnamed(repository: tables.Repository) -> str:
+    """What keeps programs from naming its Endpoint; empty for most."""
+    return hostport.unnamed_in_http1(hostport.split(repository.endpoint)[0])
 
 
 def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
@@ -77,6 +83,7 @@ def repository_entity(
         endpoint=repository.endpoint,
         address=repository.address,
         usage_probe=_usage_probe(repository, warning),
+        warning=unnamed(repository) or None,
     )
 
 

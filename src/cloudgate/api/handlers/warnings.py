@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
+from cloudgate import hostport
 from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.gateways import gateway_place
 from cloudgate.api.handlers.managed_servers import server_place
-from cloudgate.api.handlers.repositories import repository_place
-from cloudgate.api.links import Place
+from cloudgate.api.handlers.repositories import repository_place, unnamed
+from cloudgate.api.links import Place, backup_server_place
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
+from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.work import Work
 from cloudgate.wire.resources.live import OperatorWarning, OperatorWarnings
 
@@ -36,9 +38,13 @@ def get_warnings(call: Call) -> Answer:
 
 
 def _of_others(work: Work, root: str) -> Iterator[tuple[Place, str]]:
+    for site in list_backup_servers(work):
+        yield backup_server_place(root, site), hostport.unnamed_in_http1(site.name)
     for server in managed_servers.list_managed_servers(work):
         yield server_place(root, server), managed_servers.warnings_of(server)
     for gateway in gateways.list_gateways(work):
         yield gateway_place(root, gateway), gateways.warnings_of(gateway)
     for repository in list_repositories(work):
-        yield repository_place(root, repository), warning_of(work, repository)
+        place = repository_place(root, repository)
+        yield place, unnamed(repository)
+        yield place, warning_of(work, repository)

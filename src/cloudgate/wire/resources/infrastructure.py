@@ -138,6 +138,8 @@ class Repository(Entity):
     endpoint: str | None = element()
     address: str | None = element()
     usage_probe: UsageProbe | None = element(omit_absent=True)
+    warning: str | None = element(omit_absent=True)
+    """What keeps programs from it; in answers only."""
 
 
 @dataclass(frozen=True, kw_only=True)
