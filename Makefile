@@ -13,13 +13,14 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process, no port, no Envoy: these take seconds.
 PURE := tests/wire tests/test_promises.py tests/test_waiting.py $(addprefix tests/manager/, test_filter.py \
-	test_rules.py) $(addprefix tests/gateway/, test_decision.py test_directory.py) \
+	test_rules.py) $(addprefix tests/host/, test_decision.py test_directory.py) \
 	tests/connect/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py
 PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
-ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix gateway/, system/__init__.py system/windows.py \
-	system/windows_service.py doors.py loopback_doors.py host.py layout.py listener.py calls.py rotation.py \
-	envoy.py) cli/loops.py connect/run.py)
+ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
+	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
+	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
+	cli/loops.py connect/run.py)
 
 .PHONY: up check test together alone thorough lint style types types-on-windows contracts pure bench lock clean
 

@@ -21,8 +21,8 @@ from bench.attackers import TARGET, Attack, attacking
 from bench.gateway import host_service
 from bench.load import load
 from bench.tunnels import client_context, connect_request, ping
-from cloudgate.gateway.host import CONNECTIONS_VARIABLE
-from cloudgate.gateway.layout import layout_of
+from cloudgate.host.service import CONNECTIONS_VARIABLE
+from cloudgate.host.state.paths import layout_of
 from tests.support.ports import free_port
 from tests.support.product import Product, product
 

@@ -18,7 +18,7 @@ from bench.tunnels import (
     open_tunnel,
 )
 from cloudgate.assignment import Assignment
-from cloudgate.gateway.layout import Layout, layout_of
+from cloudgate.host.state.paths import Layout, layout_of
 from tests.support.ports import free_port
 from tests.support.product import product
 

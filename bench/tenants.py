@@ -20,7 +20,7 @@ from bench.tunnels import (
     connect_request,
     open_tunnel,
 )
-from cloudgate.gateway.layout import layout_of
+from cloudgate.host.state.paths import layout_of
 from cloudgate.manager.authority import open_authority
 from cloudgate.manager.repositories.operations import RepositoryChange, create_repository
 from cloudgate.manager.sealing import open_sealing

@@ -15,7 +15,7 @@ from cloudgate.atomic_files import remove_leftovers, write_private, write_public
 SOURCE = Path(atomic_files.__file__).parent
 WRITE_BY_THEMSELVES = {
     "atomic_files.py",
-    "gateway/journal.py",  # writes into room that was set aside, where a full disk stops nobody
+    "host/state/withdrawal_journal.py",  # into room set aside, when the disk is full
     "manager/audit/outlets.py",  # appends
     "manager/certificates/acme_server.py",  # a passing copy, in a folder of its own
 }

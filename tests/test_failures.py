@@ -8,10 +8,10 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "cloudgate"
 STARTS_PROGRAMS = {
     "programs.py": "asks programs, with a time limit",
-    "gateway/system/linux.py": "starts Envoy, which is to outlive it",
-    "gateway/system/windows.py": "starts Envoy, which is to outlive it",
-    "gateway/system/windows_service.py": "runs the host service",
-    "gateway/measuring.py": "has a time limit of its own, and ends with its parent",
+    "host/platform/linux.py": "starts Envoy, which is to outlive it",
+    "host/platform/windows.py": "starts Envoy, which is to outlive it",
+    "host/platform/windows_service.py": "runs the host service",
+    "host/manager_link/disk_usage.py": "has a time limit of its own, and ends with its parent",
     "cli/running.py": "runs the host service of `up`, which ends with it",
 }
 _STARTING = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec"}

@@ -27,7 +27,7 @@ from cloudgate.happy_eyeballs import (
 )
 from cloudgate.http_dialling import DiallingTransport
 from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
-from tests.gateway.support import Authority
+from tests.host.support import Authority
 
 V6, V4 = ["2001:db8::1", "2001:db8::2"], ["192.0.2.1", "192.0.2.2"]
 PATIENCE_SECONDS = 20.0

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from cloudgate import precis
 from cloudgate.connect.line import Identity
-from cloudgate.gateway.decision import parse_credentials, tenant_key
-from cloudgate.gateway.passwords import PasswordCheck
+from cloudgate.host.authorization.password_verifier import PasswordCheck
+from cloudgate.host.authorization.policy import parse_credentials, tenant_key
 from cloudgate.password_hashes import hash_password, hasher, matches
 from tests.support.manager import RunningManager, finished, running_manager
 

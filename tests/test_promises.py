@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from tests.api import test_pools as pools
 from tests.end_to_end import test_faults as faults
 from tests.end_to_end import test_live as live
-from tests.gateway import test_host as host
-from tests.gateway import test_machine as machine
-from tests.gateway import test_maintenance as maintenance
-from tests.gateway import test_revocation as revocation
-from tests.gateway import test_succession as succession
-from tests.gateway import test_tunnels as tunnels
+from tests.host import test_host as host
+from tests.host import test_machine as machine
+from tests.host import test_maintenance as maintenance
+from tests.host import test_revocation as revocation
+from tests.host import test_succession as succession
+from tests.host import test_tunnels as tunnels
 from tests.network import test_machines_apart as apart
 from tests.network import test_machines_in_trouble as trouble
 

@@ -19,8 +19,8 @@ from cloudgate.cli.settings import Connection
 from cloudgate.cli.transport import Transport
 from cloudgate.connect.line import UntrustedError, dial, identity
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.gateway.client import ManagerClient
-from cloudgate.gateway.joining import join_host
+from cloudgate.host.manager_link.client import ManagerClient
+from cloudgate.host.manager_link.join import join_host
 from cloudgate.hostport import HostPort
 from cloudgate.manager.authority import Authority, open_authority
 from tests.support.certificate_roles import (

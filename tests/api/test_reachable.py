@@ -11,7 +11,7 @@ import pytest
 from cloudgate.api.reaching import probe
 from cloudgate.destinations import is_loopback, is_never
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
-from cloudgate.gateway.resolver import Resolver
+from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.manager.gateways.settle import Reach
 from cloudgate.manager.probes import webdav
 from cloudgate.manager.probes.answers import Limits

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import Demand, DemandReport, GatewayState, Tenant, Usage, UsageBatch
-from cloudgate.gateway.directory import Tenants
+from cloudgate.host.state.tenant_directory import Tenants
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from cloudgate.cli.resources.servers import seen_from_elsewhere
-from cloudgate.gateway.facts import host_addresses
-from cloudgate.gateway.layout import layout_of
-from cloudgate.gateway.membership import load_membership
-from cloudgate.gateway.system import linux, windows
+from cloudgate.host.manager_link.facts import host_addresses
+from cloudgate.host.platform import linux, windows
+from cloudgate.host.state.enrolment import load_membership
+from cloudgate.host.state.paths import layout_of
 from tests.cli.conftest import Run
 from tests.support.manager import RunningManager, running_manager
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloudgate.connect.line import Identity, identity
 from tests.connect.support import Connected, Gateways, connected_to
-from tests.gateway.support import PASSWORD, Authority, echo_server, running_machine, tenant
+from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
 from tests.support.ports import free_port
 
 

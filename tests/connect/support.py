@@ -16,7 +16,7 @@ from cloudgate.connect.line import Identity
 from cloudgate.connect.ports import Ports
 from cloudgate.connect.settings import Forward
 from cloudgate.hostport import HostPort
-from tests.gateway.support import PATIENCE_SECONDS, Machine
+from tests.host.support import PATIENCE_SECONDS, Machine
 
 TARGET = HostPort("repo.example", 443)
 

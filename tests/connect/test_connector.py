@@ -20,7 +20,7 @@ from cloudgate.connect.tunnel import read_document
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.hostport import HostPort
 from tests.connect.support import Connected, Gateways, until_known
-from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority
+from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority
 
 ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 

@@ -20,7 +20,7 @@ from cloudgate.connect.ports import Ports
 from cloudgate.connect.settings import Forward
 from cloudgate.connect.sockets import reset
 from cloudgate.hostport import HostPort
-from tests.gateway.support import (
+from tests.host.support import (
     PASSWORD,
     PATIENCE_SECONDS,
     Authority,

@@ -21,7 +21,7 @@ from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.hostport import HostPort
 from cloudgate.racing import first_answer
 from tests.connect.support import TARGET, Connected, Gateways, connected_to, until_known
-from tests.gateway.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
+from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
 from tests.support.ports import free_port
 
 FAILOVER_SECONDS = 2.0

@@ -13,7 +13,7 @@ from cloudgate.connect.relay import Traffic
 from cloudgate.connect.run import live_line
 from cloudgate.hostport import HostPort
 from tests.connect.support import Gateways, watched
-from tests.gateway.support import PASSWORD
+from tests.host.support import PASSWORD
 
 A, B = HostPort("a", 1), HostPort("b", 2)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.support import PASSWORD, Authority
+from tests.host.support import PASSWORD, Authority
 
 SETTINGS = """gateway = "localhost"
 tenant = "acme"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.gateway.access_log import PERIOD_SECONDS
-from cloudgate.gateway.channel import USAGE_SECONDS
+from cloudgate.host.access_log.record import PERIOD_SECONDS
+from cloudgate.host.manager_link.sync import USAGE_SECONDS
 from tests.support.ports import free_port
 from tests.support.product import Product, accepts, product
 from tests.support.tunnel import Tunnel, open_tunnel, repository

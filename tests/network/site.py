@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloudgate.gateway.layout import Layout, layout_of
-from cloudgate.gateway.succession import read_roster
+from cloudgate.host.envoy.hot_restart import read_roster
+from cloudgate.host.state.paths import Layout, layout_of
 from tests.network import knock, transfer
 from tests.support.network import PUBLIC, Provider
 from tests.support.waiting import within

@@ -14,7 +14,7 @@ from pathlib import Path
 import envoy
 import pytest
 
-from cloudgate.gateway.succession import read_roster
+from cloudgate.host.envoy.hot_restart import read_roster
 from tests.network.site import PORTS, SMALL_DISK, Site
 from tests.support.network import missing
 from tests.support.waiting import within

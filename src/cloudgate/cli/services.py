@@ -261,7 +261,7 @@ def join(
     data: Data = None,
 ) -> None:
     """Make this machine a managed server, once. `cloudgate server create` shows this command."""
-    from cloudgate.gateway.joining import (  # noqa: PLC0415
+    from cloudgate.host.manager_link.join import (  # noqa: PLC0415
         authority_by_fingerprint,
         join_host,
     )
@@ -285,9 +285,9 @@ def join(
 @host_commands.command("install")
 def install_service(data: Data = None) -> None:
     """Have systemd run the host service that has joined, as the user who joined. Needs root."""
-    from cloudgate.gateway.layout import layout_of  # noqa: PLC0415
-    from cloudgate.gateway.membership import load_membership  # noqa: PLC0415
-    from cloudgate.gateway.system import install  # noqa: PLC0415
+    from cloudgate.host.platform import install  # noqa: PLC0415
+    from cloudgate.host.state.enrolment import load_membership  # noqa: PLC0415
+    from cloudgate.host.state.paths import layout_of  # noqa: PLC0415
 
     folder = (data or default_data_folder()).resolve()
     try:
@@ -334,7 +334,7 @@ def run(
     """Run the host service of this machine."""
     from cloudgate.cli.logs import log_to_stderr  # noqa: PLC0415
     from cloudgate.cli.parents import end_with_parent  # noqa: PLC0415
-    from cloudgate.gateway.host import run_host  # noqa: PLC0415
+    from cloudgate.host.service import run_host  # noqa: PLC0415
 
     log_to_stderr()
     if with_parent is not None:

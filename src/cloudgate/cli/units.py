@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cloudgate.cli.running import Options
 from cloudgate.cli.settings import DEFAULT_PORT
 from cloudgate.errors import InvalidRequestError
-from cloudgate.gateway.system.linux import word
+from cloudgate.host.platform.linux import word
 
 
 def manager_unit(options: Options) -> str:

@@ -1,0 +1,211 @@
+"""What does the access log say of a tunnel? One JSON object a line; never what a client wrote.
+
+Tenant, target and reason are the authorizer's words. The raw request is left out, because a
+confused client may put a password anywhere. Of requests that became no tunnel only so many have a
+line of their own, so that nobody fills a disk with them.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from cloudgate.host.access_log.tunnel_metadata import Pass
+
+AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
+"""Where Envoy keeps what the authorizer said of a request."""
+
+FLUSH_MILLISECONDS = 50
+"""A line reaches the file at most this long after its event."""
+PERIOD_SECONDS = 15
+"""How often a live tunnel says how much went through it."""
+REFUSALS_AT_ONCE = 100
+"""Lines about requests that became no tunnel, one after the other; then only so many each second.
+How many more there were is summed up in the log of the host service."""
+REFUSALS_PER_SECOND = 5
+REFUSAL_LINES = "refusal-lines"
+"""Name of the bucket that these lines come from."""
+LEFT_OUT = "access_log.process_ratelimit.denied"
+"""Envoy's counter of the lines that were left out."""
+GOODBYE_SECONDS = 2
+"""How long Envoy waits between the end of a tunnel in HTTP/1.1 and its own close_notify, for the
+client to close. The end of a tunnel that its target tore is read from the log within this time,
+and told the client as what it is."""
+PROCESS_VARIABLE = "CLOUDGATE_ENVOY"
+"""In Envoy's environment: what tells its lines from those of another Envoy."""
+
+
+class Kind(StrEnum):
+    """What a line is about, in Envoy's words (access log, ``%ACCESS_LOG_TYPE%``)."""
+
+    BEGUN = "DownstreamTunnelSuccessfullyEstablished"
+    GOING_ON = "DownstreamPeriodic"
+    ENDED = "DownstreamEnd"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a line says of a tunnel that was let in."""
+
+    kind: Kind
+    tunnel: str
+    envoy: str
+    """Which Envoy carries it."""
+    started_at: datetime
+    holder: Pass
+    target: str
+    client: str
+    """Address and port that the tenant came from."""
+    from_address: str
+    """Address and port that the gateway's own connection to the target comes from."""
+    bytes_up: int
+    bytes_down: int
+    torn_at: datetime | None = None
+    """When the target tore it (RST), where Envoy does not tell the client so by itself."""
+
+
+def read_entry(line: str) -> Entry | None:
+    """The entry in a line; None for refusals, for what is no tunnel, and for broken lines."""
+    try:
+        said = json.loads(line)
+        holder = _pass(said)
+        if said["status"] != _ESTABLISHED or holder is None or not said["target"]:
+            return None
+        return Entry(
+            kind=Kind(said["type"]),
+            tunnel=said["tunnel"],
+            envoy=said["envoy"] or "",
+            started_at=datetime.fromisoformat(said["time"]),
+            holder=holder,
+            target=said["target"],
+            client=said["client"],
+            from_address=said["from_address"] or "",
+            bytes_up=said["bytes_up"],
+            bytes_down=said["bytes_down"],
+            torn_at=_torn_at(said),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _torn_at(said: dict[str, Any]) -> datetime | None:
+    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
+    if said["type"] != Kind.ENDED or said.get("flags") != "UC" or said["protocol"] == "HTTP/2":
+        return None
+    return datetime.fromisoformat(said["time"]) + timedelta(milliseconds=said["duration_ms"])
+
+
+def ended_place(line: str) -> str | None:
+    """The place that the end of a request gives back, whether it ever became a tunnel or not."""
+    if f'"type":"{Kind.ENDED}"' not in line:
+        return None
+    try:
+        holder = _pass(json.loads(line))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return holder.place or None if holder else None
+
+
+def _pass(said: dict[str, Any]) -> Pass | None:
+    if "pass" in said:
+        return Pass.read(said["pass"]) if said["pass"] else None
+    # That is how a listener of the release before writes, until its last tunnel has ended.
+    if not said["tenant_id"]:
+        return None
+    return Pass(
+        place=said["place"] or "",
+        tenant_id=UUID(said["tenant_id"]),
+        user_id=UUID(said["user_id"]) if said["user_id"] else None,
+        restoring=bool(said.get("restoring")),
+    )
+
+
+_ESTABLISHED = 200
+
+
+def _said(key: str) -> str:
+    return f"%DYNAMIC_METADATA({AUTHORIZER_METADATA}:{key})%"
+
+
+LINE = {
+    "time": "%START_TIME%",
+    "type": "%ACCESS_LOG_TYPE%",
+    "tunnel": "%STREAM_ID%",
+    "envoy": f"%ENVIRONMENT({PROCESS_VARIABLE})%",
+    "tenant": _said("tenant"),
+    "pass": _said("pass"),
+    "target": _said("target"),
+    "client": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "bytes_up": "%BYTES_RECEIVED%",
+    "bytes_down": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "reason": _said("reason"),
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "address": "%UPSTREAM_REMOTE_ADDRESS%",
+    "from_address": "%UPSTREAM_LOCAL_ADDRESS%",
+    "address_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+}
+
+
+def access_log(path: str, refusal_lines: dict[str, Any]) -> dict[str, Any]:
+    """Envoy's access logger that appends to `path`.
+
+    Args:
+        path: the file.
+        refusal_lines: where Envoy reads the bucket of the lines about what was refused, as a
+            config source.
+    """
+    return {
+        "name": "envoy.access_loggers.file",
+        "filter": {"or_filter": {"filters": [_WAS_LET_IN, _one_of_few(refusal_lines)]}},
+        "typed_config": {
+            "@type": f"{_TYPES}.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+            "log_format": {"json_format": LINE},
+        },
+    }
+
+
+def refusal_lines() -> dict[str, Any]:
+    """The bucket that each line about what was refused takes a token from."""
+    bucket = {
+        "@type": "type.googleapis.com/envoy.type.v3.TokenBucket",
+        "max_tokens": REFUSALS_AT_ONCE,
+        "tokens_per_fill": REFUSALS_PER_SECOND,
+        "fill_interval": "1s",
+    }
+    return {
+        "@type": "type.googleapis.com/envoy.service.discovery.v3.Resource",
+        "name": REFUSAL_LINES,
+        "resource": bucket,
+    }
+
+
+_TYPES = "type.googleapis.com/envoy.extensions"
+# What counts tunnels and places has to see each of these lines.
+_WAS_LET_IN = {
+    "metadata_filter": {
+        "matcher": {
+            "filter": AUTHORIZER_METADATA,
+            "path": [{"key": "pass"}],
+            "value": {"present_match": True},
+        },
+        "match_if_key_not_found": False,
+    }
+}
+
+
+def _one_of_few(refusal_lines: dict[str, Any]) -> dict[str, Any]:
+    kind = f"{_TYPES}.access_loggers.filters.process_ratelimit.v3.ProcessRateLimitFilter"
+    few = {"resource_name": REFUSAL_LINES, "config_source": refusal_lines}
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.process_ratelimit",
+            "typed_config": {"@type": kind, "dynamic_config": few},
+        }
+    }

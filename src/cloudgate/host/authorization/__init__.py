@@ -1,0 +1,1 @@
+"""Authorization: may this request become a tunnel, and where to?"""

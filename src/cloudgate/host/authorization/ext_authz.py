@@ -1,0 +1,127 @@
+"""How does Envoy ask whether a request may become a tunnel? By gRPC."""
+
+import asyncio
+from typing import Any
+
+from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
+from envoy.service.auth.v3 import external_auth_pb2 as messages
+from envoy.type.v3.http_status_pb2 import HttpStatus
+from google.protobuf.struct_pb2 import Struct
+from google.rpc.status_pb2 import Status
+
+from cloudgate.host.authorization.authorizer import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
+from cloudgate.host.authorization.grpc_server import CallServer, serve_calls
+from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Refusal
+from cloudgate.host.authorization.refusal_log import Refused
+from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
+from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
+from cloudgate.host.state.site import WELL_KNOWN
+
+PERMISSION_DENIED = 7
+"""The gRPC status code of a refusal."""
+_CHALLENGES = {
+    NOT_AUTHENTICATED.status: "proxy-authenticate",
+    NOT_ASKED_RIGHT.status: "www-authenticate",
+}
+
+
+async def serve_authorizer(gatekeeper: Gatekeeper, doors: Doors) -> CallServer:
+    """Start to answer Envoy."""
+
+    async def check(question: bytes) -> bytes:
+        request = messages.CheckRequest.FromString(question)
+        try:
+            answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
+        except asyncio.CancelledError:
+            gatekeeper.refusals.note_given_up()
+            raise
+        return answer
+
+    return await serve_calls(check, doors.listen(), doors.context)
+
+
+async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
+    http = asked.request.http
+    source = asked.source.address.socket_address
+    address = source.address
+    authorization = http.headers.get("proxy-authorization")
+    if http.method != "CONNECT":
+        authorization = authorization or http.headers.get("authorization")
+        told = await gatekeeper.tell(authorization, address)
+        _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
+        return _told(told)
+    verdict = await gatekeeper.judge(http.host, authorization, address, source.port_value)
+    if verdict.refusal is None:
+        return _allowed(verdict)
+    _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
+    return _refused(verdict.refusal, _metadata(verdict))
+
+
+def _note(
+    gatekeeper: Gatekeeper, name: str, target: str, refusal: Refusal | None, address: str
+) -> None:
+    if refusal is not None:
+        gatekeeper.refusals.note(Refused(name, target, refusal.status, refusal.reason, address))
+
+
+def _allowed(verdict: Verdict) -> Any:
+    # It replaces what a client says there.
+    cluster = _header(CLUSTER_HEADER, verdict.cluster)
+    headers = messages.OkHttpResponse(headers=[cluster], headers_to_remove=["proxy-authorization"])
+    return messages.CheckResponse(
+        status=Status(code=0), ok_response=headers, dynamic_metadata=_metadata(verdict)
+    )
+
+
+def _told(told: Told) -> Any:
+    if told.refusal is not None:
+        return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
+    # A document is an answer that is not Envoy's, which is what Envoy calls a refusal.
+    answer = messages.DeniedHttpResponse(
+        status=HttpStatus(code=200), headers=[_header("content-type", "application/json")]
+    )
+    answer.body = told.document
+    return messages.CheckResponse(
+        status=Status(code=PERMISSION_DENIED),
+        denied_response=answer,
+        dynamic_metadata=_struct(tenant=told.name),
+    )
+
+
+def _refused(refusal: Refusal, metadata: Any) -> Any:
+    challenge = _CHALLENGES.get(refusal.status)
+    headers = [_header(challenge, CHALLENGE)] if challenge else []
+    if refusal.retry_after_seconds is not None:
+        headers.append(_header("retry-after", str(refusal.retry_after_seconds)))
+    denied = messages.DeniedHttpResponse(
+        status=HttpStatus(code=refusal.status),
+        headers=headers,
+        body=f"{refusal.reason}\n",
+    )
+    return messages.CheckResponse(
+        status=Status(code=PERMISSION_DENIED), denied_response=denied, dynamic_metadata=metadata
+    )
+
+
+def _header(key: str, value: str) -> Any:
+    return HeaderValueOption(
+        header=HeaderValue(key=key, value=value),
+        append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+
+
+def _metadata(verdict: Verdict) -> Any:
+    said = {"tenant": verdict.name, "target": verdict.target}
+    if verdict.refusal is not None:
+        return _struct(**said, reason=verdict.refusal.reason)
+    if verdict.others:
+        said[OTHER_ADDRESSES] = " ".join(verdict.others)
+    return _struct(**said, address=verdict.address, **{"pass": str(verdict.holder)})
+
+
+def _struct(**said: str) -> Any:
+    metadata = Struct()
+    for key, value in said.items():
+        metadata.fields[key].string_value = value
+    return metadata

@@ -1,0 +1,96 @@
+"""Is this the tenant's password? Slow on purpose for guessers, fast for who was right before."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from cloudgate import precis
+from cloudgate.host.authorization.priority_queue import Turns
+from cloudgate.password_hashes import matches
+
+REMEMBERED = 10_000
+"""Credentials that are known to be right at most; the longest unused go first."""
+
+
+class PasswordCheck:
+    """Verifies Argon2id hashes, few at a time, and remembers what was right.
+
+    What it remembers is an HMAC under a key that dies with the process, never a password. It
+    covers the hash, so a changed password is a new question.
+    """
+
+    def __init__(self, *, remembered: int = REMEMBERED) -> None:
+        self._cores = _cores()
+        self.turns = Turns(len(self._cores))
+        """Who waits for a core to look at a password."""
+        self._threads = ThreadPoolExecutor(
+            len(self._cores), "argon2", _keep_to_one_core, (list(self._cores),)
+        )
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
+        self._remembered = remembered
+
+    async def is_right(self, password_hash: str, password: str) -> bool:
+        """Whether `password` is the one of the hash. An empty hash costs as much time as any.
+
+        It takes a core, so whoever calls has taken a turn.
+        """
+        if not password_hash:
+            return await self._verify("", password)
+        if self.is_remembered(password_hash, password):
+            return True
+        right = await self._verify(password_hash, password)
+        if right:
+            self._remember(self.mark(password_hash, password))
+        return right
+
+    def is_remembered(self, password_hash: str, password: str) -> bool:
+        """Whether it is known to be right without any work."""
+        mark = self.mark(password_hash, password)
+        if not password_hash or mark not in self._right:
+            return False
+        self._right.move_to_end(mark)
+        return True
+
+    def mark(self, password_hash: str, password: str) -> bytes:
+        """What is equal for equal questions, and tells nobody the password."""
+        # Lengths in front, so that no two questions look alike when joined.
+        form = precis.password(password)
+        parts = (password_hash.encode(), form.encode("utf-8", "surrogatepass"))
+        message = b"".join(len(part).to_bytes(4) + part for part in parts)
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+    def close(self) -> None:
+        """Let go of the threads; what they work on is awaited by nobody."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _verify(self, password_hash: str, password: str) -> bool:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, matches, password_hash, password)
+
+    def _remember(self, mark: bytes) -> None:
+        self._right[mark] = None
+        while len(self._right) > self._remembered:
+            self._right.popitem(last=False)
+
+
+def _cores() -> Sequence[int]:
+    """Of the cores that this process may use, those that look at passwords: all but one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return range(1, max(2, os.cpu_count() or 2))
+    found = sorted(os.sched_getaffinity(0))
+    return found[1:] or found
+
+
+def _keep_to_one_core(free: list[int]) -> None:
+    """Have this thread, and those that Argon2 starts for its lanes, use one core and no more."""
+    if hasattr(os, "sched_setaffinity"):
+        # EINVAL: the core was taken from this process meanwhile. Then it is not kept to one.
+        with suppress(OSError):
+            os.sched_setaffinity(0, {free.pop()})

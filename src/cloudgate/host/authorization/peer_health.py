@@ -1,0 +1,118 @@
+"""Do other gateways answer? Asked only when a tenant's failover depends on it."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from ipaddress import ip_address
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+
+from cloudgate.assignment import Peer
+from cloudgate.certified import uncovered
+from cloudgate.happy_eyeballs import connect
+from cloudgate.host.authorization.singleflight import Together
+from cloudgate.host.manager_link.facts import host_addresses
+
+FRESH_SECONDS = 2.0
+"""How long an answer counts."""
+ANSWER_SECONDS = 1.5
+"""How long a gateway has to take a connection before it counts as down."""
+
+
+# Their certificates may be from anybody. Nothing is told to them, and little depends on it.
+_anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_anybody.check_hostname = False
+_anybody.verify_mode = ssl.CERT_NONE
+
+
+class Peers:
+    """Tries the ports of other gateways, and remembers for a moment what it found."""
+
+    def __init__(
+        self,
+        clock_seconds: Callable[[], float] = time.monotonic,
+        own: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        """`own`: the addresses of this machine at which others may reach it."""
+        self._clock_seconds = clock_seconds
+        self._own = own or _reachable
+        self._found: dict[UUID, tuple[float, bool]] = {}
+        self._asked: Together[UUID, bool] = Together(goes_on=True)
+
+    async def all_down(self, peers: Sequence[Peer]) -> bool:
+        """Whether none of them takes a connection."""
+        return not any(await asyncio.gather(*(self._is_up(peer) for peer in peers)))
+
+    async def _is_up(self, peer: Peer) -> bool:
+        known = self._found.get(peer.gateway_id)
+        if known is not None and known[0] > self._clock_seconds():
+            return known[1]
+        return await self._asked.share(peer.gateway_id, lambda: self._ask(peer))
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        self._asked.close()
+
+    async def _ask(self, peer: Peer) -> bool:
+        up = await _answers(peer, self._own())
+        self._found[peer.gateway_id] = (self._clock_seconds() + FRESH_SECONDS, up)
+        return up
+
+
+def _reachable() -> Collection[str]:
+    return [each for each in host_addresses() if not ip_address(each).is_loopback]
+
+
+async def _answers(peer: Peer, own: Collection[str]) -> bool:
+    """Whether it does where tenants find it, or inside the provider's network.
+
+    Not every router turns around what comes from inside and is meant for its outside. Where this
+    machine has the same address, it would meet itself.
+    """
+    others = (each for each in peer.inside_addresses if each not in own)
+    inside = (_is_met(each, peer) for each in others)
+    return await _any((_takes_connections(peer), *inside))
+
+
+async def _any(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
+    """Whether one of the answers is yes, by the first that is."""
+    asking = {asyncio.create_task(each) for each in questions}
+    try:
+        for answer in asyncio.as_completed(asking, timeout=ANSWER_SECONDS):
+            if await answer:
+                return True
+    except TimeoutError:
+        pass
+    finally:
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    return False
+
+
+async def _takes_connections(peer: Peer) -> bool:
+    try:
+        (await connect(peer.address, peer.port)).close()
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+async def _is_met(address: str, peer: Peer) -> bool:
+    """Whether it is this gateway that answers there: private addresses are used more than once."""
+    try:
+        _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=_anybody)
+    except OSError:
+        return False
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    if shown is None:
+        return False
+    names = {peer.name, peer.address}
+    try:
+        return len(uncovered(names, x509.load_der_x509_certificate(shown))) < len(names)
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Envoy: which one runs, and what is it told?"""

@@ -1,0 +1,134 @@
+"""What does the running Envoy say of itself? A client of its administration."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.xds_resources import CERTIFICATE, TUNNELS
+
+_LISTENERS = (
+    "/config_dump?resource=dynamic_listeners"
+    "&mask=name,active_state.version_info,error_state.details"
+)
+_LIVE_TUNNELS = f"cluster.{TUNNELS}.upstream_cx_active"
+_CERTIFICATE_VERSION = f"sds.{CERTIFICATE}.version_text"
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Envoy's listeners, by name."""
+
+    active: frozenset[str] = frozenset()
+    bound: Mapping[str, frozenset[tuple[str, int]]] = field(default_factory=dict)
+    """The addresses that are really listened at."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Why Envoy did not take a listener, in its words."""
+
+
+class Admin:
+    """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._mark = ""
+        self._client: httpx2.AsyncClient | None = None
+
+    async def ask(self, mark: str) -> None:
+        """From now on, ask the Envoy with that mark; one of an earlier release has none."""
+        if mark != self._mark:
+            await self.close()
+            self._mark = mark
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def is_ready(self) -> bool:
+        """Whether Envoy is there and has started its workers."""
+        try:
+            return (await self._send("GET", "/ready")).text == "LIVE\n"
+        except UnavailableError:
+            return False
+
+    async def listeners(self) -> Listeners:
+        """The listeners that are active, and those that were rejected."""
+        dump = await self._json(_LISTENERS)
+        bound = await self._json("/listeners?format=json")
+        return read_listeners(dump, bound)
+
+    async def live_tunnels(self) -> int:
+        """How many tunnels are going on."""
+        return (await self.counters(_LIVE_TUNNELS)).get(_LIVE_TUNNELS, 0)
+
+    async def counters(self, *names: str) -> Mapping[str, int]:
+        """What Envoy has counted under these names, as far as it knows them."""
+        found = await self._stats(*names)
+        return {name: int(value) for name, value in found.items()}
+
+    async def certificate_version(self) -> str:
+        """The version of the certificate file that new tunnels get."""
+        return str((await self._stats(_CERTIFICATE_VERSION)).get(_CERTIFICATE_VERSION, ""))
+
+    async def reopen_logs(self) -> None:
+        """Let the access log be opened anew, after its file was moved away."""
+        await self._send("POST", "/reopen_logs")
+
+    async def _stats(self, *names: str) -> dict[str, Any]:
+        pattern = "^(" + "|".join(name.replace(".", r"\.") for name in names) + ")$"
+        body = await self._json(f"/stats?format=json&filter={pattern}")
+        return {each["name"]: each["value"] for each in body["stats"] if "name" in each}
+
+    async def _json(self, path: str) -> Any:
+        response = await self._send("GET", path)
+        return response.json()
+
+    async def _send(self, method: str, path: str) -> httpx2.Response:
+        if self._client is None:
+            self._client = self._doors.administrator(self._mark)
+        if self._client is None:
+            raise UnavailableError("Envoy has not said yet where its administration is.")
+        try:
+            return await self._client.request(method, path)
+        except httpx2.TransportError as error:
+            await self.close()  # it may be elsewhere by now
+            raise UnavailableError(f"Envoy's administration does not answer: {error!r}.") from error
+
+
+def read_listeners(dump: Any, bound: Any) -> Listeners:
+    """Put together what ``/config_dump`` and ``/listeners`` say."""
+    configs = [each for each in dump.get("configs", []) if each.get("name")]
+    return Listeners(
+        active=frozenset(each["name"] for each in configs if "active_state" in each),
+        bound={
+            each["name"]: frozenset(_addresses(each)) for each in bound.get("listener_statuses", [])
+        },
+        rejected={
+            each["name"]: each["error_state"].get("details", "without a reason")
+            for each in configs
+            if "error_state" in each
+        },
+    )
+
+
+def _addresses(status: Any) -> Iterable[tuple[str, int]]:
+    for each in (status["local_address"], *status.get("additional_local_addresses", [])):
+        where = each["socket_address"]
+        yield where["address"], where["port_value"]

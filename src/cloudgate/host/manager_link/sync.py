@@ -1,0 +1,375 @@
+"""How do news reach this host, and its reports the manager, through all that breaks between?
+
+Loops that wait longer the longer the manager is away. The gateway does not notice.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from cloudgate.assignment import (
+    Allowances as TheirAllowances,
+)
+from cloudgate.assignment import (
+    Answer,
+    DemandReport,
+    LiveTunnel,
+    PollRequest,
+    Question,
+    Update,
+    UsageBatch,
+)
+from cloudgate.assignment.bounds import readable
+from cloudgate.background import Background, Job
+from cloudgate.errors import (
+    CloudgateError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    UnavailableError,
+)
+from cloudgate.host.manager_link.client import ManagerClient
+from cloudgate.host.manager_link.disk_usage import Measuring
+from cloudgate.host.manager_link.facts import machine_mark
+from cloudgate.host.manager_link.reporter import Outbox
+from cloudgate.host.reconciler import Reconciler
+from cloudgate.host.shaping.rate_allocations import Allowances
+from cloudgate.host.state.conditions import Troubles
+from cloudgate.host.state.enrolment import (
+    Membership,
+    keep_role,
+    load_membership,
+)
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.host_credentials import Credentials, keep_credential
+from cloudgate.host.state.manager_clock import Clock
+from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.tunnels.slot_tokens import Tokens
+from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between two attempts to reach a manager that is away."""
+REVOKED_PAUSE_SECONDS = 30.0
+"""Between two attempts with a credential that the manager did not accept."""
+
+KEEP_SECONDS = 5.0
+"""How often it is tried to write down what a full disk did not take."""
+USAGE_SECONDS = 5.0
+"""How often the manager hears what tenants used."""
+_FIRST_PAUSE_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class Backoff:
+    """Pauses that grow, of random length, so that hosts do not return all at once."""
+
+    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+        self._chance = chance
+        self._failures = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the last failure was the first of its series; the others need no words."""
+        return self._failures == 1
+
+    def success(self) -> bool:
+        """Start anew. Whether there were failures before."""
+        failed, self._failures = self._failures > 0, 0
+        return failed
+
+    def pause_seconds(self, error: CloudgateError) -> float:
+        """How long to wait after one more failure."""
+        self._failures = min(self._failures + 1, 16)
+        if isinstance(error, NotAuthenticatedError):
+            return REVOKED_PAUSE_SECONDS
+        longest = min(LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**self._failures)
+        return float(longest * self._chance())
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the host was told, besides its assignment, and keeps."""
+
+    directory: Directory
+    site: SiteKnown
+    role: Role
+    journal: Journal | None = None
+    """Takes what the disk does not."""
+    allowances: Allowances = field(default_factory=Allowances)
+    clock: Clock = field(default_factory=Clock)
+    troubles: Troubles = field(default_factory=Troubles)
+
+
+class Channel:
+    """The line to the manager."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        known: Known,
+        reconciler: Reconciler,
+        outbox: Outbox,
+        watch: Watch,
+        *,
+        tokens: Tokens,
+    ) -> None:
+        self._tokens = tokens
+        self._sharing = asyncio.Lock()
+        self._watch = watch
+        self._layout = layout
+        self._known = known
+        self._reconciler = reconciler
+        self._outbox = outbox
+        self._measuring = Measuring()
+        self._credentials = Credentials(layout)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        steps = {
+            "Hearing what the manager wants": self._poll,
+            "Reporting to the manager": self._report,
+            "Telling the manager what tenants use": self._use,
+            "Measuring folders": self._measure,
+            "Sharing tenants' tunnels with other gateways": self._share_at_once,
+        }
+        return (
+            Job(
+                name="Writing down what the manager said",
+                attempt=self.keep,
+                interval_seconds=KEEP_SECONDS,
+                longest_pause_seconds=KEEP_SECONDS,
+            ),
+            *(
+                Job(
+                    name=name,
+                    attempt=partial(self._connected, step),
+                    interval_seconds=_FIRST_PAUSE_SECONDS,
+                    longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+                    lasts=True,
+                )
+                for name, step in steps.items()
+            ),
+        )
+
+    async def run(self) -> None:
+        """Poll and report for ever."""
+        await Background(self.jobs()).run()
+
+    async def _connected(self, step: "Step") -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self._repeat(step, backoff)
+            except CloudgateError as error:
+                pause_seconds = backoff.pause_seconds(error)
+                if step == self._poll and isinstance(error, NotAuthenticatedError):
+                    pause_seconds = self._credentials.refused() or pause_seconds
+                if backoff.is_new or isinstance(error, NotAuthenticatedError):
+                    _complain(error)
+                await asyncio.sleep(pause_seconds)
+
+    async def _repeat(self, step: "Step", backoff: Backoff) -> None:
+        # Read anew after each failure: the host may have joined again.
+        known = load_membership(self._layout)
+        async with ManagerClient(
+            known.url,
+            known.ca_pem,
+            self._credential,
+            self._hear_time,
+            says_role=known.manager_says_role,
+            server_id=known.server_id,
+        ) as client:
+            while True:
+                await step(client, backoff)
+                if client.says_role and not known.manager_says_role:
+                    known = self._note_role()
+
+    def _note_accepted(self) -> None:
+        try:
+            self._credentials.accepted()
+        except OSError as error:
+            self._known.troubles.cannot_write("state", error)
+
+    def _note_role(self) -> Membership:
+        """The manager has said its role; what does not is not taken for it from now on."""
+        known = load_membership(self._layout)
+        try:
+            keep_role(self._layout, known)
+        except OSError as error:
+            self._known.troubles.cannot_write("state", error)
+        return known.model_copy(update={"manager_says_role": True})
+
+    def _hear_time(self, now: datetime) -> None:
+        before = self._known.troubles.text
+        self._known.clock.hear(now)
+        self._known.troubles.note("clock", self._known.clock.trouble)
+        if self._known.troubles.text != before:
+            self._outbox.look_again()
+
+    def _credential(self) -> str:
+        return self._credentials.use()
+
+    async def _poll(self, client: ManagerClient, backoff: Backoff) -> None:
+        request = PollRequest(
+            assignment_revision=self._reconciler.revision,
+            directory_revision=self._known.directory.revision,
+            site_revision=self._known.site.revision,
+            machine=machine_mark(),
+        )
+        try:
+            update = await client.poll(request)
+        except CloudgateError:
+            # Who was away may have lost what it heard; the report is tried until it is back.
+            self._outbox.send_again()
+            raise
+        self._note_accepted()
+        backoff.success()
+        self._apply(update)
+        if update.question is not None and update.question.measure is not None:
+            self._measuring.ask(update.question)
+        elif update.question is not None:
+            await client.answer(self._answer(update.question))
+
+    async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
+        report = await self._outbox.due()
+        try:
+            await client.report(report)
+        except CloudgateError:
+            self._outbox.look_again()
+            raise
+        if backoff.success():
+            _log.info("the manager is back")
+        self._outbox.sent(report)
+
+    async def _measure(self, client: ManagerClient, backoff: Backoff) -> None:
+        await client.answer(await self._measuring.due())
+        self._measuring.delivered()
+        backoff.success()
+
+    async def _use(self, client: ManagerClient, backoff: Backoff) -> None:
+        await asyncio.sleep(USAGE_SECONDS)
+        is_more = True
+        while is_more:
+            batch, usage = self._watch.batch()
+            if usage:
+                await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
+                self._watch.delivered()
+            is_more = len(usage) >= MOST_TOLD
+        await self._share(client)
+        backoff.success()
+
+    async def _share_at_once(self, client: ManagerClient, backoff: Backoff) -> None:
+        await self._tokens.due()
+        await self._share(client)
+        backoff.success()
+
+    async def _share(self, client: ManagerClient) -> None:
+        # What one message says of tokens is answered before the next one is made.
+        async with self._sharing:
+            demands = self._tokens.demands(self._known.allowances.demands)
+            if not demands:
+                return
+            try:
+                told = await client.demand(DemandReport(machine=machine_mark(), demands=demands))
+            except InvalidRequestError as error:
+                # A manager of the version before does not know the question: whole limits hold.
+                _log.debug("limits are not shared between gateways", reason=error.message)
+                self._tokens.hear(TheirAllowances())
+            except CloudgateError:
+                self._tokens.note_away()
+                raise
+            else:
+                self._known.allowances.hear(told.allowances)
+                self._tokens.hear(told)
+
+    def _answer(self, question: Question) -> Answer:
+        self._watch.look()
+        live = self._watch.live
+        unwanted = [each for each in live if each.tunnel in question.end_tunnels]
+        reason = ""
+        if unwanted:
+            try:
+                self._watch.cut(unwanted, "the operator closed it")
+            except UnavailableError as error:
+                unwanted, reason = [], error.message
+        return Answer(
+            machine=machine_mark(),
+            question=question.question,
+            tunnels=tuple(LiveTunnel.model_validate(asdict(each)) for each in live),
+            ended=tuple(each.tunnel for each in unwanted),
+            reason=readable(reason),
+        )
+
+    def _apply(self, update: Update) -> None:
+        """Have it in force. What takes rights away holds, also where it cannot be kept.
+
+        Raises:
+            UnavailableError: something has to be said again, since it cannot be kept.
+        """
+        if update.directory is not None:
+            self._known.directory.apply(update.directory)
+        if update.site is not None:
+            self._known.site.take(update.site)
+        if update.demand:
+            self._tokens.news.set()
+        if update.assignment is not None:
+            _log.info("assignment received", revision=update.assignment.revision)
+            self._reconciler.want(update.assignment)
+        problem = self._note_unkept()
+        if update.credential is not None:
+            try:
+                keep_credential(self._layout, update.credential)
+            except OSError as error:  # the one in use is good until this one was used
+                problem = problem or error
+                self._known.troubles.cannot_write("state", error)
+        self._outbox.look_again()
+        if problem is not None and (self._known.directory.is_behind or update.credential):
+            raise UnavailableError(f"What the manager said cannot be kept: {problem}.")
+
+    def keep(self) -> None:
+        """Write down what is not on disk yet."""
+        before = self._unkept()
+        self._known.directory.keep()
+        self._known.site.kept.keep()
+        self._reconciler.kept.keep()
+        if (self._note_unkept() is None) != (before is None):
+            self._outbox.look_again()
+
+    def _unkept(self) -> OSError | None:
+        """Why something that is in force, or waits for it, is not on disk."""
+        problems = (
+            self._known.directory.problem,
+            self._known.site.kept.problem,
+            self._reconciler.kept.problem,
+        )
+        return next((each for each in problems if each is not None), None)
+
+    def _note_unkept(self) -> OSError | None:
+        problem = self._unkept()
+        if problem is None:
+            self._known.troubles.note("state", "")
+        else:
+            self._known.troubles.cannot_write("state", problem)
+        return problem
+
+
+Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
+
+
+def _complain(error: CloudgateError) -> None:
+    if isinstance(error, NotAuthenticatedError):
+        _log.error(
+            "the manager does not accept this host any more; the gateway goes on as it is. "
+            "Run `cloudgate host join` to join again",
+            reason=error.message,
+        )
+    else:
+        _log.warning("no line to the manager", reason=error.message)

@@ -1,0 +1,256 @@
+"""What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
+
+import errno
+import fcntl
+import os
+import re
+import select
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from cloudgate.atomic_files import write_public
+from cloudgate.errors import UnavailableError
+from cloudgate.host.platform import linux_launcher
+from cloudgate.programs import ask
+
+UNIT = Path("/etc/systemd/system/cloudgate-host.service")
+"""Where `install` puts the unit of the host service."""
+ENVOY = "envoy"
+"""File name of Envoy's executable in its package."""
+CAN_TAKE_OVER = True
+"""Whether one Envoy can take over from another (Envoy: hot restart)."""
+LAUNCH_SECONDS = 5.0
+"""How long what starts Envoy may take for it."""
+SYSTEMCTL_SECONDS = 90.0
+"""How long systemd may take: as long as it gives a service to start."""
+_START_TIME_FIELD = 19
+"""Of ``/proc/PID/stat``, counted after the name."""
+_PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
+
+
+def unit(python: str, data: Path, user: str) -> str:
+    """The systemd unit of a host service (systemd.service(5)).
+
+    Only the host service itself is told to end: Envoy is its business, and outlives its restart.
+    """
+    return f"""[Unit]
+Description=Cloudgate host service
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User={user}
+ExecStart={word(python)} -m cloudgate host run --data {word(str(data))}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=1
+KillMode=process
+TimeoutStopSec=30
+LimitNOFILE=1048576
+AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_SYS_PTRACE
+NoNewPrivileges=yes
+ProtectSystem=full
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def word(text: str) -> str:
+    """A word of a command line, as units write it (systemd.service(5), "Command lines")."""
+    escaped = text.replace("%", "%%").replace("$", "$$")
+    if _PLAIN_WORD.fullmatch(text):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def started_at(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks (proc(5)); None when it is gone.
+
+    Where there is no /proc, any running process is as good as another.
+
+    Raises:
+        UnavailableError: that cannot be seen, as when this process may open no file more.
+    """
+    if not _exists(pid):
+        return None
+    if sys.platform != "linux":
+        return "unknown"
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return None
+        raise UnavailableError(
+            f"Whether Envoy, process {pid}, runs cannot be seen: {error.strerror}."
+        ) from None
+    state, *fields = text.rpartition(")")[2].split()
+    return None if state in "ZX" else fields[_START_TIME_FIELD - 1]
+
+
+def command_lines_with(word: str) -> dict[int, list[str]]:
+    """The processes of this user that were started with `word` among their arguments, by id.
+
+    Processes that cannot be looked at are left out; so are all where there is no /proc.
+    """
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape")
+            own = folder.stat().st_uid == os.getuid()
+        except OSError:
+            continue  # ended meanwhile, or nobody here may look at it: then it is not ours
+        line = words.split("\0")[:-1]
+        if own and word in line:
+            found[int(folder.name)] = line
+    return found
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """What a process of this user was started with.
+
+    Raises:
+        OSError: it has ended, or cannot be looked at.
+    """
+    said = Path(f"/proc/{pid}/environ").read_bytes().decode("utf-8", "surrogateescape")
+    return dict(each.split("=", 1) for each in said.split("\0") if "=" in each)
+
+
+def program_of(pid: int) -> Path:
+    """What a process runs, also where the file was taken away since."""
+    return Path(f"/proc/{pid}/exe")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def ask_to_end(pid: int) -> None:
+    """Have a process end itself in order."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def end(pid: int) -> None:
+    """End a process now."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def reopen_logs(pid: int) -> None:
+    """Have an Envoy write to a new file, after its log was moved away."""
+    os.kill(pid, signal.SIGUSR1)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether it belongs to the user of this process."""
+    return folder.lstat().st_uid == os.getuid()
+
+
+def keep_to_owner(folder: Path) -> None:
+    """Let nobody else in."""
+    folder.chmod(0o700)
+
+
+def hold(lock: IO[str]) -> None:
+    """Hold an open file until it is closed, or this process ends.
+
+    Raises:
+        OSError: another process holds it.
+    """
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def memory_bytes() -> int:
+    """The machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def start_detached(
+    command: Sequence[str], log: BinaryIO, folder: Path, environment: Mapping[str, str]
+) -> int:
+    """Start a program that goes on when this process ends; its process id.
+
+    Args:
+        command: an executable's path, and its arguments.
+        log: where it writes what it has to say.
+        folder: its working directory.
+        environment: its environment.
+
+    Raises:
+        UnavailableError: it cannot be started.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", linux_launcher.__file__, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        cwd=folder,
+        env=environment,
+    ) as launcher:
+        try:
+            said = _first_line(launcher, LAUNCH_SECONDS)
+            if launcher.wait(LAUNCH_SECONDS) != 0 or not said or not launcher.stdin:
+                raise UnavailableError(f"{command[0]} cannot be started.")
+        except subprocess.TimeoutExpired:
+            # What it has forked hears nothing more, and does not start the program either.
+            launcher.kill()
+            raise UnavailableError(
+                f"{command[0]} was not started within {LAUNCH_SECONDS:g} seconds."
+            ) from None
+        launcher.stdin.write(b"\n")
+    return int(said)
+
+
+def _first_line(program: "subprocess.Popen[bytes]", seconds: float) -> bytes:
+    """What it says first.
+
+    Raises:
+        subprocess.TimeoutExpired: it says nothing.
+    """
+    if program.stdout is None:
+        return b""
+    if not select.select([program.stdout], [], [], seconds)[0]:
+        raise subprocess.TimeoutExpired(program.args, seconds)
+    return program.stdout.readline()
+
+
+def install(data: Path) -> str:
+    """Have systemd run the host service of `data` from now on; what an operator should know.
+
+    It runs as the owner of that folder.
+
+    Raises:
+        UnavailableError: systemd is not there, or does not take it.
+    """
+    try:
+        write_public(UNIT, unit(sys.executable, data, data.owner()))
+    except OSError as error:
+        command = [sys.executable, "-m", "cloudgate", "host", "install", "--data", str(data)]
+        raise UnavailableError(
+            f"Cannot write {UNIT}: {error.strerror}. Run this as root: {shlex.join(command)}"
+        ) from None
+    for command in (["daemon-reload"], ["enable", "--now", UNIT.name]):
+        told = f"systemctl {' '.join(command)}"
+        try:
+            done = ask(["systemctl", *command], seconds=SYSTEMCTL_SECONDS)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{UNIT} is written. {told} failed: {error.message} Start `cloudgate host run` with"
+                " what this system has instead, or try again."
+            ) from None
+        if not done.is_well:
+            raise UnavailableError(f"{told} failed: {done.complaint}. {UNIT} is written.")
+    return (
+        f"The host service runs. `systemctl reload {UNIT.stem}` starts it anew without ending a"
+        f" tunnel; `systemctl stop {UNIT.stem}` ends them all."
+    )

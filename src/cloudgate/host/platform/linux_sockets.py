@@ -1,0 +1,294 @@
+"""How does the host service reach into single tunnels of Envoy on Linux?
+
+The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
+a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it
+has, unless the kernel's ``yama.ptrace_scope`` is 2 and asks for CAP_SYS_PTRACE. A copy is closed at
+once: as long as there is one, Envoy's own closing would not be seen at the other end.
+
+What cannot be looked at is unknown: only the kernel's own word that something is not there
+(ESRCH, ENOENT, EBADF, ENOTCONN) means that it is not.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.start_rates import most_unsent_bytes
+from cloudgate.host.platform.linux_descriptors import Descriptors
+from cloudgate.host.platform.sent_bytes import Sent
+from cloudgate.hostport import join
+
+_PIDFD_GETFD = 438
+"""The number of the system call on every platform that Envoy is built for."""
+_SO_MAX_PACING_RATE = 47
+_NO_LIMIT = 2**64 - 1
+_AS_THE_SYSTEM_DOES = 0
+"""For TCP_NOTSENT_LOWAT."""
+_NOBODY = struct.pack("@H14x", socket.AF_UNSPEC)
+"""``struct sockaddr`` of no family."""
+_GONE = (errno.ESRCH, errno.ENOENT)
+"""A process, or a name below /proc, is not there."""
+_ENDED = (errno.ENOTCONN, errno.EINVAL, errno.ECONNRESET, errno.EPIPE, errno.EBADF, errno.ENOTSOCK)
+"""A connection is over, or its descriptor is another thing's by now."""
+_INFO = struct.Struct("@112xQQQ8xI")
+"""``tcpi_max_pacing_rate``, ``tcpi_bytes_acked``, ``tcpi_bytes_received`` and
+``tcpi_notsent_bytes`` in ``struct tcp_info`` (linux/tcp.h)."""
+
+
+def cut(pid: int, clients: Collection[str]) -> int:
+    """End the tunnels of `clients`, given as ``address:port``; how many there were.
+
+    Raises:
+        UnavailableError: this user may not end them, or they cannot be looked for: some may go on.
+    """
+    wanted = set(clients)
+    found = 0
+    with _process(pid) as process:
+        for _, connection in _connections(process, pid):
+            with connection:
+                if _peer(connection) in wanted:
+                    found += 1
+                    with _may_end("ended"):
+                        _end_by_reset(connection)
+    return found
+
+
+def open_connections(pid: int) -> int:
+    """How many connections a process has with others.
+
+    Raises:
+        UnavailableError: that cannot be seen.
+    """
+    found = 0
+    with _process(pid) as process:
+        for _, connection in _connections(process, pid):
+            with connection:
+                found += _peer(connection) is not None
+    return found
+
+
+class Pacing:
+    """Slows single connections of one process, and says what they carried.
+
+    They are named by the end that no other has: a tenant's connection by its other end, the one to
+    a target by its own.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._descriptors = Descriptors(_ends)
+
+    def set(self, rates: Mapping[str, int | None]) -> None:
+        """Let each send so many bytes a second, None for any number (SO_MAX_PACING_RATE).
+
+        Connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not slow them.
+        """
+        for name, connection in self._each(rates.keys()):
+            with _may_end("slowed"):
+                _pace(connection, rates[name])
+
+    def look(self, names: Collection[str]) -> Mapping[str, Sent]:
+        """What each has sent so far; connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not know.
+        """
+        found: dict[str, Sent] = {}
+        for name, connection in self._each(names):
+            with _may_end("looked at"):
+                told = _told(connection)
+                rate = None if told.limit == _NO_LIMIT else told.limit
+                unread = _unread_bytes(connection)
+                found[name] = Sent(told.acked, told.unsent > 0, rate, unread)
+        return found
+
+    def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """The bytes that each has sent and received; connections that are gone are left out.
+
+        Raises:
+            UnavailableError: this user may not know.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for name, connection in self._each(names):
+            with _may_end("looked at"):
+                told = _told(connection)
+                found[name] = (told.acked, told.received)
+        return found
+
+    def forget(self, names: Iterable[str]) -> None:
+        """These connections are over: their places in the process are free."""
+        self._descriptors.forget(names)
+
+    def _each(self, names: Collection[str]) -> Iterator[tuple[str, socket.socket]]:
+        with _process(self._pid) as process:
+            yield from self._descriptors.each(
+                names,
+                lambda number: _copy(process, number),
+                _as_socket,
+                lambda: _socket_descriptors(self._pid),
+            )
+
+
+def _end_by_reset(connection: socket.socket) -> None:
+    # connect(2): to be connected to nothing dissolves a connection, for which TCP has the reset
+    # alone. An end by shutdown(2) would be taken by some for all that there was to come.
+    if _libc.connect(connection.fileno(), _NOBODY, len(_NOBODY)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _pace(connection: socket.socket, rate: int | None) -> None:
+    limit = _NO_LIMIT if rate is None else min(max(rate, 1), _NO_LIMIT - 1)
+    connection.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("@Q", limit))
+    unsent = _AS_THE_SYSTEM_DOES if rate is None else most_unsent_bytes(rate)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent)
+
+
+def _unread_bytes(connection: socket.socket) -> int:
+    """What waits to be read (SIOCINQ, tcp(7))."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+class _Told(NamedTuple):
+    limit: int
+    acked: int
+    received: int
+    unsent: int
+
+
+def _told(connection: socket.socket) -> _Told:
+    return _Told(
+        *_INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
+    )
+
+
+@contextmanager
+def _process(pid: int) -> Iterator[int | None]:
+    """A handle of a process; None when it is gone, and its tunnels with it."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise _unknown("looked at", error) from None
+        yield None
+        return
+    try:
+        yield process
+    finally:
+        os.close(process)
+
+
+@contextmanager
+def _may_end(done: str) -> Iterator[None]:
+    """What ends meanwhile needs nothing done to it any more."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ENDED:
+            raise _unknown(done, error) from None
+
+
+def _connections(process: int | None, pid: int) -> Iterator[tuple[int, socket.socket]]:
+    """The process's connections with their descriptors; each copy is the caller's to close."""
+    if process is None:
+        return
+    for descriptor in _socket_descriptors(pid):
+        copy = _copy(process, descriptor)
+        connection = None if copy is None else _as_socket(copy)
+        if connection is not None:
+            yield descriptor, connection
+
+
+def _socket_descriptors(pid: int) -> Iterator[int]:
+    try:
+        links = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError as error:
+        if error.errno in _GONE:
+            return
+        raise _unknown("looked at", error) from None
+    for link in links:
+        try:
+            leads_to = str(link.readlink())
+        except OSError as error:
+            if error.errno in _GONE:
+                continue  # closed meanwhile
+            raise _unknown("looked at", error) from None
+        if leads_to.startswith("socket:"):
+            yield int(link.name)
+
+
+def _copy(process: int | None, descriptor: int) -> int | None:
+    """A copy of another process's descriptor; None when it is closed already."""
+    if process is None:
+        return None
+    copied = _libc.syscall(_PIDFD_GETFD, process, descriptor, 0)
+    if copied >= 0:
+        return int(copied)
+    number = ctypes.get_errno()
+    if number in (errno.EBADF, errno.ESRCH):
+        return None
+    if number in (errno.EPERM, errno.ENOSYS):
+        raise UnavailableError(
+            f"Envoy's tunnels cannot be reached one by one: {os.strerror(number)}. The host"
+            " service needs Linux 5.6 or newer, and the capability CAP_SYS_PTRACE where"
+            " yama.ptrace_scope is set."
+        )
+    raise _unknown("looked at", OSError(number, os.strerror(number)))
+
+
+def _as_socket(descriptor: int) -> socket.socket | None:
+    """The socket with that descriptor; None when it is something else, which is closed."""
+    try:
+        return socket.socket(fileno=descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in _ENDED:
+            return None
+        raise _unknown("looked at", error) from None
+
+
+def _unknown(done: str, error: OSError) -> UnavailableError:
+    return UnavailableError(
+        f"Envoy's tunnels cannot be {done} one by one: {error.strerror}. It is tried again."
+    )
+
+
+def _ends(connection: socket.socket) -> tuple[str, ...]:
+    return tuple(end for end in (_peer(connection), _own(connection)) if end is not None)
+
+
+def _peer(connection: socket.socket) -> str | None:
+    return _end(connection, connection.getpeername)
+
+
+def _own(connection: socket.socket) -> str | None:
+    return _end(connection, connection.getsockname)
+
+
+def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    try:
+        host, port = ask()[:2]
+    except OSError as error:
+        if error.errno in _ENDED:
+            return None
+        raise _unknown("looked at", error) from None
+    host = host.removeprefix("::ffff:") if "." in host else host
+    return join(host, port)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)

@@ -1,0 +1,246 @@
+"""How does the machine come to the state that the assignment asks for, and stay there?
+
+Level-triggered: whatever happens (a new assignment, Envoy's death, the end of a tunnel), the
+machine is compared with the assignment and what differs is mended. Every step may be repeated.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from cloudgate.assignment import Assignment, Gateway, GatewayState
+from cloudgate.background import Background, Job
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.listener_rollout import Listening
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.kept_document import Kept
+from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.tunnels.drain import SPREAD_SECONDS, Drain, due
+from cloudgate.host.tunnels.tracker import Watch
+
+ATTEMPT_SECONDS = 8.0
+"""Longest that an attempt may take before it counts as failed."""
+REVIEW_SECONDS = 5.0
+"""How often a machine is looked at again when nothing is known to have happened."""
+_LAST_SECONDS = 2.0
+"""How long after the last tunnel's moment Envoy is ended, whatever goes on in it."""
+SUCCESSION_REVIEW_SECONDS = 1.0
+"""How often it is looked at while an Envoy that was succeeded still serves tunnels."""
+DRAIN_REVIEW_SECONDS = 0.25
+"""How often the live tunnels of a closed gateway are counted."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was read back from the machine about one assignment."""
+
+    revision: int
+    state: GatewayState
+    gateway: Gateway | None = None
+    reason: str = ""
+    live_tunnels: int = 0
+    finished_tunnels: int = 0
+    closed_tunnels: int = 0
+
+
+class Reconciler:
+    """Keeps the machine as its assignment says, and says what it finds."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        doors: Doors,
+        envoy: Envoy,
+        admin: Admin,
+        *,
+        role: Role,
+        watch: Watch,
+        news: asyncio.Event,
+        on_outcome: Callable[[Outcome], None],
+        journal: Journal | None = None,
+    ) -> None:
+        """What it needs.
+
+        Args:
+            layout: where the files are.
+            doors: how host service and Envoy reach each other.
+            envoy: what listens.
+            admin: what Envoy says of itself.
+            role: what the authorizer has to know of the assignment.
+            watch: the live tunnels.
+            news: is set by whoever knows that something happened to the machine.
+            on_outcome: hears what was found.
+            journal: takes what the disk does not.
+        """
+        self.kept = Kept(layout.assignment, Assignment, journal)
+        self._envoy = envoy
+        self._admin = admin
+        self._listening = Listening(layout, doors, envoy, admin)
+        self._drain = Drain(layout, journal=journal)
+        self._on_outcome = on_outcome
+        self._news = news
+        self._assignment = self.kept.current
+        self._role = role
+        self._watch = watch
+        role.take(self._assignment)
+        self._established = self._assignment
+        self._given_up: Assignment | None = None
+
+    @property
+    def revision(self) -> int | None:
+        """Of the assignment in force; None when there never was one."""
+        return self._assignment.revision if self._assignment else None
+
+    def want(self, assignment: Assignment) -> None:
+        """Make `assignment` the wanted state, from now on and over restarts."""
+        self.kept.take(assignment)
+        self._assignment = assignment
+        self._role.take(assignment)
+        self._given_up = None
+        self._news.set()
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Keeping the machine as it is wanted",
+            attempt=self._review,
+            interval_seconds=0.0,
+            longest_pause_seconds=REVIEW_SECONDS,
+        )
+
+    async def run(self) -> None:
+        """Reconcile for ever."""
+        await Background([self.job()]).run()
+
+    async def _review(self) -> None:
+        self._news.clear()
+        wanted = self._assignment
+        pause_seconds = REVIEW_SECONDS
+        if wanted is not None and wanted is not self._given_up:
+            outcome = await self._tried(wanted)
+            self._note(wanted, outcome.state)
+            self._on_outcome(outcome)
+            if outcome.state is GatewayState.DRAINING:
+                pause_seconds = DRAIN_REVIEW_SECONDS
+            elif self._envoy.retired_marks:
+                pause_seconds = SUCCESSION_REVIEW_SECONDS
+        await self._news_or(pause_seconds)
+
+    async def _tried(self, wanted: Assignment) -> Outcome:
+        """What an attempt has come to. The manager hears also of a failure that nobody foresaw."""
+        try:
+            return await self.attempt(wanted)
+        except Exception as error:
+            reason = (
+                f"The host service failed in a way that nobody foresaw ({type(error).__name__})."
+            )
+            failed = GatewayState.FAILED
+            self._on_outcome(Outcome(wanted.revision, failed, wanted.gateway, reason))
+            raise
+
+    async def attempt(self, assignment: Assignment) -> Outcome:
+        """Bring the machine to `assignment` once."""
+        gateway = assignment.gateway
+        outcome = Outcome(assignment.revision, GatewayState.FAILED, gateway)
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                if gateway is not None and gateway.accepting:
+                    return await self._listen(gateway, outcome)
+                return await self._leave(assignment, outcome)
+        except CloudgateError as error:
+            reason = error.message
+        except TimeoutError:  # an OSError, too, and the likelier one
+            reason = f"The gateway was not ready within {ATTEMPT_SECONDS:.0f} seconds."
+        except OSError as error:
+            reason = f"The host service cannot write its state: {error.strerror or error!r}."
+        _log.error("the machine cannot be brought to its assignment", reason=reason)
+        return replace(outcome, reason=reason)
+
+    def _note(self, assignment: Assignment, state: GatewayState) -> None:
+        # A gateway that never was is given up at the first failure: the manager takes it back,
+        # and it must not come up meanwhile. One that broke later is mended again and again.
+        if state is GatewayState.LISTENING:
+            self._established = assignment
+        wanted = _place(assignment)
+        failed = state is GatewayState.FAILED and wanted is not None
+        if failed and wanted != _place(self._established):
+            self._given_up = assignment
+
+    async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
+        self._drain.forget()
+        await self._listening.open(gateway)
+        live_tunnels = await self._live_tunnels()
+        if self._envoy.is_outdated and self._envoy.is_idle:
+            await self._exchange_idle(gateway)
+        return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
+
+    async def _exchange_idle(self, gateway: Gateway) -> None:
+        """Start an Envoy anew that no other can take over from, unless somebody comes meanwhile."""
+        await self._listening.close()
+        if self._envoy.is_idle:
+            await self._envoy.stop()
+        await self._listening.open(gateway)
+
+    async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
+        await self._listening.close()
+        live_tunnels = await self._live_tunnels()
+        if live_tunnels:
+            self._drain.begin(live_tunnels, assignment.drain)
+            live_tunnels = await self._close_late_tunnels(assignment.drain_seconds, live_tunnels)
+        finished, closed = self._drain.result(live_tunnels, assignment.drain)
+        outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
+        if live_tunnels:
+            return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
+        if self._envoy.is_there:
+            _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
+            await self._envoy.stop()
+        state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
+        return replace(outcome, state=state)
+
+    async def _live_tunnels(self) -> int:
+        """Of the Envoy that listens, and of those that it took over from."""
+        retired = self._envoy.retired_marks
+        of_retired = [each.envoy for each in self._watch.live if each.envoy in retired]
+        await self._envoy.end_retired(set(of_retired))
+        return len(of_retired) + (await self._admin.live_tunnels() if self._envoy.pid else 0)
+
+    async def _close_late_tunnels(self, drain_seconds: float, live_tunnels: int) -> int:
+        """Close the tunnels whose time is up; how many are left."""
+        late_seconds = -self._drain.seconds_left(drain_seconds)
+        if late_seconds < 0:
+            return live_tunnels
+        spread_seconds = min(SPREAD_SECONDS, drain_seconds)
+        if late_seconds < spread_seconds + _LAST_SECONDS:
+            self._watch.look()
+            late = due(self._watch.live, late_seconds, spread_seconds)
+            try:
+                self._drain.note_closed(self._watch.cut(late, "the drain is over"))
+            except UnavailableError as error:
+                _log.warning("tunnels are closed all at once", reason=error.message)
+            else:
+                return await self._live_tunnels()
+        # Those that the log does not show, or that cannot be closed one by one, end with Envoy.
+        self._drain.note_closed(live_tunnels)
+        return 0
+
+    async def _news_or(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+
+def _place(assignment: Assignment | None) -> tuple[object, ...] | None:
+    gateway = assignment.gateway if assignment else None
+    if gateway is None or not gateway.accepting:
+        return None
+    return gateway.gateway_id, gateway.addresses, gateway.port

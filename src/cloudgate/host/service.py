@@ -1,0 +1,318 @@
+"""What runs on a managed server? The parts of the host service, put together."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from cloudgate.background import Background, Failing, Job
+from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.host.authorization.address_reputation import Reputation
+from cloudgate.host.authorization.authorizer import WAIT_SECONDS, Gatekeeper
+from cloudgate.host.authorization.ext_authz import serve_authorizer
+from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.envoy.endpoints import Doors, doors_of
+from cloudgate.host.envoy.log_rotation import Rotation
+from cloudgate.host.envoy.socket_handoff import hand_over
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.manager_link.facts import gather_facts
+from cloudgate.host.manager_link.reporter import Outbox
+from cloudgate.host.manager_link.sync import Channel, Known
+from cloudgate.host.platform import hold
+from cloudgate.host.reconciler import Reconciler
+from cloudgate.host.saturation import Saturation
+from cloudgate.host.shaping.fair_share import Fairness
+from cloudgate.host.shaping.shaper import Pacer
+from cloudgate.host.state.disk_reserve import REVIEW_SECONDS, Reserve
+from cloudgate.host.state.enrolment import load_membership
+from cloudgate.host.state.files import damage
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Crowd
+from cloudgate.host.tunnels.restore_only import Maintenance
+from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.tunnels.tracker import Watch
+
+_log = structlog.get_logger(__name__)
+
+
+WAIT_VARIABLE = "CLOUDGATE_TUNNEL_WAIT_SECONDS"
+"""Environment: how long a tunnel waits for a tenant's other tunnels to end."""
+CONNECTIONS_VARIABLE = "CLOUDGATE_CONNECTIONS_PER_ADDRESS"
+"""Environment: how many connections to the gateway one IP address may have."""
+CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
+"""Environment: what the gateway's line carries, in millions of bits each second, both directions
+together; found out by itself where it is not set."""
+
+
+class Stop(asyncio.Event):
+    """Set when the host service is to end; `again` when it is to start anew at once."""
+
+    again = False
+
+    def start_again(self) -> None:
+        """End, to be started again; tunnels go on."""
+        self.again = True
+        self.set()
+
+
+async def run_host(
+    state_folder: Path,
+    open_doors: Callable[[Layout], Doors] = doors_of,
+    until: Callable[[], object] | None = None,
+) -> bool:
+    """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
+
+    So it does when `until` returns, which may take as long as it likes.
+
+    At SIGHUP it ends alone, and says True: it is to be started again. Killed without a chance to
+    clean up, it leaves Envoy running as well; the next run adopts it.
+
+    Raises:
+        CloudgateError: The host has not joined, or the folder is in use.
+    """
+    layout = layout_of(state_folder)
+    layout.make_folders()
+    _check_membership(layout)
+    with _sole_user(layout):
+        stop = Stop()
+        if until is not None:
+            _stop_after(until, stop)
+        with _on_signals(stop):
+            await _run_until(layout, open_doors(layout), stop)
+        return stop.again
+
+
+def _reset(watch: Watch) -> None:
+    """End all tunnels so that their programs see that they were cut.
+
+    An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
+    """
+    try:
+        watch.look()
+        watch.cut(watch.live, "the host service ends")
+    except UnavailableError as error:
+        _log.warning("tunnels may look finished to their programs", reason=error.message)
+
+
+async def _adopt(envoy: Envoy) -> None:
+    try:
+        await envoy.adopt()
+    except UnavailableError as error:
+        _log.error("envoy is not adopted yet", reason=error.message)
+
+
+def _check_membership(layout: Layout) -> None:
+    try:
+        load_membership(layout)
+    except NotFoundError as error:
+        if not layout.assignment.exists():
+            raise
+        # The gateway needs nobody for what is on the disk.
+        _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
+
+
+async def _run_until(layout: Layout, doors: Doors, stop: Stop) -> None:
+    journal = Journal(layout.withdrawals, Reserve(layout.reserve).needed_by)
+    known = Known(
+        Directory(layout.directory, journal), SiteKnown(layout.site, journal), Role(), journal
+    )
+    with Gatekeeper(
+        known.directory,
+        known.site,
+        known.role,
+        Places(),
+        wait_seconds=_wait_seconds(),
+        now=known.clock,
+        reputation=Reputation(layout.reputation),
+    ) as gatekeeper:
+        server = await serve_authorizer(gatekeeper, doors)
+        try:
+            await _work_until(layout, doors, known, gatekeeper, stop)
+            if stop.again:
+                await server.retire()
+                hand_over(server.listener)
+        finally:
+            await server.stop()
+
+
+async def _work_until(
+    layout: Layout, doors: Doors, known: Known, gatekeeper: Gatekeeper, stop: Stop
+) -> None:
+    news = asyncio.Event()
+    admin = Admin(doors)
+    envoy = Envoy(layout, doors, admin, news.set)
+    watch = Watch(
+        layout,
+        envoy,
+        known.directory,
+        known.role,
+        site=known.site,
+        places=gatekeeper.places,
+        now=known.clock,
+        troubles=known.troubles,
+    )
+    outbox = Outbox(
+        lambda: known.directory.revision,
+        lambda: gather_facts(layout, envoy.version, _troubles(known)),
+        misplaced=watch.misplaced,
+        guesses=gatekeeper.guesses,
+    )
+    reconciler = Reconciler(
+        layout,
+        doors,
+        envoy,
+        admin,
+        role=known.role,
+        watch=watch,
+        news=news,
+        on_outcome=outbox.put,
+        journal=known.journal,
+    )
+    fairness = Fairness(_capacity_bytes())
+    pacer = Pacer(
+        envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
+    )
+    channel = Channel(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
+
+    def keep_room() -> None:
+        envoy.reserve.keep()
+        if known.journal is not None:
+            known.journal.keep()
+
+    def note_failing(name: str, failing: Failing | None) -> None:
+        known.troubles.note(name, failing.text if failing else "")
+        outbox.look_again()
+
+    crowd = Crowd(envoy, known.role, watch, limit=_connections_per_address())
+    background = Background(
+        (
+            *watch.jobs(),
+            pacer.job(),
+            Maintenance(envoy, known.site, watch).job(),
+            crowd.job(),
+            reconciler.job(),
+            *channel.jobs(),
+            Rotation(layout.access_log, envoy).job(),
+            Job(name="Keeping room", attempt=keep_room, interval_seconds=REVIEW_SECONDS),
+            _lasting("Summing up refusals", partial(gatekeeper.refusals.run, admin)),
+            _lasting(
+                "Looking what is saturated",
+                partial(
+                    Saturation(known.troubles, outbox.look_again).run, layout.state, envoy, admin
+                ),
+            ),
+            _lasting(
+                "Remembering who was right before",
+                partial(gatekeeper.reputation.run, known.directory.knows),
+            ),
+        ),
+        on_change=note_failing,
+    )
+    try:
+        await _adopt(envoy)
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(background.run())
+            await stop.wait()
+            work.cancel()
+        watch.keep()
+    except Exception:
+        # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
+        await envoy.leave()
+        raise
+    finally:
+        if stop.again:
+            await envoy.leave()
+        elif envoy.is_kept:
+            _reset(watch)
+            await envoy.stop()
+        await admin.close()
+
+
+def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
+    return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)
+
+
+def _troubles(known: Known) -> str:
+    return " ".join(text for text in (known.troubles.text, damage()) if text)
+
+
+def _wait_seconds() -> float:
+    found = _number(WAIT_VARIABLE, "seconds")
+    return WAIT_SECONDS if found is None else found
+
+
+def _connections_per_address() -> int:
+    found = _number(CONNECTIONS_VARIABLE, "connections")
+    return max(1, int(found)) if found else CONNECTIONS_PER_ADDRESS
+
+
+def _capacity_bytes() -> int | None:
+    found = _number(CAPACITY_VARIABLE, "millions of bits each second")
+    return int(found * 1_000_000 / 8) if found else None
+
+
+def _number(variable: str, unit: str) -> float | None:
+    """A setting of the environment; None when it is not set."""
+    text = os.environ.get(variable, "")
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        raise InvalidRequestError(
+            f"{variable} is {text[:50]!r}; expected a number of {unit}."
+        ) from None
+
+
+def _stop_after(until: Callable[[], object], stop: Stop) -> None:
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        until()
+        with suppress(RuntimeError):  # it has ended for another reason
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait, name="until", daemon=True).start()
+
+
+@contextmanager
+def _sole_user(layout: Layout) -> Iterator[None]:
+    with layout.lock.open("w") as lock:
+        try:
+            hold(lock)
+        except OSError:
+            raise UnavailableError(
+                f"Another host service uses {layout.state}. Stop it first."
+            ) from None
+        yield
+
+
+@contextmanager
+def _on_signals(stop: Stop) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32":
+        before = [
+            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set)) for each in numbers
+        ]
+        yield
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        return
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, stop.start_again)
+    try:
+        yield
+    finally:
+        for number in (*numbers, signal.SIGHUP):
+            loop.remove_signal_handler(number)

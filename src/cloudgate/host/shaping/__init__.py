@@ -1,0 +1,1 @@
+"""Traffic shaping: how fast may each tunnel be?"""

@@ -1,0 +1,155 @@
+"""With how much does a tunnel of a tenant that is held back begin? Before it is let in.
+
+The kernel sends the first packets of a connection without pause, and what a tunnel's connection to
+its target may send is set before anybody has seen it. So each beginning is paid for by the tenant's
+limit: who opens one short tunnel after the other waits for its turn, and newcomers begin with what
+the tunnels before them leave.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, UNPACED_BYTES, cluster_of
+
+HEADROOM = 1.25
+"""What all tunnels together may send, as a part of the limit, until newcomers are counted in."""
+LEAST_PART = 1 / 64
+"""The part of the limit that a newcomer begins with in any case."""
+BEGINNINGS_PART = 0.5
+"""The part of the limit that may be spent on beginnings,"""
+AT_ONCE_PART = 0.3
+"""and so much of what a second allows at once."""
+UNSEEN_SECONDS = 20.0
+"""How long a newcomer counts that no line of the access log speaks of."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A tunnel that was let in, and that the access log does not know yet."""
+
+    tenant_id: UUID
+    client: str
+    """Address and port that it comes from."""
+    rate_bytes: int
+    """What it began with, in each direction, each second."""
+    at_seconds: float
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What the tunnels of a tenant have that want more than they have."""
+
+    flows: int = 0
+    rate_bytes: float = 0.0
+    """All together, each second."""
+
+
+class Starts:
+    """Lets tunnels begin slowly enough. The pacer says how fast that is, and takes over."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self._newcomers: dict[str, Newcomer] = {}
+        self._granted: dict[UUID, Granted] = {}
+        self._paid_until_seconds: dict[UUID, float] = {}
+        self._complained = False
+        self.limit_of: Callable[[UUID], int | None] = lambda _: None
+        """What a tenant may send each second; None for as much as it likes."""
+        self.slow: Callable[[str, int], None] | None = None
+        """Sets the rate of a tenant's connection, known by its other end."""
+        self.refresh: Callable[[], None] = lambda: None
+        """Takes note of the tunnels that have just ended."""
+        self.arrives: Callable[[UUID], None] = lambda _: None
+        """Somebody comes who is not held back."""
+        self.news = asyncio.Event()
+        """Somebody has come who is to be looked after."""
+
+    async def begin(
+        self, place: str, tenant_id: UUID, client: str, wait_seconds: float
+    ) -> str | None:
+        """The cluster that makes the tunnel; None when it was not the tenant's turn in time.
+
+        Args:
+            place: of the tunnel, among the tenant's.
+            tenant_id: whose tunnel it is.
+            client: address and port that it comes from.
+            wait_seconds: how long it may wait for its turn.
+        """
+        limit = self.limit_of(tenant_id)
+        if limit is None or self.slow is None:
+            self.arrives(tenant_id)
+            return UNLIMITED_CLUSTER
+        pause = self._turn(tenant_id, limit, wait_seconds)
+        if pause is None:
+            return None
+        if pause > 0:
+            await asyncio.sleep(pause)
+        self.refresh()
+        rate = self._first_rate(tenant_id, limit)
+        try:
+            self.slow(client, rate)
+        except UnavailableError as error:
+            if not self._complained:
+                _log.error("speed limits are not kept", reason=error.message)
+            self._complained = True
+            return UNLIMITED_CLUSTER
+        self._newcomers[place] = Newcomer(tenant_id, client, rate, self._clock_seconds())
+        self.news.set()
+        return cluster_of(rate)
+
+    def newcomers(self) -> Mapping[str, Newcomer]:
+        """Those that are not known by the access log yet, by their place."""
+        oldest = self._clock_seconds() - UNSEEN_SECONDS
+        self._newcomers = {
+            place: each for place, each in self._newcomers.items() if each.at_seconds > oldest
+        }
+        return self._newcomers
+
+    def seen(self, places: Iterable[str]) -> None:
+        """The access log speaks of the tunnels in these places."""
+        for place in places:
+            self._newcomers.pop(place, None)
+
+    def give_back(self, tenant_id: UUID, granted: Granted) -> None:
+        """Tunnels that had so much have ended."""
+        had = self._granted.get(tenant_id, Granted())
+        self._granted[tenant_id] = Granted(
+            max(0, had.flows - granted.flows), max(0.0, had.rate_bytes - granted.rate_bytes)
+        )
+
+    def note(self, granted: Mapping[UUID, Granted]) -> None:
+        """What tenants' tunnels have that were seen, and want more."""
+        self._granted = dict(granted)
+        now = self._clock_seconds()
+        self._paid_until_seconds = {
+            who: at for who, at in self._paid_until_seconds.items() if at > now - 1
+        }
+
+    def _turn(self, tenant_id: UUID, limit: int, wait_seconds: float) -> float | None:
+        """How long to wait; what follows waits for it. Nothing is taken by who will not wait."""
+        each = UNPACED_BYTES / (BEGINNINGS_PART * limit)
+        spare = max(0.0, AT_ONCE_PART / BEGINNINGS_PART - each)
+        now = self._clock_seconds()
+        paid_until = max(self._paid_until_seconds.get(tenant_id, now), now)
+        pause = max(0.0, paid_until - spare - now)
+        if pause > wait_seconds:
+            return None
+        self._paid_until_seconds[tenant_id] = paid_until + each
+        return pause
+
+    def _first_rate(self, tenant_id: UUID, limit: int) -> int:
+        granted = self._granted.get(tenant_id, Granted())
+        fresh = [
+            each.rate_bytes for each in self.newcomers().values() if each.tenant_id == tenant_id
+        ]
+        room = HEADROOM * limit - granted.rate_bytes - sum(fresh)
+        part = limit / (granted.flows + len(fresh) + 1)
+        return max(1, int(max(min(part, room), limit * LEAST_PART)))

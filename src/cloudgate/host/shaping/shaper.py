@@ -1,0 +1,322 @@
+"""How fast may each tunnel be, so that tenants keep to what they were sold, and to a fair part?
+
+The kernel slows each connection of a tunnel; the rates are set anew five times a second from what
+each has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate
+touches neither the tunnel nor Envoy's configuration. While there is no limit and the gateway has
+room, nothing is measured and nothing set.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from cloudgate.background import Background, Job
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.platform import Pacing, Sent
+from cloudgate.host.shaping.congestion import Load
+from cloudgate.host.shaping.connection_rates import Account, Line, portions
+from cloudgate.host.shaping.fair_share import Fairness
+from cloudgate.host.shaping.first_rates import Granted, Starts
+from cloudgate.host.shaping.rate_allocations import Allowances
+from cloudgate.host.shaping.rate_meter import Flows
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.tunnels.accounting import Tunnel
+from cloudgate.host.tunnels.tracker import Watch
+
+REVIEW_SECONDS = 0.2
+NEWCOMERS_SECONDS = 0.05
+"""Between two reviews while a tunnel has begun that the access log does not speak of yet."""
+LONGEST_PAUSE_SECONDS = 5.0
+"""However often that has failed."""
+LARGEST_PART = 0.1
+"""Of one processor, that reviews may take: with very many tunnels they are rarer."""
+CLOSE_ENOUGH = 0.03
+"""A rate that differs by no more than this part is left as it is."""
+FIRST_SECONDS = 2.0
+"""So long all are looked at: a host service before this one may have slowed some."""
+ACCOUNT_SECONDS = 2.0
+"""How long it is remembered what a tenant without tunnels has sent too much or too little."""
+WAITING_BYTES = 64 * 1024
+"""Of whom so much waits to be read, the gateway has no time for."""
+FAIR_SECONDS = 0.15
+"""Between two looks at what a full gateway leaves to each tenant, while they are the same."""
+ARRIVING_SECONDS = 2.0
+"""So long room is made for a tenant of which no tunnel comes to be known."""
+UNSEEN_PART = 0.3
+"""The most of a limit that is kept for newcomers whose connections to targets are not known."""
+
+_Names = dict[str, int]
+"""The connections of a tenant, each with the process id of the Envoy that has it."""
+
+
+class Pacer:
+    """Keeps tenants to their speed on this gateway."""
+
+    def __init__(
+        self,
+        envoy: Envoy,
+        directory: Directory,
+        watch: Watch,
+        allowances: Allowances,
+        *,
+        fairness: Fairness,
+        starts: Starts,
+        load: Load | None = None,
+    ) -> None:
+        """`load`: whether the gateway may have no room for more; None to find out."""
+        self._envoy = envoy
+        self._directory = directory
+        self._watch = watch
+        self._allowances = allowances
+        self._fairness = fairness
+        self._starts = starts
+        self._load = load or Load(lambda: envoy.pids)
+        self._pacing: dict[int, Pacing] = {}
+        self._rates: dict[str, int] = {}
+        """What connections may send that are slowed."""
+        self._flows = Flows()
+        self._accounts: dict[UUID, Account] = {}
+        self._fair: Mapping[UUID, int] = {}
+        """What a full gateway leaves to each tenant."""
+        self._fair_at_seconds = 0.0
+        self._arriving: dict[UUID, float] = {}
+        """When tenants came that no tunnel is known of yet, while the gateway is shared."""
+        self._unseen: dict[UUID, int] = defaultdict(int)
+        """What tunnels that have ended sent after the last look, by tenant."""
+        self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
+        starts.limit_of = self._limit_of
+        starts.slow = self._slow_newcomer
+        starts.refresh = self._take_in_news
+        starts.arrives = self._make_room
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Keeping tenants to their speed",
+            attempt=self._round,
+            interval_seconds=0.0,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+        )
+
+    async def run(self) -> None:
+        """Review for ever."""
+        await Background([self.job()]).run()
+
+    async def _round(self) -> None:
+        self._starts.news.clear()
+        began = time.thread_time()  # not what others made it wait
+        self.review()
+        rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / LARGEST_PART)
+        await asyncio.sleep(rest_seconds)
+        if not self._starts.newcomers() and rest_seconds < REVIEW_SECONDS:
+            await _happens(self._starts.news, REVIEW_SECONDS - rest_seconds)
+
+    def review(self) -> None:
+        """Set the rates anew.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        if self._starts.newcomers():
+            self._watch.read()
+        self._take_in_ended()
+        ended, self._unseen = self._unseen, defaultdict(int)
+        names = self._names()
+        sold = {tenant_id: self._sold(tenant_id) for tenant_id in names}
+        limited = [who for who, limit in sold.items() if limit is not None]
+        self._load.look()
+        may_be_full = self._load.worker_is_busy or self._load.line_is_full
+        is_measured = bool(names) and (may_be_full or self._fairness.is_at_work)
+        looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
+        sent = self._look(names, None if looks_at_all else {*limited})
+        self._allowances.note({who: self._speed(names[who]) for who in limited})
+        self._fair = self._fair_parts(names, sent) if is_measured else {}
+        wanted: dict[str, int | None] = {}
+        granted: dict[UUID, Granted] = {}
+        now = time.monotonic()
+        accounts = {
+            who: each
+            for who, each in self._accounts.items()
+            if now - each.at_seconds <= ACCOUNT_SECONDS
+        }
+        for tenant_id, its in names.items():
+            limit = _least(sold[tenant_id], self._fair.get(tenant_id))
+            if limit is None:
+                # Those that were slowed are not any more, also by a host service before this one.
+                free = (name for name in its if name in sent and sent[name].rate_bytes)
+                wanted |= dict.fromkeys(free)
+                continue
+            account = accounts.setdefault(tenant_id, Account(now))
+            account.note(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
+            within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
+            parts = portions(within, {name: self._line(name) for name in its})
+            wanted |= parts
+            pressing = [parts[name] for name in its if self._flows.is_pressing(name)]
+            granted[tenant_id] = Granted(len(pressing), sum(pressing))
+        self._accounts = accounts
+        self._starts.note(granted)
+        self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
+
+    def _limit_of(self, tenant_id: UUID) -> int | None:
+        """What a newcomer's tenant may send, with what it has saved or owes."""
+        limit = _least(self._sold(tenant_id), self._fair.get(tenant_id))
+        account = self._accounts.get(tenant_id)
+        return limit if limit is None or account is None else int(account.within(limit))
+
+    def _slow_newcomer(self, client: str, rate: int) -> None:
+        pid = self._envoy.pid
+        if pid is not None:
+            self._pacing.setdefault(pid, Pacing(pid)).set({client: rate})
+
+    def _take_in_news(self) -> None:
+        self._watch.read()
+        self._take_in_ended()
+
+    def _take_in_ended(self) -> None:
+        """Take note of what tunnels have sent by their end that was not seen before."""
+        ended, places = self._watch.take_ended()
+        self._starts.seen(places)
+        gone: list[str] = []
+        for each in ended:
+            names = _ends(each)
+            seen = sum(self._flows.last_total(name) for name in names)
+            self._unseen[each.tenant_id] += max(0, each.bytes_up + each.bytes_down - seen)
+            freed = [self._rates.get(name, 0) for name in names if self._flows.is_pressing(name)]
+            self._starts.give_back(each.tenant_id, Granted(len(freed), sum(freed)))
+            gone += names
+        for pacing in self._pacing.values():
+            pacing.forget(gone)
+
+    def _names(self) -> dict[UUID, _Names]:
+        found: dict[UUID, _Names] = defaultdict(dict)
+        pids: dict[str, int | None] = {}
+        newcomers = self._starts.newcomers()
+        seen = []
+        for each in self._watch.live:
+            if each.envoy not in pids:
+                pids[each.envoy] = self._envoy.pid_of(each.envoy)
+            pid = pids[each.envoy]
+            if pid is not None:
+                found[each.tenant_id].update((name, pid) for name in _ends(each))
+            if (newcomer := newcomers.get(each.place)) is not None:
+                seen.append(each.place)
+                self._rates |= dict.fromkeys(_ends(each), newcomer.rate_bytes)
+        self._starts.seen(seen)
+        current = self._envoy.pid
+        for newcomer in self._starts.newcomers().values():
+            if current is not None:
+                found[newcomer.tenant_id][newcomer.client] = current
+        latest = time.monotonic() - ARRIVING_SECONDS
+        self._arriving = {
+            who: at for who, at in self._arriving.items() if at > latest and who not in found
+        }
+        for tenant_id in self._arriving:
+            found[tenant_id] = {}
+        return found
+
+    def _sold(self, tenant_id: UUID) -> int | None:
+        tenant = self._directory.by_id(tenant_id)
+        limit = tenant.speed_limit_bytes if tenant else None
+        return None if limit is None else self._allowances.within(tenant_id, limit)
+
+    def _kept_for_newcomers(self, tenant_id: UUID, limit: int) -> float:
+        rates = (
+            each.rate_bytes
+            for each in self._starts.newcomers().values()
+            if each.tenant_id == tenant_id
+        )
+        return min(sum(rates), UNSEEN_PART * limit)
+
+    def _fair_parts(
+        self, names: Mapping[UUID, _Names], looked: Mapping[str, Sent]
+    ) -> Mapping[UUID, int]:
+        """What a full gateway leaves to each tenant."""
+        now = time.monotonic()
+        somebody_came = not names.keys() <= self._fair.keys()
+        is_due = now - self._fair_at_seconds >= FAIR_SECONDS
+        if not is_due and not (somebody_came and self._fairness.is_at_work):
+            return self._fair
+        if not any(self._flows.knows(name) for its in names.values() for name in its):
+            return self._fair
+        self._fair_at_seconds = now
+        sent = {who: self._speed(its) for who, its in names.items()}
+        waiting = set() if self._load.line_is_full else self._waiting(looked)
+        return self._fairness.allot(
+            sent, is_full=self._load.line_is_full or bool(waiting), waiting=waiting
+        )
+
+    def _waiting(self, looked: Mapping[str, Sent]) -> set[UUID]:
+        """Whose data wait to be read by Envoy, though where they go to there is room for them."""
+        return {
+            tunnel.tenant_id
+            for tunnel in self._watch.live
+            if (ends := [looked[name] for name in _ends(tunnel) if name in looked])
+            and not any(each.has_more for each in ends)
+            and max(each.unread_bytes for each in ends) >= WAITING_BYTES
+        }
+
+    def _make_room(self, tenant_id: UUID) -> None:
+        """Somebody is about to come: who has all that there is gives up a part of it at once."""
+        if self._fairness.is_at_work and tenant_id not in self._fair:
+            self._arriving[tenant_id] = time.monotonic()
+            self._starts.news.set()
+
+    def _speed(self, names: Iterable[str]) -> float:
+        """What a tenant has sent each second lately, in both directions."""
+        return sum(self._flows.speed(name) for name in names)
+
+    def _line(self, name: str) -> Line:
+        return Line(self._flows.speed(name), self._flows.is_pressing(name))
+
+    def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, Sent]:
+        """What connections have sent: of all tenants, or some, and all that are slowed."""
+        by_pid: dict[int, list[str]] = defaultdict(list)
+        for tenant_id, its in names.items():
+            for name, pid in its.items():
+                if whose is None or tenant_id in whose or name in self._rates:
+                    by_pid[pid].append(name)
+        sent: dict[str, Sent] = {}
+        for pid, some in by_pid.items():
+            sent |= self._pacing.setdefault(pid, Pacing(pid)).look(some)
+        current = self._envoy.pid
+        self._pacing = {
+            pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
+        }
+        self._flows.note(time.monotonic(), sent, self._rates)
+        return sent
+
+    def _set(
+        self, wanted: Mapping[str, int | None], sent: Mapping[str, Sent], pids: Mapping[str, int]
+    ) -> None:
+        changes: dict[int, dict[str, int | None]] = defaultdict(dict)
+        for name, rate in wanted.items():
+            if name in sent and not _is_close(rate, sent[name].rate_bytes):
+                changes[pids[name]][name] = rate
+        for pid, rates in changes.items():
+            self._pacing[pid].set(rates)
+        self._rates = {name: rate for name, rate in wanted.items() if rate is not None}
+
+
+async def _happens(event: asyncio.Event, within_seconds: float) -> None:
+    try:
+        async with asyncio.timeout(within_seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((each for each in limits if each is not None), default=None)
+
+
+def _is_close(rate: int | None, other: int | None) -> bool:
+    if rate is None or other is None:
+        return rate is other
+    return abs(rate - other) <= CLOSE_ENOUGH * other
+
+
+def _ends(tunnel: Tunnel) -> tuple[str, ...]:
+    """The names of a tunnel's two connections; what is sent to the tenant, and to the target."""
+    return tuple(name for name in (tunnel.client, tunnel.from_address) if name)

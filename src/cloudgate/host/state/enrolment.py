@@ -1,0 +1,90 @@
+"""Who is this host to the manager? What joining left behind, in private files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from cloudgate.errors import NotFoundError
+from cloudgate.host.state.files import forget_twice, read_good, write_twice
+from cloudgate.host.state.paths import Layout
+
+T = TypeVar("T")
+
+
+class _Place(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    server_id: UUID
+    manager_says_role: bool = False
+    """The manager has shown a certificate that says its role: none that does not is its own."""
+
+
+class Membership(_Place):
+    """Where the manager is, how to know it, and how to prove who this host is."""
+
+    credential: str
+    ca_pem: str
+
+    def __repr__(self) -> str:
+        return f"Membership(url={self.url!r}, server_id={self.server_id})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def save_membership(layout: Layout, membership: Membership) -> None:
+    """Keep it; the place last, because a membership without its credential is none."""
+    write_twice(layout.manager_ca, membership.ca_pem)
+    # They are another manager's, perhaps.
+    forget_twice(layout.former_credentials)
+    write_twice(layout.credential, membership.credential)
+    _keep_place(layout, membership)
+
+
+def write_credential(layout: Layout, credential: str) -> None:
+    """Prove who this host is with `credential` from now on."""
+    write_twice(layout.credential, credential)
+
+
+def keep_role(layout: Layout, membership: Membership) -> None:
+    """Take nobody for the manager from now on whose certificate does not say so."""
+    _keep_place(layout, membership.model_copy(update={"manager_says_role": True}))
+
+
+def _keep_place(layout: Layout, membership: Membership) -> None:
+    place = _Place(**{name: getattr(membership, name) for name in _Place.model_fields})
+    write_twice(layout.membership, place.model_dump_json())
+
+
+def load_membership(layout: Layout) -> Membership:
+    """What was kept.
+
+    Raises:
+        NotFoundError: This host has not joined, or its files are damaged.
+    """
+    return Membership(
+        **_need(layout.membership, _Place.model_validate_json).model_dump(),
+        credential=_need(layout.credential, _filled),
+        ca_pem=_need(layout.manager_ca, _filled),
+    )
+
+
+def _need(path: Path, read: Callable[[str], T]) -> T:
+    found = read_good(path, read)
+    if found is not None:
+        return found
+    if path.exists():
+        raise NotFoundError(f"{path} is damaged. Join the host again.")
+    raise NotFoundError(
+        f"This host has not joined: {path} is missing. Run `cloudgate host join` first."
+    )
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text.strip()

@@ -1,0 +1,106 @@
+"""Host credentials: what does this host prove itself with, and what if that is not known?
+
+The manager replaces the credential every day. When an older database is put back there, it knows
+one of before; so those are kept for a while, and tried when the newest is refused. To a manager
+that has replaced them they are worth nothing.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, TypeAdapter
+
+from cloudgate.host.state.enrolment import load_membership, write_credential
+from cloudgate.host.state.files import read_good, write_twice
+from cloudgate.host.state.paths import Layout
+
+KEPT_FOR = timedelta(days=31)
+"""How long a credential is kept after another took its place: as old as a backup may be."""
+MOST_KEPT = 64
+AGAIN_SECONDS = 600.0
+"""How long after all of them were refused they are tried again; the newest is, all the time."""
+NEXT_SECONDS = 1.0
+"""How long after one was refused the next is tried."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Former(BaseModel):
+    credential: str
+    replaced_at: AwareDatetime
+
+
+_FORMER = TypeAdapter(tuple[_Former, ...])
+
+
+class Credentials:
+    """The credential in use, and those to fall back on."""
+
+    def __init__(self, layout: Layout, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._layout = layout
+        self._clock_seconds = clock_seconds
+        self._newest = ""
+        self._tried = 0
+        self._all_refused_at: float | None = None
+
+    def use(self) -> str:
+        """What to prove this host with now.
+
+        Raises:
+            NotFoundError: this host has not joined.
+        """
+        newest = load_membership(self._layout).credential
+        if newest != self._newest:  # the host may have joined again
+            self._newest, self._tried, self._all_refused_at = newest, 0, None
+        former = former_credentials(self._layout) if self._tried else ()
+        return former[self._tried - 1] if 0 < self._tried <= len(former) else newest
+
+    def refused(self) -> float | None:
+        """The manager does not know it. In how many seconds to try another; None when none is."""
+        since = self._all_refused_at
+        if since is not None and self._clock_seconds() - since < AGAIN_SECONDS:
+            return None
+        if self._tried >= len(former_credentials(self._layout)):
+            self._tried, self._all_refused_at = 0, self._clock_seconds()
+            return None
+        self._tried += 1
+        return NEXT_SECONDS
+
+    def accepted(self) -> None:
+        """The manager knows it; from now on it is the newest.
+
+        Raises:
+            OSError: that cannot be written down.
+        """
+        self._all_refused_at = None
+        if self._tried:
+            found = self.use()
+            _log.warning("the manager knows this host by a credential of before only")
+            keep_credential(self._layout, found)
+
+
+def keep_credential(layout: Layout, credential: str) -> None:
+    """Prove who this host is with `credential` from now on, and keep the one of before for a while.
+
+    Raises:
+        OSError: it cannot be written down.
+    """
+    now = datetime.now(UTC)
+    before = load_membership(layout).credential
+    kept = [_Former(credential=before, replaced_at=now), *_read(layout)]
+    young = [
+        each for each in kept if each.credential != credential and now - each.replaced_at < KEPT_FOR
+    ]
+    write_twice(layout.former_credentials, _FORMER.dump_json(tuple(young[:MOST_KEPT])).decode())
+    write_credential(layout, credential)
+
+
+def former_credentials(layout: Layout) -> Sequence[str]:
+    """Those of before, the newest first."""
+    return tuple(each.credential for each in _read(layout))
+
+
+def _read(layout: Layout) -> Sequence[_Former]:
+    return read_good(layout.former_credentials, _FORMER.validate_json) or ()

@@ -1,0 +1,99 @@
+"""What does this gateway know of its site? The other gateways, and whether work is done there."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloudgate.assignment import Maintenance, Peer, Site, Tenant
+from cloudgate.host.authorization.policy import Login
+from cloudgate.host.state.kept_document import Kept
+from cloudgate.host.state.withdrawal_journal import Journal
+
+WELL_KNOWN = "/.well-known/cloudgate"
+"""Where a gateway tells a tenant by which gateways it may come in."""
+_VERSION = 1
+_NOTHING = Site(revision=0)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A gateway that a tenant may use."""
+
+    peer: Peer
+    failover: bool = False
+    """Only while all gateways of its pools are down."""
+
+
+class SiteKnown:
+    """The site as last heard."""
+
+    def __init__(self, path: Path, journal: Journal | None = None) -> None:
+        """`journal` takes what the disk does not."""
+        self.kept = Kept(path, Site, journal)
+
+    @property
+    def _site(self) -> Site:
+        return self.kept.current or _NOTHING
+
+    @property
+    def revision(self) -> int:
+        """Of what is known; 0 when nothing is."""
+        return self._site.revision
+
+    def take(self, site: Site) -> None:
+        """Know another state from now on, and over restarts."""
+        self.kept.take(site)
+
+    @property
+    def maintenance(self) -> Maintenance | None:
+        """What the provider says of its being at work; None when it is not."""
+        return self._site.maintenance
+
+    @property
+    def drain(self) -> tuple[str, float]:
+        """The operator's last word on how many seconds tunnels may go on without a place."""
+        return self._site.drain, self._site.drain_seconds
+
+    def in_pools_of(self, tenant: Tenant) -> tuple[Peer, ...]:
+        """The gateways of the tenant's pools."""
+        return tuple(peer for peer in self._site.gateways if peer.pool_id in tenant.pool_ids)
+
+    def ways(self, tenant: Tenant) -> Iterator[Way]:
+        """By which gateways a tenant may come in."""
+        if not tenant.pool_ids:
+            yield from (Way(peer) for peer in self._site.gateways if peer.pool_id is None)
+            return
+        yield from (Way(peer) for peer in self.in_pools_of(tenant))
+        if tenant.failover_to_others:
+            apart = (peer for peer in self._site.gateways if peer.pool_id is None)
+            yield from (Way(peer, failover=True) for peer in apart)
+
+
+def told(
+    login: Login, ways: Iterable[Way], live_tunnels: int, maintenance: Maintenance | None = None
+) -> dict[str, Any]:
+    """The document that a tenant's connector reads at `WELL_KNOWN`.
+
+    Args:
+        login: who asks.
+        ways: by which gateways it may come in.
+        live_tunnels: how many this gateway carries.
+        maintenance: whether the provider is at work.
+    """
+    return {
+        "Version": _VERSION,
+        "Tenant": login.name,
+        "Gateways": [
+            {
+                "Name": way.peer.name,
+                "Address": way.peer.address,
+                "Port": way.peer.port,
+                "Failover": way.failover,
+            }
+            for way in ways
+        ],
+        "Targets": [target.endpoint for target in login.targets],
+        "LiveTunnels": live_tunnels,
+        "Maintenance": maintenance.message if maintenance else None,
+    }

@@ -1,0 +1,1 @@
+"""Tunnels: which are live, what did they carry, and which must end?"""

@@ -1,0 +1,182 @@
+"""Which tunnels are live, and how much went through whose? From the lines of the access log. Pure.
+
+A line says how much went through a tunnel since its beginning; what is counted is the difference
+to the line before, so that a line that is read twice, or one that is missing, changes nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from sys import intern
+from uuid import UUID
+
+from cloudgate.assignment import Usage
+from cloudgate.host.access_log.record import Entry, Kind
+
+TOLD_BY_MINUTES = timedelta(hours=2)
+TOLD_BY_HOURS = timedelta(days=2)
+"""What was used is told by the minute, or by the hour or day once it has waited for so long."""
+LONGEST_AWAY = timedelta(days=365)
+"""What is older by this machine's clock, was counted while the clock was wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnel:
+    """A live tunnel. There may be tens of thousands: each is small, and shares what it can."""
+
+    tunnel: str
+    place: str = ""
+    envoy: str
+    started_at: datetime
+    tenant_id: UUID
+    user_id: UUID | None
+    target: str
+    client: str
+    from_address: str
+    restoring: bool = False
+    bytes_up: int = 0
+    bytes_down: int = 0
+    era: str | None = None
+    """As in its `Pass`; None where the release before this one kept it."""
+
+
+class Tunnels:
+    """The live tunnels, and what was used since it was last handed over."""
+
+    def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
+        self._live = {each.tunnel: each for each in live}
+        self._used = {_key(each): each for each in used}
+
+    @property
+    def live(self) -> tuple[Tunnel, ...]:
+        """Those that have begun and not ended."""
+        return tuple(self._live.values())
+
+    @property
+    def used(self) -> tuple[Usage, ...]:
+        """What was used and not taken yet, by minute, tenant, user and target."""
+        return tuple(self._used.values())
+
+    def apply(self, entry: Entry, now: datetime) -> Tunnel:
+        """Take in a line; the tunnel that it is about, as it is after it."""
+        known = self._live.get(entry.tunnel)
+        begun = known is None
+        if known is None:
+            known = _tunnel(entry)
+        after = replace(
+            known,
+            bytes_up=max(entry.bytes_up, known.bytes_up),
+            bytes_down=max(entry.bytes_down, known.bytes_down),
+        )
+        self._count(
+            after,
+            now,
+            tunnels=1 if begun else 0,
+            up=after.bytes_up - known.bytes_up,
+            down=after.bytes_down - known.bytes_down,
+        )
+        if entry.kind is Kind.ENDED:
+            self._live.pop(entry.tunnel, None)
+        else:
+            self._live[entry.tunnel] = after
+        return after
+
+    def keep_only(self, envoys: set[str]) -> None:
+        """Only these Envoys run: the tunnels of all others have ended."""
+        self._live = {key: each for key, each in self._live.items() if each.envoy in envoys}
+
+    def pardon(self) -> None:
+        """Those that could only bring data back may do all that others may."""
+        for key, each in self._live.items():
+            if each.restoring:
+                self._live[key] = replace(each, restoring=False)
+
+    def take(self, most: int | None = None) -> tuple[Usage, ...]:
+        """What was used, the oldest first; it is somebody else's to keep from here on.
+
+        Args:
+            most: how many at most; None for all.
+        """
+        taken = sorted(self._used, key=lambda key: key[0])[:most]
+        return tuple(self._used.pop(key) for key in taken)
+
+    def fold(self, now: datetime) -> None:
+        """Put together what has waited for long, so that a manager that is away fills no disk."""
+        before, self._used = self._used, {}
+        for each in before.values():
+            minute = _stretch(each.minute, now)
+            self._add(each if minute == each.minute else _moved(each, minute))
+
+    def mend_times(self, now: datetime) -> None:
+        """What was counted by a clock that was wrong, as is known by now, was used now."""
+        if all(now - LONGEST_AWAY <= minute <= now for minute, *_ in self._used):
+            return
+        minute = _minute(now)
+        before, self._used = self._used, {}
+        for each in before.values():
+            is_right = now - LONGEST_AWAY <= each.minute <= now
+            self._add(each if is_right else _moved(each, minute))
+
+    def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
+        if not (tunnels or up or down):
+            return
+        more = Usage(
+            minute=_minute(now),
+            tenant_id=tunnel.tenant_id,
+            user_id=tunnel.user_id,
+            target=tunnel.target,
+            tunnels=tunnels,
+            bytes_up=up,
+            bytes_down=down,
+        )
+        self._add(more)
+
+    def _add(self, more: Usage) -> None:
+        before = self._used.get(_key(more))
+        self._used[_key(more)] = more if before is None else _sum(before, more)
+
+
+def _minute(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def _moved(usage: Usage, minute: datetime) -> Usage:
+    return usage.model_copy(update={"minute": minute})
+
+
+def _stretch(minute: datetime, now: datetime) -> datetime:
+    """The minute under which is told what was used in another one."""
+    if minute >= now - TOLD_BY_MINUTES:
+        return minute
+    hour = minute.replace(minute=0)
+    return hour if minute >= now - TOLD_BY_HOURS else hour.replace(hour=0)
+
+
+def _tunnel(entry: Entry) -> Tunnel:
+    return Tunnel(
+        tunnel=entry.tunnel,
+        place=entry.holder.place,
+        envoy=intern(entry.envoy),
+        started_at=entry.started_at,
+        tenant_id=entry.holder.tenant_id,
+        user_id=entry.holder.user_id,
+        target=intern(entry.target),
+        client=entry.client,
+        from_address=entry.from_address,
+        restoring=entry.holder.restoring,
+        era=entry.holder.era,
+    )
+
+
+def _key(usage: Usage) -> tuple[datetime, UUID, UUID | None, str]:
+    return usage.minute, usage.tenant_id, usage.user_id, usage.target
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return one.model_copy(
+        update={
+            "tunnels": one.tunnels + other.tunnels,
+            "bytes_up": one.bytes_up + other.bytes_up,
+            "bytes_down": one.bytes_down + other.bytes_down,
+        }
+    )

@@ -1,0 +1,116 @@
+"""Since when is the gateway closed, and what became of its tunnels? It holds over restarts."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+from pydantic import BaseModel
+
+from cloudgate.host.state.files import read_good, write_private
+from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.host.tunnels.accounting import Tunnel
+
+_ENTRY = "drain"
+_log = structlog.get_logger(__name__)
+SPREAD_SECONDS = 10.0
+"""Within this time after the deadline the tunnels that are left are closed, each at its moment."""
+
+
+class _Begun(BaseModel):
+    started_seconds: float
+    """By the machine's monotonic clock: no tunnel outlives a restart of the machine."""
+    live_tunnels: int
+    closed_tunnels: int = 0
+    drain: str = ""
+
+
+class Drain:
+    """The moment since which no new tunnels are taken."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        now_seconds: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
+    ) -> None:
+        """`journal` takes what the disk does not."""
+        self._path = layout.drain
+        self._now_seconds = now_seconds
+        self._journal = journal
+        begun = read_good(self._path, _Begun.model_validate_json)
+        noted = journal.get(_ENTRY) if journal else None
+        if noted is not None:
+            begun = _Begun.model_validate(noted)
+        is_of_now = begun is not None and begun.started_seconds <= now_seconds()
+        self._begun = begun if is_of_now else None
+
+    def begin(self, live_tunnels: int, drain: str = "") -> None:
+        """The gateway has just been closed; nothing happens when that is known already.
+
+        `drain`: names the drain; another one begins anew.
+        """
+        if self._begun is None or self._begun.drain != drain:
+            self._keep(
+                _Begun(started_seconds=self._now_seconds(), live_tunnels=live_tunnels, drain=drain)
+            )
+
+    def seconds_left(self, drain_seconds: float) -> float:
+        """How long tunnels may still go on; below zero when the deadline is over."""
+        if self._begun is None:
+            return drain_seconds
+        return self._begun.started_seconds + drain_seconds - self._now_seconds()
+
+    def note_closed(self, count: int) -> None:
+        """So many tunnels were closed."""
+        if self._begun is not None and count:
+            closed = self._begun.closed_tunnels + count
+            self._keep(self._begun.model_copy(update={"closed_tunnels": closed}))
+
+    def result(self, live_tunnels: int, drain: str = "") -> tuple[int, int]:
+        """How many tunnels have finished by themselves, and how many were closed."""
+        if self._begun is None or self._begun.drain != drain:
+            return 0, 0
+        closed = self._begun.closed_tunnels
+        return max(0, self._begun.live_tunnels - closed - live_tunnels), closed
+
+    def forget(self) -> None:
+        """The gateway is open; the next drain starts anew."""
+        if self._begun is None:
+            return
+        self._begun = None
+        self._path.unlink(missing_ok=True)
+        self._note(None)
+
+    def _keep(self, begun: _Begun) -> None:
+        self._begun = begun
+        try:
+            write_private(self._path, begun.model_dump_json())
+        except OSError as error:
+            # The deadline holds nevertheless; should nothing take it, it begins anew at a restart.
+            _log.warning("a drain is not written down", reason=error.strerror)
+            self._note(begun.model_dump(mode="json"))
+        else:
+            self._note(None)
+
+    def _note(self, entry: dict[str, object] | None) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.put(_ENTRY, entry)
+        except (OSError, TooLongError) as error:
+            _log.warning("a drain is not noted", reason=repr(error))
+
+
+def due(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -> list[Tunnel]:
+    """Those whose moment has come, `late_seconds` after the deadline. Pure.
+
+    Closed at one moment, all their clients would be at another gateway's door at one moment.
+    """
+    return [each for each in tunnels if share(each.tunnel) * spread_seconds <= late_seconds]
+
+
+def share(tunnel: str) -> float:
+    """Between 0 and 1, always the same for a tunnel and different for different ones."""
+    return int.from_bytes(hashlib.sha256(tunnel.encode()).digest()[:4]) / 2**32

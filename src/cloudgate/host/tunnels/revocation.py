@@ -1,0 +1,73 @@
+"""Must a live tunnel end because its tenant may not have it any more? Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from cloudgate.assignment import Tenant
+from cloudgate.host.access_log.tunnel_metadata import is_over
+from cloudgate.host.tunnels.accounting import Tunnel
+
+SET_APART = "the gateway was set apart for others"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a tunnel has to end; `at_once`, or when the drain of this gateway is over."""
+
+    reason: str
+    at_once: bool = True
+
+
+def ending(
+    tunnel: Tunnel, tenant: Tenant | None, now: datetime, pool_id: UUID | None
+) -> Ending | None:
+    """Why a tunnel has to end; None when it may go on.
+
+    A right to a target that was taken away bars new tunnels only, and a target that moves is no
+    reason at all: a live tunnel is sacred unless its tenant is not to be here.
+
+    Args:
+        tunnel: the live tunnel.
+        tenant: whose it is, as known now; None for one that is not there any more.
+        now: the time.
+        pool_id: the pool that this gateway is in.
+    """
+    if tenant is None:
+        return Ending("the tenant was removed")
+    revoked = _revoked(tunnel, tenant, now)
+    if revoked is not None:
+        return Ending(revoked)
+    if not _is_at_home(tenant, pool_id):
+        return Ending(SET_APART, at_once=False)
+    return None
+
+
+def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
+    if not tenant.enabled:
+        return "the tenant was disabled"
+    if tenant.expires_at is not None and tenant.expires_at <= now:
+        return "the tenant's lease has expired"
+    if _were_ended(tunnel, tenant):
+        return "the tenant's tunnels were ended"
+    if tunnel.user_id is None:
+        return None
+    user = next((each for each in tenant.users if each.user_id == tunnel.user_id), None)
+    if user is None:
+        return "the tenant's user was removed"
+    return None if user.enabled else "the tenant's user was disabled"
+
+
+def _were_ended(tunnel: Tunnel, tenant: Tenant) -> bool:
+    if tunnel.era is not None:
+        return is_over(tunnel.era, tenant.tunnels_end_before)
+    # Kept by the release before: then two clocks have to do.
+    before = tenant.tunnels_end_before
+    return before is not None and tunnel.started_at < before
+
+
+def _is_at_home(tenant: Tenant, pool_id: UUID | None) -> bool:
+    # A tunnel that came here by failover may stay when the gateways of its pools are back.
+    if pool_id is not None:
+        return pool_id in tenant.pool_ids
+    return not tenant.pool_ids or tenant.failover_to_others

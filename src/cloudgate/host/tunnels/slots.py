@@ -1,0 +1,158 @@
+"""Has a tenant room for one more tunnel? Places are given out, waited for, and come back.
+
+A place is given when a tunnel is let in, and comes back with the last line about it in the access
+log. One that no line ever speaks of (the client went away meanwhile) comes back by itself.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from cloudgate.host.access_log.tunnel_metadata import Pass
+
+MOST_UNLOGGED = 20_000
+"""Of tunnels without a line so many are remembered, the newest."""
+UNHEARD_SECONDS = 20.0
+"""How long a place is kept for a tunnel that has not begun: longer than its target may take."""
+
+
+@dataclass
+class _Place:
+    tenant_id: UUID
+    given_at_seconds: float
+    begun: bool = False
+
+
+class Places:
+    """Who has how many tunnels here right now."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self._places: dict[str, _Place] = {}
+        self.unlogged: dict[str, Pass] = {}
+        """By address and port that they come from: tunnels that were let in, and that no line of
+        the access log speaks of yet. While its disk is full, none does."""
+        self._taken: dict[UUID, int] = defaultdict(int)
+        self._waiting: dict[UUID, OrderedDict[asyncio.Future[None], None]] = {}
+        self.on_change: Callable[[UUID], None] = lambda _: None
+        """Called when somebody begins to wait for a place of a tenant, and when one came back."""
+
+    def note_let_in(self, client: str, holder: Pass) -> None:
+        """Somebody was let in who comes from that address and port."""
+        self.unlogged.pop(client, None)
+        self.unlogged[client] = holder
+        if len(self.unlogged) > MOST_UNLOGGED:
+            del self.unlogged[next(iter(self.unlogged))]
+
+    def note_logged(self, client: str, place: str) -> None:
+        """The access log speaks of the tunnel in a place."""
+        holder = self.unlogged.get(client)
+        if holder is not None and holder.place == place:
+            del self.unlogged[client]
+
+    def taken(self, tenant_id: UUID) -> int:
+        """How many places a tenant has."""
+        return self._taken.get(tenant_id, 0)
+
+    def waiting(self, tenant_id: UUID) -> int:
+        """How many wait for a place of a tenant."""
+        return len(self._waiting.get(tenant_id, ()))
+
+    def wake(self, tenant_id: UUID) -> None:
+        """A tenant may have more places than before: let who waits look."""
+        self._wake(tenant_id)
+
+    async def take(
+        self, tenant_id: UUID, limit: Callable[[], int] | None, wait_seconds: float
+    ) -> str | None:
+        """A place, as soon as there is one; None when there was none in time. First come first.
+
+        Args:
+            tenant_id: for whom.
+            limit: how many the tenant may have at that moment; None for any number.
+            wait_seconds: how long to wait for one.
+        """
+        if limit is None:
+            return self._give(tenant_id)
+        queue = self._waiting.setdefault(tenant_id, OrderedDict())
+        if not queue and self.taken(tenant_id) < limit():
+            del self._waiting[tenant_id]
+            return self._give(tenant_id)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue[turn] = None
+        self.on_change(tenant_id)
+        try:
+            async with asyncio.timeout(wait_seconds):
+                while next(iter(queue)) is not turn or self.taken(tenant_id) >= limit():
+                    await turn
+                    turn = self._same_turn(queue, turn)
+            return self._give(tenant_id)
+        except TimeoutError:
+            return None
+        finally:
+            queue.pop(turn, None)
+            if queue:
+                self._wake(tenant_id)
+            elif self._waiting.get(tenant_id) is queue:
+                del self._waiting[tenant_id]
+
+    def begun(self, place: str, tenant_id: UUID) -> None:
+        """The tunnel in a place is live; also when this process did not give the place."""
+        known = self._places.get(place)
+        if known is None:
+            self._put(place, _Place(tenant_id, self._clock_seconds(), begun=True))
+        else:
+            known.begun = True
+
+    def ended(self, place: str) -> None:
+        """The tunnel in a place is over, or never came to be."""
+        known = self._places.pop(place, None)
+        if known is not None:
+            self._taken[known.tenant_id] -= 1
+            if not self._taken[known.tenant_id]:
+                del self._taken[known.tenant_id]
+            self._wake(known.tenant_id)
+            self.on_change(known.tenant_id)
+
+    def keep_only(self, live: Collection[str]) -> None:
+        """These are live; those that began and are not among them are over."""
+        now = self._clock_seconds()
+        for place, known in list(self._places.items()):
+            unheard = not known.begun and now - known.given_at_seconds > UNHEARD_SECONDS
+            if unheard or (known.begun and place not in live):
+                self.ended(place)
+
+    def counts(self) -> Mapping[UUID, int]:
+        """How many places each tenant has."""
+        return dict(self._taken)
+
+    def _give(self, tenant_id: UUID) -> str:
+        place = secrets.token_hex(8)
+        self._put(place, _Place(tenant_id, self._clock_seconds()))
+        return place
+
+    def _put(self, place: str, known: _Place) -> None:
+        self._places[place] = known
+        self._taken[known.tenant_id] += 1
+
+    def _wake(self, tenant_id: UUID) -> None:
+        queue = self._waiting.get(tenant_id)
+        first = next(iter(queue), None) if queue else None
+        if first is not None and not first.done():
+            first.set_result(None)
+
+    def _same_turn(
+        self, queue: "OrderedDict[asyncio.Future[None], None]", turn: "asyncio.Future[None]"
+    ) -> "asyncio.Future[None]":
+        """The turn again, at its place in the queue, to be woken once more."""
+        if next(iter(queue)) is not turn:
+            return turn
+        fresh: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        del queue[turn]
+        queue[fresh] = None
+        queue.move_to_end(fresh, last=False)
+        return fresh

@@ -1,0 +1,339 @@
+"""Who is in right now, and must they leave? The live tunnels, their use, and the end of some.
+
+What was read of the access log, and what was counted from it, are kept together in one file, so
+that each line is counted once whenever this process is killed. Where that file is lost, the log is
+read for who is in, and what it says of use counts as told: nobody is billed twice.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import structlog
+from pydantic import BaseModel
+
+from cloudgate import assignment
+from cloudgate.assignment import Usage
+from cloudgate.assignment.bounds import MOST_LINES
+from cloudgate.background import Background, Job
+from cloudgate.errors import UnavailableError
+from cloudgate.host.access_log.record import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
+from cloudgate.host.access_log.tail import Follower, Position
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.platform import cut
+from cloudgate.host.state.conditions import Troubles
+from cloudgate.host.state.files import read_good, write_kept
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.tunnels.accounting import Tunnel, Tunnels
+from cloudgate.host.tunnels.eviction import Known as Misplaced
+from cloudgate.host.tunnels.eviction import MisplacedTunnels
+from cloudgate.host.tunnels.revocation import SET_APART, ending
+from cloudgate.host.tunnels.slots import Places
+
+LOOK_SECONDS = 0.25
+"""How often the log is read."""
+KEEP_SECONDS = 5.0
+"""How often what was counted is written down."""
+MOST_TOLD = MOST_LINES
+"""Entries of a batch: about a megabyte."""
+
+_LOST = (
+    "How far its access log was counted was lost: what tenants used shortly before its host service"
+    " was started is not billed, so that nothing is billed twice."
+)
+_GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
+_log = structlog.get_logger(__name__)
+
+
+class _Kept(BaseModel):
+    inode: int = 0
+    offset_bytes: int = 0
+    live: tuple[Tunnel, ...] = ()
+    used: tuple[Usage, ...] = ()
+    batch: str = ""
+    batched: tuple[Usage, ...] = ()
+    misplaced: Misplaced = Misplaced()
+
+
+class Watch:
+    """Follows the access log, counts, and ends the tunnels of those who may not be here."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        envoy: Envoy,
+        directory: Directory,
+        role: Role,
+        *,
+        site: SiteKnown,
+        places: Places,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        troubles: Troubles | None = None,
+    ) -> None:
+        self._path = layout.usage
+        self._envoy = envoy
+        self._directory = directory
+        self._role = role
+        self._site = site
+        self._places = places
+        self._now = now
+        self._troubles = troubles or Troubles()
+        found = _read(layout)
+        self._was_counted = found is None and _has_lines(layout)
+        """Whether what is read was counted already, as far as anybody knows."""
+        if self._was_counted:
+            self._troubles.note("lost usage", _LOST)
+            _log.error("how far the access log was counted is lost", path=str(layout.usage))
+        kept = found or _Kept()
+        position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
+        self._follower = Follower(layout.access_log, position)
+        self._tunnels = Tunnels(kept.live, kept.used)
+        self._batch = kept.batch
+        self._batched = kept.batched
+        self._kept = found
+        """As it is on disk."""
+        self._misplaced = MisplacedTunnels(kept.misplaced)
+        self._cut: set[str] = set()
+        self._problem: UnavailableError | None = None
+        """What kept the last look from seeing, or from ending, all that it should."""
+        self._reads_old_lines = self._was_counted
+        self._ended: list[Tunnel] = []
+        self._ended_places: list[str] = []
+        for tunnel in kept.live:
+            places.begun(tunnel.place, tunnel.tenant_id)
+
+    @property
+    def live(self) -> tuple[Tunnel, ...]:
+        """The live tunnels; a new one is seen within a second."""
+        return self._tunnels.live
+
+    def misplaced(self) -> assignment.Misplaced | None:
+        """What became of the tunnels that have no place here, by what is known right now."""
+        self.look()
+        return self._misplaced.report
+
+    def pardon(self) -> None:
+        """Maintenance is over: its tunnels are like all others from now on."""
+        self._tunnels.pardon()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        return (
+            Job(
+                name="Following tunnels, and ending those that must end",
+                attempt=self._attempt,
+                interval_seconds=LOOK_SECONDS,
+                longest_pause_seconds=1.0,
+            ),
+            Job(
+                name="Writing down what tenants use",
+                attempt=self._keep,
+                interval_seconds=KEEP_SECONDS,
+                longest_pause_seconds=KEEP_SECONDS,
+            ),
+        )
+
+    async def run(self) -> None:
+        """Watch for ever."""
+        try:
+            await Background(self.jobs()).run()
+        finally:
+            self.keep()
+
+    def _attempt(self) -> None:
+        self.look()
+        if self._problem is not None:
+            raise self._problem
+
+    def _keep(self) -> None:
+        self.keep()  # which says itself when it cannot
+
+    def look(self) -> None:
+        """Take in what is new, and end who has to leave: also while nothing new can be read."""
+        self._problem = None
+        self.read()
+        self._end_those_who_must(self._now())
+        live = self._tunnels.live
+        self._role.live_tunnels = len(live)
+        self._places.keep_only({tunnel.place for tunnel in live})
+
+    def read(self) -> bool:
+        """Take in what is new. Whether the log could be read."""
+        try:
+            lines = self._follower.read()
+        except OSError as error:
+            self._problem = UnavailableError(f"The access log cannot be read: {error.strerror}.")
+            return False
+        self._reads_old_lines = not self._follower.is_at_end
+        now = self._now()
+        torn: list[Entry] = []
+        for line in lines:
+            entry = read_entry(line)
+            if entry is not None:
+                after = self._tunnels.apply(entry, now)
+                self._places.note_logged(entry.client, entry.holder.place)
+                if entry.kind is Kind.ENDED:
+                    self._ended.append(after)
+                if entry.torn_at is not None and now - entry.torn_at < _GOODBYE:
+                    torn.append(entry)
+            if entry is not None and entry.kind is not Kind.ENDED:
+                self._places.begun(entry.holder.place, entry.holder.tenant_id)
+            elif place := ended_place(line):
+                self._places.ended(place)
+                self._ended_places.append(place)
+        if self._tunnels.live and self._follower.is_at_end:
+            # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
+            self._tunnels.keep_only(self._envoy.marks)
+        if self._was_counted:
+            self._tunnels.take()
+            self._was_counted = not self._follower.is_at_end
+        self._pass_on(torn)
+        return True
+
+    def take_ended(self) -> tuple[list[Tunnel], list[str]]:
+        """The tunnels that have ended since the last time, and all places that came back."""
+        ended, self._ended = self._ended, []
+        places, self._ended_places = self._ended_places, []
+        return ended, places
+
+    def keep(self) -> bool:
+        """Write down what was counted, if anything is new. Whether that is on disk now."""
+        if self._was_counted:
+            return False  # killed now, the next one has to begin anew
+        if len(self._tunnels.used) > MOST_TOLD:
+            self._tunnels.fold(self._now())
+        position = self._follower.position
+        kept = _Kept(
+            inode=position.inode if position else 0,
+            offset_bytes=position.offset_bytes if position else 0,
+            live=self._tunnels.live,
+            used=self._tunnels.used,
+            batch=self._batch,
+            batched=self._batched,
+            misplaced=self._misplaced.known,
+        )
+        if kept == self._kept:
+            return True
+        try:
+            write_kept(self._path, kept.model_dump_json())
+        except OSError as error:
+            _log.warning("what tenants used cannot be written down", reason=str(error))
+            self._troubles.cannot_write("usage", error)
+            return False
+        self._troubles.note("usage", "")
+        self._kept = kept
+        return True
+
+    def batch(self) -> tuple[str, tuple[Usage, ...]]:
+        """What the manager has to hear next, and its name; the same until it was `delivered`."""
+        # A batch says that all before it was told: none is made while old lines are being read.
+        if not self._batched and self._tunnels.used and not self._reads_old_lines:
+            self._tunnels.mend_times(self._now())
+            self._batch, self._batched = uuid4().hex, self._tunnels.take(MOST_TOLD)
+        # It would be counted under two names if it were sent and then forgotten.
+        return (self._batch, self._batched) if self.keep() else ("", ())
+
+    def delivered(self) -> None:
+        """The manager has the batch."""
+        self._batched = ()
+        self.keep()
+
+    def cut(self, tunnels: Iterable[Tunnel], reason: str) -> int:
+        """End these tunnels; how many there were.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        by_envoy: dict[str, list[Tunnel]] = {}
+        for each in tunnels:
+            if each.tunnel not in self._cut:
+                by_envoy.setdefault(each.envoy, []).append(each)
+        found = 0
+        for mark, some in by_envoy.items():
+            pid = self._envoy.pid_of(mark)
+            if pid is not None:
+                found += cut(pid, [each.client for each in some])
+                self._cut |= {each.tunnel for each in some}
+        if found:
+            _log.info("tunnels ended", tunnels=found, reason=reason)
+        return found
+
+    def _pass_on(self, torn: Sequence[Entry]) -> None:
+        """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent."""
+        in_use = {tunnel.client for tunnel in self._tunnels.live} if torn else set()
+        for entry in torn:
+            pid = self._envoy.pid_of(entry.envoy)
+            if pid is None or entry.client in in_use:
+                continue
+            try:
+                cut(pid, [entry.client])
+            except UnavailableError as error:
+                _log.warning("a target's reset is not passed on", reason=error.message)
+
+    def _end_those_who_must(self, now: datetime) -> None:
+        live = self._tunnels.live
+        self._cut &= {tunnel.tunnel for tunnel in live}
+        if not self._directory.revision or self._was_counted:
+            return  # who is one, or who is in, is not known, which ends nobody's tunnels
+        leaving: dict[str, list[Tunnel]] = {}
+        has_no_place: dict[str, bool] = {}
+        for tunnel in live:
+            tenant = self._directory.by_id(tunnel.tenant_id)
+            found = ending(tunnel, tenant, now, self._role.pool_id)
+            is_misplaced = found is not None and not found.at_once
+            has_no_place[tunnel.tunnel] = is_misplaced and self._role.is_known
+            if found is not None and found.at_once:
+                leaving.setdefault(found.reason, []).append(tunnel)
+        over = set(
+            self._misplaced.review(has_no_place, *self._site.drain, self._directory.revision)
+        )
+        if over:
+            late = [tunnel for tunnel in live if tunnel.tunnel in over]
+            leaving[SET_APART] = late
+        for reason, tunnels in leaving.items():
+            try:
+                self.cut(tunnels, reason)
+            except UnavailableError as error:
+                self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
+        self._misplaced.note_closing(over & self._cut)
+        self._end_unlogged(now)
+
+    def _end_unlogged(self, now: datetime) -> None:
+        """End also those that must end and that no line speaks of, as while the disk is full."""
+        for client, holder in list(self._places.unlogged.items()):
+            tunnel = Tunnel(
+                tunnel=holder.place,
+                envoy="",
+                started_at=now,
+                tenant_id=holder.tenant_id,
+                user_id=holder.user_id,
+                target="",
+                client=client,
+                from_address="",
+                era=holder.era,
+            )
+            found = ending(tunnel, self._directory.by_id(holder.tenant_id), now, self._role.pool_id)
+            if found is None or not found.at_once:
+                continue
+            try:
+                ended = sum(cut(pid, [client]) for pid in self._envoy.pids)
+            except UnavailableError as error:
+                self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
+                return
+            if ended:
+                _log.info("tunnels ended", tunnels=ended, reason=found.reason)
+            del self._places.unlogged[client]
+
+
+def _read(layout: Layout) -> _Kept | None:
+    """What was written down; None when there is none."""
+    return read_good(layout.usage, _Kept.model_validate_json)
+
+
+def _has_lines(layout: Layout) -> bool:
+    """Whether there was a gateway before: a host service writes down what it counted at once."""
+    log = layout.access_log
+    return any(each.stat().st_size for each in log.parent.glob(f"{log.name}*"))

@@ -1,0 +1,398 @@
+"""What the tests of this room need: a certificate authority, repositories, a client, a machine."""
+
+import asyncio
+import base64
+import datetime as dt
+import os
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import argon2
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from cloudgate.assignment import (
+    Assignment,
+    DirectoryChange,
+    Gateway,
+    GatewayState,
+    Target,
+    Tenant,
+)
+from cloudgate.host.authorization.address_reputation import Reputation
+from cloudgate.host.authorization.authorizer import Gatekeeper
+from cloudgate.host.authorization.ext_authz import serve_authorizer
+from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.unix_endpoints import UnixDoors
+from cloudgate.host.reconciler import Outcome, Reconciler
+from cloudgate.host.shaping.fair_share import Fairness
+from cloudgate.host.shaping.rate_allocations import Allowances
+from cloudgate.host.shaping.shaper import Pacer
+from cloudgate.host.state.disk_reserve import Reserve
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.private_key import public_key_pem
+from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Crowd
+from cloudgate.host.tunnels.restore_only import Maintenance
+from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.tunnels.tracker import Watch
+from tests.support.ports import free_port
+
+PASSWORD = "Grünes-Boot-7:x"
+HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+PASSWORD_HASH = HASHER.hash(PASSWORD)
+GATEWAY_ID = UUID(int=6)
+PATIENCE_SECONDS = 10.0
+
+
+class Authority:
+    """A certificate authority for one test."""
+
+    def __init__(self) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        self._certificate = self._sign(self._name, self._key.public_key(), constraints)
+        self.pem = _pem(self._certificate)
+
+    def certificate(self, public_pem: str, called: str = "localhost") -> str:
+        """A new certificate for a DNS name or IP address."""
+        key = load_pem_public_key(public_pem.encode())
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, called)])
+        try:
+            general: x509.GeneralName = x509.IPAddress(ip_address(called))
+        except ValueError:
+            general = x509.DNSName(called)
+        names = x509.SubjectAlternativeName([general])
+        return _pem(self._sign(name, key, names))
+
+    def server_context(self, folder: Path, called: str = "localhost") -> ssl.SSLContext:
+        """For a server that shows a certificate of this authority."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        file = folder / "server.pem"
+        file.write_bytes(self.certificate(public.decode(), called).encode() + private)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _sign(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType
+    ) -> x509.Certificate:
+        now = dt.datetime.now(dt.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(minutes=5))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(extension, critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass
+class Tunnel:
+    """What came back for a request, and the line that it opened."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    status: int
+    headers: str
+    body: str = ""
+
+    async def echoes(self, data: bytes = b"ping") -> bool:
+        """Whether the other end still answers with what it hears."""
+        self.writer.write(data)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.reader.readexactly(len(data)) == data
+
+    async def is_cut(self) -> bool:
+        """Wait until the other end is gone."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            try:
+                return await self.reader.read(1) == b""
+            except (ConnectionError, ssl.SSLError):
+                return True
+
+    @property
+    def certificate(self) -> bytes:
+        """What the gateway showed."""
+        shown = self.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        assert isinstance(shown, bytes)
+        return shown
+
+    def close(self) -> None:
+        """Let go."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Client:
+    """A tenant's program that speaks with a gateway on loopback."""
+
+    ca_pem: str
+    opened: list[Tunnel] = field(default_factory=list)
+
+    async def connect(
+        self,
+        port: int,
+        target: str,
+        login: str = f"acme:{PASSWORD}",
+        extra: str = "",
+        source: str | None = None,
+    ) -> Tunnel:
+        """CONNECT to `target`; `source` is the address to come from."""
+        encoded = base64.b64encode(login.encode()).decode()
+        authorization = f"Proxy-Authorization: Basic {encoded}\r\n" if login else ""
+        return await self.ask(
+            port,
+            f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}{extra}\r\n",
+            source=source,
+        )
+
+    async def ask(
+        self, port: int, request: str, host: str = "127.0.0.1", source: str | None = None
+    ) -> Tunnel:
+        """Send `request` as it is."""
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection(
+                host,
+                port,
+                ssl=context,
+                server_hostname="localhost",
+                local_addr=(source, 0) if source else None,
+            )
+            try:
+                writer.write(request.encode())
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                tunnel = Tunnel(reader, writer, int(head.split()[1]), head.lower())
+                self.opened.append(tunnel)
+                if tunnel.status != 200:
+                    length = tunnel.headers.split("content-length: ")[1].split()[0]
+                    tunnel.body = (await reader.readexactly(int(length))).decode()
+            except BaseException:
+                writer.transport.abort()
+                raise
+        return tunnel
+
+
+async def refuses(port: int) -> bool:
+    """Whether nobody listens on the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
+
+
+@asynccontextmanager
+async def echo_server() -> AsyncIterator[int]:
+    """A repository that answers with what it hears; its port."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+def tenant(repository_port: int, **changes: object) -> Tenant:
+    """The tenant `Acme`, who may reach the repository at `repo.example:443`, and a dead one."""
+    usual = {
+        "tenant_id": UUID(int=1),
+        "name": "Acme",
+        "password_hash": PASSWORD_HASH,
+        "targets": (
+            Target(endpoint="repo.example:443", address=f"127.0.0.1:{repository_port}"),
+            Target(endpoint="dead.example:443", address=f"127.0.0.1:{free_port()}"),
+            Target(endpoint="nowhere.example:443", address="nowhere.invalid:443"),
+        ),
+    }
+    return Tenant.model_validate({**usual, **changes})
+
+
+class Machine:
+    """A managed server without a manager: the test says what is wanted and sees what is found."""
+
+    def __init__(self, layout: Layout, authority: Authority, doors: Doors | None = None) -> None:
+        self.layout = layout
+        self.authority = authority
+        self.doors = doors or UnixDoors(layout)
+        reserve = Reserve(layout.reserve)
+        reserve.keep()
+        self.journal = Journal(layout.withdrawals, reserve.needed_by)
+        self.directory = Directory(layout.directory, self.journal)
+        self.site = SiteKnown(layout.site, self.journal)
+        self.wait_seconds = 5.0
+        # Whatever else keeps this machine busy, its gateway is not full unless a test says so.
+        self.capacity_bytes: int | None = 10**12
+        self.connections_per_address = CONNECTIONS_PER_ADDRESS
+        self.allowances = Allowances()
+        self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._stack = AsyncExitStack()
+        self._revision = 0
+
+    async def start(self) -> None:
+        """Start what a host service consists of, without its channel."""
+        role, places = Role(), Places()
+        gatekeeper = self._stack.enter_context(
+            Gatekeeper(
+                self.directory,
+                self.site,
+                role,
+                places,
+                wait_seconds=self.wait_seconds,
+                reputation=Reputation(self.layout.reputation),
+            )
+        )
+        server = await serve_authorizer(gatekeeper, self.doors)
+        self.gatekeeper = gatekeeper
+        self.guesses = gatekeeper.guesses
+        self.tokens = gatekeeper.tokens
+        self._stack.push_async_callback(server.stop)
+        self.admin = await self._stack.enter_async_context(Admin(self.doors))
+        news = asyncio.Event()
+        self.envoy = Envoy(self.layout, self.doors, self.admin, news.set)
+        self.watch = Watch(
+            self.layout, self.envoy, self.directory, role, site=self.site, places=places
+        )
+        self.pacer = Pacer(
+            self.envoy,
+            self.directory,
+            self.watch,
+            self.allowances,
+            fairness=Fairness(self.capacity_bytes),
+            starts=gatekeeper.starts,
+        )
+        self.maintenance = Maintenance(self.envoy, self.site, self.watch)
+        crowd = Crowd(self.envoy, role, self.watch, limit=self.connections_per_address)
+        parts = (self.watch, self.pacer, self.maintenance, crowd)
+        self._watching = [asyncio.create_task(each.run()) for each in parts]
+        self.reconciler = Reconciler(
+            self.layout,
+            self.doors,
+            self.envoy,
+            self.admin,
+            role=role,
+            watch=self.watch,
+            news=news,
+            on_outcome=self.outcomes.put_nowait,
+            journal=self.journal,
+        )
+        self._revision = self.reconciler.revision or 0
+        self._work = asyncio.create_task(self.reconciler.run())
+
+    async def leave(self) -> None:
+        """End as a host service does that was killed: Envoy goes on."""
+        for each in (self._work, *self._watching):
+            each.cancel()
+        await asyncio.gather(self._work, *self._watching, return_exceptions=True)
+        await self.envoy.leave()
+        await self._stack.aclose()
+
+    async def stop(self) -> None:
+        """End with everything that was started."""
+        await self.leave()
+        await self.envoy.stop()
+
+    def gateway(self, port: int, **changes: object) -> Gateway:
+        """A gateway on loopback with a new certificate."""
+        usual = {
+            "gateway_id": GATEWAY_ID,
+            "addresses": ("127.0.0.1",),
+            "port": port,
+            "certificate_chain_pem": self.authority.certificate(public_key_pem(self.layout)),
+        }
+        return Gateway.model_validate({**usual, **changes})
+
+    async def bring(
+        self, gateway: Gateway | None, state: GatewayState, drain_seconds: float = 3600.0
+    ) -> Outcome:
+        """Want `gateway` and wait until the machine is in `state` about it."""
+        self._revision += 1
+        self.reconciler.want(
+            Assignment(revision=self._revision, gateway=gateway, drain_seconds=drain_seconds)
+        )
+        return await self.found(state)
+
+    async def found(self, state: GatewayState) -> Outcome:
+        """Wait until the machine is in `state` about the latest assignment."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                outcome = await self.outcomes.get()
+                if outcome.revision == self._revision and outcome.state is state:
+                    return outcome
+
+    def know(self, *tenants: Tenant) -> None:
+        """Have the directory hold exactly `tenants`."""
+        revision = self.directory.revision + 1
+        self.directory.apply(DirectoryChange(from_revision=0, revision=revision, tenants=tenants))
+
+    def kill_envoy(self) -> None:
+        """Kill Envoy the hard way."""
+        assert self.envoy.pid is not None
+        os.kill(self.envoy.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def running_machine(
+    state: Path, authority: Authority, open_doors: Callable[[Layout], Doors] = UnixDoors
+) -> AsyncIterator[Machine]:
+    """A machine for one test."""
+    layout = layout_of(state)
+    layout.make_folders()
+    machine = Machine(layout, authority, open_doors(layout))
+    await machine.start()
+    try:
+        yield machine
+    finally:
+        await machine.stop()
+
+
+def unknown_tenant() -> Tenant:
+    """Somebody else."""
+    return Tenant(tenant_id=uuid4(), name="Other", password_hash="")

@@ -1,0 +1,131 @@
+"""Does a tunnel find the address that lives, of those that a name server names for its target?"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from cloudgate.assignment import GatewayState, Target
+from cloudgate.host.authorization import resolver
+from tests.host.support import Client, Machine, tenant
+from tests.support.ports import free_port
+from tests.test_happy_eyeballs import silent
+
+pytestmark = pytest.mark.anyio
+NAME = "several.example:443"
+
+
+class Names:
+    """The name server: what it says, in this order."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.addresses = ["127.0.0.3", "127.0.0.4"]
+        self.servers: dict[str, asyncio.Server] = {}
+
+    def find(self, host: str, port: int) -> list[str]:
+        assert host == "inside.example"
+        return self.addresses
+
+    async def live(self, address: str) -> None:
+        """Have a repository at an address, which says first where it is."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(address.encode())
+            with suppress(ConnectionError):  # of who only wanted to know whether it lives
+                await reader.read()
+            writer.close()
+
+        self.servers[address] = await asyncio.start_server(serve, address, self.port)
+
+    def die(self, address: str) -> None:
+        """Have nobody at an address."""
+        self.servers.pop(address).close()
+
+
+@pytest.fixture(params=[None, 1024 * 1024], ids=["unlimited", "limited"])
+async def names(
+    machine: Machine,
+    repository_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Names]:
+    # Here all addresses are this machine's, which a name may not lead to.
+    monkeypatch.setattr(resolver, "is_elsewhere", lambda address, own: True)
+    found = Names(free_port())
+    monkeypatch.setattr(resolver, "_ask_the_system", found.find)
+    await machine.leave()
+    await machine.start()  # with a resolver that asks this one
+    several = Target(endpoint=NAME, address=f"inside.example:{found.port}")
+    machine.know(tenant(repository_port, targets=(several,), speed_limit_bytes=request.param))
+    yield found
+    for server in found.servers.values():
+        server.close()
+
+
+@pytest.fixture
+async def port(machine: Machine, names: Names) -> int:
+    chosen = free_port()
+    await machine.bring(machine.gateway(chosen), GatewayState.LISTENING)
+    return chosen
+
+
+async def reached(client: Client, port: int) -> str:
+    """The address that a new tunnel leads to."""
+    tunnel = await client.connect(port, NAME)
+    assert tunnel.status == 200, tunnel.body
+    async with asyncio.timeout(10):
+        return (await tunnel.reader.readexactly(9)).decode()
+
+
+async def test_a_dead_first_address_hides_no_living_one(
+    client: Client, port: int, names: Names
+) -> None:
+    await names.live("127.0.0.4")
+    assert await reached(client, port) == "127.0.0.4"
+
+
+async def test_a_silent_first_address_hides_no_living_one(
+    client: Client, port: int, names: Names
+) -> None:
+    await names.live("127.0.0.4")
+    with silent("127.0.0.3", names.port):
+        assert await reached(client, port) == "127.0.0.4"
+        assert await reached(client, port) == "127.0.0.4"
+
+
+async def test_another_is_tried_in_the_same_tunnel_when_the_one_that_worked_has_died(
+    client: Client, port: int, names: Names
+) -> None:
+    names.addresses = ["127.0.0.3", "127.0.0.5", "127.0.0.4"]
+    await names.live("127.0.0.3")
+    assert await reached(client, port) == "127.0.0.3"
+    await names.live("127.0.0.4")
+    names.die("127.0.0.3")
+    assert await reached(client, port) == "127.0.0.4"
+
+
+async def test_where_none_lives_a_tunnel_is_refused_with_the_reason(
+    client: Client, port: int, names: Names
+) -> None:
+    refused = await client.connect(port, NAME)
+    assert refused.status == 503
+    assert "repository does not answer" in refused.body
+    assert "retry-after: " in refused.headers
+    await names.live("127.0.0.4")
+    assert await reached(client, port) == "127.0.0.4"
+
+
+async def test_an_address_that_a_client_names_in_headers_means_nothing(
+    client: Client, port: int, names: Names
+) -> None:
+    await names.live("127.0.0.4")
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        where = f"127.0.0.1:{trap.getsockname()[1]}"
+        extra = f"X-Envoy-Original-Dst-Host: {where}\r\nothers: {where}\r\naddress: {where}\r\n"
+        tunnel = await client.connect(port, NAME, extra=extra)
+        assert tunnel.status == 200
+        async with asyncio.timeout(10):
+            assert await tunnel.reader.readexactly(9) == b"127.0.0.4"

@@ -1,0 +1,414 @@
+"""A disk takes nothing: what was taken away holds at once and over restarts; the rest waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import (
+    DirectoryChange,
+    GatewayState,
+    Maintenance,
+    Site,
+    Target,
+    Tenant,
+    User,
+)
+from cloudgate.host.authorization.policy import Circumstances, Login, Refusal, decide
+from cloudgate.host.state import withdrawal_journal as journals
+from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.withdrawal import left_of, left_of_all
+from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError
+from tests.host.support import (
+    PASSWORD,
+    PASSWORD_HASH,
+    Authority,
+    Client,
+    Machine,
+    refuses,
+    running_machine,
+    tenant,
+)
+from tests.support.disks import FILLINGS, make_room, needs_mounts, small_disk, take_bytes
+from tests.support.ports import free_port
+
+REPO = "repo.example:443"
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+GOLD = UUID(int=71)
+
+# What a decision sees of a right, for a tenant that is known so and told otherwise.
+
+endpoints = st.sampled_from(["a.example:1", "b.example:1", "c.example:1"])
+targets = st.lists(endpoints, unique=True, max_size=3).map(
+    lambda found: tuple(Target(endpoint=each, address=each) for each in found)
+)
+hashes = st.sampled_from(["", "one", "two"])
+users = st.lists(st.integers(1, 3), unique=True, max_size=3).flatmap(
+    lambda ids: st.tuples(
+        *(
+            st.builds(
+                User,
+                user_id=st.just(UUID(int=each)),
+                name=st.just(f"u{each}"),
+                password_hash=hashes,
+                enabled=st.booleans(),
+                targets=targets,
+            )
+            for each in ids
+        )
+    )
+)
+anyone = st.builds(
+    Tenant,
+    tenant_id=st.just(UUID(int=1)),
+    name=st.just("Acme"),
+    password_hash=hashes,
+    enabled=st.booleans(),
+    expires_at=st.sampled_from([None, NOW - timedelta(1), NOW + timedelta(1), NOW + timedelta(2)]),
+    targets=targets,
+    users=users,
+    speed_limit_bytes=st.sampled_from([None, 10, 20]),
+    concurrent_tunnels=st.sampled_from([None, 1, 2]),
+    tunnels_end_before=st.sampled_from([None, NOW, NOW + timedelta(1)]),
+)
+
+
+def lets_in(whose: Tenant, user: UUID | None, endpoint: str) -> bool:
+    """Whether somebody gets a tunnel, whatever the password is."""
+    found = next((each for each in whose.users if each.user_id == user), None)
+    if user is not None and found is None:
+        return False
+    login = Login(whose, found)
+    decided = decide(login, endpoint, password_is_right=True, circumstances=Circumstances(NOW))
+    return not isinstance(decided, Refusal)
+
+
+@given(anyone, anyone, st.sampled_from([None, *map(UUID, [f"{1:032}"])]), endpoints)
+def test_nothing_is_left_that_was_taken_away_and_nothing_comes_that_was_not_there(
+    known: Tenant, told: Tenant, user: UUID | None, endpoint: str
+) -> None:
+    left = left_of(known, told)
+    if lets_in(left, user, endpoint):
+        assert lets_in(told, user, endpoint)
+        knew_password = known.password_hash if user is None else "x"
+        assert lets_in(known, user, endpoint) or not knew_password or _had_no_hash(known, user)
+    if lets_in(known, user, endpoint) and lets_in(told, user, endpoint):
+        assert lets_in(left, user, endpoint)
+    for name in ("speed_limit_bytes", "concurrent_tunnels"):
+        limits = [each for each in (getattr(known, name), getattr(told, name)) if each]
+        assert getattr(left, name) == min(limits, default=None)
+    assert left.password_hash == told.password_hash
+    assert left.tunnels_end_before == told.tunnels_end_before
+    assert left_of(left, told) == left
+
+
+def _had_no_hash(known: Tenant, user: UUID | None) -> bool:
+    """A first password comes with what it replaces: none."""
+    return any(each.user_id == user and not each.password_hash for each in known.users)
+
+
+def test_tenants_that_are_new_wait_and_those_that_are_gone_are_gone() -> None:
+    one, other = (Tenant(tenant_id=UUID(int=n), name=str(n), password_hash="") for n in (1, 2))
+    assert left_of_all({one.tenant_id: one}, {other.tenant_id: other}) == {}
+
+
+# The journal.
+
+
+def test_a_journal_that_was_killed_in_the_middle_of_a_write_has_what_was_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "withdrawals"
+    journal = Journal(path)
+    journal.put("a", [1])
+    journal.put("a", [2])
+    data = path.read_bytes()
+    assert len(data) == 2 * HALF_BYTES
+    halves = (data[:HALF_BYTES], data[HALF_BYTES:])
+    for half in (0, 1):
+        torn = [*halves]
+        torn[half] = torn[half][:60] + b"\0" * (HALF_BYTES - 60)
+        path.write_bytes(b"".join(torn))
+        assert Journal(path).get("a") in ([1], [2])
+    path.write_bytes(b"nothing of the kind")
+    assert Journal(path).get("a") is None
+
+
+def test_a_journal_takes_no_more_than_its_room(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "withdrawals")
+    with pytest.raises(TooLongError):
+        journal.put("a", "x" * HALF_BYTES)
+    assert Journal(tmp_path / "withdrawals").get("a") is None
+    assert (tmp_path / "withdrawals").stat().st_size == 2 * HALF_BYTES
+    assert (tmp_path / "withdrawals").stat().st_mode & 0o077 == 0
+
+
+# What the host service knows, on a disk that is really full.
+
+
+@pytest.fixture(params=FILLINGS)
+def fill(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    return FILLINGS[request.param]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "state", size="16m") as made:
+        yield made
+
+
+def many(count: int, **changes: object) -> tuple[Tenant, ...]:
+    return tuple(
+        tenant(1, tenant_id=UUID(int=each + 1), name=f"t{each}", **changes) for each in range(count)
+    )
+
+
+@needs_mounts
+@pytest.mark.parametrize("count", [1, 50, 500, 3000])
+@pytest.mark.parametrize(
+    "change",
+    [{"enabled": False}, {"targets": ()}, {"expires_at": NOW - timedelta(days=1)}, None],
+    ids=["disabled", "no target", "expired", "removed"],
+)
+def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
+    disk: Path, fill: Callable[[Path], None], count: int, change: dict[str, object] | None
+) -> None:
+    def open_directory() -> Directory:
+        return Directory(disk / "directory.json", Journal(disk / "withdrawals"))
+
+    directory = open_directory()
+    before, other = many(count), tenant(1, tenant_id=UUID(int=9000), name="other")
+    directory.apply(DirectoryChange(from_revision=0, revision=5, tenants=(*before, other)))
+    fill(disk)
+    after = () if change is None else many(count, **change)
+    gone = () if change else tuple(each.tenant_id for each in before)
+    told = DirectoryChange(from_revision=5, revision=6, tenants=after, removed=gone)
+    directory.apply(told)
+    for known in (directory, open_directory()):
+        assert known.by_id(other.tenant_id) == other
+        for each in before:
+            found = known.by_id(each.tenant_id)
+            is_shut = found is None or not lets_in(found, None, REPO)
+            assert is_shut or not known.is_certain
+    assert directory.is_certain
+    assert directory.revision == 6  # nothing waits: all of it is in force
+    again = open_directory()
+    assert again.revision in (0, 5, 6)
+    again.apply(told.model_copy(update={"from_revision": again.revision or 5}))
+    if not again.is_certain:
+        whole = DirectoryChange(from_revision=0, revision=6, tenants=(*after, other))
+        again.apply(whole)
+    assert again.is_certain
+    make_room(disk)
+    again.keep()
+    assert again.problem is None
+    assert open_directory().revision == 6
+
+
+@needs_mounts
+def test_what_is_given_waits_for_the_disk_and_what_is_given_back_comes_back(
+    disk: Path, fill: Callable[[Path], None]
+) -> None:
+    directory = Directory(disk / "directory.json", Journal(disk / "withdrawals"))
+    acme, beta = many(2)
+    directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=(acme,)))
+    fill(disk)
+    disabled = acme.model_copy(update={"enabled": False})
+    directory.apply(
+        DirectoryChange(from_revision=1, revision=2, tenants=(disabled, beta), removed=())
+    )
+    assert directory.is_behind
+    assert directory.revision == 1
+    assert directory.by_id(beta.tenant_id) is None
+    assert directory.by_id(acme.tenant_id) == disabled
+    directory.apply(DirectoryChange(from_revision=1, revision=3, tenants=(acme, beta)))
+    assert directory.by_id(acme.tenant_id) == acme
+    make_room(disk)
+    directory.keep()
+    assert not directory.is_behind
+    assert directory.revision == 3
+    assert directory.by_id(beta.tenant_id) == beta
+    assert Directory(disk / "directory.json", Journal(disk / "withdrawals")).revision == 3
+
+
+@needs_mounts
+def test_a_host_service_that_starts_where_nothing_can_be_written_is_not_certain_of_anybody(
+    disk: Path, fill: Callable[[Path], None]
+) -> None:
+    Directory(disk / "directory.json").apply(
+        DirectoryChange(from_revision=0, revision=1, tenants=many(1))
+    )
+    fill(disk)
+    journal = Journal(disk / "withdrawals")  # of the release before: its room was never taken
+    directory = Directory(disk / "directory.json", journal)
+    assert not directory.is_certain
+    assert directory.revision == 0
+    directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=many(1)))
+    assert directory.is_certain
+
+
+# A gateway with an Envoy.
+
+
+@asynccontextmanager
+async def restarted(machine: Machine, authority: Authority) -> AsyncIterator[Machine]:
+    """The host service is killed, and comes back on the same disk."""
+    await machine.leave()
+    # Who is killed leaves a socket behind, in whose place the next one comes. Here both are one
+    # process, which still holds the old one, so that its place is made free otherwise.
+    (machine.layout.state / "fillers" / "0").unlink(missing_ok=True)
+    again = Machine(layout_of(machine.layout.state), authority)
+    await again.start()
+    try:
+        yield again
+    finally:
+        await again.stop()
+        machine.envoy = again.envoy
+
+
+@pytest.fixture
+async def machine(disk: Path, authority: Authority, repository_port: int) -> AsyncIterator[Machine]:
+    async with running_machine(disk, authority) as started:
+        started.know(tenant(repository_port))
+        yield started
+
+
+CHANGES: dict[str, dict[str, object] | None] = {
+    "disabled": {"enabled": False},
+    "lease over": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)},
+    "tunnels ended": {"tunnels_end_before": datetime.now(UTC) + timedelta(days=1)},
+    "removed": None,
+}
+
+
+@needs_mounts
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "filled_and_changed",
+    [(fill, change) for fill in FILLINGS.values() for change in CHANGES.values()],
+    ids=[f"{fill}-{change}" for fill in FILLINGS for change in CHANGES],
+)
+async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_and_stays_out(
+    machine: Machine,
+    client: Client,
+    authority: Authority,
+    filled_and_changed: tuple[Callable[[Path], None], dict[str, object] | None],
+) -> None:
+    fill, change = filled_and_changed
+    port = free_port()
+    (acme,) = machine.directory._tenants.by_id.values()
+    repository_port = int(acme.targets[0].address.rpartition(":")[2])
+    other = tenant(repository_port, tenant_id=UUID(int=2), name="Other")
+    machine.know(acme, other)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    ours = [await client.connect(port, REPO) for _ in range(2)]
+    theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
+    async with asyncio.timeout(10):
+        while len(machine.watch.live) < 3:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+    fill(machine.layout.state)
+    machine.know(*(() if change is None else (acme.model_copy(update=change),)), other)
+    async with asyncio.timeout(5):
+        for each in ours:
+            assert await each.is_cut()
+    stays_out = change is None or "tunnels_end_before" not in change
+    assert ((await client.connect(port, REPO)).status == 200) != stays_out
+    assert await theirs.echoes()
+    async with restarted(machine, authority) as again:
+        assert again.envoy.is_there
+        assert ((await client.connect(port, REPO)).status == 200) != stays_out
+        assert (await client.connect(port, REPO, f"other:{PASSWORD}")).status == 200
+        assert await theirs.echoes()
+
+
+@needs_mounts
+@pytest.mark.anyio
+async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_tenants_rights(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    take_bytes(machine.layout.state)
+    # A page of the log that was begun before may still take some lines.
+    tunnels = [await client.connect(port, REPO) for _ in range(20)]
+    await asyncio.sleep(2)
+    assert machine.gatekeeper.places.unlogged
+    machine.know(tenant(repository_port, enabled=False))
+    async with asyncio.timeout(10):
+        for each in tunnels:
+            assert await each.is_cut()
+
+
+@needs_mounts
+@pytest.mark.anyio
+async def test_a_gateway_that_is_taken_away_on_a_full_disk_takes_nobody_in_and_closes_its_port(
+    machine: Machine, client: Client, authority: Authority, fill: Callable[[Path], None]
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    live = await client.connect(port, REPO)
+    fill(machine.layout.state)
+    await machine.bring(machine.gateway(port, accepting=False), GatewayState.DRAINING, 3600)
+    assert await refuses(port)
+    assert await live.echoes()
+    async with restarted(machine, authority) as again:
+        outcome = await again.outcomes.get()
+        assert outcome.state is GatewayState.DRAINING
+        assert await live.echoes()
+        # The deadline, too, holds on a full disk.
+        await again.bring(again.gateway(port, accepting=False), GatewayState.CLOSED, 0.0)
+        assert await live.is_cut()
+
+
+@needs_mounts
+@pytest.mark.anyio
+async def test_maintenance_that_begins_on_a_full_disk_holds_at_once_and_after_a_restart(
+    machine: Machine, client: Client, authority: Authority, fill: Callable[[Path], None]
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    fill(machine.layout.state)
+    shut = Maintenance(message="We are at work.", restores=False)
+    machine.site.take(Site(revision=7, maintenance=shut))
+    assert (await client.connect(port, REPO)).status == 503
+    async with restarted(machine, authority) as again:
+        assert again.site.maintenance == shut
+        assert (await client.connect(port, REPO)).status == 503
+        again.site.take(Site(revision=8))
+        assert (await client.connect(port, REPO)).status == 200
+
+
+@needs_mounts
+@pytest.mark.anyio
+async def test_where_nobody_knows_what_was_taken_away_nobody_is_let_in_until_the_manager_says(
+    machine: Machine,
+    client: Client,
+    authority: Authority,
+    repository_port: int,
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    live = await client.connect(port, REPO)
+    machine.layout.withdrawals.unlink()
+    machine.layout.reserve.unlink()
+    take_bytes(machine.layout.state)
+    async with restarted(machine, authority) as again:
+        refused = await client.connect(port, REPO)
+        assert refused.status == 503
+        assert "not certain" in refused.body
+        assert await live.echoes()
+        again.know(tenant(repository_port))
+        assert (await client.connect(port, REPO)).status == 200
+        assert await live.echoes()
+
+
+def test_the_room_of_a_journal_is_what_the_documents_say() -> None:
+    assert 2 * journals.HALF_BYTES == 128 * 1024
+    assert PASSWORD_HASH

@@ -1,0 +1,334 @@
+"""Does the host service, as a real process, live with its manager and without?"""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import Assignment, DirectoryChange, Gateway, GatewayState
+from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.host.envoy.hot_restart import read_roster
+from cloudgate.host.envoy.process import EnvoyProcess, running
+from cloudgate.host.manager_link.join import join_host
+from cloudgate.host.service import run_host
+from cloudgate.host.state.enrolment import load_membership
+from cloudgate.host.state.host_credentials import (
+    AGAIN_SECONDS,
+    NEXT_SECONDS,
+    Credentials,
+    former_credentials,
+    keep_credential,
+)
+from cloudgate.host.state.paths import Layout, layout_of
+from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
+from tests.host.support import GATEWAY_ID, PATIENCE_SECONDS, Authority, Client, refuses, tenant
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.anyio
+
+REPO = "repo.example:443"
+
+
+def find_running(layout: Layout) -> EnvoyProcess | None:
+    """The Envoy that listens."""
+    return running(read_roster(layout).current)
+
+
+PROGRAM = (
+    "import sys, pathlib, uvloop; from cloudgate.host.service import run_host; "
+    "uvloop.run(run_host(pathlib.Path(sys.argv[1])))"
+)
+
+
+@pytest.fixture
+async def manager(
+    tmp_path: Path, authority: Authority, repository_port: int
+) -> AsyncIterator[TinyManager]:
+    async with tiny_manager(authority, tmp_path) as started:
+        started.directory = DirectoryChange(
+            from_revision=0, revision=7, tenants=(tenant(repository_port),)
+        )
+        yield started
+
+
+@pytest.fixture
+async def layout(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> AsyncIterator[Layout]:
+    """The state folder of a host that has joined."""
+    await join_host(tmp_path / "state", manager.url, TOKEN, authority.pem)
+    joined = layout_of(tmp_path / "state")
+    yield joined
+    left_over = find_running(joined)
+    if left_over is not None:
+        await left_over.stop()
+
+
+@asynccontextmanager
+async def host_service(layout: Layout) -> AsyncIterator[Process]:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(layout.state))
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def assign(
+    manager: TinyManager, authority: Authority, revision: int, port: int | None
+) -> None:
+    assert manager.facts is not None
+    gateway = port and Gateway(
+        gateway_id=GATEWAY_ID,
+        addresses=("127.0.0.1",),
+        port=port,
+        certificate_chain_pem=authority.certificate(manager.facts.public_key_pem),
+    )
+    await manager.tell(assignment=Assignment(revision=revision, gateway=gateway or None))
+
+
+async def test_joining_leaves_private_files_and_tells_the_facts(
+    layout: Layout, manager: TinyManager
+) -> None:
+    assert layout.credential.read_text() == CREDENTIAL
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in layout.state.iterdir() if each.is_file()}
+    assert modes == {0o600}
+    assert manager.facts is not None
+    assert manager.facts.addresses[-1] in ("127.0.0.1", "::1")
+    assert manager.facts.envoy_version == "1.40.0"
+
+
+async def test_a_wrong_token_joins_nothing(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> None:
+    with pytest.raises(InvalidRequestError, match="The token is not valid"):
+        await join_host(tmp_path / "other", manager.url, "wrong", authority.pem)
+    with pytest.raises(NotFoundError, match="has not joined"):
+        await run_host(tmp_path / "other")
+
+
+async def test_a_manager_of_another_authority_is_not_trusted(
+    tmp_path: Path, manager: TinyManager
+) -> None:
+    with pytest.raises(UnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
+        await join_host(tmp_path / "other", manager.url, TOKEN, Authority().pem)
+    assert manager.facts is None
+
+
+async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        report = await manager.heard(GatewayState.LISTENING, 1)
+        assert (report.directory_revision, report.gateway_id) == (7, GATEWAY_ID)
+        assert await (await client.connect(port, REPO)).echoes()
+        await assign(manager, authority, 2, None)
+        assert (await manager.heard(GatewayState.DRAINING, 2)).live_tunnels == 1
+        client.opened[0].close()
+        await manager.heard(GatewayState.ABSENT, 2)
+        await assign(manager, authority, 3, port)
+        await manager.heard(GatewayState.LISTENING, 3)
+        host.terminate()
+        assert await asyncio.wait_for(host.wait(), 10) == 0
+    assert find_running(layout) is None
+    assert await refuses(port)
+
+
+async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        assert tunnel.status == 200, tunnel.body
+        host.send_signal(signal.SIGKILL)
+        await host.wait()
+    before = find_running(layout)
+    assert before is not None
+    assert await tunnel.echoes()
+    assert (await client.connect(port, REPO)).status == 503
+    await manager.stop()
+    async with host_service(layout):
+        await until_allowed(client, port)
+        after = find_running(layout)
+        assert after is not None
+        assert after.record == before.record
+        assert await tunnel.echoes()
+        await manager.start()
+        assert (await manager.heard(GatewayState.LISTENING, 1)).facts is not None
+
+
+async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
+    tmp_path: Path, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    data, port = tmp_path / "data", free_port()
+    await join_host(data / "host", manager.url, TOKEN, authority.pem)
+    command = (sys.executable, "-m", "cloudgate", "host", "run", "--data", str(data))
+    host = await asyncio.create_subprocess_exec(*command)
+    answers: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
+    over = asyncio.Event()
+
+    async def come_again_and_again() -> None:
+        while not over.is_set():
+            tunnel = await client.connect(port, REPO)
+            client.opened.remove(tunnel)
+            answers.put_nowait((tunnel.status, tunnel.body))
+            tunnel.writer.close()
+            await tunnel.writer.wait_closed()
+
+    try:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        newcomers = [asyncio.create_task(come_again_and_again()) for _ in range(4)]
+        for _ in range(3):
+            host.send_signal(signal.SIGHUP)
+            while (await manager.heard(GatewayState.LISTENING, 1)).facts is None:
+                pass
+            found = {answers.get_nowait() for _ in range(answers.qsize())}
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                found |= {await answers.get() for _ in range(20)}
+            assert found == {(200, "")}
+        over.set()
+        await asyncio.gather(*newcomers)
+        assert await tunnel.echoes()
+        assert host.returncode is None
+    finally:
+        host.terminate()
+        await host.wait()
+
+
+async def test_the_latest_report_is_told_again_when_the_manager_is_back(
+    layout: Layout, manager: TinyManager, authority: Authority
+) -> None:
+    async with host_service(layout):
+        await assign(manager, authority, 1, free_port())
+        await manager.heard(GatewayState.LISTENING, 1)
+        await manager.stop()
+        await manager.start()
+        again = await manager.heard(GatewayState.LISTENING, 1)
+        assert again.facts is not None
+
+
+async def test_a_revoked_host_keeps_its_gateway(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as host:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        manager.revoked = True
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
+        await asyncio.wait_for(manager.refused.wait(), 10)
+        assert await (await client.connect(port, REPO)).echoes()
+        assert host.returncode is None
+
+
+async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_forgotten_the_newest(
+    manager: TinyManager, layout: Layout
+) -> None:
+    for later in ("of-tomorrow", "of-the-day-after"):
+        keep_credential(layout, later)
+    assert load_membership(layout).credential == "of-the-day-after"
+    async with host_service(layout), asyncio.timeout(2 * PATIENCE_SECONDS):
+        await manager.polls.get()  # which only a good credential is let in with
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
+        await manager.polls.get()
+    assert load_membership(layout).credential == CREDENTIAL
+    assert manager.refused.is_set()
+    assert set(former_credentials(layout)) == {"of-tomorrow", "of-the-day-after"}
+    assert stat.S_IMODE(layout.former_credentials.stat().st_mode) == 0o600
+
+
+async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wrong(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    port = free_port()
+    async with host_service(layout) as first:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        tunnel = await client.connect(port, REPO)
+        assert await tunnel.echoes()
+        first.kill()
+        await first.wait()
+    for each in layout.state.glob("*directory.json*"):
+        each.unlink()
+    manager.directory = None
+    async with host_service(layout):
+        await manager.heard(GatewayState.LISTENING, 1)
+        assert (await client.connect(port, REPO)).status == 503
+        assert await tunnel.echoes()
+        await manager.tell(
+            directory=DirectoryChange(from_revision=0, revision=9, tenants=()),
+        )
+        assert await tunnel.is_cut()
+        assert (await client.connect(port, REPO)).status == 407
+
+
+async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
+    manager: TinyManager, layout: Layout, authority: Authority
+) -> None:
+    keep_credential(layout, "of-tomorrow")
+    assert former_credentials(layout) == (CREDENTIAL,)
+    await join_host(layout.state, manager.url, TOKEN, authority.pem)
+    assert former_credentials(layout) == ()
+    assert not [each for each in layout.state.iterdir() if "former" in each.name]
+
+
+async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rarely(
+    layout: Layout,
+) -> None:
+    for later in ("b", "c"):
+        keep_credential(layout, later)
+    now = 0.0
+    tried = Credentials(layout, lambda: now)
+    for expected, pause in (("c", NEXT_SECONDS), ("b", NEXT_SECONDS), (CREDENTIAL, None)):
+        assert tried.use() == expected
+        assert tried.refused() == pause
+    for _ in range(3):
+        assert tried.use() == "c"
+        assert tried.refused() is None
+    now = AGAIN_SECONDS
+    assert tried.refused() == NEXT_SECONDS
+    assert tried.use() == "b"
+    tried.accepted()
+    assert load_membership(layout).credential == "b"
+    assert former_credentials(layout) == ("c", CREDENTIAL)
+
+
+async def test_two_host_services_do_not_share_a_folder(
+    layout: Layout, manager: TinyManager
+) -> None:
+    async with host_service(layout):
+        await asyncio.wait_for(manager.polls.get(), 10)
+        with pytest.raises(UnavailableError, match="Another host service uses"):
+            await run_host(layout.state)
+
+
+async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> None:
+    long = layout_of(tmp_path / ("x" * 100))
+    assert len(os.fsencode(long.authorizer_socket)) < 108
+    assert long == layout_of(tmp_path / ("x" * 100))
+    assert long.run != layout_of(tmp_path / ("y" * 100)).run
+
+
+async def until_allowed(client: Client, port: int) -> None:
+    """Wait for the authorizer of a host service that has just been started.
+
+    Its start takes more than a second of a core: asking without a pause would take that from it.
+    """
+    async with asyncio.timeout(60):
+        while (await client.connect(port, REPO)).status == 503:  # noqa: ASYNC110  nobody says
+            await asyncio.sleep(0.2)

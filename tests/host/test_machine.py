@@ -1,0 +1,388 @@
+"""Does the machine come to what is wanted, and do live tunnels survive it?"""
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloudgate.assignment import GatewayState
+from cloudgate.host.envoy import hot_restart, listener_rollout, process
+from cloudgate.host.envoy.xds_listener import listener
+from cloudgate.host.platform import started_at
+from cloudgate.host.state import files
+from cloudgate.host.state.files import damage as damage_found
+from cloudgate.host.state.tenant_directory import Directory
+from tests.host.support import Authority, Client, Machine, refuses, running_machine
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.anyio
+
+REPO = "repo.example:443"
+
+
+async def test_a_gateway_listens_on_all_addresses_when_none_is_given(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port, addresses=()), GatewayState.LISTENING)
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_a_gateway_listens_on_each_given_address(machine: Machine, client: Client) -> None:
+    port = free_port()
+    both = ("127.0.0.1", "127.0.0.2")
+    await machine.bring(machine.gateway(port, addresses=both), GatewayState.LISTENING)
+    for host in both:
+        answer = await client.ask(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", host)
+        assert answer.status == 404
+
+
+async def test_a_taken_port_is_named_with_its_owner(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        began = time.monotonic()
+        failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+        assert time.monotonic() - began < 8
+    assert failed.reason.startswith(f"Port {port} at 127.0.0.1 is taken by process ")
+    assert await refuses(port)
+
+
+async def test_a_port_of_another_envoy_is_taken_even_when_that_one_would_share(
+    machine: Machine,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+        port = other.getsockname()[1]
+        failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+    assert "is taken by" in failed.reason
+
+
+async def test_an_envoy_of_another_state_folder_keeps_its_port(
+    machine: Machine, tmp_path: Path, authority: Authority
+) -> None:
+    port = free_port()
+    async with running_machine(tmp_path / "other", authority) as other:
+        await other.bring(other.gateway(port), GatewayState.LISTENING)
+        failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+        assert f"(id {other.envoy.pid})" in failed.reason
+
+
+async def test_an_address_of_another_host_is_named(machine: Machine) -> None:
+    gateway = machine.gateway(free_port(), addresses=("203.0.113.9",))
+    failed = await machine.bring(gateway, GatewayState.FAILED)
+    assert failed.reason.startswith("203.0.113.9 is not an address of this host.")
+
+
+async def test_a_certificate_for_another_key_is_refused(
+    machine: Machine, tmp_path: Path, authority: Authority
+) -> None:
+    async with running_machine(tmp_path / "other", authority) as other:
+        gateway = other.gateway(free_port())
+    failed = await machine.bring(gateway, GatewayState.FAILED)
+    assert failed.reason == "The gateway's certificate is not for this host's key."
+
+
+async def test_a_failed_edit_leaves_the_old_gateway_in_force(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    old = machine.gateway(port)
+    await machine.bring(old, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        await machine.bring(machine.gateway(taken), GatewayState.FAILED)
+        assert await (await client.connect(port, REPO)).echoes()
+        await machine.bring(old, GatewayState.LISTENING)
+    assert await tunnel.echoes()
+
+
+async def test_an_edit_moves_the_port_while_a_tunnel_goes_on(
+    machine: Machine, client: Client
+) -> None:
+    old, new = free_port(), free_port()
+    await machine.bring(machine.gateway(old), GatewayState.LISTENING)
+    tunnel = await client.connect(old, REPO)
+    await machine.bring(machine.gateway(new), GatewayState.LISTENING)
+    assert await refuses(old)
+    assert await tunnel.echoes()
+    assert await (await client.connect(new, REPO)).echoes()
+
+
+async def test_an_edit_of_the_addresses_keeps_port_and_tunnel(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port, addresses=()), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    assert await tunnel.echoes()
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_a_certificate_that_comes_with_its_key_is_shown_while_a_tunnel_goes_on(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    brought = {
+        "certificate_chain_pem": machine.authority.certificate(public.decode()),
+        "private_key_pem": key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    }
+    await machine.bring(gateway.model_copy(update=brought), GatewayState.LISTENING)
+    later = await client.connect(port, REPO)
+    assert later.certificate != tunnel.certificate
+    assert await tunnel.echoes()
+    assert "PRIVATE" not in repr(machine.reconciler)
+    files = [file for file in machine.layout.state.rglob("*") if file.is_file()]
+    keys = [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
+    assert len(keys) == 4  # the host's own and its copy, the assignment, and what Envoy reads
+    assert all(file.stat().st_mode & 0o077 == 0 for file in keys)
+
+
+async def test_a_new_certificate_is_shown_while_a_tunnel_goes_on(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    later = await client.connect(port, REPO)
+    assert later.certificate != tunnel.certificate
+    assert await tunnel.echoes()
+
+
+async def test_the_same_again_changes_nothing(machine: Machine, client: Client) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    before = machine.envoy.pid
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert machine.envoy.pid == before
+    assert await tunnel.echoes()
+
+
+async def test_a_killed_envoy_listens_again_within_two_seconds(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    machine.kill_envoy()
+    began = time.monotonic()
+    await machine.found(GatewayState.LISTENING)
+    assert time.monotonic() - began < 2
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_a_later_host_service_adopts_envoy_and_its_tunnels(
+    machine: Machine, client: Client, tmp_path: Path, authority: Authority
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    before = machine.envoy.pid
+    await machine.leave()
+    async with running_machine(machine.layout.state, authority) as later:
+        found = await later.found(GatewayState.LISTENING)
+        assert found.live_tunnels == 1
+        assert later.envoy.pid == before
+        assert await tunnel.echoes()
+        assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_a_closed_gateway_drains_and_counts(machine: Machine, client: Client) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    first, second = await client.connect(port, REPO), await client.connect(port, REPO)
+    closed = gateway.model_copy(update={"accepting": False})
+    assert (await machine.bring(closed, GatewayState.DRAINING)).live_tunnels == 2
+    assert await refuses(port)
+    first.close()
+    while (await machine.found(GatewayState.DRAINING)).live_tunnels != 1:
+        pass
+    assert await second.echoes()
+    second.close()
+    ended = await machine.found(GatewayState.CLOSED)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (2, 0)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_at_the_deadline_what_is_left_is_cut(machine: Machine, client: Client) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    finishing, *staying = [await client.connect(port, REPO) for _ in range(4)]
+    await machine.bring(None, GatewayState.DRAINING, drain_seconds=1.5)
+    finishing.close()
+    ended = await machine.found(GatewayState.ABSENT)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (1, 3)
+    for tunnel in staying:
+        assert await tunnel.is_cut()
+    assert machine.envoy.pid is None
+
+
+async def test_a_deadline_of_nothing_cuts_at_once(machine: Machine, client: Client) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    ended = await machine.bring(None, GatewayState.ABSENT, drain_seconds=0)
+    assert (ended.finished_tunnels, ended.closed_tunnels) == (0, 1)
+    assert await tunnel.is_cut()
+
+
+async def test_a_gateway_that_has_no_tunnels_is_absent_at_once(machine: Machine) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    assert (await machine.bring(None, GatewayState.ABSENT)).live_tunnels == 0
+    await machine.bring(None, GatewayState.ABSENT)
+
+
+async def test_an_established_gateway_comes_back_when_its_port_is_free_again(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloudgate.host.reconciler.REVIEW_SECONDS", 0.2)
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    await machine.leave()
+    running = machine.envoy
+    await running.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        await machine.start()
+        assert "is taken by" in (await machine.found(GatewayState.FAILED)).reason
+    await machine.found(GatewayState.LISTENING)
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_an_envoy_that_does_not_start_is_blamed_in_its_own_words(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "envoy"
+    broken.write_text("#!/bin/sh\necho 'cannot do this' >&2\nexit 1\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr(process, "executable", lambda: broken)
+    port = free_port()
+    began = time.monotonic()
+    failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+    assert time.monotonic() - began < 15
+    assert "cannot do this" in failed.reason
+    assert await refuses(port)
+
+
+async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = listener
+
+    def bad(*arguments: Any) -> dict[str, Any]:
+        settings: dict[str, Any] = good(*arguments)
+        return {**settings, "filter_chains": settings["filter_chains"] * 2}
+
+    monkeypatch.setattr(listener_rollout, "listener", bad)
+    port = free_port()
+    failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
+    assert "same matching rules" in failed.reason
+    assert await refuses(port)
+
+
+async def test_an_envoy_that_cannot_be_written_down_is_not_left_behind(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    started: list[int] = []
+    thrice = threading.Event()
+    is_full = True
+
+    def record(path: Path, content: str) -> None:
+        if is_full:
+            started.append(int(json.loads(content)["current"]["pid"]))
+            if len(started) == 3:
+                thrice.set()
+            raise full
+        files.write_kept(path, content)
+
+    monkeypatch.setattr(hot_restart, "write_kept", record)
+    machine.kill_envoy()
+    assert await asyncio.to_thread(thrice.wait, 10)
+    is_full = False
+    await machine.found(GatewayState.LISTENING)
+    assert await (await client.connect(port, REPO)).echoes()
+    assert [pid for pid in started if started_at(pid)] == []
+
+
+DAMAGES = (b"", b"\xff\xfe\x00", b'{"half": ')
+
+
+async def test_a_gateway_opens_again_from_a_disk_that_has_damaged_each_of_its_files(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    gateway = machine.gateway(port)
+    for _ in range(2):
+        await machine.bring(gateway, GatewayState.LISTENING)
+        machine.know(*machine.directory._tenants.by_id.values())
+    layout = machine.layout
+    files = (
+        layout.assignment,
+        layout.directory,
+        layout.site,
+        layout.usage,
+        layout.drain,
+        layout.roster,
+        layout.private_key,
+        layout.bootstrap,
+        *layout.xds.iterdir(),
+    )
+    for damage in DAMAGES:
+        await machine.stop()
+        for file in files:
+            file.write_bytes(damage)
+        machine.directory = Directory(layout.directory)
+        await machine.start()
+        await machine.found(GatewayState.LISTENING)
+        assert await (await client.connect(port, REPO)).echoes()
+        # What was damaged is whole again, or the copy beside it still is.
+        await machine.bring(gateway, GatewayState.LISTENING)
+        assert "gateway-key" in damage_found()
+
+
+async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    before = machine.envoy.pid
+    assert before is not None
+    await machine.leave()
+    os.kill(before, signal.SIGSTOP)
+    try:
+        await machine.start()
+        await machine.found(GatewayState.FAILED)
+    finally:
+        os.kill(before, signal.SIGCONT)
+    await machine.found(GatewayState.LISTENING)
+    assert machine.envoy.pid == before
+    assert await tunnel.echoes()

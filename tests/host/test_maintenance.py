@@ -1,0 +1,129 @@
+"""Does maintenance let running tunnels finish and restores begin, and nothing else?"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cloudgate.assignment import GatewayState, Maintenance, Site
+from cloudgate.host.tunnels.restore_only import ASKING_BYTES, brings_back
+from tests.host.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.anyio
+
+REPO = "repo.example:443"
+AT_WORK = Maintenance(message="New disks until noon.")
+A_BACKUP_BYTES = 4 * ASKING_BYTES
+
+
+@asynccontextmanager
+async def a_repository() -> AsyncIterator[int]:
+    """Takes whatever is sent; what ends with ``get`` is answered with a backup's worth."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                if data.endswith(b"get"):
+                    for _ in range(A_BACKUP_BYTES // 65536):
+                        writer.write(bytes(65536))
+                        await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+
+
+async def send(tunnel: Tunnel, size_bytes: int) -> None:
+    for _ in range(size_bytes // 65536):
+        tunnel.writer.write(bytes(65536))
+        await tunnel.writer.drain()
+
+
+async def send_for_ever(tunnel: Tunnel) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            await send(tunnel, A_BACKUP_BYTES)
+
+
+async def bring_back(tunnel: Tunnel) -> None:
+    tunnel.writer.write(b"get")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await tunnel.reader.readexactly(A_BACKUP_BYTES)
+
+
+async def at_work(machine: Machine, maintenance: Maintenance | None) -> None:
+    machine.site.take(Site(revision=machine.site.revision + 1, maintenance=maintenance))
+
+
+@pytest.fixture
+async def port(machine: Machine) -> AsyncIterator[int]:
+    async with a_repository() as repository:
+        machine.know(tenant(repository))
+        port = free_port()
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        yield port
+
+
+async def test_a_backup_that_runs_finishes_and_a_new_one_is_ended(
+    machine: Machine, client: Client, port: int
+) -> None:
+    before = await client.connect(port, REPO)
+    await at_work(machine, AT_WORK)
+    begun = await client.connect(port, REPO)
+    assert begun.status == 200
+    with pytest.raises(ConnectionError):
+        await send_for_ever(begun)
+    await send(before, A_BACKUP_BYTES)
+    await bring_back(before)
+
+
+async def test_a_restore_may_begin_and_goes_on(machine: Machine, client: Client, port: int) -> None:
+    await at_work(machine, AT_WORK)
+    restore = await client.connect(port, REPO)
+    for _ in range(3):
+        await bring_back(restore)
+        await send(restore, ASKING_BYTES // 4)
+    machine.maintenance.review()
+    await bring_back(restore)
+
+
+async def test_with_nothing_allowed_the_message_is_the_answer(
+    machine: Machine, client: Client, port: int
+) -> None:
+    await at_work(machine, AT_WORK.model_copy(update={"restores": False}))
+    refused = await client.connect(port, REPO)
+    assert refused.status == 503
+    assert refused.body == "New disks until noon.\n"
+    assert "retry-after: 300" in refused.headers
+
+
+async def test_when_it_is_over_everything_is_as_before(
+    machine: Machine, client: Client, port: int
+) -> None:
+    await at_work(machine, AT_WORK)
+    begun = await client.connect(port, REPO)
+    await at_work(machine, None)
+    await send(begun, A_BACKUP_BYTES)
+    machine.maintenance.review()
+    await at_work(machine, AT_WORK)
+    machine.maintenance.review()
+    await send(begun, A_BACKUP_BYTES)
+    await bring_back(begun)
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "restore"),
+    [(0, 0, True), (ASKING_BYTES, 0, True), (ASKING_BYTES + 1, 0, False), (10**9, 10**10, True)],
+)
+async def test_a_restore_is_known_by_the_way_its_bytes_go(
+    up: int, down: int, *, restore: bool
+) -> None:
+    assert brings_back(up, down) is restore

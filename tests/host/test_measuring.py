@@ -1,0 +1,131 @@
+"""How much is in a directory of this machine, whatever is in it?"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import Directory, Measured, Question
+from cloudgate.host.manager_link import disk_usage_walk
+from cloudgate.host.manager_link.disk_usage import Measuring
+
+pytestmark = pytest.mark.anyio
+
+
+async def measured(
+    base: Path | str, *parts: str, limit_seconds: float = 60
+) -> tuple[int | None, str]:
+    """What a host says of a directory."""
+    directory = Directory(base=str(base), parts=parts, limit_seconds=limit_seconds)
+    measuring = Measuring()
+    measuring.ask(Question(question="q", measure=directory))
+    answer = await measuring.due()
+    assert answer.question == "q"
+    assert answer.measured is not None
+    return answer.measured.used_bytes, answer.measured.reason
+
+
+def as_du_says(folder: Path) -> int:
+    said = subprocess.run(["du", "-s", "-B1", folder], check=True, capture_output=True, text=True)
+    return int(said.stdout.split()[0])
+
+
+async def test_what_is_allocated_counts_once_and_links_lead_nowhere(tmp_path: Path) -> None:
+    acme = tmp_path / "acme"
+    (acme / "data" / "ü").mkdir(parents=True)
+    (acme / "data" / "first").write_bytes(os.urandom(300_000))
+    os.link(acme / "data" / "first", acme / "data" / "ü" / "second")
+    (acme / "elsewhere").symlink_to("/usr")
+    with (acme / "sparse").open("wb") as file:
+        file.truncate(10**9)
+    os.mkfifo(acme / "pipe")
+    (acme / os.fsdecode(b"not \xff text")).write_bytes(b"x")
+    used_bytes, reason = await measured(tmp_path, "acme")
+    assert reason == ""
+    assert used_bytes is not None
+    assert 300_000 < used_bytes < 400_000
+    assert used_bytes == as_du_says(acme)
+
+
+async def test_a_tenant_without_a_directory_has_nothing_but_the_base_must_be_there(
+    tmp_path: Path,
+) -> None:
+    assert await measured(tmp_path, "acme", "data") == (None, "")
+    used_bytes, reason = await measured(tmp_path / "unmounted", "acme")
+    assert used_bytes is None
+    assert reason == (
+        f"{tmp_path}/unmounted: No such file or directory. Is the file system mounted, and the path"
+        " right?"
+    )
+
+
+async def test_how_large_the_file_system_is_comes_along(tmp_path: Path) -> None:
+    measuring = Measuring()
+    for parts in (("acme",), ()):  # also where there is nothing of the tenant yet
+        directory = Directory(base=str(tmp_path), parts=parts, limit_seconds=60)
+        measuring.ask(Question(question="q", measure=directory))
+        answer = await measuring.due()
+        measuring.delivered()
+        disk = shutil.disk_usage(tmp_path)
+        assert answer.measured is not None
+        assert answer.measured.capacity_bytes == disk.total
+        assert answer.measured.free_bytes is not None
+        assert 0 < answer.measured.free_bytes <= disk.total
+
+
+async def test_a_link_in_a_tenants_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "acme").symlink_to("/usr/share")
+    (tmp_path / "file").write_text("")
+    for name in ("acme", "file"):
+        used_bytes, reason = await measured(tmp_path, name)
+        assert used_bytes is None
+        assert f"{tmp_path}/{name}: it is a symbolic link or a file" in reason
+
+
+async def test_directories_without_end_are_given_up(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(disk_usage_walk.DEEPEST + 10):
+        os.mkdir("d", dir_fd=here)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    used_bytes, reason = await measured(tmp_path, "d")
+    assert (used_bytes, f"more than {disk_usage_walk.DEEPEST} directories" in reason) == (
+        None,
+        True,
+    )
+
+
+async def test_what_takes_too_long_is_ended_and_the_next_question_answered(tmp_path: Path) -> None:
+    measuring = Measuring()
+    for number, limit_seconds in enumerate((0.001, 60)):
+        directory = Directory(base=str(tmp_path), parts=(), limit_seconds=limit_seconds)
+        measuring.ask(Question(question=str(number), measure=directory))
+    first = await measuring.due()
+    assert first == await measuring.due(), "until it was delivered"
+    assert first.measured is not None
+    assert "longer than 0.001 seconds" in first.measured.reason
+    measuring.delivered()
+    second = await measuring.due()
+    assert second.question == "1"
+    assert second.measured is not None
+    assert second.measured.used_bytes is not None
+
+
+async def test_others_have_their_turn_while_something_is_measured(tmp_path: Path) -> None:
+    for number in range(2_000):
+        (tmp_path / str(number)).touch()
+    measuring = Measuring()
+    directory = Directory(base=str(tmp_path.parent), parts=(tmp_path.name,), limit_seconds=60)
+    measuring.ask(Question(question="q", measure=directory))
+    answer = asyncio.create_task(measuring.due())
+    turns = 0
+    while not answer.done():
+        await asyncio.sleep(0.0001)
+        turns += 1
+    assert answer.result().measured != Measured()
+    assert turns > 10

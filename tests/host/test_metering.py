@@ -1,0 +1,323 @@
+"""Is every byte counted once, whoever is killed?"""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.api.hosts import BODY_LIMIT_BYTES
+from cloudgate.assignment import GatewayState, Usage, UsageBatch
+from cloudgate.host.access_log.record import Entry, Kind
+from cloudgate.host.access_log.tail import SETTLED_SECONDS, Follower, Position
+from cloudgate.host.access_log.tunnel_metadata import Pass
+from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.envoy.log_rotation import Rotation, rotate
+from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.unix_endpoints import UnixDoors
+from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
+from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+from tests.host.support import (
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    Machine,
+    running_machine,
+    tenant,
+)
+from tests.support.ports import free_port
+
+REPO = "repo.example:443"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def entry(kind: Kind, tunnel: str, up: int, down: int = 0) -> Entry:
+    return Entry(
+        kind=kind,
+        tunnel=tunnel,
+        envoy="e",
+        started_at=NOW,
+        holder=Pass(place="", tenant_id=UUID(int=1)),
+        target=REPO,
+        client="192.0.2.1:5",
+        from_address="",
+        bytes_up=up,
+        bytes_down=down,
+    )
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1).map(sorted), st.integers(0, 3))
+def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated: int) -> None:
+    tunnels = Tunnels()
+    taken: list[Usage] = []
+    for total in totals:
+        for _ in range(1 + repeated):
+            tunnels.apply(entry(Kind.GOING_ON, "t", total), NOW)
+        taken += tunnels.take()
+    tunnels.apply(entry(Kind.ENDED, "t", totals[-1]), NOW)
+    taken += tunnels.take()
+    assert sum(each.bytes_up for each in taken) == totals[-1]
+    assert sum(each.tunnels for each in taken) == 1
+    assert tunnels.live == ()
+
+
+minutes_ago = st.integers(0, 60 * 24 * 90)
+
+
+@given(st.lists(st.tuples(minutes_ago, st.integers(0, 10**9)), max_size=30))
+def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
+    seen: list[tuple[int, int]],
+) -> None:
+    tunnels = Tunnels()
+    for number, (ago, up) in enumerate(seen):
+        tunnels.apply(entry(Kind.ENDED, str(number), up), NOW - timedelta(minutes=ago))
+    tunnels.fold(NOW)
+    tunnels.fold(NOW)
+    told = tunnels.take()
+    assert sum(each.bytes_up for each in told) == sum(up for _, up in seen)
+    assert sum(each.tunnels for each in told) == len(seen)
+    for each in told:
+        if each.minute < NOW - TOLD_BY_HOURS:
+            assert (each.minute.hour, each.minute.minute) == (0, 0)
+        elif each.minute < NOW - TOLD_BY_MINUTES:
+            assert each.minute.minute == 0
+    assert [each.minute for each in told] == sorted(each.minute for each in told)
+
+
+def test_a_batch_is_never_larger_than_the_manager_takes(layout: Layout) -> None:
+    many = 2 * MOST_TOLD + 1
+    used = tuple(
+        Usage(
+            minute=NOW + timedelta(minutes=number),
+            tenant_id=UUID(int=number),
+            target=REPO,
+            tunnels=1,
+            bytes_up=1,
+            bytes_down=0,
+        )
+        for number in range(many)
+    )
+    watch = quiet_watch(layout, Tunnels(used=used))
+    told = 0
+    while batch := watch.batch()[1]:
+        told += sum(each.bytes_up for each in batch)
+        message = UsageBatch(batch="b", usage=batch).model_dump_json()
+        assert len(message) < BODY_LIMIT_BYTES / 8
+        watch.delivered()
+    assert told == many
+
+
+def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> None:
+    began = {"type": "DownstreamTunnelSuccessfullyEstablished", "bytes_up": 0}
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "tunnel": "t",
+        "pass": str(Pass("p", UUID(int=1))),
+        "envoy": "gone",
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_down": 0,
+        "from_address": None,
+    }
+    going = line | {"type": "DownstreamPeriodic", "bytes_up": 10, "filler": "x" * 1_000_000}
+    ended = line | {"type": "DownstreamEnd", "bytes_up": 20}
+    layout.access_log.parent.mkdir(parents=True, exist_ok=True)
+    lines = [line | began, *[going] * 5, ended]
+    layout.usage.write_text("{}")
+    layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    watch = quiet_watch(layout, Tunnels())
+    for _ in range(4):
+        watch.look()
+    ((_, used),) = [watch.batch()]
+    assert sum(each.bytes_up for each in used) == 20
+    assert sum(each.tunnels for each in used) == 1
+    assert watch.live == ()
+
+
+def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
+    log, now = tmp_path / "access.log", [0.0]
+    follower = Follower(log, clock_seconds=lambda: now[0])
+    assert follower.read() == []
+    log.write_text("one\ntwo\nthr")
+    assert follower.read() == ["one", "two"]
+    with log.open("a") as more:
+        more.write("ee\n")
+    rotate(log, 1)
+    with (tmp_path / "access.log.1").open("a") as late:
+        late.write("late\n")
+    log.write_text("four\n")
+    assert follower.read() == ["three", "late"]
+    assert follower.read() == []
+    now[0] = SETTLED_SECONDS + 1
+    position = follower.position
+    assert follower.read() == ["four"]
+    again = Follower(log, position, lambda: now[0])
+    assert again.read() == []
+    now[0] += SETTLED_SECONDS + 1
+    assert again.read() == ["four"]
+
+
+def test_a_log_that_was_taken_away_is_followed_by_the_next_and_by_none_before(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "access.log"
+    (tmp_path / "access.log.1").write_text("read before\n")
+    follower = Follower(log, Position(inode=1, offset_bytes=99))
+    assert follower.read() == []
+    log.write_text("one\n")
+    assert follower.read() == ["one"]
+
+
+def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("one\ntwo\n")
+    follower = Follower(log)
+    assert follower.read() == ["one", "two"]
+    log.write_text("three\n")
+    assert follower.read() == ["three"]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = layout_of(tmp_path / "state")
+    made.make_folders()
+    return made
+
+
+def quiet_watch(layout: Layout, tunnels: Tunnels) -> Watch:
+    """A watch of a machine on which no Envoy runs."""
+    envoy = Envoy(layout, UnixDoors(layout), Admin(UnixDoors(layout)), lambda: None)
+    watch = Watch(
+        layout,
+        envoy,
+        Directory(layout.directory),
+        Role(),
+        site=SiteKnown(layout.site),
+        places=Places(),
+    )
+    watch._tunnels = tunnels
+    return watch
+
+
+async def used(watch: Watch, bytes_up: int) -> list[Usage]:
+    """Wait until so much was used, delivering batch by batch."""
+    found: list[Usage] = []
+    async with asyncio.timeout(PATIENCE_SECONDS + 20):
+        while sum(each.bytes_up for each in found) < bytes_up:
+            found += watch.batch()[1]
+            watch.delivered()
+            await asyncio.sleep(0.05)
+    return found
+
+
+@pytest.mark.anyio
+async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_between(
+    tmp_path: Path, authority: Authority, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    async with running_machine(tmp_path / "state", authority) as before:
+        before.know(tenant(repository_port))
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+        assert await going.echoes(bytes(100_000))
+        assert await ended.echoes(bytes(50_000))
+        ended.close()
+        first = await used(before.watch, 50_000)
+        kept = before.layout.usage.read_text()
+        assert await going.echoes(bytes(7))
+        await before.leave()
+        # Killed, it would not have written down what it counted last.
+        before.layout.usage.write_text(kept)
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            going.close()
+            rest = await used(after.watch, 100_007)
+    everything = [*first, *rest]
+    assert sum(each.bytes_up for each in everything) == 150_007
+    assert sum(each.bytes_down for each in everything) == 150_007
+    assert sum(each.tunnels for each in everything) == 2
+    assert {each.target for each in everything} == {REPO}
+
+
+@pytest.mark.anyio
+async def test_a_batch_stays_the_same_until_it_was_delivered(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    tunnel.close()
+    name, batch = machine.watch.batch()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while sum(each.bytes_up for each in batch) == 0:
+            await asyncio.sleep(0.05)
+            machine.watch.delivered()
+            name, batch = machine.watch.batch()
+    assert machine.watch.batch() == (name, batch)
+    kept = json.loads(machine.layout.usage.read_text())
+    assert kept["batch"] == name
+    machine.watch.delivered()
+    assert json.loads(machine.layout.usage.read_text())["batched"] == []
+
+
+@pytest.mark.anyio
+async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_in_stays_known(
+    tmp_path: Path, authority: Authority, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    async with running_machine(tmp_path / "state", authority) as before:
+        before.know(tenant(repository_port))
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+        assert await going.echoes(bytes(100_000))
+        assert await ended.echoes(bytes(50_000))
+        ended.close()
+        await used(before.watch, 50_000)
+        await before.leave()
+        for each in before.layout.state.glob("*usage.json*"):
+            each.unlink()
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not after.watch.keep():  # noqa: ASYNC110  the log tells nobody
+                    await asyncio.sleep(0.05)
+            assert len(after.watch.live) == 1
+            new = await client.connect(port, REPO)
+            assert await new.echoes(bytes(7))
+            new.close()
+            rest = await used(after.watch, 7)
+            assert sum(each.bytes_up for each in rest) == 7
+            after.know()
+            assert await going.is_cut()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("empty", [False, True])
+async def test_use_is_counted_on_when_somebody_makes_room_by_the_access_log(
+    machine: Machine, client: Client, empty: bool
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    going, ended = await client.connect(port, REPO), await client.connect(port, REPO)
+    assert await ended.echoes(bytes(50_000))
+    ended.close()
+    found = await used(machine.watch, 50_000)
+    log = machine.layout.access_log
+    log.write_text("") if empty else log.unlink()
+    await Rotation(log, machine.envoy)._attempt()
+    assert await going.echoes(bytes(7))
+    going.close()
+    found += await used(machine.watch, 7)
+    assert sum(each.bytes_up for each in found) == 50_007
+    assert sum(each.tunnels for each in found) == 2

@@ -1,0 +1,388 @@
+"""Is a tenant held to its speed from the first byte on, however many tunnels it opens, and when?"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import GatewayState, Target
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.start_rates import (
+    CLUSTER_HEADER,
+    RATES_BYTES,
+    UNLIMITED_CLUSTER,
+    UNPACED_BYTES,
+    cluster_of,
+    name_of,
+    rate_of,
+    to_several,
+)
+from cloudgate.host.envoy.xds_resources import SO_MAX_PACING_RATE, clusters
+from cloudgate.host.platform import Sent, linux_sockets
+from cloudgate.host.platform.linux_descriptors import Descriptors
+from cloudgate.host.shaping.connection_rates import (
+    MOST_OWED_PART,
+    MOST_SAVED_PART,
+    Account,
+    Line,
+    portions,
+)
+from cloudgate.host.shaping.first_rates import AT_ONCE_PART, HEADROOM, LEAST_PART, Granted, Starts
+from cloudgate.host.shaping.rate_meter import BURST_BYTES, LONGEST_SECONDS, Flows
+from tests.host.support import PASSWORD, Client, Machine, tenant
+from tests.support.arrivals import DOWNLOAD, UPLOAD, Arrivals, Tenant, endless_repository
+from tests.support.ports import free_port
+
+ACME, OTHER = UUID(int=1), UUID(int=2)
+MEBIBYTE = 1024 * 1024
+SECONDS = 3.0
+BUSY = 0.4
+"""What of its speed a tenant gets at least where something else keeps the processors busy."""
+
+
+@asynccontextmanager
+async def selling(
+    machine: Machine, folder: Path, speed_limit_bytes: int | None
+) -> AsyncIterator[tuple[Tenant, Arrivals]]:
+    """A gateway, and a tenant of it that was sold so much."""
+    arrivals, port = Arrivals(), free_port()
+    with endless_repository(arrivals) as address:
+        target = Target(endpoint="vault.example:443", address=address)
+        machine.know(tenant(1, targets=(target,), speed_limit_bytes=speed_limit_bytes))
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        ca_file = folder / "ca.pem"
+        ca_file.write_text(machine.authority.pem)
+        yield Tenant(port, ca_file, target.endpoint, f"acme:{PASSWORD}"), arrivals
+
+
+@pytest.mark.alone
+@pytest.mark.anyio
+@pytest.mark.parametrize("direction", [UPLOAD, DOWNLOAD])
+@pytest.mark.parametrize(
+    ("how", "least"),
+    [
+        ({"count": 1}, BUSY),
+        ({"count": 16}, BUSY),
+        ({"every_seconds": 1.0}, BUSY),
+        ({"every_seconds": 0.1}, 0.0),  # a busy machine needs as long for the handshake
+    ],
+    ids=["one tunnel", "16 at once", "a new one every second", "ten new ones every second"],
+)
+async def test_what_arrives_keeps_to_the_limit_from_the_first_byte_on(
+    machine: Machine, tmp_path: Path, direction: bytes, how: dict[str, float], least: float
+) -> None:
+    async with selling(machine, tmp_path, MEBIBYTE) as (acme, arrivals):
+
+        def flow() -> None:
+            with acme.flowing(direction, arrivals, **how):  # type: ignore[arg-type]
+                arrivals.wait_for_first_byte()
+                arrivals.wait(SECONDS + 0.2)
+
+        await asyncio.to_thread(flow)
+    bins = arrivals.bins(SECONDS)
+    for first in range(len(bins) - 9):
+        assert sum(bins[first : first + 10]) <= 1.5 * MEBIBYTE, bins
+    assert sum(bins) >= least * SECONDS * MEBIBYTE, bins
+
+
+@pytest.mark.anyio
+async def test_nobody_chooses_the_cluster_of_his_tunnel(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    machine.know(tenant(repository_port))
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    for wish in ("authorizer", "nowhere", cluster_of(1000)):
+        tunnel = await client.connect(
+            port, "repo.example:443", extra=f"{CLUSTER_HEADER}: {wish}\r\n"
+        )
+        assert tunnel.status == 200
+        assert await tunnel.echoes()
+
+
+@pytest.mark.anyio
+async def test_who_is_limited_no_more_is_as_fast_as_it_can(
+    machine: Machine, tmp_path: Path
+) -> None:
+    async with selling(machine, tmp_path, MEBIBYTE // 8) as (acme, arrivals):
+
+        def flow() -> None:
+            with acme.flowing(UPLOAD, arrivals):
+                arrivals.wait_for_first_byte()
+                machine.know(freed)
+                arrivals.wait_for(8 * MEBIBYTE)
+
+        limited = machine.directory.by_id(ACME)
+        assert limited is not None
+        freed = limited.model_copy(update={"speed_limit_bytes": None})
+        await asyncio.to_thread(flow)
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+def test_each_start_rate_has_a_cluster_and_none_is_faster_than_asked() -> None:
+    assert rate_of(UNLIMITED_CLUSTER) is None
+    for rate in (*RATES_BYTES, 1_048_576, 9.9e8):
+        assert rate / 2 <= (rate_of(cluster_of(rate)) or 0) <= rate
+    assert rate_of(cluster_of(10**12)) == RATES_BYTES[-1]
+    assert rate_of(cluster_of(1)) == RATES_BYTES[0]
+
+
+def test_each_cluster_has_one_that_tries_several_addresses_and_begins_no_faster() -> None:
+    told = {each["name"]: each for each in clusters({"address": {}})}
+    assert rate_of(to_several(UNLIMITED_CLUSTER)) is None
+    assert "upstream_bind_config" not in told[to_several(UNLIMITED_CLUSTER)]
+    for rate in RATES_BYTES:
+        one = told[to_several(name_of(rate))]
+        options = one["upstream_bind_config"]["socket_options"]
+        (begins,) = [each["int_value"] for each in options if each["name"] == SO_MAX_PACING_RATE]
+        assert begins == rate_of(one["name"])
+        assert rate / 3 <= begins <= rate
+        assert one["typed_extension_protocol_options"]
+
+
+lines = st.dictionaries(
+    st.integers(0, 99).map(str),
+    st.builds(Line, st.floats(0, 10**9), st.booleans()),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(limit=st.integers(1, 10**10), lines=lines)
+def test_those_that_press_share_what_the_others_leave(limit: int, lines: dict[str, Line]) -> None:
+    given = portions(limit, lines)
+    assert given.keys() == lines.keys()
+    assert min(given.values()) >= (1 if limit >= len(lines) else 0)
+    pressing = [given[name] for name, each in lines.items() if each.is_pressing]
+    idle = [given[name] for name, each in lines.items() if not each.is_pressing]
+    assert sum(pressing) <= limit + len(lines)
+    assert sum(idle) <= 2 * limit + len(lines)
+    assert not pressing or max(pressing) - min(pressing) <= len(lines)
+
+
+@given(
+    limit=st.integers(1000, 10**9),
+    steps=st.lists(st.tuples(st.floats(0.01, 2), st.floats(0, 5)), max_size=30),
+)
+def test_what_was_too_much_is_made_good_and_never_without_end(
+    limit: int, steps: list[tuple[float, float]]
+) -> None:
+    now, account = 0.0, Account(0.0)
+    for seconds, speed in steps:
+        now += seconds
+        account.note(now, limit, int(speed * limit * seconds))
+        lowest, highest = 1 - MOST_OWED_PART, 1 + MOST_SAVED_PART
+        assert lowest * limit <= account.within(limit) * 1.001
+        assert account.within(limit) <= highest * limit * 1.001
+
+
+@given(
+    rate=st.integers(60_000, 10**9),
+    looks=st.lists(st.floats(0.05, 0.5), min_size=2, max_size=60),
+)
+def test_who_sends_in_bursts_all_that_it_may_presses(rate: int, looks: list[float]) -> None:
+    flows, now = Flows(), 0.0
+    for pause in looks:
+        now += pause
+        bursts = int(now * rate / BURST_BYTES)
+        flows.note(now, {"a": Sent(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
+        assert flows.is_pressing("a")
+
+
+@given(st.none() | st.integers(1, 2**70))
+def test_a_connection_takes_any_rate(rate: int | None) -> None:
+    with socket.socket() as connection:
+        linux_sockets._pace(connection, rate)
+        set_to = connection.getsockopt(socket.SOL_SOCKET, linux_sockets._SO_MAX_PACING_RATE, 8)
+        expected = min(rate or 2**64, 2**64 - 1)
+        assert abs(int.from_bytes(set_to, sys.byteorder) - expected) <= 1
+
+
+def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
+    flows, rate = Flows(), 10 * MEBIBYTE
+    for look in range(50):
+        now = look / 5
+        sent = {
+            "idle": Sent(1000, has_more=False),
+            "slow line": Sent(int(now * rate / 4), has_more=True),
+        }
+        flows.note(now, sent, dict.fromkeys(sent, rate))
+    assert not flows.is_pressing("idle")
+    assert not flows.is_pressing("slow line")
+    assert flows.speed("slow line") == pytest.approx(rate / 4, rel=0.01)
+    raised = dict.fromkeys(sent, 4.0 * rate)
+    flows.note(10.0, {"slow line": Sent(int(10 * rate / 4), has_more=True)}, raised)
+    assert flows.is_pressing("slow line")  # until it was seen that more is of no use
+    assert flows.new_bytes(["slow line", "unknown"]) == pytest.approx(0.2 * rate / 4, rel=0.01)
+    assert not flows.knows("idle")
+    assert LONGEST_SECONDS > 0
+
+
+class Slowed:
+    """What the authorizer had done to clients' connections."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.now, self.rates = 0.0, dict[str, int]()
+        self.starts = Starts(lambda: self.now)
+        self.starts.limit_of = lambda _: limit
+        self.starts.slow = self.rates.__setitem__
+
+
+@pytest.mark.anyio
+async def test_newcomers_all_together_begin_with_little_more_than_the_limit() -> None:
+    limit = 100 * MEBIBYTE
+    slowed = Slowed(limit)
+    for number in range(16):
+        await slowed.starts.begin(f"place {number}", ACME, f"client {number}", 0)
+    first, second, *others = slowed.rates.values()
+    assert first == limit
+    assert first + second <= HEADROOM * limit
+    assert all(each == int(LEAST_PART * limit) for each in others)
+    slowed.starts.seen([f"place {number}" for number in range(16)])
+    slowed.starts.note({ACME: Granted(3, limit)})
+    await slowed.starts.begin("p", ACME, "late", 0)
+    assert slowed.rates["late"] == int(limit / 4)
+    slowed.starts.give_back(ACME, Granted(3, limit))
+    slowed.starts.seen(["p"])
+    await slowed.starts.begin("q", ACME, "alone", 0)
+    assert slowed.rates["alone"] == limit
+
+
+@pytest.mark.anyio
+async def test_who_opens_tunnels_faster_than_its_limit_pays_for_waits_or_is_told_so() -> None:
+    limit = MEBIBYTE
+    slowed = Slowed(limit)
+    let_in = 0
+    while await slowed.starts.begin(f"place {let_in}", ACME, "client", 0) is not None:
+        let_in += 1
+    assert 0.8 * AT_ONCE_PART < let_in * UNPACED_BYTES / limit < 1.2 * AT_ONCE_PART
+    for _ in range(10):  # whoever is refused takes nobody's turn
+        assert await slowed.starts.begin("more", ACME, "client", 0) is None
+    slowed.now += 1.0
+    more = 0
+    while await slowed.starts.begin(f"more {more}", ACME, "client", 0) is not None:
+        more += 1
+    assert 0.2 * limit < more * UNPACED_BYTES < 0.6 * limit
+    assert await slowed.starts.begin("other", OTHER, "client", 0) is not None
+
+
+@pytest.mark.anyio
+async def test_who_has_no_limit_or_cannot_be_slowed_is_let_in_as_before() -> None:
+    free = Slowed(None)
+    assert await free.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
+    assert not free.rates
+
+    def fail(client: str, rate: int) -> None:
+        raise UnavailableError(f"{client} {rate}")
+
+    limited = Slowed(MEBIBYTE)
+    limited.starts.slow = fail
+    assert await limited.starts.begin("p", ACME, "client", 0) == UNLIMITED_CLUSTER
+    assert not limited.starts.newcomers()
+
+
+# ---------------------------------------------------------------------------------------------
+
+
+class Process:
+    """A process whose descriptors are named: copies of sockets of this one."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, socket.socket] = {}
+        self.scans = 0
+        self.copies = 0
+        self.descriptors = Descriptors(lambda each: (f"port {each.getsockname()[1]}",))
+
+    def open(self) -> str:
+        """A new one, with the lowest free number."""
+        number = next(each for each in range(10_000) if each not in self.held)
+        made = self.held[number] = socket.socket()
+        made.bind(("127.0.0.1", 0))
+        return f"port {made.getsockname()[1]}"
+
+    def close(self, name: str) -> None:
+        """It is over."""
+        (number,) = (
+            n for n, each in self.held.items() if name.endswith(f" {each.getsockname()[1]}")
+        )
+        self.held.pop(number).close()
+
+    def copy(self, number: int) -> int | None:
+        """As pidfd_getfd(2) does."""
+        self.copies += 1
+        return os.dup(self.held[number].fileno()) if number in self.held else None
+
+    def all_of_them(self) -> list[int]:
+        """As /proc tells it."""
+        self.scans += 1
+        return list(self.held)
+
+    def find(self, *names: str) -> set[str]:
+        """Those that are there."""
+        found = set()
+        for name, each in self.descriptors.each(
+            names, self.copy, lambda copied: socket.socket(fileno=copied), self.all_of_them
+        ):
+            assert name == f"port {each.getsockname()[1]}"
+            found.add(name)
+        return found
+
+
+@pytest.fixture
+def process() -> Iterator[Process]:
+    with running_process() as made:
+        yield made
+
+
+@contextmanager
+def running_process() -> Iterator[Process]:
+    made = Process()
+    try:
+        yield made
+    finally:
+        for each in made.held.values():
+            each.close()
+
+
+def test_a_new_connection_is_found_without_a_look_at_all_of_them(process: Process) -> None:
+    many = [process.open() for _ in range(500)]
+    assert process.find(*many) == set(many)
+    scans, copies = process.scans, process.copies
+    fresh = process.open()
+    assert process.find(fresh) == {fresh}
+    for name in many[100:110]:
+        process.close(name)
+    process.descriptors.forget(many[100:110])
+    later = process.open()
+    assert process.find(later) == {later}
+    assert process.scans == scans
+    assert process.copies - copies < 300
+
+
+@given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.booleans()), max_size=60))
+def test_connections_are_found_whatever_came_and_went_unseen(
+    steps: list[tuple[bool, int, bool]],
+) -> None:
+    with running_process() as process:
+        there: list[str] = []
+        gone: list[str] = []
+        for opens, which, looks in steps:
+            if opens or not there:
+                there.append(process.open())
+            else:
+                gone.append(there.pop(which % len(there)))
+                process.close(gone[-1])
+            if looks:
+                assert process.find(*there[-3:]) == set(there[-3:])
+        assert process.find(*there) == set(there)
+        assert process.find(*set(gone) - set(there)) == set()

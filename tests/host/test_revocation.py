@@ -1,0 +1,362 @@
+"""Do the tunnels end of those who may not be here any more, and of nobody else?"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.assignment import GatewayState, Misplaced, Site, Tenant, User
+from cloudgate.host.access_log.record import ended_place, read_entry
+from cloudgate.host.access_log.tunnel_metadata import Pass, era, is_over
+from cloudgate.host.platform import cut
+from cloudgate.host.tunnels.accounting import Tunnel as Known
+from cloudgate.host.tunnels.drain import SPREAD_SECONDS
+from cloudgate.host.tunnels.eviction import MisplacedTunnels
+from cloudgate.host.tunnels.revocation import Ending, ending
+from tests.host.support import (
+    PASSWORD,
+    PASSWORD_HASH,
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    Machine,
+    echo_server,
+    running_machine,
+    tenant,
+)
+from tests.support.ports import free_port
+
+REPO = "repo.example:443"
+GOLD = UUID(int=71)
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def repository() -> AsyncIterator[int]:
+    async with echo_server() as port:
+        yield port
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, authority: Authority) -> AsyncIterator[Machine]:
+    async with running_machine(tmp_path / "state", authority) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"enabled": False},
+        {"expires_at": datetime.now(UTC) - timedelta(seconds=1)},
+        {"tunnels_end_before": datetime.now(UTC) + timedelta(days=1)},
+        None,
+    ],
+    ids=["disabled", "expired", "asked to", "removed"],
+)
+async def test_a_tenants_tunnels_end_within_seconds_and_no_others(
+    machine: Machine, client: Client, repository: int, change: dict[str, object] | None
+) -> None:
+    port = free_port()
+    acme, other = tenant(repository), tenant(repository, tenant_id=UUID(int=2), name="Other")
+    machine.know(acme, other)
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    ours = [await client.connect(port, REPO) for _ in range(3)]
+    theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
+    machine.know(*([] if change is None else [acme.model_copy(update=change)]), other)
+    async with asyncio.timeout(5):
+        for tunnel in ours:
+            assert await tunnel.is_cut()
+    assert await theirs.echoes()
+
+
+def test_who_had_filled_the_line_when_it_was_cut_hears_so_at_once() -> None:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        client = socket.create_connection(listening.getsockname())
+        gateway, (host, port) = listening.accept()
+    with client:
+        with gateway:
+            client.setblocking(False)
+            while _window_bytes(client):
+                with suppress(BlockingIOError):
+                    client.send(bytes(1000))
+            assert cut(os.getpid(), [f"{host}:{port}"]) == 1
+            with suppress(ConnectionResetError):
+                while gateway.recv(1024 * 1024):
+                    pass  # as Envoy does before it closes
+        client.settimeout(PATIENCE_SECONDS)
+        with pytest.raises(ConnectionError):
+            client.sendall(bytes(64 * 1024 * 1024))
+
+
+def _window_bytes(connection: socket.socket) -> int:
+    """``tcpi_snd_wnd`` of ``struct tcp_info`` (linux/tcp.h): what the other end has room for."""
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+    return int(struct.unpack_from("@I", told, 228)[0])
+
+
+async def test_a_lease_that_runs_out_ends_its_tunnels(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository))
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert tunnel.status == 200
+    machine.know(tenant(repository, expires_at=datetime.now(UTC) + timedelta(seconds=1.5)))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert await tunnel.is_cut()
+    assert (await client.connect(port, REPO)).status == 403
+
+
+async def test_a_user_of_a_tenant_that_is_removed_loses_its_own_tunnels_only(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    acme = tenant(repository)
+    anna = User(user_id=UUID(int=9), name="Anna", password_hash=PASSWORD_HASH, targets=acme.targets)
+    machine.know(acme.model_copy(update={"users": (anna,)}))
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    hers = await client.connect(port, REPO, f"acme\\anna:{PASSWORD}")
+    theirs = await client.connect(port, REPO)
+    assert (hers.status, theirs.status) == (200, 200)
+    machine.know(acme)
+    async with asyncio.timeout(5):
+        assert await hers.is_cut()
+    assert await theirs.echoes()
+
+
+async def test_a_gateway_that_is_set_apart_lets_strange_tunnels_finish_until_the_deadline(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository))
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    apart = gateway.model_copy(update={"pool_id": GOLD})
+    await machine.bring(apart, GatewayState.LISTENING)
+    assert (await client.connect(port, REPO)).status == 403
+    assert await tunnel.echoes()
+    machine.site.take(Site(revision=2, drain="now", drain_seconds=0.5))
+    async with asyncio.timeout(5):
+        assert await tunnel.is_cut()
+    found = await without_a_place(machine, 0)
+    assert (found.finished, found.closed) == (0, 1)
+
+
+async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_service(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository))
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    finishing, staying = [await client.connect(port, REPO) for _ in range(2)]
+    apart = gateway.model_copy(update={"pool_id": GOLD})
+    await machine.bring(apart, GatewayState.LISTENING)
+    await without_a_place(machine, 2)
+    finishing.close()
+    await machine.leave()
+    await machine.start()
+    await machine.found(GatewayState.LISTENING)
+    assert await staying.echoes()
+    machine.site.take(Site(revision=3, drain="now", drain_seconds=0))
+    assert await staying.is_cut()
+    found = await without_a_place(machine, 0)
+    assert (found.finished, found.closed) == (1, 1)
+
+
+async def without_a_place(machine: Machine, tunnels: int) -> Misplaced:
+    """Wait until so many tunnels have no place, and say what became of the others."""
+    async with asyncio.timeout(5):
+        while True:
+            found = machine.watch.misplaced()
+            if found is not None and found.tunnels == tunnels:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
+    tmp_path: Path, authority: Authority, client: Client, repository: int
+) -> None:
+    async with running_machine(tmp_path / "state", authority) as before:
+        port = free_port()
+        acme = tenant(repository)
+        before.know(acme)
+        await before.bring(before.gateway(port), GatewayState.LISTENING)
+        tunnel = await client.connect(port, REPO)
+        await before.leave()
+        async with running_machine(tmp_path / "state", authority) as after:
+            await after.found(GatewayState.LISTENING)
+            assert await tunnel.echoes()
+            after.know(acme.model_copy(update={"enabled": False}))
+            async with asyncio.timeout(5):
+                assert await tunnel.is_cut()
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TUNNEL = Known(
+    tunnel="t",
+    place="p",
+    envoy="e",
+    started_at=NOW,
+    tenant_id=UUID(int=1),
+    user_id=None,
+    target=REPO,
+    client="192.0.2.1:5",
+    from_address="",
+    era=era(NOW),
+)
+ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
+
+
+@pytest.mark.parametrize(
+    ("change", "pool_id", "expected"),
+    [
+        ({}, None, None),
+        ({"targets": ()}, None, None),
+        ({"expires_at": NOW + timedelta(seconds=1)}, None, None),
+        ({"tunnels_end_before": NOW}, None, None),
+        ({"tunnels_end_before": NOW - timedelta(seconds=1)}, None, None),
+        (
+            {"tunnels_end_before": NOW + timedelta(microseconds=1)},
+            None,
+            Ending("the tenant's tunnels were ended"),
+        ),
+        ({"pool_ids": (GOLD,)}, GOLD, None),
+        ({"pool_ids": (GOLD,), "failover_to_others": True}, None, None),
+        ({"pool_ids": (GOLD,)}, None, Ending("the gateway was set apart for others", False)),
+        ({}, GOLD, Ending("the gateway was set apart for others", False)),
+        ({"enabled": False}, GOLD, Ending("the tenant was disabled")),
+    ],
+)
+def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
+    change: dict[str, object], pool_id: UUID | None, expected: Ending | None
+) -> None:
+    assert ending(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"era": ""}, Ending("the tenant's tunnels were ended")),
+        ({"era": None}, None),
+        (
+            {"era": None, "started_at": NOW - timedelta(seconds=1)},
+            Ending("the tenant's tunnels were ended"),
+        ),
+    ],
+)
+def test_a_tunnel_of_a_time_before_its_tenants_were_ended_ends(
+    known: dict[str, Any], expected: Ending | None
+) -> None:
+    acme = ACME.model_copy(update={"tunnels_end_before": NOW})
+    assert ending(replace(TUNNEL, **known), acme, NOW, None) == expected
+
+
+def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> None:
+    now = [0.0]
+    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    assert misplaced.report is None
+    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 3600, 5)
+    now[0] = 3000.0
+    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 7200, 6)
+    assert set(misplaced.review({"a": True, "b": True}, "cut", 0, 7)) == {"a", "b"}
+    misplaced.note_closing(["a"])
+    again = MisplacedTunnels(misplaced.known, lambda: now[0])
+    assert not again.review({}, "cut", 0, 7)
+    expected = Misplaced(tunnels=0, finished=1, closed=1, directory_revision=5)
+    assert again.report == expected
+    again.review({"d": True}, "cut", 3600, 9)
+    assert again.report == Misplaced(tunnels=1, finished=0, closed=0, directory_revision=9)
+    again.review({"d": False}, "cut", 3600, 9)
+    assert again.report == Misplaced(tunnels=0, finished=0, closed=0, directory_revision=9)
+
+
+def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None:
+    now = [0.0]
+    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    live = {str(number): True for number in range(100)}
+    assert not misplaced.review(live, "", 100, 1)
+    now[0] = 99.9
+    assert not misplaced.review(live, "", 100, 1)
+    now[0] = 100 + SPREAD_SECONDS / 2
+    assert 20 < len(misplaced.review(live, "", 100, 1)) < 80
+    now[0] = 100 + SPREAD_SECONDS
+    assert len(misplaced.review(live, "", 100, 1)) == 100
+
+
+@given(
+    place=st.text("0123456789abcdef", max_size=16),
+    tenant_id=st.uuids(),
+    user_id=st.none() | st.uuids(),
+    ended=st.none() | st.datetimes(timezones=st.just(UTC)),
+    restoring=st.booleans(),
+)
+def test_a_pass_is_read_as_it_was_written(
+    place: str, tenant_id: UUID, user_id: UUID | None, ended: datetime | None, restoring: bool
+) -> None:
+    written = Pass(place, tenant_id, user_id, era(ended), restoring)
+    assert Pass.read(str(written)) == written
+    assert not is_over(written.era, ended)
+
+
+def test_a_line_of_the_release_before_is_understood() -> None:
+    said = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "type": "DownstreamEnd",
+        "tunnel": "t",
+        "place": "abc",
+        "restoring": "yes",
+        "envoy": "e",
+        "tenant": "Acme",
+        "tenant_id": str(UUID(int=1)),
+        "user_id": "",
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "status": 200,
+        "bytes_up": 1,
+        "bytes_down": 2,
+        "from_address": None,
+    }
+    line = json.dumps(said, separators=(",", ":"))
+    read = read_entry(line)
+    assert read is not None
+    assert read.holder == Pass("abc", UUID(int=1), restoring=True)
+    assert ended_place(line) == "abc"
+
+
+async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
+    machine: Machine, client: Client, repository: int
+) -> None:
+    port = free_port()
+    machine.know(tenant(repository, pool_ids=(GOLD,)))
+    machine.site.take(Site(revision=2, drain="now", drain_seconds=0))
+    await machine.bring(machine.gateway(port, pool_id=GOLD), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    await machine.leave()
+    for file in machine.layout.state.glob("*assignment.json*"):
+        file.unlink()
+    await machine.start()
+    await machine.envoy.adopt()
+    machine.watch.look()
+    assert machine.watch.live
+    assert machine.watch.misplaced() is None
+    assert await tunnel.echoes()
+    assert (await client.connect(port, REPO)).status == 503

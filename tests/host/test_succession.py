@@ -1,0 +1,326 @@
+"""Does a new Envoy take over from an old one without ending a tunnel or refusing one?"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import Gateway, GatewayState
+from cloudgate.host.envoy import hot_restart, process, supervisor
+from cloudgate.host.envoy.hot_restart import Roster, read_roster
+from cloudgate.host.envoy.process import running
+from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
+from cloudgate.host.platform import started_at
+from cloudgate.host.state.paths import Layout
+from tests.host.support import PATIENCE_SECONDS, Client, Machine, refuses
+from tests.support.ports import free_port
+
+pytestmark = pytest.mark.anyio
+
+REPO = "repo.example:443"
+BEFORE = Path(sys.prefix) / "envoy-before" / "envoy" / "_bin" / "envoy"
+NOW = process.executable()
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> "Installation":
+    return Installation(monkeypatch)
+
+
+class Installation:
+    """Which Envoy is installed, and told to listen how."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def envoy(self, executable: Path, version: str) -> None:
+        """Another Envoy is installed."""
+        self._monkeypatch.setattr(process, "executable", lambda: executable)
+        self._monkeypatch.setattr(process, "installed_version", lambda: version)
+
+    def settings(self, name: str) -> None:
+        """Another Cloudgate is installed, which tells Envoy something else."""
+        self._monkeypatch.setattr(supervisor, "_settings", lambda *_: name)
+
+
+async def renewed(machine: Machine, gateway: Gateway) -> None:
+    """The host service was started anew, and has the machine as it should be."""
+    await machine.leave()
+    await machine.start()
+    await machine.bring(gateway, GatewayState.LISTENING)
+
+
+async def served(machine: Machine) -> None:
+    """Wait until the Envoys that were succeeded are gone."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while machine.envoy.retired_marks:
+            await machine.found(GatewayState.LISTENING)
+
+
+async def seen(machine: Machine, tunnels: int) -> None:
+    """Wait until the host service knows of so many tunnels."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len(machine.watch.live) != tunnels:  # noqa: ASYNC110  the log tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def several(statuses: "asyncio.Queue[int]") -> None:
+    """Wait for the next tunnels of others, and see that each was let in."""
+    while not statuses.empty():
+        assert statuses.get_nowait() == 200
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        assert [await statuses.get() for _ in range(12)] == [200] * 12
+
+
+@asynccontextmanager
+async def others_coming_in(client: Client, port: int) -> AsyncIterator[asyncio.Queue[int]]:
+    """Other tenants' programs open tunnels all the time; their statuses."""
+    statuses: asyncio.Queue[int] = asyncio.Queue()
+    enough = asyncio.Event()
+
+    async def come_in() -> None:
+        while not enough.is_set():
+            tunnel = await client.connect(port, REPO)
+            # While the host service starts anew, nobody is there to check passwords.
+            if NO_AUTHORIZER not in tunnel.body:
+                statuses.put_nowait(tunnel.status if await tunnel.echoes() else 0)
+            tunnel.close()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(come_in())
+        try:
+            yield statuses
+        finally:
+            enough.set()
+
+
+async def test_a_newer_envoy_takes_over_and_no_tunnel_is_cut_or_refused(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    install.envoy(BEFORE, "1.39.3")
+    gateway = machine.gateway(port)
+    await machine.leave()
+    await machine.start()
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert machine.envoy.version == "1.39.3"
+    live = [await client.connect(port, REPO) for _ in range(3)]
+    old = machine.envoy.pid
+    async with others_coming_in(client, port) as statuses:
+        await several(statuses)
+        install.envoy(NOW, "1.40.0")
+        await renewed(machine, gateway)
+        await several(statuses)
+    assert machine.envoy.version == "1.40.0"
+    assert machine.envoy.pid != old
+    assert all([await each.echoes() for each in live])
+    for each in live:
+        each.close()
+    await served(machine)
+    assert not started_at(old or 0)
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_the_tunnels_of_both_are_counted_and_can_be_ended(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    old = await client.connect(port, REPO)
+    install.settings("other settings")
+    await renewed(machine, gateway)
+    new = await client.connect(port, REPO)
+    await seen(machine, 2)
+    closed = await machine.bring(None, GatewayState.DRAINING)
+    assert closed.live_tunnels == 2
+    assert await refuses(port)
+    assert await old.echoes()
+    assert await new.echoes()
+    gone = await machine.bring(None, GatewayState.ABSENT, drain_seconds=0)
+    assert gone.closed_tunnels == 2
+    assert await old.is_cut()
+    assert await new.is_cut()
+    assert not machine.envoy.is_there
+
+
+async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    live = [await client.connect(port, REPO)]
+    for release in ("second", "third", "fourth", "fifth"):
+        install.settings(release)
+        await renewed(machine, gateway)
+        live.append(await client.connect(port, REPO))
+    assert all([await each.echoes() for each in live])
+    assert len(machine.envoy.retired_marks) == 4
+    assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
+
+
+async def test_an_old_one_that_dies_takes_only_its_own_tunnels_along(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    first = await client.connect(port, REPO)
+    first_pid = machine.envoy.pid
+    install.settings("second")
+    await renewed(machine, gateway)
+    second = await client.connect(port, REPO)
+    os.kill(first_pid or 0, signal.SIGKILL)
+    assert await first.is_cut()
+    install.settings("third")
+    await renewed(machine, gateway)
+    third = await client.connect(port, REPO)
+    assert await second.echoes()
+    assert await third.echoes()
+    # It would abort ten seconds after the first of these lines.
+    assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
+
+
+async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    live = await client.connect(port, REPO)
+    await machine.leave()
+    install.settings("other settings")
+    current = read_roster(machine.layout).current
+    assert current is not None
+    hot_restart.put_away(machine.layout, current)
+    hot_restart.keep_roster(machine.layout, Roster(predecessor=current))
+    assert not await refuses(port)
+    await machine.start()
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert await live.echoes()
+    assert await (await client.connect(port, REPO)).echoes()
+    assert len(machine.envoy.retired_marks) == 1
+
+
+async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
+    machine: Machine,
+    client: Client,
+    port: int,
+    install: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(hot_restart, "CAN_TAKE_OVER", False)
+        gateway = machine.gateway(port)
+        await machine.bring(gateway, GatewayState.LISTENING)
+    old = machine.envoy.pid
+    live = await client.connect(port, REPO)
+    install.settings("other settings")
+    await renewed(machine, gateway)
+    assert machine.envoy.pid == old
+    assert await live.echoes()
+    assert await (await client.connect(port, REPO)).echoes()
+    for each in client.opened:
+        each.close()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while machine.envoy.is_outdated:
+            await machine.found(GatewayState.LISTENING)
+    assert machine.envoy.pid != old
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_an_installation_that_is_broken_leaves_the_old_one_in_place(
+    machine: Machine, client: Client, port: int, install: Installation, tmp_path: Path
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    old = machine.envoy.pid
+    live = await client.connect(port, REPO)
+    broken = tmp_path / "envoy"
+    broken.write_text(f'#!/bin/sh\n[ "$1" = --hot-restart-version ] && exec {NOW} "$@"\nexit 1\n')
+    broken.chmod(0o700)
+    install.envoy(broken, "1.41.0")
+    await renewed(machine, gateway)
+    assert machine.envoy.pid == old
+    assert await live.echoes()
+    assert await (await client.connect(port, REPO)).echoes()
+
+
+async def test_what_a_release_without_succession_wrote_down_is_understood(
+    machine: Machine, client: Client, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(hot_restart, "CAN_TAKE_OVER", False)
+        earlier.setattr(Layout, "admin_socket", lambda layout, _: layout.run / "admin.sock")
+        gateway = machine.gateway(port)
+        await machine.bring(gateway, GatewayState.LISTENING)
+    live = await client.connect(port, REPO)
+    current = read_roster(machine.layout).current
+    assert current is not None
+    await machine.leave()
+    before = current.model_dump_json(include={"pid", "started", "mark"})
+    machine.layout.roster.write_text(before)
+    await machine.start()
+    await machine.bring(gateway, GatewayState.LISTENING)
+    assert await live.echoes()
+    assert running(current)
+    assert machine.envoy.pid == current.pid
+
+
+async def test_nothing_is_left_of_those_that_are_gone(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    current = read_roster(machine.layout).current
+    assert current is not None
+    shared = f"envoy_shared_memory_{current.place.base_id * 10}"
+    assert shared in _names(Path("/dev/shm"))
+    install.settings("other settings")
+    await renewed(machine, gateway)
+    await served(machine)
+    folders = _names(machine.layout.xds.parent)
+    assert not [each for each in folders if each.startswith("retired-")]
+    await machine.bring(None, GatewayState.ABSENT)
+    assert shared not in _names(Path("/dev/shm"))
+    assert not [each for each in _names(machine.layout.run) if each.startswith("h_")]
+
+
+def _names(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
+@pytest.mark.parametrize("renewals", [0, 1])
+async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_who_must_go(
+    machine: Machine, install: Installation, client: Client, port: int, renewals: int
+) -> None:
+    gateway = machine.gateway(port)
+    await machine.bring(gateway, GatewayState.LISTENING)
+    tunnels = [await client.connect(port, REPO)]
+    for number in range(renewals):
+        install.settings(f"next {number}")
+        await renewed(machine, gateway)
+        tunnels.append(await client.connect(port, REPO))
+    before = read_roster(machine.layout)
+    await machine.leave()
+    for file in machine.layout.roster.parent.glob("*process.json*"):
+        file.unlink()
+    assert {each.mark for each in read_roster(machine.layout).all} == {
+        each.mark for each in before.all
+    }
+    await machine.start()
+    await machine.found(GatewayState.LISTENING)
+    for each in tunnels:
+        assert await each.echoes()
+    tunnels.append(await client.connect(port, REPO))
+    await seen(machine, len(tunnels))
+    machine.know()
+    for each in tunnels:
+        assert await each.is_cut()

@@ -1,0 +1,154 @@
+"""What cannot be seen is unknown, and never taken for what is not there."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudgate.assignment import GatewayState
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
+from cloudgate.host.envoy.supervisor import _has_connections
+from cloudgate.host.platform import Pacing, cut, open_connections, started_at
+from cloudgate.host.platform.linux_sock_diag import callers_at
+from tests.host.support import Client, Machine, tenant
+from tests.support.ports import free_port
+
+REPO = "repo.example:443"
+
+
+@contextlib.contextmanager
+def no_file_left() -> Iterator[None]:
+    """This process can open no file more, whatever it closes meanwhile."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.dup(0)
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[int, str]]:
+    """Another process with one connection, and the connection's other end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        script = (
+            "import socket, sys, time;"
+            f"s = socket.create_connection(({host!r}, {port})); print('there', flush=True);"
+            "sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process.pid, f"{host}:{port}"
+            process.communicate()
+
+
+def gone() -> int:
+    """The id of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_with_no_file_left_connections_are_unknown_and_not_none(other: tuple[int, str]) -> None:
+    pid, name = other
+    assert open_connections(pid) == 1
+    pacing = Pacing(pid)
+    assert pacing.carried([name]).keys() == {name}
+    with no_file_left():
+        for look in (
+            lambda: open_connections(pid),
+            lambda: cut(pid, [name]),
+            lambda: Pacing(pid).set({name: 1000}),
+            lambda: Pacing(pid).carried([name]),
+            lambda: pacing.carried([name]),
+            lambda: pacing.set({name: 1000}),
+            lambda: callers_at(1),
+        ):
+            with pytest.raises(UnavailableError, match="Too many open files"):
+                look()
+        assert _has_connections(pid)
+    assert open_connections(pid) == 1
+    assert pacing.carried([name]).keys() == {name}
+    assert cut(pid, [name]) == 1
+    assert open_connections(pid) == 0
+
+
+@pytest.mark.parametrize("left", range(1, 8))
+def test_with_few_files_left_what_is_told_is_true_or_said_to_be_unknown(
+    other: tuple[int, str], left: int
+) -> None:
+    pid, name = other
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = max(int(each.name) for each in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + left, limits[1]))
+    try:
+        with contextlib.suppress(UnavailableError):
+            assert open_connections(pid) == 1
+        with contextlib.suppress(UnavailableError):
+            assert Pacing(pid).carried([name]).keys() == {name}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_what_is_gone_has_no_connection_whatever_the_files(other: tuple[int, str]) -> None:
+    pid = gone()
+    assert open_connections(pid) == 0
+    assert cut(pid, ["127.0.0.1:1"]) == 0
+    assert not Pacing(pid).carried(["127.0.0.1:1"])
+    assert started_at(pid) is None
+    with no_file_left():
+        assert started_at(pid) is None
+
+
+def test_a_process_whose_start_cannot_be_seen_is_taken_for_alive_and_told_nothing(
+    other: tuple[int, str],
+) -> None:
+    pid, _ = other
+    record = ProcessRecord(pid=pid, started=started_at(pid) or "")
+    stranger = ProcessRecord(pid=pid, started="1")
+    assert not EnvoyProcess(stranger).is_alive
+    with no_file_left():
+        assert running(record) is not None
+        with pytest.raises(UnavailableError, match="cannot be seen: Too many open files"):
+            EnvoyProcess(record).kill()
+        with pytest.raises(UnavailableError):
+            EnvoyProcess(stranger).kill()
+    EnvoyProcess(stranger).kill()
+    assert running(record) is not None
+
+
+@pytest.mark.anyio
+async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_must_end_later(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    assert tunnel.status == 200
+    pid = machine.envoy.pid
+    async with asyncio.timeout(10):
+        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+    with no_file_left():
+        await asyncio.sleep(1)  # all that is done again and again is done meanwhile
+        assert machine.envoy.pid == pid
+        assert not machine.envoy.is_idle
+        assert await tunnel.echoes()
+    machine.know(tenant(repository_port, enabled=False))
+    async with asyncio.timeout(5):
+        assert await tunnel.is_cut()
+    assert machine.envoy.pid == pid
