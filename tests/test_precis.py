@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from cloudgate import precis
 from cloudgate.connect.line import Identity
 from cloudgate.host.authorization.password_verifier import PasswordCheck
-from cloudgate.host.authorization.policy import parse_credentials, tenant_key
+from cloudgate.host.authorization.policy import parse_credentials
+from cloudgate.host.state.principal import tenant_key
 from cloudgate.password_hashes import hash_password, hasher, matches
 from tests.support.manager import RunningManager, finished, running_manager
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cloudgate.cli.resources.servers import seen_from_elsewhere
-from cloudgate.host.manager_link.facts import host_addresses
 from cloudgate.host.platform import linux, windows
+from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.enrolment import load_membership
 from cloudgate.host.state.paths import layout_of
 from tests.cli.conftest import Run

@@ -14,12 +14,11 @@ from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
     Circumstances,
     Credentials,
-    Login,
     Refusal,
     decide,
     parse_credentials,
-    tenant_key,
 )
+from cloudgate.host.state.principal import Login, tenant_key
 from tests.host.support import tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import DirectoryChange, Tenant, User
-from cloudgate.host.authorization.policy import Login
+from cloudgate.host.state.principal import Login
 from cloudgate.host.state.tenant_directory import Directory, Tenants
 
 names = st.text(min_size=1, max_size=5)

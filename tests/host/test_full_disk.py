@@ -20,9 +20,10 @@ from cloudgate.assignment import (
     Tenant,
     User,
 )
-from cloudgate.host.authorization.policy import Circumstances, Login, Refusal, decide
+from cloudgate.host.authorization.policy import Circumstances, Refusal, decide
 from cloudgate.host.state import withdrawal_journal as journals
 from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.principal import Login
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.state.withdrawal import left_of, left_of_all
 from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError

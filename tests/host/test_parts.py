@@ -13,9 +13,9 @@ from cloudgate.errors import NotAuthenticatedError, UnavailableError
 from cloudgate.host.authorization.password_verifier import PasswordCheck
 from cloudgate.host.authorization.singleflight import Together
 from cloudgate.host.envoy.log_rotation import rotate
-from cloudgate.host.manager_link.facts import in_order, local_ipv4, local_ipv6
 from cloudgate.host.manager_link.reporter import Outbox
 from cloudgate.host.manager_link.sync import LONGEST_PAUSE_SECONDS, REVOKED_PAUSE_SECONDS, Backoff
+from cloudgate.host.platform.addresses import in_order, local_ipv4, local_ipv6
 from cloudgate.host.platform.port_owner import Owner, explain, listening_inodes, taken_port
 from cloudgate.host.reconciler import Outcome
 from cloudgate.host.state.conditions import Troubles

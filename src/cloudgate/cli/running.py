@@ -23,8 +23,8 @@ from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
-from cloudgate.host.manager_link.facts import host_addresses
 from cloudgate.host.manager_link.join import join_host
+from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.paths import layout_of
 from cloudgate.manager import installation
 from cloudgate.manager.audit.outlets import open_outlet

@@ -10,9 +10,10 @@ from uuid import UUID
 from cloudgate.host.authorization.address_reputation import Reputation
 from cloudgate.host.authorization.failed_logins import Guesses
 from cloudgate.host.authorization.password_verifier import PasswordCheck
-from cloudgate.host.authorization.policy import Login, parse_credentials, tenant_key
+from cloudgate.host.authorization.policy import parse_credentials
 from cloudgate.host.authorization.priority_queue import Asker, TooManyError
 from cloudgate.host.authorization.singleflight import Together
+from cloudgate.host.state.principal import Login, tenant_key
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.slowing import Failures, origin
 

@@ -19,7 +19,6 @@ from cloudgate.host.authorization.peer_health import Peers
 from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
     Circumstances,
-    Login,
     Refusal,
     barrier,
     decide,
@@ -31,6 +30,7 @@ from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, to_several
 from cloudgate.host.shaping.first_rates import Starts
 from cloudgate.host.state.gateway_status import Role
+from cloudgate.host.state.principal import Login
 from cloudgate.host.state.site import SiteKnown, told
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.slot_tokens import Tokens

@@ -14,7 +14,7 @@ from cloudgate.assignment import Peer
 from cloudgate.certified import uncovered
 from cloudgate.happy_eyeballs import connect
 from cloudgate.host.authorization.singleflight import Together
-from cloudgate.host.manager_link.facts import host_addresses
+from cloudgate.host.platform.addresses import host_addresses
 
 FRESH_SECONDS = 2.0
 """How long an answer counts."""

@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from cloudgate import hostport, precis
-from cloudgate.assignment import Target, Tenant, User
+from cloudgate import hostport
+from cloudgate.assignment import Target, Tenant
+from cloudgate.host.state.principal import Login
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""
@@ -39,29 +40,6 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Login:
-    """Somebody who is known: a tenant, or one of its users."""
-
-    tenant: Tenant
-    user: User | None = None
-
-    @property
-    def name(self) -> str:
-        """As the logs show it."""
-        return f"{self.tenant.name}\\{self.user.name}" if self.user else self.tenant.name
-
-    @property
-    def password_hash(self) -> str:
-        """Of the password that belongs to it; empty when it cannot log in."""
-        return self.user.password_hash if self.user else self.tenant.password_hash
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """What it may reach."""
-        return self.user.targets if self.user else self.tenant.targets
-
-
-@dataclass(frozen=True)
 class Circumstances:
     """What a decision depends on besides who is asking for what."""
 
@@ -74,11 +52,6 @@ class Circumstances:
 
 NOT_AUTHENTICATED = Refusal(407, "Name or password are missing or wrong.")
 """The one answer to all that keeps a client from proving who it is, so that none tells more."""
-
-
-def tenant_key(name: str) -> str:
-    """What is equal for all spellings of a tenant's name."""
-    return precis.key(name)
 
 
 def parse_credentials(header: str | None) -> Credentials | None:

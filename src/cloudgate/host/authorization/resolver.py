@@ -27,7 +27,7 @@ from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.happy_eyeballs import Experience, in_order_now
 from cloudgate.host.authorization.singleflight import Together
 from cloudgate.host.envoy.xds_resources import MOST_OTHER_ADDRESSES
-from cloudgate.host.manager_link.facts import host_addresses
+from cloudgate.host.platform.addresses import host_addresses
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""

@@ -23,7 +23,7 @@ from cloudgate.host.envoy.xds_resources import (
     routes,
     secret,
 )
-from cloudgate.host.manager_link.facts import host_has_ipv6
+from cloudgate.host.platform.addresses import host_has_ipv6
 from cloudgate.host.platform.port_owner import explain, find_owner, taken_port
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.private_key import check_certificate, private_key_pem

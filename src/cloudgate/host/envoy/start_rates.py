@@ -40,19 +40,6 @@ RATES_BYTES = _rates(1, 1.5, 2, 3, 5, 7)
 RATES_TO_SEVERAL_BYTES = _rates(1, 3)
 """The same for the targets that have several addresses."""
 
-UNSENT_SECONDS = 0.1
-LEAST_UNSENT_BYTES = 16 * 1024
-_LARGEST_OPTION = 2**31 - 1
-"""What setsockopt(2) takes for a number."""
-
-
-def most_unsent_bytes(rate_bytes: int) -> int:
-    """What may wait in the kernel to be sent (TCP_NOTSENT_LOWAT, tcp(7)).
-
-    It goes on to arrive after a tunnel's end, when nobody can slow it any more.
-    """
-    return min(max(LEAST_UNSENT_BYTES, int(UNSENT_SECONDS * rate_bytes)), _LARGEST_OPTION)
-
 
 def cluster_of(rate_bytes: float) -> str:
     """The cluster whose connections begin no faster than that; the slowest if all are faster."""

@@ -22,10 +22,10 @@ from cloudgate.host.envoy.start_rates import (
     SEGMENT_BYTES,
     TO_SEVERAL,
     UNLIMITED_CLUSTER,
-    most_unsent_bytes,
     name_of,
 )
 from cloudgate.host.platform.resource_limits import Capacity
+from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.site import WELL_KNOWN
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cloudgate.assignment import Answer, Directory, Measured, Question
 from cloudgate.host.manager_link import disk_usage_walk
-from cloudgate.host.manager_link.facts import machine_mark
+from cloudgate.host.platform.machine import machine_mark
 from cloudgate.programs import with_parent
 
 MOST_WAITING = 100

@@ -1,23 +1,15 @@
-"""What does this host say of itself?"""
+"""Facts: what does this host say of itself?"""
 
-import contextlib
-import hashlib
-import ipaddress
 import platform
-import re
 import socket
-import uuid
-from pathlib import Path
 
 from cloudgate import __version__
 from cloudgate.assignment import HostFacts
 from cloudgate.assignment.bounds import LONGEST_NAME, printable, readable, usable_addresses
+from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.private_key import public_key_pem
-
-# Nothing is sent there: a datagram socket only asks the kernel for the route.
-_ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-_LOCAL_IPV4 = re.compile(r"\|-- (\S+)\s+/32 host LOCAL")
 
 
 def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostFacts:
@@ -32,100 +24,3 @@ def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostF
         machine=machine_mark(),
         trouble=readable(trouble),
     )
-
-
-def machine_mark() -> str:
-    """The same for as long as this machine runs, and another on any other machine.
-
-    Linux gives each boot an identifier. Several network namespaces of one kernel count as several
-    machines, because that is what they are used as. What was found is remembered: with no file
-    left this machine would look like another one.
-    """
-    if not _mark:
-        _mark.append(_found_mark())
-    return _mark[0]
-
-
-def _found_mark() -> str:
-    namespace = Path("/proc/self/ns/net")
-    found = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
-    if not found:
-        return f"{uuid.getnode():012x}"
-    with contextlib.suppress(OSError):
-        found += str(namespace.readlink())
-    return hashlib.sha256(found.encode()).hexdigest()
-
-
-_mark: list[str] = []
-
-
-def host_addresses() -> tuple[str, ...]:
-    """This host's IP addresses: those that outbound traffic uses first, loopback last."""
-    return in_order(_outbound(), [*_local_ipv4(), *_local_ipv6()] or _by_name())
-
-
-def in_order(outbound: list[str], others: list[str]) -> tuple[str, ...]:
-    """All addresses once. Link-local ones are left out: nobody can be told to go there."""
-    found = [ipaddress.ip_address(each) for each in dict.fromkeys([*outbound, *others])]
-    usable = [each for each in found if not (each.is_link_local or each.is_unspecified)]
-    first = [each for each in usable if str(each) in outbound]
-    rest = sorted(
-        (each for each in usable if each not in first),
-        key=lambda each: (each.is_loopback, each.version),
-    )
-    return tuple(str(each) for each in dict.fromkeys([*first, *rest]))
-
-
-def host_has_ipv6() -> bool:
-    """Whether an IPv6 socket can be bound here."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True
-
-
-def local_ipv4(fib_trie: str) -> list[str]:
-    """The host's own IPv4 addresses in the text of ``/proc/net/fib_trie``."""
-    return list(dict.fromkeys(_LOCAL_IPV4.findall(fib_trie)))
-
-
-def local_ipv6(if_inet6: str) -> list[str]:
-    """The host's own IPv6 addresses in the text of ``/proc/net/if_inet6``."""
-    return [str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in if_inet6.splitlines()]
-
-
-def _outbound() -> list[str]:
-    found = []
-    for family, elsewhere in _ELSEWHERE:
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((elsewhere, 9))
-                found.append(str(probe.getsockname()[0]))
-        except OSError:
-            continue
-    return found
-
-
-def _local_ipv4() -> list[str]:
-    return local_ipv4(_read(Path("/proc/net/fib_trie")))
-
-
-def _local_ipv6() -> list[str]:
-    return local_ipv6(_read(Path("/proc/net/if_inet6")))
-
-
-def _by_name() -> list[str]:
-    try:
-        found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return [str(each[4][0]) for each in found if "%" not in str(each[4][0])]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("ascii")
-    except OSError:
-        return ""

@@ -34,8 +34,8 @@ from cloudgate.errors import (
 )
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.disk_usage import Measuring
-from cloudgate.host.manager_link.facts import machine_mark
 from cloudgate.host.manager_link.reporter import Outbox
+from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.shaping.rate_allocations import Allowances
 from cloudgate.host.state.conditions import Troubles

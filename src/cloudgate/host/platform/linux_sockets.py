@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.envoy.start_rates import most_unsent_bytes
 from cloudgate.host.platform.linux_descriptors import Descriptors
+from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.platform.sent_bytes import Sent
 from cloudgate.hostport import join
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cloudgate.assignment import Maintenance, Peer, Site, Tenant
-from cloudgate.host.authorization.policy import Login
 from cloudgate.host.state.kept_document import Kept
+from cloudgate.host.state.principal import Login
 from cloudgate.host.state.withdrawal_journal import Journal
 
 WELL_KNOWN = "/.well-known/cloudgate"

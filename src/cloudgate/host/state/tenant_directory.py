@@ -8,8 +8,8 @@ from uuid import UUID
 import structlog
 
 from cloudgate.assignment import DirectoryChange, Tenant, User
-from cloudgate.host.authorization.policy import Login, tenant_key
 from cloudgate.host.state.files import read_good, write_kept, write_twice
+from cloudgate.host.state.principal import Login, tenant_key
 from cloudgate.host.state.withdrawal import left_of_all, without_rights
 from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
 

@@ -1,0 +1,34 @@
+"""Principal: who can log on at this gateway? A tenant, or one of its users. Pure."""
+
+from dataclasses import dataclass
+
+from cloudgate import precis
+from cloudgate.assignment import Target, Tenant, User
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody who is known: a tenant, or one of its users."""
+
+    tenant: Tenant
+    user: User | None = None
+
+    @property
+    def name(self) -> str:
+        """As the logs show it."""
+        return f"{self.tenant.name}\\{self.user.name}" if self.user else self.tenant.name
+
+    @property
+    def password_hash(self) -> str:
+        """Of the password that belongs to it; empty when it cannot log in."""
+        return self.user.password_hash if self.user else self.tenant.password_hash
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What it may reach."""
+        return self.user.targets if self.user else self.tenant.targets
+
+
+def tenant_key(name: str) -> str:
+    """What is equal for all spellings of a tenant's name."""
+    return precis.key(name)
