@@ -25,7 +25,7 @@ from cloudgate.happy_eyeballs import (
     connect_to,
     interleaved,
 )
-from cloudgate.http_dialling import DiallingTransport
+from cloudgate.http_dialling import AsyncDiallingTransport, DiallingTransport
 from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
 from tests.host.support import Authority
 
@@ -150,6 +150,13 @@ def test_clients_that_block_find_it_too(monkeypatch: pytest.MonkeyPatch) -> None
         assert best_address("name.example", port, PATIENCE_SECONDS) == "127.0.0.4"
 
 
+async def said_to_asyncio(url: str, trusting: ssl.SSLContext) -> str:
+    async with httpx2.AsyncClient(
+        transport=AsyncDiallingTransport(trusting), timeout=PATIENCE_SECONDS
+    ) as client:
+        return (await client.get(url)).text
+
+
 def test_http_clients_reach_a_server_by_the_address_that_lives(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -174,6 +181,7 @@ def test_http_clients_reach_a_server_by_the_address_that_lives(
                 session.mount("https://", DiallingAdapter())
                 answer = session.get(url, verify=str(file), timeout=PATIENCE_SECONDS)
                 assert answer.text == "hello"
+            assert asyncio.run(said_to_asyncio(url, trusting)) == "hello"
         finally:
             server.shutdown()
             serving.join()

@@ -220,8 +220,24 @@ def best_address(
     addresses = _allowed(listed, allows)
     if len(set(addresses)) == 1:
         return addresses[0]
-    patience = LONGEST_PATIENCE_SECONDS if patience_seconds is None else patience_seconds
-    return asyncio.run(in_order_now(addresses, port, patience, experience))[0]
+    return asyncio.run(in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
+
+
+async def find_best_address(
+    host: str, port: int, patience_seconds: float | None, experience: Experience = EXPERIENCE
+) -> str:
+    """The same where there is an event loop.
+
+    Raises:
+        socket.gaierror, UnicodeError: as `best_address`.
+    """
+    listed = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = _allowed(listed, anywhere)
+    return (await in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
+
+
+def _patience(seconds: float | None) -> float:
+    return LONGEST_PATIENCE_SECONDS if seconds is None else seconds
 
 
 async def _connected(address: str, port: int) -> socket.socket:

@@ -1,17 +1,21 @@
-"""HTTP clients that block: how do they try all addresses of a name, as `happy_eyeballs` does?
+"""HTTP clients: how do they try all addresses of a name, and remember which of them worked?
 
-They are told the one address that takes connections. `httpx2.AsyncClient` tries all by itself, by
-anyio.
+They are told the one address that takes connections, by `happy_eyeballs`.
 """
 
+import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpcore2
 import httpx2
 
-from cloudgate.happy_eyeballs import anywhere, best_address
+from cloudgate.happy_eyeballs import anywhere, best_address, find_best_address
+
+_LEAST_SECONDS = 0.1
+"""How long the address that was found has in any case."""
 
 
 class DiallingTransport(httpx2.HTTPTransport):
@@ -41,8 +45,46 @@ class _Backend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
+        began_seconds = time.monotonic()
         try:
             address = best_address(host, port, timeout, allows=self._allows)
         except (OSError, UnicodeError) as problem:
             raise httpcore2.ConnectError(str(problem)) from problem
+        if timeout is not None:
+            timeout = max(timeout - (time.monotonic() - began_seconds), _LEAST_SECONDS)
         return super().connect_tcp(address, port, timeout, local_address, socket_options)
+
+
+class AsyncDiallingTransport(httpx2.AsyncHTTPTransport):
+    """For `httpx2.AsyncClient` on asyncio; heeds no proxy of the environment."""
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        """Whom to trust."""
+        super().__init__(verify=verify, trust_env=False)
+        usual = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=verify,
+            max_connections=usual.max_connections,
+            max_keepalive_connections=usual.max_keepalive_connections,
+            keepalive_expiry=usual.keepalive_expiry,
+            network_backend=_AsyncBackend(),
+        )
+
+
+class _AsyncBackend(httpcore2.AnyIOBackend):
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  as the library has it
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout):
+                address = await find_best_address(host, port, timeout)
+                return await super().connect_tcp(address, port, None, local_address, socket_options)
+        except TimeoutError as problem:
+            raise httpcore2.ConnectTimeout(f"{host} does not answer") from problem
+        except (OSError, UnicodeError) as problem:
+            raise httpcore2.ConnectError(str(problem)) from problem

@@ -36,6 +36,7 @@ from cloudgate.certificate_roles import (
     wrong_role,
 )
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.http_dialling import AsyncDiallingTransport
 
 ANSWER_SECONDS = 10.0
 """How long the manager has for an answer, besides the time that it holds a poll."""
@@ -80,7 +81,10 @@ class ManagerClient:
         self._credential = credential
         self._on_time = on_time
         self._client = httpx2.AsyncClient(
-            base_url=self._url, verify=context, timeout=_TIMEOUT, trust_env=False
+            base_url=self._url,
+            transport=AsyncDiallingTransport(context),
+            timeout=_TIMEOUT,
+            trust_env=False,
         )
 
     async def __aenter__(self) -> Self:

@@ -15,6 +15,7 @@ from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.state.enrolment import Membership, save_membership
 from cloudgate.host.state.paths import layout_of
+from cloudgate.http_dialling import AsyncDiallingTransport
 
 ANSWER_SECONDS = 10.0
 _FINGERPRINT_DIGITS = 64
@@ -65,7 +66,7 @@ async def authority_by_fingerprint(url: str, fingerprint: str) -> str:
     context.verify_mode = ssl.CERT_NONE
     try:
         async with httpx2.AsyncClient(
-            verify=context, timeout=ANSWER_SECONDS, trust_env=False
+            transport=AsyncDiallingTransport(context), timeout=ANSWER_SECONDS, trust_env=False
         ) as client:
             answer = await client.get(f"{url.rstrip('/')}/host/v1/authority")
         certificate = x509.load_pem_x509_certificate(answer.content)
