@@ -8,7 +8,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble faketime
+TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process, no port, no Envoy: these take seconds.

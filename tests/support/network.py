@@ -20,13 +20,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.support.product import PASSWORD
+from tests.support.waiting import until
 
 PATIENCE_SECONDS = 40.0
 PUBLIC = "203.0.113.1"
@@ -40,6 +41,7 @@ _COLLECTIONS = {
     "server": ("/managedServers", "ManagedServers"),
     "gateway": ("/cloud/gateways", "CloudGateways"),
 }
+_BLACK_HOLE = "table inet hole { chain c { type filter hook prerouting priority raw; }; }"
 _NAT = """
 table ip nat {
   chain prerouting { type nat hook prerouting priority dstnat;
@@ -79,6 +81,8 @@ class Network:
     mark: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     disks: list[Path] = field(default_factory=list)
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What a name server at the router says, in this order; without any there is none."""
 
     def name(self, place: str) -> str:
         """The namespace of a place."""
@@ -180,6 +184,8 @@ class Network:
             own = _SETTINGS / self.name(place)
             own.mkdir(parents=True)
             (own / "hosts").write_text(NAMES)
+            if self.names:
+                (own / "resolv.conf").write_text(f"nameserver {self._name_server(place)}\n")
         router = self.name("router")
         _ip("-n", router, "link", "add", "inside", "type", "bridge")
         _ip("-n", router, "address", "add", "10.77.0.1/24", "dev", "inside")
@@ -196,6 +202,64 @@ class Network:
         self.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.run("router", "nft", "-f", "-", text=_NAT)
+        if self.names:
+            self._serve_names()
+
+    def _name_server(self, place: str) -> str:
+        return PUBLIC if place == "tenant" else "10.77.0.1"
+
+    def _serve_names(self) -> None:
+        records = [f"--host-record={name},{','.join(of)}" for name, of in self.names.items()]
+        usual = ("--keep-in-foreground", "--conf-file", "--no-hosts", "--no-resolv", "--user=root")
+        started = self.start(
+            "router", "dnsmasq", *usual, "--no-round-robin", "--pid-file", *records
+        )
+        until(
+            lambda: (
+                started.poll() is not None
+                or "0.0.0.0:53"
+                in self.run("router", "ss", "--listening", "--numeric", "--udp").stdout
+            )
+        )
+        assert started.poll() is None, self.log("router")
+
+    def also(self, place: str, *addresses: str, device: str = "eth0") -> None:
+        """Give a place more addresses in its network."""
+        for each in addresses:
+            length = "64" if ":" in each else "24"
+            more = ("nodad",) if ":" in each else ()
+            _ip("-n", self.name(place), "address", "add", f"{each}/{length}", "dev", device, *more)
+
+    def swallow(self, place: str, *addresses: str) -> None:
+        """Have nothing come back from some addresses of a place, or that lie behind it."""
+        self.run(place, "nft", "-f", "-", text=_BLACK_HOLE)
+        for each in addresses:
+            family = "ip6" if ":" in each else "ip"
+            self.run(
+                place,
+                "nft",
+                "add",
+                "rule",
+                "inet",
+                "hole",
+                "c",
+                family,
+                "daddr",
+                each,
+                "counter",
+                "drop",
+            )
+
+    def swallowed(self, place: str) -> int:
+        """How many packets have gone there."""
+        listed = self.run(place, "nft", "--json", "list", "table", "inet", "hole").stdout
+        counters = [
+            part["counter"]["packets"]
+            for each in json.loads(listed)["nftables"]
+            for part in each.get("rule", {}).get("expr", ())
+            if "counter" in part
+        ]
+        return sum(counters)
 
     def _join(self, place: str, address: str, gateway: str) -> None:
         there, router = self.name(place), self.name("router")
@@ -231,6 +295,10 @@ class Provider:
     network: Network
     data: Path
     manager: "subprocess.Popen[bytes]"
+    options: tuple[str, ...] = ()
+    """Of ``cloudgate serve``."""
+    called: str | None = None
+    """The name of the manager's machine."""
 
     @property
     def url(self) -> str:
@@ -277,7 +345,9 @@ class Provider:
             self.network.run("manager", *curl, *logon, f"{url}/sessionMngr/?v=latest")
         kind = ("--header", "Content-Type: application/json", "--data", json.dumps(body))
         words = ("--request", verb, *(kind if body is not None else ()), f"{url}{path}")
-        found: dict[str, Any] = json.loads(self.network.run("manager", *curl, *words).stdout)
+        found: dict[str, Any] = json.loads(
+            self.network.run("manager", *curl, *words).stdout or "{}"
+        )
         deadline = time.monotonic() + PATIENCE_SECONDS
         while found.get("State", "Finished") != "Finished" and "Operation" in found:
             assert time.monotonic() < deadline, found
@@ -309,7 +379,7 @@ class Provider:
 
     def start_manager(self) -> None:
         """Start the manager, again."""
-        self.manager = _start_manager(self.network, self.data)
+        self.manager = _start_manager(self.network, self.data, self.options, self.called)
 
     def envoy_pid(self, place: str) -> int:
         """The process id of a machine's Envoy."""
@@ -332,12 +402,16 @@ class Provider:
             time.sleep(0.05)
 
 
-def _start_manager(network: Network, data: Path) -> "subprocess.Popen[bytes]":
+def _start_manager(
+    network: Network, data: Path, more: tuple[str, ...], called: str | None
+) -> "subprocess.Popen[bytes]":
     password = network.folder / "admin-password"
     password.write_text(PASSWORD)
     before = (network.folder / "manager.log").stat().st_size if data.exists() else 0
-    words = ("serve", "--data", str(data), "--admin-password-file", str(password))
-    started = network.start("manager", sys.executable, "-u", "-m", "cloudgate", *words)
+    words = ("serve", "--data", str(data), "--admin-password-file", str(password), *more)
+    naming = ("unshare", "--uts", "sh", "-c", f'hostname {called} && exec "$@"', "sh")
+    before_it = naming if called else ()
+    started = network.start("manager", *before_it, sys.executable, "-u", "-m", "cloudgate", *words)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while "\nready\n" not in network.log("manager")[before:]:
         assert started.poll() is None, network.log("manager")
@@ -358,14 +432,26 @@ def _ip(*words: str) -> None:
 
 
 @contextmanager
-def provider(folder: Path) -> Iterator[Provider]:
-    """A network with a manager that answers."""
+def provider(
+    folder: Path,
+    *more: str,
+    names: Mapping[str, Sequence[str]] | None = None,
+    called: str | None = None,
+) -> Iterator[Provider]:
+    """A network with a manager that answers.
+
+    Args:
+        folder: for all files.
+        more: options of ``cloudgate serve``.
+        names: what a name server says, in this order; none runs without.
+        called: the name of the manager's machine; that of this machine when left out.
+    """
     folder.mkdir(exist_ok=True)
-    network = Network(folder)
+    network = Network(folder, names=names or {})
     with ExitStack() as stack:
         stack.callback(network.close)
         network.build()
         data = folder / "data"
-        made = Provider(network, data, _start_manager(network, data))
+        made = Provider(network, data, _start_manager(network, data, more, called), more, called)
         made.cloudgate("backup-server", "create", "site1.example")
         yield made
