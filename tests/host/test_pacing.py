@@ -6,6 +6,8 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -35,13 +37,30 @@ from cloudgate.host.shaping.connection_rates import (
     Line,
     portions,
 )
-from cloudgate.host.shaping.first_rates import AT_ONCE_PART, HEADROOM, LEAST_PART, Granted, Starts
-from cloudgate.host.shaping.rate_meter import BURST_BYTES, LONGEST_SECONDS, Flows
+from cloudgate.host.shaping.first_rates import (
+    AT_ONCE_PART,
+    HEADROOM,
+    JUST_SECONDS,
+    LEAST_PART,
+    Granted,
+    Newcomer,
+    Starts,
+)
+from cloudgate.host.shaping.rate_meter import (
+    BURST_BYTES,
+    LONGEST_SECONDS,
+    REMEMBERED_SECONDS,
+    Flows,
+    Past,
+)
+from cloudgate.host.shaping.shaper import _unseen_bytes
+from cloudgate.host.tunnels.accounting import Tunnel
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.arrivals import DOWNLOAD, UPLOAD, Arrivals, Tenant, endless_repository
 from tests.support.ports import free_port
 
 ACME, OTHER = UUID(int=1), UUID(int=2)
+REPO = "repo.example:443"
 MEBIBYTE = 1024 * 1024
 SECONDS = 3.0
 BUSY = 0.4
@@ -228,6 +247,59 @@ def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
     assert LONGEST_SECONDS > 0
 
 
+def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later() -> None:
+    flows, rate = Flows(), 1000
+    rates = {"gone": rate, "there": rate}
+    first = {name: Sent(500, has_more=True) for name in rates}
+    flows.note(10.0, first, rates, new={"gone"})
+    assert flows.new_bytes(["gone"]) == 500
+    assert flows.new_bytes(["there"]) == 0  # a host service before this one may have seen it
+    flows.note(10.2, {name: Sent(700, has_more=True) for name in rates}, rates)
+    flows.note(10.4, {"there": Sent(900, has_more=True)}, rates)
+    assert flows.is_gone("gone")
+    assert not flows.is_gone("there")
+    past = flows.past("gone")
+    assert past is not None
+    assert past.total_bytes == 700
+    assert past.most_bytes_until(10.3) == pytest.approx(0.1 * rate)
+    assert past.most_bytes_until(99.0) == pytest.approx(0.2 * rate)  # at 10.4 it was gone
+    assert past.most_bytes_until(10.1) == 0
+    flows.note(10.2 + 2 * REMEMBERED_SECONDS, {}, rates)
+    assert flows.past("gone") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "pasts", "expected"),
+    [
+        (1000, [], 1000),  # never looked at: the log is all that there is
+        (1000, [Past(400, None, 9.0)], 600),  # not slowed
+        (1000, [Past(400, 2000, 9.9)], 200),  # the rest was in the kernel, for one who had left
+        (1000, [Past(400, 2000, 9.9), Past(500, 0, 9.9)], 100),
+        (400, [Past(500, 2000, 9.9)], 0),
+    ],
+)
+def test_of_a_tunnel_that_ended_counts_what_can_have_left_this_machine(
+    said: int, pasts: list[Past], expected: int
+) -> None:
+    tunnel = Tunnel(
+        tunnel="t",
+        envoy="",
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        tenant_id=ACME,
+        user_id=None,
+        target=REPO,
+        client="192.0.2.1:1",
+        from_address="",
+        bytes_down=said,
+    )
+    assert _unseen_bytes(tunnel, pasts, None, 10.0) == pytest.approx(expected, abs=1)
+    if not pasts:
+        began = Newcomer(ACME, tunnel.client, 100, 9.0)
+        assert _unseen_bytes(tunnel, pasts, began, 10.0) == 1000
+        huge = replace(tunnel, bytes_down=10**9)
+        assert _unseen_bytes(huge, pasts, began, 10.0) == UNPACED_BYTES + 100
+
+
 class Slowed:
     """What the authorizer had done to clients' connections."""
 
@@ -250,10 +322,15 @@ async def test_newcomers_all_together_begin_with_little_more_than_the_limit() ->
     assert all(each == int(LEAST_PART * limit) for each in others)
     slowed.starts.seen([f"place {number}" for number in range(16)])
     slowed.starts.note({ACME: Granted(3, limit)})
+    await slowed.starts.begin("o", ACME, "too soon", 0)
+    assert slowed.rates["too soon"] == int(LEAST_PART * limit)  # the others count until they show
+    slowed.starts.seen(["o"])
+    slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("p", ACME, "late", 0)
     assert slowed.rates["late"] == int(limit / 4)
     slowed.starts.give_back(ACME, Granted(3, limit))
     slowed.starts.seen(["p"])
+    slowed.now += 2 * JUST_SECONDS
     await slowed.starts.begin("q", ACME, "alone", 0)
     assert slowed.rates["alone"] == limit
 
@@ -272,7 +349,7 @@ async def test_who_opens_tunnels_faster_than_its_limit_pays_for_waits_or_is_told
     more = 0
     while await slowed.starts.begin(f"more {more}", ACME, "client", 0) is not None:
         more += 1
-    assert 0.2 * limit < more * UNPACED_BYTES < 0.6 * limit
+    assert 0.8 * AT_ONCE_PART < more * UNPACED_BYTES / limit < 1.2 * AT_ONCE_PART
     assert await slowed.starts.begin("other", OTHER, "client", 0) is not None
 
 

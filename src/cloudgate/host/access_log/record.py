@@ -62,8 +62,10 @@ class Entry:
     """Address and port that the gateway's own connection to the target comes from."""
     bytes_up: int
     bytes_down: int
-    torn_at: datetime | None = None
-    """When the target tore it (RST), where Envoy does not tell the client so by itself."""
+    ended_at: datetime | None = None
+    """None where the line is of no end."""
+    is_torn: bool = False
+    """Whether the target tore it (RST), where Envoy does not tell the client so by itself."""
 
 
 def read_entry(line: str) -> Entry | None:
@@ -84,17 +86,24 @@ def read_entry(line: str) -> Entry | None:
             from_address=said["from_address"] or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
-            torn_at=_torn_at(said),
+            ended_at=_ended_at(said),
+            is_torn=_is_torn(said),
         )
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _torn_at(said: dict[str, Any]) -> datetime | None:
-    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
-    if said["type"] != Kind.ENDED or said.get("flags") != "UC" or said["protocol"] == "HTTP/2":
+def _ended_at(said: dict[str, Any]) -> datetime | None:
+    if said["type"] != Kind.ENDED:
         return None
-    return datetime.fromisoformat(said["time"]) + timedelta(milliseconds=said["duration_ms"])
+    lasted = timedelta(milliseconds=said.get("duration_ms") or 0)
+    return datetime.fromisoformat(said["time"]) + lasted
+
+
+def _is_torn(said: dict[str, Any]) -> bool:
+    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
+    is_end = said["type"] == Kind.ENDED
+    return is_end and said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
 
 
 def ended_place(line: str) -> str | None:

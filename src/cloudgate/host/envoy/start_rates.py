@@ -23,12 +23,13 @@ SEGMENT_BYTES = 1460
 """What a packet carries over Ethernet (RFC 9293, section 3.7.1). The kernel paces nothing before
 the tenth packet, and sends in pieces of at least one or two packets: over loopback, where packets
 carry 64 KiB, that would be more than a slow tenant may send within a second."""
-TENANTS_SEGMENT_BYTES = 4096
+TENANTS_SEGMENT_BYTES = 2048
 """The same at the most towards tenants, where it is set before anybody knows who comes: it costs
 those who are not slowed nothing over loopback either, and changes nothing over Ethernet."""
-UNPACED_BYTES = 7 * TENANTS_SEGMENT_BYTES
+UNPACED_BYTES = 7 * TENANTS_SEGMENT_BYTES + 16 * 1024
 """What a connection may send before it is paced (Linux, ``tcp_update_skb_after_send``): ten
-packets, less those of the handshake."""
+packets, less those of the handshake, and what is sent together with the last of them, which is a
+record of TLS."""
 
 
 def _rates(*steps: float) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Send buffer: how much may wait in the kernel to be sent? Pure."""
 
 UNSENT_SECONDS = 0.1
-LEAST_UNSENT_BYTES = 16 * 1024
+LEAST_UNSENT_BYTES = 4 * 1024
 _LARGEST_OPTION = 2**31 - 1
 """What setsockopt(2) takes for a number."""
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from cloudgate.sharing import EVERYTHING, ROOM, divide
 
-SECOND_THOUGHTS_SECONDS = 1.0
-"""Within so long what was too much or too little is made good."""
+SAVED_SECONDS, OWED_SECONDS = 1.0, 2.5
+"""Within so long what was too little is made good, and what was too much: the latter more slowly,
+since many tunnels with little each are silent for a while when they have less."""
 MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.2
 """Of what a second allows."""
 
@@ -55,4 +56,5 @@ class Account:
 
     def within(self, limit_bytes: int) -> float:
         """What may be sent each second until the next time."""
-        return limit_bytes + self._balance_bytes / SECOND_THOUGHTS_SECONDS
+        within_seconds = SAVED_SECONDS if self._balance_bytes > 0 else OWED_SECONDS
+        return limit_bytes + self._balance_bytes / within_seconds

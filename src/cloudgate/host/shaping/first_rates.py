@@ -8,6 +8,7 @@ the tunnels before them leave.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,12 +20,19 @@ from cloudgate.host.envoy.start_rates import UNLIMITED_CLUSTER, UNPACED_BYTES, c
 
 HEADROOM = 1.25
 """What all tunnels together may send, as a part of the limit, until newcomers are counted in."""
-LEAST_PART = 1 / 64
-"""The part of the limit that a newcomer begins with in any case."""
+LEAST_PART, MOST_LEAST_PART = 1 / 64, 1 / 16
+"""The part of the limit that a newcomer begins with in any case,"""
+SHORT_PAUSE_SECONDS = 0.5
+"""and more of a low limit: what the kernel sends at once takes no longer than so to be made up for.
+Until then a connection is silent, also when it was given a higher rate meanwhile."""
+BURST_BYTES = 32 * 1024
+"""What a slowed connection sends at once: what may wait in the kernel, and a record of TLS more."""
 BEGINNINGS_PART = 0.5
 """The part of the limit that may be spent on beginnings,"""
-AT_ONCE_PART = 0.3
+AT_ONCE_PART = 0.15
 """and so much of what a second allows at once."""
+JUST_SECONDS = 0.25
+"""Who has begun within so long may not show yet that it would send more."""
 UNSEEN_SECONDS = 20.0
 """How long a newcomer counts that no line of the access log speaks of."""
 
@@ -60,13 +68,14 @@ class Starts:
         self._newcomers: dict[str, Newcomer] = {}
         self._granted: dict[UUID, Granted] = {}
         self._paid_until_seconds: dict[UUID, float] = {}
+        self._just_begun: deque[Newcomer] = deque()
         self._complained = False
         self.limit_of: Callable[[UUID], int | None] = lambda _: None
         """What a tenant may send each second; None for as much as it likes."""
         self.slow: Callable[[str, int], None] | None = None
         """Sets the rate of a tenant's connection, known by its other end."""
-        self.refresh: Callable[[], None] = lambda: None
-        """Takes note of the tunnels that have just ended."""
+        self.refresh: Callable[[UUID], None] = lambda _: None
+        """Takes note of the tunnels of a tenant that have just ended."""
         self.arrives: Callable[[UUID], None] = lambda _: None
         """Somebody comes who is not held back."""
         self.news = asyncio.Event()
@@ -92,7 +101,7 @@ class Starts:
             return None
         if pause > 0:
             await asyncio.sleep(pause)
-        self.refresh()
+        self.refresh(tenant_id)
         rate = self._first_rate(tenant_id, limit)
         try:
             self.slow(client, rate)
@@ -101,7 +110,9 @@ class Starts:
                 _log.error("speed limits are not kept", reason=error.message)
             self._complained = True
             return UNLIMITED_CLUSTER
-        self._newcomers[place] = Newcomer(tenant_id, client, rate, self._clock_seconds())
+        newcomer = Newcomer(tenant_id, client, rate, self._clock_seconds())
+        self._newcomers[place] = newcomer
+        self._just_begun.append(newcomer)
         self.news.set()
         return cluster_of(rate)
 
@@ -150,6 +161,18 @@ class Starts:
         fresh = [
             each.rate_bytes for each in self.newcomers().values() if each.tenant_id == tenant_id
         ]
-        room = HEADROOM * limit - granted.rate_bytes - sum(fresh)
-        part = limit / (granted.flows + len(fresh) + 1)
-        return max(1, int(max(min(part, room), limit * LEAST_PART)))
+        latest = self._clock_seconds() - JUST_SECONDS
+        while self._just_begun and self._just_begun[0].at_seconds <= latest:
+            self._just_begun.popleft()
+        just = [each.rate_bytes for each in self._just_begun if each.tenant_id == tenant_id]
+        room = HEADROOM * limit - max(granted.rate_bytes + sum(fresh), sum(just))
+        part = limit / (max(granted.flows + len(fresh), len(just)) + 1)
+        return max(1, int(max(min(part, room), least_rate(limit))))
+
+
+def least_rate(limit_bytes: int) -> float:
+    """What a newcomer begins with in any case, each second."""
+    return max(
+        LEAST_PART * limit_bytes,
+        min(BURST_BYTES / SHORT_PAUSE_SECONDS, MOST_LEAST_PART * limit_bytes),
+    )

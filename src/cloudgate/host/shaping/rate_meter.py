@@ -5,7 +5,7 @@ line is slow does not send what it may: it would not send more with a higher rat
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cloudgate.host.platform import Sent
@@ -20,6 +20,8 @@ SLOW = 0.45
 """Who sends less than this part of its rate does not use it."""
 RAISED = 1.25
 """With a rate that is so many times what it was, what was sent before means nothing."""
+REMEMBERED_SECONDS = 20.0
+"""How long after its end it is known what a connection had sent: the log speaks of it later."""
 
 
 @dataclass
@@ -33,9 +35,10 @@ class _Seen:
     """Since the look before."""
     raised_at_seconds: float = 0.0
 
-    def look(self, now_seconds: float, sent: Sent) -> None:
-        before = self.samples[-1][1] if self.samples else None
-        self.new_bytes = 0 if before is None else max(0, sent.total_bytes - before)
+    def look(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
+        nothing = 0 if is_new else sent.total_bytes
+        before = self.samples[-1][1] if self.samples else nothing
+        self.new_bytes = max(0, sent.total_bytes - before)
         self.has_more = sent.has_more
         self.samples.append((now_seconds, sent.total_bytes))
         oldest = now_seconds - _window_seconds(self.rate)
@@ -65,27 +68,63 @@ class _Seen:
         return watched < _window_seconds(rate) / 2
 
 
+@dataclass(frozen=True)
+class Past:
+    """What is known of a connection up to the last look at which it was there."""
+
+    total_bytes: int
+    rate: float | None
+    """What it might send each second after that; None for any number."""
+    seen_at_seconds: float
+    gone_at_seconds: float | None = None
+    """At which look it was gone; None when it was there at the last one."""
+
+    def most_bytes_until(self, end_seconds: float) -> float:
+        """What it can have sent after it was seen, by its rate."""
+        if self.rate is None:
+            return float("inf")
+        until = end_seconds
+        if self.gone_at_seconds is not None:
+            until = min(end_seconds, self.gone_at_seconds)
+        return self.rate * max(0.0, until - self.seen_at_seconds)
+
+
 class Flows:
     """What the connections have sent lately."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
+        self._gone: dict[str, Past] = {}
+        """Connections that were slowed, and whose end nobody has told of yet."""
 
     def note(
-        self, now_seconds: float, sent: Mapping[str, Sent], rates: Mapping[str, float | None]
+        self,
+        now_seconds: float,
+        sent: Mapping[str, Sent],
+        rates: Mapping[str, float | None],
+        new: Collection[str] = (),
     ) -> None:
-        """Take note of a look. Connections that are not in it are forgotten.
+        """Take note of a look. Connections that are not in it have ended.
 
         Args:
             now_seconds: when it was.
             sent: what each connection has sent.
             rates: what each may send each second from now on; None or left out for any number.
+            new: those of which all that they have sent was sent since the look before.
         """
         before, self._seen = self._seen, {}
         for name, each in sent.items():
             seen = self._seen[name] = before.get(name) or _Seen(rates.get(name))
-            seen.look(now_seconds, each)
+            seen.look(now_seconds, each, is_new=name in new)
             seen.allow(now_seconds, rates.get(name))
+        oldest = now_seconds - REMEMBERED_SECONDS
+        self._gone = {
+            name: past for name, past in self._gone.items() if past.seen_at_seconds > oldest
+        }
+        for name, gone in before.items():
+            if name not in sent and gone.rate is not None:
+                at, total = gone.samples[-1]
+                self._gone[name] = Past(total, gone.rate, at, now_seconds)
 
     def knows(self, name: str) -> bool:
         """Whether a connection was seen for long enough to have a speed."""
@@ -101,10 +140,17 @@ class Flows:
         """What connections have sent from the last look but one to the last."""
         return sum(self._seen[name].new_bytes for name in names if name in self._seen)
 
-    def last_total(self, name: str) -> int:
-        """What a connection had sent at the last look."""
+    def is_gone(self, name: str) -> bool:
+        """Whether it was there at a look, and not any more at the last one."""
+        return name in self._gone
+
+    def past(self, name: str) -> Past | None:
+        """What is known of a connection that may have ended; None when it was never seen."""
         seen = self._seen.get(name)
-        return seen.samples[-1][1] if seen else 0
+        if seen is None:
+            return self._gone.get(name)
+        at, total = seen.samples[-1]
+        return Past(total, seen.rate, at)
 
     def is_pressing(self, name: str) -> bool:
         """Whether it would send more if it might."""

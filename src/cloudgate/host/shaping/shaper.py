@@ -13,14 +13,15 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from cloudgate.background import Background, Job
+from cloudgate.host.envoy.start_rates import UNPACED_BYTES
 from cloudgate.host.envoy.supervisor import Envoy
 from cloudgate.host.platform import Pacing, Sent
 from cloudgate.host.shaping.congestion import Load
 from cloudgate.host.shaping.connection_rates import Account, Line, portions
 from cloudgate.host.shaping.fair_share import Fairness
-from cloudgate.host.shaping.first_rates import Granted, Starts
+from cloudgate.host.shaping.first_rates import Granted, Newcomer, Starts
 from cloudgate.host.shaping.rate_allocations import Allowances
-from cloudgate.host.shaping.rate_meter import Flows
+from cloudgate.host.shaping.rate_meter import Flows, Past
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.tracker import Watch
@@ -44,6 +45,8 @@ FAIR_SECONDS = 0.15
 """Between two looks at what a full gateway leaves to each tenant, while they are the same."""
 ARRIVING_SECONDS = 2.0
 """So long room is made for a tenant of which no tunnel comes to be known."""
+MOST_LOOKED_FOR = 64
+"""So many connections of a tenant are looked for when one more begins."""
 UNSEEN_PART = 0.3
 """The most of a limit that is kept for newcomers whose connections to targets are not known."""
 
@@ -85,6 +88,12 @@ class Pacer:
         """When tenants came that no tunnel is known of yet, while the gateway is shared."""
         self._unseen: dict[UUID, int] = defaultdict(int)
         """What tunnels that have ended sent after the last look, by tenant."""
+        self._new: set[str] = set()
+        """Connections of tunnels that have begun since the last look."""
+        self._of: dict[UUID, _Names] = {}
+        """The connections of those who are held back, as they were at the last look."""
+        self._given_back: set[str] = set()
+        """Those that were found to be gone since."""
         self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
         starts.limit_of = self._limit_of
         starts.slow = self._slow_newcomer
@@ -135,6 +144,7 @@ class Pacer:
         self._fair = self._fair_parts(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
         granted: dict[UUID, Granted] = {}
+        self._of, self._given_back = {}, set()
         now = time.monotonic()
         accounts = {
             who: each
@@ -151,10 +161,12 @@ class Pacer:
             account = accounts.setdefault(tenant_id, Account(now))
             account.note(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
             within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
-            parts = portions(within, {name: self._line(name) for name in its})
+            there = [name for name in its if not self._flows.is_gone(name)]
+            parts = portions(within, {name: self._line(name) for name in there})
             wanted |= parts
-            pressing = [parts[name] for name in its if self._flows.is_pressing(name)]
+            pressing = [parts[name] for name in there if self._flows.is_pressing(name)]
             granted[tenant_id] = Granted(len(pressing), sum(pressing))
+            self._of[tenant_id] = its
         self._accounts = accounts
         self._starts.note(granted)
         self._set(wanted, sent, {name: pid for its in names.values() for name, pid in its.items()})
@@ -170,28 +182,52 @@ class Pacer:
         if pid is not None:
             self._pacing.setdefault(pid, Pacing(pid)).set({client: rate})
 
-    def _take_in_news(self) -> None:
+    def _take_in_news(self, tenant_id: UUID) -> None:
+        """Somebody begins: see who of the tenant has left, which the log may not say yet."""
         self._watch.read()
         self._take_in_ended()
+        by_pid: dict[int, list[str]] = defaultdict(list)
+        for name, pid in self._of.get(tenant_id, {}).items():
+            if self._flows.is_pressing(name) and name not in self._given_back:
+                by_pid[pid].append(name)
+        if sum(map(len, by_pid.values())) > MOST_LOOKED_FOR:
+            return  # one more or less hardly counts
+        for pid, names in by_pid.items():
+            there = self._pacing.setdefault(pid, Pacing(pid)).look(names)
+            self._give_back(tenant_id, set(names) - there.keys())
 
     def _take_in_ended(self) -> None:
         """Take note of what tunnels have sent by their end that was not seen before."""
         ended, places = self._watch.take_ended()
+        newcomers = dict(self._starts.newcomers())
         self._starts.seen(places)
+        now = time.monotonic()
         gone: list[str] = []
         for each in ended:
-            names = _ends(each)
-            seen = sum(self._flows.last_total(name) for name in names)
-            self._unseen[each.tenant_id] += max(0, each.bytes_up + each.bytes_down - seen)
-            freed = [self._rates.get(name, 0) for name in names if self._flows.is_pressing(name)]
-            self._starts.give_back(each.tenant_id, Granted(len(freed), sum(freed)))
+            tunnel = each.tunnel
+            names = _ends(tunnel)
+            pasts = [self._flows.past(name) for name in names]
+            newcomer = newcomers.get(tunnel.place)
+            ended_at = now - max(0.0, each.ago.total_seconds())
+            self._unseen[tunnel.tenant_id] += _unseen_bytes(tunnel, pasts, newcomer, ended_at)
+            self._give_back(tunnel.tenant_id, names)
             gone += names
         for pacing in self._pacing.values():
             pacing.forget(gone)
 
+    def _give_back(self, tenant_id: UUID, names: Iterable[str]) -> None:
+        """What these connections had of the limit is for others."""
+        freed = []
+        for name in names:
+            if name not in self._given_back and self._flows.is_pressing(name):
+                freed.append(self._rates.get(name, 0))
+                self._given_back.add(name)
+        self._starts.give_back(tenant_id, Granted(len(freed), sum(freed)))
+
     def _names(self) -> dict[UUID, _Names]:
         found: dict[UUID, _Names] = defaultdict(dict)
         pids: dict[str, int | None] = {}
+        self._new = {each.client for each in self._starts.newcomers().values()}
         newcomers = self._starts.newcomers()
         seen = []
         for each in self._watch.live:
@@ -203,6 +239,7 @@ class Pacer:
             if (newcomer := newcomers.get(each.place)) is not None:
                 seen.append(each.place)
                 self._rates |= dict.fromkeys(_ends(each), newcomer.rate_bytes)
+                self._new.update(_ends(each))
         self._starts.seen(seen)
         current = self._envoy.pid
         for newcomer in self._starts.newcomers().values():
@@ -284,7 +321,7 @@ class Pacer:
         self._pacing = {
             pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
         }
-        self._flows.note(time.monotonic(), sent, self._rates)
+        self._flows.note(time.monotonic(), sent, self._rates, self._new)
         return sent
 
     def _set(
@@ -309,6 +346,24 @@ async def _happens(event: asyncio.Event, within_seconds: float) -> None:
 
 def _least(*limits: int | None) -> int | None:
     return min((each for each in limits if each is not None), default=None)
+
+
+def _unseen_bytes(
+    tunnel: Tunnel, pasts: Iterable[Past | None], newcomer: Newcomer | None, ended_at_seconds: float
+) -> int:
+    """What a tunnel that has ended sent after it was last looked at.
+
+    The log counts also what never left this machine: what was for a tenant who had left.
+    """
+    known = [past for past in pasts if past is not None]
+    most = float("inf")
+    if known:
+        most = sum(past.most_bytes_until(ended_at_seconds) for past in known)
+    elif newcomer is not None:
+        lasted_seconds = max(0.0, ended_at_seconds - newcomer.at_seconds)
+        most = UNPACED_BYTES + newcomer.rate_bytes * lasted_seconds
+    said = tunnel.bytes_up + tunnel.bytes_down - sum(past.total_bytes for past in known)
+    return int(max(0, min(said, most)))
 
 
 def _is_close(rate: int | None, other: int | None) -> bool:

@@ -6,6 +6,7 @@ read for who is in, and what it says of use counts as told: nobody is billed twi
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -58,6 +59,15 @@ class _Kept(BaseModel):
     misplaced: Misplaced = Misplaced()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A tunnel that is over."""
+
+    tunnel: Tunnel
+    ago: timedelta
+    """How long that was before its line was read, by the machine's clock."""
+
+
 class Watch:
     """Follows the access log, counts, and ends the tunnels of those who may not be here."""
 
@@ -100,7 +110,7 @@ class Watch:
         self._problem: UnavailableError | None = None
         """What kept the last look from seeing, or from ending, all that it should."""
         self._reads_old_lines = self._was_counted
-        self._ended: list[Tunnel] = []
+        self._ended: list[Ended] = []
         self._ended_places: list[str] = []
         for tunnel in kept.live:
             places.begun(tunnel.place, tunnel.tenant_id)
@@ -175,10 +185,10 @@ class Watch:
             if entry is not None:
                 after = self._tunnels.apply(entry, now)
                 self._places.note_logged(entry.client, entry.holder.place)
-                if entry.kind is Kind.ENDED:
-                    self._ended.append(after)
-                if entry.torn_at is not None and now - entry.torn_at < _GOODBYE:
-                    torn.append(entry)
+                if entry.ended_at is not None:
+                    self._ended.append(Ended(after, now - entry.ended_at))
+                    if entry.is_torn and now - entry.ended_at < _GOODBYE:
+                        torn.append(entry)
             if entry is not None and entry.kind is not Kind.ENDED:
                 self._places.begun(entry.holder.place, entry.holder.tenant_id)
             elif place := ended_place(line):
@@ -193,7 +203,7 @@ class Watch:
         self._pass_on(torn)
         return True
 
-    def take_ended(self) -> tuple[list[Tunnel], list[str]]:
+    def take_ended(self) -> tuple[list[Ended], list[str]]:
         """The tunnels that have ended since the last time, and all places that came back."""
         ended, self._ended = self._ended, []
         places, self._ended_places = self._ended_places, []
