@@ -12,9 +12,9 @@ TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client rsy
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process, no port, no Envoy: these take seconds.
-PURE := tests/wire tests/test_promises.py tests/test_waiting.py $(addprefix tests/manager/, test_filter.py \
-	test_rules.py) $(addprefix tests/host/, test_decision.py test_directory.py) \
-	tests/connect/test_settings.py
+PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_audit.py test_filter.py \
+	test_rules.py) $(addprefix tests/host/, test_calls.py test_decision.py test_directory.py \
+	test_parts.py test_unseen.py) tests/connect/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py
 PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
