@@ -17,14 +17,14 @@ from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
 from bench.report import Goal, Section, table
 from cloudgate.assignment import HostFacts, JoinRequest, PollRequest, Update
-from cloudgate.manager.authority import open_authority
-from cloudgate.manager.hosts.joining import expect_server, join
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol.enrolment import expect_server, join
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.work import Manager
 from tests.support.host import gateway_scope, public_key_pem
 from tests.support.product import PASSWORD, Client, Product, product
 

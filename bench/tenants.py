@@ -21,15 +21,15 @@ from bench.tunnels import (
     open_tunnel,
 )
 from cloudgate.host.state.paths import layout_of
-from cloudgate.manager.authority import open_authority
+from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.repositories.operations import RepositoryChange, create_repository
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
-from cloudgate.manager.work import Manager
 from cloudgate.password_hashes import hash_password
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, product

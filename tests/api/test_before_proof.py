@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.api import accepting, patience
-from cloudgate.api.lines import MOST_OF_ADDRESS, Lines
-from cloudgate.api.patience import (
+from cloudgate.api.connections import acceptor, deadlines
+from cloudgate.api.connections.connection_limit import GRACE_SECONDS, Bounds, Seat, Seats, bounds
+from cloudgate.api.connections.deadlines import (
     IDLE_SECONDS,
     SLOWEST_BYTES_PER_SECOND,
     SPEAK_SECONDS,
@@ -25,7 +25,7 @@ from cloudgate.api.patience import (
     Owed,
     Reading,
 )
-from cloudgate.api.seats import GRACE_SECONDS, Bounds, Seat, Seats, bounds
+from cloudgate.api.http.fair_queue import MOST_OF_ADDRESS, Lines
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.errors import TooManyRequestsError
 from cloudgate.manager.sessions import accounts
@@ -70,9 +70,9 @@ def is_hung_up_on(connection: socket.socket) -> bool:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds are shorter, so that a test need not wait for ten of them."""
-    monkeypatch.setattr(patience, "SPEAK_SECONDS", SHORT_SECONDS)
-    monkeypatch.setattr(accepting, "SPEAK_SECONDS", SHORT_SECONDS)
-    monkeypatch.setitem(accepting._TLS_SECONDS, "ssl_handshake_timeout", SHORT_SECONDS)
+    monkeypatch.setattr(deadlines, "SPEAK_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(acceptor, "SPEAK_SECONDS", SHORT_SECONDS)
+    monkeypatch.setitem(acceptor._TLS_SECONDS, "ssl_handshake_timeout", SHORT_SECONDS)
 
 
 HALF_SPOKEN = {
@@ -483,15 +483,15 @@ def test_a_fault_while_a_connection_is_taken_in_shuts_out_nobody_else(
 def test_a_fault_with_one_connection_keeps_no_other_from_being_hung_up_on(
     running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, faults = accepting.Connection.look, [ZeroDivisionError()]
+    usual, faults = acceptor.Connection.look, [ZeroDivisionError()]
 
-    def look(connection: accepting.Connection, now: float) -> None:
+    def look(connection: acceptor.Connection, now: float) -> None:
         if faults:
             raise faults.pop()
         usual(connection, now)
 
-    monkeypatch.setattr(patience, "SPEAK_SECONDS", SHORT_SECONDS)
-    monkeypatch.setattr(accepting.Connection, "look", look)
+    monkeypatch.setattr(deadlines, "SPEAK_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(acceptor.Connection, "look", look)
     with connect(running, tls=True) as one, connect(running, tls=True) as other:
         assert is_hung_up_on(one)
         assert is_hung_up_on(other)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloudgate.api.hosts import BODY_LIMITS_BYTES
+from cloudgate.api.host_protocol.application import BODY_LIMITS_BYTES
 from cloudgate.assignment import PollRequest, Report
 from cloudgate.assignment.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
 from cloudgate.manager.gateways.operations import dialled_at
-from cloudgate.manager.hosts.presence import ONLINE_FOR
-from cloudgate.manager.hosts.site import MOST_INSIDE
+from cloudgate.manager.host_protocol.site_document import MOST_INSIDE
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
 from tests.support.host import ScriptedHost, public_key_pem
@@ -272,7 +272,7 @@ def test_what_cannot_be_told_of_one_gateway_fails_the_document_of_no_other(
             raise ZeroDivisionError
         return usual(gateway)
 
-    monkeypatch.setattr("cloudgate.manager.hosts.site.dialled_at", fails)
+    monkeypatch.setattr("cloudgate.manager.host_protocol.site_document.dialled_at", fails)
     other.site_revision = 0
     assert [peer.name for peer in other.hear_site().gateways] == [other.name]
     running.wake()
@@ -340,7 +340,7 @@ def test_an_error_that_nobody_foresaw_is_a_503_with_an_id_that_is_in_the_log_and
     def fails(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cloudgate.manager.hosts.operations.site_document", fails)
+    monkeypatch.setattr("cloudgate.manager.host_protocol.report_handling.site_document", fails)
     request = PollRequest(assignment_revision=1, machine=host.facts.machine).model_dump_json()
     answer = host.client.post("/poll", content=request)
     assert answer.status_code == 503
@@ -367,7 +367,7 @@ def test_a_host_that_hears_of_no_change_is_not_shown_online_though_it_reports(
         raise ZeroDivisionError
 
     assert state() == ("Online", "Listening")
-    monkeypatch.setattr("cloudgate.manager.hosts.operations.site_document", fails)
+    monkeypatch.setattr("cloudgate.manager.host_protocol.report_handling.site_document", fails)
     request = PollRequest(assignment_revision=1, machine=host.facts.machine).model_dump_json()
     assert host.client.post("/poll", content=request).status_code == 503
     host.report().raise_for_status()

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cloudgate.api.browsers import is_foreign
 from cloudgate.api.handlers.sessions import HEADER
+from cloudgate.api.http.cross_site import is_foreign
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.api.table import ROUTES
 from tests.support.manager import PASSWORD, RunningManager, running_manager

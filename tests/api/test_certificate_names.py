@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from cloudgate.api.proxies import networks
+from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras
 from cloudgate.assignment import GatewayState
 from cloudgate.certified import names_of
 from cloudgate.manager.gateways import rules
-from cloudgate.manager.hosts import addresses
-from cloudgate.manager.hosts.addresses import KEPT_FOR
-from cloudgate.manager.hosts.operations import certificate_of
-from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.host_protocol.report_handling import certificate_of
+from cloudgate.manager.registries import seen_addresses
+from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.seen_addresses import KEPT_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
 from cloudgate.manager.storage.tables import CloudGateway
@@ -182,19 +182,19 @@ def test_at_most_one_address_of_each_version_is_kept_and_it_is_one_that_was_hear
     heard: dict[str, datetime] = {}
     for said, pause in polls:
         now += timedelta(seconds=pause)
-        address = addresses.usable(said)
-        before, kept = kept, addresses.after(kept, address, heard, now)
+        address = seen_addresses.usable(said)
+        before, kept = kept, seen_addresses.after(kept, address, heard, now)
         heard[address] = now
-        found = [ipaddress.ip_address(each) for each in addresses.read(kept)]
+        found = [ipaddress.ip_address(each) for each in seen_addresses.read(kept)]
         assert len({each.version for each in found}) == len(found)
-        for gone in set(addresses.read(before)) - set(addresses.read(kept)):
+        for gone in set(seen_addresses.read(before)) - set(seen_addresses.read(kept)):
             assert now - heard[gone] >= KEPT_FOR
-        assert set(addresses.read(kept)) <= heard.keys()
+        assert set(seen_addresses.read(kept)) <= heard.keys()
 
 
 @pytest.mark.parametrize("said", ["", "unix", "0.0.0.0", "::", "224.0.0.1", "fe80::1", "fe80::1%x"])
 def test_an_address_where_nobody_could_go_is_not_kept(said: str) -> None:
-    assert addresses.usable(said) == ""
+    assert seen_addresses.usable(said) == ""
 
 
 @given(st.text(max_size=30), st.lists(st.ip_addresses().map(str), max_size=5))

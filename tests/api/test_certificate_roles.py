@@ -22,7 +22,7 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.hostport import HostPort
-from cloudgate.manager.authority import Authority, open_authority
+from cloudgate.manager.security.authority import Authority, open_authority
 from tests.support.certificate_roles import (
     Impostor,
     make_former_root,

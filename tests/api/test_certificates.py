@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.assignment import GatewayState
 from cloudgate.certified import uncovered
-from cloudgate.manager import clockwork
-from cloudgate.manager.hosts.operations import current_assignment
+from cloudgate.manager.host_protocol.report_handling import current_assignment
+from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
@@ -142,7 +142,7 @@ def test_a_gateways_own_certificate_is_replaced_every_day(
     for hours, is_replaced in ((23, False), (25, True)):
         running.clock.ahead = timedelta(hours=hours)
         with running.manager.changing() as work:
-            clockwork.renew_certificates(work)
+            timeouts.renew_certificates(work)
             server = get_managed_server(work, host.server_id)
             wanted = current_assignment(work, server).gateway
             assert wanted is not None
@@ -161,8 +161,8 @@ def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
     for days, is_warned in ((7, False), (10, True)):
         running.clock.ahead = timedelta(days=days)
         with running.manager.changing() as work:
-            clockwork.note_presence(work)
-            clockwork.renew_certificates(work)
+            timeouts.note_presence(work)
+            timeouts.renew_certificates(work)
         told = warning_of(running.logged_on(), gateway)
         assert ("A new one waits for gw1.example" in (told or "")) is is_warned
 

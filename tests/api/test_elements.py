@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.api.contract import filled
-from cloudgate.api.elements import ELEMENTS, OF_ALL, Fate
+from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Fate
+from cloudgate.api.contract_document import filled
 from cloudgate.api.table import ROUTES
 from cloudgate.wire.description import Described, parts
 from tests.support.host import ScriptedHost

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
-from cloudgate.manager.hosts.joining import revoke
+from cloudgate.manager.host_protocol.enrolment import revoke
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import AuditEvent
 from tests.support.host import ScriptedHost

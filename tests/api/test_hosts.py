@@ -14,10 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.assignment import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
-from cloudgate.manager import clockwork
-from cloudgate.manager.hosts.joining import CREDENTIAL_LIFE, TOKEN_LIFE
-from cloudgate.manager.hosts.presence import ONLINE_FOR
-from cloudgate.manager.hosts.refusals import MOST_NOTED, NOTED_EVERY, Refusals, network_of
+from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
+from cloudgate.manager.jobs import timeouts
+from cloudgate.manager.registries.audit_throttle import (
+    MOST_NOTED,
+    NOTED_EVERY,
+    Refusals,
+    network_of,
+)
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -293,7 +298,7 @@ def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
     with running.manager.reading() as work:
-        assert not clockwork.presence_has_news(work, work.now)
+        assert not timeouts.presence_has_news(work, work.now)
     assert "copy" in warning_of(running, host)
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import LiveTunnel
-from cloudgate.manager.hosts import questions
-from cloudgate.manager.hosts.presence import ONLINE_FOR
-from cloudgate.manager.maintenance import MESSAGE
+from cloudgate.manager.registries import host_queries
+from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.servers.maintenance import MESSAGE
 from cloudgate.manager.servers.managed_servers import get_managed_server, touch_assignment
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -108,7 +108,7 @@ def test_a_host_that_is_away_or_silent_is_said_to_be(
     gateway: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(questions.Questions.wait, "__defaults__", (0.1,))
+    monkeypatch.setattr(host_queries.Questions.wait, "__defaults__", (0.1,))
     silent = client.get(f"{gateway}/tunnels")
     assert silent.status_code == 503
     assert "did not say" in silent.json()["Message"]

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import Answer, Directory, Measured
-from cloudgate.manager.hosts.presence import ONLINE_FOR
 from cloudgate.manager.probes import measuring
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloudgate.api.proxies import Origin, networks, origin
+from cloudgate.api.http.proxies import Origin, networks, origin
 from cloudgate.errors import InvalidRequestError
 
 DIRECT = Origin("http", "10.0.0.5:9399", "10.0.0.1")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+from cloudgate.api.compatibility.published import CALLS, Published
 from cloudgate.api.handlers.absent import COLLECTIONS
-from cloudgate.api.published import CALLS, Published
-from cloudgate.api.routes import Router, choose
+from cloudgate.api.http.router import Router, choose
 from cloudgate.api.table import ROUTES
 from tests.support.manager import RunningManager, running_manager
 

@@ -8,15 +8,15 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from cloudgate.api.reaching import probe
 from cloudgate.destinations import is_loopback, is_never
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.host.authorization.resolver import Resolver
-from cloudgate.manager.gateways.settle import Reach
+from cloudgate.manager.core.reachable import Reachable, reachable_by
+from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.jobs.reachability_probe import probe
 from cloudgate.manager.probes import webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Place, Probe
-from cloudgate.manager.reachable import Reachable, reachable_by
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
 from tests.support.host import ScriptedHost

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.api import reaching
 from cloudgate.assignment import GatewayState
-from cloudgate.manager.gateways.reach import USUAL_INTERVAL, WARNED_INTERVAL, due_at
-from cloudgate.manager.gateways.settle import Reach
-from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.host_protocol.reachability import USUAL_INTERVAL, WARNED_INTERVAL, due_at
+from cloudgate.manager.jobs import reachability_probe
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
@@ -71,7 +71,7 @@ def speaking_tls(made: Made, folder: Path) -> Callable[[socket.socket], None]:
 def tried(port: int, made: Made, address: str = "127.0.0.1") -> str:
     """What is found at a port where a gateway with that certificate is expected."""
     reach = Reach(uuid4(), address, port, pem_of(made.leaf) + pem_of(made.issuer))
-    return asyncio.run(reaching.probe(reach))
+    return asyncio.run(reachability_probe.probe(reach))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_what_hangs_up_is_not_reached_and_the_reason_is_said(gateway: Made) -> N
 
 
 def test_what_says_nothing_is_given_up(gateway: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaching, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(reachability_probe, "ANSWER_SECONDS", 0.2)
 
     def listen(line: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.api.proxies import networks
+from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.assignment import GatewayState
 from cloudgate.manager.audit.outlets import FileOutlet

@@ -7,10 +7,10 @@ import pytest
 
 from cloudgate.assignment import GatewayState, Guess
 from cloudgate.manager.audit.sums import write_sums
-from cloudgate.manager.hosts.refusals import MOST_NOTED, NOTED_EVERY
+from cloudgate.manager.registries.audit_throttle import MOST_NOTED, NOTED_EVERY
+from cloudgate.manager.registries.strangers import FIRST_LOGONS, MOST_GUESSES
 from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.strangers import FIRST_LOGONS, MOST_GUESSES
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager
 

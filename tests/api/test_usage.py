@@ -8,12 +8,12 @@ import httpx2
 import pytest
 
 from cloudgate.assignment import GatewayState, Usage, UsageBatch
-from cloudgate.manager.hosts.scope import NO_POOL
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
     list_backup_servers,
 )
+from cloudgate.manager.servers.tenant_scope import NO_POOL
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, PoolStay, RemovedTenant
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST

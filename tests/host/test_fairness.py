@@ -13,7 +13,7 @@ from cloudgate.host.shaping import congestion
 from cloudgate.host.shaping.congestion import Load, Reading
 from cloudgate.host.shaping.fair_share import CALM_LOOKS, Fairness
 from cloudgate.host.shaping.rate_allocations import GONE_SECONDS, GOOD_SECONDS, Allowances
-from cloudgate.manager.hosts.sharing import FRESH_SECONDS, SpeedSharing
+from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, SpeedSharing
 from cloudgate.sharing import divide
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes

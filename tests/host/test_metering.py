@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.api.hosts import BODY_LIMIT_BYTES
+from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
 from cloudgate.assignment import GatewayState, Usage, UsageBatch
 from cloudgate.host.access_log.record import Entry, Kind
 from cloudgate.host.access_log.tail import SETTLED_SECONDS, Follower, Position

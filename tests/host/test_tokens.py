@@ -25,7 +25,12 @@ from cloudgate.host.state.site import SiteKnown, Way
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.slot_tokens import AWAY_SECONDS, SAFE, Tokens
 from cloudgate.host.tunnels.slots import Places
-from cloudgate.manager.hosts.tokens import GONE_SECONDS, LEARNING_SECONDS, TunnelTokens, targets
+from cloudgate.manager.registries.slot_tokens import (
+    GONE_SECONDS,
+    LEARNING_SECONDS,
+    TunnelTokens,
+    targets,
+)
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
 

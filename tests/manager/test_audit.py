@@ -13,10 +13,10 @@ from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.audit.events import EVENTS, Change, differences, event_of
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import BATCH, SyslogOutlet, deliver, open_outlet
-from cloudgate.manager.authority import open_authority
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.work import Manager
 
 IDENTIFIER = UUID("917be225-6744-4777-8096-cbabaec55006")
 

@@ -17,10 +17,10 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import deliver, open_outlet
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
-from cloudgate.manager.authority import open_authority
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
-from cloudgate.manager.work import Manager
 from tests.support.manager import Clock
 
 ENTRIES = 8

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cloudgate.errors import CloudgateError
-from cloudgate.manager import installation
-from cloudgate.manager.authority import PortCertificate, open_authority
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.security import installation
+from cloudgate.manager.security.authority import PortCertificate, open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url
 from tests.support.ports import free_port
 

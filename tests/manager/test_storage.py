@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from cloudgate import precis
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.hosts.scope import NO_POOL, scope_of
+from cloudgate.manager.servers.tenant_scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import (
     REVISIONS,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.certificate_roles import Role
-from cloudgate.manager.authority import Authority, Wanted, gateway_term
+from cloudgate.manager.security.authority import Authority, Wanted, gateway_term
 
 _NOTHING = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOW = datetime.now(UTC)

@@ -22,10 +22,10 @@ from cloudgate.assignment import (
     Site,
     Update,
 )
-from cloudgate.manager.hosts.joining import expect_server
-from cloudgate.manager.hosts.scope import NO_POOL
+from cloudgate.manager.host_protocol.enrolment import expect_server
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.servers.tenant_scope import NO_POOL
 from tests.support.manager import RunningManager
 
 

@@ -18,17 +18,17 @@ from typing import Any
 import httpx2
 from sqlalchemy import select
 
-from cloudgate.api.reaching import Prober
 from cloudgate.api.server import Extras, ManagerServer, open_listener
-from cloudgate.manager.authority import PortCertificate, open_authority
-from cloudgate.manager.certificates.challenges import Challenges
-from cloudgate.manager.gateways.settle import Reach
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.jobs.reachability_probe import Prober
+from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.security.authority import PortCertificate, open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
-from cloudgate.manager.work import Manager
 
 PASSWORD = "correct horse battery staple"
 PATIENCE_SECONDS = 30.0

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.certificate_roles import Role
-from cloudgate.manager.authority import Wanted, gateway_term, open_authority
+from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
 from tests.support.ports import free_port
 from tests.support.product import accepts
 from tests.support.waiting import until

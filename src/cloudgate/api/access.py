@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
-from cloudgate.api.routes import segments
+from cloudgate.api.http.router import segments
 from cloudgate.manager.sessions.roles import Role
 
 ADMINISTRATORS = frozenset({Role.PORTAL_ADMINISTRATOR})

@@ -10,25 +10,24 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cloudgate.api.accepting import prove
 from cloudgate.api.access import may_call
-from cloudgate.api.browsers import SAFE, is_foreign, is_form
-from cloudgate.api.call import Answer, Call
-from cloudgate.api.failures import NoSuchVerbError, TooLargeError, failure
+from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
-from cloudgate.api.hosts import HostProtocol
-from cloudgate.api.logging_on import LoggingOn
-from cloudgate.api.memory import Memory
-from cloudgate.api.negotiation import (
+from cloudgate.api.host_protocol.application import HostProtocol
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
+from cloudgate.api.http.failures import NoSuchVerbError, TooLargeError, failure
+from cloudgate.api.http.login_gate import LoggingOn
+from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
     answer_form,
     body_charset,
     body_form,
 )
-from cloudgate.api.proxies import HOST, Network, Origin, origin
-from cloudgate.api.reaching import Prober, probe
-from cloudgate.api.routes import Proof, Route, Router, choose
+from cloudgate.api.http.proxies import HOST, Network, Origin, origin
+from cloudgate.api.http.response_cache import Memory
+from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.errors import (
     AccessDeniedError,
@@ -36,10 +35,11 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
 )
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs.reachability_probe import Prober, probe
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
-from cloudgate.manager.work import Manager
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
 from cloudgate.wire.encoding import json_text, xml_text

@@ -15,21 +15,21 @@ import uvicorn
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
-from cloudgate.api.accepting import Accepting
 from cloudgate.api.application import Application
-from cloudgate.api.ordering import Ordering
-from cloudgate.api.patience import IDLE_SECONDS
-from cloudgate.api.probing import Probing
-from cloudgate.api.proxies import Network, is_trusted
-from cloudgate.api.reaching import Prober, Reaching, probe
-from cloudgate.api.seats import CONNECTIONS_PER_ADDRESS, Seats, bounds
-from cloudgate.api.spelling import Spelled, all_spelled
-from cloudgate.api.ticking import Ticking
+from cloudgate.api.connections.acceptor import Accepting
+from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS, Seats, bounds
+from cloudgate.api.connections.deadlines import IDLE_SECONDS
+from cloudgate.api.http.header_spelling import Spelled, all_spelled
+from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.background import Background, Failing
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
-from cloudgate.manager.authority import PortCertificate
-from cloudgate.manager.work import Manager
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs.acme_orders import Ordering
+from cloudgate.manager.jobs.reachability_probe import Prober, Reaching, probe
+from cloudgate.manager.jobs.scheduler import Ticking
+from cloudgate.manager.jobs.usage_probes import Probing
+from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.open_files import allow_many_files
 
 BACKLOG = 1024

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import structlog
 
-from cloudgate.api.proxies import networks
-from cloudgate.api.seats import CONNECTIONS_PER_ADDRESS
+from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
+from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.cli.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
@@ -26,21 +26,22 @@ from cloudgate.errors import CloudgateError
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.paths import layout_of
-from cloudgate.manager import installation
 from cloudgate.manager.audit.outlets import open_outlet
-from cloudgate.manager.authority import (
+from cloudgate.manager.core.reachable import reachable_by
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
+from cloudgate.manager.gateways.rules import listening_addresses, listening_port
+from cloudgate.manager.host_protocol.enrolment import expect_server, new_token
+from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.security import installation
+from cloudgate.manager.security.authority import (
     GATEWAY_DAYS,
     PortCertificate,
     gateway_term,
     open_authority,
 )
-from cloudgate.manager.certificates.challenges import Challenges
-from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
-from cloudgate.manager.gateways.rules import listening_addresses, listening_port
-from cloudgate.manager.hosts.joining import expect_server, new_token
-from cloudgate.manager.passwords import generate_password
-from cloudgate.manager.reachable import reachable_by
-from cloudgate.manager.sealing import open_sealing
+from cloudgate.manager.security.generated_passwords import generate_password
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
@@ -49,7 +50,6 @@ from cloudgate.manager.servers.backup_servers import (
 from cloudgate.manager.servers.managed_servers import list_managed_servers
 from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.work import Manager
 
 log = structlog.get_logger(__name__)
 

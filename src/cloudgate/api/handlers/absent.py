@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloudgate.api.call import Answer, Call
-from cloudgate.api.published import CALLS
-from cloudgate.api.routes import GUID, Route, fails, segments, shows, shows_either
+from cloudgate.api.compatibility.published import CALLS
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import GUID, Route, fails, segments, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.tenants.operations import get_tenant
-from cloudgate.manager.work import Work
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources import absent
 from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resource

@@ -1,9 +1,9 @@
 """What does the API say of backup servers, and what may be done to them?"""
 
 from cloudgate import __version__, precis
-from cloudgate.api import links
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.http import links
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.manager.servers import backup_servers as operations
 from cloudgate.manager.servers.backup_servers import BackupServerSettings
 from cloudgate.manager.storage import tables

@@ -3,21 +3,21 @@
 import base64
 import binascii
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
-from cloudgate.api.links import Place
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place
 from cloudgate.certified import names_of
 from cloudgate.errors import InvalidRequestError
 from cloudgate.identifiers import parse
-from cloudgate.manager.authority import new_key_pem
 from cloudgate.manager.certificates import operations, orders, rules
-from cloudgate.manager.certificates.challenges import HTTP
 from cloudgate.manager.certificates.orders import Wish
 from cloudgate.manager.certificates.warnings import note_warnings, warnings_of
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import TYPE as GATEWAY
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
+from cloudgate.manager.registries.acme_challenges import HTTP
+from cloudgate.manager.security.authority import new_key_pem
 from cloudgate.manager.storage import tables
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.certificates import (
     CloudCertificate,
     CloudCertificateOrderSpec,

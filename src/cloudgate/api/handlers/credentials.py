@@ -1,11 +1,11 @@
 """What does the API say of user names and passwords for the infrastructure? Never the secrets."""
 
-from cloudgate.api.call import Answer, Call
-from cloudgate.api.links import up_to_backup_server_entity
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import up_to_backup_server_entity
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.credentials import operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.storage import tables
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.credentials import (
     CredentialsInfo,

@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable
 from functools import cache
 
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import Route
 from cloudgate.api.openapi.document import document
 from cloudgate.api.openapi.page import CONTENT_SECURITY_POLICY, page
-from cloudgate.api.routes import Route
 
 
 class Description:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import gateways, tenants
 from cloudgate.api.handlers.gateways import drain_seconds
 from cloudgate.api.handlers.tasks import accepted
-from cloudgate.api.links import Place, down, up_to_backup_server
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, down, up_to_backup_server
 from cloudgate.identifiers import parse, uid
 from cloudgate.manager.pools import operations
 from cloudgate.manager.pools.operations import PoolChange

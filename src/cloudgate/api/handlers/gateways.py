@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from cloudgate import precis
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
-from cloudgate.api.links import Place, up_to_backup_server
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
 from cloudgate.manager.gateways.operations import GatewayChange, NewGateway

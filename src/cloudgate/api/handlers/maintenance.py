@@ -1,8 +1,8 @@
 """What does the API say of maintenance? An extension."""
 
-from cloudgate.api.call import Answer, Call
-from cloudgate.manager import maintenance
-from cloudgate.manager.work import Work
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.servers import maintenance
 from cloudgate.wire.resources.live import CloudMaintenance
 
 PATH = "/cloud/maintenance"

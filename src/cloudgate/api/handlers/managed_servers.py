@@ -6,16 +6,16 @@ Adding and removing are extensions: in the original, managed servers come from e
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cloudgate.api.call import Answer, Call
-from cloudgate.api.links import Place, up_to_backup_server_entity
-from cloudgate.manager.authority import fingerprint
-from cloudgate.manager.hosts.joining import (
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, up_to_backup_server_entity
+from cloudgate.manager.host_protocol.enrolment import (
     NewServer,
     add_server,
     readmit,
     renew_token,
     revoke,
 )
+from cloudgate.manager.security.authority import fingerprint
 from cloudgate.manager.servers import managed_servers as operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.facts import facts_of

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cloudgate.api.access import RESTORERS_MAY_ASK_FOR
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import (
     backup_servers,
     credentials,
@@ -19,14 +18,15 @@ from cloudgate.api.handlers import (
     tasks,
     tenants,
 )
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.manager.audit.chain import verify
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query, Source, read_page
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents, AuditVerification
 from cloudgate.wire.resources.base import EntityRef, Link
 from cloudgate.wire.resources.queries import (

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import list_backup_servers

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from cloudgate import hostport
-from cloudgate.api.call import Answer, Call
-from cloudgate.api.links import Place, down, up_to_backup_server
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, down, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
 from cloudgate.identifiers import parse, uid
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.repositories import operations
@@ -19,7 +20,6 @@ from cloudgate.manager.repositories.room import UNKNOWN, Room, rooms_of
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
 from cloudgate.manager.storage import tables
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.infrastructure import (
     CreateRepositorySpec,

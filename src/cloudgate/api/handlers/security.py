@@ -1,17 +1,17 @@
 """What does the API say of accounts and roles, and what may be done to them?"""
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
-from cloudgate.api.links import Place, create, down
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, create, down
 from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.identifiers import parse, uid
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import finished_task
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.security import (
     EnterpriseAccount,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from cloudgate.api import links
-from cloudgate.api.browsers import cookie
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.http import links
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.cross_site import cookie
 from cloudgate.errors import (
     InvalidRequestError,
     NotAuthenticatedError,
@@ -17,11 +17,11 @@ from cloudgate.errors import (
     NotOfferedError,
 )
 from cloudgate.manager.audit.events import Change
+from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions import accounts, operations
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.operations import authenticate_tenant
-from cloudgate.manager.work import Manager
 from cloudgate.wire import schema
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (

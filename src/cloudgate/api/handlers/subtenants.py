@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers import tenants
 from cloudgate.api.handlers.tasks import accepted
-from cloudgate.api.links import up_to_backup_server_entity
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import up_to_backup_server_entity
 from cloudgate.identifiers import parse
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
 from cloudgate.manager.subtenants.operations import SubtenantChange
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants.operations import get_tenant
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.subtenants import (
     CloudSubtenant,

@@ -1,6 +1,6 @@
 """What are the tasks, and how did they end?"""
 
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks import operations
 from cloudgate.wire.resources.base import Link

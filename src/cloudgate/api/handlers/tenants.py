@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.tasks import accepted
-from cloudgate.api.links import (
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import (
     Place,
     create,
     down,

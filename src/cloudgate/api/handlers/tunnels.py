@@ -3,14 +3,14 @@
 from uuid import UUID
 
 from cloudgate import assignment
-from cloudgate.api.call import Answer, Call
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import TYPE, get_gateway
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.live import CloudGatewayTunnel, CloudGatewayTunnels
 
 

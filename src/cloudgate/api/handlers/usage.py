@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.queries import paging_of, query_of
+from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import InvalidRequestError
 from cloudgate.identifiers import uid
 from cloudgate.manager.tenants.operations import TYPE, get_tenant

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from cloudgate import hostport
-from cloudgate.api.call import Answer, Call
 from cloudgate.api.handlers.gateways import gateway_place
 from cloudgate.api.handlers.managed_servers import server_place
 from cloudgate.api.handlers.repositories import repository_place, unnamed
-from cloudgate.api.links import Place, backup_server_place
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, backup_server_place
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import list_backup_servers
-from cloudgate.manager.work import Work
 from cloudgate.wire.resources.live import OperatorWarning, OperatorWarnings
 
 

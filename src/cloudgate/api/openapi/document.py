@@ -5,9 +5,9 @@ from collections import Counter
 from typing import Any
 
 from cloudgate import __version__
+from cloudgate.api.http.router import Outcome, Parameter, Route, segments
 from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.api.openapi.values import Json
-from cloudgate.api.routes import Outcome, Parameter, Route, segments
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.base import Error
 

@@ -2,7 +2,7 @@
 
 from cloudgate.api.handlers import absent
 from cloudgate.api.handlers.description import Description
-from cloudgate.api.routes import Outcome, Route
+from cloudgate.api.http.router import Outcome, Route
 from cloudgate.api.table import cloud, infrastructure, queries, security, sessions
 
 ROUTES = [

@@ -10,7 +10,7 @@ from cloudgate.api.handlers import (
     tunnels,
     usage,
 )
-from cloudgate.api.routes import DONE, Parameter, Route, adds, shows, shows_either
+from cloudgate.api.http.router import DONE, Parameter, Route, adds, shows, shows_either
 from cloudgate.api.table.common import PAGED, TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.certificates import (

@@ -1,6 +1,6 @@
 """What do calls of several tables share?"""
 
-from cloudgate.api.routes import Parameter, starts
+from cloudgate.api.http.router import Parameter, starts
 from cloudgate.wire.resources.sessions import Task
 
 TASK = starts(Task)

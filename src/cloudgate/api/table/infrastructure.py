@@ -7,7 +7,7 @@ from cloudgate.api.handlers import (
     repositories,
     warnings,
 )
-from cloudgate.api.routes import DONE, Route, adds, shows, shows_either
+from cloudgate.api.http.router import DONE, Route, adds, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.credentials import (

@@ -1,7 +1,7 @@
 """Which calls look across everything: queries, lookups, reports?"""
 
 from cloudgate.api.handlers import queries, reports
-from cloudgate.api.routes import Parameter, Route, shows
+from cloudgate.api.http.router import Parameter, Route, shows
 from cloudgate.api.table.common import PAGED
 from cloudgate.wire.resources.queries import HierarchyItems, LookupSvc, QueryResult, QuerySvc
 from cloudgate.wire.resources.reports import (

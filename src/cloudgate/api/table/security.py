@@ -1,7 +1,7 @@
 """Which calls are about accounts, roles and the audit log?"""
 
 from cloudgate.api.handlers import queries, security
-from cloudgate.api.routes import DONE, Proof, Route, adds, fails, shows, shows_either
+from cloudgate.api.http.router import DONE, Proof, Route, adds, fails, shows, shows_either
 from cloudgate.api.table.common import PAGED
 from cloudgate.wire.resources.audit import AuditEvents, AuditVerification
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error

@@ -1,7 +1,7 @@
 """Which calls begin: the root, the description, logon sessions, tasks, the cloud part?"""
 
 from cloudgate.api.handlers import sessions, tasks
-from cloudgate.api.routes import DONE, Outcome, Parameter, Proof, Route, shows
+from cloudgate.api.http.router import DONE, Outcome, Parameter, Proof, Route, shows
 from cloudgate.wire.resources.sessions import (
     CloudConnectService,
     EnterpriseManager,

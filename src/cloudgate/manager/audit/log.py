@@ -8,8 +8,8 @@ from uuid import UUID
 
 from cloudgate.manager.audit.chain import append
 from cloudgate.manager.audit.events import Change, differences, event_of
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import AuditEvent, Task
-from cloudgate.manager.work import Work
 
 BY_ITSELF = "Cloudgate"
 """Who makes the changes that nobody asked for."""

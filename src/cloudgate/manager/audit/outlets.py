@@ -16,8 +16,8 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.audit.chain import document_of, hash_before
+from cloudgate.manager.core.unit_of_work import Manager, Work
 from cloudgate.manager.storage.tables import AuditEvent, Counter
-from cloudgate.manager.work import Manager, Work
 
 SYSLOG = "syslog"
 """The name of the outlet that is no file."""

@@ -8,8 +8,8 @@ from cloudgate.manager.audit.chain import forget
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import delivered_until
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import AuditEvent
-from cloudgate.manager.work import Work
 
 
 def remove_old_entries(work: Work, kept: timedelta, *, has_outlet: bool) -> int:

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.hosts.refusals import More
+from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.registries.audit_throttle import More
+from cloudgate.manager.registries.strangers import APART, GUESSES
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.manager.strangers import APART, GUESSES
-from cloudgate.manager.work import Manager, Work
 
 _OBJECT_TYPES = {
     "LogOn": "LogonSession",

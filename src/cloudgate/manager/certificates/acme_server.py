@@ -14,12 +14,12 @@ from josepy import jwa, jwk
 
 from cloudgate import __version__
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.authority import new_key_pem
 from cloudgate.manager.certificates import rules
 from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
-from cloudgate.manager.certificates.challenges import DNS, Challenges
 from cloudgate.manager.certificates.orders import Order, Wish
 from cloudgate.manager.certificates.rules import Brought
+from cloudgate.manager.registries.acme_challenges import DNS, Challenges
+from cloudgate.manager.security.authority import new_key_pem
 
 ANSWER_SECONDS = 20
 """How long the server may take for one answer."""

@@ -10,9 +10,9 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
-from cloudgate.manager.work import Work
 
 TYPE = "CloudCertificate"
 

@@ -18,15 +18,15 @@ from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import note, record
-from cloudgate.manager.authority import RENEWAL_SHARE
 from cloudgate.manager.certificates import operations, rules
-from cloudgate.manager.certificates.challenges import DNS
 from cloudgate.manager.certificates.rules import Brought
 from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
+from cloudgate.manager.registries.acme_challenges import DNS
+from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.storage.tables import CertificateOrder, Task
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.work import Work
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the bell that rings for a new order."""

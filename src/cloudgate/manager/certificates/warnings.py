@@ -7,9 +7,9 @@ from sqlalchemy import select
 
 from cloudgate import hostport
 from cloudgate.certified import names_of, uncovered
-from cloudgate.manager.authority import RENEWAL_SHARE
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.rules import leaf_of
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
@@ -17,9 +17,9 @@ from cloudgate.manager.gateways.operations import (
     signed_names,
     wanted_settings,
 )
+from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
-from cloudgate.manager.work import Work
 
 _MOST_CLAIMS = 5
 WARN_BEFORE = timedelta(days=30)

@@ -16,11 +16,11 @@ from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.lag import lag_of
 from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.hosts.addresses import read
-from cloudgate.manager.hosts.scope import review_scope
+from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.facts import facts_of
@@ -29,9 +29,9 @@ from cloudgate.manager.servers.managed_servers import (
     touch_assignment,
     touch_site,
 )
+from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.work import Work
 
 TYPE = "CloudGateway"
 _CONDITIONS: dict[str, str] = {

@@ -13,13 +13,14 @@ from sqlalchemy import select
 
 from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager import naming
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
+from cloudgate.manager.core import naming
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import get_gateway
-from cloudgate.manager.hosts.scope import note_moving, pools_of, review_scope
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
+from cloudgate.manager.servers.tenant_scope import note_moving, pools_of, review_scope
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -28,7 +29,6 @@ from cloudgate.manager.storage.tables import (
     Task,
 )
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.work import Work
 
 TYPE = "CloudGatewayPool"
 _NAMED_AT_MOST = 5

@@ -13,8 +13,8 @@ from lxml import etree
 from cloudgate import __version__
 from cloudgate.happy_eyeballs import NoAllowedAddressError
 from cloudgate.http_dialling import DiallingTransport
+from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.probes.rules import NotMeasuredError, Probe
-from cloudgate.manager.reachable import Reachable
 
 ANSWER_SECONDS = 30.0
 """How long a server may be silent."""

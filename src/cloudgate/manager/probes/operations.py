@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
-from cloudgate.manager.work import Work
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
 """The key of the bell that rings when there is something new to measure."""

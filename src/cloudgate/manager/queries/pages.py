@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, func, select
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.queries.fields import Fields
 from cloudgate.manager.queries.filter import Condition
-from cloudgate.manager.work import Work
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE = 10_000

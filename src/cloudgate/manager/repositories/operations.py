@@ -9,15 +9,15 @@ from sqlalchemy import func, select
 
 from cloudgate import hostport, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.core import naming
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
-from cloudgate.manager.work import Work
 
 TYPE = "Repository"
 

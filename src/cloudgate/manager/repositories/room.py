@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Float, case, cast, func, select
 
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.storage.tables import Repository, TenantResource
-from cloudgate.manager.work import Work
 
 _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""

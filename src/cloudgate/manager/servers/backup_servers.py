@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 
 from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager import naming
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.core import naming
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -19,7 +20,6 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     Repository,
 )
-from cloudgate.manager.work import Work
 
 DEFAULT_PORT = 9392
 TYPE = "BackupServer"

@@ -11,11 +11,11 @@ from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.hosts.addresses import read
-from cloudgate.manager.hosts.presence import ONLINE_FOR
+from cloudgate.manager.core.unit_of_work import Work, next_revision
+from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
-from cloudgate.manager.work import Work, next_revision
 
 TYPE = "ManagedServer"
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.sessions.unwritten import Begun
+from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.registries.unwritten_sessions import Begun
 from cloudgate.manager.storage.tables import Account, LogonSession
-from cloudgate.manager.work import Manager, Work
 
 log = structlog.get_logger(__name__)
 

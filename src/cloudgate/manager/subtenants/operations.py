@@ -14,11 +14,11 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import note
+from cloudgate.manager.core.former_names import keep_names
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import publish
-from cloudgate.manager.usage.names import keep_names
-from cloudgate.manager.work import Work
 from cloudgate.password_hashes import hash_password
 
 TYPE = "CloudSubtenant"

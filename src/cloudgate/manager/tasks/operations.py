@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select, true
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.log import record_end
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -16,7 +17,6 @@ from cloudgate.manager.storage.tables import (
     Task,
     TenantResource,
 )
-from cloudgate.manager.work import Work
 
 GATEWAY_DEADLINE = timedelta(seconds=13)
 """How long a host may stay silent about a gateway. Its own attempts end well before."""

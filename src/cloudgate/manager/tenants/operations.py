@@ -14,15 +14,17 @@ from sqlalchemy import select
 
 from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager import naming
 from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.hosts.scope import note_moving, pools_of
+from cloudgate.manager.core import naming
+from cloudgate.manager.core.former_names import keep_names
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import choose_backup_server
+from cloudgate.manager.servers.tenant_scope import note_moving, pools_of
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
@@ -33,8 +35,6 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import rules
-from cloudgate.manager.usage.names import keep_names
-from cloudgate.manager.work import Work
 from cloudgate.password_hashes import hash_password, matches
 
 TYPE = "CloudTenant"

@@ -13,11 +13,11 @@ from sqlalchemy import delete, select
 
 from cloudgate import assignment
 from cloudgate.assignment import UsageBatch
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
-from cloudgate.manager.work import Work
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
 """The stretches, in minutes."""

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Select, Subquery, cast, func, null, select
 
+from cloudgate.manager.core.former_names import names_of
+from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.tenants.operations import TYPE
-from cloudgate.manager.usage.names import names_of
-from cloudgate.manager.work import Work
 
 FIELDS = Fields(
     "CloudUsage",

@@ -1,0 +1,1 @@
+"""Compatibility: what does the published API have, and what becomes of it here?"""

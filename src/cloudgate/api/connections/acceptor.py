@@ -1,0 +1,297 @@
+"""How does a connection come in, and when is it hung up on? TCP, TLS and HTTP, each in its time."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import socket
+import ssl
+import struct
+import termios
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from cloudgate.api.connections.connection_limit import Seat, Seats
+from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Account, Owed, Reading
+from cloudgate.background import Background, Job
+
+log = structlog.get_logger(__name__)
+
+SEAT = "seat"
+"""Under which a request's state has the seat of its connection."""
+LOOK_SECONDS = 0.5
+"""How often is looked who has had his time."""
+TLS_END_SECONDS = 2.0
+"""How long a client has to confirm the end of TLS."""
+_WITHOUT_FILES_SECONDS = 0.05
+_REPORT_SECONDS = 60.0
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_GONE = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.ENETDOWN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.EPERM,
+    }
+)
+"""The connection was over, or not let in, before it was taken in (accept(2))."""
+
+
+class Connection(HttpToolsProtocol):
+    """An HTTP connection that is ended when its client owes something for too long."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        seat: Seat,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._seat = seat
+        self._account = Account(self.loop.time())
+        self._reading = Reading()
+        self._closing_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """TLS is there, where it is wanted."""
+        super().connection_made(transport)
+        self._account.owe(Owed.HEADER, self.loop.time())
+        self._seat.close = transport.abort
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._seat.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Something was said."""
+        self._account.received_bytes += len(data)
+        super().data_received(data)
+        if self._account.is_too_much():
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["state"][SEAT] = self._seat
+        if self._account.owed is Owed.NEXT:
+            self._account.owe(Owed.HEADER, self.loop.time())
+
+    def on_headers_complete(self) -> None:
+        """The header is there."""
+        self._account.owe(Owed.BODY, self.loop.time())
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is there as a whole."""
+        answered = self.cycle.response_complete
+        self._account.owe(Owed.NEXT if answered else Owed.ANSWER, self.loop.time())
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer was written, though perhaps not read."""
+        super().on_response_complete()
+        if self._account.owed is Owed.BODY and self.cycle.response_complete:
+            self._account.owe(Owed.REST, self.loop.time())
+        elif not self.pipeline and self._account.owed is Owed.ANSWER:
+            self._account.owe(Owed.NEXT, self.loop.time())
+
+    def look(self, now: float) -> None:
+        """Hang up if the client has had its time."""
+        if self._reading.is_stuck(self._unread_bytes(), now) or self._is_closing_for_long(now):
+            _close_by_reset(self.transport)
+            self.transport.abort()
+        elif self.flow.read_paused:
+            # It is the manager that lets the client wait.
+            self._account.since = now
+        elif self._account.is_overdue(now, proven=self._seat.is_proven):
+            self.transport.abort()
+
+    def _is_closing_for_long(self, now: float) -> bool:
+        if not self.transport.is_closing():
+            return False
+        self._closing_since = now if self._closing_since is None else self._closing_since
+        return now - self._closing_since >= SPEAK_SECONDS
+
+    def _unread_bytes(self) -> int:
+        """What waits in this process, and while something does, what waits in the system too."""
+        waiting = self.transport.get_write_buffer_size()
+        return waiting + _unsent_bytes(self.transport) if waiting else 0
+
+
+def _close_by_reset(transport: asyncio.Transport) -> None:
+    """Have the system forget at the end what was not read, megabytes of it (socket(7), SO_LINGER).
+
+    Else it keeps them until the client reads or minutes have passed.
+    """
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return
+    with contextlib.suppress(OSError):  # EBADF, EINVAL: it is closed already
+        known.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _unsent_bytes(transport: asyncio.Transport) -> int:
+    """What the client has not confirmed yet (tcp(7), SIOCOUTQ)."""
+    known = transport.get_extra_info("socket")
+    if known is None:
+        return 0
+    try:
+        said = fcntl.ioctl(known.fileno(), termios.TIOCOUTQ, b"\0" * 4)
+    except OSError:  # EBADF: it was closed meanwhile, and nothing waits any more
+        return 0
+    return int(struct.unpack("i", said)[0])
+
+
+class Accepting:
+    """Takes connections in on one socket. Stands where uvicorn has a server of asyncio's."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        config: uvicorn.Config,
+        state: ServerState,
+        seats: Seats,
+        is_trusted: Callable[[str], bool],
+    ) -> None:
+        """`is_trusted` says whether an address is a proxy's that speaks for many."""
+        self._listener = listener
+        self._config = config
+        self._state = state
+        self._seats = seats
+        self._is_trusted = is_trusted
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._running: list[asyncio.Task[None]] = []
+        self._refused_before = 0
+        self._reported_at = -_REPORT_SECONDS
+
+    def start(self) -> None:
+        """Begin; on the event loop that is running."""
+        self._listener.setblocking(False)  # noqa: FBT003
+        jobs = Background(
+            (
+                Job(
+                    name="Taking connections in",
+                    attempt=self._accept,
+                    interval_seconds=0.0,
+                    longest_pause_seconds=1.0,
+                    lasts=True,
+                ),
+                Job(
+                    name="Hanging up on silent connections",
+                    attempt=self._look,
+                    interval_seconds=LOOK_SECONDS,
+                    longest_pause_seconds=LOOK_SECONDS,
+                ),
+            )
+        )
+        self._running = [asyncio.create_task(jobs.run())]
+
+    def close(self) -> None:
+        """Take nobody in any more."""
+        for each in (*self._running, *self._beginning):
+            each.cancel()
+
+    async def wait_closed(self) -> None:
+        """Returns when nobody is being taken in."""
+        await asyncio.gather(*self._running, *self._beginning, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, peer = await loop.sock_accept(self._listener)
+            except OSError as problem:
+                if problem.errno in _GONE:
+                    continue
+                if problem.errno not in _NO_FILES:
+                    log.exception("connections cannot be taken in")
+                self._seats.make_room(loop.time())
+                await asyncio.sleep(_WITHOUT_FILES_SECONDS)
+                continue
+            try:
+                address = str(peer[0])
+                trusted = self._is_trusted(address)
+                seat = self._seats.take(address, loop.time(), trusted=trusted)
+            except BaseException:
+                connection.close()
+                raise
+            if seat is None:
+                connection.close()
+                continue
+            beginning = asyncio.create_task(self._begin(connection, seat))
+            seat.close = partial(_cancel, beginning)
+            self._beginning.add(beginning)
+            beginning.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket, seat: Seat) -> None:
+        """TLS, where it is wanted; then the connection goes on by itself."""
+        context = self._config.ssl
+        seconds = {} if context is None else _TLS_SECONDS
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._config, self._state, {}, seat),
+                connection,
+                ssl=context,
+                **seconds,
+            )
+        except (OSError, ssl.SSLError):  # of the client's making: it was silent, broke off, lied
+            seat.leave()
+            connection.close()
+        except BaseException:
+            seat.leave()
+            connection.close()
+            raise
+
+    def _look(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for each in list(self._state.connections):
+            if isinstance(each, Connection):
+                self._look_at(each, now)
+        self._report(now)
+
+    @staticmethod
+    def _look_at(connection: Connection, now: float) -> None:
+        try:
+            connection.look(now)
+        except Exception:  # a fault of one keeps no other from being hung up on
+            log.exception("a connection could not be looked at, and was ended")
+            connection.transport.abort()
+
+    def _report(self, now: float) -> None:
+        refused = self._seats.refused
+        if refused == self._refused_before or now - self._reported_at < _REPORT_SECONDS:
+            return
+        log.warning(
+            "more connections than one address, or all together, may have",
+            hung_up=refused - self._refused_before,
+            open=self._seats.taken,
+        )
+        self._refused_before, self._reported_at = refused, now
+
+
+def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+
+
+_TLS_SECONDS: dict[str, float] = {
+    "ssl_handshake_timeout": SPEAK_SECONDS,
+    "ssl_shutdown_timeout": TLS_END_SECONDS,
+}
+
+
+def prove(state: Any) -> None:
+    """Somebody who is known has made a request; `state` is the request's."""
+    seat = getattr(state, SEAT, None)
+    if seat is not None:
+        seat.prove()

@@ -1,0 +1,1 @@
+"""Host protocol: how do hosts talk to the manager over HTTP?"""

@@ -1,0 +1,1 @@
+"""HTTP: what does a request ask for, and how is it answered?"""

@@ -1,0 +1,106 @@
+"""What does a handler get to see, and what does it give back?"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from cloudgate.identifiers import parse
+from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.sessions.administration import roles_of
+from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.manager.tasks.operations import EVERYBODYS, Whose
+from cloudgate.wire.description import Described
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request, as far as a handler may know it."""
+
+    manager: Manager
+    root: str
+    """Absolute URL of the API's root by the address that the client used, no slash at the end."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    """The variable segments of the path."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters; names in lower case."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Query parameters in their order, as they were given."""
+    authorization: str = ""
+    address: str = ""
+    """The client's IP address."""
+    logon: LogonSession | None = None
+    proven: Any = None
+    """What the route's `Proof` gave."""
+
+    @property
+    def session(self) -> LogonSession:
+        """The logon session; routes that need none do not ask, nor do those that are kept."""
+        if self.logon is None:
+            raise LookupError("This route was declared to need no session, or to be kept.")
+        return self.logon
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles of who is asking."""
+        return roles_of(self.session.account)
+
+    @property
+    def administers(self) -> bool:
+        """Whether who is asking may do everything."""
+        if self.logon is None or self.logon.tenant_id is not None:
+            return False
+        return Role.PORTAL_ADMINISTRATOR in roles_of(self.logon.account)
+
+    @property
+    def sees_tasks(self) -> Whose:
+        """The tasks that who is asking may see and remove: the own ones, unless they administer."""
+        if self.session.tenant_id is not None:
+            return Whose()
+        if self.administers:
+            return EVERYBODYS
+        return Whose(self.session.account_id)
+
+    @property
+    def wants_entity(self) -> bool:
+        """Whether the whole entity is asked for, not a reference."""
+        return self.query.get("format", "").lower() in ("entity", "entities")
+
+    def identifier(self, resource_type: str, name: str = "id") -> UUID:
+        """The id in the path, bare or as a whole UID.
+
+        Raises:
+            InvalidRequestError: it is no id of that type.
+        """
+        return parse(self.path[name], resource_type)
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        """See one state of everything."""
+        with self.manager.reading() as work:
+            yield work
+
+    @contextmanager
+    def changing(self) -> Iterator[Work]:
+        """Change things in the name of who is asking."""
+        author = self.logon.account.name if self.logon else ""
+        account_id = self.logon.account_id if self.logon else None
+        with self.manager.changing(
+            author, self.address, account_id=account_id, administers=self.administers
+        ) as work:
+            yield work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What goes back: a resource in the form that was asked for, or bytes as they are."""
+
+    status: int = 200
+    resource: Described | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    document: bytes | None = None
+    """What is not a resource, such as the schema."""
+    media_type: str = "application/xml"
+    """Of the document."""

@@ -1,0 +1,98 @@
+"""What is a failed request told? Every error of the product, as a status and the API's `Error`."""
+
+import sqlite3
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from cloudgate.api.http.call import Answer
+from cloudgate.api.http.negotiation import UnsupportedFormError
+from cloudgate.errors import (
+    AccessDeniedError,
+    CloudgateError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+    NotOfferedError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+from cloudgate.wire.resources.base import Error
+
+log = structlog.get_logger(__name__)
+
+
+RETRY_AFTER_SECONDS = 30
+"""When whoever was one too many may ask again."""
+
+
+class TooLargeError(CloudgateError):
+    """The body is larger than any that is allowed."""
+
+
+class NoSuchVerbError(CloudgateError):
+    """The path is there, but not for this verb."""
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+_STATUS: dict[type[CloudgateError], int] = {
+    InvalidRequestError: 400,
+    NotAuthenticatedError: 401,
+    AccessDeniedError: 403,
+    NotFoundError: 404,
+    NoSuchVerbError: 405,
+    TooLargeError: 413,
+    UnsupportedFormError: 415,
+    TooManyRequestsError: 429,
+    NotOfferedError: 501,
+    UnavailableError: 503,
+}
+
+
+def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
+    """The answer to a request that failed. What nobody foresaw is logged, not told in detail."""
+    if isinstance(problem, CloudgateError):
+        status = _STATUS.get(type(problem), 500)
+        headers = _headers(problem, at_logon=at_logon)
+        return _answer(status, problem.message, headers, problem.advice)
+    if isinstance(problem, OperationalError):
+        log.error("the database failed", exc_info=problem)
+        return _answer(503, _unusable(problem))
+    log.error("a request failed in a way that nobody foresaw", exc_info=problem)
+    return _answer(500, "Internal error: the manager's log says more.")
+
+
+def _unusable(problem: OperationalError) -> str:
+    """What to say of a database that fails."""
+    if isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig):
+        return (
+            "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
+            " room there, and try again. Reading and logging on go on."
+        )
+    return "The database cannot be used right now; the manager's log says why. Try again."
+
+
+def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
+    if isinstance(problem, NoSuchVerbError):
+        return {"Allow": problem.allowed}
+    if isinstance(problem, NotAuthenticatedError) and at_logon:
+        return {"WWW-Authenticate": "Basic Realm=RestSvc"}
+    if isinstance(problem, TooManyRequestsError):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return {}
+
+
+def _answer(
+    status: int, message: str, headers: dict[str, str] | None = None, advice: str = ""
+) -> Answer:
+    error = Error(
+        message=message, status_code=status, first_chance_exception_message=advice or None
+    )
+    return Answer(
+        status=status,
+        resource=error,
+        headers=headers or {},
+    )

@@ -1,0 +1,219 @@
+"""How are logons kept from being guesses, and from being in others' way?
+
+Each address has a line of its own, and one after the other has its turn. Who has failed waits
+longer each time, on the event loop. Who has hung up is forgotten. Passwords are checked by threads
+of low priority, so that who is logged on notices nothing.
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from cloudgate.api.http.fair_queue import Lines, Waiter
+from cloudgate.errors import (
+    AccessDeniedError,
+    CloudgateError,
+    NotAuthenticatedError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+from cloudgate.slowing import Failures
+
+Result = TypeVar("Result")
+
+AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Passwords that are checked at the same time: each takes a core or two for a while."""
+REFUSED_AFTER_SECONDS = 3.0
+"""When one too many is told so."""
+_NICE = 5
+"""Of the threads that check (sched(7)): a third of what the others get while both want to run."""
+
+
+class LoggingOn:
+    """Lets those through who say a password, each at its time. Used on the event loop only."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        lines: Lines | None = None,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._clock = clock
+        self._failures = Failures(clock)
+        self._lines = lines or Lines()
+        self._free = at_once
+        self._turns: dict[Waiter, asyncio.Event] = {}
+        self._threads = ThreadPoolExecutor(at_once, "password check", _be_nice)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Answer those who wait at once: the manager stops."""
+        self._stopping.set()
+        for turn in self._turns.values():
+            turn.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def slowed(
+        self,
+        request: Request,
+        account: str,
+        address: str,
+        check: Callable[[], Result],
+        note: Callable[[], None],
+    ) -> Result:
+        """What came of a check of a password. The request's body has been read.
+
+        Args:
+            request: the one that says it.
+            account: the name that it is said for.
+            address: where it comes from.
+            check: blocks, and raises AccessDeniedError or NotAuthenticatedError when it is wrong.
+            note: blocks; has it on record that it was wrong.
+
+        Raises:
+            CloudgateError: whatever `check` raises, or there are too many already.
+            ClientDisconnect: nobody waits for the answer any more.
+        """
+        try:
+            with self._lines.staying(address) as waiter:
+                checking = self._checked(waiter, account, address, check, note)
+                return await _while_there(request, checking)
+        except TooManyRequestsError:
+            # Who is told at once comes back at once, and each TLS handshake costs a core's time.
+            await _while_there(request, self._wait(REFUSED_AFTER_SECONDS))
+            raise
+
+    async def _checked(
+        self,
+        waiter: Waiter,
+        account: str,
+        address: str,
+        check: Callable[[], Result],
+        note: Callable[[], None],
+    ) -> Result:
+        came_at = self._clock()
+        while True:
+            # Others of the address may have failed meanwhile: so it is looked at the turn, again.
+            await self._wait(self._failures.delay_before(address) - (self._clock() - came_at))
+            await self._turn(waiter)
+            if self._failures.delay_before(address) <= self._clock() - came_at:
+                break
+            self._give_back()
+        try:
+            answer = await asyncio.wrap_future(self._start(check))
+        except CloudgateError as problem:
+            if not is_wrong(problem):
+                raise
+            delay = self._failures.failed(account, address)
+            await run_in_threadpool(note)
+            await self._wait(delay)
+            raise
+        self._failures.succeeded(account, address)
+        self._lines.was_right(address)
+        return answer
+
+    async def _turn(self, waiter: Waiter) -> None:
+        """Returns when it is this one's turn; what it then holds is given back."""
+        turn = asyncio.Event()
+        self._turns[waiter] = turn
+        self._lines.join(waiter)
+        self._call()
+        try:
+            await turn.wait()
+        except asyncio.CancelledError:
+            if turn.is_set() and not self._stopping.is_set():
+                self._give_back()
+            raise
+        finally:
+            self._lines.leave(waiter)
+            self._turns.pop(waiter, None)
+        self._check_running()
+
+    def _call(self) -> None:
+        while self._free:
+            waiter = self._lines.next()
+            if waiter is None:
+                return
+            self._free -= 1
+            self._turns[waiter].set()
+
+    def _give_back(self) -> None:
+        self._free += 1
+        self._call()
+
+    def _start(self, check: Callable[[], Result]) -> "Future[Result]":
+        """Begin a check; its place is free when it is over, whether or not somebody waits."""
+        loop = asyncio.get_running_loop()
+
+        def over(_: "Future[Result]") -> None:
+            # RuntimeError: the loop has ended, and nobody waits for a turn.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._give_back)
+
+        checking = self._threads.submit(check)
+        checking.add_done_callback(over)
+        return checking
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        self._check_running()
+
+    def _check_running(self) -> None:
+        if self._stopping.is_set():
+            raise UnavailableError("The manager stops; try again when it has been started.")
+
+
+def is_wrong(problem: CloudgateError) -> bool:
+    """Whether it was a password that was wrong, and not something else."""
+    return isinstance(problem, NotAuthenticatedError | AccessDeniedError)
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` comes to, unless the client hangs up before.
+
+    Raises:
+        ClientDisconnect: it has hung up; the work was cancelled.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        await _ended(working)
+        await _ended(leaving)
+
+
+async def _ended(task: "asyncio.Future[Any]") -> None:
+    if task.done():
+        return
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, CloudgateError):
+        await task
+
+
+async def _left(request: Request) -> None:
+    """Returns when the client has hung up."""
+    receive: Callable[[], Awaitable[Any]] = request.receive
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def _be_nice() -> None:
+    """Let the other threads of this process go first. Where the system has no such thing, not."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):  # EPERM: the system forbids even to be nicer
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

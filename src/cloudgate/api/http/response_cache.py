@@ -1,0 +1,83 @@
+"""What is known to be still true? Answers and logon sessions, until anything changes.
+
+Each is kept with the number of changes that the manager had made before it was read. As long as
+that number is the same, reading again would find the same.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from starlette.responses import Response
+
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions.operations import NOTE_AFTER
+from cloudgate.manager.storage.tables import LogonSession
+
+LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
+MOST_SESSIONS = 10_000
+
+Key = tuple[str, str, str, str]
+"""Root, path, query and form of a request."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    changes: int
+    response: Response
+
+
+class Memory:
+    """Used on the event loop only."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._answers: OrderedDict[Key, _Answer] = OrderedDict()
+        self._sessions: OrderedDict[UUID, tuple[int, LogonSession]] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def changes(self) -> int:
+        """To be asked for before something is read that is to be kept."""
+        return self._manager.changes.count
+
+    def session(self, identifier: UUID, now: datetime) -> LogonSession | None:
+        """A session that was in use a moment ago; None when it has to be looked up."""
+        changes, session = self._sessions.get(identifier, (-1, None))
+        if session is None or changes != self.changes or now - session.used_at > NOTE_AFTER:
+            return None
+        return session
+
+    def keep_session(self, session: LogonSession, changes: int) -> None:
+        """Keep a session as it was read."""
+        self._sessions[session.id] = (changes, session)
+        self._sessions.move_to_end(session.id)
+        while len(self._sessions) > MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def answer(self, key: Key) -> Response | None:
+        """The answer to a request, if nothing has changed since."""
+        kept = self._answers.get(key)
+        if kept is None:
+            return None
+        if kept.changes != self.changes:
+            self._forget(key)
+            return None
+        self._answers.move_to_end(key)
+        return kept.response
+
+    def keep_answer(self, key: Key, response: Response, changes: int) -> None:
+        """Keep an answer that is the same for all who may ask."""
+        if len(response.body) > LARGEST_ANSWER_BYTES:
+            return
+        if key in self._answers:
+            self._forget(key)
+        self._answers[key] = _Answer(changes, response)
+        self._bytes += len(response.body)
+        while self._bytes > MOST_BYTES:
+            self._forget(next(iter(self._answers)))
+
+    def _forget(self, key: Key) -> None:
+        self._bytes -= len(self._answers.pop(key).response.body)

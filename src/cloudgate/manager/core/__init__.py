@@ -1,0 +1,1 @@
+"""Core: how is anything read or changed, and who hears of it?"""

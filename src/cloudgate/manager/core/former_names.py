@@ -1,0 +1,30 @@
+"""What are those called who used something, also when they are not there any more?"""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.storage.tables import CloudTenant, FormerName, Subtenant
+
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes a limited number of parameters."""
+
+
+def keep_names(work: Work, people: Iterable[CloudTenant | Subtenant]) -> None:
+    """Remember what tenants or subtenants are called that are being removed."""
+    for each in people:
+        work.session.merge(FormerName(id=each.id, name=each.name))
+
+
+def names_of(work: Work, ids: Iterable[UUID]) -> Mapping[UUID, str]:
+    """The names of tenants and subtenants; of one that nobody remembers, its id."""
+    wanted = sorted(set(ids))
+    found = {each: str(each) for each in wanted}
+    for table in (FormerName, CloudTenant, Subtenant):
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            rows = work.session.execute(select(table.id, table.name).where(table.id.in_(some)))
+            found.update((row.id, row.name) for row in rows)
+    return found

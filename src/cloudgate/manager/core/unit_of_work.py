@@ -1,0 +1,197 @@
+"""How is something read or changed? In one transaction, with its time and its author."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from cloudgate.manager.core.notifier import Bell
+from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.registries.faults import Faults
+from cloudgate.manager.registries.host_queries import Questions
+from cloudgate.manager.registries.presence import Presence
+from cloudgate.manager.registries.rate_allocator import SpeedSharing
+from cloudgate.manager.registries.slot_tokens import TunnelTokens
+from cloudgate.manager.registries.strangers import Strangers
+from cloudgate.manager.registries.unknown_hosts import Knocking
+from cloudgate.manager.registries.unwritten_sessions import Unwritten
+from cloudgate.manager.registries.warnings import Warnings
+from cloudgate.manager.security.authority import Authority, Term, gateway_term
+from cloudgate.manager.security.sealing import Sealing
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.tables import Counter, DirectoryRevision
+
+DIRECTORY = "directory"
+REVISIONS_KEPT = timedelta(days=60)
+"""A host that was away for longer is told everything."""
+
+
+def utc_now() -> datetime:
+    """The time by the machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Work:
+    """A transaction under way."""
+
+    session: Session
+    now: datetime
+    authority: Authority
+    sealing: Sealing
+    presence: Presence = field(default_factory=Presence)
+    faults: Faults = field(default_factory=Faults)
+    strangers: Strangers = field(default_factory=Strangers)
+    knocking: Knocking = field(default_factory=Knocking)
+    gateway_term: Term = field(default_factory=gateway_term)
+    """Of gateways' certificates."""
+    own_addresses: Callable[[], Sequence[str]] = tuple
+    """The IP addresses of the manager's machine."""
+    author: str = ""
+    """Who asked for it, as descriptions name them."""
+    address: str = ""
+    """The IP address that it was asked from."""
+    account_id: UUID | None = None
+    """Of who asked for it; None when nobody who logs on did."""
+    administers: bool = True
+    """Whether who asked for it administers; what nobody asked for by the API does."""
+    reachable: Reachable = field(default_factory=Reachable)
+    """What may be named by those who do not."""
+    news_for: set[UUID] = field(default_factory=set)
+    """Servers and sites whose hosts are to be woken once the transaction holds."""
+
+    def next_directory_revision(self) -> int:
+        """A revision of the tenant directory that was never used before."""
+        counter = self.session.get(Counter, DIRECTORY)
+        if counter is None:
+            counter = Counter(name=DIRECTORY, value=0)
+            self.session.add(counter)
+        counter.value = next_revision(counter.value, self.now)
+        self.session.execute(
+            delete(DirectoryRevision).where(
+                DirectoryRevision.revision < next_revision(0, self.now - REVISIONS_KEPT)
+            )
+        )
+        self.session.add(DirectoryRevision(revision=counter.value))
+        return counter.value
+
+    def knows_directory_revision(self, revision: int) -> bool:
+        """Whether there was such a revision of the tenant directory here, in the last weeks."""
+        return self.session.get(DirectoryRevision, revision) is not None
+
+    def directory_revision(self) -> int:
+        """The newest revision of the tenant directory; 0 when nobody was ever in it."""
+        counter = self.session.get(Counter, DIRECTORY)
+        return 0 if counter is None else counter.value
+
+
+def next_revision(previous: int, now: datetime) -> int:
+    """A number that is larger than `previous`, and than those a restored backup has forgotten.
+
+    Counting alone would use numbers twice after an older database was put back; milliseconds
+    since 1970 make that impossible as long as changes are rarer than one each millisecond.
+    """
+    return max(previous + 1, int(now.timestamp() * 1000))
+
+
+@dataclass
+class Changes:
+    """How many changes were made that the API can show."""
+
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Manager:
+    """The manager's state, and the way to it."""
+
+    database: Database
+    authority: Authority
+    sealing: Sealing
+    bell: Bell = field(default_factory=Bell)
+    clock: Callable[[], datetime] = utc_now
+    challenges: Challenges = field(default_factory=Challenges)
+    gateway_term: Term = field(default_factory=gateway_term)
+    changes: Changes = field(default_factory=Changes)
+    presence: Presence = field(default_factory=Presence)
+    faults: Faults = field(default_factory=Faults)
+    strangers: Strangers = field(default_factory=Strangers)
+    knocking: Knocking = field(default_factory=Knocking)
+    own_addresses: Callable[[], Sequence[str]] = tuple
+    questions: Questions = field(default_factory=Questions)
+    reachable: Reachable = field(default_factory=Reachable)
+    unwritten: Unwritten = field(default_factory=Unwritten)
+    sharing: SpeedSharing = field(default_factory=SpeedSharing)
+    tokens: TunnelTokens = field(default_factory=TunnelTokens)
+    warnings: Warnings = field(default_factory=Warnings)
+    """Of the manager itself."""
+
+    def warn(self, kind: str, text: str) -> None:
+        """Have the operator see something about the manager itself; an empty text ends it."""
+        if self.warnings.note(kind, text, self.clock()):
+            self.changes.count += 1
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        """See one state of everything; nothing may be changed."""
+        with self.database.reading() as session:
+            yield Work(
+                session=session,
+                now=self.clock(),
+                authority=self.authority,
+                sealing=self.sealing,
+                presence=self.presence,
+                faults=self.faults,
+                strangers=self.strangers,
+                knocking=self.knocking,
+                gateway_term=self.gateway_term,
+                own_addresses=self.own_addresses,
+            )
+
+    @contextmanager
+    def changing(
+        self,
+        author: str = "",
+        address: str = "",
+        *,
+        account_id: UUID | None = None,
+        administers: bool = True,
+        shown: bool = True,
+    ) -> Iterator[Work]:
+        """Change things, all or nothing; hosts with news are woken afterwards.
+
+        Args:
+            author: who asks for it.
+            address: the IP address that it is asked from.
+            account_id: of who asks for it, where somebody who logs on does.
+            administers: whether who asks for it may name what administrators may.
+            shown: whether the API can show what is changed.
+        """
+        with self.database.writing() as session:
+            work = Work(
+                session=session,
+                now=self.clock(),
+                authority=self.authority,
+                sealing=self.sealing,
+                presence=self.presence,
+                faults=self.faults,
+                strangers=self.strangers,
+                knocking=self.knocking,
+                gateway_term=self.gateway_term,
+                own_addresses=self.own_addresses,
+                author=author,
+                address=address,
+                account_id=account_id,
+                administers=administers,
+                reachable=self.reachable,
+            )
+            with session.begin():
+                yield work
+        if shown:
+            self.changes.count += 1
+        self.bell.ring(work.news_for)

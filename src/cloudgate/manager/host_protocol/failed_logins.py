@@ -1,0 +1,80 @@
+"""Who guesses at tenants' passwords, as the gateways have seen it?"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate import assignment
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
+from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants.operations import TYPE
+
+OPERATION = "GuessTenantPassword"
+HEARD_AGAIN_WITHIN = timedelta(days=1)
+"""How long a report whose answer was lost is told from a new one."""
+
+
+def note_guesses(work: Work, server: ManagedServer, guesses: tuple[assignment.Guess, ...]) -> None:
+    """Put guesses at a gateway into the audit log, each once however often it is heard."""
+    if not guesses:
+        return
+    known = work.session.scalars(
+        select(AuditEvent.after).where(
+            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == OPERATION
+        )
+    ).all()
+    for guess in guesses:
+        said = _documented(server, guess)
+        if said in known:
+            continue
+        one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
+        if work.strangers.is_guess_to_be_noted(server.name, one, work.now, guess.count):
+            _record(work, server, guess, said)
+
+
+def _record(
+    work: Work, server: ManagedServer, guess: assignment.Guess, said: dict[str, Any]
+) -> None:
+    change = Change(
+        operation=OPERATION,
+        object_type=TYPE,
+        object_id=_tenant_id(work, server, said["Name"]),
+        object_name=said["Name"],
+        after=said,
+    )
+    seen = "1 wrong password" if guess.count == 1 else f"{guess.count} wrong passwords"
+    message = f"{seen} from {guess.address} at the gateway {server.name}."
+    guessing = replace(work, author=said["Name"], address=said["Address"])
+    record(guessing, change, success=False, message=message)
+
+
+def _documented(server: ManagedServer, guess: assignment.Guess) -> dict[str, Any]:
+    return {
+        "Name": _printable(guess.name),
+        "Address": str(guess.address),
+        "Count": guess.count,
+        "FirstTime": guess.first_at.isoformat(),
+        "LastTime": guess.last_at.isoformat(),
+        "ManagedServer": server.name,
+    }
+
+
+def _printable(name: str) -> str:
+    """A claimed name may have what neither XML nor every database takes."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in name)
+
+
+def _tenant_id(work: Work, server: ManagedServer, name: str) -> UUID | None:
+    """The tenant that is meant, if the gateway's site has one of that name."""
+    login = rules.login(name.replace("/", "\\").partition("\\")[0])
+    return work.session.scalar(
+        select(CloudTenant.id).where(
+            CloudTenant.backup_server_id == server.backup_server_id, CloudTenant.login == login
+        )
+    )

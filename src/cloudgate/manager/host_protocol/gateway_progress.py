@@ -1,0 +1,166 @@
+"""What does a host's report, or its silence, make of a gateway and of the task about it?"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from uuid import UUID
+
+from cloudgate.assignment import GatewayState, Report
+from cloudgate.manager.certificates.operations import certificate_for
+from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.gateways.operations import (
+    dialled_at,
+    gateway_of,
+    settings_in_force,
+    wanted_settings,
+)
+from cloudgate.manager.servers.managed_servers import last_seen, touch_assignment, touch_site
+from cloudgate.manager.servers.tenant_scope import review_scope, scope_of
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
+from cloudgate.manager.tasks import operations as tasks
+
+
+class Outcome(Enum):
+    """What a report means for the change that is under way."""
+
+    DONE = "done"
+    UNDER_WAY = "under way"
+    FAILED = "failed"
+
+
+def outcome(state: GatewayState, *, removing: bool, enabled: bool) -> Outcome:
+    """Whether the machine is where it is wanted to be."""
+    if state is GatewayState.FAILED:
+        return Outcome.FAILED
+    if removing:
+        goal = {GatewayState.ABSENT}
+    elif enabled:
+        goal = {GatewayState.LISTENING}
+    else:
+        goal = {GatewayState.CLOSED}
+    return Outcome.DONE if state in goal else Outcome.UNDER_WAY
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A gateway that listens, whose advertised address is to be tried."""
+
+    gateway_id: UUID
+    address: str
+    port: int
+    certificate_chain_pem: str
+    task_number: int | None = None
+    """Of the task that ends with it; None when none waits."""
+    is_here: bool = True
+    """Whether it may be on the manager's own machine."""
+
+
+def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | None:
+    """Act on a report about the newest assignment of a server.
+
+    What is returned is to be tried, and `end_reached` to be called with what was found.
+    """
+    gateway = gateway_of(work, server)
+    if gateway is None:
+        return None
+    task = tasks.running_gateway_task(work, gateway.id)
+    enabled = wanted_settings(gateway).enabled
+    found = outcome(report.state, removing=gateway.removing, enabled=enabled)
+    if (
+        report.directory_revision < scope_of(server.scope, work.now).revision
+        and found is Outcome.DONE
+    ):
+        # It listens, and would refuse tenants that it has not heard of yet.
+        found = Outcome.UNDER_WAY
+    if found is Outcome.DONE:
+        _confirm(work, gateway)
+        if task is not None and enabled and not gateway.removing:
+            task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+            return replace(reach_of(work, gateway), task_number=task.number)
+        if task is not None:
+            _end(work, gateway, task, drained(report))
+    elif found is Outcome.FAILED:
+        if task is not None:
+            revert(work, gateway, task, report.reason)
+    elif task is not None:
+        task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+    return None
+
+
+def end_reached(work: Work, reach: Reach, warning: str) -> None:
+    """The gateway listens, and its advertised address was tried: end the task about it."""
+    gateway = work.session.get(CloudGateway, reach.gateway_id)
+    task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
+    if gateway is not None:
+        gateway.reach_warning = warning
+    if gateway is None or task is None or task.finished_at is not None:
+        return
+    message = tasks.OK
+    if warning:
+        message = f"The gateway listens, but tenants may not reach it. {warning}"
+    _end(work, gateway, task, message)
+
+
+def reach_of(work: Work, gateway: CloudGateway) -> Reach:
+    """Where tenants are told to find a gateway, and what they are to find there."""
+    brought = certificate_for(work, gateway)
+    return Reach(
+        gateway_id=gateway.id,
+        address=dialled_at(gateway),
+        port=settings_in_force(gateway).external_port,
+        certificate_chain_pem=brought.chain_pem if brought else gateway.certificate_pem,
+        is_here=gateway.managed_server.local,
+    )
+
+
+def drained(report: Report) -> str:
+    """What to say of the tunnels that were live when a gateway was closed."""
+    finished, closed = report.finished_tunnels, report.closed_tunnels
+    if not finished and not closed:
+        return tasks.OK
+    return f"Ok. Of its tunnels, {finished} finished by themselves and {closed} were closed."
+
+
+def _confirm(work: Work, gateway: CloudGateway) -> None:
+    if gateway.removing:
+        work.session.delete(gateway)
+        review_scope(work, gateway.managed_server)
+        touch_site(work, gateway.backup_server)
+    elif gateway.confirmed != gateway.wanted:
+        gateway.confirmed = gateway.wanted
+        note_warnings(work, [gateway])
+        touch_site(work, gateway.backup_server)
+
+
+def _end(work: Work, gateway: CloudGateway, task: Task, message: str) -> None:
+    if task.operation == "CreateCloudGateway":
+        tasks.relate_gateway(task, gateway.id)
+    if task.message:
+        message = f"{message.rstrip('.')}. {task.message}"
+    tasks.finish(work, task, success=True, message=message)
+
+
+def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
+    """The change has failed: leave nothing of it behind, and say why."""
+    server = gateway.managed_server
+    if gateway.confirmed is None:
+        work.session.delete(gateway)
+    else:
+        gateway.wanted = gateway.confirmed
+        gateway.removing = False
+        touch_site(work, gateway.backup_server)
+    review_scope(work, server)
+    touch_assignment(work, server)
+    tasks.finish(work, task, success=False, message=reason)
+
+
+def silence(work: Work, server: ManagedServer) -> str:
+    """Why a change ended without a word from the host."""
+    last = last_seen(work, server)
+    seen = (
+        f"was last heard of at {last:%Y-%m-%d %H:%M:%S} UTC" if last else "has never been heard of"
+    )
+    return (
+        f"The server {server.name} did not answer in time; it {seen}. Nothing was changed. See"
+        " whether its host service runs and reaches the manager, then try again."
+    )

@@ -1,0 +1,70 @@
+"""Which gateways are to be dialled again, to see whether tenants still reach them?
+
+A router that was mended, or whose rule was lost, says nothing: nobody hears of it but who dials.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from cloudgate.assignment import GatewayState
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.gateways.operations import condition_of
+from cloudgate.manager.host_protocol.gateway_progress import Reach, reach_of
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
+from cloudgate.manager.tasks.operations import running_gateway_task
+
+USUAL_INTERVAL = timedelta(minutes=10)
+WARNED_INTERVAL = timedelta(minutes=1)
+"""While it is not reached."""
+
+
+def due_at(last: datetime, share: float, *, warned: bool) -> datetime:
+    """When a gateway is to be dialled again.
+
+    `share`, around 1, stretches the interval, so that not all gateways are dialled at once.
+    """
+    return last + (WARNED_INTERVAL if warned else USUAL_INTERVAL) * share
+
+
+def listening_gateways(work: Work) -> Mapping[UUID, bool]:
+    """The gateways that listen as they are wanted to, each with whether it is warned of."""
+    rows = work.session.execute(
+        select(CloudGateway.id, CloudGateway.reach_warning)
+        .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
+        .where(
+            CloudGateway.confirmed.is_not(None),
+            CloudGateway.removing.is_(False),
+            ManagedServer.online_since.is_not(None),
+            ManagedServer.reported_revision == ManagedServer.assignment_revision,
+            ManagedServer.reported_state == GatewayState.LISTENING,
+        )
+    )
+    return {gateway_id: bool(warning) for gateway_id, warning in rows}
+
+
+def reach_again(work: Work, gateway_id: UUID) -> Reach | None:
+    """Where to dial a gateway that listens; None when it does not, or a task dials it anyway."""
+    gateway = work.session.get(CloudGateway, gateway_id)
+    if gateway is None or gateway.removing or condition_of(gateway) != "Listening":
+        return None
+    return None if running_gateway_task(work, gateway_id) else reach_of(work, gateway)
+
+
+def has_news(work: Work, reach: Reach, warning: str) -> bool:
+    """Whether `note_reached` has something to write."""
+    gateway = work.session.get(CloudGateway, reach.gateway_id)
+    return (
+        gateway is not None
+        and gateway.reach_warning != warning
+        and reach_again(work, reach.gateway_id) == reach
+    )
+
+
+def note_reached(work: Work, reach: Reach, warning: str) -> None:
+    """Keep why a gateway is not reached, or that it is; unless it has changed meanwhile."""
+    gateway = work.session.get(CloudGateway, reach.gateway_id)
+    if gateway is not None and has_news(work, reach, warning):
+        gateway.reach_warning = warning

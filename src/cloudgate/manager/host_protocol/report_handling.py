@@ -1,0 +1,182 @@
+"""What is a machine told, and what becomes of what it reports?"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from cloudgate import assignment
+from cloudgate.certificate_roles import Role
+from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.manager.certificates.operations import certificate_for, key_of
+from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.operations import gateway_of, signed_names, wanted_settings
+from cloudgate.manager.host_protocol import tenant_feed
+from cloudgate.manager.host_protocol.failed_logins import note_guesses
+from cloudgate.manager.host_protocol.gateway_progress import Reach, settle_report
+from cloudgate.manager.host_protocol.site_document import site_document, told_of
+from cloudgate.manager.registries.presence import CHANGE_SECONDS
+from cloudgate.manager.security.authority import Wanted
+from cloudgate.manager.servers.facts import check_facts, facts_of
+from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing to tell a host yet: it hears when one of `keys` rings."""
+
+    keys: tuple[UUID, ...]
+
+
+def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -> None:
+    """Keep what a machine says of itself; a gateway may need another certificate for it.
+
+    Raises:
+        InvalidRequestError: no certificate can be made for its public key, or it changes all the
+            time.
+    """
+    known = facts.model_dump(mode="json")
+    before = server.facts
+    if known == before:
+        return
+    check_facts(facts)
+    only_trouble = before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}
+    if not (only_trouble or work.presence.may_change(server.id, work.now)):
+        raise InvalidRequestError(
+            "The machine says something else of itself all the time: its name, addresses, key or"
+            f" versions. It is heard again after {CHANGE_SECONDS:g} seconds without that."
+        )
+    with _telling_others(work, server):
+        server.facts = known
+    if only_trouble:
+        return
+    server.kind = facts.platform if facts.platform in ("Linux", "Windows") else "Linux"
+    _look_again(work, server)
+
+
+def note_addresses(work: Work, server: ManagedServer, seen: str) -> None:
+    """The machine speaks from elsewhere: its gateway needs another certificate."""
+    if seen != server.seen_addresses:
+        with _telling_others(work, server):
+            server.seen_addresses = seen
+        _look_again(work, server)
+
+
+def _look_again(work: Work, server: ManagedServer) -> None:
+    gateway = gateway_of(work, server)
+    if gateway is not None:
+        touch_assignment(work, server)
+        note_warnings(work, [gateway])
+
+
+@contextmanager
+def _telling_others(work: Work, server: ManagedServer) -> Iterator[None]:
+    """Should other gateways know this one differently afterwards, they are told."""
+    gateway = gateway_of(work, server)
+    before = told_of(work, gateway) if gateway else None
+    yield
+    if gateway is not None and told_of(work, gateway) != before:
+        touch_site(work, server.backup_server)
+
+
+def look(
+    work: Work, server: ManagedServer, request: assignment.PollRequest
+) -> assignment.Update | Waiting:
+    """What is new for a host."""
+    wanted = None
+    if request.assignment_revision != server.assignment_revision:
+        wanted = current_assignment(work, server)
+    change = tenant_feed.changes_since(work, server, request.directory_revision)
+    site = None
+    if request.site_revision != server.backup_server.site_revision:
+        site = site_document(work, server.backup_server)
+    if wanted is None and change is None and site is None:
+        return Waiting(keys=(server.id, server.backup_server_id))
+    return assignment.Update(assignment=wanted, directory=change, site=site)
+
+
+def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignment:
+    """The state that a machine is wanted to be in."""
+    gateway = gateway_of(work, server)
+    wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
+    found = assignment.Assignment(
+        revision=server.assignment_revision,
+        gateway=wanted,
+        drain=gateway.drain if gateway else "",
+    )
+    if gateway is None or gateway.drain_seconds is None:
+        return found
+    return found.model_copy(update={"drain_seconds": gateway.drain_seconds})
+
+
+def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
+    settings = wanted_settings(gateway)
+    brought = certificate_for(work, gateway)
+    return assignment.Gateway(
+        gateway_id=gateway.id,
+        addresses=rules.listening_addresses(settings),
+        port=rules.listening_port(settings),
+        pool_id=gateway.pool_id,
+        accepting=settings.enabled,
+        certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
+        private_key_pem=key_of(work, brought) if brought else None,
+    )
+
+
+def certificate_of(work: Work, gateway: CloudGateway) -> str:
+    """The gateway's certificate chain; a new one when names, key or time ask for it."""
+    facts = facts_of(gateway.managed_server)
+    if facts is None:
+        raise NotFoundError(f"{gateway.managed_server.name} has not joined yet.")
+    names = signed_names(work, gateway)
+    wanted = Wanted(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
+    if not work.authority.still_good(gateway.certificate_pem, wanted, work.now):
+        gateway.certificate_pem = work.authority.issue(wanted, work.now)
+    return gateway.certificate_pem
+
+
+def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> Reach | None:
+    """Keep a report and act on it, unless it is about an assignment that is not the newest.
+
+    What is returned is to be tried: see `settle_report`.
+
+    Raises:
+        InvalidRequestError: it says what this host cannot know, or what is known to be over.
+    """
+    _check_report(work, server, report)
+    note_guesses(work, server, report.guesses)
+    if report.facts is not None:
+        note_facts(work, server, report.facts)
+    # One that is larger than any comes from a database that is not here any more.
+    is_known = report.directory_revision <= work.directory_revision()
+    server.reported_directory_revision = report.directory_revision if is_known else 0
+    server.live_tunnels = report.live_tunnels
+    server.misplaced = report.misplaced.model_dump() if report.misplaced else None
+    if report.assignment_revision != server.assignment_revision:
+        return None
+    server.reported_revision = report.assignment_revision
+    server.reported_state = report.state
+    server.reported_reason = report.reason
+    return settle_report(work, server, report)
+
+
+def _check_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
+    if report.assignment_revision > server.assignment_revision:
+        # An older database was put back: what the host has is from a future that is gone.
+        touch_assignment(work, server)
+        return
+    if report.assignment_revision < (server.reported_revision or 0):
+        raise InvalidRequestError(
+            f"The report is about revision {report.assignment_revision} of the assignment, and"
+            f" one about {server.reported_revision} was heard before."
+        )
+    gateway = gateway_of(work, server)
+    if report.gateway_id is None or report.assignment_revision != server.assignment_revision:
+        return
+    if gateway is None or gateway.id != report.gateway_id:
+        raise InvalidRequestError(
+            f"The report is about the cloud gateway {report.gateway_id}, which is not this host's."
+        )

@@ -1,0 +1,310 @@
+"""What must a gateway know of the tenants of its site?
+
+Of those that it may let in, all; of others that may have tunnels there, what ends these.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from cloudgate import assignment, hostport
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.registries.faults import each_alone
+from cloudgate.manager.servers.tenant_scope import (
+    NO_POOL,
+    Scope,
+    Stay,
+    may_use,
+    pools_of,
+    scope_of,
+    stays_of,
+)
+from cloudgate.manager.storage.tables import (
+    CloudTenant,
+    ManagedServer,
+    PoolStay,
+    RemovedTenant,
+    Repository,
+    Subtenant,
+)
+from cloudgate.manager.tenants import rules
+
+ELSEWHERE = UUID(int=0)
+"""Stands for whatever pools a host is not in."""
+_AT_ONCE = 500
+"""Ids in one query; SQLite takes a limited number of parameters."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What some hosts have to be told: all that are alike in this are told of the same tenants."""
+
+    site_id: UUID
+    serves: bool
+    pool_id: UUID | None
+    pool_ids: frozenset[UUID]
+    known_revision: int
+    """0 for hosts that are told everything."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A tenant that may not come in, and may have tunnels that its gateways know of."""
+
+    tenant: assignment.Tenant
+    """Bare."""
+    stays: Mapping[UUID, Stay]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to tell hosts that are alike, before it is told to each."""
+
+    same_for_all: assignment.DirectoryChange
+    """Of the tenants that may come in."""
+    others: tuple[_Candidate, ...] = ()
+    removed: tuple[tuple[UUID, Mapping[UUID, Stay]], ...] = ()
+
+    def told_to(self, scope: Scope) -> assignment.DirectoryChange:
+        """What one of these hosts is told."""
+        bare = [each.tenant for each in self.others if scope.may_have_tunnels(each.stays)]
+        gone = [
+            tenant_id
+            for tenant_id, stays in self.removed
+            if not stays or scope.may_have_tunnels(stays)
+        ]
+        if not bare and not gone:
+            return self.same_for_all
+        tenants = (*self.same_for_all.tenants, *bare)
+        return self.same_for_all.model_copy(update={"tenants": tenants, "removed": tuple(gone)})
+
+
+def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) -> Question:
+    """What has to be looked up for a host.
+
+    A host that knows a revision from the future (an older database was put back), from before the
+    last change of what it may know, or none at all is told everything.
+    """
+    whole = known_revision < scope.revision or known_revision > current
+    return Question(
+        site_id=site_id,
+        serves=scope.serves,
+        pool_id=scope.pool_id,
+        pool_ids=scope.pool_ids,
+        known_revision=0 if whole else known_revision,
+    )
+
+
+def look_up(work: Work, question: Question) -> Found:
+    """What has changed for hosts that are alike.
+
+    Those that know a revision that there never was are told everything: an older database was put
+    back, and has gone on since.
+    """
+    if question.known_revision and not work.knows_directory_revision(question.known_revision):
+        question = replace(question, known_revision=0)
+    since = question.known_revision
+    if question.pool_id is None:
+        tenants: Sequence[CloudTenant] = ()
+        removed: Sequence[UUID] = ()
+    else:
+        tenants = _candidates(work, question)
+        removed = _removed(work, question) if since else ()
+    let_in = [each for each in tenants if question.serves and question.pool_id in pools_of(each)]
+    known = {each.id for each in let_in}
+    others = [each for each in tenants if each.id not in known]
+    stays = stays_of(work, removed, {each.id: pools_of(each) for each in others})
+    # Even without anything in it, a change tells the host that it is up to date.
+    change = assignment.DirectoryChange(
+        from_revision=since,
+        revision=work.directory_revision(),
+        tenants=tuple(_entries(work, let_in, entry)),
+    )
+    return Found(
+        change,
+        tuple(
+            _Candidate(told, stays[each.id])
+            for each, told in zip(others, _entries(work, others, _as_other(question)), strict=True)
+        ),
+        tuple((each, stays.get(each, {})) for each in removed),
+    )
+
+
+def changes_since(
+    work: Work, server: ManagedServer, known_revision: int
+) -> assignment.DirectoryChange | None:
+    """What a host that knows `known_revision` has to be told; None when nothing."""
+    current = work.directory_revision()
+    scope = scope_of(server.scope, work.now)
+    if known_revision == current:
+        return None
+    question = question_of(server.backup_server_id, scope, known_revision, current)
+    return look_up(work, question).told_to(scope)
+
+
+def _candidates(work: Work, question: Question) -> Sequence[CloudTenant]:
+    stayed = select(PoolStay.tenant_id).where(PoolStay.pool_id.in_(question.pool_ids))
+    return work.session.scalars(
+        select(CloudTenant).where(
+            CloudTenant.backup_server_id == question.site_id,
+            CloudTenant.directory_revision > question.known_revision,
+            or_(
+                *(may_use(pool_id) for pool_id in question.pool_ids),
+                CloudTenant.id.in_(stayed),
+            ),
+        )
+    ).all()
+
+
+def _removed(work: Work, question: Question) -> Sequence[UUID]:
+    return work.session.scalars(
+        select(RemovedTenant.tenant_id).where(
+            RemovedTenant.backup_server_id == question.site_id,
+            RemovedTenant.directory_revision > question.known_revision,
+        )
+    ).all()
+
+
+_Make = Callable[[CloudTenant, Sequence[assignment.User]], assignment.Tenant]
+
+
+def _entries(
+    work: Work, tenants: Sequence[CloudTenant], make: _Make
+) -> Iterator[assignment.Tenant]:
+    users: dict[UUID, list[assignment.User]] = defaultdict(list)
+    ids = [tenant.id for tenant in tenants]
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        for subtenant in work.session.scalars(
+            select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
+        ):
+            users[subtenant.tenant_id].append(_user(subtenant))
+    return each_alone(
+        tenants,
+        lambda tenant: make(tenant, users.get(tenant.id, ())),
+        lambda tenant, _: bare(
+            tenant, users.get(tenant.id, ()), (pool.id for pool in tenant.pools)
+        ),
+    )
+
+
+def _as_other(question: Question) -> _Make:
+    """Tells of tenants who may not come in, and whether they may stay that are in already."""
+
+    def make(tenant: CloudTenant, users: Sequence[assignment.User]) -> assignment.Tenant:
+        if question.serves and question.pool_id != NO_POOL:
+            return bare(tenant, users)  # no pool: not this gateway's
+        # A host whose gateway is being removed knows of no pool any more.
+        is_at_home = question.pool_id in pools_of(tenant)
+        return bare(tenant, users, () if is_at_home else (ELSEWHERE,))
+
+    return make
+
+
+def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignment.Tenant:
+    """A tenant as gateways know it."""
+    return assignment.Tenant(
+        tenant_id=tenant.id,
+        name=tenant.name,
+        password_hash=tenant.password_hash,
+        enabled=tenant.enabled,
+        expires_at=tenant.expires_at,
+        targets=tuple(_targets(tenant)),
+        pool_ids=tuple(pool.id for pool in tenant.pools),
+        failover_to_others=tenant.failover_to_others,
+        users=tuple(users),
+        speed_limit_bytes=_speed_limit(tenant),
+        concurrent_tunnels=rules.concurrent_tunnels(tenant.max_concurrent_tasks),
+        tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def bare(
+    tenant: CloudTenant, users: Iterable[assignment.User] = (), pool_ids: Iterable[UUID] = ()
+) -> assignment.Tenant:
+    """What is enough to end a tenant's tunnels by, or to let them go on, and lets nobody in."""
+    return assignment.Tenant(
+        tenant_id=tenant.id,
+        name=str(tenant.id),
+        password_hash="",
+        enabled=tenant.enabled,
+        expires_at=tenant.expires_at,
+        pool_ids=tuple(pool_ids),
+        users=tuple(_bare_user(user) for user in users),
+        tunnels_end_before=tenant.tunnels_end_before,
+    )
+
+
+def _bare_user(user: assignment.User) -> assignment.User:
+    return assignment.User(
+        user_id=user.user_id, name=str(user.user_id), password_hash="", enabled=user.enabled
+    )
+
+
+def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Bytes each second of those of the tenants that have a limit."""
+    found = {}
+    for start in range(0, len(tenant_ids), _AT_ONCE):
+        some = tenant_ids[start : start + _AT_ONCE]
+        for tenant in work.session.scalars(select(CloudTenant).where(CloudTenant.id.in_(some))):
+            limit = _speed_limit(tenant)
+            if limit is not None:
+                found[tenant.id] = limit
+    return found
+
+
+def tunnel_limits(
+    work: Work, backup_server_id: UUID, tenant_ids: Sequence[UUID]
+) -> dict[UUID, int]:
+    """Tunnels at a time of those of a site's tenants that have a limit."""
+    found = {}
+    for start in range(0, len(tenant_ids), _AT_ONCE):
+        some = tenant_ids[start : start + _AT_ONCE]
+        for tenant_id, tasks in work.session.execute(
+            select(CloudTenant.id, CloudTenant.max_concurrent_tasks).where(
+                CloudTenant.id.in_(some), CloudTenant.backup_server_id == backup_server_id
+            )
+        ):
+            limit = rules.concurrent_tunnels(tasks)
+            if limit is not None:
+                found[tenant_id] = limit
+    return found
+
+
+def _speed_limit(tenant: CloudTenant) -> int | None:
+    return rules.speed_limit_bytes(
+        enabled=tenant.throttling_enabled,
+        limit=tenant.throttling_speed_limit,
+        unit=tenant.throttling_speed_unit,
+    )
+
+
+def _user(subtenant: Subtenant) -> assignment.User:
+    return assignment.User(
+        user_id=subtenant.id,
+        name=subtenant.name,
+        password_hash=subtenant.password_hash,
+        enabled=subtenant.enabled,
+        targets=(_target(subtenant.resource.repository),),
+    )
+
+
+def _targets(tenant: CloudTenant) -> Iterable[assignment.Target]:
+    """Its repositories, and its backup server's own port."""
+    site = tenant.backup_server
+    own = hostport.known_as(hostport.join(site.name.lower().rstrip("."), site.port))
+    yield assignment.Target(endpoint=own, address=own)
+    for resource in tenant.resources:
+        repository = resource.repository
+        if hostport.known_as(repository.endpoint) != own:
+            yield _target(repository)
+
+
+def _target(repository: Repository) -> assignment.Target:
+    return assignment.Target(
+        endpoint=hostport.known_as(repository.endpoint),
+        address=hostport.known_as(repository.address),
+    )

@@ -1,0 +1,77 @@
+"""When are ACME servers asked? At a new order, and when a certificate is soon to end."""
+
+import threading
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.background import Job
+from cloudgate.errors import CloudgateError
+from cloudgate.manager.certificates import orders
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs.scheduler import RENEWAL_INTERVAL
+from cloudgate.manager.jobs.threads import in_a_thread
+
+log = structlog.get_logger(__name__)
+
+
+class Ordering:
+    """Has certificates asked for one after the other, while all else goes on."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._ended = threading.Event()
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Looking after certificates from ACME servers",
+            attempt=self._attempt,
+            interval_seconds=RENEWAL_INTERVAL.total_seconds(),
+            news=partial(self._manager.bell.listening, [orders.NEWS]),
+        )
+
+    def stop(self) -> None:
+        """Keep nothing any more: what is being asked now is asked again at the next start."""
+        self._ended.set()
+
+    async def _attempt(self) -> float:
+        while (identifier := await run_in_threadpool(self._next)) is not None:
+            await in_a_thread("ACME", partial(self._carry_out, identifier))
+        return (await run_in_threadpool(self._pause)).total_seconds()
+
+    def _next(self) -> UUID | None:
+        with self._manager.reading() as work:
+            return orders.next_due(work)
+
+    def _pause(self) -> timedelta:
+        """Until there is something to do; the clock may be put forward meanwhile."""
+        with self._manager.reading() as work:
+            moment = orders.next_moment(work)
+            if moment is None:
+                return RENEWAL_INTERVAL
+            return min(moment - work.now, RENEWAL_INTERVAL)
+
+    def _carry_out(self, identifier: UUID) -> None:
+        from cloudgate.manager.certificates import acme_server  # noqa: PLC0415  rarely needed
+
+        try:
+            with self._manager.reading() as work:
+                order = orders.open_order(work, identifier)
+            if order is None:
+                return
+            pair = acme_server.ask(order, self._manager.challenges)
+        except CloudgateError as problem:
+            if self._ended.is_set():
+                return
+            log.warning("no certificate from ACME", order=str(identifier), reason=problem.message)
+            with self._manager.changing() as work:
+                orders.fail(work, identifier, problem.message)
+            return
+        if self._ended.is_set():
+            return
+        with self._manager.changing() as work:
+            orders.succeed(work, identifier, pair)

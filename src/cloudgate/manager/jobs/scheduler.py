@@ -1,0 +1,171 @@
+"""When does the manager act by itself? At deadlines, and whenever something has changed."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.background import Job
+from cloudgate.manager.audit.chain import has_seal
+from cloudgate.manager.audit.outlets import Outlet, deliver
+from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
+from cloudgate.manager.audit.sums import write_sums
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs import timeouts
+from cloudgate.manager.sessions.operations import write_unwritten
+from cloudgate.manager.usage.operations import compact_usage
+
+log = structlog.get_logger(__name__)
+
+RENEWAL_INTERVAL = timedelta(hours=6)
+PRESENCE_INTERVAL = timedelta(seconds=5)
+"""How often is looked whether a host has gone, and at the latest whether a task is to end."""
+SETTLING = "Ending tasks"
+RENEWING = "Renewing certificates of gateways"
+RENEWING_PORT = "Renewing the manager's own certificate"
+COMPACTING = "Adding up old usage"
+PRESENCE = "Noting which hosts are there"
+AUDITING = "Removing old entries of the audit log"
+SUMMING_UP = "Summing up what strangers did"
+WRITING_SESSIONS = "Writing down logon sessions"
+DELIVERING = "Delivering the audit log"
+
+
+class Ticking:
+    """Has `cloudgate.manager.jobs.timeouts` run when it is time."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        audit_outlet: Outlet | None,
+        renew_port: Callable[[], None],
+        audit_kept: timedelta | None = None,
+    ) -> None:
+        """How a manager looks after itself.
+
+        Args:
+            manager: the manager.
+            audit_outlet: where the audit log goes besides the database.
+            renew_port: gives the manager's port a new certificate when it is time.
+            audit_kept: how long entries of the audit log are kept; for ever when None.
+        """
+        self._audit_kept = audit_kept
+        self._manager = manager
+        self._audit_outlet = audit_outlet
+        self._renew_port = renew_port
+        self._presence_noted = manager.clock()
+        self._hosts_have_time = False
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+        seconds = PRESENCE_INTERVAL.total_seconds()
+        each_tick = partial(Job, interval_seconds=seconds, longest_pause_seconds=seconds)
+        found = (
+            each_tick(name=SETTLING, attempt=lambda: run_in_threadpool(self._settle)),
+            each_tick(name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence)),
+            each_tick(
+                name=SUMMING_UP, attempt=lambda: run_in_threadpool(write_sums, self._manager)
+            ),
+            each_tick(
+                name=WRITING_SESSIONS,
+                attempt=lambda: run_in_threadpool(write_unwritten, self._manager),
+            ),
+            each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
+            each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
+            each_tick(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
+            each_tick(name=RENEWING_PORT, attempt=self._every_six_hours(self._renew_own)),
+        )
+        if self._audit_outlet is None:
+            return found
+        return (
+            *found,
+            each_tick(name=DELIVERING, attempt=lambda: run_in_threadpool(self._deliver)),
+        )
+
+    def finish(self) -> None:
+        """Write down what would be lost with this process."""
+        try:
+            write_sums(self._manager, all_of_them=True)
+        except SQLAlchemyError:
+            log.exception("how often strangers were refused in the last minute is not written down")
+
+    def _every_six_hours(
+        self, work: Callable[[], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Also where the manager's clock is set meanwhile: it is looked at every few seconds."""
+        done_at: datetime | None = None
+
+        async def attempt() -> None:
+            nonlocal done_at
+            # What counts is the time before the work: where the clock was set, more may be due.
+            now = self._manager.clock()
+            if done_at is None or now >= done_at + RENEWAL_INTERVAL:
+                await work()
+                done_at = now
+
+        return attempt
+
+    def _settle(self) -> float | None:
+        if not self._hosts_have_time:
+            with self._manager.changing() as work:
+                timeouts.give_hosts_time(work)
+            self._hosts_have_time = True
+        with self._manager.reading() as work:
+            if not timeouts.has_open_tasks(work):
+                return None
+        with self._manager.changing() as work:
+            timeouts.settle_tasks(work)
+            work.session.flush()
+            deadline, now = timeouts.next_deadline(work), work.now
+        if deadline is None:
+            return None
+        return min(max((deadline - now).total_seconds(), 0.05), PRESENCE_INTERVAL.total_seconds())
+
+    def _note_presence(self) -> None:
+        with self._manager.reading() as work:
+            if not timeouts.presence_has_news(work, self._presence_noted):
+                return
+        with self._manager.changing() as work:
+            timeouts.note_presence(work)
+            self._presence_noted = work.now
+
+    def _deliver(self) -> None:
+        if self._audit_outlet is not None:
+            deliver(self._manager, self._audit_outlet)
+
+    async def _renew(self) -> None:
+        await run_in_threadpool(self._renew_gateways)
+
+    def _renew_gateways(self) -> None:
+        with self._manager.changing() as work:
+            timeouts.renew_certificates(work)
+
+    async def _compact(self) -> None:
+        while await run_in_threadpool(self._compact_some):
+            pass
+
+    def _compact_some(self) -> bool:
+        with self._manager.changing() as work:
+            return compact_usage(work)
+
+    async def _keep_audit_log(self) -> None:
+        await run_in_threadpool(self._look_after_audit_log)
+
+    def _look_after_audit_log(self) -> None:
+        with self._manager.reading() as work:
+            is_sealed = has_seal(work)
+        if is_sealed and self._audit_kept is None:
+            return
+        with self._manager.changing() as work:
+            if not is_sealed:
+                seal_chain(work)
+            if self._audit_kept is not None:
+                has_outlet = self._audit_outlet is not None
+                remove_old_entries(work, self._audit_kept, has_outlet=has_outlet)
+
+    async def _renew_own(self) -> None:
+        # On the event loop: connections are accepted there with what is changed here.
+        self._renew_port()

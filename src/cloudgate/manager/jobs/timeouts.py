@@ -1,0 +1,215 @@
+"""What happens by itself, because time has passed or a host has reported?"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+
+from cloudgate.assignment import GatewayState, Misplaced
+from cloudgate.manager.certificates import orders
+from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.gateways.operations import wanted_settings
+from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
+from cloudgate.manager.host_protocol.gateway_progress import revert, silence
+from cloudgate.manager.host_protocol.report_handling import certificate_of
+from cloudgate.manager.registries.faults import each_alone
+from cloudgate.manager.servers.facts import facts_of, misplaced_of
+from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
+from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
+from cloudgate.manager.tasks import operations as tasks
+
+PRESENCE_NOTED = timedelta(seconds=60)
+"""How old the time may get that the database has of a host that speaks all the time."""
+
+
+def settle_tasks(work: Work) -> None:
+    """End the tasks whose work is done or whose time is up."""
+    open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
+    for task in open_tasks:
+        if task.certificate_order_id is not None:
+            orders.end_late_order(work, task)
+        elif task.gateway_id is not None:
+            if task.deadline_at <= work.now:
+                _end_unanswered(work, task)
+        else:
+            _settle_directory_task(work, task)
+
+
+def give_hosts_time(work: Work) -> None:
+    """The manager was away: no host could answer, and those that can are given the time for it."""
+    for task in work.session.scalars(
+        select(Task).where(Task.finished_at.is_(None), Task.gateway_id.is_not(None))
+    ):
+        task.deadline_at = max(task.deadline_at, work.now + tasks.GATEWAY_DEADLINE)
+
+
+def next_deadline(work: Work) -> datetime | None:
+    """When `settle_tasks` has something to do at the latest; None while no task runs."""
+    return work.session.scalar(select(func.min(Task.deadline_at)).where(Task.finished_at.is_(None)))
+
+
+def has_open_tasks(work: Work) -> bool:
+    """Whether any task is still running."""
+    return next_deadline(work) is not None
+
+
+def renew_certificates(work: Work) -> None:
+    """Give gateways a new certificate in time, and note what there is to say of those they show."""
+    gateways = work.session.scalars(
+        select(CloudGateway).where(CloudGateway.removing.is_(False))
+    ).all()
+
+    def renew(gateway: CloudGateway) -> None:
+        before = gateway.certificate_pem
+        if gateway.managed_server.facts and certificate_of(work, gateway) != before:
+            touch_assignment(work, gateway.managed_server)
+        note_warnings(work, [gateway])
+
+    def failed(gateway: CloudGateway, fault: str) -> None:
+        server = gateway.managed_server
+        work.faults.note(
+            server.id,
+            f"The certificate of {gateway.name} cannot be looked after: the manager's log says why"
+            f" under {fault}.",
+        )
+
+    for _ in each_alone(gateways, renew, failed):
+        pass
+
+
+def note_presence(work: Work) -> None:
+    """Write down who was heard of, who came, who went, and whom nothing is to be said of now."""
+    for server in work.session.scalars(
+        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
+    ):
+        seen = last_seen(work, server)
+        if seen != server.seen_at:
+            server.seen_at = seen
+        if server.online_since is not None and not is_online(work, server):
+            server.online_since = None
+        fault = work.faults.about(server.id) or remark_on_knocks(work, server)
+        if fault:
+            server.warning = fault
+        elif server.warning and work.presence.is_in_order(server.id, work.now):
+            server.warning = ""
+
+
+def presence_has_news(work: Work, known_since: datetime) -> bool:
+    """Whether `note_presence` has something to write: who went, what became too old or is over."""
+    heard = work.presence.all()
+    if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
+        return True
+    joined = work.session.scalars(
+        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
+    )
+    return any(_has_news(work, server) for server in joined)
+
+
+def _has_news(work: Work, server: ManagedServer) -> bool:
+    if server.online_since is not None and not is_online(work, server):
+        return True
+    fault = work.faults.about(server.id) or remark_on_knocks(work, server)
+    if fault:
+        return fault != server.warning
+    is_over = server.online_since is not None and work.presence.is_in_order(server.id, work.now)
+    return bool(server.warning) and is_over
+
+
+def _end_unanswered(work: Work, task: Task) -> None:
+    gateway = work.session.get(CloudGateway, task.gateway_id)
+    if gateway is None:
+        tasks.finish(work, task, success=False, message="The gateway is gone.")
+        return
+    if _drains(gateway):
+        # The host has closed the gateway, and does the rest whether it reaches the manager or not.
+        task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
+        return
+    revert(work, gateway, task, silence(work, gateway.managed_server))
+
+
+def _drains(gateway: CloudGateway) -> bool:
+    """Whether the gateway was last heard to be closed, as it is wanted to be."""
+    server = gateway.managed_server
+    is_to_close = gateway.removing or not wanted_settings(gateway).enabled
+    return is_to_close and server.reported_state == GatewayState.DRAINING
+
+
+def _settle_directory_task(work: Work, task: Task) -> None:
+    """A tenant's change is done when every gateway of its site has it.
+
+    Gateways that are away do not hold it up, and are named. One that is there and cannot take it in
+    makes it fail: the change is kept and told again, but it is not in force there.
+    """
+    behind = [
+        server
+        for server in _gateway_servers(work, task)
+        if server.reported_directory_revision < (task.directory_revision or 0)
+    ]
+    waiting = [server for server in behind if is_online(work, server)]
+    if waiting and task.deadline_at > work.now:
+        return
+    refusing = [server for server in waiting if _trouble(server)]
+    if waiting and not refusing and work.now < task.created_at + tasks.LONGEST_DIRECTORY_WAIT:
+        # It is slow, or about to be away.
+        task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
+        return
+    misplaced = _misplaced(work, task)
+    left = {server.name: found.tunnels for server, found in misplaced if found.tunnels}
+    if any(found.tunnels and is_online(work, server) for server, found in misplaced):
+        task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
+        return
+    remarks = [task.message] if task.message else []
+    finished = sum(found.finished for _, found in misplaced)
+    closed = sum(found.closed for _, found in misplaced)
+    if finished or closed:
+        remarks.append(
+            f"Of the tunnels that had no place any more, {finished} finished by themselves and"
+            f" {closed} were closed."
+        )
+    for name, tunnels in sorted(left.items()):
+        remarks.append(f"{name} is away; it had {tunnels} of them left.")
+    away = [server for server in behind if server not in waiting]
+    if away:
+        names = ", ".join(sorted(server.name for server in away))
+        remarks.append(f"Not reached yet, and told as soon as they are there: {names}.")
+    if waiting:
+        said = [
+            f"It is kept, and not in force at {server.name}, which is told again until it takes it"
+            f" in: {_trouble(server) or 'it does not say why.'}"
+            for server in sorted(waiting, key=lambda each: each.name)
+        ]
+        tasks.finish(work, task, success=False, message=" ".join([*said, *remarks]))
+        return
+    message = " ".join([f"{tasks.OK}.", *remarks]) if remarks else tasks.OK
+    tasks.finish(work, task, success=True, message=message)
+
+
+def _trouble(server: ManagedServer) -> str:
+    """What a host says that keeps it from doing all that it should."""
+    facts = facts_of(server)
+    return facts.trouble if facts is not None else ""
+
+
+def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
+    """The tunnels that a change has left without a place, by server."""
+    if not task.drains:
+        return []
+    told = [
+        (server, found)
+        for server in _gateway_servers(work, task)
+        if (found := misplaced_of(server)) is not None
+    ]
+    since = task.directory_revision or 0
+    return [(server, found) for server, found in told if found.directory_revision >= since]
+
+
+def _gateway_servers(work: Work, task: Task) -> Sequence[ManagedServer]:
+    return work.session.scalars(
+        select(ManagedServer)
+        .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
+        .where(
+            ManagedServer.backup_server_id == task.backup_server_id,
+            or_(CloudGateway.removing.is_(False), ManagedServer.live_tunnels > 0),
+        )
+    ).all()

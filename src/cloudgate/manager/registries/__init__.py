@@ -1,0 +1,1 @@
+"""Registries: what does the manager keep in memory alone?"""

@@ -1,0 +1,116 @@
+"""Which hosts have been heard of lately, and who else spoke in their names? Kept in memory.
+
+The database learns of it now and then.
+
+A host polls every half minute; writing each of them down would be most of what the database does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from cloudgate.assignment import POLL_SECONDS
+from cloudgate.manager.registries.seen_addresses import KEPT_FOR
+
+ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
+"""A host that polls is heard of at least this often."""
+
+CHANGES_AT_ONCE = 30
+CHANGE_SECONDS = 10.0
+"""So many times may a machine say something else of itself, one after the other, and then once in
+so long: each time its gateway and others are told anew."""
+
+
+@dataclass(frozen=True)
+class _Strangers:
+    """Machines that speak as a host and are not the one that joined."""
+
+    since: datetime
+    last: datetime
+
+
+class Presence:
+    """When each host was last heard of, and what was refused that came in its name."""
+
+    def __init__(self) -> None:
+        self._heard: dict[UUID, datetime] = {}
+        self._strangers: dict[UUID, _Strangers] = {}
+        self._refused: dict[UUID, datetime] = {}
+        self._heard_from: dict[UUID, dict[str, datetime]] = {}
+        self._changed_until: dict[UUID, datetime] = {}
+
+    def hear(self, server_id: UUID, now: datetime) -> None:
+        """A host has spoken. May be called from any thread."""
+        self._heard[server_id] = now
+
+    def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
+        """A host has spoken from an address. When it last did from which, this time left out."""
+        known = self._heard_from.setdefault(server_id, {})
+        before = dict(known)
+        self._heard_from[server_id] = {
+            each: at for each, at in known.items() if now - at < KEPT_FOR
+        } | {address: now}
+        return before
+
+    def may_change(self, server_id: UUID, now: datetime) -> bool:
+        """A machine says something else of itself. Whether that is heard."""
+        until = max(self._changed_until.get(server_id, now), now)
+        if until - now > timedelta(seconds=CHANGE_SECONDS * (CHANGES_AT_ONCE - 1)):
+            return False
+        self._changed_until[server_id] = until + timedelta(seconds=CHANGE_SECONDS)
+        return True
+
+    def forget(self, server_id: UUID) -> None:
+        """The host has no business here any more."""
+        self._changed_until.pop(server_id, None)
+        self._heard.pop(server_id, None)
+        self._refused.pop(server_id, None)
+        self._heard_from.pop(server_id, None)
+        self.is_alone(server_id)
+
+    def is_alone(self, server_id: UUID) -> None:
+        """Nobody else speaks as this host from here on, as far as is known."""
+        self._strangers.pop(server_id, None)
+
+    def meet_stranger(self, server_id: UUID, now: datetime) -> bool:
+        """Another machine has spoken as this host. Whether both of them are there.
+
+        They are when the host was heard of since the other one first spoke. A machine that was
+        started anew is another one, too; but the one that it was before says nothing any more.
+        """
+        known = self._strangers.get(server_id)
+        if known is None or now - known.last >= ONLINE_FOR:
+            known = _Strangers(now, now)
+        self._strangers[server_id] = replace(known, last=now)
+        heard = self._heard.get(server_id)
+        return heard is not None and heard > known.since
+
+    def is_doubted(self, server_id: UUID) -> bool:
+        """Whether another machine has spoken as this host, which was not heard of since."""
+        strangers = self._strangers.get(server_id)
+        if strangers is None:
+            return False
+        heard = self._heard.get(server_id)
+        return heard is None or heard <= strangers.since
+
+    def refuse(self, server_id: UUID, now: datetime) -> None:
+        """Something was refused that came in this host's name."""
+        self._refused[server_id] = now
+
+    def is_in_order(self, server_id: UUID, now: datetime) -> bool:
+        """Whether the host is heard of, and nothing came in its name for a while that was refused.
+
+        Who asks for the first time since this process began hears so after that while.
+        """
+        refused = self._refused.setdefault(server_id, now)
+        heard = self._heard.get(server_id)
+        return heard is not None and heard > refused and now - refused >= ONLINE_FOR
+
+    def last(self, server_id: UUID) -> datetime | None:
+        """When a host was last heard of by this process."""
+        return self._heard.get(server_id)
+
+    def all(self) -> Mapping[UUID, datetime]:
+        """When each was last heard of."""
+        return dict(self._heard)

@@ -1,0 +1,71 @@
+"""What is written down of those who are refused? Each once a minute, and how often they came.
+
+At most `MOST_NOTED` of each kind are told apart within a minute. As many sums of them follow, and
+one of all the others; so many rows are the most that strangers cause, whatever they do.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+
+from cloudgate.manager.registries.audit_throttle import More, Refusals, network_of
+
+FIRST_LOGONS = 4
+"""So many wrong logons with one name from one address are written down within a minute."""
+GUESSES = "GuessTenantPassword"
+MOST_GUESSES = 500
+"""Of all gateways together; of one, as many as of other refusals."""
+MOST_DENIED = 500
+"""Of those who have logged on, and are told apart by what they wanted."""
+APART = "\n"
+"""Between name and address; in neither."""
+
+
+class Strangers:
+    """Who was refused lately, by the operation that it is in the audit log. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._refusals: defaultdict[str, Refusals] = defaultdict(Refusals)
+        self._refusals["LogOn"] = Refusals(first=FIRST_LOGONS)
+        self._refusals[GUESSES] = Refusals(most=MOST_GUESSES)
+        self._refusals["DenyAccess"] = Refusals(most=MOST_DENIED)
+        self._guesses_at: defaultdict[str, Refusals] = defaultdict(Refusals)
+
+    def is_to_be_noted(
+        self, operation: str, name: str, address: str, now: datetime, call: str = ""
+    ) -> bool:
+        """Whether that somebody was refused is to be written down now; else it is summed up.
+
+        Args:
+            operation: as the audit log calls it.
+            name: who he says to be, or what he wanted.
+            address: where he speaks from.
+            now: the time.
+            call: what else tells it from others.
+        """
+        known = (name, network_of(address), call)
+        sender = APART.join(each.replace(APART, " ") for each in known)
+        return self._refusals[operation].is_to_be_noted(sender, operation, now)
+
+    def is_guess_to_be_noted(self, gateway: str, guess: str, now: datetime, count: int) -> bool:
+        """Whether guesses at a gateway are to be written down now; else they are summed up.
+
+        Args:
+            gateway: the name of the managed server that tells of them.
+            guess: tells them from all others.
+            now: the time.
+            count: how many.
+        """
+        here = self._guesses_at[gateway].is_to_be_noted(guess, GUESSES, now, 0)
+        everywhere = self._refusals[GUESSES]
+        if here and everywhere.is_to_be_noted(f"{gateway} {guess}", GUESSES, now, 0):
+            return True
+        everywhere.add(gateway, GUESSES, now, count)
+        return False
+
+    def due(self, now: datetime, *, all_of_them: bool = False) -> list[More]:
+        """The sums whose minute is over."""
+        for each in list(self._guesses_at.values()):
+            each.due(now)  # they are summed up over all gateways
+        found = list(self._refusals.values())
+        sums = [more for each in found for more in each.due(now, all_of_them=all_of_them)]
+        return [more for more in sums if more.count]

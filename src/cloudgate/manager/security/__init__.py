@@ -1,0 +1,1 @@
+"""Security: what vouches for this installation, and what keeps its secrets?"""

@@ -1,0 +1,53 @@
+"""Is the provider at work, and what do its tenants hear of that?"""
+
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.servers.managed_servers import touch_site
+from cloudgate.manager.storage.tables import Maintenance
+
+MESSAGE = "Service provider is currently undergoing scheduled maintenance"
+"""What tenants hear unless the operator has other words; the original's."""
+_THE_ONE = 1
+
+
+def current_maintenance(work: Work) -> Maintenance | None:
+    """The maintenance that goes on; None when there is none."""
+    return work.session.get(Maintenance, _THE_ONE)
+
+
+def begin_maintenance(work: Work, message: str | None, *, restores_allowed: bool) -> None:
+    """From now on no backup begins; those that run go on. Or say it in other words."""
+    found = current_maintenance(work)
+    before = _document(found)
+    if found is None:
+        found = Maintenance(id=_THE_ONE, since=work.now)
+        work.session.add(found)
+    found.message = message or MESSAGE
+    found.restores_allowed = restores_allowed
+    _tell(work, "BeginMaintenance", before, _document(found))
+
+
+def end_maintenance(work: Work) -> None:
+    """Everything is as before."""
+    found = current_maintenance(work)
+    if found is not None:
+        work.session.delete(found)
+        work.session.flush()
+        _tell(work, "EndMaintenance", _document(found), None)
+
+
+def _tell(
+    work: Work, operation: str, before: dict[str, object] | None, after: dict[str, object] | None
+) -> None:
+    for site in list_backup_servers(work):
+        touch_site(work, site)
+    change = Change(operation=operation, object_type="Maintenance", before=before, after=after)
+    record(work, change)
+
+
+def _document(found: Maintenance | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {"Message": found.message, "RestoresAllowed": found.restores_allowed}
