@@ -5,11 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
+
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
 from tests.support.manager import PASSWORD, RunningManager
 
 _BYTES = 16 * 1024
 """What a file can still have: less than the database has already, and more than a test says."""
+
+
+@pytest.fixture(autouse=True)
+def logs_in_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    """What this process logs goes to no file, which would be full, too."""
 
 
 @contextmanager

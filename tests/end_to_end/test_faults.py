@@ -55,6 +55,19 @@ def test_an_address_that_is_not_the_hosts_is_named_and_no_gateway_is_left(data: 
         assert not accepts(port)
 
 
+def test_a_log_that_takes_no_line_ends_nothing(data: Path) -> None:
+    port = free_port()
+    with product(data, log_file=Path("/dev/full")) as started, started.client() as client:
+        assert client.create_gateway(port)["Result"]["Success"] is True
+        os.kill(envoy_of(started), signal.SIGKILL)  # which is worth a line
+        until(lambda: not accepts(port))
+        until(lambda: accepts(port))
+        refused = client.http.post("/sessionMngr/", auth=("admin", "wrong"), headers={})
+        assert refused.status_code == 401
+        task = client.done(client.http.delete(client.gateway()["Href"]))
+        assert task["Result"]["Success"] is True
+
+
 def test_a_killed_envoy_is_back_within_two_seconds(data: Path) -> None:
     port = free_port()
     with product(data) as started, started.client() as client:

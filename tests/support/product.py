@@ -58,7 +58,7 @@ class Product:
     @property
     def log(self) -> str:
         """What was written to standard error so far."""
-        return self.log_file.read_text()
+        return self.log_file.read_text() if self.log_file.is_file() else "nothing that was kept"
 
     def processes(self) -> dict[int, str]:
         """The processes of this product that are running: id and command line."""
@@ -145,13 +145,15 @@ def marked_processes(mark: str) -> dict[int, str]:
 
 
 @contextmanager
-def product(data: Path, *arguments: str, port: int | None = None) -> Iterator[Product]:
+def product(
+    data: Path, *arguments: str, port: int | None = None, log_file: Path | None = None
+) -> Iterator[Product]:
     """`cloudgate up` on a data folder, ready; whatever is left of it at the end is ended."""
     chosen = port or free_port()
     password_file = data.parent / "admin-password"
     password_file.write_text(PASSWORD)
     mark = uuid.uuid4().hex
-    log_file = data.parent / f"up-{mark}.log"
+    log_file = log_file or data.parent / f"up-{mark}.log"
     command = [sys.executable, "-m", "cloudgate", "up", "--data", str(data), "--port", str(chosen)]
     if "--generate" not in arguments:
         command += ["--admin-password-file", str(password_file)]

@@ -1,11 +1,47 @@
-"""Where do log lines go, and what do they look like? To standard error; for people or as JSON."""
+"""Logs: where do their lines go, and what do they look like? To standard error, text or JSON."""
 
+import io
 import logging
 import sys
 from collections.abc import Callable
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict
+
+
+class LossyStream(io.TextIOBase):
+    """A stream for logs: what cannot be written is lost, and counted; it never fails whoever logs.
+
+    A full disk (ENOSPC, EDQUOT, EFBIG), a broken one (EIO) and a reader that has gone (EPIPE) end
+    no request, no tunnel and no background work. The next line that can be written says how many
+    are missing.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost_lines = 0
+
+    def write(self, text: str) -> int:
+        """Write a text, or lose it."""
+        lost = self._lost_lines
+        try:
+            if lost:
+                self._stream.write(f"{lost} lines of the log before this could not be written\n")
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost_lines += text.count("\n")
+        else:
+            self._lost_lines -= lost
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing to do: each text is written at once."""
+
+    def isatty(self) -> bool:
+        """Whether people read it."""
+        return self._stream.isatty()
 
 
 def log_to_stderr(before: Callable[[], None] | None = None) -> None:
@@ -20,10 +56,11 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
             before()
         return event
 
+    stream = LossyStream(sys.stderr)
     logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+        level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s: %(message)s"
     )
-    on_terminal = sys.stderr.isatty()
+    on_terminal = stream.isatty()
     renderer = (
         structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
     )
@@ -37,6 +74,6 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
