@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from cloudgate.api.connections.connection_limit import Seat, Seats
 from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Account, Owed, Reading
+from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
 from cloudgate.background import Background, Job
 
 log = structlog.get_logger(__name__)
@@ -170,6 +171,8 @@ class Accepting:
         self._state = state
         self._seats = seats
         self._is_trusted = is_trusted
+        self._handshakes = Handshakes()
+        seats.on_proof = self._handshakes.was_right
         self._beginning: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
         self._refused_before = 0
@@ -229,22 +232,22 @@ class Accepting:
             if seat is None:
                 connection.close()
                 continue
-            beginning = asyncio.create_task(self._begin(connection, seat))
+            beginning = asyncio.create_task(self._begin(connection, address, seat))
             seat.close = partial(_cancel, beginning)
             self._beginning.add(beginning)
             beginning.add_done_callback(self._beginning.discard)
 
-    async def _begin(self, connection: socket.socket, seat: Seat) -> None:
+    async def _begin(self, connection: socket.socket, address: str, seat: Seat) -> None:
         """TLS, where it is wanted; then the connection goes on by itself."""
-        context = self._config.ssl
-        seconds = {} if context is None else _TLS_SECONDS
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._config, self._state, {}, seat),
-                connection,
-                ssl=context,
-                **seconds,
-            )
+            if self._config.ssl is None:
+                await self._connect(connection, seat)
+            else:
+                async with asyncio.timeout(SPEAK_SECONDS):
+                    await has_spoken(connection)
+                    await self._handshakes.make(
+                        address, self._connect(connection, seat, self._config.ssl)
+                    )
         except (OSError, ssl.SSLError):  # of the client's making: it was silent, broke off, lied
             seat.leave()
             connection.close()
@@ -252,6 +255,16 @@ class Accepting:
             seat.leave()
             connection.close()
             raise
+
+    async def _connect(
+        self, connection: socket.socket, seat: Seat, context: ssl.SSLContext | None = None
+    ) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: Connection(self._config, self._state, {}, seat),
+            connection,
+            ssl=context,
+            **({} if context is None else _TLS_SECONDS),
+        )
 
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()

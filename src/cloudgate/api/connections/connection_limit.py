@@ -79,6 +79,8 @@ class Seats:
         self._addresses: dict[str | None, _Address] = {}
         self._unproven = 0
         self._proven = 0
+        self.on_proof: Callable[[str], None] = lambda _: None
+        """Hears of addresses where somebody who is known is."""
         self.refused = 0
         """How many were turned away, or had to make room, so far."""
 
@@ -117,6 +119,8 @@ class Seats:
         here.proven += 1
         self._unproven -= 1
         self._proven += 1
+        if seat.key is not None:
+            self.on_proof(seat.key)
 
     def leave(self, seat: Seat) -> None:
         """This seat is free; a second time means nothing."""

@@ -1,0 +1,93 @@
+"""TLS handshakes: whose is next? One at a time, addresses in turn, so that a crowd delays nobody.
+
+A handshake costs a millisecond or two of the event loop. Of a crowd that comes at once each would
+have its own done before anybody else is heard, who is logged on included.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
+
+from cloudgate.api.http.fair_queue import Lines, Waiter
+from cloudgate.slowing import origin
+
+Result = TypeVar("Result")
+
+TURN_SECONDS = 0.02
+"""What a client takes longer than that to answer does not keep others waiting."""
+
+
+class Handshakes:
+    """Lets handshakes begin one after the other. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._turns: dict[Waiter, asyncio.Event] = {}
+        self._is_free = True
+
+    async def make(self, address: str, handshake: Awaitable[Result]) -> Result:
+        """What a handshake comes to, which begins when it is this address's turn."""
+        making: asyncio.Future[Result] | None = None
+        try:
+            async with self._turn(address):
+                making = asyncio.ensure_future(handshake)
+                await asyncio.wait({making}, timeout=TURN_SECONDS)
+            return await making
+        finally:
+            if making is None:
+                _never_begin(handshake)
+            elif not making.done():
+                making.cancel()
+
+    def was_right(self, address: str) -> None:
+        """Somebody who is known came from there: three turns of four are for such addresses."""
+        self._lines.was_right(address)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, address: str) -> AsyncIterator[None]:
+        waiter = Waiter(origin(address))
+        turn = self._turns[waiter] = asyncio.Event()
+        self._lines.join(waiter)
+        self._call()
+        try:
+            await turn.wait()
+            yield
+        finally:
+            del self._turns[waiter]
+            if turn.is_set():
+                self._is_free = True
+                self._call()
+            else:
+                self._lines.leave(waiter)
+
+    def _call(self) -> None:
+        if not self._is_free:
+            return
+        waiter = self._lines.next()
+        if waiter is not None:
+            self._is_free = False
+            self._turns[waiter].set()
+
+
+async def has_spoken(connection: socket.socket) -> None:
+    """Returns when something has come that can be read, or the connection is over."""
+    loop = asyncio.get_running_loop()
+    spoken = loop.create_future()
+
+    def speaks() -> None:
+        if not spoken.done():
+            spoken.set_result(None)
+
+    loop.add_reader(connection, speaks)
+    try:
+        await spoken
+    finally:
+        loop.remove_reader(connection)
+
+
+def _never_begin(handshake: Awaitable[Result]) -> None:
+    """Its turn has not come: nobody will wait for it."""
+    if asyncio.iscoroutine(handshake):
+        handshake.close()
