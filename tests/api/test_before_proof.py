@@ -25,7 +25,7 @@ from cloudgate.api.connections.deadlines import (
     Owed,
     Reading,
 )
-from cloudgate.api.http.fair_queue import MOST_OF_ADDRESS, Lines
+from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS, Lines
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.errors import TooManyRequestsError
 from cloudgate.manager.sessions import accounts

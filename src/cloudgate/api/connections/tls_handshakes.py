@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
-from cloudgate.api.http.fair_queue import Lines, Waiter
+from cloudgate.api.connections.fair_queue import Lines, Waiter
 from cloudgate.slowing import origin
 
 Result = TypeVar("Result")

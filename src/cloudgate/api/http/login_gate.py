@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from cloudgate.api.http.fair_queue import Lines, Waiter
+from cloudgate.api.connections.fair_queue import Lines, Waiter
 from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
