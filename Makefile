@@ -14,13 +14,13 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 # No process, no port, no Envoy: these take seconds.
 PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py) $(addprefix tests/host/, test_calls.py test_decision.py test_directory.py \
-	test_parts.py test_unseen.py) tests/connect/test_settings.py
+	test_parts.py test_unseen.py) tests/connector/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py
 PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
-	cli/loops.py connect/run.py)
+	cli/service/event_loop.py connector/run.py)
 
 .PHONY: up check test together alone thorough lint style types types-on-windows contracts pure bench lock clean
 

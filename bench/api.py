@@ -32,7 +32,7 @@ from cloudgate.manager.storage.tables import (
     LogonSession,
     ManagedServer,
 )
-from cloudgate.password_hashes import hash_password
+from cloudgate.trust.password_hashes import hash_password
 from tests.support.ports import free_port
 
 GATEWAYS, TENANTS, SESSIONS = 1_000, 10_000, 10_000

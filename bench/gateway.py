@@ -17,8 +17,8 @@ from bench.tunnels import (
     connect_request,
     open_tunnel,
 )
-from cloudgate.assignment import Assignment
 from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
 from tests.support.product import product
 

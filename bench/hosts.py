@@ -16,7 +16,6 @@ import httpx2
 from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
 from bench.report import Goal, Section, table
-from cloudgate.assignment import HostFacts, JoinRequest, PollRequest, Update
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.enrolment import expect_server, join
 from cloudgate.manager.security.authority import open_authority
@@ -25,6 +24,7 @@ from cloudgate.manager.servers.backup_servers import BackupServerSettings, creat
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.protocol import HostFacts, JoinRequest, PollRequest, Update
 from tests.support.host import gateway_scope, public_key_pem
 from tests.support.product import PASSWORD, Client, Product, product
 

@@ -30,7 +30,7 @@ from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.manager.tenants import rules
-from cloudgate.password_hashes import hash_password
+from cloudgate.trust.password_hashes import hash_password
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, product
 

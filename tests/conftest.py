@@ -8,7 +8,7 @@ import structlog
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
-from cloudgate import password_hashes
+from cloudgate.trust import password_hashes
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 

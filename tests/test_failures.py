@@ -7,12 +7,12 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "cloudgate"
 STARTS_PROGRAMS = {
-    "programs.py": "asks programs, with a time limit",
+    "processes/programs.py": "asks programs, with a time limit",
     "host/platform/linux.py": "starts Envoy, which is to outlive it",
     "host/platform/windows.py": "starts Envoy, which is to outlive it",
     "host/platform/windows_service.py": "runs the host service",
     "host/manager_link/disk_usage.py": "has a time limit of its own, and ends with its parent",
-    "cli/running.py": "runs the host service of `up`, which ends with it",
+    "cli/service/launcher.py": "runs the host service of `up`, which ends with it",
 }
 _STARTING = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec"}
 

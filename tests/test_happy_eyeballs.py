@@ -16,7 +16,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.happy_eyeballs import (
+from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
+from cloudgate.network.happy_eyeballs import (
     FAILED_SECONDS,
     KEPT,
     WORKED_SECONDS,
@@ -25,8 +26,7 @@ from cloudgate.happy_eyeballs import (
     connect_to,
     interleaved,
 )
-from cloudgate.http_dialling import AsyncDiallingTransport, DiallingTransport
-from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
+from cloudgate.network.http_transport import AsyncDiallingTransport, DiallingTransport
 from tests.host.support import Authority
 
 V6, V4 = ["2001:db8::1", "2001:db8::2"], ["192.0.2.1", "192.0.2.2"]

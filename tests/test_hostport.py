@@ -5,12 +5,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cloudgate import hostport
-from cloudgate.connect.settings import read_address
+from cloudgate.connector.settings import read_address
 from cloudgate.errors import InvalidRequestError
-from cloudgate.hostport import HostPort, InvalidHostError
 from cloudgate.manager.gateways.rules import host_name_or_address
 from cloudgate.manager.repositories.rules import service
+from cloudgate.network import hostport
+from cloudgate.network.hostport import HostPort, InvalidHostError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -6,10 +6,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate import identifiers
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import identifiers
 from cloudgate.wire import json, xml
-from cloudgate.wire.resources.tenants import CreateCloudTenantResourceSpec
+from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantResourceSpec
 from tests.support.manager import RunningManager, finished, running_manager
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"

@@ -7,9 +7,12 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from cloudgate import password_hashes
+from cloudgate.trust import password_hashes
 
-HASH_ONE = "from cloudgate.password_hashes import hash_password; print(hash_password('secret'))"
+HASH_ONE = """
+from cloudgate.trust.password_hashes import hash_password
+print(hash_password("secret"))
+"""
 
 
 def test_a_hash_of_the_product_costs_what_rfc_9106_recommends() -> None:

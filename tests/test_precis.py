@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate import precis
-from cloudgate.connect.line import Identity
+from cloudgate.connector.tls_connection import Identity
 from cloudgate.host.authorization.password_verifier import PasswordCheck
 from cloudgate.host.authorization.policy import parse_credentials
 from cloudgate.host.state.principal import tenant_key
-from cloudgate.password_hashes import hash_password, hasher, matches
+from cloudgate.trust.password_hashes import hash_password, hasher, matches
+from cloudgate.values import precis
 from tests.support.manager import RunningManager, finished, running_manager
 
 COMPOSED = "M\N{LATIN SMALL LETTER U WITH DIAERESIS}ller"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.errors import UnavailableError
-from cloudgate.programs import ask
+from cloudgate.processes.programs import ask
 from tests.support.waiting import until
 
 PYTHON = sys.executable
@@ -59,7 +59,7 @@ def test_a_program_ends_with_who_asks_it_also_when_that_is_killed(tmp_path: Path
     script = tmp_path / "slow"
     script.write_text(f"#!/bin/sh\necho $$ > {noted}\nexec sleep 600\n")
     script.chmod(0o755)
-    asking = f"from cloudgate.programs import ask; ask([{str(script)!r}], seconds=600)"
+    asking = f"from cloudgate.processes.programs import ask; ask([{str(script)!r}], seconds=600)"
     with subprocess.Popen([PYTHON, "-c", asking]) as asker:
         until(lambda: noted.exists() and noted.read_text().strip())
         pid = int(noted.read_text())

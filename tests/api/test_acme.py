@@ -14,9 +14,9 @@ from cryptography import x509
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, open_listener
-from cloudgate.assignment import Gateway
 from cloudgate.manager.certificates.orders import pause_after
 from cloudgate.manager.storage.tables import CertificateOrder
+from cloudgate.protocol import Gateway
 from tests.support.acme import AcmeServer, acme_server, needs_pebble
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager

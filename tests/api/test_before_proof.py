@@ -457,7 +457,7 @@ def test_who_guesses_the_own_password_with_a_session_is_slowed_as_at_logon(
         seen.append(name)
         return 0.0
 
-    monkeypatch.setattr("cloudgate.slowing.Failures.failed", failed)
+    monkeypatch.setattr("cloudgate.trust.login_throttle.Failures.failed", failed)
     spec = {"CurrentPassword": "guess", "Password": "another long password"}
     assert client.put("/security/password", json=spec).status_code == 403
     assert seen == ["admin"]

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloudgate.api.host_protocol.application import BODY_LIMITS_BYTES
-from cloudgate.assignment import PollRequest, Report
-from cloudgate.assignment.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
 from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.host_protocol.site_document import MOST_INSIDE
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudGateway
+from cloudgate.protocol import PollRequest, Report
+from cloudgate.protocol.bounds import LONGEST_REMARK, MOST_ADDRESSES, readable
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import RunningManager, finished
 from tests.support.waiting import until

@@ -17,8 +17,6 @@ from sqlalchemy import create_engine, text
 
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras
-from cloudgate.assignment import GatewayState
-from cloudgate.certified import names_of
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries import seen_addresses
@@ -27,6 +25,8 @@ from cloudgate.manager.registries.seen_addresses import KEPT_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
 from cloudgate.manager.storage.tables import CloudGateway
+from cloudgate.protocol import GatewayState
+from cloudgate.trust.certificate_names import names_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from cloudgate.assignment import PollRequest
-from cloudgate.certificate_roles import Role
 from cloudgate.cli.client import Request
 from cloudgate.cli.settings import Connection
 from cloudgate.cli.transport import Transport
-from cloudgate.connect.line import UntrustedError, dial, identity
+from cloudgate.connector.tls_connection import UntrustedError, dial, identity
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.join import join_host
-from cloudgate.hostport import HostPort
 from cloudgate.manager.security.authority import Authority, open_authority
+from cloudgate.network.hostport import HostPort
+from cloudgate.protocol import PollRequest
+from cloudgate.trust.certificate_roles import Role
 from tests.support.certificate_roles import (
     Impostor,
     make_former_root,

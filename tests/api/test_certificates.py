@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cloudgate.assignment import GatewayState
-from cloudgate.certified import uncovered
 from cloudgate.manager.host_protocol.report_handling import current_assignment
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.protocol import GatewayState
+from cloudgate.trust.certificate_names import uncovered
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished

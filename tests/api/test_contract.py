@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate import slowing
+from cloudgate.trust import login_throttle
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
@@ -164,7 +164,7 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
 
 def hold(folder: Path, monkeypatch: pytest.MonkeyPatch, *chosen: str) -> None:
     """Have Schemathesis try the chosen calls."""
-    monkeypatch.setattr(slowing, "LONGEST_DELAY_SECONDS", 0.001)  # it guesses passwords, too
+    monkeypatch.setattr(login_throttle, "LONGEST_DELAY_SECONDS", 0.001)  # it guesses passwords, too
     with running_manager(folder) as running, obedient(ScriptedHost(running)):
         file = folder / "schemathesis.toml"
         file.write_text(settings(running, running.logged_on()))

@@ -11,8 +11,8 @@ from cryptography import x509
 from lxml import etree
 from sqlalchemy import select
 
-from cloudgate.assignment import GatewayState
 from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
 from cloudgate.manager.host_protocol.enrolment import revoke
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import AuditEvent
+from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, GatewayState, Guess, Report
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

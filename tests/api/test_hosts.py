@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.registries.audit_throttle import (
@@ -24,6 +23,7 @@ from cloudgate.manager.registries.audit_throttle import (
 )
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.protocol import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.waiting import until

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.assignment import GatewayState, HostFacts, JoinRequest
+from cloudgate.protocol import GatewayState, HostFacts, JoinRequest
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import PASSWORD, RunningManager, finished
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import event, select
 
 from cloudgate.api.table import ROUTES
-from cloudgate.assignment import LiveTunnel
 from cloudgate.manager.storage.tables import GatewayPool, Subtenant
+from cloudgate.protocol import LiveTunnel
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
 

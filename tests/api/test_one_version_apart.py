@@ -10,10 +10,10 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate import assignment
-from cloudgate.assignment import PROTOCOL, Document
+from cloudgate import protocol
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.protocol import PROTOCOL, Document
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import RunningManager
 
@@ -51,7 +51,7 @@ MESSAGES = {
 
 
 def read(kind: str) -> Any:
-    message: type[Document] = getattr(assignment, kind)
+    message: type[Document] = getattr(protocol, kind)
     return message.model_validate_json(MESSAGES[kind])
 
 
@@ -111,7 +111,7 @@ def test_a_host_of_the_release_before_joins(running: RunningManager, host: Scrip
 
 @pytest.mark.parametrize("kind", MESSAGES)
 def test_what_a_newer_side_says_besides_is_passed_over(kind: str) -> None:
-    message: type[Document] = getattr(assignment, kind)
+    message: type[Document] = getattr(protocol, kind)
     said = message.model_validate_json(MESSAGES[kind]).model_dump(mode="json")
     newer = message.model_validate({**said, "added_in_the_next_release": {"a": [1]}})
     assert newer.model_dump(mode="json") == said

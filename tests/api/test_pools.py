@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.assignment import GatewayState, Misplaced
+from cloudgate.protocol import GatewayState, Misplaced
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

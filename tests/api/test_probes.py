@@ -12,10 +12,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.assignment import Answer, Directory, Measured
 from cloudgate.manager.probes import measuring
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
+from cloudgate.protocol import Answer, Directory, Measured
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 from tests.support.ports import free_port

@@ -8,7 +8,6 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from cloudgate.destinations import is_loopback, is_never
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.manager.core.reachable import Reachable, reachable_by
@@ -19,6 +18,7 @@ from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Place, Probe
 from cloudgate.manager.sessions.administration import NewAccount, create_account
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.network.destinations import is_loopback, is_never
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager
 
@@ -150,7 +150,7 @@ def test_where_a_name_leads_is_seen_when_it_is_dialled(monkeypatch: pytest.Monke
         assert host == "rebinding.example"
         return [(0, 0, 0, "", (each, port)) for each in led_to]
 
-    monkeypatch.setattr("cloudgate.happy_eyeballs.socket.getaddrinfo", lookup)
+    monkeypatch.setattr("cloudgate.network.happy_eyeballs.socket.getaddrinfo", lookup)
     asked = Probe(method=Method.WEBDAV, url="http://rebinding.example:1/{tenant}/")
     place = Place("http://rebinding.example:1/", ("acme",))
     texts = set()

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import GatewayState
 from cloudgate.manager.host_protocol.gateway_progress import Reach
 from cloudgate.manager.host_protocol.reachability import USUAL_INTERVAL, WARNED_INTERVAL, due_at
 from cloudgate.manager.jobs import reachability_probe
 from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.protocol import GatewayState
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager

@@ -9,10 +9,10 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.assignment import SERVER_HEADER, GatewayState, Tenant
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.unknown_hosts import MOST_KEPT, Knock, Knocking
+from cloudgate.protocol import SERVER_HEADER, GatewayState, Tenant
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 from tests.support.waiting import until

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.assignment import Measured
+from cloudgate.protocol import Measured
 from tests.api.test_probes import directory_probe, measuring_host
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished

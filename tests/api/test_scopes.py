@@ -8,8 +8,8 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.assignment import Demand, DemandReport, GatewayState, Tenant, Usage, UsageBatch
 from cloudgate.host.state.tenant_directory import Tenants
+from cloudgate.protocol import Demand, DemandReport, GatewayState, Tenant, Usage, UsageBatch
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

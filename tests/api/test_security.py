@@ -12,7 +12,7 @@ from lxml import etree
 from cloudgate.api.access import OPEN_TO_TENANTS, may_call, roles_for
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.slowing import (
+from cloudgate.trust.login_throttle import (
     FREE_FAILURES,
     LONGEST_DELAY_SECONDS,
     MOST_REMEMBERED,

@@ -13,8 +13,8 @@ import pytest
 
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras, open_listener
-from cloudgate.assignment import GatewayState
 from cloudgate.manager.audit.outlets import FileOutlet
+from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 

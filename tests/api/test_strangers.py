@@ -5,12 +5,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Guess
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.registries.audit_throttle import MOST_NOTED, NOTED_EVERY
 from cloudgate.manager.registries.strangers import FIRST_LOGONS, MOST_GUESSES
 from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager
 

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from cloudgate.assignment import Allowances, Demand, DemandReport, Tenant
 from cloudgate.manager.storage.tables import Repository
-from cloudgate.password_hashes import matches
+from cloudgate.protocol import Allowances, Demand, DemandReport, Tenant
+from cloudgate.trust.password_hashes import matches
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

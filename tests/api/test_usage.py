@@ -7,7 +7,6 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from cloudgate.assignment import GatewayState, Usage, UsageBatch
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
@@ -17,6 +16,7 @@ from cloudgate.manager.servers.tenant_scope import NO_POOL
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, PoolStay, RemovedTenant
 from cloudgate.manager.usage.operations import compact_usage
 from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
+from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Usage, UsageBatch
+from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.cli.conftest import Run
 from tests.support.acme import acme_server, needs_pebble
 from tests.support.certificates import Made

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cloudgate.cli import waiting
+from cloudgate.cli import task_wait
 from cloudgate.cli.app import app
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Product, product
@@ -172,7 +172,7 @@ def test_a_manager_that_is_killed_meanwhile_does_not_end_it(tmp_path: Path) -> N
 def test_a_manager_that_stays_away_ends_it_with_the_way_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(task_wait, "PATIENCE_SECONDS", 0.5)
     with gateway(tmp_path / "data") as (started, _tunnels):
         for name, value in environment(started).items():
             monkeypatch.setenv(name, value)

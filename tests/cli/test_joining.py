@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.cli.resources.servers import seen_from_elsewhere
+from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.enrolment import load_membership

@@ -3,7 +3,7 @@
 import errno
 import io
 
-from cloudgate.cli.logs import LossyStream
+from cloudgate.cli.service.logs import LossyStream
 
 
 class Stream(io.StringIO):

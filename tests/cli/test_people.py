@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.cli import people
+from cloudgate.cli import readable
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.common import bytes_of
 from tests.cli.conftest import Run
@@ -33,7 +33,7 @@ TASKS, SPEED = "MaxConcurrentTasks", "ThrottlingSpeedLimit"
     ],
 )
 def test_sizes_have_the_largest_unit(number: int, said: str) -> None:
-    assert people.size(number) == said
+    assert readable.size(number) == said
 
 
 def test_a_quota_is_never_rounded() -> None:
@@ -62,10 +62,10 @@ def in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_times_are_those_of_the_terminals_zone(in_kolkata: None) -> None:
-    assert people.moment("2026-11-28T20:00:00Z") == "2026-11-29 01:30:00 IST"
-    assert people.moment("2026-11-28T20:00:00.123456Z") == "2026-11-29 01:30:00 IST"
-    assert people.moment("1753-01-01T00:00:00Z") == "never"
-    assert people.moment("soon") == "soon"
+    assert readable.moment("2026-11-28T20:00:00Z") == "2026-11-29 01:30:00 IST"
+    assert readable.moment("2026-11-28T20:00:00.123456Z") == "2026-11-29 01:30:00 IST"
+    assert readable.moment("1753-01-01T00:00:00Z") == "never"
+    assert readable.moment("soon") == "soon"
     assert at("LastSeen")({"LastSeen": "2026-11-28T20:00:00Z"}) == "2026-11-29 01:30:00 IST"
     assert at("Description")({"Description": "2026-11-28T20:00:00Z"}) == "2026-11-28T20:00:00Z"
 

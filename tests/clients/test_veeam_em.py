@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from veeam_em.manager import VeeamEm
 
-from cloudgate.assignment import GatewayState
+from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-from cloudgate.assignment import (
+from cloudgate.protocol import (
     Assignment,
     DirectoryChange,
     GatewayState,

@@ -19,14 +19,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cloudgate.assignment import (
-    Assignment,
-    DirectoryChange,
-    Gateway,
-    GatewayState,
-    Target,
-    Tenant,
-)
 from cloudgate.host.authorization.address_reputation import Reputation
 from cloudgate.host.authorization.authorizer import Gatekeeper
 from cloudgate.host.authorization.ext_authz import serve_authorizer
@@ -49,6 +41,14 @@ from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Cro
 from cloudgate.host.tunnels.restore_only import Maintenance
 from cloudgate.host.tunnels.slots import Places
 from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.protocol import (
+    Assignment,
+    DirectoryChange,
+    Gateway,
+    GatewayState,
+    Target,
+    Tenant,
+)
 from tests.support.ports import free_port
 
 PASSWORD = "Grünes-Boot-7:x"

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Target
 from cloudgate.host.authorization import resolver
+from cloudgate.protocol import GatewayState, Target
 from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
 from tests.test_happy_eyeballs import silent

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Target
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
+from cloudgate.protocol import GatewayState, Target
 from tests.host.support import HASHER, PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 

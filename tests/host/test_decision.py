@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import Target, Tenant, User
 from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
     Circumstances,
@@ -19,6 +18,7 @@ from cloudgate.host.authorization.policy import (
     parse_credentials,
 )
 from cloudgate.host.state.principal import Login, tenant_key
+from cloudgate.protocol import Target, Tenant, User
 from tests.host.support import tenant
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

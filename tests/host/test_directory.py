@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import DirectoryChange, Tenant, User
 from cloudgate.host.state.principal import Login
 from cloudgate.host.state.tenant_directory import Directory, Tenants
+from cloudgate.protocol import DirectoryChange, Tenant, User
 
 names = st.text(min_size=1, max_size=5)
 ids = st.integers(1, 5).map(lambda each: UUID(int=each))

@@ -22,7 +22,6 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as messages
 from google.rpc.status_pb2 import Status
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.authorization.grpc_server import serve_calls
 from cloudgate.host.envoy.hot_restart import read_roster
 from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackDoors
@@ -30,6 +29,7 @@ from cloudgate.host.envoy.process import running
 from cloudgate.host.platform import windows
 from cloudgate.host.platform.windows_service import Keeper, host_command
 from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.protocol import GatewayState
 from tests.host.support import (
     PATIENCE_SECONDS,
     Authority,
@@ -228,7 +228,7 @@ def _held_by(layout: Layout) -> int:
 
 ON_WINDOWS = """
 import pathlib, sys
-NEEDED = "cloudgate.cli.app", "cloudgate.host.service", "cloudgate.connect.run"
+NEEDED = "cloudgate.cli.app", "cloudgate.host.service", "cloudgate.connector.run"
 MISSING = "fcntl", "resource", "pwd", "grp", "termios", "uvloop", "syslog"
 
 class Windows:

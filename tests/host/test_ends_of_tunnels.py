@@ -21,7 +21,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
-from cloudgate.assignment import GatewayState, Target
+from cloudgate.protocol import GatewayState, Target
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.host.test_port import held_repository, reset
 from tests.support.ports import free_port

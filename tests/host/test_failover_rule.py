@@ -13,8 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Peer, Site
 from cloudgate.host.authorization.peer_health import ANSWER_SECONDS, FRESH_SECONDS, Peers
+from cloudgate.protocol import GatewayState, Peer, Site
 from tests.host.support import Authority, Client, Machine, tenant
 from tests.support.ports import free_port
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import Allowance, Demand, GatewayState
 from cloudgate.host.shaping import congestion
 from cloudgate.host.shaping.congestion import Load, Reading
 from cloudgate.host.shaping.fair_share import CALM_LOOKS, Fairness
 from cloudgate.host.shaping.rate_allocations import GONE_SECONDS, GOOD_SECONDS, Allowances
 from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, SpeedSharing
-from cloudgate.sharing import divide
+from cloudgate.max_min import divide
+from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes
 from tests.support.ports import free_port

@@ -15,7 +15,6 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated
 from structlog.testing import capture_logs
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.access_log.record import LEFT_OUT, REFUSALS_AT_ONCE
 from cloudgate.host.authorization.refusal_log import (
     MOST_ADDRESSES,
@@ -27,6 +26,7 @@ from cloudgate.host.authorization.refusal_log import (
 from cloudgate.host.envoy import supervisor
 from cloudgate.host.envoy.xds_listener import MOST_REQUESTS
 from cloudgate.host.envoy.xds_resources import GUARD, TUNNELS, bootstrap
+from cloudgate.protocol import GatewayState
 from tests.host.support import PATIENCE_SECONDS, Client, Machine
 from tests.support.ports import free_port
 from tests.support.waiting import until

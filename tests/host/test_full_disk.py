@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import (
+from cloudgate.host.authorization.policy import Circumstances, Refusal, decide
+from cloudgate.host.state import withdrawal_journal as journals
+from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.principal import Login
+from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.withdrawal import left_of, left_of_all
+from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError
+from cloudgate.protocol import (
     DirectoryChange,
     GatewayState,
     Maintenance,
@@ -20,13 +27,6 @@ from cloudgate.assignment import (
     Tenant,
     User,
 )
-from cloudgate.host.authorization.policy import Circumstances, Refusal, decide
-from cloudgate.host.state import withdrawal_journal as journals
-from cloudgate.host.state.paths import layout_of
-from cloudgate.host.state.principal import Login
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.state.withdrawal import left_of, left_of_all
-from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,

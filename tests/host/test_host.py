@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import Assignment, DirectoryChange, Gateway, GatewayState
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
 from cloudgate.host.envoy.hot_restart import read_roster
 from cloudgate.host.envoy.process import EnvoyProcess, running
@@ -27,6 +26,7 @@ from cloudgate.host.state.host_credentials import (
     keep_credential,
 )
 from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, PATIENCE_SECONDS, Authority, Client, refuses, tenant
 from tests.support.ports import free_port

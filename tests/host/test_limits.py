@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.authorization.authenticator import MOST_WAITING, Logins
 from cloudgate.host.authorization.failed_logins import GATHERED_FOR, Guesses
 from cloudgate.host.tunnels.slots import UNHEARD_SECONDS, Places
-from cloudgate.slowing import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
+from cloudgate.protocol import GatewayState
+from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
 

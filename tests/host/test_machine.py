@@ -15,13 +15,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.envoy import hot_restart, listener_rollout, process
 from cloudgate.host.envoy.xds_listener import listener
 from cloudgate.host.platform import started_at
 from cloudgate.host.state import files
 from cloudgate.host.state.files import damage as damage_found
 from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.protocol import GatewayState
 from tests.host.support import Authority, Client, Machine, refuses, running_machine
 from tests.support.ports import free_port
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Maintenance, Site
 from cloudgate.host.tunnels.restore_only import ASKING_BYTES, brings_back
+from cloudgate.protocol import GatewayState, Maintenance, Site
 from tests.host.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import Directory, Measured, Question
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.manager_link.disk_usage import Measuring
+from cloudgate.protocol import Directory, Measured, Question
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
-from cloudgate.assignment import GatewayState, Usage, UsageBatch
 from cloudgate.host.access_log.record import Entry, Kind
 from cloudgate.host.access_log.tail import SETTLED_SECONDS, Follower, Position
 from cloudgate.host.access_log.tunnel_metadata import Pass
@@ -26,6 +25,7 @@ from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
 from cloudgate.host.tunnels.slots import Places
 from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import (
     PATIENCE_SECONDS,
     Authority,

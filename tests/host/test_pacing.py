@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import GatewayState, Target
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.start_rates import (
     CLUSTER_HEADER,
@@ -55,6 +54,7 @@ from cloudgate.host.shaping.rate_meter import (
 )
 from cloudgate.host.shaping.shaper import _unseen_bytes
 from cloudgate.host.tunnels.accounting import Tunnel
+from cloudgate.protocol import GatewayState, Target
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.arrivals import DOWNLOAD, UPLOAD, Arrivals, Tenant, endless_repository
 from tests.support.ports import free_port

@@ -8,7 +8,6 @@ from pathlib import Path
 import argon2
 import pytest
 
-from cloudgate.assignment import GatewayState, HostFacts
 from cloudgate.errors import NotAuthenticatedError, UnavailableError
 from cloudgate.host.authorization.password_verifier import PasswordCheck
 from cloudgate.host.authorization.singleflight import Together
@@ -23,6 +22,7 @@ from cloudgate.host.state.disk_reserve import RESERVE_BYTES, Reserve
 from cloudgate.host.state.manager_clock import Clock
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.tunnels.drain import Drain
+from cloudgate.protocol import GatewayState, HostFacts
 from tests.host.support import PASSWORD, PASSWORD_HASH
 
 FACTS = HostFacts(

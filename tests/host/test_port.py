@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import GatewayState, Target
 from cloudgate.host.authorization.resolver import is_elsewhere
 from cloudgate.host.envoy import supervisor
 from cloudgate.host.platform import callers_at
@@ -24,6 +23,7 @@ from cloudgate.host.platform.resource_limits import (
     memory_limits,
 )
 from cloudgate.host.tunnels.connection_limit import too_many
+from cloudgate.protocol import GatewayState, Target
 from tests.host.support import HASHER, PASSWORD, Client, Machine, Tunnel, refuses, tenant
 from tests.support.ports import free_port
 

@@ -10,8 +10,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.envoy.xds_listener import FIRST_REQUEST_SECONDS, REFUSALS
+from cloudgate.protocol import GatewayState
 from tests.host.support import (
     PASSWORD,
     PATIENCE_SECONDS,

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.assignment import GatewayState, Misplaced, Site, Tenant, User
 from cloudgate.host.access_log.record import ended_place, read_entry
 from cloudgate.host.access_log.tunnel_metadata import Pass, era, is_over
 from cloudgate.host.platform import cut
@@ -25,6 +24,7 @@ from cloudgate.host.tunnels.accounting import Tunnel as Known
 from cloudgate.host.tunnels.drain import SPREAD_SECONDS
 from cloudgate.host.tunnels.eviction import MisplacedTunnels
 from cloudgate.host.tunnels.revocation import Ending, ending
+from cloudgate.protocol import GatewayState, Misplaced, Site, Tenant, User
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host import saturation
 from cloudgate.host.envoy import supervisor
 from cloudgate.host.platform.resource_limits import Capacity
@@ -24,6 +23,7 @@ from cloudgate.host.saturation import (
     open_files_limit,
 )
 from cloudgate.host.state.conditions import Troubles
+from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine
 from tests.support.ports import free_port
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import Gateway, GatewayState
 from cloudgate.host.envoy import hot_restart, process, supervisor
 from cloudgate.host.envoy.hot_restart import Roster, read_roster
 from cloudgate.host.envoy.process import running
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import Layout
+from cloudgate.protocol import Gateway, GatewayState
 from tests.host.support import PATIENCE_SECONDS, Client, Machine, refuses
 from tests.support.ports import free_port
 

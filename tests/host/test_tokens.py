@@ -12,15 +12,6 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cloudgate.assignment import (
-    Allowance,
-    Allowances,
-    Demand,
-    GatewayState,
-    Peer,
-    Tenant,
-)
-from cloudgate.assignment import Site as SiteMessage
 from cloudgate.host.state.site import SiteKnown, Way
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.slot_tokens import AWAY_SECONDS, SAFE, Tokens
@@ -31,6 +22,15 @@ from cloudgate.manager.registries.slot_tokens import (
     TunnelTokens,
     targets,
 )
+from cloudgate.protocol import (
+    Allowance,
+    Allowances,
+    Demand,
+    GatewayState,
+    Peer,
+    Tenant,
+)
+from cloudgate.protocol import Site as SiteMessage
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.assignment import GatewayState
+from cloudgate.protocol import GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
 

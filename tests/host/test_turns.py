@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from cloudgate.assignment import GatewayState
 from cloudgate.host.authorization.address_reputation import FAMILIAR_DAYS, Reputation, Standing
 from cloudgate.host.authorization.authenticator import Logins
 from cloudgate.host.authorization.password_verifier import PasswordCheck
@@ -27,7 +26,8 @@ from cloudgate.host.authorization.priority_queue import (
     Waiting,
     in_order,
 )
-from cloudgate.slowing import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, origin
+from cloudgate.protocol import GatewayState
+from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, origin
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 

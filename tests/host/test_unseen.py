@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.assignment import GatewayState
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.supervisor import _has_connections
 from cloudgate.host.platform import Pacing, cut, open_connections, started_at
 from cloudgate.host.platform.linux_sock_diag import callers_at
+from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
 

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from cloudgate.audit_lines import BEGINNING, Verdict, hash_of, verify_lines
 from cloudgate.manager.audit.chain import has_seal, verify
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
@@ -21,6 +20,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
+from cloudgate.trust.audit_chain import BEGINNING, Verdict, hash_of, verify_lines
 from tests.support.manager import Clock
 
 ENTRIES = 8

@@ -9,9 +9,6 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate import identifiers
-from cloudgate.assignment import GatewayState
-from cloudgate.certificate_roles import Role
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.core.unit_of_work import next_revision
 from cloudgate.manager.gateways import rules
@@ -20,6 +17,9 @@ from cloudgate.manager.host_protocol.gateway_progress import Outcome, outcome
 from cloudgate.manager.repositories.rules import service
 from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
+from cloudgate.protocol import GatewayState
+from cloudgate.trust.certificate_roles import Role
+from cloudgate.values import identifiers
 from tests.support.host import public_key_pem
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

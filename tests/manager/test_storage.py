@@ -14,7 +14,6 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from cloudgate import precis
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.servers.tenant_scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
@@ -35,6 +34,7 @@ from cloudgate.manager.storage.tables import (
     LogonSession,
     ManagedServer,
 )
+from cloudgate.values import precis
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cloudgate.certificate_roles import Role
 from cloudgate.manager.security.authority import Authority, Wanted, gateway_term
+from cloudgate.trust.certificate_roles import Role
 
 _NOTHING = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 NOW = datetime.now(UTC)

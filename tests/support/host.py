@@ -8,7 +8,11 @@ import httpx2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.assignment import (
+from cloudgate.manager.host_protocol.enrolment import expect_server
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.servers.tenant_scope import NO_POOL
+from cloudgate.protocol import (
     Answer,
     Assignment,
     GatewayState,
@@ -22,10 +26,6 @@ from cloudgate.assignment import (
     Site,
     Update,
 )
-from cloudgate.manager.host_protocol.enrolment import expect_server
-from cloudgate.manager.servers.backup_servers import list_backup_servers
-from cloudgate.manager.servers.managed_servers import get_managed_server
-from cloudgate.manager.servers.tenant_scope import NO_POOL
 from tests.support.manager import RunningManager
 
 

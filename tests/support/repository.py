@@ -16,8 +16,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.certificate_roles import Role
 from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
+from cloudgate.trust.certificate_roles import Role
 from tests.support.ports import free_port
 from tests.support.product import accepts
 from tests.support.waiting import until

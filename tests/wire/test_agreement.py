@@ -31,14 +31,14 @@ TIMES = st.datetimes(datetime(1753, 1, 1), datetime(9999, 12, 31), timezones=st.
 
 def all_types() -> list[type[Described]]:
     found: list[type[Described]] = []
-    for module in pkgutil.iter_modules(resources.__path__):
-        namespace = vars(importlib.import_module(f"{resources.__name__}.{module.name}"))
+    for module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
+        namespace = vars(importlib.import_module(module.name))
         found += [
             value
             for value in namespace.values()
             if isinstance(value, type)
             and issubclass(value, Described)
-            and value.__module__.endswith(module.name)
+            and value.__module__ == module.name
         ]
     return found
 

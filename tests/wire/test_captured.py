@@ -9,8 +9,8 @@ from lxml import etree
 
 from cloudgate.wire import json, xml
 from cloudgate.wire.resources.base import Error, Link
+from cloudgate.wire.resources.cloud.tenants import CloudTenant
 from cloudgate.wire.resources.sessions import Task, TaskResult
-from cloudgate.wire.resources.tenants import CloudTenant
 
 NAMESPACES = (
     'xmlns="http://www.veeam.com/ent/v1.0" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'

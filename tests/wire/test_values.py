@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from cloudgate import moments
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import moments
 from cloudgate.wire import encoding, json, schema, xml
 from cloudgate.wire.declarations import XSD, Declarations
 from cloudgate.wire.description import Described
-from cloudgate.wire.resources.gateways import CloudGateway, CreateCloudGatewaySpec
-from cloudgate.wire.resources.live import CloudMaintenance
-from cloudgate.wire.resources.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
-from cloudgate.wire.resources.tenants import CloudTenant, CreateCloudTenantSpec
+from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
+from cloudgate.wire.resources.cloud.live import CloudMaintenance
+from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
+from cloudgate.wire.resources.cloud.tenants import CloudTenant, CreateCloudTenantSpec
 
 NS = schema.NAMESPACE
 

@@ -30,7 +30,7 @@ from cloudgate.manager.jobs.reachability_probe import Prober, Reaching, probe
 from cloudgate.manager.jobs.scheduler import Ticking
 from cloudgate.manager.jobs.usage_probes import Probing
 from cloudgate.manager.security.authority import PortCertificate
-from cloudgate.open_files import allow_many_files
+from cloudgate.processes.open_files import allow_many_files
 
 BACKLOG = 1024
 _GRACE_SECONDS = 2

@@ -2,25 +2,20 @@
 
 import typer
 
-from cloudgate.cli import connecting, services
 from cloudgate.cli.commands import Call, before_any_command, command
-from cloudgate.cli.resources import (
-    accounts,
-    audit,
-    backup_servers,
+from cloudgate.cli.resources import accounts, audit, status, tasks
+from cloudgate.cli.resources.cloud import (
     certificates,
-    fleet,
     gateways,
     maintenance,
     pools,
-    repositories,
-    servers,
     subtenants,
-    tasks,
     tenant_resources,
     tenants,
     usage,
 )
+from cloudgate.cli.resources.infrastructure import backup_servers, repositories, servers
+from cloudgate.cli.service import commands, connect
 
 app = typer.Typer(
     name="cloudgate",
@@ -28,9 +23,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     callback=before_any_command,
 )
-services.register(app)
-connecting.register(app)
-fleet.register(app)
+commands.register(app)
+connect.register(app)
+status.register(app)
 usage.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)

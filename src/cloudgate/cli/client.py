@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from cloudgate import precis
-from cloudgate.cli.logons import Logon, LogonFile
+from cloudgate.cli.session_cache import Logon, LogonFile
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.values import precis
 
 Json = dict[str, Any]
 

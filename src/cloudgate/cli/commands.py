@@ -8,10 +8,10 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from cloudgate.cli import passwords, waiting
+from cloudgate.cli import passwords, task_wait
 from cloudgate.cli.client import Answer, Api
-from cloudgate.cli.logons import LogonFile
 from cloudgate.cli.output import Screen, complain
+from cloudgate.cli.session_cache import LogonFile
 from cloudgate.cli.settings import DEFAULT_URL, DEFAULT_USER, Given, Output, connection
 from cloudgate.errors import CloudgateError
 
@@ -39,7 +39,7 @@ class Call:
             path: where the result is, for tasks that do not tell.
         """
         task = self._ended(accepted)
-        place = (waiting.related(task) or path) if self.waits else None
+        place = (task_wait.related(task) or path) if self.waits else None
         if place is None:
             self.screen.details(task)
         else:
@@ -50,7 +50,7 @@ class Call:
         self.screen.details(self._ended(accepted, progress))
 
     def _ended(self, accepted: Answer, progress: Callable[[], str] | None = None) -> Answer:
-        return waiting.finished(self.api, accepted, progress) if self.waits else accepted
+        return task_wait.finished(self.api, accepted, progress) if self.waits else accepted
 
 
 Command = Callable[Concatenate[Call, P], None]

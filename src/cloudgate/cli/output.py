@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cloudgate.cli import people
+from cloudgate.cli import readable
 from cloudgate.cli.client import Answer, Json
 from cloudgate.cli.settings import Output
 
 Columns = Mapping[str, Callable[[Json], str]]
 """The columns of a table: what each says of an object of the API."""
-PLUMBING = frozenset({"Links", "Href", "Type"}) | people.HIDDEN
+PLUMBING = frozenset({"Links", "Href", "Type"}) | readable.HIDDEN
 """What programs need and people do not."""
 _NOBODY_WATCHES_WIDTH = 10_000
 
@@ -103,7 +103,7 @@ def _followed(thing: Json, path: Sequence[str]) -> tuple[Json, Any]:
 def _read(name: str, value: Any, around: Json) -> str:
     if value is None:
         return ""
-    told = people.read(name, value, around)
+    told = readable.read(name, value, around)
     return said(value) if told is None else told
 
 

@@ -9,11 +9,11 @@ from urllib.request import getproxies
 
 import httpx2
 
-from cloudgate.certificate_roles import WrongRoleError, client_context, only_a_manager
 from cloudgate.cli.client import Reply, Request
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.http_dialling import DiallingTransport
+from cloudgate.network.http_transport import DiallingTransport
+from cloudgate.trust.certificate_roles import WrongRoleError, client_context, only_a_manager
 
 TOKEN_HEADER = "X-RestSvcSessionId"  # noqa: S105  the name of a header
 TIMEOUT_SECONDS = 30.0

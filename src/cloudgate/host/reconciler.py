@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from cloudgate.assignment import Assignment, Gateway, GatewayState
 from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.envoy.admin_client import Admin
@@ -23,6 +22,7 @@ from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.withdrawal_journal import Journal
 from cloudgate.host.tunnels.drain import SPREAD_SECONDS, Drain, due
 from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.protocol import Assignment, Gateway, GatewayState
 
 ATTEMPT_SECONDS = 8.0
 """Longest that an attempt may take before it counts as failed."""

@@ -19,7 +19,7 @@ from cloudgate.host.envoy.admin_client import Admin
 from cloudgate.host.envoy.supervisor import Envoy
 from cloudgate.host.platform.resource_limits import capacity, memory_limits
 from cloudgate.host.state.conditions import Troubles
-from cloudgate.open_files import own_files_limit
+from cloudgate.processes.open_files import own_files_limit
 
 FULL = 0.9
 """What is used to this part is told to the operator,"""

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from cloudgate import moments
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import moments
 from cloudgate.wire.description import Scalar
 
 BLANKS = " \t\r\n"

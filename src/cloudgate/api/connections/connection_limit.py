@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cloudgate.slowing import origin
+from cloudgate.trust.login_throttle import origin
 
 CONNECTIONS_PER_ADDRESS = 4096
 """Unless the operator says otherwise: a thousand hosts behind one address, with some calls each."""

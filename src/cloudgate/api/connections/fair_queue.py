@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cloudgate.errors import TooManyRequestsError
-from cloudgate.slowing import origin
+from cloudgate.trust.login_throttle import origin
 
 MOST_OF_ADDRESS = 64
 """How many of one address may be here at a time; in IPv6, of one network of 64 bits."""

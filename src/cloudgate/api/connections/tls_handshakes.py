@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
 from cloudgate.api.connections.fair_queue import Lines, Waiter
-from cloudgate.slowing import origin
+from cloudgate.trust.login_throttle import origin
 
 Result = TypeVar("Result")
 

@@ -7,16 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cloudgate.api.access import RESTORERS_MAY_ASK_FOR
-from cloudgate.api.handlers import (
+from cloudgate.api.handlers import tasks
+from cloudgate.api.handlers.cloud import gateways, pools, subtenants, tenants
+from cloudgate.api.handlers.infrastructure import (
     backup_servers,
     credentials,
-    gateway_pools,
-    gateways,
     managed_servers,
     repositories,
-    subtenants,
-    tasks,
-    tenants,
 )
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
@@ -125,8 +122,8 @@ TYPES = (
     QueryType(
         "CloudGatewayPool",
         "cloud_gateway_pools",
-        gateway_pools.pool_entity,
-        gateway_pools.pool_reference,
+        pools.pool_entity,
+        pools.pool_reference,
     ),
     QueryType("VSphereSelfServiceConfig", "vsphere_self_service_configs"),
     QueryType("ExternalRepository", "external_repositories"),

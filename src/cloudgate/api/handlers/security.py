@@ -5,13 +5,13 @@ from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, create, down
 from cloudgate.errors import NotFoundError, NotOfferedError
-from cloudgate.identifiers import parse, uid
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import finished_task
+from cloudgate.values.identifiers import parse, uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.security import (
     EnterpriseAccount,

@@ -1,4 +1,4 @@
-"""How do hosts talk to the manager over HTTP? The calls of `cloudgate.assignment`."""
+"""How do hosts talk to the manager over HTTP? The calls of `cloudgate.protocol`."""
 
 import asyncio
 import time
@@ -15,20 +15,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.host_protocol.refusals import Refusing, credential_of
-from cloudgate.assignment import (
-    POLL_SECONDS,
-    Allowance,
-    Allowances,
-    Answer,
-    DemandReport,
-    Document,
-    JoinRequest,
-    PollRequest,
-    Report,
-    Update,
-    UsageBatch,
-)
-from cloudgate.assignment.bounds import readable
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -56,6 +42,20 @@ from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
+from cloudgate.protocol import (
+    POLL_SECONDS,
+    Allowance,
+    Allowances,
+    Answer,
+    DemandReport,
+    Document,
+    JoinRequest,
+    PollRequest,
+    Report,
+    Update,
+    UsageBatch,
+)
+from cloudgate.protocol.bounds import readable
 
 log = structlog.get_logger(__name__)
 Message = TypeVar("Message", bound=Document)

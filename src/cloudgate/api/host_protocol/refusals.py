@@ -7,13 +7,13 @@ from uuid import UUID
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from cloudgate.assignment import SERVER_HEADER
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment
 from cloudgate.manager.registries.seen_addresses import usable
 from cloudgate.manager.registries.unknown_hosts import Knock
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.protocol import SERVER_HEADER
 
 JOIN = "/v1/join"
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from cloudgate.identifiers import parse
 from cloudgate.manager.core.unit_of_work import Manager, Work
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.manager.tasks.operations import EVERYBODYS, Whose
+from cloudgate.values.identifiers import parse
 from cloudgate.wire.description import Described
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from uuid import UUID
 
-from cloudgate.identifiers import uid
 from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, Link
 
 ENTITY = "?format=Entity"

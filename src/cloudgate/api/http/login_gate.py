@@ -25,7 +25,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.slowing import Failures
+from cloudgate.trust.login_throttle import Failures
 
 Result = TypeVar("Result")
 

@@ -1,10 +1,10 @@
 """Which calls are about gateways, pools, tenants and what belongs to them?"""
 
-from cloudgate.api.handlers import (
+from cloudgate.api.handlers.cloud import (
     certificates,
-    gateway_pools,
     gateways,
     maintenance,
+    pools,
     subtenants,
     tenants,
     tunnels,
@@ -13,26 +13,30 @@ from cloudgate.api.handlers import (
 from cloudgate.api.http.router import DONE, Parameter, Route, adds, shows, shows_either
 from cloudgate.api.table.common import PAGED, TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
-from cloudgate.wire.resources.certificates import (
+from cloudgate.wire.resources.cloud.certificates import (
     CloudCertificate,
     CloudCertificateOrderSpec,
     CloudCertificates,
     CreateCloudCertificateSpec,
 )
-from cloudgate.wire.resources.gateways import CloudGateway, CloudGateways, CreateCloudGatewaySpec
-from cloudgate.wire.resources.live import CloudGatewayTunnels, CloudMaintenance
-from cloudgate.wire.resources.pools import (
+from cloudgate.wire.resources.cloud.gateways import (
+    CloudGateway,
+    CloudGateways,
+    CreateCloudGatewaySpec,
+)
+from cloudgate.wire.resources.cloud.live import CloudGatewayTunnels, CloudMaintenance
+from cloudgate.wire.resources.cloud.pools import (
     CloudGatewayPool,
     CloudGatewayPools,
     CreateCloudGatewayPoolSpec,
 )
-from cloudgate.wire.resources.subtenants import (
+from cloudgate.wire.resources.cloud.subtenants import (
     CloudSubtenant,
     CloudSubtenantCreateSpec,
     CloudSubtenants,
     CloudTenantFreeLicenseCounters,
 )
-from cloudgate.wire.resources.tenants import (
+from cloudgate.wire.resources.cloud.tenants import (
     CloudTenant,
     CloudTenantResource,
     CloudTenantResources,
@@ -40,7 +44,7 @@ from cloudgate.wire.resources.tenants import (
     CreateCloudTenantResourceSpec,
     CreateCloudTenantSpec,
 )
-from cloudgate.wire.resources.usage import CloudTenantUsages, CloudUsages
+from cloudgate.wire.resources.cloud.usage import CloudTenantUsages, CloudUsages
 
 DRAINED = Parameter(
     name=gateways.DRAIN_SECONDS,
@@ -160,13 +164,13 @@ ROUTES = [
         verb="GET",
         path="/cloud/gatewayPools",
         kept=True,
-        handler=gateway_pools.get_pools,
+        handler=pools.get_pools,
         answers=shows_either(EntityReferences, CloudGatewayPools),
     ),
     Route(
         verb="POST",
         path="/cloud/gatewayPools",
-        handler=gateway_pools.post_pool,
+        handler=pools.post_pool,
         answers=TASK,
         query=(DRAINED,),
         bodies=(CreateCloudGatewayPoolSpec,),
@@ -175,13 +179,13 @@ ROUTES = [
         verb="GET",
         path="/cloud/gatewayPools/{id}",
         kept=True,
-        handler=gateway_pools.get_pool,
+        handler=pools.get_pool,
         answers=shows_either(EntityRef, CloudGatewayPool),
     ),
     Route(
         verb="PUT",
         path="/cloud/gatewayPools/{id}",
-        handler=gateway_pools.put_pool,
+        handler=pools.put_pool,
         answers=TASK,
         query=(DRAINED,),
         bodies=(CloudGatewayPool,),
@@ -189,7 +193,7 @@ ROUTES = [
     Route(
         verb="DELETE",
         path="/cloud/gatewayPools/{id}",
-        handler=gateway_pools.delete_pool,
+        handler=pools.delete_pool,
         answers=TASK,
         query=(DRAINED,),
     ),
@@ -197,14 +201,14 @@ ROUTES = [
         verb="GET",
         path="/cloud/gatewayPools/{id}/gateways",
         kept=True,
-        handler=gateway_pools.get_gateways_of_pool,
+        handler=pools.get_gateways_of_pool,
         answers=shows_either(EntityReferences, CloudGateways),
     ),
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}/tenants",
         kept=True,
-        handler=gateway_pools.get_tenants_of_pool,
+        handler=pools.get_tenants_of_pool,
         answers=shows_either(EntityReferences, CloudTenants),
     ),
     Route(
@@ -291,7 +295,7 @@ ROUTES = [
         verb="GET",
         path="/cloud/tenants/{id}/gatewayPools",
         kept=True,
-        handler=gateway_pools.get_pools_of_tenant,
+        handler=pools.get_pools_of_tenant,
         answers=shows(EntityReferences),
     ),
     Route(

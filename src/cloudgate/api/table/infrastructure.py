@@ -1,6 +1,6 @@
 """Which calls are about backup servers, managed servers, repositories, and what is wrong there?"""
 
-from cloudgate.api.handlers import (
+from cloudgate.api.handlers.infrastructure import (
     backup_servers,
     credentials,
     managed_servers,
@@ -10,6 +10,7 @@ from cloudgate.api.handlers import (
 from cloudgate.api.http.router import DONE, Route, adds, shows, shows_either
 from cloudgate.api.table.common import TASK
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.cloud.live import OperatorWarnings
 from cloudgate.wire.resources.credentials import (
     CredentialsInfo,
     CredentialsInfoList,
@@ -29,7 +30,6 @@ from cloudgate.wire.resources.infrastructure import (
     Repositories,
     Repository,
 )
-from cloudgate.wire.resources.live import OperatorWarnings
 
 ROUTES = [
     Route(

@@ -6,10 +6,10 @@ import typer
 
 from cloudgate.cli import passwords
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.finding import Kind, find
+from cloudgate.cli.lookup import Kind, find
 from cloudgate.cli.output import at
+from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
 from cloudgate.cli.resources.common import add_delete, group
-from cloudgate.cli.resources.tenants import Generate, PasswordFile, tell
 
 KIND = Kind(
     word="account",

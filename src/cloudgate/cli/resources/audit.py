@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cloudgate.audit_lines import verify_lines
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import complain
 from cloudgate.errors import InvalidRequestError
+from cloudgate.trust.audit_chain import verify_lines
 
 PATH = "/audit/verification"
 

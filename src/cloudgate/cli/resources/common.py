@@ -7,7 +7,7 @@ import typer
 
 from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.finding import ENTITY, Kind, find
+from cloudgate.cli.lookup import ENTITY, Kind, find
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]

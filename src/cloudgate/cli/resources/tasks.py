@@ -1,6 +1,6 @@
 """What can be done with tasks?"""
 
-from cloudgate.cli.finding import Kind
+from cloudgate.cli.lookup import Kind
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.common import add_delete, group
 

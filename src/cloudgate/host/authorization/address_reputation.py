@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from cloudgate.host.state.files import read_if_there, write_private
-from cloudgate.slowing import FREE_FAILURES, Counts, origin
+from cloudgate.trust.login_throttle import FREE_FAILURES, Counts, origin
 
 FAMILIAR_DAYS = 90
 """How long it is known that somebody was right from an address."""

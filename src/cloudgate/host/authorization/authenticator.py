@@ -15,7 +15,7 @@ from cloudgate.host.authorization.priority_queue import Asker, TooManyError
 from cloudgate.host.authorization.singleflight import Together
 from cloudgate.host.state.principal import Login, tenant_key
 from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.slowing import Failures, origin
+from cloudgate.trust.login_throttle import Failures, origin
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""

@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from cloudgate import hostport
-from cloudgate.assignment import Tenant
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import Pass, era
 from cloudgate.host.authorization.address_reputation import Reputation
@@ -35,6 +33,8 @@ from cloudgate.host.state.site import SiteKnown, told
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.slot_tokens import Tokens
 from cloudgate.host.tunnels.slots import Places
+from cloudgate.network import hostport
+from cloudgate.protocol import Tenant
 
 WAIT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 12.0

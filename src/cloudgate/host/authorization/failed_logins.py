@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from cloudgate.assignment import LONGEST_GUESSED_NAME, MOST_GUESSES, Guess
+from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, Guess
 
 GATHERED_FOR = timedelta(seconds=60)
 """How long guesses are put together before they are told."""

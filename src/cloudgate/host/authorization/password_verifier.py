@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from cloudgate import precis
 from cloudgate.host.authorization.priority_queue import Turns
-from cloudgate.password_hashes import matches
+from cloudgate.trust.password_hashes import matches
+from cloudgate.values import precis
 
 REMEMBERED = 10_000
 """Credentials that are known to be right at most; the longest unused go first."""

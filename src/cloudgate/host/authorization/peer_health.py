@@ -10,11 +10,11 @@ from uuid import UUID
 
 from cryptography import x509
 
-from cloudgate.assignment import Peer
-from cloudgate.certified import uncovered
-from cloudgate.happy_eyeballs import connect
 from cloudgate.host.authorization.singleflight import Together
 from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.network.happy_eyeballs import connect
+from cloudgate.protocol import Peer
+from cloudgate.trust.certificate_names import uncovered
 
 FRESH_SECONDS = 2.0
 """How long an answer counts."""

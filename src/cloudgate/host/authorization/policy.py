@@ -7,9 +7,9 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from cloudgate import hostport
-from cloudgate.assignment import Target, Tenant
 from cloudgate.host.state.principal import Login
+from cloudgate.network import hostport
+from cloudgate.protocol import Target, Tenant
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""

@@ -13,7 +13,7 @@ import structlog
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import LEFT_OUT
 from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.slowing import origin
+from cloudgate.trust.login_throttle import origin
 
 SUMMED_SECONDS = 60.0
 """How long refusals are put together before they are told."""

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from cloudgate import hostport
-from cloudgate.destinations import is_loopback, is_never, meant
 from cloudgate.errors import AccessDeniedError, UnavailableError
-from cloudgate.happy_eyeballs import Experience, in_order_now
 from cloudgate.host.authorization.singleflight import Together
 from cloudgate.host.envoy.xds_resources import MOST_OTHER_ADDRESSES
 from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.network import hostport
+from cloudgate.network.destinations import is_loopback, is_never, meant
+from cloudgate.network.happy_eyeballs import Experience, in_order_now
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""

@@ -39,7 +39,7 @@ from cloudgate.host.platform import (
 )
 from cloudgate.host.state.files import read_good, write_kept
 from cloudgate.host.state.paths import Layout
-from cloudgate.programs import ask
+from cloudgate.processes.programs import ask
 
 ANSWER_SECONDS = 3.0
 """How long an Envoy that is only asked something may take; it needs a tenth of a second."""

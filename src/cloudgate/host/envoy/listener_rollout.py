@@ -7,7 +7,6 @@ from ipaddress import ip_address
 
 import structlog
 
-from cloudgate.assignment import Gateway
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import REFUSAL_LINES, refusal_lines
 from cloudgate.host.envoy import xds_files
@@ -27,6 +26,7 @@ from cloudgate.host.platform.addresses import host_has_ipv6
 from cloudgate.host.platform.port_owner import explain, find_owner, taken_port
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.private_key import check_certificate, private_key_pem
+from cloudgate.protocol import Gateway
 
 TAKEN_SECONDS = 5.0
 """How long Envoy has to take over what was written."""

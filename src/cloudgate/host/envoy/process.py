@@ -20,7 +20,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import FLUSH_MILLISECONDS, PROCESS_VARIABLE
 from cloudgate.host.platform import ENVOY, ask_to_end, end, reopen_logs, start_detached, started_at
 from cloudgate.host.state.paths import Layout
-from cloudgate.open_files import allow_many_files
+from cloudgate.processes.open_files import allow_many_files
 
 DRAIN_SECONDS = 315_360_000
 """Ten years: Envoy cuts the tunnels of a removed listener when this is over."""

@@ -12,7 +12,9 @@ from uuid import UUID
 import httpx2
 from pydantic import ValidationError
 
-from cloudgate.assignment import (
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.protocol import (
     POLL_SECONDS,
     SERVER_HEADER,
     Allowances,
@@ -26,7 +28,7 @@ from cloudgate.assignment import (
     Update,
     UsageBatch,
 )
-from cloudgate.certificate_roles import (
+from cloudgate.trust.certificate_roles import (
     Role,
     client_context,
     is_ours,
@@ -35,8 +37,6 @@ from cloudgate.certificate_roles import (
     role_of,
     wrong_role,
 )
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
-from cloudgate.http_dialling import AsyncDiallingTransport
 
 ANSWER_SECONDS = 10.0
 """How long the manager has for an answer, besides the time that it holds a poll."""

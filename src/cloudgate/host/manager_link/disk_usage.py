@@ -8,10 +8,10 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from cloudgate.assignment import Answer, Directory, Measured, Question
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.platform.machine import machine_mark
-from cloudgate.programs import with_parent
+from cloudgate.processes.programs import with_parent
+from cloudgate.protocol import Answer, Directory, Measured, Question
 
 MOST_WAITING = 100
 """How many questions may wait; the manager asks those again that nobody answers."""

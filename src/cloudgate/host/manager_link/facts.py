@@ -4,12 +4,12 @@ import platform
 import socket
 
 from cloudgate import __version__
-from cloudgate.assignment import HostFacts
-from cloudgate.assignment.bounds import LONGEST_NAME, printable, readable, usable_addresses
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.private_key import public_key_pem
+from cloudgate.protocol import HostFacts
+from cloudgate.protocol.bounds import LONGEST_NAME, printable, readable, usable_addresses
 
 
 def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostFacts:

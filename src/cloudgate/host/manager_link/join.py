@@ -8,14 +8,14 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from cloudgate.assignment import JoinRequest
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.host.envoy.process import installed_version
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.state.enrolment import Membership, save_membership
 from cloudgate.host.state.paths import layout_of
-from cloudgate.http_dialling import AsyncDiallingTransport
+from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.protocol import JoinRequest
 
 ANSWER_SECONDS = 10.0
 _FINGERPRINT_DIGITS = 64

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from cloudgate.assignment import GatewayState, HostFacts, Misplaced, Report
-from cloudgate.assignment.bounds import readable
 from cloudgate.host.authorization.failed_logins import Guesses
 from cloudgate.host.reconciler import Outcome
+from cloudgate.protocol import GatewayState, HostFacts, Misplaced, Report
+from cloudgate.protocol.bounds import readable
 
 REPEAT_SECONDS = 5.0
 """How old the last report of a draining gateway may get."""

@@ -12,19 +12,6 @@ from functools import partial
 
 import structlog
 
-from cloudgate.assignment import (
-    Allowances as TheirAllowances,
-)
-from cloudgate.assignment import (
-    Answer,
-    DemandReport,
-    LiveTunnel,
-    PollRequest,
-    Question,
-    Update,
-    UsageBatch,
-)
-from cloudgate.assignment.bounds import readable
 from cloudgate.background import Background, Job
 from cloudgate.errors import (
     CloudgateError,
@@ -53,6 +40,19 @@ from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.state.withdrawal_journal import Journal
 from cloudgate.host.tunnels.slot_tokens import Tokens
 from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+from cloudgate.protocol import (
+    Allowances as TheirAllowances,
+)
+from cloudgate.protocol import (
+    Answer,
+    DemandReport,
+    LiveTunnel,
+    PollRequest,
+    Question,
+    Update,
+    UsageBatch,
+)
+from cloudgate.protocol.bounds import readable
 
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two attempts to reach a manager that is away."""

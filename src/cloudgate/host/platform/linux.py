@@ -16,7 +16,7 @@ from typing import IO, BinaryIO
 from cloudgate.atomic_files import write_public
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform import linux_launcher
-from cloudgate.programs import ask
+from cloudgate.processes.programs import ask
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""

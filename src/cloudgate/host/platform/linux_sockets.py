@@ -26,7 +26,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.platform.linux_descriptors import Descriptors
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.platform.sent_bytes import Sent
-from cloudgate.hostport import join
+from cloudgate.network.hostport import join
 
 _PIDFD_GETFD = 438
 """The number of the system call on every platform that Envoy is built for."""

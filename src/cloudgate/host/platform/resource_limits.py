@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudgate.host.platform import memory_bytes
-from cloudgate.open_files import allow_many_files
+from cloudgate.processes.open_files import allow_many_files
 
 FILES_BESIDE_TUNNELS = 512
 """Open files that Envoy needs for itself: its program, logs, sockets."""

@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform.sent_bytes import Sent
-from cloudgate.programs import ask
+from cloudgate.processes.programs import ask
 
 SERVICE = "CloudgateHost"
 """Name of the host service among the services of Windows."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudgate.sharing import EVERYTHING, ROOM, divide
+from cloudgate.max_min import EVERYTHING, ROOM, divide
 
 SAVED_SECONDS, OWED_SECONDS = 1.0, 2.5
 """Within so long what was too little is made good, and what was too much: the latter more slowly,

@@ -6,7 +6,7 @@ Without this, who opens sixteen tunnels gets sixteen times as much as who opens 
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from cloudgate.sharing import EVERYTHING, ROOM, Flow, divide
+from cloudgate.max_min import EVERYTHING, ROOM, Flow, divide
 
 FULL = 0.9
 """A gateway that carries this part of what it can is full. What it is thought to carry falls by no

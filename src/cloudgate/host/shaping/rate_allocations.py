@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
-from cloudgate.assignment import Allowance, Demand
+from cloudgate.protocol import Allowance, Demand
 
 GOOD_SECONDS = 30.0
 """How long a part holds that was not told again."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloudgate.assignment import Assignment
+from cloudgate.protocol import Assignment
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cloudgate import precis
-from cloudgate.assignment import Target, Tenant, User
+from cloudgate.protocol import Target, Tenant, User
+from cloudgate.values import precis
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudgate.assignment import Maintenance, Peer, Site, Tenant
 from cloudgate.host.state.kept_document import Kept
 from cloudgate.host.state.principal import Login
 from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
 WELL_KNOWN = "/.well-known/cloudgate"
 """Where a gateway tells a tenant by which gateways it may come in."""

@@ -7,11 +7,11 @@ from uuid import UUID
 
 import structlog
 
-from cloudgate.assignment import DirectoryChange, Tenant, User
 from cloudgate.host.state.files import read_good, write_kept, write_twice
 from cloudgate.host.state.principal import Login, tenant_key
 from cloudgate.host.state.withdrawal import left_of_all, without_rights
 from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.protocol import DirectoryChange, Tenant, User
 
 _ENTRY = "directory"
 

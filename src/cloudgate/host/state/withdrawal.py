@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from cloudgate.assignment import Target, Tenant, User
+from cloudgate.protocol import Target, Tenant, User
 
 T = TypeVar("T", int, datetime)
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from sys import intern
 from uuid import UUID
 
-from cloudgate.assignment import Usage
 from cloudgate.host.access_log.record import Entry, Kind
+from cloudgate.protocol import Usage
 
 TOLD_BY_MINUTES = timedelta(hours=2)
 TOLD_BY_HOURS = timedelta(days=2)

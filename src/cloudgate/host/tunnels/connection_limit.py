@@ -12,7 +12,7 @@ from cloudgate.host.envoy.supervisor import Envoy
 from cloudgate.host.platform import callers_at, cut
 from cloudgate.host.state.gateway_status import Role
 from cloudgate.host.tunnels.tracker import Watch
-from cloudgate.hostport import join
+from cloudgate.network.hostport import join
 
 CONNECTIONS_PER_ADDRESS = 1024
 """Unless the operator says otherwise; many tenants may come from behind one address."""

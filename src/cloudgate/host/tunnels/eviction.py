@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from pydantic import BaseModel
 
-from cloudgate.assignment import Misplaced
 from cloudgate.host.tunnels.drain import SPREAD_SECONDS, share
+from cloudgate.protocol import Misplaced
 
 
 class Known(BaseModel):

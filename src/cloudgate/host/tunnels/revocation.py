@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cloudgate.assignment import Tenant
 from cloudgate.host.access_log.tunnel_metadata import is_over
 from cloudgate.host.tunnels.accounting import Tunnel
+from cloudgate.protocol import Tenant
 
 SET_APART = "the gateway was set apart for others"
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from uuid import UUID
 
-from cloudgate.assignment import Allowances, Demand, Tenant
 from cloudgate.host.state.site import SiteKnown
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.tunnels.slots import Places
+from cloudgate.protocol import Allowances, Demand, Tenant
 
 AWAY_SECONDS = 2.0
 """A manager that has not answered for so long is away."""

@@ -13,9 +13,7 @@ from uuid import uuid4
 import structlog
 from pydantic import BaseModel
 
-from cloudgate import assignment
-from cloudgate.assignment import Usage
-from cloudgate.assignment.bounds import MOST_LINES
+from cloudgate import protocol
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
@@ -33,6 +31,8 @@ from cloudgate.host.tunnels.eviction import Known as Misplaced
 from cloudgate.host.tunnels.eviction import MisplacedTunnels
 from cloudgate.host.tunnels.revocation import SET_APART, ending
 from cloudgate.host.tunnels.slots import Places
+from cloudgate.protocol import Usage
+from cloudgate.protocol.bounds import MOST_LINES
 
 LOOK_SECONDS = 0.25
 """How often the log is read."""
@@ -120,7 +120,7 @@ class Watch:
         """The live tunnels; a new one is seen within a second."""
         return self._tunnels.live
 
-    def misplaced(self) -> assignment.Misplaced | None:
+    def misplaced(self) -> protocol.Misplaced | None:
         """What became of the tunnels that have no place here, by what is known right now."""
         self.look()
         return self._misplaced.report

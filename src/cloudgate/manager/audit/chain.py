@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from cloudgate.audit_lines import Verdict, hash_of, span
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import AuditChain, AuditEvent
+from cloudgate.trust.audit_chain import Verdict, hash_of, span
 
 PURPOSE = "audit chain"
 """What the seal is for."""

@@ -7,7 +7,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from cloudgate.happy_eyeballs import best_address
+from cloudgate.network.happy_eyeballs import best_address
 
 
 class DiallingAdapter(HTTPAdapter):

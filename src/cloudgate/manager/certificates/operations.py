@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate.certified import names_of
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
@@ -13,6 +12,7 @@ from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
+from cloudgate.trust.certificate_names import names_of
 
 TYPE = "CloudCertificate"
 

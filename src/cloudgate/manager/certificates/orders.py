@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 from cryptography import x509
 from sqlalchemy import select
 
-from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import note, record
@@ -27,6 +26,7 @@ from cloudgate.manager.registries.acme_challenges import DNS
 from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.storage.tables import CertificateOrder, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.network import hostport
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the bell that rings for a new order."""

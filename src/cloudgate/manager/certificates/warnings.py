@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from cloudgate import hostport
-from cloudgate.certified import names_of, uncovered
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import Work
@@ -20,6 +18,8 @@ from cloudgate.manager.gateways.operations import (
 from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
+from cloudgate.network import hostport
+from cloudgate.trust.certificate_names import names_of, uncovered
 
 _MOST_CLAIMS = 5
 WARN_BEFORE = timedelta(days=30)

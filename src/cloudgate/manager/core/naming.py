@@ -1,7 +1,8 @@
 """Which names may things have that people give names to?"""
 
-from cloudgate import hostport, precis
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network import hostport
+from cloudgate.values import precis
 
 
 def printable(text: str, element: str, before: str = "") -> str:

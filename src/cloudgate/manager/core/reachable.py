@@ -1,9 +1,9 @@
 """What may who name to be dialled or measured? The default, and what the operator names. Pure.
 
-Nobody may name addresses that no service of a provider has (`cloudgate.destinations`). The machine
-itself, and folders of hosts, may be named by administrators; by others where the operator who
-started the manager has named the network or the folder. Where networks are named, others may name
-nothing outside of them.
+Nobody may name addresses that no service of a provider has (`cloudgate.network.destinations`).
+The machine itself, and folders of hosts, may be named by administrators; by others where the
+operator who started the manager has named the network or the folder. Where networks are
+named, others may name nothing outside of them.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import PurePosixPath
 
-from cloudgate.destinations import is_loopback, is_never, is_own_name, meant
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
+from cloudgate.network.destinations import is_loopback, is_never, is_own_name, meant
 
 Network = IPv4Network | IPv6Network
 

@@ -5,12 +5,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import BackupServer, Credentials, PasswordKey
+from cloudgate.values import precis
 
 CREDENTIALS = "Credentials"
 PASSWORD = "PasswordKey"  # noqa: S105  the name of a resource type

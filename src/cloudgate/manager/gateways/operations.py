@@ -10,9 +10,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate import hostport, precis
-from cloudgate.assignment import GatewayState
-from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
@@ -32,6 +29,10 @@ from cloudgate.manager.servers.managed_servers import (
 from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.network import hostport
+from cloudgate.protocol import GatewayState
+from cloudgate.protocol.bounds import readable
+from cloudgate.values import precis
 
 TYPE = "CloudGateway"
 _CONDITIONS: dict[str, str] = {

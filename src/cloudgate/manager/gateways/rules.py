@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network import hostport
 
 DEFAULT_EXTERNAL_PORT = 6180
 DEFAULT_INTERNAL_PORT = 8080

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
 
-from cloudgate import assignment, precis
+from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
@@ -27,14 +27,15 @@ from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
 from cloudgate.manager.servers.managed_servers import is_heard, last_seen, servers_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.values import precis
 
 Spoken = (
-    assignment.JoinRequest
-    | assignment.PollRequest
-    | assignment.Report
-    | assignment.UsageBatch
-    | assignment.DemandReport
-    | assignment.Answer
+    protocol.JoinRequest
+    | protocol.PollRequest
+    | protocol.Report
+    | protocol.UsageBatch
+    | protocol.DemandReport
+    | protocol.Answer
 )
 """What a host says, with the versions of the protocol that it speaks."""
 TOKEN_LIFE = timedelta(hours=24)
@@ -201,7 +202,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
+def join(work: Work, request: protocol.JoinRequest) -> protocol.JoinAnswer:
     """Let a machine in for a one-time token.
 
     Raises:
@@ -225,10 +226,10 @@ def join(work: Work, request: assignment.JoinRequest) -> assignment.JoinAnswer:
     note_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
     record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
-    return assignment.JoinAnswer(server_id=server.id, credential=credential)
+    return protocol.JoinAnswer(server_id=server.id, credential=credential)
 
 
-def check_token(work: Work, request: assignment.JoinRequest) -> ManagedServer:
+def check_token(work: Work, request: protocol.JoinRequest) -> ManagedServer:
     """The server that a machine may join as. Changes nothing.
 
     Raises:
@@ -258,7 +259,7 @@ def check_protocol(request: Spoken) -> None:
     Raises:
         InvalidRequestError: there is none.
     """
-    oldest, newest = assignment.OLDEST_PROTOCOL, assignment.PROTOCOL
+    oldest, newest = protocol.OLDEST_PROTOCOL, protocol.PROTOCOL
     if request.oldest_protocol > newest or request.protocol < oldest:
         raise InvalidRequestError(
             f"The host service speaks versions {request.oldest_protocol} to {request.protocol} of"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate import assignment
+from cloudgate import protocol
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Work
@@ -20,7 +20,7 @@ HEARD_AGAIN_WITHIN = timedelta(days=1)
 """How long a report whose answer was lost is told from a new one."""
 
 
-def note_guesses(work: Work, server: ManagedServer, guesses: tuple[assignment.Guess, ...]) -> None:
+def note_guesses(work: Work, server: ManagedServer, guesses: tuple[protocol.Guess, ...]) -> None:
     """Put guesses at a gateway into the audit log, each once however often it is heard."""
     if not guesses:
         return
@@ -38,9 +38,7 @@ def note_guesses(work: Work, server: ManagedServer, guesses: tuple[assignment.Gu
             _record(work, server, guess, said)
 
 
-def _record(
-    work: Work, server: ManagedServer, guess: assignment.Guess, said: dict[str, Any]
-) -> None:
+def _record(work: Work, server: ManagedServer, guess: protocol.Guess, said: dict[str, Any]) -> None:
     change = Change(
         operation=OPERATION,
         object_type=TYPE,
@@ -54,7 +52,7 @@ def _record(
     record(guessing, change, success=False, message=message)
 
 
-def _documented(server: ManagedServer, guess: assignment.Guess) -> dict[str, Any]:
+def _documented(server: ManagedServer, guess: protocol.Guess) -> dict[str, Any]:
     return {
         "Name": _printable(guess.name),
         "Address": str(guess.address),

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from uuid import UUID
 
-from cloudgate.assignment import GatewayState, Report
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import Work
@@ -18,6 +17,7 @@ from cloudgate.manager.servers.managed_servers import last_seen, touch_assignmen
 from cloudgate.manager.servers.tenant_scope import review_scope, scope_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.protocol import GatewayState, Report
 
 
 class Outcome(Enum):

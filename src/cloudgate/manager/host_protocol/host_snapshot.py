@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.assignment import PollRequest
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, token_hash
 from cloudgate.manager.servers.tenant_scope import Scope, scope_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.protocol import PollRequest
 
 
 @dataclass(frozen=True)

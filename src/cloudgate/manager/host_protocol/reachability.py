@@ -9,12 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.assignment import GatewayState
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import condition_of
 from cloudgate.manager.host_protocol.gateway_progress import Reach, reach_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tasks.operations import running_gateway_task
+from cloudgate.protocol import GatewayState
 
 USUAL_INTERVAL = timedelta(minutes=10)
 WARNED_INTERVAL = timedelta(minutes=1)

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloudgate import assignment
-from cloudgate.certificate_roles import Role
+from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.certificates.warnings import note_warnings
@@ -22,6 +21,7 @@ from cloudgate.manager.security.authority import Wanted
 from cloudgate.manager.servers.facts import check_facts, facts_of
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
+from cloudgate.trust.certificate_roles import Role
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Waiting:
     keys: tuple[UUID, ...]
 
 
-def note_facts(work: Work, server: ManagedServer, facts: assignment.HostFacts) -> None:
+def note_facts(work: Work, server: ManagedServer, facts: protocol.HostFacts) -> None:
     """Keep what a machine says of itself; a gateway may need another certificate for it.
 
     Raises:
@@ -83,8 +83,8 @@ def _telling_others(work: Work, server: ManagedServer) -> Iterator[None]:
 
 
 def look(
-    work: Work, server: ManagedServer, request: assignment.PollRequest
-) -> assignment.Update | Waiting:
+    work: Work, server: ManagedServer, request: protocol.PollRequest
+) -> protocol.Update | Waiting:
     """What is new for a host."""
     wanted = None
     if request.assignment_revision != server.assignment_revision:
@@ -95,14 +95,14 @@ def look(
         site = site_document(work, server.backup_server)
     if wanted is None and change is None and site is None:
         return Waiting(keys=(server.id, server.backup_server_id))
-    return assignment.Update(assignment=wanted, directory=change, site=site)
+    return protocol.Update(assignment=wanted, directory=change, site=site)
 
 
-def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignment:
+def current_assignment(work: Work, server: ManagedServer) -> protocol.Assignment:
     """The state that a machine is wanted to be in."""
     gateway = gateway_of(work, server)
     wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
-    found = assignment.Assignment(
+    found = protocol.Assignment(
         revision=server.assignment_revision,
         gateway=wanted,
         drain=gateway.drain if gateway else "",
@@ -112,10 +112,10 @@ def current_assignment(work: Work, server: ManagedServer) -> assignment.Assignme
     return found.model_copy(update={"drain_seconds": gateway.drain_seconds})
 
 
-def _gateway_document(work: Work, gateway: CloudGateway) -> assignment.Gateway:
+def _gateway_document(work: Work, gateway: CloudGateway) -> protocol.Gateway:
     settings = wanted_settings(gateway)
     brought = certificate_for(work, gateway)
-    return assignment.Gateway(
+    return protocol.Gateway(
         gateway_id=gateway.id,
         addresses=rules.listening_addresses(settings),
         port=rules.listening_port(settings),
@@ -138,7 +138,7 @@ def certificate_of(work: Work, gateway: CloudGateway) -> str:
     return gateway.certificate_pem
 
 
-def take_report(work: Work, server: ManagedServer, report: assignment.Report) -> Reach | None:
+def take_report(work: Work, server: ManagedServer, report: protocol.Report) -> Reach | None:
     """Keep a report and act on it, unless it is about an assignment that is not the newest.
 
     What is returned is to be tried: see `settle_report`.
@@ -163,7 +163,7 @@ def take_report(work: Work, server: ManagedServer, report: assignment.Report) ->
     return settle_report(work, server, report)
 
 
-def _check_report(work: Work, server: ManagedServer, report: assignment.Report) -> None:
+def _check_report(work: Work, server: ManagedServer, report: protocol.Report) -> None:
     if report.assignment_revision > server.assignment_revision:
         # An older database was put back: what the host has is from a future that is gone.
         touch_assignment(work, server)

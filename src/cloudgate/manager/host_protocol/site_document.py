@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import select
 
-from cloudgate import assignment
-from cloudgate.destinations import is_loopback, is_never
+from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import dialled_at, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
@@ -13,12 +12,13 @@ from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.servers.maintenance import current_maintenance
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway
+from cloudgate.network.destinations import is_loopback, is_never
 
 MOST_INSIDE = 16
 """Addresses of a gateway's machine that others are told of. They try all of them at once."""
 
 
-def site_document(work: Work, site: BackupServer) -> assignment.Site:
+def site_document(work: Work, site: BackupServer) -> protocol.Site:
     """The site as its gateways are to know it."""
     gateways = work.session.scalars(
         select(CloudGateway)
@@ -31,13 +31,11 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
     )
     peers = _told_of(work, gateways)
     at_work = current_maintenance(work)
-    found = assignment.Site(
+    found = protocol.Site(
         revision=site.site_revision,
         drain=site.pool_drain,
         gateways=tuple(peer for peer in peers if peer is not None),
-        maintenance=assignment.Maintenance(
-            message=at_work.message, restores=at_work.restores_allowed
-        )
+        maintenance=protocol.Maintenance(message=at_work.message, restores=at_work.restores_allowed)
         if at_work
         else None,
     )
@@ -46,12 +44,12 @@ def site_document(work: Work, site: BackupServer) -> assignment.Site:
     return found.model_copy(update={"drain_seconds": site.pool_drain_seconds})
 
 
-def told_of(work: Work, gateway: CloudGateway) -> assignment.Peer | None:
+def told_of(work: Work, gateway: CloudGateway) -> protocol.Peer | None:
     """What the others know of a gateway; None when it accepts no tenants, or cannot be told of."""
     return next(iter(_told_of(work, [gateway])), None)
 
 
-def _told_of(work: Work, gateways: Iterable[CloudGateway]) -> tuple[assignment.Peer | None, ...]:
+def _told_of(work: Work, gateways: Iterable[CloudGateway]) -> tuple[protocol.Peer | None, ...]:
     return tuple(each_alone(gateways, _peer, _noting(work), _forgetting(work)))
 
 
@@ -70,12 +68,12 @@ def _forgetting(work: Work) -> Callable[[CloudGateway], None]:
     return lambda gateway: work.faults.mended(gateway.managed_server_id)
 
 
-def _peer(gateway: CloudGateway) -> assignment.Peer | None:
+def _peer(gateway: CloudGateway) -> protocol.Peer | None:
     """As the others see it; None for one that accepts no tenants."""
     settings = settings_in_force(gateway)
     if not settings.enabled:
         return None
-    return assignment.Peer(
+    return protocol.Peer(
         gateway_id=gateway.id,
         name=gateway.name,
         address=dialled_at(gateway),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from cloudgate import assignment, hostport
+from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
@@ -31,6 +31,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
 )
 from cloudgate.manager.tenants import rules
+from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
 """Stands for whatever pools a host is not in."""
@@ -54,7 +55,7 @@ class Question:
 class _Candidate:
     """A tenant that may not come in, and may have tunnels that its gateways know of."""
 
-    tenant: assignment.Tenant
+    tenant: protocol.Tenant
     """Bare."""
     stays: Mapping[UUID, Stay]
 
@@ -63,12 +64,12 @@ class _Candidate:
 class Found:
     """What there is to tell hosts that are alike, before it is told to each."""
 
-    same_for_all: assignment.DirectoryChange
+    same_for_all: protocol.DirectoryChange
     """Of the tenants that may come in."""
     others: tuple[_Candidate, ...] = ()
     removed: tuple[tuple[UUID, Mapping[UUID, Stay]], ...] = ()
 
-    def told_to(self, scope: Scope) -> assignment.DirectoryChange:
+    def told_to(self, scope: Scope) -> protocol.DirectoryChange:
         """What one of these hosts is told."""
         bare = [each.tenant for each in self.others if scope.may_have_tunnels(each.stays)]
         gone = [
@@ -118,7 +119,7 @@ def look_up(work: Work, question: Question) -> Found:
     others = [each for each in tenants if each.id not in known]
     stays = stays_of(work, removed, {each.id: pools_of(each) for each in others})
     # Even without anything in it, a change tells the host that it is up to date.
-    change = assignment.DirectoryChange(
+    change = protocol.DirectoryChange(
         from_revision=since,
         revision=work.directory_revision(),
         tenants=tuple(_entries(work, let_in, entry)),
@@ -135,7 +136,7 @@ def look_up(work: Work, question: Question) -> Found:
 
 def changes_since(
     work: Work, server: ManagedServer, known_revision: int
-) -> assignment.DirectoryChange | None:
+) -> protocol.DirectoryChange | None:
     """What a host that knows `known_revision` has to be told; None when nothing."""
     current = work.directory_revision()
     scope = scope_of(server.scope, work.now)
@@ -168,13 +169,11 @@ def _removed(work: Work, question: Question) -> Sequence[UUID]:
     ).all()
 
 
-_Make = Callable[[CloudTenant, Sequence[assignment.User]], assignment.Tenant]
+_Make = Callable[[CloudTenant, Sequence[protocol.User]], protocol.Tenant]
 
 
-def _entries(
-    work: Work, tenants: Sequence[CloudTenant], make: _Make
-) -> Iterator[assignment.Tenant]:
-    users: dict[UUID, list[assignment.User]] = defaultdict(list)
+def _entries(work: Work, tenants: Sequence[CloudTenant], make: _Make) -> Iterator[protocol.Tenant]:
+    users: dict[UUID, list[protocol.User]] = defaultdict(list)
     ids = [tenant.id for tenant in tenants]
     for start in range(0, len(ids), _AT_ONCE):
         some = ids[start : start + _AT_ONCE]
@@ -194,7 +193,7 @@ def _entries(
 def _as_other(question: Question) -> _Make:
     """Tells of tenants who may not come in, and whether they may stay that are in already."""
 
-    def make(tenant: CloudTenant, users: Sequence[assignment.User]) -> assignment.Tenant:
+    def make(tenant: CloudTenant, users: Sequence[protocol.User]) -> protocol.Tenant:
         if question.serves and question.pool_id != NO_POOL:
             return bare(tenant, users)  # no pool: not this gateway's
         # A host whose gateway is being removed knows of no pool any more.
@@ -204,9 +203,9 @@ def _as_other(question: Question) -> _Make:
     return make
 
 
-def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignment.Tenant:
+def entry(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> protocol.Tenant:
     """A tenant as gateways know it."""
-    return assignment.Tenant(
+    return protocol.Tenant(
         tenant_id=tenant.id,
         name=tenant.name,
         password_hash=tenant.password_hash,
@@ -223,10 +222,10 @@ def entry(tenant: CloudTenant, users: Iterable[assignment.User] = ()) -> assignm
 
 
 def bare(
-    tenant: CloudTenant, users: Iterable[assignment.User] = (), pool_ids: Iterable[UUID] = ()
-) -> assignment.Tenant:
+    tenant: CloudTenant, users: Iterable[protocol.User] = (), pool_ids: Iterable[UUID] = ()
+) -> protocol.Tenant:
     """What is enough to end a tenant's tunnels by, or to let them go on, and lets nobody in."""
-    return assignment.Tenant(
+    return protocol.Tenant(
         tenant_id=tenant.id,
         name=str(tenant.id),
         password_hash="",
@@ -238,8 +237,8 @@ def bare(
     )
 
 
-def _bare_user(user: assignment.User) -> assignment.User:
-    return assignment.User(
+def _bare_user(user: protocol.User) -> protocol.User:
+    return protocol.User(
         user_id=user.user_id, name=str(user.user_id), password_hash="", enabled=user.enabled
     )
 
@@ -282,8 +281,8 @@ def _speed_limit(tenant: CloudTenant) -> int | None:
     )
 
 
-def _user(subtenant: Subtenant) -> assignment.User:
-    return assignment.User(
+def _user(subtenant: Subtenant) -> protocol.User:
+    return protocol.User(
         user_id=subtenant.id,
         name=subtenant.name,
         password_hash=subtenant.password_hash,
@@ -292,19 +291,19 @@ def _user(subtenant: Subtenant) -> assignment.User:
     )
 
 
-def _targets(tenant: CloudTenant) -> Iterable[assignment.Target]:
+def _targets(tenant: CloudTenant) -> Iterable[protocol.Target]:
     """Its repositories, and its backup server's own port."""
     site = tenant.backup_server
     own = hostport.known_as(hostport.join(site.name.lower().rstrip("."), site.port))
-    yield assignment.Target(endpoint=own, address=own)
+    yield protocol.Target(endpoint=own, address=own)
     for resource in tenant.resources:
         repository = resource.repository
         if hostport.known_as(repository.endpoint) != own:
             yield _target(repository)
 
 
-def _target(repository: Repository) -> assignment.Target:
-    return assignment.Target(
+def _target(repository: Repository) -> protocol.Target:
+    return protocol.Target(
         endpoint=hostport.known_as(repository.endpoint),
         address=hostport.known_as(repository.address),
     )

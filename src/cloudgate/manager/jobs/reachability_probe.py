@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives import hashes
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
-from cloudgate.destinations import is_loopback, is_never, is_own_name
-from cloudgate.happy_eyeballs import NoAllowedAddressError, open_tls
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import reachability as gateways
 from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.network.destinations import is_loopback, is_never, is_own_name
+from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
 
 log = structlog.get_logger(__name__)
 

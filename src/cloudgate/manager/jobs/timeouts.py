@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
 
-from cloudgate.assignment import GatewayState, Misplaced
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import Work
@@ -18,6 +17,7 @@ from cloudgate.manager.servers.facts import facts_of, misplaced_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.protocol import GatewayState, Misplaced
 
 PRESENCE_NOTED = timedelta(seconds=60)
 """How old the time may get that the database has of a host that speaks all the time."""

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate import precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
@@ -29,6 +28,7 @@ from cloudgate.manager.storage.tables import (
     Task,
 )
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.values import precis
 
 TYPE = "CloudGatewayPool"
 _NAMED_AT_MOST = 5

@@ -11,10 +11,10 @@ import httpx2
 from lxml import etree
 
 from cloudgate import __version__
-from cloudgate.happy_eyeballs import NoAllowedAddressError
-from cloudgate.http_dialling import DiallingTransport
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.probes.rules import NotMeasuredError, Probe
+from cloudgate.network.happy_eyeballs import NoAllowedAddressError
+from cloudgate.network.http_transport import DiallingTransport
 
 ANSWER_SECONDS = 30.0
 """How long a server may be silent."""

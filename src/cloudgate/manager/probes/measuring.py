@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from uuid import UUID
 
-from cloudgate.assignment import Directory, Measured
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.probes import rules, s3, webdav
@@ -13,6 +12,7 @@ from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.protocol import Directory, Measured
 
 LOOK_SECONDS = 5.0
 """How often is looked whether a host that measures is still there."""

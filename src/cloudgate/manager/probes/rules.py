@@ -12,8 +12,8 @@ from uuid import UUID
 
 from cryptography import x509
 
-from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.network import hostport
 
 DEFAULT_MINUTES = 60
 DEFAULT_REGION = "us-east-1"

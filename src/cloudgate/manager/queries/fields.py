@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, false, func, or_, true
 
-from cloudgate import identifiers, moments, precis
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.queries.filter import AllOf, Comparison, Condition, Operator
+from cloudgate.values import identifiers, moments, precis
 
 LARGEST_NUMBER = 2**63 - 1
 

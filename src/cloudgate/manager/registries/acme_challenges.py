@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
-from cloudgate.programs import ask
+from cloudgate.processes.programs import ask
 
 HTTP, DNS = "http-01", "dns-01"
 HOOK_SECONDS = 300.0

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from uuid import UUID, uuid4
 
-from cloudgate.assignment import Answer, Directory, Question
 from cloudgate.errors import UnavailableError
+from cloudgate.protocol import Answer, Directory, Question
 
 PATIENCE_SECONDS = 5.0
 """How long whoever asks waits for a host that is there."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from cloudgate.assignment import POLL_SECONDS
 from cloudgate.manager.registries.seen_addresses import KEPT_FOR
+from cloudgate.protocol import POLL_SECONDS
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
 """A host that polls is heard of at least this often."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from uuid import UUID
 
-from cloudgate.assignment import Allowance, Demand
-from cloudgate.sharing import Flow, shares
+from cloudgate.max_min import Flow, shares
+from cloudgate.protocol import Allowance, Demand
 
 FRESH_SECONDS = 15.0
 """Who has said nothing for so long does not count any more."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from uuid import UUID
 
-from cloudgate.assignment import Demand
+from cloudgate.protocol import Demand
 
 GONE_SECONDS = 30.0
 """Who has said nothing for so long is dead, and its tokens are back."""

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate import hostport, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
@@ -18,6 +17,8 @@ from cloudgate.manager.repositories import rules
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
+from cloudgate.network import hostport
+from cloudgate.values import precis
 
 TYPE = "Repository"
 

@@ -1,7 +1,7 @@
 """What may a repository be, and what makes a service address?"""
 
-from cloudgate import hostport
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network import hostport
 
 DEFAULT_KIND = "LinuxLocal"
 

@@ -1,10 +1,10 @@
 """Certificate authority: who vouches for the manager and its gateways?
 
 A root that everybody trusts, and below it two authorities that issue: one for managers, one for
-gateways (`cloudgate.certificate_roles`). A root of a release before this one is not allowed to have
-others below it (RFC 5280, section 4.2.1.9: its path length is 0, which OpenSSL and Go hold trusted
-roots to, too), and tenants have copies of it: there it goes on signing itself, and the role that a
-leaf says in its subject is what tells the two apart.
+gateways (`cloudgate.trust.certificate_roles`). A root of a release before this one is not allowed
+to have others below it (RFC 5280, section 4.2.1.9: its path length is 0, which OpenSSL and Go
+hold trusted roots to, too), and tenants have copies of it: there it goes on signing itself,
+and the role that a leaf says in its subject is what tells the two apart.
 """
 
 import ipaddress
@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.atomic_files import write_private, write_public
-from cloudgate.certificate_roles import ISSUER_NAMES, ROOT_NAME, Role
 from cloudgate.errors import CloudgateError
+from cloudgate.trust.certificate_roles import ISSUER_NAMES, ROOT_NAME, Role
 
 AUTHORITY_LIFE = timedelta(days=3650)
 RENEWAL_SHARE = 1 / 3

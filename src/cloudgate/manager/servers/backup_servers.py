@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
@@ -20,6 +19,7 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     Repository,
 )
+from cloudgate.values import identifiers, precis
 
 DEFAULT_PORT = 9392
 TYPE = "BackupServer"

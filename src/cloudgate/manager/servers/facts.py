@@ -11,16 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import ValidationError
 
-from cloudgate.assignment import HostFacts, Misplaced
-from cloudgate.assignment.bounds import (
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.storage.tables import ManagedServer
+from cloudgate.protocol import HostFacts, Misplaced
+from cloudgate.protocol.bounds import (
     LONGEST_NAME,
     LONGEST_PEM,
     printable,
     readable,
     usable_addresses,
 )
-from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.storage.tables import ManagedServer
 
 _LEAST_RSA_BITS = 2048
 

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate import precis
-from cloudgate.assignment.bounds import readable
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
@@ -16,6 +14,8 @@ from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
+from cloudgate.protocol.bounds import readable
+from cloudgate.values import precis
 
 TYPE = "ManagedServer"
 

@@ -4,12 +4,12 @@ import socket
 
 from sqlalchemy import select
 
-from cloudgate import precis
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import Account, AccountRole
-from cloudgate.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import hash_password, matches
+from cloudgate.values import precis
 
 ADMINISTRATOR = "admin"
 

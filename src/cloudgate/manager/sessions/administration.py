@@ -14,7 +14,7 @@ from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.sessions.accounts import local_name
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
-from cloudgate.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import hash_password, matches
 
 TYPE = "EnterpriseAccount"
 ROLE = "EnterpriseRole"

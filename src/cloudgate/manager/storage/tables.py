@@ -89,7 +89,7 @@ class BackupServer(Base):
     wcf_port: Mapped[int | None]
     certificate_thumbprint: Mapped[str] = mapped_column(default="")
     site_revision: Mapped[int] = mapped_column(REVISION, default=0)
-    """Of what all its gateways have to know besides the tenants: `cloudgate.assignment.Site`."""
+    """Of what all its gateways have to know besides the tenants: `cloudgate.protocol.Site`."""
     pool_drain_seconds: Mapped[int | None]
     """How long tunnels may go on that have no place at their gateway; None for the usual time."""
     pool_drain: Mapped[str] = mapped_column(String(32), default="")
@@ -116,7 +116,7 @@ class ManagedServer(Base):
     next_credential_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     """Of a credential that the host was given and has not used yet."""
     machine: Mapped[str] = mapped_column(String(64), default="")
-    """Which machine speaks with the credential: `cloudgate.assignment.HostFacts.machine`."""
+    """Which machine speaks with the credential: `cloudgate.protocol.HostFacts.machine`."""
     online_since: Mapped[datetime | None]
     usage_batch: Mapped[str] = mapped_column(String(32), default="")
     """The last batch of usage that was counted; it is heard again when its answer was lost."""
@@ -125,7 +125,7 @@ class ManagedServer(Base):
     warning: Mapped[str] = mapped_column(default="")
     """What an operator should look at; empty when nothing."""
     facts: Mapped[dict[str, Any] | None]
-    """The last `cloudgate.assignment.HostFacts` it reported."""
+    """The last `cloudgate.protocol.HostFacts` it reported."""
     seen_at: Mapped[datetime | None]
     seen_addresses: Mapped[str] = mapped_column(default="", server_default="")
     """From where it speaks, as seen here: `cloudgate.manager.registries.seen_addresses`."""
@@ -138,7 +138,7 @@ class ManagedServer(Base):
     reported_reason: Mapped[str] = mapped_column(default="")
     live_tunnels: Mapped[int] = mapped_column(default=0)
     misplaced: Mapped[dict[str, Any] | None]
-    """The last `cloudgate.assignment.Misplaced` it reported."""
+    """The last `cloudgate.protocol.Misplaced` it reported."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
@@ -161,7 +161,7 @@ class CloudGateway(Base):
     drain_seconds: Mapped[int | None]
     """How long tunnels may go on once the gateway is closed; None for the usual time."""
     drain: Mapped[str] = mapped_column(String(32), default="")
-    """Names the drain: `cloudgate.assignment.Assignment.drain`."""
+    """Names the drain: `cloudgate.protocol.Assignment.drain`."""
     told_address: Mapped[str] = mapped_column(default="", server_default="")
     """Where a release before this one told tenants to dial, by the word of its machine alone."""
     certificate_warning: Mapped[str] = mapped_column(default="")

@@ -19,7 +19,7 @@ from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import publish
-from cloudgate.password_hashes import hash_password
+from cloudgate.trust.password_hashes import hash_password
 
 TYPE = "CloudSubtenant"
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate import identifiers, precis
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
 from cloudgate.manager.audit.log import note
@@ -35,7 +34,8 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import rules
-from cloudgate.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import hash_password, matches
+from cloudgate.values import identifiers, precis
 
 TYPE = "CloudTenant"
 SETTINGS = (

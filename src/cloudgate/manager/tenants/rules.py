@@ -1,7 +1,7 @@
 """What may a tenant be called, and what may it be given?"""
 
-from cloudgate import precis
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import precis
 
 FORBIDDEN_CHARACTERS = '+][,\\/:*?"<>|=;@'
 RESERVED_NAMES = frozenset(

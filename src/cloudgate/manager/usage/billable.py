@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.assignment import Usage
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.servers.tenant_scope import all_periods, pools_of, stays_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant, Subtenant
+from cloudgate.protocol import Usage
 
 _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""

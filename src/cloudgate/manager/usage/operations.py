@@ -11,13 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from cloudgate import assignment
-from cloudgate.assignment import UsageBatch
+from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
+from cloudgate.protocol import UsageBatch
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
 """The stretches, in minutes."""
@@ -38,7 +38,7 @@ class Refused:
     reason: str = ""
     """Of the first of them."""
 
-    def add(self, usage: assignment.Usage, reason: str) -> None:
+    def add(self, usage: protocol.Usage, reason: str) -> None:
         """One more."""
         self.reason = self.reason or f"{reason} (tenant {usage.tenant_id})"
         self.lines += 1

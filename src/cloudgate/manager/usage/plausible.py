@@ -9,7 +9,7 @@ that was away for long tells what it has gathered by the hour or the day.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cloudgate.assignment import Usage
+from cloudgate.protocol import Usage
 
 LINE_BYTES = 25_000_000_000
 """Each second: a line of 100 Gbit/s, full in both directions."""

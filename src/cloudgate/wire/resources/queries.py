@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import EntityRef, Link, Resource
+from cloudgate.wire.resources.cloud.gateways import CloudGateway
+from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
+from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant
+from cloudgate.wire.resources.cloud.tenants import CloudTenant
 from cloudgate.wire.resources.credentials import CredentialsInfo, PasswordKeyInfo
-from cloudgate.wire.resources.gateways import CloudGateway
 from cloudgate.wire.resources.infrastructure import BackupServer, ManagedServer, Repository
-from cloudgate.wire.resources.pools import CloudGatewayPool
 from cloudgate.wire.resources.sessions import Task
-from cloudgate.wire.resources.subtenants import CloudSubtenant
-from cloudgate.wire.resources.tenants import CloudTenant
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ depends_on = None
 
 _MOST_TUNNELS = 2**31 - 1
 _MOST_BYTES = 2**60
-"""As `cloudgate.assignment.bounds` has them now; ten sums of more would not fit into a column."""
+"""As `cloudgate.protocol.bounds` has them now; ten sums of more would not fit into a column."""
 _TOLD_OF = 100
 
 

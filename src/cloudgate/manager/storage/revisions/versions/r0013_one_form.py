@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from cloudgate import precis
+from cloudgate.values import precis
 
 revision = "0013"
 down_revision = "0012"

@@ -1,0 +1,174 @@
+"""What does the API say of cloud gateways, and what may be done to them?"""
+
+from collections.abc import Iterator
+
+from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, up_to_backup_server
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.gateways import operations
+from cloudgate.manager.gateways.operations import GatewayChange, NewGateway
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tasks.operations import remark
+from cloudgate.values import precis
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.cloud.gateways import (
+    CloudGateway,
+    CloudGateways,
+    CreateCloudGatewaySpec,
+)
+
+TYPE = operations.TYPE
+DRAIN_SECONDS = "drainSeconds"
+"""Extension: how long live tunnels may go on after a change that leaves them no place."""
+LONGEST_DRAIN_SECONDS = 30 * 24 * 3600
+LISTENED_TO_INCOMING_PORT = ("v1", "v1_1", "v1_2", "v1_3")
+"""The versions of the API in which the port to listen on is called IncomingPort."""
+
+
+def gateway_place(root: str, gateway: tables.CloudGateway) -> Place:
+    """Where a gateway stands."""
+    return Place(root, "/cloud/gateways", TYPE, gateway.id, gateway.name)
+
+
+def gateway_reference(root: str, gateway: tables.CloudGateway) -> EntityRef:
+    """The short form of a gateway."""
+    place = gateway_place(root, gateway)
+    return place.reference(up_to_backup_server(root, gateway.backup_server), place.to_entity())
+
+
+def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
+    """A gateway with the settings in force."""
+    place = gateway_place(root, gateway)
+    settings = operations.settings_in_force(gateway)
+    return CloudGateway(
+        href=place.entity_href,
+        type=place.type,
+        links=(
+            up_to_backup_server(root, gateway.backup_server),
+            place.to_reference(),
+            place.edit(),
+            place.delete(),
+            *_pool(root, gateway),
+        ),
+        name=place.name,
+        uid=place.uid,
+        enabled=settings.enabled,
+        network_mode=settings.network_mode,
+        external_ip=operations.external_ip_of(gateway),
+        external_port=settings.external_port,
+        internal_port=settings.internal_port,
+        description=settings.description,
+        state=operations.condition_of(gateway),
+        live_tunnels=gateway.managed_server.live_tunnels,
+        warning=operations.warnings_of(gateway) or None,
+    )
+
+
+def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
+    """The way to the pool of a gateway; nothing for one that is in none."""
+    pool = gateway.pool
+    if pool is None:
+        return ()
+    place = Place(root, "/cloud/gatewayPools", "CloudGatewayPool", pool.id, pool.name)
+    return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
+
+
+def drain_seconds(call: Call) -> int | None:
+    """How long tunnels may go on by ``?drainSeconds=``; None when it does not say.
+
+    Raises:
+        InvalidRequestError: it is no number of seconds.
+    """
+    text = call.query.get(DRAIN_SECONDS.lower())
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()) or int(text) > LONGEST_DRAIN_SECONDS:
+        raise InvalidRequestError(
+            f"{DRAIN_SECONDS}: found {text[:50]!r}, expected a number of seconds from 0 to"
+            f" {LONGEST_DRAIN_SECONDS}."
+        )
+    return int(text)
+
+
+def get_gateways(call: Call) -> Answer:
+    """All gateways."""
+    with call.reading() as work:
+        found = operations.list_gateways(work)
+        if call.wants_entity:
+            entities = tuple(gateway_entity(call.root, gateway) for gateway in found)
+            return Answer(resource=CloudGateways(cloud_gateways=entities))
+        references = tuple(gateway_reference(call.root, gateway) for gateway in found)
+        return Answer(resource=EntityReferences(refs=references))
+
+
+def get_gateway(call: Call) -> Answer:
+    """One gateway."""
+    with call.reading() as work:
+        gateway = operations.get_gateway(work, call.identifier(TYPE))
+        form = gateway_entity if call.wants_entity else gateway_reference
+        return Answer(resource=form(call.root, gateway))
+
+
+def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
+    """Give a managed server the gateway role."""
+    if spec.incoming_port is not None and call.session.version not in LISTENED_TO_INCOMING_PORT:
+        raise InvalidRequestError(
+            "IncomingPort is of the API's versions up to v1_3, and this session is of"
+            f" {call.session.version}; give ExternalPort, and InternalPort behind NAT."
+        )
+    new = NewGateway(
+        server_host_name=spec.server_host_name or "",
+        network_mode=spec.network_type or "",
+        backup_server_id_or_name=spec.backup_server_id_or_name,
+        backup_server_uid=spec.backup_server_uid,
+        description=spec.description,
+        external_ip=spec.external_ip,
+        external_port=spec.external_port or _if_direct(spec),
+        internal_port=spec.internal_port or spec.incoming_port,
+    )
+    with call.changing() as work:
+        task = operations.create_gateway(work, new)
+    return accepted(call, task)
+
+
+def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
+    """The older versions' port to listen on, where that is the one that tenants connect to."""
+    return spec.incoming_port if spec.network_type == "Direct" else None
+
+
+def put_gateway(call: Call, entity: CloudGateway) -> Answer:
+    """Change a gateway."""
+    change = GatewayChange(
+        enabled=entity.enabled,
+        network_mode=entity.network_mode,
+        external_ip=entity.external_ip,
+        external_port=entity.external_port,
+        internal_port=entity.internal_port,
+        description=entity.description,
+    )
+    with call.changing() as work:
+        gateway = operations.get_gateway(work, call.identifier(TYPE))
+        task = operations.edit_gateway(work, gateway, change, drain_seconds(call))
+        remark(task, _ignored(gateway, entity))
+    return accepted(call, task)
+
+
+def _ignored(gateway: tables.CloudGateway, entity: CloudGateway) -> Iterator[str]:
+    """What was asked for and means nothing here."""
+    named = entity.dns_name_or_ip_address
+    server = gateway.managed_server
+    own = {gateway.name, server.name, operations.external_ip_of(gateway)}
+    if named and precis.key(named) not in {precis.key(each) for each in own if each}:
+        yield (
+            f"DnsNameOrIpAddress was left alone: a gateway stays on its server, {server.name}. Make"
+            " a new one on the other server, and delete this one."
+        )
+
+
+def delete_gateway(call: Call) -> Answer:
+    """Take the gateway role away."""
+    with call.changing() as work:
+        gateway = operations.get_gateway(work, call.identifier(TYPE))
+        task = operations.delete_gateway(work, gateway, drain_seconds(call))
+    return accepted(call, task)

@@ -1,0 +1,39 @@
+"""What does the API say of maintenance? An extension."""
+
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.servers import maintenance
+from cloudgate.wire.resources.cloud.live import CloudMaintenance
+
+PATH = "/cloud/maintenance"
+
+
+def _entity(work: Work, root: str) -> CloudMaintenance:
+    found = maintenance.current_maintenance(work)
+    return CloudMaintenance(
+        href=f"{root}{PATH}",
+        type="CloudMaintenance",
+        enabled=found is not None,
+        message=found.message if found else None,
+        restores_allowed=found.restores_allowed if found else None,
+        since=found.since if found else None,
+    )
+
+
+def get_maintenance(call: Call) -> Answer:
+    """Whether the provider is at work."""
+    with call.reading() as work:
+        return Answer(resource=_entity(work, call.root))
+
+
+def put_maintenance(call: Call, wanted: CloudMaintenance) -> Answer:
+    """Begin or end maintenance. Live tunnels go on; gateways keep to it within a second."""
+    with call.changing() as work:
+        if wanted.enabled:
+            maintenance.begin_maintenance(
+                work, wanted.message, restores_allowed=wanted.restores_allowed is not False
+            )
+        else:
+            maintenance.end_maintenance(work)
+        work.session.flush()
+        return Answer(resource=_entity(work, call.root))

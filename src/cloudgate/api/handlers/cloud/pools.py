@@ -1,0 +1,156 @@
+"""What does the API say of gateway pools, and what may be done to them?"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from cloudgate.api.handlers.cloud import gateways, tenants
+from cloudgate.api.handlers.cloud.gateways import drain_seconds
+from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.manager.pools import operations
+from cloudgate.manager.pools.operations import PoolChange
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.values.identifiers import parse, uid
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.cloud.gateways import CloudGateways
+from cloudgate.wire.resources.cloud.pools import (
+    CloudGatewayPool,
+    CloudGatewayPools,
+    CreateCloudGatewayPoolSpec,
+)
+from cloudgate.wire.resources.cloud.tenants import CloudTenants
+
+TYPE = operations.TYPE
+
+
+def pool_place(root: str, pool: tables.GatewayPool) -> Place:
+    """Where a pool stands."""
+    return Place(root, "/cloud/gatewayPools", TYPE, pool.id, pool.name)
+
+
+def pool_reference(root: str, pool: tables.GatewayPool) -> EntityRef:
+    """The short form of a pool."""
+    place = pool_place(root, pool)
+    return place.reference(up_to_backup_server(root, pool.backup_server), place.to_entity())
+
+
+def pool_entity(root: str, pool: tables.GatewayPool) -> CloudGatewayPool:
+    """A pool with its gateways and tenants."""
+    place = pool_place(root, pool)
+    return CloudGatewayPool(
+        href=place.entity_href,
+        type=place.type,
+        links=_links(root, pool, place),
+        name=place.name,
+        uid=place.uid,
+        description=pool.description,
+        cloud_gateways=tuple(uid(gateways.TYPE, each.id) for each in pool.gateways),
+        cloud_tenants=tuple(uid(tenants.TYPE, each.id) for each in pool.tenants),
+    )
+
+
+def _links(root: str, pool: tables.GatewayPool, place: Place) -> tuple[Link, ...]:
+    found = [
+        up_to_backup_server(root, pool.backup_server),
+        place.to_reference(),
+        place.edit(),
+        place.delete(),
+        down(f"{place.href}/gateways", "CloudGatewayReferenceList"),
+    ]
+    if pool.tenants:
+        href = f"{place.href}/tenants"
+        found.append(Link(rel="Related", href=href, type="CloudTenantReferenceList"))
+    return tuple(found)
+
+
+def get_pools(call: Call) -> Answer:
+    """All gateway pools."""
+    with call.reading() as work:
+        found = operations.list_pools(work)
+    if call.wants_entity:
+        entities = tuple(pool_entity(call.root, pool) for pool in found)
+        return Answer(resource=CloudGatewayPools(cloud_gateway_pools=entities))
+    return _references(call, found)
+
+
+def get_pools_of_tenant(call: Call) -> Answer:
+    """The gateway pools that a tenant may use."""
+    with call.reading() as work:
+        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+        return _references(call, tenant.pools)
+
+
+def _references(call: Call, found: Sequence[tables.GatewayPool]) -> Answer:
+    refs = tuple(pool_reference(call.root, pool) for pool in found)
+    return Answer(resource=EntityReferences(refs=refs))
+
+
+def get_pool(call: Call) -> Answer:
+    """One gateway pool."""
+    with call.reading() as work:
+        pool = operations.get_pool(work, call.identifier(TYPE))
+    form = pool_entity if call.wants_entity else pool_reference
+    return Answer(resource=form(call.root, pool))
+
+
+def get_gateways_of_pool(call: Call) -> Answer:
+    """The gateways of a pool."""
+    with call.reading() as work:
+        found = operations.get_pool(work, call.identifier(TYPE)).gateways
+        if call.wants_entity:
+            entities = tuple(gateways.gateway_entity(call.root, each) for each in found)
+            return Answer(resource=CloudGateways(cloud_gateways=entities))
+        refs = tuple(gateways.gateway_reference(call.root, each) for each in found)
+    return Answer(resource=EntityReferences(refs=refs))
+
+
+def get_tenants_of_pool(call: Call) -> Answer:
+    """The tenants of a pool."""
+    with call.reading() as work:
+        found = operations.get_pool(work, call.identifier(TYPE)).tenants
+        if call.wants_entity:
+            entities = tuple(tenants.tenant_entity(call.root, each) for each in found)
+            return Answer(resource=CloudTenants(cloud_tenants=entities))
+        refs = tuple(tenants.tenant_reference(call.root, each) for each in found)
+    return Answer(resource=EntityReferences(refs=refs))
+
+
+def post_pool(call: Call, spec: CreateCloudGatewayPoolSpec) -> Answer:
+    """Set gateways apart."""
+    wanted = PoolChange(
+        name=spec.name,
+        description=spec.description,
+        gateways=_ids(spec.cloud_gateways, gateways.TYPE),
+        tenants=_ids(spec.cloud_tenants, tenants.TYPE),
+    )
+    with call.changing() as work:
+        task = operations.create_pool(work, wanted, spec.backup_server_uid, drain_seconds(call))
+    return accepted(call, task)
+
+
+def put_pool(call: Call, entity: CloudGatewayPool) -> Answer:
+    """Change a gateway pool: its new name is the attribute."""
+    change = PoolChange(
+        name=entity.name,
+        description=entity.description,
+        gateways=_ids(entity.cloud_gateways, gateways.TYPE),
+        tenants=_ids(entity.cloud_tenants, tenants.TYPE),
+    )
+    with call.changing() as work:
+        pool = operations.get_pool(work, call.identifier(TYPE))
+        task = operations.edit_pool(work, pool, change, drain_seconds(call))
+    return accepted(call, task)
+
+
+def delete_pool(call: Call) -> Answer:
+    """Dissolve a gateway pool."""
+    with call.changing() as work:
+        pool = operations.get_pool(work, call.identifier(TYPE))
+        task = operations.delete_pool(work, pool, drain_seconds(call))
+    return accepted(call, task)
+
+
+def _ids(uids: Sequence[str] | None, kind: str) -> tuple[UUID, ...] | None:
+    return None if uids is None else tuple(parse(each, kind) for each in uids)

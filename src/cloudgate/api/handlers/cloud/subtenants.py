@@ -1,0 +1,151 @@
+"""What does the API say of the users of a tenant, and what may be done to them?"""
+
+from collections.abc import Iterator
+
+from cloudgate.api.handlers.cloud import tenants
+from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import up_to_backup_server_entity
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.storage import tables
+from cloudgate.manager.subtenants import operations
+from cloudgate.manager.subtenants.operations import SubtenantChange
+from cloudgate.manager.tasks.operations import remark
+from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.values.identifiers import parse
+from cloudgate.wire.resources.base import Link
+from cloudgate.wire.resources.cloud.subtenants import (
+    CloudSubtenant,
+    CloudSubtenantCreateSpec,
+    CloudSubtenants,
+    CloudTenantFreeLicenseCounters,
+    SubtenantQuota,
+)
+
+TYPE = operations.TYPE
+
+
+def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant:
+    """A user of a tenant, with its part of the tenant's quota."""
+    place = tenants.tenant_place(root, subtenant.tenant)
+    href = f"{place.href}/subtenants/{subtenant.id}"
+    return CloudSubtenant(
+        href=href,
+        type=TYPE,
+        links=(
+            Link(rel="Edit", href=href, name=subtenant.name, type=TYPE),
+            Link(rel="Delete", href=href),
+            Link(rel="Up", href=place.entity_href, name=place.name, type=place.type),
+            up_to_backup_server_entity(root, subtenant.tenant.backup_server),
+        ),
+        id=str(subtenant.id),
+        name=subtenant.name,
+        description=subtenant.description,
+        password="",
+        enabled=subtenant.enabled,
+        repository_quota=SubtenantQuota(
+            unlimited=subtenant.unlimited,
+            display_name=subtenant.quota_name or subtenant.resource.name,
+            tenant_resource_id=str(subtenant.resource_id),
+            quota_mb=operations.shown_quota_mb(subtenant),
+        ),
+    )
+
+
+def get_subtenants(call: Call) -> Answer:
+    """All users of a tenant."""
+    with call.reading() as work:
+        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+        found = operations.list_subtenants(work, tenant)
+        listed = tuple(subtenant_resource(call.root, each) for each in found)
+    return Answer(resource=CloudSubtenants(cloud_subtenants=listed))
+
+
+def get_subtenant(call: Call) -> Answer:
+    """One user of a tenant."""
+    with call.reading() as work:
+        return Answer(resource=subtenant_resource(call.root, _named(call, work)))
+
+
+def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
+    """Add a user to a tenant."""
+    wanted = SubtenantChange(
+        name=spec.name,
+        description=spec.description,
+        password=spec.password,
+        enabled=spec.enabled,
+        resource_id=parse(spec.tenant_resource_id or "", tenants.RESOURCE),
+        quota_name=spec.quota_name,
+        quota_mb=spec.quota_mb,
+        unlimited=bool(spec.unlimited_quota),
+    )
+    with call.changing() as work:
+        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+        task = operations.create_subtenant(work, tenant, wanted)
+        remark(task, _idle(wanted))
+    return accepted(call, task)
+
+
+def put_subtenant(call: Call, entity: CloudSubtenant) -> Answer:
+    """Change a user of a tenant; its name is read only."""
+    quota = entity.repository_quota or SubtenantQuota()
+    resource_id = quota.tenant_resource_id
+    change = SubtenantChange(
+        description=entity.description,
+        password=entity.password,
+        enabled=entity.enabled,
+        resource_id=parse(resource_id, tenants.RESOURCE) if resource_id else None,
+        quota_name=quota.display_name,
+        quota_mb=quota.quota_mb,
+        unlimited=quota.unlimited,
+    )
+    with call.changing() as work:
+        subtenant = _named(call, work)
+        remarks = tuple(_idle(change, subtenant))
+        task = operations.edit_subtenant(work, subtenant, change)
+        remark(task, remarks)
+    return accepted(call, task)
+
+
+def _idle(change: SubtenantChange, subtenant: tables.Subtenant | None = None) -> Iterator[str]:
+    """What is kept and does nothing here; not what is as it was."""
+    known_mb = operations.shown_quota_mb(subtenant) if subtenant else None
+    if change.quota_mb is not None and change.quota_mb != known_mb and not change.unlimited:
+        yield (
+            "QuotaMb is kept and shown: what one subtenant stores nobody measures here. Let the"
+            " repository keep it to that."
+        )
+
+
+def delete_subtenant(call: Call) -> Answer:
+    """Remove a user of a tenant."""
+    with call.changing() as work:
+        task = operations.delete_subtenant(work, _named(call, work))
+    return accepted(call, task)
+
+
+def _named(call: Call, work: Work) -> tables.Subtenant:
+    tenant = get_tenant(work, call.identifier(tenants.TYPE))
+    return operations.get_subtenant(work, tenant, call.identifier(TYPE, "subtenant"))
+
+
+def get_free_license_counters(call: Call) -> Answer:
+    """The counters of free licences: nothing here needs one, so none is in use."""
+    with call.reading() as work:
+        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+    place = tenants.tenant_place(call.root, tenant)
+    up = Link(rel="Up", href=place.entity_href, name=place.name, type=place.type)
+    return Answer(
+        resource=CloudTenantFreeLicenseCounters(
+            href=f"{place.href}/freelicenseCounters",
+            type="FreeLicenseCounters",
+            links=(up,),
+            rental_vm_backup_count=0,
+            rental_workstation_backup_count=0,
+            rental_server_backup_count=0,
+            new_vm_backup_count=0,
+            new_workstation_backup_count=0,
+            new_server_backup_count=0,
+            new_vm_replica_count=0,
+        )
+    )

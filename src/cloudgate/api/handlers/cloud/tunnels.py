@@ -1,0 +1,72 @@
+"""What does the API say of live tunnels? An extension; each host is asked at that moment."""
+
+from uuid import UUID
+
+from cloudgate import protocol
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.errors import NotFoundError, UnavailableError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.gateways.operations import TYPE, get_gateway
+from cloudgate.manager.servers.managed_servers import is_online
+from cloudgate.manager.storage.tables import CloudTenant, Subtenant
+from cloudgate.wire.resources.cloud.live import CloudGatewayTunnel, CloudGatewayTunnels
+
+
+def get_tunnels(call: Call) -> Answer:
+    """The tunnels that a gateway carries right now, the oldest first."""
+    said = _ask(call)
+    with call.reading() as work:
+        tunnels = sorted(said.tunnels, key=lambda each: each.started_at)
+        shown = tuple(_entity(work, each) for each in tunnels)
+    return Answer(resource=CloudGatewayTunnels(cloud_gateway_tunnels=shown))
+
+
+def delete_tunnel(call: Call) -> Answer:
+    """Close one tunnel at once; nobody else feels it, and its tenant may open another."""
+    wanted = call.path["tunnel"]
+    said = _ask(call, end=(wanted,))
+    found = next((each for each in said.tunnels if each.tunnel == wanted), None)
+    if found is None:
+        raise NotFoundError(f"The gateway has no live tunnel {wanted[:100]!r}.")
+    if said.reason:
+        raise UnavailableError(said.reason)
+    with call.changing() as work:
+        gateway = get_gateway(work, call.identifier(TYPE))
+        tunnel = _entity(work, found)
+        before = {"Tenant": tunnel.tenant, "Target": tunnel.target, "Client": tunnel.client}
+        record(work, change_to(gateway, TYPE, "DeleteCloudGatewayTunnel", before=before))
+    return Answer(status=204)
+
+
+def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
+    with call.reading() as work:
+        server = get_gateway(work, call.identifier(TYPE)).managed_server
+        name, server_id = server.name, server.id
+        if not is_online(work, server):
+            raise UnavailableError(
+                f"The managed server {name} is offline; which tunnels it has is not known."
+            )
+    question = call.manager.questions.ask(server_id, end)
+    call.manager.bell.ring([server_id])
+    return call.manager.questions.wait(question)
+
+
+def _entity(work: Work, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
+    tenant = work.session.get(CloudTenant, tunnel.tenant_id)
+    return CloudGatewayTunnel(
+        tunnel_id=tunnel.tunnel,
+        tenant=tenant.name if tenant else str(tunnel.tenant_id),
+        subtenant=_name_of_user(work, tunnel.user_id),
+        target=tunnel.target,
+        client=tunnel.client,
+        begin_time=tunnel.started_at,
+        bytes_up=tunnel.bytes_up,
+        bytes_down=tunnel.bytes_down,
+    )
+
+
+def _name_of_user(work: Work, user_id: UUID | None) -> str | None:
+    user = work.session.get(Subtenant, user_id) if user_id else None
+    return user.name if user else None

@@ -1,0 +1,78 @@
+"""What does the API say of what tenants used? Extensions."""
+
+from datetime import timedelta
+from typing import Any
+
+from cloudgate.api.handlers.queries import paging_of, query_of
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.tenants.operations import TYPE, get_tenant
+from cloudgate.manager.usage.reading import Used, page_of_usage, usage_of
+from cloudgate.values.identifiers import uid
+from cloudgate.wire.resources.cloud.usage import (
+    CloudTenantUsage,
+    CloudTenantUsages,
+    CloudUsage,
+    CloudUsages,
+)
+
+USAGE_DAYS = 31
+"""How far is looked back unless told otherwise."""
+MOST_USAGE_DAYS = 999
+TOTAL = "total"
+"""Whether the stretches of time are added up."""
+
+
+def get_usage(call: Call) -> Answer:
+    """What a tenant used in the last days: by minutes, then hours, then days; oldest first."""
+    days = _days(call)
+    with call.reading() as work:
+        tenant = get_tenant(work, call.identifier(TYPE))
+        found = usage_of(work, tenant, work.now - days)
+    shown = tuple(CloudTenantUsage(**_said(each)) for each in found)
+    return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
+
+
+def get_usage_of_all(call: Call) -> Answer:
+    """A page of what all tenants used, those included that are not there any more."""
+    days, query = _days(call), query_of(call)
+    total = _total(call)
+    with call.reading() as work:
+        page = page_of_usage(work, query, work.now - days, total=total)
+    shown = tuple(
+        CloudUsage(
+            **_said(each), cloud_tenant=each.tenant, cloud_tenant_uid=uid(TYPE, each.tenant_id)
+        )
+        for each in page.rows
+    )
+    paging = paging_of(call, "/cloud/usage", page)
+    return Answer(resource=CloudUsages(cloud_usages=shown, paging_info=paging))
+
+
+def _days(call: Call) -> timedelta:
+    days = call.query.get("days", str(USAGE_DAYS))
+    if not (days.isascii() and days.isdigit() and 0 < int(days) <= MOST_USAGE_DAYS):
+        raise InvalidRequestError(
+            f"days: found {days[:50]!r}, expected a number from 1 to {MOST_USAGE_DAYS}."
+        )
+    return timedelta(days=int(days))
+
+
+def _total(call: Call) -> bool:
+    said = call.query.get(TOTAL, "false")
+    if said.lower() not in ("true", "false"):
+        raise InvalidRequestError(f"{TOTAL}: found {said[:50]!r}, expected true or false.")
+    return said.lower() == "true"
+
+
+def _said(used: Used) -> dict[str, Any]:
+    return {
+        "begin_time": used.begin,
+        "minutes": used.minutes,
+        "cloud_gateway": used.gateway,
+        "subtenant": used.subtenant,
+        "target": used.target,
+        "tunnels": used.tunnels,
+        "bytes_up": used.bytes_up,
+        "bytes_down": used.bytes_down,
+    }

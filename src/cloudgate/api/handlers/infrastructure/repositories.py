@@ -1,0 +1,208 @@
+"""What does the API say of repositories, and what may be done to them?
+
+Adding, editing and removing are extensions: in the original, repositories come from elsewhere.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
+from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
+from cloudgate.manager.repositories import operations
+from cloudgate.manager.repositories.operations import RepositoryChange
+from cloudgate.manager.repositories.room import UNKNOWN, Room, rooms_of
+from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
+from cloudgate.manager.storage import tables
+from cloudgate.network import hostport
+from cloudgate.values.identifiers import parse, uid
+from cloudgate.wire.resources.base import EntityRef, EntityReferences
+from cloudgate.wire.resources.infrastructure import (
+    CreateRepositorySpec,
+    Repositories,
+    Repository,
+    UsageProbe,
+)
+
+TYPE = operations.TYPE
+
+
+def repository_place(root: str, repository: tables.Repository) -> Place:
+    """Where a repository stands."""
+    return Place(root, "/repositories", TYPE, repository.id, repository.name)
+
+
+def unnamed(repository: tables.Repository) -> str:
+    """What keeps programs from naming its Endpoint; empty for most."""
+    return hostport.unnamed_in_http1(hostport.split(repository.endpoint)[0])
+
+
+def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
+    """The short form of a repository."""
+    place = repository_place(root, repository)
+    return place.reference(up_to_backup_server(root, repository.backup_server), place.to_entity())
+
+
+def repository_entities(
+    work: Work, root: str, found: Sequence[tables.Repository]
+) -> tuple[Repository, ...]:
+    """Repositories with how large they are, and what there is to say of measuring them."""
+    rooms = rooms_of(work, found)
+    return tuple(
+        repository_entity(root, each, rooms.get(each.id, UNKNOWN), warning_of(work, each))
+        for each in found
+    )
+
+
+def repository_entity(
+    root: str, repository: tables.Repository, room: Room = UNKNOWN, warning: str = ""
+) -> Repository:
+    """A repository; what nobody knows of its size is left out."""
+    place = repository_place(root, repository)
+    return Repository(
+        href=place.entity_href,
+        type=place.type,
+        links=(
+            up_to_backup_server(root, repository.backup_server),
+            place.to_reference(),
+            down(f"{place.href}/backups", "BackupReferenceList"),
+            down(f"{place.href}/replicas", "ReplicaReferenceList"),
+            place.edit(),
+            place.delete(),
+        ),
+        name=place.name,
+        uid=place.uid,
+        capacity=room.capacity,
+        free_space=room.free,
+        kind=repository.kind,
+        description=repository.description,
+        endpoint=repository.endpoint,
+        address=repository.address,
+        usage_probe=_usage_probe(repository, warning),
+        warning=unnamed(repository) or None,
+    )
+
+
+def _usage_probe(repository: tables.Repository, warning: str) -> UsageProbe | None:
+    """How a repository is measured, without the password."""
+    probe = probe_of(repository)
+    if probe is None:
+        return None
+    return UsageProbe(
+        method=probe.method,
+        managed_server_uid=uid(MANAGED_SERVER, UUID(probe.server_id)) if probe.server_id else None,
+        path=probe.path or None,
+        url=probe.url or None,
+        region=probe.region or None,
+        bucket=probe.bucket or None,
+        prefix=probe.prefix or None,
+        username=probe.username or None,
+        ca_file=probe.authority_pem or None,
+        interval_minutes=probe.interval_minutes,
+        warning=warning or None,
+    )
+
+
+def get_repositories(call: Call) -> Answer:
+    """All repositories."""
+    with call.reading() as work:
+        return _listed(work, call, operations.list_repositories(work))
+
+
+def get_repositories_of_site(call: Call) -> Answer:
+    """The repositories of one backup server."""
+    with call.reading() as work:
+        site = get_backup_server(work, call.identifier("BackupServer"))
+        return _listed(work, call, operations.repositories_of(work, site))
+
+
+def _listed(work: Work, call: Call, found: Sequence[tables.Repository]) -> Answer:
+    if call.wants_entity:
+        entities = repository_entities(work, call.root, found)
+        return Answer(resource=Repositories(repositories=entities))
+    references = tuple(repository_reference(call.root, repository) for repository in found)
+    return Answer(resource=EntityReferences(refs=references))
+
+
+def get_repository(call: Call) -> Answer:
+    """One repository."""
+    with call.reading() as work:
+        repository = operations.get_repository(work, call.identifier(TYPE))
+        if call.wants_entity:
+            (entity,) = repository_entities(work, call.root, [repository])
+            return Answer(resource=entity)
+    return Answer(resource=repository_reference(call.root, repository))
+
+
+def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
+    return RepositoryChange(
+        name=body.name,
+        description=body.description,
+        kind=body.kind,
+        endpoint=body.endpoint,
+        address=body.address,
+        capacity_bytes=body.capacity,
+        probe=_wish(body.usage_probe),
+    )
+
+
+def _wish(wanted: UsageProbe | None) -> Wish | None:
+    """A probe is taken whole; of the password alone, None leaves it as it is."""
+    if wanted is None:
+        return None
+    if wanted.method not in tuple(Method):
+        return Wish(None)
+    server = wanted.managed_server_uid
+    probe = Probe(
+        method=Method(wanted.method),
+        server_id=str(parse(server, MANAGED_SERVER)) if server else "",
+        path=wanted.path or "",
+        url=wanted.url or "",
+        region=wanted.region or "",
+        bucket=wanted.bucket or "",
+        prefix=wanted.prefix or "",
+        username=wanted.username or "",
+        authority_pem=(wanted.ca_file or "").strip(),
+        interval_minutes=wanted.interval_minutes or DEFAULT_MINUTES,
+    )
+    return Wish(probe, wanted.password or None)
+
+
+def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
+    """Add a repository."""
+    with call.changing() as work:
+        repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
+        work.session.refresh(repository)
+        (entity,) = repository_entities(work, call.root, [repository])
+    place = repository_place(call.root, repository)
+    return Answer(
+        status=201,
+        resource=entity,
+        headers={"Location": place.href},
+    )
+
+
+def put_repository(call: Call, body: Repository | CreateRepositorySpec) -> Answer:
+    """Change a repository: by its entity, or by the spec that it was made with."""
+    with call.changing() as work:
+        repository = operations.get_repository(work, call.identifier(TYPE))
+        if isinstance(body, CreateRepositorySpec) and body.backup_server_uid:
+            site = parse(body.backup_server_uid, "BackupServer")
+            if site != repository.backup_server_id:
+                raise InvalidRequestError(
+                    "BackupServerUid: a repository cannot be moved to another backup server."
+                )
+        operations.edit_repository(work, repository, _change(body))
+    return Answer(status=204)
+
+
+def delete_repository(call: Call) -> Answer:
+    """Remove a repository."""
+    with call.changing() as work:
+        repository = operations.get_repository(work, call.identifier(TYPE))
+        operations.delete_repository(work, repository)
+    return Answer(status=204)

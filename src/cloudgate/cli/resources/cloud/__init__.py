@@ -1,0 +1,1 @@
+"""Commands about gateways, pools, tenants and what belongs to them."""

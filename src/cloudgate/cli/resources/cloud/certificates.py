@@ -1,0 +1,125 @@
+"""What can be done with the certificates that gateways show?"""
+
+import base64
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.lookup import Kind, find
+from cloudgate.cli.output import at
+from cloudgate.cli.resources.cloud import gateways
+from cloudgate.cli.resources.common import add_delete, body_of, group
+
+
+class Challenge(StrEnum):
+    """How an ACME server sees that a name is yours (RFC 8555, 8)."""
+
+    HTTP = "http-01"
+    DNS = "dns-01"
+
+
+KIND = Kind(
+    word="certificate",
+    many="certificates that were brought",
+    type="CloudCertificate",
+    path="/cloud/certificates",
+    array="CloudCertificates",
+    columns={
+        "Name": at("Name"),
+        "CloudGateway": at("CloudGateway"),
+        "Names": at("Names"),
+        "ValidTo": at("ValidTo"),
+        "Thumbprint": at("Thumbprint"),
+        "Source": at("Source"),
+    },
+    named=False,
+)
+app = group(KIND, "Certificates for gateways, instead of the manager's own.")
+
+
+@command(app, "import")
+def bring(
+    call: Call,
+    file: Annotated[Path, typer.Argument(help="PEM with the chain, or PKCS#12 (.pfx, .p12).")],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="PEM with the key, if FILE has none.", show_default=False),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password of the PKCS#12.", show_default=False)
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(help="Name or id of the one gateway that it is for.", show_default=False),
+    ] = None,
+) -> None:
+    """Have all gateways, or one, show a certificate from now on; live tunnels go on."""
+    uid = find(call.api, gateways.KIND, gateway).uid if gateway else None
+    data = _read(file)
+    if b"-----BEGIN" in data:
+        pem = data.decode("utf-8", "replace")
+        if key is not None:
+            pem += "\n" + _read(key).decode("utf-8", "replace")
+        body = body_of(Pem=pem, CloudGatewayUid=uid)
+    else:
+        password = _read(password_file).decode().rstrip("\r\n") if password_file else None
+        pfx = base64.b64encode(data).decode()
+        body = body_of(Pfx=pfx, Password=password, CloudGatewayUid=uid)
+    call.screen.details(call.api.post(KIND.path, body))
+
+
+@command(app, "acme", waits=True)
+def acme(
+    call: Call,
+    directory: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Directory of the ACME server.", show_default=False),
+    ],
+    name: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME", help="DNS name to certify; may be repeated.", show_default=False
+        ),
+    ],
+    challenge: Annotated[
+        Challenge, typer.Option(help="How the server sees that the names are yours.")
+    ] = Challenge.HTTP,
+    email: Annotated[
+        str | None, typer.Option(help="Where the server may write to.", show_default=False)
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Authority of a private ACME server; the public ones when left out.",
+            show_default=False,
+        ),
+    ] = None,
+    gateway: Annotated[
+        str | None,
+        typer.Option(help="Name or id of the one gateway that it is for.", show_default=False),
+    ] = None,
+) -> None:
+    """Have an ACME server certify names, now and from then on, and agree to its terms."""
+    body = body_of(
+        DirectoryUrl=directory,
+        Names=",".join(name),
+        Challenge=challenge.value,
+        Email=email,
+        CaFile=_read(server_ca).decode("utf-8", "replace") if server_ca else None,
+        CloudGatewayUid=find(call.api, gateways.KIND, gateway).uid if gateway else None,
+    )
+    call.show_result(call.api.post(f"{KIND.path}?action=order", body))
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
+
+
+add_delete(app, KIND, "Have its gateways show the manager's own certificate again.")

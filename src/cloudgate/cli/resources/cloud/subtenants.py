@@ -1,0 +1,137 @@
+"""What can be done with the users of a tenant?"""
+
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli import passwords, readable
+from cloudgate.cli.client import Json
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at, said
+from cloudgate.cli.resources.cloud import quotas, tenants
+from cloudgate.cli.resources.cloud.tenant_resources import Tenant, id_of_resource
+from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
+from cloudgate.cli.resources.common import Description, body_of, change_of
+from cloudgate.errors import NotFoundError
+
+
+def _shown_megabytes(user: Json) -> str:
+    """A number under its unit's name, or that there is no limit."""
+    quota = user.get("RepositoryQuota") or {}
+    return readable.NO_LIMIT if quota.get("Unlimited") else said(quota.get("QuotaMb"))
+
+
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Enabled": at("Enabled"),
+    "DisplayName": at("RepositoryQuota", "DisplayName"),
+    "QuotaMb": _shown_megabytes,
+    "Description": at("Description"),
+    "Id": at("Id"),
+}
+User = Annotated[str, typer.Argument(metavar="USER", help="Name or id of the subtenant.")]
+QuotaGb = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Its part of the quota, in GB; all of it when left out."),
+]
+app = typer.Typer(name="user", help="Users of a tenant: subtenants.", no_args_is_help=True)
+
+
+@command(app, "list")
+def show_all(call: Call, tenant: Tenant) -> None:
+    """List the users of a tenant."""
+    answer = call.api.get(_collection(call, tenant))
+    call.screen.listing(answer, answer.body.get("CloudSubtenants") or [], COLUMNS)
+
+
+@command(app, "show")
+def show(call: Call, tenant: Tenant, user: User) -> None:
+    """Show a user of a tenant."""
+    call.show(_path(call, tenant, user))
+
+
+@command(app, "create", waits=True)
+def create(
+    call: Call,
+    tenant: Tenant,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the user logs in with.")],
+    resource: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The tenant's quota; may be left out while there is one."
+        ),
+    ] = None,
+    quota_gb: QuotaGb = None,
+    password_file: PasswordFile = None,
+    generate_password: Generate = False,
+    description: Description = None,
+) -> None:
+    """Add a user to a tenant; asks for the password unless an option gives it."""
+    password = passwords.of_options(password_file, generate=generate_password)
+    password = password or passwords.asked_for(name)
+    body = body_of(
+        Name=name,
+        Description=description,
+        Password=password.text,
+        Enabled=True,
+        TenantResourceId=id_of_resource(call, tenant, resource),
+        QuotaMb=_megabytes(quota_gb),
+        UnlimitedQuota=quota_gb is None,
+    )
+    accepted = call.api.post(_collection(call, tenant), body)
+    tell(name, password)
+    call.show_task(accepted)
+
+
+@command(app, "edit", waits=True)
+def edit(
+    call: Call,
+    tenant: Tenant,
+    user: User,
+    enabled: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Let it in, or not.", show_default=False),
+    ] = None,
+    quota_gb: QuotaGb = None,
+    password_file: PasswordFile = None,
+    generate_password: Generate = False,
+    description: Description = None,
+) -> None:
+    """Change a user of a tenant."""
+    password = passwords.of_options(password_file, generate=generate_password)
+    quota = {"QuotaMb": _megabytes(quota_gb), "Unlimited": False} if quota_gb else None
+    change = change_of(
+        Description=description,
+        Password=password.text if password else None,
+        Enabled=enabled,
+        RepositoryQuota=quota,
+    )
+    path = _path(call, tenant, user)
+    accepted = call.api.put(path, change)
+    tell(user, password)
+    call.show_result(accepted, path)
+
+
+@command(app, "delete", waits=True)
+def delete(call: Call, tenant: Tenant, user: User) -> None:
+    """Remove a user of a tenant; what it has stored stays."""
+    call.show_task(call.api.delete(_path(call, tenant, user)))
+
+
+def _megabytes(gigabytes: int | None) -> int | None:
+    return None if gigabytes is None else gigabytes * quotas.MB_PER_GB
+
+
+def _collection(call: Call, tenant: str) -> str:
+    return f"{find(call.api, tenants.KIND, tenant).path}/subtenants"
+
+
+def _path(call: Call, tenant: str, word: str) -> str:
+    collection = _collection(call, tenant)
+    known: list[Json] = call.api.get(collection).body.get("CloudSubtenants") or []
+    for user in known:
+        if word.casefold() in (str(user["Id"]).casefold(), str(user["Name"]).casefold()):
+            return f"{collection}/{user['Id']}"
+    names = ", ".join(str(user["Name"]) for user in known) or "none"
+    raise NotFoundError(f"The tenant has no user named {word!r}; it has: {names}.")

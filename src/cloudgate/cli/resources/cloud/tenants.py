@@ -1,0 +1,209 @@
+"""What can be done with tenants?"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli import passwords
+from cloudgate.cli.client import Json
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.lookup import Kind, find
+from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.passwords import NewPassword
+from cloudgate.cli.resources.cloud import quotas
+from cloudgate.cli.resources.common import (
+    Description,
+    Site,
+    Thing,
+    add_delete,
+    body_of,
+    change_of,
+    group,
+)
+from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+
+KIND = Kind(
+    word="tenant",
+    many="tenants",
+    type="CloudTenant",
+    path="/cloud/tenants",
+    array="CloudTenants",
+    columns={
+        "Name": at("Name"),
+        "Enabled": at("Enabled"),
+        "ExpirationDate": at("LeaseOptions", "ExpirationDate"),
+        "Resources": quotas.in_short,
+        "BackupServer": backup_server,
+        "Description": at("Description"),
+    },
+)
+USAGE = {
+    "BeginTime": at("BeginTime"),
+    "Minutes": at("Minutes"),
+    "CloudGateway": at("CloudGateway"),
+    "Subtenant": at("Subtenant"),
+    "Target": at("Target"),
+    "Tunnels": at("Tunnels"),
+    "BytesUp": at("BytesUp"),
+    "BytesDown": at("BytesDown"),
+}
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(help="File with the tenant's password.", show_default=False),
+]
+Generate = Annotated[
+    bool, typer.Option("--generate-password", help="Make a password, and show it once.")
+]
+app = group(KIND, "Tenants: the customers, and what they may use.")
+
+
+def lease_end(text: str) -> datetime:
+    """When a lease ends: a date or a time, in UTC unless it says otherwise."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date such as 2030-12-31.") from None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+Lease = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=lease_end,
+        metavar="DATE",
+        help="Date or time (UTC) at which access ends.",
+        show_default=False,
+    ),
+]
+
+
+@command(app, "create", waits=True)
+def create(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the tenant logs in with.")],
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=GB]", help="A repository to grant; may be repeated.", show_default=False
+        ),
+    ] = None,
+    quota_gb: Annotated[list[int] | None, quotas.QuotaGb] = None,
+    password_file: PasswordFile = None,
+    generate_password: Generate = False,
+    description: Description = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Do not let it in yet.")] = False,
+    lease: Lease = None,
+    backup_server: Site = None,
+) -> None:
+    """Add a tenant; asks for its password unless an option gives it."""
+    wanted = quotas.of_options(repository or [], quota_gb or [])
+    password = passwords.of_options(password_file, generate=generate_password)
+    password = password or passwords.asked_for(name)
+    site = uid_of_site(call, backup_server)
+    specs = [quotas.spec(call, each, gigabytes, site) for each, gigabytes in wanted]
+    body = body_of(
+        Name=name,
+        Description=description,
+        Password=password.text,
+        Enabled=not disabled,
+        LeaseExpirationDate=_written(lease),
+        Resources={"BackupResources": specs} if specs else None,
+        BackupServerUid=site,
+        TenantType="Standalone",
+    )
+    accepted = call.api.post(KIND.path, body)
+    tell(name, password)
+    call.show_result(accepted)
+
+
+@command(app, "edit", waits=True)
+def edit(
+    call: Call,
+    name: Thing,
+    enabled: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Let it in, or not.", show_default=False),
+    ] = None,
+    password_file: PasswordFile = None,
+    generate_password: Generate = False,
+    lease: Lease = None,
+    no_lease: Annotated[bool, typer.Option("--no-lease", help="Access without an end.")] = False,
+    description: Description = None,
+    speed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="MBPS",
+            help="Megabits a second over all its tunnels; 0 for no limit.",
+            show_default=False,
+        ),
+    ] = None,
+    tunnels: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Tunnels at a time over all gateways; 0 for no limit.",
+            show_default=False,
+        ),
+    ] = None,
+    end_tunnels: Annotated[
+        bool, typer.Option("--end-tunnels", help="End the tunnels that it has, too.")
+    ] = False,
+) -> None:
+    """Change a tenant; a disabled one loses its tunnels."""
+    password = passwords.of_options(password_file, generate=generate_password)
+    change = change_of(
+        Password=password.text if password else None,
+        Description=description,
+        LeaseOptions=_lease_options(lease, endless=no_lease),
+        ThrottlingEnabled=None if speed is None else speed > 0,
+        ThrottlingSpeedLimit=speed or None,
+        ThrottlingSpeedUnit="Mbps" if speed else None,
+        MaxConcurrentTasks=tunnels,
+        Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
+    )
+    found = find(call.api, KIND, name)
+    path = f"{found.path}?endTunnels=true" if end_tunnels else found.path
+    accepted = call.api.put(path, change)
+    tell(name, password)
+    call.show_result(accepted, found.entity)
+
+
+@command(app, "usage")
+def usage(
+    call: Call,
+    name: Thing,
+    days: Annotated[int, typer.Option(min=1, max=999, help="How far to look back.")] = 31,
+) -> None:
+    """Show what a tenant used of the gateways: by minutes, then hours, then days."""
+    answer = call.api.get(f"{find(call.api, KIND, name).path}/usage?days={days}")
+    call.screen.listing(answer, answer.body.get("CloudTenantUsages") or [], USAGE)
+
+
+def _is_enabled(call: Call, name: str) -> bool:
+    """As it is: what says that nothing else is to change."""
+    return bool(call.api.get(find(call.api, KIND, name).entity).body.get("Enabled"))
+
+
+def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:
+    if endless and end is not None:
+        raise typer.BadParameter("Give --lease or --no-lease, not both.")
+    if endless:
+        return {"Enabled": False}
+    return {"Enabled": True, "ExpirationDate": _written(end)} if end else None
+
+
+def _written(time: datetime | None) -> str | None:
+    return time.isoformat().replace("+00:00", "Z") if time else None
+
+
+def tell(name: str, password: NewPassword | None) -> None:
+    """Show a password that nobody knows yet; not among the results."""
+    if password is not None and password.generated:
+        typer.echo(f"The password of {name}, shown this once: {password.text}", err=True)
+
+
+add_delete(app, KIND, "Remove a tenant; what it has stored stays.", by_task=True)

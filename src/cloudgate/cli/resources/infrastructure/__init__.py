@@ -1,0 +1,1 @@
+"""Commands about backup servers, managed servers and repositories."""

@@ -1,0 +1,202 @@
+"""What can be done with repositories?"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cloudgate.cli import passwords
+from cloudgate.cli.client import Json
+from cloudgate.cli.commands import Call, command
+from cloudgate.cli.lookup import Kind, find
+from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.resources.common import (
+    Description,
+    Site,
+    Thing,
+    add_delete,
+    body_of,
+    bytes_of,
+    change_of,
+    group,
+)
+from cloudgate.cli.resources.infrastructure import servers
+from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.errors import InvalidRequestError
+
+KIND = Kind(
+    word="repository",
+    many="repositories",
+    type="Repository",
+    path="/repositories",
+    array="Repositories",
+    columns={
+        "Name": at("Name"),
+        "Kind": at("Kind"),
+        "Endpoint": at("Endpoint"),
+        "Address": at("Address"),
+        "Capacity": at("Capacity"),
+        "FreeSpace": at("FreeSpace"),
+        "BackupServer": backup_server,
+        "Description": at("Description"),
+    },
+)
+Endpoint = typer.Option(metavar="HOST:PORT", help="As tenants name it.", show_default=False)
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="What gateways connect to; the endpoint when left out.",
+        show_default=False,
+    ),
+]
+Capacity = Annotated[
+    int | None,
+    typer.Option(
+        parser=bytes_of,
+        metavar="SIZE",
+        help="How large it is, such as 20TB or 500GB; 0 for what its probe measures.",
+        show_default=False,
+    ),
+]
+KindOption = Annotated[
+    str | None, typer.Option(help="Its kind, such as LinuxLocal.", show_default=False)
+]
+
+
+class Method(StrEnum):
+    """How it is measured what tenants keep in a repository."""
+
+    DIRECTORY = "Directory"
+    WEBDAV = "WebDAV"
+    S3 = "S3"
+    NONE = "None"
+
+
+def probe_option(text: str, metavar: str | None = None) -> Any:
+    """An option of the commands that change how a repository is measured."""
+    return typer.Option(help=text, metavar=metavar, show_default=False)
+
+
+app = group(KIND, "Repositories: the storage services that tenants reach.")
+
+
+@command(app, "create")
+def create(
+    call: Call,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    endpoint: Annotated[str, Endpoint],
+    address: Address = None,
+    kind: KindOption = None,
+    description: Description = None,
+    capacity: Capacity = None,
+    backup_server: Site = None,
+) -> None:
+    """Add a repository."""
+    body = body_of(
+        Name=name,
+        Description=description,
+        Kind=kind,
+        Endpoint=endpoint,
+        Address=address,
+        Capacity=capacity,
+        BackupServerUid=uid_of_site(call, backup_server),
+    )
+    call.screen.details(call.api.post(KIND.path, body))
+
+
+@command(app, "edit")
+def edit(
+    call: Call,
+    name: Thing,
+    new_name: Annotated[
+        str | None, typer.Option("--name", help="New name.", show_default=False)
+    ] = None,
+    endpoint: Annotated[str | None, Endpoint] = None,
+    address: Address = None,
+    kind: KindOption = None,
+    description: Description = None,
+    capacity: Capacity = None,
+) -> None:
+    """Change a repository; running tunnels stay."""
+    change = change_of(
+        Name=new_name,
+        Description=description,
+        Kind=kind,
+        Endpoint=endpoint,
+        Address=address,
+        Capacity=capacity,
+    )
+    found = find(call.api, KIND, name)
+    call.api.put(found.path, change)
+    call.show(found.entity)
+
+
+@command(app, "probe")
+def probe(
+    call: Call,
+    name: Thing,
+    method: Annotated[
+        Method, typer.Argument(metavar="METHOD", help="Directory, WebDAV, S3; None to stop.")
+    ],
+    server: Annotated[
+        str | None, probe_option("Directory: managed server that has it.", "NAME")
+    ] = None,
+    path: Annotated[
+        str | None, probe_option("Directory: /srv/backups/{tenant}, for example.", "TEMPLATE")
+    ] = None,
+    probe_url: Annotated[
+        str | None,
+        probe_option("WebDAV: https://dav.example/{tenant}/. S3: https://s3.example.", "TEMPLATE"),
+    ] = None,
+    bucket: Annotated[str | None, probe_option("S3: its name.", "TEMPLATE")] = None,
+    prefix: Annotated[
+        str | None, probe_option("S3: what keys begin with, such as {tenant}/.", "TEMPLATE")
+    ] = None,
+    region: Annotated[str | None, probe_option("S3: us-east-1 when left out.")] = None,
+    username: Annotated[
+        str | None, probe_option("WebDAV: who asks. S3: the access key id.", "NAME")
+    ] = None,
+    probe_password_file: Annotated[
+        Path | None,
+        probe_option("File with the password, or the secret access key; once.", "FILE"),
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        probe_option("Authority of a private server; the public ones when left out.", "FILE"),
+    ] = None,
+    minutes: Annotated[
+        int | None, probe_option("How often; every 60 when left out.", "MINUTES")
+    ] = None,
+) -> None:
+    """Say how to measure what each tenant keeps there: {tenant} is its name, {tenantId} its id."""
+    found = find(call.api, KIND, name)
+    wanted = body_of(
+        Method=method.value,
+        ManagedServerUid=find(call.api, servers.KIND, server).uid if server else None,
+        Path=path,
+        Url=probe_url,
+        Region=region,
+        Bucket=bucket,
+        Prefix=prefix,
+        Username=username,
+        Password=passwords.from_file(probe_password_file) if probe_password_file else None,
+        CaFile=_authority(server_ca),
+        IntervalMinutes=minutes,
+    )
+    change: Json = {"UsageProbe": wanted}
+    call.api.put(found.path, change)
+    call.show(found.entity)
+
+
+def _authority(file: Path | None) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8") if file else None
+    except OSError as problem:
+        raise InvalidRequestError(f"Cannot read {file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{file} holds no certificates in PEM format.") from None
+
+
+add_delete(app, KIND, "Remove a repository; what is stored in it stays.")

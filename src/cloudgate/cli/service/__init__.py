@@ -1,0 +1,1 @@
+"""Service commands: how are parts of Cloudgate started, logged and stopped?"""

@@ -1,0 +1,366 @@
+"""Which commands start a part of Cloudgate itself? `up`, `serve`, `host join`, `host run`."""
+
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
+from cloudgate.errors import CloudgateError
+
+Result = TypeVar("Result")
+
+host_commands = typer.Typer(
+    help="Make this machine a managed server, and run its host service.", no_args_is_help=True
+)
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_DATA", metavar="FOLDER", help="Folder for all state.", show_default=False
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        envvar="CLOUDGATE_HOST", metavar="ADDRESS", help="Address to listen on; all when left out."
+    ),
+]
+Port = Annotated[
+    int,
+    typer.Option(
+        envvar="CLOUDGATE_PORT", metavar="PORT", min=1, max=65535, help="Port of the REST API."
+    ),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_ADMIN_PASSWORD_FILE",
+        metavar="FILE",
+        help="File with the password of the user admin; generated and printed when left out.",
+        show_default=False,
+    ),
+]
+
+
+HttpPort = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_HTTP_PORT",
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="Serve the REST API without TLS too, on this port (9399 in the original).",
+        show_default=False,
+    ),
+]
+TrustedProxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="CLOUDGATE_TRUSTED_PROXIES",
+        metavar="ADDRESS",
+        help="Proxy, or network of proxies, whose Forwarded headers count; may be repeated.",
+        show_default=False,
+    ),
+]
+AuditLog = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_AUDIT_LOG",
+        metavar="FILE|syslog",
+        help="Where the audit log goes besides the database.",
+        show_default=False,
+    ),
+]
+AcmeDnsHook = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_ACME_DNS_HOOK",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        resolve_path=True,
+        help="Program that puts records into DNS: present|cleanup NAME VALUE.",
+        show_default=False,
+    ),
+]
+AuditDays = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_AUDIT_DAYS",
+        metavar="DAYS",
+        min=1,
+        help="How long entries of the audit log are kept; for ever when left out.",
+        show_default=False,
+    ),
+]
+CertificateDays = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_GATEWAY_CERTIFICATE_DAYS",
+        metavar="DAYS",
+        min=2,
+        max=90,
+        help="How long gateways' own certificates are good, replaced every day; 14 when left out.",
+        show_default=False,
+    ),
+]
+
+
+ConnectionsPerAddress = Annotated[
+    int | None,
+    typer.Option(
+        envvar="CLOUDGATE_CONNECTIONS_PER_ADDRESS",
+        metavar="N",
+        min=16,
+        help="Connections that one address may have to the manager; 4096 when left out.",
+        show_default=False,
+    ),
+]
+Reachable = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="CLOUDGATE_REACHABLE",
+        metavar="NETWORK",
+        help="Network that all who see to repositories may name, and no other but administrators;"
+        " may be repeated.",
+        show_default=False,
+    ),
+]
+MeasurableFolders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measurable-folder",
+        envvar="CLOUDGATE_MEASURABLE_FOLDERS",
+        metavar="FOLDER",
+        help="Folder of managed servers that all who see to repositories may have measured; may be"
+        " repeated.",
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("up")(up)
+    app.command("serve")(serve)
+    app.add_typer(host_commands, name="host")
+
+
+def up(
+    data: Data = None,
+    host: Host = "",
+    port: Port = DEFAULT_PORT,
+    admin_password_file: PasswordFile = None,
+    http_port: HttpPort = None,
+    trusted_proxy: TrustedProxies = None,
+    audit_log: AuditLog = None,
+    acme_dns_hook: AcmeDnsHook = None,
+    gateway_certificate_days: CertificateDays = None,
+    connections_per_address: ConnectionsPerAddress = None,
+    reachable: Reachable = None,
+    measurable_folder: MeasurableFolders = None,
+    audit_days: AuditDays = None,
+) -> None:
+    """Start everything on this machine: manager, backup server, managed server."""
+    from cloudgate.cli.service.launcher import Options, run_up  # noqa: PLC0415  keeps --help fast
+
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+        acme_dns_hook,
+        gateway_certificate_days,
+        connections_per_address,
+        tuple(reachable or ()),
+        tuple(measurable_folder or ()),
+        audit_days,
+    )
+    _run(run_up(options))
+
+
+def serve(
+    data: Data = None,
+    host: Host = "",
+    port: Port = DEFAULT_PORT,
+    admin_password_file: PasswordFile = None,
+    http_port: HttpPort = None,
+    trusted_proxy: TrustedProxies = None,
+    audit_log: AuditLog = None,
+    acme_dns_hook: AcmeDnsHook = None,
+    gateway_certificate_days: CertificateDays = None,
+    connections_per_address: ConnectionsPerAddress = None,
+    reachable: Reachable = None,
+    measurable_folder: MeasurableFolders = None,
+    audit_days: AuditDays = None,
+    print_unit: Annotated[
+        bool,
+        typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
+    ] = False,
+) -> None:
+    """Start the manager alone, for managed servers on other machines."""
+    from cloudgate.cli.service.launcher import Options, run_serve  # noqa: PLC0415
+
+    options = Options(
+        data or default_data_folder(),
+        host,
+        port,
+        admin_password_file,
+        http_port,
+        tuple(trusted_proxy or ()),
+        audit_log,
+        acme_dns_hook,
+        gateway_certificate_days,
+        connections_per_address,
+        tuple(reachable or ()),
+        tuple(measurable_folder or ()),
+        audit_days,
+    )
+    if not print_unit:
+        _run(run_serve(options))
+        return
+    from cloudgate.cli.service.systemd_units import manager_unit  # noqa: PLC0415
+
+    try:
+        print(manager_unit(options), end="")
+    except CloudgateError as problem:
+        _fail(problem.message)
+
+
+@host_commands.command("join")
+def join(
+    url: Annotated[str, typer.Argument(help="Address of the manager: https://host:9398.")],
+    token: Annotated[
+        str | None, typer.Option(help="The one-time join token.", show_default=False)
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token instead.", show_default=False)
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="Fingerprint of the manager's certificate authority.",
+            show_default=False,
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="File with that authority, its ca.pem, instead.", show_default=False),
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Have systemd run the host service from now on.")
+    ] = False,
+    data: Data = None,
+) -> None:
+    """Make this machine a managed server, once. `cloudgate server create` shows this command."""
+    from cloudgate.host.manager_link.join import (  # noqa: PLC0415
+        authority_by_fingerprint,
+        join_host,
+    )
+
+    folder = (data or default_data_folder()) / "host"
+    if (token is None) == (token_file is None):
+        _fail("Give the join token, with --token or with --token-file.")
+    if (fingerprint is None) == (ca is None):
+        _fail("Say how to know the manager, with --fingerprint or with --ca.")
+    secret = token or _text_of(token_file)
+
+    async def join_by() -> None:
+        known = _text_of(ca) if ca else await authority_by_fingerprint(url, fingerprint or "")
+        await join_host(folder, url, secret, known)
+
+    _run(join_by())
+    if install:
+        install_service(data)
+
+
+@host_commands.command("install")
+def install_service(data: Data = None) -> None:
+    """Have systemd run the host service that has joined, as the user who joined. Needs root."""
+    from cloudgate.host.platform import install  # noqa: PLC0415
+    from cloudgate.host.state.enrolment import load_membership  # noqa: PLC0415
+    from cloudgate.host.state.paths import layout_of  # noqa: PLC0415
+
+    folder = (data or default_data_folder()).resolve()
+    try:
+        load_membership(layout_of(folder / "host"))
+    except CloudgateError as problem:
+        _fail(
+            f"{problem.message} If it joined as another user or with another folder, name that"
+            f" folder: cloudgate host install --data {_folder_of_caller() or 'DIR'}"
+        )
+    try:
+        print(install(folder))
+    except CloudgateError as problem:
+        _fail(problem.message)
+
+
+def _folder_of_caller() -> Path | None:
+    """Where the user who typed `sudo` keeps state, if there is something."""
+    caller = os.environ.get("SUDO_USER")
+    if not caller:
+        return None
+    import pwd  # noqa: PLC0415  where there is sudo, there is this
+
+    folder = Path(pwd.getpwnam(caller).pw_dir) / ".local" / "share" / "cloudgate"
+    return folder if (folder / "host").is_dir() else None
+
+
+def _text_of(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        _fail(f"Cannot read {problem.filename}: {problem.strerror}.")
+    except UnicodeDecodeError:
+        _fail(f"{file} is not UTF-8 text.")
+
+
+@host_commands.command("run")
+def run(
+    data: Data = None,
+    with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    until_input_ends: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Run the host service of this machine."""
+    from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
+    from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
+    from cloudgate.host.service import run_host  # noqa: PLC0415
+
+    log_to_stderr()
+    if with_parent is not None:
+        end_with_parent(with_parent)
+    until = _read_input if until_input_ends else None
+    again = _run(run_host((data or default_data_folder()) / "host", until=until))
+    if again:
+        # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
+        os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
+
+
+def _read_input() -> None:
+    # Not by sys.stdin, whose lock would be held when the interpreter ends.
+    while os.read(0, 4096):
+        pass
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    from cloudgate.cli.service.event_loop import run as run_on_loop  # noqa: PLC0415
+
+    try:
+        return run_on_loop(work)
+    except CloudgateError as problem:
+        _fail(problem.message)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"Error: {message}", file=sys.stderr)
+    raise typer.Exit(1)

@@ -1,0 +1,224 @@
+"""Which command is the tenant's? `connect`."""
+
+import getpass
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from cloudgate.connector.settings import (
+    DEFAULT_GATEWAY_PORT,
+    Wanted,
+    read_address,
+    read_file,
+    read_forward,
+)
+from cloudgate.errors import CloudgateError, InvalidRequestError
+
+PASSWORD_VARIABLE = "CLOUDGATE_TENANT_PASSWORD"  # noqa: S105  the name, not a password
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("connect")(connect)
+
+
+def connect(
+    gateway: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="GATEWAY[:PORT]...",
+            help="One of the provider's gateways; more, for when that one is down at the start.",
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Your name at the provider.", show_default=False)
+    ] = None,
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--listen",
+            "-L",
+            metavar="[ADDRESS:]PORT:TARGET:PORT",
+            help="Open a local port that leads to a target; may be repeated.",
+        ),
+    ] = None,
+    stdio: Annotated[
+        str | None,
+        typer.Option(
+            "--stdio",
+            "-W",
+            metavar="TARGET:PORT",
+            help="Instead of ports: standard input and output lead to a target, as in ssh.",
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(help=f"File with the password; or set {PASSWORD_VARIABLE}, or be asked."),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Authority of the gateways' certificates; else the system's."),
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="The one certificate to trust, instead of names."),
+    ] = None,
+    half_close: Annotated[
+        bool | None,
+        typer.Option(
+            "--half-close",
+            help="For programs that end one direction and go on in the other; slower.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="File with these settings, in TOML.", show_default=False)
+    ] = None,
+    print_unit: Annotated[
+        bool, typer.Option("--print-unit", help="Print a systemd unit for --config, and end.")
+    ] = False,
+) -> None:
+    """As a tenant: open local ports that lead through the provider's gateways."""
+    said = Wanted(
+        tuple(gateway or ()),
+        tenant,
+        tuple(listen or ()),
+        password_file,
+        ca,
+        fingerprint,
+        half_close,
+    )
+    try:
+        if print_unit:
+            typer.echo(_unit(said, config), nl=False)
+        else:
+            _run(said.over(read_file(config)) if config else said, stdio)
+    except CloudgateError as problem:
+        _fail(problem.message)
+
+
+def _run(wanted: Wanted, stdio: str | None) -> None:
+    # Kept out of the way of --help.
+    from cloudgate.cli.service.event_loop import run as run_on_loop  # noqa: PLC0415
+    from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
+    from cloudgate.connector.balancer import Fleet  # noqa: PLC0415
+    from cloudgate.connector.run import Told, run_connector, run_standard_streams  # noqa: PLC0415
+    from cloudgate.connector.tls_connection import identity  # noqa: PLC0415
+
+    if not wanted.gateway or not wanted.tenant or not (wanted.listen or stdio):
+        raise InvalidRequestError(
+            "Give a gateway, --tenant, and at least one -L or else -W; see --help."
+        )
+    addresses = [read_address(each, DEFAULT_GATEWAY_PORT) for each in wanted.gateway]
+    forwards = [read_forward(each) for each in wanted.listen]
+    target = read_address(stdio) if stdio else None
+    who = identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    watched = sys.stdout.isatty()
+    log_to_stderr(_clear_live_line if watched and not stdio else None)
+    fleet = Fleet(addresses, who, half_close=bool(wanted.half_close))
+    if target is not None:
+        run_on_loop(run_standard_streams(fleet, target))
+        return
+    told = Told(
+        say=lambda text: print(text, flush=True),
+        show=_show_live_line if watched else None,
+    )
+    try:
+        run_on_loop(run_connector(fleet, forwards, told))
+    finally:
+        if watched:
+            _clear_live_line()
+
+
+def _show_live_line(text: str) -> None:
+    # A line that is longer than the terminal is wide could not be taken back.
+    width = shutil.get_terminal_size().columns - 1
+    print(f"\r\x1b[K{text[:width]}", end="", flush=True)
+
+
+def _clear_live_line() -> None:
+    print("\r\x1b[K", end="", flush=True)
+
+
+def _password(wanted: Wanted) -> str:
+    if wanted.password_file is not None:
+        try:
+            return wanted.password_file.read_text("utf-8").rstrip("\r\n")
+        except OSError as problem:
+            raise InvalidRequestError(
+                f"Cannot read the password file {wanted.password_file}: {problem.strerror}."
+            ) from None
+        except UnicodeDecodeError:
+            raise InvalidRequestError(
+                f"The password file {wanted.password_file} is not UTF-8 text."
+            ) from None
+    if PASSWORD_VARIABLE in os.environ:
+        return os.environ[PASSWORD_VARIABLE]
+    if not sys.stdin.isatty():
+        raise InvalidRequestError(f"No password: give --password-file, or set {PASSWORD_VARIABLE}.")
+    return getpass.getpass(f"Password of {wanted.tenant}: ")
+
+
+def _unit(said: Wanted, config: Path | None) -> str:
+    """The unit (systemd.service(5)). It runs as who prints it, and so can read the same files."""
+    if sys.platform == "win32":
+        raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
+    import pwd  # noqa: PLC0415  not everywhere
+
+    from cloudgate.connector.tls_connection import identity  # noqa: PLC0415  keeps --help fast
+
+    if config is None or said != Wanted():
+        raise InvalidRequestError(
+            "--print-unit needs --config and no other option: the unit will use what is in the"
+            " file alone."
+        )
+    wanted = read_file(config)
+    if not (wanted.gateway and wanted.tenant and wanted.listen and wanted.password_file):
+        raise InvalidRequestError(
+            f"{config} must name gateway, tenant, listen and password_file: nobody can be asked"
+            " when the machine starts."
+        )
+    identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    # systemd takes no variables in the program's own path, so $ is no special character there.
+    program = _word(sys.executable)
+    file = _word(str(config.resolve())).replace("$", "$$")
+    return f"""[Unit]
+Description=Cloudgate connector of {_plain(wanted.tenant)}
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User={pwd.getpwuid(os.geteuid()).pw_name}
+ExecStart={program} -m cloudgate connect --config {file}
+Restart=always
+RestartSec=5
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _word(text: str) -> str:
+    """One word of a command line, whatever is in it (systemd.service(5), systemd.syntax(7))."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{_plain(quoted)}"'
+
+
+def _plain(text: str) -> str:
+    """Text that is none of the specifiers of systemd.unit(5), and stays on its line."""
+    return " ".join(text.replace("%", "%%").split("\n"))
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"Error: {message}", file=sys.stderr)
+    raise typer.Exit(1)

@@ -1,0 +1,375 @@
+"""How is Cloudgate started and stopped in one process tree? Nothing is left when it ends."""
+
+import asyncio
+import fcntl
+import gc
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
+from cloudgate.api.http.proxies import networks
+from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.cli.service.logs import log_to_stderr
+from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
+from cloudgate.errors import CloudgateError
+from cloudgate.host.manager_link.join import join_host
+from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.host.state.paths import layout_of
+from cloudgate.manager.audit.outlets import open_outlet
+from cloudgate.manager.core.reachable import reachable_by
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
+from cloudgate.manager.gateways.rules import listening_addresses, listening_port
+from cloudgate.manager.host_protocol.enrolment import expect_server, new_token
+from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.security import installation
+from cloudgate.manager.security.authority import (
+    GATEWAY_DAYS,
+    PortCertificate,
+    gateway_term,
+    open_authority,
+)
+from cloudgate.manager.security.generated_passwords import generate_password
+from cloudgate.manager.security.sealing import open_sealing
+from cloudgate.manager.servers.backup_servers import (
+    BackupServerSettings,
+    create_backup_server,
+    list_backup_servers,
+)
+from cloudgate.manager.servers.managed_servers import list_managed_servers
+from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
+from cloudgate.manager.storage.database import Database, sqlite_url
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 10.0
+"""How long the host service may take to end."""
+RESTART_SECONDS = 1.0
+"""How long to wait before a host service that died is started again."""
+
+GATEWAY_SECONDS = 30.0
+"""How long at most it waits for the gateway of this machine before it says that it is ready."""
+_Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operator decides at the start."""
+
+    data: Path
+    host: str
+    port: int
+    admin_password_file: Path | None
+    http_port: int | None = None
+    """Where the API is served without TLS; nowhere when None."""
+    trusted_proxies: tuple[str, ...] = ()
+    audit_log: str | None = None
+    """A file, or ``syslog``; nowhere but in the database when None."""
+    acme_dns_hook: Path | None = None
+    """The operator's program that puts records into DNS."""
+    gateway_certificate_days: int | None = None
+    """How long gateways' own certificates are good; `GATEWAY_DAYS` when None."""
+    connections_per_address: int | None = None
+    """How many connections one address may have; `CONNECTIONS_PER_ADDRESS` when None."""
+    reachable: tuple[str, ...] = ()
+    """Networks that those may name who do not administer."""
+    measurable_folders: tuple[str, ...] = ()
+    """Folders of managed servers that they may have measured."""
+    audit_days: int | None = None
+    """How long entries of the audit log are kept; for ever when None."""
+
+
+async def run_serve(options: Options) -> None:
+    """The manager alone, until SIGINT or SIGTERM."""
+    log_to_stderr()
+    with _locked(options.data), _opened(options) as manager:
+        password = _administrator(manager, options.admin_password_file)
+        async with _served(manager, options) as server:
+            _greet(options, password)
+            await _stopped(server)
+
+
+async def run_up(options: Options) -> None:
+    """Manager, local backup server and local managed server, until SIGINT or SIGTERM."""
+    log_to_stderr()
+    with _locked(options.data), _opened(options) as manager:
+        password = _administrator(manager, options.admin_password_file)
+        token = _local_server_token(manager)
+        async with _served(manager, options) as server:
+            url = f"https://localhost:{options.port}"
+            await join_host(options.data / "host", url, token, manager.authority.certificate_pem)
+            host = asyncio.create_task(_keep_host_running(options.data))
+            stopped = asyncio.create_task(_stopped(server))
+            back = asyncio.create_task(_gateway_back(manager, options.data))
+            try:
+                await asyncio.wait({stopped, back}, return_when=asyncio.FIRST_COMPLETED)
+                if not stopped.done():
+                    _greet(options, password)
+                await stopped
+            finally:
+                for each in (host, back):
+                    each.cancel()
+                await asyncio.gather(host, back, return_exceptions=True)
+
+
+@contextmanager
+def _locked(data: Path) -> Iterator[None]:
+    """One manager for one folder."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data / "tls").mkdir(mode=0o755, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.strerror}. Choose another with --data."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CloudgateError(
+                f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
+                " another folder with --data."
+            ) from None
+        yield
+
+
+@contextmanager
+def _opened(options: Options) -> Iterator[Manager]:
+    installation.begin(options.data)
+    authority = open_authority(options.data / "tls")
+    sealing = open_sealing(options.data)
+    database = Database(sqlite_url(options.data / installation.DATABASE))
+    try:
+        installation.end(options.data)
+        yield Manager(
+            database,
+            authority,
+            sealing,
+            challenges=Challenges(options.acme_dns_hook),
+            own_addresses=host_addresses,
+            gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
+            reachable=reachable_by(options.reachable, options.measurable_folders),
+        )
+    finally:
+        database.close()
+
+
+def _administrator(manager: Manager, file: Path | None) -> str | None:
+    """See to the administrator's account. Returns the password when it was generated now."""
+    if file is not None:
+        try:
+            password = file.read_text(encoding="utf-8").strip()
+        except OSError as problem:
+            raise CloudgateError(
+                f"Cannot read the password file {file}: {problem.strerror}."
+            ) from None
+        except UnicodeDecodeError:
+            raise CloudgateError(f"The password file {file} is not UTF-8 text.") from None
+        if not password:
+            raise CloudgateError(f"The password file {file} is empty.")
+        ensure_administrator(manager, password)
+        return None
+    if has_administrator(manager):
+        return None
+    generated = generate_password()
+    ensure_administrator(manager, generated)
+    return generated
+
+
+def _local_server_token(manager: Manager) -> str:
+    """See to the local backup server and managed server; a token for the latter to join with."""
+    with manager.changing() as work:
+        local = next((server for server in list_managed_servers(work) if server.local), None)
+        if local is not None:
+            return new_token(work, local)
+        site = next((s for s in list_backup_servers(work) if s.name == "localhost"), None)
+        if site is None:
+            settings = BackupServerSettings(
+                name="localhost", description="The backup server of this machine."
+            )
+            site = create_backup_server(work, settings)
+        _, token = expect_server(
+            work, site, socket.gethostname(), description="This machine.", local=True
+        )
+        return token
+
+
+@asynccontextmanager
+async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerServer]:
+    names = {socket.gethostname(), "localhost", *host_addresses()}
+    if options.host:
+        names.add(options.host)
+    certificate = PortCertificate(options.data / "tls", manager.authority, tuple(names))
+    with ExitStack() as listeners:
+        listener = listeners.enter_context(open_listener(options.host, options.port))
+        plain = None
+        if options.http_port is not None:
+            plain = listeners.enter_context(open_listener(options.host, options.http_port))
+        extras = Extras(
+            http_listener=plain,
+            trusted_proxies=networks(options.trusted_proxies),
+            audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
+            connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
+            audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
+        )
+        server = ManagerServer(manager, listener, certificate, extras)
+        running = asyncio.create_task(server.run())
+        try:
+            await _first(asyncio.create_task(server.listening()), running)
+            _spare_the_collector()
+            yield server
+        finally:
+            server.stop()
+            await running
+
+
+def _spare_the_collector() -> None:
+    """Take what was loaded at the start out of garbage collection: it never becomes garbage.
+
+    Walking over it took some 200 ms now and then, in the middle of some request.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+async def _first(wanted: asyncio.Task[None], running: asyncio.Task[None]) -> None:
+    """Wait for `wanted`; if `running` ends before, its failure is raised."""
+    await asyncio.wait({wanted, running}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        wanted.cancel()
+        await running
+
+
+async def _stopped(server: ManagerServer) -> None:
+    """Returns at SIGINT or SIGTERM."""
+    del server
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    _say("stopping")
+
+
+async def _keep_host_running(data: Path) -> None:
+    """Run the host service as a child, again whenever it dies; end it when cancelled."""
+    while True:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cloudgate",
+            "host",
+            "run",
+            "--with-parent",
+            str(os.getpid()),
+            "--data",
+            str(data),
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            status = await child.wait()
+        except asyncio.CancelledError:
+            await _end(child)
+            raise
+        log.warning("the host service has ended; starting it again", status=status)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _gateway_back(manager: Manager, data: Path) -> None:
+    """Wait until this machine's gateway, should it have one, lets tenants in; but not for ever."""
+    with manager.reading() as work:
+        here = [each for each in list_gateways(work) if each.managed_server.local]
+        known = [each for each in map(settings_in_force, here) if each.enabled]
+        doors = [
+            (address, listening_port(each))
+            for each in known
+            for address in listening_addresses(each)[:1] or ("localhost",)
+        ]
+    authorizer = str(layout_of(data / "host").authorizer_socket)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GATEWAY_SECONDS):
+            for address, port in doors:
+                await _until_open(partial(asyncio.open_unix_connection, authorizer))
+                await _until_open(partial(asyncio.open_connection, address, port))
+
+
+async def _until_open(connect: Callable[[], Awaitable[_Line]]) -> None:
+    while True:
+        try:
+            _, writer = await connect()
+        except OSError:  # nobody listens yet
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    child.terminate()
+    try:
+        await asyncio.wait_for(child.wait(), STOP_SECONDS)
+    except TimeoutError:
+        log.warning("the host service did not end in time; it was killed")
+        child.kill()
+        await child.wait()
+
+
+def _greet(options: Options, password: str | None) -> None:
+    """What the operator needs to go on."""
+    url = f"https://localhost:{options.port}"
+    _say(f"API       {url}/api/")
+    _say(f"trust     {options.data / 'tls' / 'ca.pem'}")
+    if password is not None:
+        _say("user      admin")
+        _say(f"password  {password}   (shown this once)")
+        _say("")
+        _say("Next, in another terminal:")
+        for line in _next_commands(options):
+            _say(f"  {line}")
+        _say("")
+    _say("ready")
+
+
+def _next_commands(options: Options) -> tuple[str, ...]:
+    shown = _shown_program()
+    settings = ""
+    if options.data != default_data_folder():
+        settings += f"--ca {options.data / 'tls' / 'ca.pem'} "
+    if options.port != DEFAULT_PORT:
+        settings += f"--url https://localhost:{options.port} "
+    return (
+        f"{shown} {settings}gateway create {socket.gethostname()}",
+        (
+            f"{shown} {settings}repository create vault --endpoint vault.example:8443"
+            " --address 127.0.0.1:8443"
+        ),
+        f"{shown} {settings}tenant create acme --repository vault=100 --generate-password",
+    )
+
+
+def _shown_program() -> str:
+    """How a person in this folder types the command line's name."""
+    program = Path(sys.executable).with_name("cloudgate")
+    if found := shutil.which("cloudgate"):
+        return "cloudgate" if Path(found).samefile(program) else str(program)
+    here = Path.cwd()
+    return str(program.relative_to(here)) if program.is_relative_to(here) else str(program)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,83 @@
+"""With which systemd unit does the manager run for ever? Pure, but for the user's name."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+
+from cloudgate.cli.service.launcher import Options
+from cloudgate.cli.settings import DEFAULT_PORT
+from cloudgate.errors import InvalidRequestError
+from cloudgate.host.platform.linux import word
+
+
+def manager_unit(options: Options) -> str:
+    """The unit that runs `cloudgate serve` as it was started (systemd.service(5)).
+
+    It runs as the owner of the data folder.
+
+    Raises:
+        InvalidRequestError: the first start would print a password, and the journal would keep it;
+            or the folder may not be looked into.
+    """
+    data = options.data
+    try:
+        (data / "cloudgate.db").exists()
+    except OSError as problem:
+        raise InvalidRequestError(
+            f"Cannot look into the data folder {data}: {problem.strerror}. Do this as root."
+        ) from None
+    if not (data / "cloudgate.db").exists() and options.admin_password_file is None:
+        raise InvalidRequestError(
+            f"The manager has never been started with the data folder {data}: the password of"
+            " admin, which the first start prints, would be in systemd's journal. Start it once by"
+            " hand, or give --admin-password-file."
+        )
+    user = data.owner() if data.exists() else getpass.getuser()
+    command = [sys.executable, "-m", "cloudgate", "serve", *_arguments(options)]
+    return f"""[Unit]
+Description=Cloudgate manager
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+User={user}
+ExecStart={" ".join(word(each) for each in command)}
+Restart=always
+RestartSec=1
+TimeoutStopSec=30
+LimitNOFILE=65536
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectSystem=full
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _arguments(options: Options) -> Iterator[str]:
+    """What was decided, in words that mean the same in any folder."""
+    audit_log = options.audit_log
+    if audit_log and audit_log != "syslog":
+        audit_log = str(options.data.cwd() / audit_log)
+    port = None if options.port == DEFAULT_PORT else options.port
+    password_file = options.admin_password_file
+    for name, value in (
+        ("--data", options.data.resolve()),
+        ("--host", options.host or None),
+        ("--port", port),
+        ("--admin-password-file", password_file and password_file.resolve()),
+        ("--http-port", options.http_port),
+        *(("--trusted-proxy", each) for each in options.trusted_proxies),
+        ("--audit-log", audit_log),
+        ("--acme-dns-hook", options.acme_dns_hook),
+        ("--gateway-certificate-days", options.gateway_certificate_days),
+        ("--connections-per-address", options.connections_per_address),
+        *(("--reachable", each) for each in options.reachable),
+        *(("--measurable-folder", each) for each in options.measurable_folders),
+        ("--audit-days", options.audit_days),
+    ):
+        if value is not None:
+            yield name
+            yield str(value)

@@ -1,0 +1,205 @@
+"""Which gateways are there, and do they answer? Asked again and again, while tunnels go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeGuard
+
+import structlog
+
+from cloudgate.connector.dialer import first_tunnel
+from cloudgate.connector.health_schedule import is_due
+from cloudgate.connector.load_balancing import PATIENCE_SECONDS, Gateway, in_order, renewed
+from cloudgate.connector.tls_connection import Identity, LostError, UntrustedError
+from cloudgate.connector.tunnel import Tunnel, read_document
+from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
+from cloudgate.network.hostport import HostPort
+from cloudgate.network.race import first_answer
+
+AFTER_REFUSAL_SECONDS = 30.0
+"""A wrong password does not become right by being sent often."""
+GIVE_UP_SECONDS = 6.0
+"""How long a local program waits while no gateway answers. One that restarts needs two seconds."""
+TRY_AGAIN_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
+"""How often it is seen to whom has to be asked."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Fleet:
+    """The gateways of a tenant."""
+
+    def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
+        """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
+        self._given = tuple(Gateway(each) for each in given)
+        self._who = who
+        self._half_close = half_close
+        self._gateways = list(self._given)
+        self._used: HostPort | None = None
+        self._dialled_at = 0.0
+        self._maintenance: str | None = None
+
+    @property
+    def used(self) -> HostPort | None:
+        """The gateway that the last tunnel went through; None before the first."""
+        return self._used
+
+    @property
+    def gateways(self) -> tuple[Gateway, ...]:
+        """As known now."""
+        return tuple(self._gateways)
+
+    async def learn(self) -> None:
+        """Read the list from the first of the named gateways that answers.
+
+        Raises:
+            CloudgateError: none answers, can be verified, or lets the tenant in.
+        """
+        problems: list[CloudgateError] = []
+
+        def failed(_gateway: Gateway, problem: BaseException) -> None:
+            if not _another_may_help(problem):
+                raise problem
+            problems.append(problem)
+
+        found = await first_answer(
+            self._given,
+            lambda each: read_document(each.address, self._who),
+            patience_seconds=PATIENCE_SECONDS,
+            failed=failed,
+        )
+        if found is None:
+            raise problems[0] if problems else LostError("No gateway is named.")
+        self._take(*found)
+
+    async def run(self) -> None:
+        """Look after the gateways for ever."""
+        reviews: dict[HostPort, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for gateway in self._watched():
+                    review = reviews.get(gateway.address)
+                    if review is not None and not review.done():
+                        continue
+                    if is_due(gateway, _now(), dialled_at=self._dialled_at):
+                        reviews[gateway.address] = asyncio.create_task(self._review(gateway))
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            for review in reviews.values():
+                review.cancel()
+            await asyncio.gather(*reviews.values(), return_exceptions=True)
+
+    @asynccontextmanager
+    async def tunnel(self, target: HostPort) -> AsyncIterator[Tunnel]:
+        """A tunnel through the best gateway that gives one; closed at the end of the block.
+
+        Raises:
+            CloudgateError: none does, and why.
+        """
+        gateway, tunnel = await self._open(target)
+        gateway.tunnels += 1
+        try:
+            yield tunnel
+        except OSError:
+            gateway.doubted_at = _now()  # it was cut: how is its gateway?
+            raise
+        finally:
+            gateway.tunnels -= 1
+            tunnel.close()
+
+    async def _open(self, target: HostPort) -> tuple[Gateway, Tunnel]:
+        self._dialled_at = _now()
+        give_up_at = self._dialled_at + GIVE_UP_SECONDS
+        while True:
+            try:
+                gateway, tunnel = await first_tunnel(
+                    self._candidates(),
+                    target,
+                    self._who,
+                    half_close=self._half_close,
+                    lost=lambda each, why: self._note(each, healthy=False, reason=why),
+                )
+            except LostError:
+                if _now() > give_up_at:
+                    raise
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+            else:
+                self._note(gateway, healthy=True)
+                self._used = gateway.address
+                return gateway, tunnel
+
+    def _candidates(self) -> list[Gateway]:
+        """All to try, the best first. Those that only the tenant named come last."""
+        return [*in_order(self._gateways), *self._unlisted()]
+
+    def _watched(self) -> list[Gateway]:
+        """All to ask. Those that only the tenant named count while no other answers."""
+        if any(each.healthy for each in self._gateways):
+            return self._gateways
+        return [*self._gateways, *self._unlisted()]
+
+    def _unlisted(self) -> list[Gateway]:
+        listed = {each.address for each in self._gateways}
+        return [each for each in self._given if each.address not in listed]
+
+    async def _review(self, gateway: Gateway) -> None:
+        gateway.asked_at = _now()
+        try:
+            document = await read_document(gateway.address, self._who)
+        except (LostError, UntrustedError) as problem:
+            self._note(gateway, healthy=False, reason=problem.message)
+        except CloudgateError as problem:
+            if problem.message != gateway.refusal:
+                _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
+            gateway.refusal = problem.message
+            if isinstance(problem, NotAuthenticatedError):
+                await asyncio.sleep(AFTER_REFUSAL_SECONDS)
+        else:
+            live = document.get("LiveTunnels")
+            gateway.carries(live if isinstance(live, int) else 0)
+            gateway.refusal = ""
+            self._note(gateway, healthy=True)
+            self._take(gateway, document)
+
+    def _note(self, gateway: Gateway, *, healthy: bool, reason: str = "") -> None:
+        if healthy == gateway.healthy:
+            return
+        if healthy:
+            gateway.lost_at = None
+            _log.info("gateway is back", gateway=str(gateway.address))
+        else:
+            gateway.lost_at, gateway.maintenance = _now(), None
+            _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
+
+    def _take(self, gateway: Gateway, document: dict[str, object]) -> None:
+        message = document.get("Maintenance")
+        gateway.maintenance = message if isinstance(message, str) else None
+        listed = document.get("Gateways")
+        found = [
+            (HostPort(str(each["Address"]), int(each["Port"])), bool(each.get("Failover")))
+            for each in (listed if isinstance(listed, list) else [])
+            if isinstance(each, dict) and "Address" in each and "Port" in each
+        ]
+        self._gateways = renewed(self._gateways, found, self._given)
+        self._tell_maintenance()
+
+    def _tell_maintenance(self) -> None:
+        """Say what the provider says of its work: once when it begins, and once when it is over."""
+        said = (each.maintenance for each in self._gateways)
+        message = next((each for each in said if each is not None), None)
+        if message == self._maintenance:
+            return
+        self._maintenance = message
+        if message is None:
+            _log.info("the provider's maintenance is over")
+        else:
+            _log.warning("the provider is at work", message=message)
+
+
+def _another_may_help(problem: BaseException) -> TypeGuard[CloudgateError]:
+    return isinstance(problem, LostError | UntrustedError) or type(problem) is UnavailableError
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,113 @@
+"""How does HTTP/1.1 carry a tunnel? After the answer to CONNECT, the line is the tunnel."""
+
+from dataclasses import dataclass
+
+from cloudgate.connector.tls_connection import Line, LostError, lost
+from cloudgate.network.hostport import HostPort
+
+_LONGEST_HEAD_BYTES = 16 * 1024
+_LONGEST_BODY_BYTES = 4 * 1024 * 1024
+OK = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a gateway said."""
+
+    status: int
+    text: str = ""
+    """Why not, or the document."""
+
+
+class Http1Tunnel:
+    """A tunnel in HTTP/1.1: when one side has said all, there is no way to tell the other."""
+
+    half_closes = False
+
+    def __init__(self, line: Line) -> None:
+        self.gateway = line.gateway
+        self._line = line
+        self._rest = b""
+
+    async def ask(self, target: HostPort, authorization: str) -> Answer:
+        """Ask for the tunnel, once and before anything else; what the gateway says.
+
+        Raises:
+            LostError: what answers hung up, or is no gateway.
+        """
+        answer, self._rest = await _ask(
+            self._line,
+            f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
+            f"Proxy-Authorization: {authorization}\r\n\r\n",
+            is_tunnel=True,
+        )
+        return answer
+
+    async def read(self) -> bytes:
+        """What the target has sent; empty when that was all.
+
+        Raises:
+            OSError: the tunnel was cut.
+        """
+        rest, self._rest = self._rest, b""
+        return rest or await self._line.read()
+
+    async def write(self, data: bytes) -> None:
+        """Send to the target; returns when there is room for more.
+
+        Raises:
+            OSError: the tunnel was cut.
+        """
+        self._line.send(data)
+        await self._line.room()
+
+    async def end(self) -> None:
+        """Nothing more will be written, which cannot be passed on."""
+
+    def close(self) -> None:
+        """Cut it, or let go of it when it has ended."""
+        self._line.close()
+
+
+async def get(line: Line, path: str, authorization: str) -> Answer:
+    """Ask for a document.
+
+    Raises:
+        LostError: what answers hung up, or is no gateway.
+    """
+    answer, _ = await _ask(
+        line,
+        f"GET {path} HTTP/1.1\r\nHost: {line.gateway}\r\n"
+        f"Authorization: {authorization}\r\nConnection: close\r\n\r\n",
+        is_tunnel=False,
+    )
+    return answer
+
+
+async def _ask(line: Line, request: str, *, is_tunnel: bool) -> tuple[Answer, bytes]:
+    """The answer, and what came after it."""
+    try:
+        line.send(request.encode("utf-8"))
+        head, _, rest = (await _until_head(line)).partition(b"\r\n\r\n")
+        first, *others = head.decode("latin-1").lower().split("\r\n")
+        status = int(first.split()[1])
+        if is_tunnel and status == OK:
+            return Answer(status), rest
+        length = int(dict(each.split(": ", 1) for each in others).get("content-length", "0"))
+        while len(rest) < min(length, _LONGEST_BODY_BYTES) and (more := await line.read()):
+            rest += more
+        return Answer(status, rest[:length].decode("utf-8", "replace").strip()), rest[length:]
+    except OSError as problem:
+        raise lost(line.gateway, problem) from None
+    except (IndexError, ValueError):
+        raise LostError(f"What answers at {line.gateway} is no gateway.") from None
+
+
+async def _until_head(line: Line) -> bytes:
+    said = b""
+    while b"\r\n\r\n" not in said:
+        more = await line.read()
+        said += more
+        if not more or len(said) > _LONGEST_HEAD_BYTES:
+            raise ValueError
+    return said

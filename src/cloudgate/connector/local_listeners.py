@@ -1,0 +1,112 @@
+"""How do local programs come to a tunnel? By local ports, or by standard input and output."""
+
+import asyncio
+import contextlib
+import sys
+
+import structlog
+
+from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.relay import LINGER_SECONDS, Traffic, relay
+from cloudgate.connector.settings import Forward
+from cloudgate.connector.socket_options import reset
+from cloudgate.connector.tls_connection import PIECE_BYTES
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.network.hostport import HostPort
+
+_log = structlog.get_logger(__name__)
+
+
+class Ports:
+    """The local ports."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._servers: list[asyncio.Server] = []
+        self._serving: set[asyncio.Task[None]] = set()
+        self.traffic = Traffic()
+
+    async def listen(self, forward: Forward) -> int:
+        """Open a local port; its number.
+
+        Raises:
+            UnavailableError: it cannot be opened.
+        """
+
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve(forward.target, reader, writer))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+        try:
+            server = await asyncio.start_server(
+                serve, forward.local.host, forward.local.port, limit=PIECE_BYTES
+            )
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot listen on {forward.local}: {error.strerror or error}. Stop what uses that"
+                " port, or choose another one."
+            ) from None
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Close the ports, and cut all that came through them."""
+        for server in self._servers:
+            server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(
+        self, target: HostPort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        has_ended = False
+        try:
+            async with self._fleet.tunnel(target) as tunnel:
+                await relay(reader, writer, tunnel, self.traffic)
+            has_ended = True
+            await _let_go(reader, writer)
+        except CloudgateError as problem:
+            _log.warning("no tunnel", target=str(target), reason=problem.message)
+        except OSError as problem:
+            _log.debug("tunnel cut", target=str(target), reason=problem.strerror)
+        finally:
+            if not has_ended:
+                reset(writer)  # so that the program does not take it for the end
+            writer.close()
+
+
+async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Have the program hear all there was, and the end, though it may still be speaking."""
+    with contextlib.suppress(OSError):  # TimeoutError is one, too
+        writer.write_eof()
+        async with asyncio.timeout(LINGER_SECONDS):
+            while await reader.read(PIECE_BYTES):
+                pass
+
+
+async def relay_standard_streams(fleet: Fleet, target: HostPort) -> None:
+    """Carry standard input to a target, and what it answers to standard output.
+
+    Raises:
+        CloudgateError: there is no tunnel, or it was cut.
+    """
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=PIECE_BYTES)
+    try:
+        async with fleet.tunnel(target) as tunnel:
+            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+            transport, protocol = await loop.connect_write_pipe(
+                lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), sys.stdout
+            )
+            writer = asyncio.StreamWriter(transport, protocol, None, loop)
+            await relay(reader, writer, tunnel, Traffic())
+            writer.close()
+            await writer.wait_closed()
+    except OSError as problem:
+        raise UnavailableError(f"The tunnel to {target} was cut: {problem.strerror}.") from None
+    except ValueError:
+        raise UnavailableError(
+            "Standard input and output must be pipes, sockets or terminals."
+        ) from None

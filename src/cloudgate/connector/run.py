@@ -1,0 +1,102 @@
+"""What does the connector do from its start to its end?"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.local_listeners import Ports, relay_standard_streams
+from cloudgate.connector.relay import Traffic
+from cloudgate.connector.settings import Forward
+from cloudgate.network.hostport import HostPort
+
+SHOWN_SECONDS = 1.0
+"""How often the live line is renewed."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Whom the connector tells what."""
+
+    say: Callable[[str], None]
+    """Told once what is open, and that all is ready."""
+    show: Callable[[str], None] | None = None
+    """Told again and again what goes on, for somebody who watches."""
+
+
+async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -> None:
+    """Open local ports, and keep them open until SIGINT or SIGTERM.
+
+    Raises:
+        CloudgateError: no gateway lets the tenant in, or a port cannot be opened.
+    """
+    ports = Ports(fleet)
+    stop = asyncio.Event()
+    _on_signals(stop)
+    try:
+        opened = [await ports.listen(forward) for forward in forwards]
+        await fleet.learn()
+        for forward, number in zip(forwards, opened, strict=True):
+            told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
+        told.say("ready")
+        work = [asyncio.create_task(fleet.run())]
+        if told.show is not None:
+            work.append(asyncio.create_task(_show(fleet, ports.traffic, told.show)))
+        await stop.wait()
+        for each in work:
+            each.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+    finally:
+        await ports.close()
+
+
+async def run_standard_streams(fleet: Fleet, target: HostPort) -> None:
+    """Be a tunnel from standard input and output, until both sides have said all.
+
+    Raises:
+        CloudgateError: there is no tunnel, or it was cut.
+    """
+    await fleet.learn()
+    await relay_standard_streams(fleet, target)
+
+
+async def _show(fleet: Fleet, traffic: Traffic, show: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    seconds, up, down = SHOWN_SECONDS, 0, 0
+    while True:
+        speeds = (traffic.bytes_up - up) / seconds, (traffic.bytes_down - down) / seconds
+        show(live_line(traffic, *speeds, last=fleet.used))
+        at, up, down = loop.time(), traffic.bytes_up, traffic.bytes_down
+        await asyncio.sleep(SHOWN_SECONDS)
+        seconds = loop.time() - at
+
+
+def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None) -> str:
+    """What goes on: tunnels, by which gateways, and speed.
+
+    Args:
+        traffic: what went through the connector.
+        up: bytes per second to the targets.
+        down: bytes per second from them.
+        last: the gateway that the last tunnel went through.
+    """
+    carrying = [(gateway, count) for gateway, count in traffic.by.most_common() if count]
+    ways = ", ".join(f"{count} by {gateway}" for gateway, count in carrying)
+    if len(carrying) == 1:
+        ways = f"by {carrying[0][0]}"
+    elif not carrying:
+        ways = f"the last by {last}" if last else ""
+    tunnels = f"{traffic.tunnels or 'no'} tunnel{'' if traffic.tunnels == 1 else 's'}"
+    speeds = f"{up / 1e6:.1f} MB/s up, {down / 1e6:.1f} MB/s down"
+    return f"{tunnels} ({ways}), {speeds}" if ways else f"{tunnels}, {speeds}"
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        else:
+            loop.add_signal_handler(number, stop.set)

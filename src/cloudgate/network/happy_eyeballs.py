@@ -1,0 +1,260 @@
+"""Happy Eyeballs (RFC 8305): which of a name's addresses takes a connection, and soonest?
+
+They are tried one beside the other, the families in turn. What worked is tried first the next time,
+by whoever dials in this process, and what failed comes last for a while.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from cloudgate.network.race import first_answer
+
+ATTEMPT_DELAY_SECONDS = 0.25
+"""How long an address is waited for alone (RFC 8305, section 5)."""
+LONGEST_PATIENCE_SECONDS = 10.0
+"""How long several addresses have to take a connection, where nobody says so."""
+FAILED_SECONDS = 600.0
+"""How long an address that failed comes after those that did not."""
+WORKED_SECONDS = 24 * 3600.0
+"""How long an address that worked comes before those of which nothing is known."""
+KEPT = 4096
+"""Addresses that something is known of at most; the oldest go first."""
+
+
+def interleaved(addresses: Iterable[str]) -> list[str]:
+    """The addresses with the families in turn, beginning with that of the first. Pure.
+
+    RFC 8305, section 4: that a whole family does not work costs one delay, however many there are.
+    """
+    each = list(dict.fromkeys(addresses))
+    first = [address for address in each if _is_v6(address) == _is_v6(each[0])]
+    other = [address for address in each if _is_v6(address) != _is_v6(each[0])]
+    found = []
+    for at in range(max(len(first), len(other))):
+        found += [*first[at : at + 1], *other[at : at + 1]]
+    return found
+
+
+@dataclass(frozen=True)
+class _Known:
+    worked: bool
+    at_seconds: float
+
+
+class Experience:
+    """What is known of addresses with ports, by whether they took a connection the last time."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        """`clock_seconds`: a clock that only goes on."""
+        self._clock_seconds = clock_seconds
+        self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
+
+    def note(self, address: str, port: int, *, worked: bool) -> None:
+        """How a connection has ended that was tried."""
+        self._known[address, port] = _Known(worked, self._clock_seconds())
+        self._known.move_to_end((address, port))
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+
+    def in_order(self, addresses: Iterable[str], port: int) -> list[str]:
+        """The addresses in the order in which to try them: RFC 8305's, but for what is known."""
+        return sorted(interleaved(addresses), key=lambda address: self._rank(address, port))
+
+    def _rank(self, address: str, port: int) -> int:
+        known = self._known.get((address, port))
+        if known is None:
+            return 1
+        age_seconds = self._clock_seconds() - known.at_seconds
+        if known.worked:
+            return 0 if age_seconds < WORKED_SECONDS else 1
+        return 2 if age_seconds < FAILED_SECONDS else 1
+
+
+EXPERIENCE = Experience()
+"""Of this process."""
+
+
+class NoAllowedAddressError(Exception):
+    """A name leads to addresses, but to none that may be dialled."""
+
+
+def anywhere(_address: str) -> bool:
+    """Every address may be dialled."""
+    return True
+
+
+def _allowed(listed: Iterable[Any], allows: Callable[[str], bool]) -> list[str]:
+    """What getaddrinfo(3) has listed, as far as it may be dialled.
+
+    Raises:
+        NoAllowedAddressError: none of it may.
+    """
+    found = [address for each in listed if allows(address := _literal(each[4]))]
+    if not found:
+        raise NoAllowedAddressError
+    return found
+
+
+async def connect(
+    host: str,
+    port: int,
+    experience: Experience = EXPERIENCE,
+    allows: Callable[[str], bool] = anywhere,
+) -> socket.socket:
+    """A connection to a host name or IP address. Cancel it to give up.
+
+    Raises:
+        OSError: the name has no address (`socket.gaierror`), or none of them takes a connection:
+            the last one's reason.
+        UnicodeError: DNS could have no such name.
+        NoAllowedAddressError: it leads only where `allows` forbids.
+    """
+    loop = asyncio.get_running_loop()
+    listed = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return (await connect_to(_allowed(listed, allows), port, experience))[1]
+
+
+async def open_tls(
+    host: str,
+    port: int,
+    context: ssl.SSLContext,
+    allows: Callable[[str], bool] = anywhere,
+    *,
+    limit_bytes: int = 2**16,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TLS connection to a host name or IP address. Cancel it to give up.
+
+    Raises:
+        OSError: as `connect`, or TLS fails (`ssl.SSLError`).
+        UnicodeError: as `connect`.
+    """
+    connection = await connect(host, port, allows=allows)
+    try:
+        return await asyncio.open_connection(
+            sock=connection, ssl=context, server_hostname=host, limit=limit_bytes
+        )
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def connect_to(
+    addresses: Sequence[str], port: int, experience: Experience = EXPERIENCE
+) -> tuple[str, socket.socket]:
+    """The first of the addresses that takes a connection, and the connection.
+
+    Raises:
+        OSError: none does: the last one's reason.
+    """
+    last: BaseException = OSError("the name has no address")
+    begun: list[str] = []
+
+    async def attempt(address: str) -> socket.socket:
+        begun.append(address)
+        return await _connected(address, port)
+
+    def failed(address: str, problem: BaseException) -> None:
+        nonlocal last
+        if not isinstance(problem, OSError):
+            raise problem
+        experience.note(address, port, worked=False)
+        last = problem
+
+    found = await first_answer(
+        experience.in_order(addresses, port),
+        attempt,
+        patience_seconds=ATTEMPT_DELAY_SECONDS,
+        failed=failed,
+        discard=lambda connection: connection.close(),
+    )
+    if found is None:
+        raise last
+    for late in begun[: begun.index(found[0])]:
+        # It had its time alone, and another one that began later was there before it.
+        experience.note(late, port, worked=False)
+    experience.note(found[0], port, worked=True)
+    return found
+
+
+async def in_order_now(
+    addresses: Sequence[str],
+    port: int,
+    patience_seconds: float,
+    experience: Experience = EXPERIENCE,
+) -> list[str]:
+    """The addresses, the best first: where there are several, they are tried.
+
+    When none takes a connection within `patience_seconds`, by what is known.
+    """
+    if len(set(addresses)) > 1:
+        try:
+            async with asyncio.timeout(patience_seconds):
+                (await connect_to(addresses, port, experience))[1].close()
+        except OSError:  # TimeoutError is one, too: who dials them finds out what is wrong
+            pass
+    return experience.in_order(addresses, port)
+
+
+def best_address(
+    host: str,
+    port: int,
+    patience_seconds: float | None,
+    experience: Experience = EXPERIENCE,
+    allows: Callable[[str], bool] = anywhere,
+) -> str:
+    """The address to dial for a host name or IP address, in a thread without an event loop.
+
+    Raises:
+        socket.gaierror: the name has no address.
+        UnicodeError: DNS could have no such name.
+        NoAllowedAddressError: it leads only where `allows` forbids.
+    """
+    listed = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = _allowed(listed, allows)
+    if len(set(addresses)) == 1:
+        return addresses[0]
+    return asyncio.run(in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
+
+
+async def find_best_address(
+    host: str, port: int, patience_seconds: float | None, experience: Experience = EXPERIENCE
+) -> str:
+    """The same where there is an event loop.
+
+    Raises:
+        socket.gaierror, UnicodeError: as `best_address`.
+    """
+    listed = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = _allowed(listed, anywhere)
+    return (await in_order_now(addresses, port, _patience(patience_seconds), experience))[0]
+
+
+def _patience(seconds: float | None) -> float:
+    return LONGEST_PATIENCE_SECONDS if seconds is None else seconds
+
+
+async def _connected(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if _is_v6(address) else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(0)
+        await asyncio.get_running_loop().sock_connect(connection, (address, port))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _literal(found: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]) -> str:
+    return str(found[0])
+
+
+def _is_v6(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).version == 6  # noqa: PLR2004  of the protocol

@@ -1,0 +1,1 @@
+"""Trust: who shows a certificate, who knows a password, and what was written down?"""

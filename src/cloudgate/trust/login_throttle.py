@@ -1,0 +1,122 @@
+"""How long does somebody wait who has guessed wrong? Longer each time.
+
+Who waits before the password is looked at is the address that has failed; an account that others
+have failed on is not made to wait, so that nobody can lock its owner out. The answer to a wrong
+password waits for both.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+from cloudgate.values import precis
+
+FREE_FAILURES = 3
+"""So many wrong logons cost nothing: people mistype."""
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+FORGOTTEN_AFTER_SECONDS = 15 * 60.0
+MOST_REMEMBERED = 20_000
+"""Accounts and addresses; the ones that failed longest ago are forgotten first."""
+
+
+_OF_ONE_SITE = 64
+"""Bits of an IPv6 address that are the same for all that one subscriber has."""
+
+
+def origin(address: str) -> str:
+    """What is equal for all addresses that one party can choose from: in IPv6, a whole network."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(known, IPv6Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(IPv6Network((int(known), _OF_ONE_SITE), strict=False))
+
+
+def delay_seconds(failures: int) -> float:
+    """How long to wait after so many failures in a row."""
+    if failures < FREE_FAILURES:
+        return 0.0
+    doubled = min(failures - FREE_FAILURES, 16)
+    return float(min(FIRST_DELAY_SECONDS * 2**doubled, LONGEST_DELAY_SECONDS))
+
+
+@dataclass
+class Counts:
+    """How often each has failed lately; those that failed longest ago are forgotten first."""
+
+    clock: Callable[[], float]
+    """Seconds that only grow."""
+    most: int = MOST_REMEMBERED
+    _kept: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, who: str) -> int:
+        """How often, as far as it is remembered."""
+        count, at = self._kept.get(who, (0, 0.0))
+        return count if self.clock() - at < FORGOTTEN_AFTER_SECONDS else 0
+
+    def note(self, who: str) -> int:
+        """Once more; how often it was with that."""
+        return self._put(who, self.of(who) + 1, self.clock())
+
+    def forget(self, who: str) -> None:
+        """It never was."""
+        self._kept.pop(who, None)
+
+    def ages(self, most: int) -> dict[str, tuple[int, float]]:
+        """Of the newest: how often, and how many seconds ago the last was."""
+        now = self.clock()
+        newest = list(self._kept.items())[-most:]
+        return {
+            who: (count, now - at)
+            for who, (count, at) in newest
+            if now - at < FORGOTTEN_AFTER_SECONDS
+        }
+
+    def learn(self, ages: Mapping[str, tuple[int, float]]) -> None:
+        """What `ages` said before, the newest last."""
+        for who, (count, age_seconds) in ages.items():
+            self._put(who, count, self.clock() - age_seconds)
+
+    def _put(self, who: str, count: int, at: float) -> int:
+        self._kept.pop(who, None)
+        self._kept[who] = (count, at)
+        while len(self._kept) > self.most:
+            self._kept.popitem(last=False)
+        return count
+
+
+class Failures:
+    """Wrong logons that are remembered, by account and by address."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock`: seconds that only grow."""
+        self._counts = Counts(clock)
+
+    @property
+    def remembered(self) -> int:
+        """How many accounts and addresses are remembered."""
+        return len(self._counts)
+
+    def delay_before(self, address: str) -> float:
+        """How long a logon from an address waits before it is looked at."""
+        return delay_seconds(self._counts.of(f"address {origin(address)}"))
+
+    def failed(self, account: str, address: str) -> float:
+        """Note a wrong logon. Returns how long its answer waits."""
+        keys = f"account {precis.key(account)}", f"address {origin(address)}"
+        counts = [self._counts.note(each) for each in keys]
+        return max(delay_seconds(count) for count in counts)
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Forget the failures of who has logged on."""
+        self._counts.forget(f"account {precis.key(account)}")
+        self._counts.forget(f"address {origin(address)}")

@@ -1,0 +1,1 @@
+"""Values: what does a text name? Identifiers, moments, and what people type."""

@@ -1,0 +1,1 @@
+"""Resource types of the cloud: gateways, pools, tenants and what belongs to them."""

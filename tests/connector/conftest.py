@@ -1,0 +1,58 @@
+"""What do the tests of the connector share?"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from cloudgate.connector.tls_connection import Identity, identity
+from tests.connector.support import Connected, Gateways, connected_to
+from tests.host.support import PASSWORD, Authority, echo_server, running_machine, tenant
+from tests.support.ports import free_port
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def ca_file(tmp_path: Path, authority: Authority) -> Path:
+    file = tmp_path / "ca.pem"
+    file.write_text(authority.pem)
+    return file
+
+
+@pytest.fixture
+def who(ca_file: Path) -> Identity:
+    return identity("acme", PASSWORD, ca_file, None)
+
+
+@pytest.fixture
+async def gateways(
+    tmp_path: Path, authority: Authority, anyio_backend: object
+) -> AsyncIterator[Gateways]:
+    async with AsyncExitStack() as stack:
+        repository = await stack.enter_async_context(echo_server())
+        machines = []
+        for number in range(3):
+            machine = running_machine(tmp_path / f"state{number}", authority)
+            machines.append(await stack.enter_async_context(machine))
+            machines[-1].know(tenant(repository))
+        made = Gateways(machines, [free_port() for _ in machines], repository)
+        for number in range(3):
+            await made.open(number)
+        made.list(0, 1, 2)
+        yield made
+
+
+@pytest.fixture
+async def connected(gateways: Gateways, who: Identity) -> AsyncIterator[Connected]:
+    async with connected_to([gateways.address(0)], who) as made:
+        yield made

@@ -1,0 +1,179 @@
+"""What the tests of the connector need: gateways that know of each other, and a connector."""
+
+import asyncio
+import os
+import pty
+import re
+import sys
+import termios
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.local_listeners import Ports
+from cloudgate.connector.settings import Forward
+from cloudgate.connector.tls_connection import Identity
+from cloudgate.network.hostport import HostPort
+from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
+from tests.host.support import PATIENCE_SECONDS, Machine
+
+TARGET = HostPort("repo.example", 443)
+
+
+class Gateways:
+    """Three gateways of one site, which know of each other."""
+
+    def __init__(self, machines: list[Machine], ports: list[int], repository_port: int) -> None:
+        self.machines = machines
+        self.ports = ports
+        self.repository_port = repository_port
+
+    def address(self, number: int) -> HostPort:
+        """Where a gateway is."""
+        return HostPort("localhost", self.ports[number])
+
+    async def open(self, number: int) -> None:
+        """Have a gateway listen."""
+        machine = self.machines[number]
+        await machine.bring(machine.gateway(self.ports[number]), GatewayState.LISTENING)
+
+    async def lose(self, number: int) -> None:
+        """Have a gateway gone at once."""
+        await self.machines[number].bring(None, GatewayState.ABSENT, drain_seconds=0)
+
+    def list(self, *numbers: int, maintenance: str | None = None) -> None:
+        """Tell all gateways which there are, and what the provider says of its work."""
+        revision = self.machines[0].site.revision + 1
+        peers = tuple(
+            Peer(gateway_id=UUID(int=n + 1), name=f"gw{n}", address="localhost", port=self.ports[n])
+            for n in numbers
+        )
+        for machine in self.machines:
+            at_work = Maintenance(message=maintenance) if maintenance else None
+            machine.site.take(Site(revision=revision, gateways=peers, maintenance=at_work))
+
+
+class Connected:
+    """A connector inside the test."""
+
+    def __init__(self, fleet: Fleet, ports: Ports, port: int) -> None:
+        self.fleet = fleet
+        self.ports = ports
+        self.port = port
+
+    async def echoes(self, data: bytes = b"ping") -> bool:
+        """Whether a new tunnel carries bytes there and back, and ends when it should."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                writer.write(data)
+                writer.write_eof()
+                return await reader.readexactly(len(data)) == data
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return False
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIterator[Connected]:
+    """A connector that was given some gateways."""
+    fleet = Fleet(gateways, who, half_close=False)
+    await fleet.learn()
+    ports = Ports(fleet)
+    port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
+    looking = asyncio.create_task(fleet.run())
+    try:
+        yield Connected(fleet, ports, port)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await ports.close()
+
+
+async def until_known(connected: Connected, *, healthy: int, of: int) -> None:
+    """Wait until the connector knows so many gateways, and so many of them as healthy."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while _counts(connected) != (healthy, of):  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+
+
+def _counts(connected: Connected) -> tuple[int, int]:
+    gateways = connected.fleet.gateways
+    return sum(each.healthy for each in gateways), len(gateways)
+
+
+def on_screen(written: bytes) -> list[str]:
+    """The lines of a terminal, after what was written to it."""
+    lines, column = [""], 0
+    for piece in re.findall(r"\r|\n|\x1b\[[0-9;]*[A-Za-z]|[^\r\n\x1b]+", written.decode()):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            lines.append("")
+        elif piece == "\x1b[K":
+            lines[-1] = lines[-1][:column]
+        elif not piece.startswith("\x1b"):
+            lines[-1] = lines[-1][:column] + piece + lines[-1][column + len(piece) :]
+            column += len(piece)
+    return lines
+
+
+class Terminal:
+    """Where somebody watches a command."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = pty.openpty()
+        termios.tcsetwinsize(self.theirs, (24, 80))
+        self.written = bytearray()
+        self.news = asyncio.Event()
+
+    def read(self) -> None:
+        self.written += os.read(self.ours, 65536)
+        self.news.set()
+
+    @property
+    def lines(self) -> list[str]:
+        return on_screen(bytes(self.written))
+
+    async def shows(self, pattern: str, *, above: bool = False) -> str:
+        """Wait until the last line, or one above it, is like that, and return it."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while True:
+                    looked_at = self.lines[:-1] if above else self.lines[-1:]
+                    for line in looked_at:
+                        if re.fullmatch(pattern, line):
+                            return line
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise AssertionError(f"{pattern} is not shown: {self.lines}") from None
+
+
+@asynccontextmanager
+async def watched(
+    *words: str, **environment: str
+) -> AsyncIterator[tuple[Terminal, asyncio.subprocess.Process]]:
+    """`cloudgate connect` in a terminal."""
+    terminal = Terminal()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cloudgate", "connect", *words),
+        stdin=terminal.theirs,
+        stdout=terminal.theirs,
+        stderr=terminal.theirs,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    loop = asyncio.get_running_loop()
+    loop.add_reader(terminal.ours, terminal.read)
+    try:
+        yield terminal, process
+    finally:
+        loop.remove_reader(terminal.ours)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(terminal.ours)
+        os.close(terminal.theirs)

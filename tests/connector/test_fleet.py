@@ -1,0 +1,301 @@
+"""Does the connector know which gateways are there, at little cost for them?"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.health_schedule import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
+from cloudgate.connector.load_balancing import Gateway, in_order, renewed
+from cloudgate.connector.tls_connection import Identity, LostError
+from cloudgate.connector.tunnel import read_document
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.network.hostport import HostPort
+from cloudgate.network.race import first_answer
+from tests.connector.support import TARGET, Connected, Gateways, connected_to, until_known
+from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
+from tests.support.ports import free_port
+
+FAILOVER_SECONDS = 2.0
+"""What the connector promises while one gateway is dead."""
+
+
+@asynccontextmanager
+async def mute(
+    authority: Authority | None = None, folder: Path | None = None
+) -> AsyncIterator[HostPort]:
+    """A gateway that accepts and says nothing; with an authority, it speaks TLS before that."""
+    writers = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(OSError):
+            await reader.read()
+
+    context = authority.server_context(folder) if authority and folder else None
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield HostPort("localhost", int(server.sockets[0].getsockname()[1]))
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Something comes to hold."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.anyio
+async def test_the_list_is_read_again_while_tunnels_are_asked_for(
+    connected: Connected, gateways: Gateways
+) -> None:
+    await until_known(connected, healthy=3, of=3)
+    gateways.list(1)
+    assert await connected.echoes()
+    await until_known(connected, healthy=1, of=1)
+    assert await connected.echoes()
+    assert connected.fleet.used == gateways.address(1)
+
+
+@pytest.mark.anyio
+async def test_a_first_gateway_that_says_nothing_costs_a_moment_at_the_start(
+    gateways: Gateways, who: Identity
+) -> None:
+    async with mute() as silent:
+        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
+        started = time.monotonic()
+        await fleet.learn()
+        async with fleet.tunnel(TARGET):
+            assert time.monotonic() - started < FAILOVER_SECONDS
+    assert [each.address.port for each in fleet.gateways] == gateways.ports
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_falls_silent_before_its_answer_costs_a_moment(
+    gateways: Gateways, who: Identity, authority: Authority, tmp_path: Path
+) -> None:
+    async with mute(authority, tmp_path) as silent:
+        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
+        fleet.gateways[1].carries(1)
+        started = time.monotonic()
+        async with fleet.tunnel(TARGET) as tunnel:
+            assert time.monotonic() - started < FAILOVER_SECONDS
+            assert tunnel.gateway == gateways.address(0)
+
+
+@pytest.mark.anyio
+async def test_a_gateway_that_cuts_a_tunnel_is_asked_though_nobody_dials(
+    connected: Connected, gateways: Gateways
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", connected.port)
+    writer.write(b"ping")
+    assert await reader.readexactly(4) == b"ping"
+    used = connected.fleet.used
+    await gateways.lose(gateways.ports.index(used.port if used else 0))
+    with pytest.raises(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    await until(
+        lambda: [each.address for each in connected.fleet.gateways if not each.healthy] == [used]
+    )
+
+
+@pytest.mark.anyio
+async def test_each_gateway_is_said_to_be_lost_once_however_often_it_is_tried(
+    gateways: Gateways, who: Identity
+) -> None:
+    gateways.list(0)
+    never = HostPort("localhost", free_port())
+    fleet = Fleet([never, gateways.address(0)], who, half_close=False)
+    await fleet.learn()
+    assert [each.address for each in fleet.gateways] == [gateways.address(0)]
+    await gateways.lose(0)
+    with capture_logs() as logs, pytest.raises(LostError):
+        async with fleet.tunnel(TARGET):  # tries both for seconds
+            pass
+    lost = [each["gateway"] for each in logs if each["event"] == "gateway lost"]
+    assert sorted(lost) == sorted([str(never), str(gateways.address(0))])
+
+
+@pytest.mark.anyio
+async def test_maintenance_is_told_when_it_begins_and_when_it_is_over_and_never_twice(
+    gateways: Gateways, who: Identity
+) -> None:
+    words = "New disks until 18:00. Restores go on."
+
+    def told() -> list[object]:
+        return [each.get("message", each["event"]) for each in logs if "provider" in each["event"]]
+
+    with capture_logs() as logs:
+        gateways.list(0, 1, 2, maintenance=words)
+        async with connected_to([gateways.address(0)], who) as connected:
+            await until(
+                lambda: [each.maintenance for each in connected.fleet.gateways] == [words] * 3
+            )
+            assert told() == [words]
+            gateways.list(0, 1, 2)
+            assert await connected.echoes()
+            await until(lambda: not any(each.maintenance for each in connected.fleet.gateways))
+    assert told() == [words, "the provider's maintenance is over"]
+
+
+@asynccontextmanager
+async def busy(gateways: Gateways, who: Identity, authority: Authority) -> AsyncIterator[Client]:
+    """Gateways 0 and 1 without a manager, so that the tenant may have one tunnel by each.
+
+    It has it by the idler, 0.
+    """
+    client = Client(authority.pem)
+    for machine in gateways.machines:
+        other = tenant(gateways.repository_port, tenant_id=UUID(int=2), name="Other")
+        machine.know(tenant(gateways.repository_port, concurrent_tunnels=1), other)
+        machine.tokens.note_away()
+    gateways.list(0, 1)
+    await client.connect(gateways.ports[0], str(TARGET))
+    for _ in range(2):
+        await client.connect(gateways.ports[1], str(TARGET), f"other:{PASSWORD}")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for number, count in ((0, 1), (1, 2)):
+            address = gateways.address(number)
+            while (await read_document(address, who))["LiveTunnels"] != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    try:
+        yield client
+    finally:
+        for tunnel in client.opened:
+            tunnel.close()
+
+
+@pytest.mark.anyio
+async def test_where_the_tenant_has_all_its_tunnels_is_not_waited_while_another_gateway_has_room(
+    gateways: Gateways, who: Identity, authority: Authority
+) -> None:
+    async with (
+        busy(gateways, who, authority),
+        connected_to([gateways.address(0)], who) as connected,
+    ):
+        await until(lambda: [each.load for each in connected.fleet.gateways] == [1, 2])
+        started = time.monotonic()
+        assert await connected.echoes()
+        assert time.monotonic() - started < gateways.machines[0].wait_seconds
+        assert connected.fleet.used == gateways.address(1)
+        assert all(each.healthy for each in connected.fleet.gateways)
+
+
+@pytest.mark.anyio
+async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways_say_so(
+    gateways: Gateways, who: Identity, authority: Authority
+) -> None:
+    async with busy(gateways, who, authority) as client:
+        fleet = Fleet([gateways.address(0)], who, half_close=False)
+        await fleet.learn()
+        await client.connect(gateways.ports[1], str(TARGET))
+        with pytest.raises(
+            UnavailableError,
+            match="1 tunnels here and at other gateways, which is all that it may have",
+        ):
+            async with fleet.tunnel(TARGET):
+                pass
+        assert all(each.healthy for each in fleet.gateways)
+
+
+@pytest.mark.anyio
+async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -> None:
+    begun: list[Gateway] = []
+    answer = asyncio.Event()
+
+    async def ask(gateway: Gateway) -> str:
+        begun.append(gateway)
+        if len(begun) == 2:
+            answer.set()
+        await answer.wait()
+        return gateway.address.host
+
+    gone: list[str] = []
+    both = [Gateway(HostPort("a", 1)), Gateway(HostPort("b", 1))]
+    found = await first_answer(
+        both, ask, patience_seconds=0.4, failed=lambda *_: None, discard=gone.append
+    )
+    assert found is not None
+    assert sorted([found[1], *gone]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "dialled_at", "pause_seconds"),
+    [
+        (Gateway(HostPort("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
+        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
+    ],
+    ids=["idle", "dialled", "cut", "just lost", "lost long ago", "lost long ago and dialled"],
+)
+def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
+    gateway: Gateway, dialled_at: float, pause_seconds: float
+) -> None:
+    early, late = (1000 + share * pause_seconds for share in (0.79, 1.21))
+    assert not is_due(gateway, early, dialled_at=dialled_at)
+    assert is_due(gateway, late, dialled_at=dialled_at)
+
+
+def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
+    assert is_due(Gateway(HostPort("a", 1)), 0.0, dialled_at=0.0)
+
+
+def test_the_best_gateway_is_healthy_own_and_idle() -> None:
+    sick = Gateway(HostPort("a", 1), lost_at=1.0)
+    occupied = Gateway(HostPort("b", 1), others=5)
+    idle = Gateway(HostPort("c", 1), others=3, tunnels=1)
+    other = Gateway(HostPort("d", 1), failover=True)
+    assert in_order([sick, occupied, other, idle]) == [idle, occupied, other, sick]
+
+
+def test_what_has_ended_since_a_gateway_was_asked_is_no_load() -> None:
+    gateway = Gateway(HostPort("a", 1), tunnels=5)
+    gateway.carries(7)
+    assert gateway.load == 7
+    gateway.tunnels -= 5
+    assert gateway.load == 2
+
+
+@pytest.mark.anyio
+async def test_tunnels_that_have_ended_send_no_new_one_to_another_gateway(
+    gateways: Gateways, who: Identity
+) -> None:
+    fleet = Fleet([gateways.address(0)], who, half_close=False)
+    await fleet.learn()
+    for _ in range(3):
+        async with AsyncExitStack() as open_tunnels:
+            used = [await open_tunnels.enter_async_context(fleet.tunnel(TARGET)) for _ in range(6)]
+            by = Counter(each.gateway for each in used)
+            assert sorted(by.values()) == [2, 2, 2]
+    assert [each.load for each in fleet.gateways] == [0, 0, 0]
+
+
+def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:
+    known = [Gateway(HostPort("a", 1), lost_at=1.0), Gateway(HostPort("b", 1))]
+    given = [Gateway(HostPort("z", 1), lost_at=2.0)]
+    assert renewed(known, [(HostPort("a", 1), True)], given) == [
+        Gateway(HostPort("a", 1), failover=True, lost_at=1.0)
+    ]
+    assert renewed(known, [(HostPort("z", 1), False)], given) == given
+    assert renewed(known, [], given) == given
+
+
+def test_no_gateway_at_all_is_said(who: Identity) -> None:
+    with pytest.raises(CloudgateError, match="does not answer"):
+        asyncio.run(Fleet([HostPort("localhost", free_port())], who, half_close=False).learn())
