@@ -19,6 +19,7 @@ from cloudgate.host.tunnels.slots import Places
 from cloudgate.manager.registries.slot_tokens import (
     GONE_SECONDS,
     LEARNING_SECONDS,
+    TAKEN_BACK_SECONDS,
     TunnelTokens,
     targets,
 )
@@ -308,8 +309,42 @@ def test_what_was_let_in_before_there_was_another_gateway_counts() -> None:
     gateway.places.line = 3
     gateway.let_in()
     known.gateways = 2
-    (said,) = gateway.tokens.demands(())
-    assert (said.tunnels_live, said.tunnels_held) == (3, 3)
+    (told,) = gateway.tokens.demands(())
+    assert (told.tunnels_live, told.tunnels_held) == (3, 3)
+
+
+def said(live: int, wanted: int, held: int) -> Demand:
+    return Demand(
+        tenant_id=ACME, sent_bytes=0, tunnels_live=live, tunnels_wanted=wanted, tunnels_held=held
+    )
+
+
+def test_a_host_holds_no_more_than_it_was_given_and_has_use_for_whatever_it_says() -> None:
+    manager, right, stolen, now = TunnelTokens(-1000.0), UUID(int=1), UUID(int=2), 0.0
+    limit = {ACME: 4}
+    assert manager.divide(right, [said(0, 1, 0)], limit, now).tunnels == {ACME: 4}
+    assert manager.divide(right, [said(1, 0, 4)], limit, now).tunnels == {ACME: 4}
+    # It says that it has tunnels for which it was given no token.
+    assert manager.divide(stolen, [said(0, 1, 0)], limit, now).tunnels == {ACME: 0}
+    assert manager.divide(stolen, [said(4, 0, 4)], limit, now).tunnels == {ACME: 0}
+    assert manager.divide(right, [said(1, 0, 2)], limit, now).tunnels == {ACME: 2}
+    # What it is given it gives back to nobody, though it needs it no more.
+    assert manager.divide(stolen, [said(0, 2, 0)], limit, now).tunnels == {ACME: 2}
+    for _ in range(4):
+        now += TAKEN_BACK_SECONDS / 2
+        manager.divide(stolen, [said(0, 0, 2)], limit, now)
+        told = manager.divide(right, [said(2, 2, 2)], limit, now).tunnels
+    assert told == {ACME: 4}
+
+
+def test_what_a_revoked_host_held_is_for_the_others_at_once() -> None:
+    manager, right, stolen = TunnelTokens(-1000.0), UUID(int=1), UUID(int=2)
+    limit = {ACME: 2}
+    assert manager.divide(stolen, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
+    assert manager.divide(stolen, [said(2, 0, 2)], limit, 0.0).tunnels == {ACME: 2}
+    assert manager.divide(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 0}
+    manager.forget(stolen)
+    assert manager.divide(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
 
 
 @pytest.mark.parametrize("live", [0, 3])
@@ -321,8 +356,8 @@ def test_a_live_tunnel_keeps_its_token_whatever_the_manager_says(live: int) -> N
     gateway.tokens.demands(())
     allowance = Allowance(tenant_id=ACME, tunnels=1)
     gateway.tokens.hear(Allowances(allowances=(allowance,), tunnels_are_divided=True))
-    (said,) = gateway.tokens.demands(())
-    assert said.tunnels_held == max(live, 1)
+    (told,) = gateway.tokens.demands(())
+    assert told.tunnels_held == max(live, 1)
     assert len(gateway.live) == live
 
 

@@ -45,6 +45,7 @@ class Work:
     authority: Authority
     sealing: Sealing
     presence: Presence = field(default_factory=Presence)
+    tokens: TunnelTokens = field(default_factory=TunnelTokens)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
     knocking: Knocking = field(default_factory=Knocking)
@@ -146,6 +147,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                tokens=self.tokens,
                 faults=self.faults,
                 strangers=self.strangers,
                 knocking=self.knocking,
@@ -179,6 +181,7 @@ class Manager:
                 authority=self.authority,
                 sealing=self.sealing,
                 presence=self.presence,
+                tokens=self.tokens,
                 faults=self.faults,
                 strangers=self.strangers,
                 knocking=self.knocking,

@@ -133,6 +133,7 @@ def revoke(work: Work, server: ManagedServer) -> None:
     server.online_since = None
     server.warning = ""
     work.presence.forget(server.id)
+    work.tokens.forget(server.id)
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, "RevokeManagedServer"))
 

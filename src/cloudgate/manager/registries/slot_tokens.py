@@ -17,6 +17,11 @@ GONE_SECONDS = 30.0
 """Who has said nothing for so long is dead, and its tokens are back."""
 OLD_SECONDS = 0.3
 """What was said so long ago is asked again when somebody is short of tokens."""
+TAKEN_BACK_SECONDS = 10.0
+"""A host that goes on holding what it does not need so long after it was told to hold less is not
+believed: one of this release gives it back with its next word."""
+ALONE = 1
+"""Tunnels that a host may let in without a token, when it finds no manager."""
 LEARNING_SECONDS = 15.0
 """After the manager's start nothing is given for so long: hosts say meanwhile what they hold."""
 
@@ -29,6 +34,8 @@ class _Said:
     held: int
     granted: int
     wanting_since_seconds: float
+    too_much_since_seconds: float | None = None
+    """Since when it holds more than it needs and was told."""
 
     @property
     def need(self) -> int:
@@ -68,6 +75,15 @@ class TunnelTokens:
                 return False
             self._asked_again.discard(server_id)
             return True
+
+    def forget(self, server_id: UUID) -> None:
+        """A host may not serve any more: what it held is for the others."""
+        with self._lock:
+            self._asked_again.discard(server_id)
+            for who, said in list(self._said.items()):
+                said.pop(server_id, None)
+                if not said:
+                    del self._said[who]
 
     def divide(
         self,
@@ -120,22 +136,36 @@ class TunnelTokens:
         granted = None
         if now - self._began_at_seconds >= LEARNING_SECONDS:
             granted = max(0, min(wanted[server_id], limit - others))
-            mine = replace(mine, granted=granted)
+            too_much = (demand.tunnels_held or 0) > max(granted, mine.live)
+            since = mine.too_much_since_seconds
+            mine = replace(
+                mine,
+                granted=granted,
+                too_much_since_seconds=(now if since is None else since) if too_much else None,
+            )
         said[server_id] = mine
-        said = {server: each for server, each in said.items() if each.need or each.counted}
-        if said:
+        if any(each.need or each.counted for each in said.values()):
             self._said[demand.tenant_id] = said
         else:
             self._said.pop(demand.tenant_id, None)
-        return granted, _to_ask(server_id, said, wanted, before)
+        there = {server: each for server, each in said.items() if each.need or each.counted}
+        return granted, _to_ask(server_id, there, wanted, before)
 
 
 def _heard(demand: Demand, before: _Said | None, limit: int, now: float) -> _Said:
-    held = min(demand.tunnels_held or 0, max(limit, demand.tunnels_live))
+    live, held = demand.tunnels_live, demand.tunnels_held or 0
+    if before is not None:
+        # It has no more than it was given or said before, but for one without a manager.
+        live, held = (min(each, max(before.counted, ALONE)) for each in (live, held))
+    held = min(held, max(limit, live))
+    since = None if before is None else before.too_much_since_seconds
+    if before is not None and since is not None and now - since >= TAKEN_BACK_SECONDS:
+        held = min(held, max(live, before.granted))
     was_waiting = before is not None and before.wanted > 0
     return _Said(
         at_seconds=now,
-        live=min(demand.tunnels_live, held),
+        live=min(live, held),
+        too_much_since_seconds=since,
         wanted=demand.tunnels_wanted,
         held=held,
         granted=held,
