@@ -342,6 +342,30 @@ def test_an_entity_that_was_read_can_be_sent_back_whole(
     assert host.assignment.gateway.addresses == ()
 
 
+@pytest.mark.parametrize("empty", [{"ExternalIP": ""}, {"ExternalIP": None}, {}])
+def test_an_empty_external_address_is_as_if_left_out(
+    running: RunningManager, host: ScriptedHost, empty: dict[str, Any]
+) -> None:
+    client = running.logged_on()
+    entity = created(client, host, ExternalIp="gate.example")
+    edited = client.put(entity["Href"], json={**empty, "Description": "d"}).json()
+    host.obey()
+    assert finished(client, edited)["Result"]["Success"] is True
+    assert client.get(entity["Href"]).json()["ExternalIP"] == "gate.example"
+
+
+@pytest.mark.parametrize("empty", [{"ExternalIP": ""}, {}])
+def test_from_nat_to_direct_the_hosts_own_address_is_filled_in_as_for_a_new_gateway(
+    running: RunningManager, host: ScriptedHost, empty: dict[str, Any]
+) -> None:
+    client = running.logged_on()
+    entity = created(client, host, NetworkType="NAT", ExternalIp="nat.example", InternalPort=7000)
+    edited = client.put(entity["Href"], json={**empty, "NetworkMode": "Direct"}).json()
+    host.obey()
+    assert finished(client, edited)["Result"]["Success"] is True
+    assert client.get(entity["Href"]).json()["ExternalIP"] == "192.0.2.10"
+
+
 def test_an_edit_that_fails_leaves_the_old_settings_in_force(
     running: RunningManager, host: ScriptedHost
 ) -> None:

@@ -1,5 +1,6 @@
 """Single values: what is missing, how they may be written, and which limit has refused them."""
 
+import json as stdlib_json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,13 @@ from cloudgate.wire.declarations import XSD, Declarations
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.live import CloudMaintenance
+from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
 from cloudgate.wire.resources.cloud.tenants import CloudTenant, CreateCloudTenantSpec
+from cloudgate.wire.resources.infrastructure import CreateRepositorySpec
 
 NS = schema.NAMESPACE
+GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 
 def in_xml(kind: type[Described], inner: str) -> bytes:
@@ -252,6 +256,131 @@ def test_elements_of_other_generations_of_the_schema_are_read_in_their_place() -
         document = f'{{"VCloudComputeResources": {centres}}}'
         by_json = json.read(document.encode(), CloudTenant)
         assert by_xml == by_json
+
+
+UID = f"urn:veeam:Repository:{GUID}"
+QUOTA = {"Name": "q", "RepositoryUid": UID, "QuotaMb": 2048}
+
+
+def tenant(**more: Any) -> CreateCloudTenantSpec:
+    return json.read(stdlib_json.dumps({"Name": "t", **more}).encode(), CreateCloudTenantSpec)
+
+
+@pytest.mark.parametrize("empty", ["", " \n", None, {}])
+@pytest.mark.parametrize("name", ["Resources", "CloudGatewayPools", "Domain"])
+def test_an_empty_text_in_json_is_none_where_a_value_would_hold_others(
+    name: str, empty: object
+) -> None:
+    found = getattr(tenant(**{name: empty}), "domain" if name == "Domain" else "resources")
+    assert not found
+
+
+def test_what_is_for_others_and_holds_nothing_is_left_out_in_xml_too() -> None:
+    spec = xml.read(in_xml(CreateCloudTenantSpec, "<Name>t</Name><Domain/>"), CreateCloudTenantSpec)
+    assert spec == tenant(Domain="") == tenant()
+    inner = "<Name>r</Name><Endpoint>e</Endpoint>"
+    with_probe = in_xml(CreateRepositorySpec, f"{inner}<UsageProbe> </UsageProbe>")
+    assert xml.read(with_probe, CreateRepositorySpec).usage_probe is None
+    given = f"{inner}<UsageProbe><Path/></UsageProbe>"
+    assert "Method is missing" in refused(
+        xml.read, in_xml(CreateRepositorySpec, given), CreateRepositorySpec
+    )
+    emptied = xml.read(in_xml(CloudGatewayPool, "<CloudTenants/>"), CloudGatewayPool)
+    assert emptied.cloud_tenants == ()
+
+
+def test_one_thing_without_an_array_is_an_array_of_it() -> None:
+    assert tenant(Resources={"BackupResources": QUOTA}) == tenant(
+        Resources={"BackupResources": [QUOTA]}
+    )
+    assert tenant(CloudGatewayPools={"CloudGatewayPoolUids": GUID}) == tenant(
+        CloudGatewayPools={"CloudGatewayPoolUids": [GUID]}
+    )
+    assert tenant(CloudGatewayPools={"CloudGatewayPoolUids": ""}).cloud_gateway_pools == ()
+
+
+@pytest.mark.parametrize("name", ["NetworkType", "ServerHostName"])
+def test_blanks_around_a_word_do_not_count(name: str) -> None:
+    given = {"ServerHostName": "NAT", "NetworkType": "NAT"}
+    exact = json.read(stdlib_json.dumps(given).encode(), CreateCloudGatewaySpec)
+    given[name] = "\n\t NAT "
+    assert json.read(stdlib_json.dumps(given).encode(), CreateCloudGatewaySpec) == exact
+    elements = "".join(f"<{key}>{value}</{key}>" for key, value in given.items())
+    assert xml.read(in_xml(CreateCloudGatewaySpec, elements), CreateCloudGatewaySpec) == exact
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "message"),
+    [
+        (
+            CreateCloudTenantSpec,
+            {"Name": "t", "Resources": {"BackupResources": [{**QUOTA, "RepositoryUid": "x"}]}},
+            f"RepositoryUid: found 'x', expected a UID such as {UID}.",
+        ),
+        (
+            CreateCloudTenantSpec,
+            {"Name": "t", "BackupServerUid": "x"},
+            (f"BackupServerUid: found 'x', expected a UID such as urn:veeam:BackupServer:{GUID}."),
+        ),
+        (
+            CloudGateway,
+            {"UID": "x"},
+            f"UID: found 'x', expected a UID such as urn:veeam:CloudGateway:{GUID}.",
+        ),
+        (CloudMaintenance, {"Message": "m"}, "CloudMaintenance is incomplete: Enabled is missing."),
+        (
+            CreateCloudGatewaySpec,
+            {"Description": "d"},
+            "CreateCloudGatewaySpec is incomplete: ServerHostName and NetworkType are missing.",
+        ),
+        (
+            CreateCloudGatewaySpec,
+            {"ServerHostName": "a"},
+            "CreateCloudGatewaySpec is incomplete: NetworkType is missing.",
+        ),
+    ],
+)
+def test_a_refusal_in_json_names_the_rule_that_refused(
+    kind: type[Described], document: dict[str, Any], message: str
+) -> None:
+    assert refused(json.read, stdlib_json.dumps(document).encode(), kind) == message
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        (
+            "<ServerHostName>a</ServerHostName><InternalPort>1</InternalPort>",
+            "InternalPort is not expected here: NetworkType is missing, expected",
+        ),
+        (
+            "<ServerHostName>a</ServerHostName><NetworkType>NAT</NetworkType><Color/>",
+            "Color is not expected here: unknown in CreateCloudGatewaySpec, expected",
+        ),
+        (
+            "<ServerHostName>a</ServerHostName><ServerHostName>a</ServerHostName>",
+            "ServerHostName is not expected here: given twice, or more often, expected",
+        ),
+        (
+            "<Description>d</Description><ServerHostName>a</ServerHostName>",
+            "Description is not expected here: ",
+        ),
+        (
+            '<ServerHostName>a</ServerHostName><x:NetworkType xmlns:x="y">NAT</x:NetworkType>',
+            "NetworkType is not expected here: it is of the namespace 'y', and not of",
+        ),
+        (
+            (
+                "<ServerHostName>a</ServerHostName><ExternalPort>1</ExternalPort>"
+                "<Description>d</Description><NetworkType>NAT</NetworkType>"
+            ),
+            "Description is not expected here: out of order, expected",
+        ),
+    ],
+)
+def test_a_refusal_in_xml_names_the_rule_that_refused(inner: str, message: str) -> None:
+    body = in_xml(CreateCloudGatewaySpec, inner)
+    assert refused(xml.read, body, CreateCloudGatewaySpec).startswith(message)
 
 
 TENANT = f'<CreateCloudTenantSpec xmlns="{NS}"><Name>Müller</Name></CreateCloudTenantSpec>'

@@ -26,6 +26,7 @@ class Declarations:
         self._types = _by_name(root, "complexType")
         self._groups = _by_name(root, "attributeGroup")
         self._values = _by_name(root, "simpleType")
+        self._contents: dict[etree._Element, Contents] = {}
 
     def complex_of(self, element: etree._Element) -> etree._Element | None:
         """The complex type of an element: a named one, or the one inside it; None if it is not."""
@@ -34,9 +35,44 @@ class Declarations:
 
     def contents(self, complex_type: etree._Element) -> Contents:
         """What a complex type may hold."""
-        contents = Contents()
-        self._collect(complex_type, contents, needed=True)
-        return contents
+        if complex_type not in self._contents:
+            contents = Contents()
+            self._collect(complex_type, contents, needed=True)
+            self._contents[complex_type] = contents
+        return self._contents[complex_type]
+
+    def declared(self, names: Sequence[str]) -> etree._Element | None:
+        """The declaration of an element in a document; None when there is none.
+
+        Args:
+            names: of the element and of those around it, the root first.
+        """
+        declared = self.elements.get(names[0]) if names else None
+        for name in names[1:]:
+            inner = self.complex_of(declared) if declared is not None else None
+            declared = self.contents(inner).elements.get(name) if inner is not None else None
+        return declared
+
+    def declared_in(self, names: Sequence[str]) -> Contents | None:
+        """What an element in a document may hold; None when it is not declared, or holds a value.
+
+        Args:
+            names: of the element and of those around it, the root first.
+        """
+        declared = self.declared(names)
+        inner = self.complex_of(declared) if declared is not None else None
+        return self.contents(inner) if inner is not None else None
+
+    def may_be_taken_out(self, declared: etree._Element) -> bool:
+        """Whether an element may be left out, and is for others, each of which comes once.
+
+        A list that is empty is one, and so is each of its items.
+        """
+        inner = self.complex_of(declared)
+        if inner is None or declared.get("minOccurs") != "0":
+            return False
+        held = self.contents(inner).elements.values()
+        return all(each.get("maxOccurs", "1") == "1" for each in (declared, *held))
 
     def type_name(self, names: Sequence[str], attribute: str | None = None) -> str | None:
         """The name of the type of what stands in a document; None when it is not declared.
@@ -45,10 +81,7 @@ class Declarations:
             names: of the element and of those around it, the root first.
             attribute: the one of the element that is meant, if it is one.
         """
-        declared = self.elements.get(names[0])
-        for name in names[1:]:
-            inner = self.complex_of(declared) if declared is not None else None
-            declared = self.contents(inner).elements.get(name) if inner is not None else None
+        declared = self.declared(names)
         if attribute is not None and declared is not None:
             inner = self.complex_of(declared)
             declared = self.contents(inner).attributes.get(attribute) if inner is not None else None

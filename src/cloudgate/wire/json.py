@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.wire import schema, xml
+from cloudgate.wire import schema, validation, xml
 from cloudgate.wire.description import Described, Part, Shape, json_parts, parts
 from cloudgate.wire.encoding import json_text
 from cloudgate.wire.values import BLANKS, time_text
@@ -92,7 +92,7 @@ def read(body: bytes | str, resource_type: type[Type]) -> Type:
             "The body has characters that no text may have: control characters or half of"
             " a surrogate pair."
         ) from None
-    schema.check(node, with_lines=False)
+    validation.check(node, with_lines=False)
     return xml.from_element(node, resource_type)
 
 
@@ -137,6 +137,8 @@ def _fill(
         )
     for part in known:
         value = document.get(part.name)
+        if isinstance(value, str) and not value.strip(BLANKS) and _holds_parts(part):
+            value = [] if _is_bare(part) else {}
         if value is None:
             continue
         if part.shape is Shape.ATTRIBUTE:
@@ -148,8 +150,7 @@ def _fill(
 
 
 def _fill_list(node: etree._Element, value: Any, part: Part) -> None:
-    bare = part.shape is Shape.REPEATED or part.name == "Links"
-    if not bare:
+    if not _is_bare(part):
         value = _items(value, part)
     if not isinstance(value, list):
         raise InvalidRequestError(f"{part.name}: found {_kind(value)}, expected an array.")
@@ -158,27 +159,36 @@ def _fill_list(node: etree._Element, value: Any, part: Part) -> None:
         _fill_element(parent, part.item, item, part)
 
 
-def _items(value: Any, part: Part) -> Any:
-    """The array inside the object of a list; `{}` and a null array are the empty list.
+def _holds_parts(part: Part) -> bool:
+    return part.is_list or issubclass(part.value_type, Described)
 
-    Some published samples have one bare item under the item's name instead.
+
+def _is_bare(part: Part) -> bool:
+    """Whether a list is an array, and no object with one."""
+    return part.is_list and (part.shape is Shape.REPEATED or part.name == "Links")
+
+
+def _items(value: Any, part: Part) -> Any:
+    """The array inside the object of a list; `{}`, a null and an empty text are the empty list.
+
+    Some published samples have one bare item under the item's name instead, and programs that make
+    arrays of what occurs more than once have one under the array's name.
     """
     if not isinstance(value, dict):
         raise InvalidRequestError(
             f"{part.name}: found {_kind(value)}, expected an object with {part.array}."
         )
-    arrays = array_names(part)
-    unknown = value.keys() - {*arrays, *item_names(part)}
+    unknown = value.keys() - {*array_names(part), *item_names(part)}
     if unknown:
         raise InvalidRequestError(
             f"{part.name} has no property {schema.shorten(min(unknown))}; it has {part.array}."
         )
     if len(value) > 1:
         raise InvalidRequestError(f"{part.name} has {' and '.join(sorted(value))}; give one.")
-    name, found = next(iter(value.items()), ("", None))
-    if found is None:
+    found = next(iter(value.values()), None)
+    if found is None or (isinstance(found, str) and not found.strip(BLANKS)):
         return []
-    return found if isinstance(found, list) or name in arrays else [found]
+    return found if isinstance(found, list) else [found]
 
 
 def array_names(part: Part) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.wire import schema
+from cloudgate.wire import schema, validation
 from cloudgate.wire.description import Described, Part, Scalar, Shape, parts
 from cloudgate.wire.encoding import xml_text
 from cloudgate.wire.values import BLANKS, from_text, to_text
@@ -96,7 +96,7 @@ def read(body: bytes | str, resource_type: type[Type]) -> Type:
             f"The root element is {schema.shorten(str(root.tag))} (line {root.sourceline}),"
             f" expected {resource_type.root()} in the namespace {schema.NAMESPACE}."
         )
-    schema.check(root, with_lines=True)
+    validation.check(root, with_lines=True)
     return from_element(root, resource_type)
 
 

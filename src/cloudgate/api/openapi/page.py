@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
+from cloudgate.api.openapi.schemas import NOTHING
 from cloudgate.api.openapi.values import Json
 
 _STYLE = files("cloudgate.api.openapi").joinpath("page.css").read_text(encoding="utf-8")
@@ -133,10 +134,9 @@ def _schema(schema: Json) -> str:
     if "$ref" in schema:
         return f'<a href="#type-{_text(_name(schema))}">{_text(_name(schema))}</a>'
     if "anyOf" in schema:
-        ways = (_schema(way) for way in schema["anyOf"] if way.get("type") != "null")
+        ways = (_schema(way) for way in schema["anyOf"] if way.get("title") != NOTHING)
         return " or ".join(ways)
-    if "enum" in schema:
-        words = (word for word in schema["enum"] if word)
+    if words := schema.get("enum") or schema.get("examples"):
         return " or ".join(f"<code>{_text(word)}</code>" for word in words)
     kinds = schema.get("type", [])
     names = [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]

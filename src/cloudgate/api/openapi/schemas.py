@@ -14,6 +14,12 @@ from cloudgate.wire.description import Described, Part, Shape, json_parts
 from cloudgate.wire.json import array_names, item_names
 from cloudgate.wire.schema import schema_bytes
 
+NOTHING = "nothing"
+"""Title of what stands for a value that is left out."""
+_NULL: Json = {"title": NOTHING, "type": "null"}
+_BLANK: Json = {"title": NOTHING, "type": "string", "pattern": r"^[ \t\r\n]*$"}
+"""Stands for nothing where a value would hold others, as an empty element does in XML."""
+
 
 def reference(resource_type: type[Described]) -> Json:
     """Points to the schema of a resource type in a document."""
@@ -73,7 +79,19 @@ class _Reading:
                 part, self._declared.contents(self._complex(contents.elements[part.name]))
             )
         needed = part.name in contents.required and part.shape is not Shape.REPEATED
-        return one if needed else _or_null(one)
+        if part.is_list:
+            return _or(one, _BLANK) if needed else _or(one, _BLANK, _NULL)
+        if not issubclass(part.value_type, Described):
+            return one if needed else _or_null(one)
+        holds = self.found[part.value_type.__name__].get("required", ())
+        if needed:
+            return one if holds else _or(one, _BLANK)
+        # What would have to hold something, and does not, is as if left out.
+        return (
+            _or(one, _nothing_of(part.value_type), _BLANK, _NULL)
+            if holds
+            else _or(one, _BLANK, _NULL)
+        )
 
     def _one(self, part: Part, declared: etree._Element) -> Json:
         if issubclass(part.value_type, Described):
@@ -87,13 +105,10 @@ class _Reading:
         array = self._array(part, contents)
         if part.name == "Links":
             return array
-        one = {"anyOf": [array["items"], array, {"type": "null"}]}
+        some = _or(array, array["items"], _BLANK, _NULL)
         return {
             "type": "object",
-            "properties": {
-                **dict.fromkeys(array_names(part), _or_null(array)),
-                **dict.fromkeys(item_names(part), one),
-            },
+            "properties": dict.fromkeys((*array_names(part), *item_names(part)), some),
             "maxProperties": 1,
             "additionalProperties": False,
         }
@@ -112,11 +127,22 @@ class _Reading:
         return inner
 
 
+def _or(*schemas: Json) -> Json:
+    return {"anyOf": [*schemas]}
+
+
+def _nothing_of(resource_type: type[Described]) -> Json:
+    """An object that says nothing."""
+    names = [part.name for part in json_parts(resource_type)]
+    return {
+        "title": NOTHING,
+        "type": "object",
+        "properties": dict.fromkeys(names, _NULL),
+        "additionalProperties": False,
+    }
+
+
 def _or_null(schema: Json) -> Json:
     """The same or null, which stands for what is left out."""
-    if "$ref" in schema:
-        return {"anyOf": [schema, {"type": "null"}]}
     kinds: Any = schema["type"]
-    allowed = [*([kinds] if isinstance(kinds, str) else kinds), "null"]
-    words = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
-    return schema | {"type": allowed} | words
+    return schema | {"type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}

@@ -117,9 +117,8 @@ def _text(found: tuple[ValueType, ...], value_type: type) -> Json:
     first = found[0]
     schema: Json = {"type": "string"}
     if value_type is datetime or first.collapsed:
-        return schema | {"pattern": _pattern(found)}
-    if first.words:
-        return schema | {"enum": list(first.words)}
+        words = {"examples": list(first.words)} if first.words else {}
+        return schema | {"pattern": _pattern(found)} | words
     if first.shortest:
         schema["minLength"] = first.shortest
     if first.longest is not None:

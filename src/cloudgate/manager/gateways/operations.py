@@ -255,11 +255,14 @@ def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:
 def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
     settings = wanted_settings(gateway)
     given = {name: value for name, value in vars(change).items() if value is not None}
-    if given.get("external_ip") == external_ip_of(gateway):
+    if settings.network_mode == rules.NAT and given.get("network_mode") == rules.DIRECT:
+        # What tenants were told was the NAT device's.
+        settings = replace(settings, external_ip=None)
+    elif given.get("external_ip") == external_ip_of(gateway):
         # The address that was filled in comes back with the whole entity: nobody chose it.
         del given["external_ip"]
     if given.get("external_ip") == "":
-        given["external_ip"] = None
+        del given["external_ip"]  # as if left out
     return replace(settings, **given)
 
 

@@ -1,0 +1,227 @@
+"""Validation: is this what the API calls a valid body, and in words, why not?"""
+
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire.schema import NAMESPACE, declarations, schema_bytes, shorten, words
+from cloudgate.wire.values import BLANKS
+
+_QUALIFIED = re.compile(r"\{[^}]*\}")
+_NOT_EXPECTED = re.compile(
+    r"Element '(?P<found>[^']+)': This element is not expected\."
+    r"(?: Expected is (?:one of )?\( (?P<expected>[^)]+) \)\.)?"
+)
+_MISSING = re.compile(
+    r"Element '(?P<parent>[^']+)': Missing child element\(s\)\."
+    r" Expected is (?:one of )?\( (?P<expected>[^)]+) \)\."
+)
+_BAD_VALUE = re.compile(
+    r"Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: "
+    r"(?:\[facet '\w+'\] The value )?'(?P<found>.*)'"
+    r" (?:is not a valid value of|is not an element of|is not accepted by|has a length|is less|"
+    r"is greater|exceeds|must)",
+    re.DOTALL,
+)
+_BAD_LENGTH = re.compile(
+    r"Element '(?P<element>[^']+)'(?:, attribute '(?P<attribute>[^']+)')?: "
+    r"\[facet '\w+'\] The value has a length of '(?P<length>\d+)'"
+)
+_BLANKS = re.compile(f"[{BLANKS}]+")
+_ANY_TYPE = "TYPE"
+"""Stands in the words of the schema for the type that a UID is of."""
+
+
+class _Schemas(threading.local):
+    """One compiled schema for each thread: it keeps the errors of its last check."""
+
+    def __init__(self) -> None:
+        self.schema = etree.XMLSchema(etree.fromstring(schema_bytes()))
+
+
+_schemas = _Schemas()
+
+
+def check(root: etree._Element, *, with_lines: bool) -> None:
+    """Hold a body to the schema. `with_lines`: it is XML, and its order and lines mean something.
+
+    Blanks around a value go where its type says that they do not count. What is for others and
+    holds nothing goes where it may be left out, but for lists.
+
+    Raises:
+        InvalidRequestError: naming the element, what was found, what was expected, and the line.
+    """
+    schema = _schemas.schema
+    _normalize(root)
+    if schema.validate(root):
+        return
+    log: Iterable[Any] = schema.error_log  # type: ignore[assignment]  # the stubs lack __iter__
+    errors = [(entry.line, entry.path, entry.message) for entry in log]
+    line, path, _ = errors[0]
+    texts = [message for _, place, message in errors if place == path]
+    where = f" (line {line})" if with_lines else ""
+    place = _Place(_node_at(root, path), is_ordered=with_lines)
+    raise InvalidRequestError(f"{_explain(texts, place)}{where}.")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where something is wrong."""
+
+    node: etree._Element | None
+    """None where it was not found again."""
+    is_ordered: bool
+    """Whether whoever wrote the document has put its elements into an order."""
+
+
+def _normalize(root: etree._Element) -> None:
+    known = declarations()
+    for node in [each for each in root.iter(f"{{{NAMESPACE}}}*") if len(each) == 0]:
+        text = node.text or ""
+        collapsed = " ".join(_BLANKS.split(text.strip(BLANKS)))
+        if collapsed and collapsed == text:
+            continue
+        declared, parent = known.declared(_names_of(node)), node.getparent()
+        if declared is None or parent is None:
+            continue
+        if known.collapses(declared.get("type")):
+            node.text = collapsed
+        elif not collapsed and not node.attrib and known.may_be_taken_out(declared):
+            parent.remove(node)
+
+
+def _names_of(node: etree._Element | None) -> list[str]:
+    """The names of an element and of those around it, the root first."""
+    if node is None:
+        return []
+    around = reversed([*node.iterancestors()])
+    return [etree.QName(each).localname for each in (*around, node)]
+
+
+def _node_at(root: etree._Element, path: str) -> etree._Element | None:
+    prefixes = {
+        prefix: uri
+        for each in root.iter(tag=etree.Element)
+        for prefix, uri in each.nsmap.items()
+        if prefix
+    }
+    found: Any = root.getroottree().xpath(path, namespaces=prefixes)
+    return found[0] if found else None
+
+
+def _explain(messages: list[str], place: _Place) -> str:
+    """The plain form of what libxml2 says of one place."""
+    for message in messages:
+        for pattern, explain in _EXPLANATIONS:
+            if match := pattern.search(message):
+                return explain(match, place)
+    return _QUALIFIED.sub("", messages[0]).rstrip(".")
+
+
+def _expectation(node: etree._Element | None, attribute: str | None) -> str:
+    """What the type of an element or attribute allows, in words."""
+    names = _names_of(node)
+    type_name = declarations().type_name(names, attribute) if names else None
+    text = words().get(type_name or "", "a value of another type")
+    return text.replace(_ANY_TYPE, _uid_type([*names, attribute or ""])) if names else text
+
+
+def _uid_type(names: list[str]) -> str:
+    """Of what type the UID in an element or attribute is, by its name or that of the element."""
+    *_, element, attribute = names
+    return (element if attribute else element.removesuffix("Uid")) or _ANY_TYPE
+
+
+def _explain_not_expected(match: re.Match[str], place: _Place) -> str:
+    name = _QUALIFIED.sub("", match["found"])
+    parent = place.node.getparent() if place.node is not None else None
+    if not place.is_ordered and (missing := _missing_in(parent)):
+        return _incomplete(parent, missing)
+    expected = f", expected {_names(match['expected'])}" if match["expected"] else ""
+    return f"{name} is not expected here: {_why_not(name, place.node, parent)}{expected}"
+
+
+def _why_not(name: str, node: etree._Element | None, parent: etree._Element | None) -> str:
+    known = declarations().declared_in(_names_of(parent))
+    if node is None or parent is None or known is None:
+        return "unknown"
+    declared = [*known.elements]
+    if etree.QName(node).namespace != NAMESPACE:
+        space = shorten(etree.QName(node).namespace or "")
+        return f"it is of the namespace {space}, and not of {NAMESPACE}"
+    if name not in declared:
+        return f"unknown in {etree.QName(parent).localname}"
+    return _why_not_there(name, parent, declared)
+
+
+def _why_not_there(name: str, parent: etree._Element, declared: list[str]) -> str:
+    given = _children(parent)
+    if given.count(name) > 1:
+        return "given twice, or more often"
+    at = declared.index(name)
+    if missing := [each for each in _missing_in(parent) if declared.index(each) < at]:
+        return _are_missing(missing)
+    earlier = [each for each in given[: given.index(name)] if each in declared]
+    if any(declared.index(each) > at for each in earlier):
+        return "out of order"
+    return f"it cannot stand beside {' and '.join(earlier)}"
+
+
+def _children(node: etree._Element) -> list[str]:
+    return [etree.QName(each).localname for each in node.iterchildren(tag=etree.Element)]
+
+
+def _missing_in(node: etree._Element | None) -> list[str]:
+    """What an element must hold and does not, in the order of the schema."""
+    known = declarations().declared_in(_names_of(node))
+    if node is None or known is None:
+        return []
+    given = {*_children(node)}
+    return [each for each in known.elements if each in known.required - given]
+
+
+def _incomplete(node: etree._Element | None, missing: list[str]) -> str:
+    name = etree.QName(node).localname if node is not None else "The body"
+    return f"{name} is incomplete: {_are_missing(missing)}"
+
+
+def _are_missing(names: list[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
+
+
+def _explain_missing(match: re.Match[str], place: _Place) -> str:
+    return _incomplete(place.node, _missing_in(place.node) or [_names(match["expected"])])
+
+
+def _explain_bad_value(match: re.Match[str], place: _Place) -> str:
+    name = match["attribute"] or _QUALIFIED.sub("", match["element"])
+    expected = _expectation(place.node, match["attribute"])
+    if not match["found"].strip(BLANKS):
+        return f"{name} is missing: found {shorten(match['found'])}, expected {expected}"
+    return f"{name}: found {shorten(match['found'])}, expected {expected}"
+
+
+def _explain_bad_length(match: re.Match[str], place: _Place) -> str:
+    name = match["attribute"] or _QUALIFIED.sub("", match["element"])
+    expected = _expectation(place.node, match["attribute"])
+    if match["length"] == "0":
+        return f"{name} is missing: found '', expected {expected}"
+    return f"{name}: found {match['length']} characters, expected {expected}"
+
+
+_EXPLANATIONS = (
+    (_NOT_EXPECTED, _explain_not_expected),
+    (_MISSING, _explain_missing),
+    (_BAD_LENGTH, _explain_bad_length),
+    (_BAD_VALUE, _explain_bad_value),
+)
+
+
+def _names(expected: str) -> str:
+    """``{ns}A, {ns}B`` as ``A or B``."""
+    return " or ".join(_QUALIFIED.sub("", name).strip() for name in expected.split(","))
