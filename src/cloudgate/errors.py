@@ -1,4 +1,4 @@
-"""What can go wrong that a user can meet: one tree, translated into HTTP or exit codes at the edge.
+"""Errors: what can go wrong that a user can meet? One tree, translated at the edge.
 
 A message says what failed, where, why, and what to do. It never holds a secret.
 """

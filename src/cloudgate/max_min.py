@@ -1,4 +1,4 @@
-"""How is something that is not enough for all divided fairly? Pure: max-min fairness."""
+"""Max-min fairness: how is something that is not enough for all divided? Pure."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass

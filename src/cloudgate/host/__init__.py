@@ -1,1 +1,1 @@
-"""What carries the traffic? The host service: it owns Envoy and keeps it as the manager wants."""
+"""Host service: what carries the traffic, and keeps Envoy as the manager wants it?"""

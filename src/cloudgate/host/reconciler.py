@@ -1,4 +1,4 @@
-"""How does the machine come to the state that the assignment asks for, and stay there?
+"""Reconciler: how does the machine come to the state that its assignment asks for, and stay?
 
 Level-triggered: whatever happens (a new assignment, Envoy's death, the end of a tunnel), the
 machine is compared with the assignment and what differs is mended. Every step may be repeated.

@@ -1,4 +1,4 @@
-"""What of this machine is used up? Open files, connections, memory, disk; in words and figures.
+"""Saturation: what of this machine is used up? Files, connections, memory, disk; in figures.
 
 A gateway that has no more of one of them turns tenants away, and they cannot tell the operator why.
 """

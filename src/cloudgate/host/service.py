@@ -1,4 +1,4 @@
-"""What runs on a managed server? The parts of the host service, put together."""
+"""Host service: which parts run on a managed server, and how are they put together?"""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""To which IP addresses is nobody sent, whoever asks? And which mean only the machine itself?
+"""Destinations: to which IP addresses is nobody sent, and which mean the machine itself?
 
 What a machine has for itself, such as the metadata of a cloud with its keys, is answered at
 addresses that no service of a provider has. IPv6 has ways to write an IPv4 address; what counts is

@@ -1,4 +1,4 @@
-"""A race: which of several answers first, where they are asked one beside the other, best first?"""
+"""Race: which of several answers first, where they are asked side by side, best first?"""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence

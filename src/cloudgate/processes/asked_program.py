@@ -1,4 +1,4 @@
-"""Becoming a program that ends with its parent: how is that said to the kernel? Run as a script.
+"""Asked program: how does one end with its parent, said to the kernel? Run as a script.
 
 Linux sends a signal to the child of a thread that has ended (PR_SET_PDEATHSIG, prctl(2)); it holds
 over execve(2) of a program without privileges of its own.

@@ -1,4 +1,4 @@
-"""How many files may this process, and those that it starts, have open?"""
+"""Open files: how many may this process, and those that it starts, have?"""
 
 import contextlib
 import sys

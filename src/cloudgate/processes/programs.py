@@ -1,4 +1,4 @@
-"""Programs that are asked something: what do they say, in time and never beyond our own end?"""
+"""Asked programs: what do they say, in time and never beyond our own end?"""
 
 import os
 import signal

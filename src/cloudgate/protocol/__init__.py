@@ -1,4 +1,4 @@
-"""What do manager and host service say to each other?
+"""Host protocol messages: what do manager and host service say to each other?
 
 Seven calls, made by the host service only, over HTTPS with JSON bodies:
 

@@ -1,4 +1,4 @@
-"""Do entries of an audit log follow each other? By the hash of the one before. Pure."""
+"""Audit chain: do entries of an audit log follow each other? Pure."""
 
 import hashlib
 import json

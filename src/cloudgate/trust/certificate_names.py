@@ -1,4 +1,4 @@
-"""Which DNS names and IP addresses is a certificate for?
+"""Certificate names: which DNS names and IP addresses is a certificate for?
 
 As RFC 9525 has it.
 """

@@ -1,4 +1,4 @@
-"""How long does somebody wait who has guessed wrong? Longer each time.
+"""Login throttle: how long does somebody wait who has guessed wrong? Longer each time.
 
 Who waits before the password is looked at is the address that has failed; an account that others
 have failed on is not made to wait, so that nobody can lock its owner out. The answer to a wrong

@@ -1,4 +1,4 @@
-"""How is a thing named in the API? ``urn:veeam:<type>:<guid>``, or the bare GUID.
+"""Identifiers: how is a thing named in the API? ``urn:veeam:<type>:<guid>``, or the bare GUID.
 
 The one rule for reading it, wherever it stands: in a body, a path, a filter, on a command line.
 Blanks around the parts do not count, nor does the case of letters, and a GUID may stand in braces,

@@ -1,4 +1,4 @@
-"""Which moment does a text name? Times as XML Schema writes them (xs:dateTime, 3.2.7).
+"""Moments: which one does a text name? As XML Schema writes them (xs:dateTime, 3.2.7).
 
 ``24:00:00`` is the beginning of the next day, a fraction may have any number of digits (those
 beyond microseconds are cut off), and a time without a zone is UTC.

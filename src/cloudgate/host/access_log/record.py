@@ -1,4 +1,4 @@
-"""What does the access log say of a tunnel? One JSON object a line; never what a client wrote.
+"""Access log record: what does one line say of a tunnel?
 
 Tenant, target and reason are the authorizer's words. The raw request is left out, because a
 confused client may put a password anywhere. Of requests that became no tunnel only so many have a

@@ -1,4 +1,4 @@
-"""Which lines of the access log are new? Each is read once, over rotations and restarts.
+"""Log tail: which lines of the access log are new? Each is read once, over restarts too.
 
 A log that is shorter than what was read of it was emptied: what it holds now is new. So is what is
 in another one under its name, where the one that was read is gone; older ones were read before it.

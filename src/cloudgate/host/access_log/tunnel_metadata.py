@@ -1,4 +1,4 @@
-"""What does the authorizer hand a tunnel, to be found again in each line about it? One text. Pure.
+"""Tunnel metadata: what does the authorizer hand a tunnel, for each line about it? Pure.
 
 Envoy keeps it for as long as the tunnel lives, so it is short.
 """

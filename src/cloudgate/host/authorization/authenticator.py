@@ -1,4 +1,4 @@
-"""Who asks, and is the password right? Who guesses waits, longer each time."""
+"""Authenticator: who asks, and is the password right? Who guesses waits longer each time."""
 
 import asyncio
 import time

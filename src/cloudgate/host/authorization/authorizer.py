@@ -1,4 +1,4 @@
-"""Who may come in, and where to? The decision's rules with clock, logins and name lookup."""
+"""Authorizer: who may come in, and where to? The policy with clock, logins and name lookup."""
 
 import asyncio
 import json

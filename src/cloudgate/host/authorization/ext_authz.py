@@ -1,4 +1,4 @@
-"""How does Envoy ask whether a request may become a tunnel? By gRPC."""
+"""External authorization: how does Envoy ask whether a request may become a tunnel? By gRPC."""
 
 import asyncio
 from typing import Any

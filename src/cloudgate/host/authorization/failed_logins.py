@@ -1,4 +1,4 @@
-"""Who tries wrong passwords at this gateway? Gathered for a while, and told to the manager once."""
+"""Failed logins: who tries wrong passwords at this gateway? Told to the manager once."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""How does Envoy call this process? By gRPC with one method, where nobody else is answered.
+"""gRPC server: how does Envoy call this process? With one method, and nobody else is answered.
 
 A server of HTTP/2 (RFC 9113) that does what such calls need and no more: each request is one
 message, each answer another. Headers of requests are never looked at, as there is one method, so

@@ -1,4 +1,4 @@
-"""Is this the tenant's password? Slow on purpose for guessers, fast for who was right before."""
+"""Password verifier: is this the tenant's? Slow for guessers, fast for who was right before."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Do other gateways answer? Asked only when a tenant's failover depends on it."""
+"""Peer health: do other gateways answer? Asked only when a tenant's failover depends on it."""
 
 import asyncio
 import ssl

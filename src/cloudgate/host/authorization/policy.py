@@ -1,4 +1,4 @@
-"""May this request become a tunnel, and where to? Pure: no clock, no lookup, no password work."""
+"""Authorization policy: may this request become a tunnel, and where to? Pure."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""How is something done once for all who want it at the same time?"""
+"""Single flight: how is something done once for all who want it at the same time?"""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What does the running Envoy say of itself? A client of its administration."""
+"""Envoy admin client: what does the running Envoy say of itself?"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

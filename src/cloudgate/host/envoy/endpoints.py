@@ -1,4 +1,4 @@
-"""How do the host service and Envoy of one machine reach each other, and nobody else either?
+"""Local endpoints: how do host service and Envoy reach each other, and nobody else either?
 
 Envoy asks the host service whether a tunnel may begin, and the host service asks Envoy's
 administration what is going on. On Unix both are sockets in a folder of one user. Where there are

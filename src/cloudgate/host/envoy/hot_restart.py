@@ -1,4 +1,4 @@
-"""How does an Envoy take over from another one without ending a tunnel?
+"""Hot restart: how does an Envoy take over from another one without ending a tunnel?
 
 By Envoy's hot restart: the new process gets the listening sockets of the old one, so that no
 connection is refused; the old one then listens no more and goes on until its tunnels have ended.

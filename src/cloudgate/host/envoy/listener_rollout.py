@@ -1,4 +1,4 @@
-"""How does Envoy come to listen where it should, with the old listener in force until it does?"""
+"""Listener rollout: how does Envoy come to listen where it should, or stay as it was?"""
 
 import asyncio
 import time

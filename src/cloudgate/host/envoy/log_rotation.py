@@ -1,4 +1,4 @@
-"""How does the access log stay within bounds?"""
+"""Log rotation: how does the access log stay within bounds?"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How do host service and Envoy reach each other without Unix sockets? By ports of loopback.
+"""Loopback endpoints: how do host service and Envoy meet where there are no Unix sockets?
 
 Every user of the machine reaches those. Both sides of the authorizer's port therefore prove with
 the same key that they are who they are; it lies in the folder that only its owner may read. So

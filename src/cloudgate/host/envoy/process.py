@@ -1,4 +1,4 @@
-"""Which operating system process is Envoy, and does it live?
+"""Envoy process: which process of the operating system is Envoy, and does it live?
 
 A process is known by its id and its start time, so that an id that was given to another program
 later is not taken for Envoy.

@@ -1,4 +1,4 @@
-"""How does the host service that starts next get the authorizer's socket, with all who wait there?
+"""Socket handoff: how does the next host service get the authorizer's socket, queue and all?
 
 The program is replaced by its next version (execv(2)), and the open socket stays. Who calls in
 between waits in the socket's queue instead of being refused.

@@ -1,4 +1,4 @@
-"""How is there always one Envoy that listens while one is wanted, and the right one?"""
+"""Envoy supervisor: how is there always one Envoy that listens, and the right one?"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How do host service and Envoy reach each other on Unix? By sockets in a folder of one user."""
+"""Unix endpoints: how do host service and Envoy meet? By sockets in a folder of one user."""
 
 import socket
 import ssl

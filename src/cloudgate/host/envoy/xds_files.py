@@ -1,4 +1,4 @@
-"""Which resources does Envoy read right now? The files in the folder that it watches."""
+"""xDS files: which resources does Envoy read right now, from the folder that it watches?"""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Where and how does the gateway listen? From its addresses to Envoy's listener. Pure.
+"""xDS listener: where and how does the gateway listen? Pure.
 
 TLS with the certificate from a watched file, then HTTP: a CONNECT is shown to the authorizer and
 becomes a tunnel, anything else is told what this is.

@@ -1,4 +1,4 @@
-"""What does Envoy have to be told so that it is the gateway that an assignment asks for?
+"""xDS resources: what is Envoy told so that it is the gateway that an assignment asks for?
 
 Pure: from a `Gateway` to Envoy's resources as JSON objects. Tenants and repositories never
 appear here. The clusters of tunnels are of type ORIGINAL_DST: they connect each tunnel to the

@@ -1,4 +1,4 @@
-"""How does the host service speak with the manager? HTTPS that trusts one authority only."""
+"""Manager client: how does the host service speak with the manager? HTTPS, one authority only."""
 
 import ssl
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""How much is in the directories of this machine that the manager asks about? One at a time."""
+"""Disk usage: how much is in the directories that the manager asks about? One at a time."""
 
 import asyncio
 import sys

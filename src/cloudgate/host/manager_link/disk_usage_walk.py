@@ -1,4 +1,4 @@
-"""How much is allocated for a directory? A program of its own, with nothing but Python's library.
+"""Disk usage walk: how much is allocated for a directory? A program of its own.
 
 It walks through what may be millions of files, so it runs apart from the process that lets tenants
 in, at the lowest priority: ``python sizes.py`` reads ``{"base": ..., "parts": [...]}`` and writes

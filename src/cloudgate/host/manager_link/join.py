@@ -1,4 +1,4 @@
-"""How does a machine become a managed server without trusting the first who answers?"""
+"""Join: how does a machine become a managed server without trusting the first who answers?"""
 
 import ssl
 from pathlib import Path

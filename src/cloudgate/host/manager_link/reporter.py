@@ -1,4 +1,4 @@
-"""What does the manager still have to hear? Only the latest of each, never a backlog."""
+"""Reporter: what does the manager still have to hear? Only the latest of each, no backlog."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How do news reach this host, and its reports the manager, through all that breaks between?
+"""Manager sync: how do news and reports pass between manager and host, whatever breaks?
 
 Loops that wait longer the longer the manager is away. The gateway does not notice.
 """

@@ -1,4 +1,4 @@
-"""What does the operating system do its own way? One module for each, with the same names."""
+"""Platform: what does the operating system do its own way? One module for each system."""
 
 import sys
 

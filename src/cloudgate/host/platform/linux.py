@@ -1,4 +1,4 @@
-"""What does Linux do its own way? Its service manager, and the name of Envoy's executable."""
+"""Linux: which service manager runs the host service, and what is Envoy's executable called?"""
 
 import errno
 import fcntl

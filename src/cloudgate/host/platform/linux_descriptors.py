@@ -1,4 +1,4 @@
-"""Which descriptor of Envoy is which connection? Found again by name, without reading them all.
+"""Linux descriptors: which descriptor of Envoy is which connection?
 
 A name is the end of a connection that no other has, as ``address:port``. The kernel gives a new
 connection the lowest number that is free, so one that is new is looked for among those that were

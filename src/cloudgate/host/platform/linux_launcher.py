@@ -1,4 +1,4 @@
-"""How is a program started so that it outlives who started it? Run as a script, not imported.
+"""Linux launcher: how does a program outlive who started it? Run as a script, not imported.
 
 An Envoy that others can take over from ends when its parent does (PR_SET_PDEATHSIG, prctl(2)). So
 it gets the system's first process for a parent: this script forks, ends, and only then does what

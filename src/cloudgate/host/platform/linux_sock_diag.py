@@ -1,4 +1,4 @@
-"""Who is connected to a port of this machine? Asked of Linux's kernel (sock_diag(7)).
+"""Socket diagnosis: who is connected to a port of this machine? By Linux's sock_diag(7).
 
 The kernel walks its own table and answers for one port, which costs a fraction of reading
 ``/proc/net/tcp``.

@@ -1,4 +1,4 @@
-"""How does the host service reach into single tunnels of Envoy on Linux?
+"""Linux sockets: how does the host service reach into single tunnels of Envoy?
 
 The kernel gives the owner of a process a copy of its sockets (pidfd_getfd(2), Linux 5.6), on which
 a tunnel is shut down or slowed. It needs the right to trace Envoy, which the user that started it

@@ -1,4 +1,4 @@
-"""Why can the gateway not listen, said so that an operator can act on it?"""
+"""Port owner: why can the gateway not listen, said so that an operator can act on it?"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How much of this machine may Envoy take before it turns newcomers away?"""
+"""Resource limits: how much may Envoy take before it turns newcomers away?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

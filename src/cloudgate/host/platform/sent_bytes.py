@@ -1,4 +1,4 @@
-"""What has a connection sent? The same on every system."""
+"""Sent bytes: what has a connection sent? The same on every system."""
 
 from dataclasses import dataclass
 

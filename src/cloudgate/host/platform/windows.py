@@ -1,4 +1,4 @@
-"""What does Windows do its own way? The twin of `linux`; it has not been run on Windows yet.
+"""Windows: what does it do its own way? The twin of `linux`; it has not been run there yet.
 
 One tunnel is ended by deleting its connection from the system's table (SetTcpEntry, iphlpapi.h),
 for which the host service must run as an administrator. The call knows IPv4 only.

@@ -1,4 +1,4 @@
-"""How does Windows run the host service? As a service that keeps a host service running.
+"""Windows service: how does Windows keep a host service running?
 
 The service starts `cloudgate host run` as a program of its own and tells it to end by closing its
 input. It has not been run on Windows yet; what does not depend on Windows is `Keeper`.

@@ -1,4 +1,4 @@
-"""Has this gateway no room for more? By the threads that carry its tunnels, and by the lines.
+"""Congestion: has this gateway no room for more? Seen by Envoy's threads, and by the lines.
 
 A machine that others keep busy is not full of the gateway: only what its own threads do, and wait
 for, says that they can carry no more.

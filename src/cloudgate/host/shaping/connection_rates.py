@@ -1,4 +1,4 @@
-"""What may each connection of a tenant send, of what the tenant may? Pure."""
+"""Connection rates: what may each connection of a tenant send, of what the tenant may? Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How much of a gateway that is full may each tenant have? An equal part, or what it needs.
+"""Fair share: how much of a gateway that is full may each tenant have?
 
 Without this, who opens sixteen tunnels gets sixteen times as much as who opens one.
 """

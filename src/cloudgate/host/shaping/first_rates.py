@@ -1,4 +1,4 @@
-"""With how much does a tunnel of a tenant that is held back begin? Before it is let in.
+"""First rates: with how much does a tunnel of a limited tenant begin, before it is let in?
 
 The kernel sends the first packets of a connection without pause, and what a tunnel's connection to
 its target may send is set before anybody has seen it. So each beginning is paid for by the tenant's

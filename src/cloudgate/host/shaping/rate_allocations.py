@@ -1,4 +1,4 @@
-"""What part of a tenant's speed has this gateway, when the tenant is at several of them?
+"""Rate allocations: what part of a tenant's limit has this gateway, of several?
 
 Hosts tell the manager how much their limited tenants send, and hear their part of each limit. What
 was heard is good for a while only: without the manager each gateway keeps to the whole limit.

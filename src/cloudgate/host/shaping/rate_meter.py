@@ -1,4 +1,4 @@
-"""How fast is each connection, and would it send more? From what the kernel says of it. Pure.
+"""Rate meter: how fast is each connection, and would it send more? Pure.
 
 Who has more to send than it may always has something waiting in the kernel. Who has so because its
 line is slow does not send what it may: it would not send more with a higher rate.

@@ -1,4 +1,4 @@
-"""How fast may each tunnel be, so that tenants keep to what they were sold, and to a fair part?
+"""Traffic shaper: how fast may each tunnel be, by what tenants were sold, and fairly?
 
 The kernel slows each connection of a tunnel; the rates are set anew five times a second from what
 each has sent meanwhile. Tunnels that send little leave their share to the others. Setting a rate

@@ -1,4 +1,4 @@
-"""What keeps this machine from doing all that it should, in words for the operator?"""
+"""Host conditions: what keeps this machine from doing all that it should, in words?"""
 
 
 class Troubles:

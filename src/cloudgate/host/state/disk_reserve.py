@@ -1,4 +1,4 @@
-"""What is given up on a full disk so that a gateway can start? A file that nobody reads.
+"""Disk reserve: what is given up on a full disk so that a gateway can start?
 
 To be started, Envoy has to be told and written down what it is, which takes some room.
 """

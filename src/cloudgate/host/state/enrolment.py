@@ -1,4 +1,4 @@
-"""Who is this host to the manager? What joining left behind, in private files."""
+"""Enrolment: who is this host to the manager? What joining left behind, in private files."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""For whom is this gateway? What the authorizer has to know of the assignment in force."""
+"""Gateway status: for whom is this gateway, by the assignment in force?"""
 
 from dataclasses import dataclass
 from uuid import UUID

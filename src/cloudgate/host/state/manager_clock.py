@@ -1,4 +1,4 @@
-"""What time is it? By the manager's clock, where this machine's own is wrong.
+"""Manager clock: what time is it, where this machine's own clock is wrong?
 
 Leases end by it. What was heard of the manager's clock goes on by the machine's monotonic one, so
 that setting the wrong clock right changes nothing.

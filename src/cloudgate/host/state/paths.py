@@ -1,4 +1,4 @@
-"""Where does the host service keep things?
+"""State paths: where does the host service keep things?
 
 Everything lies in one state folder that only its owner may read. Unix sockets lie in it too, as
 long as their paths fit into the 108 bytes that the kernel allows; else in a folder under the

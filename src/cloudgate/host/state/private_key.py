@@ -1,4 +1,4 @@
-"""Which key pair is the gateway's certificate for? One that never leaves this host."""
+"""Private key: which key pair is the gateway's certificate for? It never leaves this host."""
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization

@@ -1,4 +1,4 @@
-"""What does this gateway know of its site? The other gateways, and whether work is done there."""
+"""Site: which other gateways are there, and is work done on the site?"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

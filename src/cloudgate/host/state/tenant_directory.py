@@ -1,4 +1,4 @@
-"""Which tenants does this gateway know? It keeps them on disk and needs nobody to start."""
+"""Tenant directory: which tenants does this gateway know, from disk and without the manager?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

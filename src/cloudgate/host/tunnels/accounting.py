@@ -1,4 +1,4 @@
-"""Which tunnels are live, and how much went through whose? From the lines of the access log. Pure.
+"""Tunnel accounting: which tunnels are live, and how much went through whose? Pure.
 
 A line says how much went through a tunnel since its beginning; what is counted is the difference
 to the line before, so that a line that is read twice, or one that is missing, changes nothing.

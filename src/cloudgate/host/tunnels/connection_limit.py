@@ -1,4 +1,4 @@
-"""Who has more connections to the gateway than one address may have?
+"""Connection limit: who has more connections to the gateway than one address may have?
 
 Newcomers of such an address are hung up on, and get no tunnel. Those that carry a tunnel go on.
 """

@@ -1,4 +1,4 @@
-"""Since when is the gateway closed, and what became of its tunnels? It holds over restarts."""
+"""Drain: since when is the gateway closed, and what became of its tunnels, over restarts?"""
 
 import hashlib
 import time

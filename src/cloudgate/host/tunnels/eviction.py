@@ -1,4 +1,4 @@
-"""Which tunnels have no place here any more, how long may they go on, and what became of them?
+"""Eviction: which tunnels have no place here any more, and how long may they go on?
 
 Their tenants may not use this gateway since it, or they, were put into another pool. Pure but for
 the clock; it holds over restarts of the host service, as the tunnels do.

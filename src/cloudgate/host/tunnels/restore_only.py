@@ -1,4 +1,4 @@
-"""May a tunnel that began in maintenance go on? One that brings data back may.
+"""Restore only: may a tunnel that began in maintenance go on? One that brings data back may.
 
 What a tunnel is for is not said by those who open it, and what goes through it is sealed. So it is
 judged by which way the bytes go: a restore asks for much and sends little.

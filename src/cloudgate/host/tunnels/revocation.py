@@ -1,4 +1,4 @@
-"""Must a live tunnel end because its tenant may not have it any more? Pure."""
+"""Revocation: must a live tunnel end because its tenant may not have it any more? Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

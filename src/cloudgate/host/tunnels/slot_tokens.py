@@ -1,4 +1,4 @@
-"""How many tunnels may a tenant have here, when it may come in by several gateways?
+"""Slot tokens: how many tunnels may a tenant have here, when it may use several gateways?
 
 A tunnel is a token, and the manager divides a tenant's tokens between gateways by where they are
 needed. Live tunnels keep theirs whatever the manager says: who is to hold less lets nobody new in.

@@ -1,4 +1,4 @@
-"""Has a tenant room for one more tunnel? Places are given out, waited for, and come back.
+"""Tunnel slots: has a tenant room for one more tunnel? They are given, waited for, returned.
 
 A place is given when a tunnel is let in, and comes back with the last line about it in the access
 log. One that no line ever speaks of (the client went away meanwhile) comes back by itself.

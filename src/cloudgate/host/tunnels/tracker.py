@@ -1,4 +1,4 @@
-"""Who is in right now, and must they leave? The live tunnels, their use, and the end of some.
+"""Tunnel tracker: which tunnels are live, and which must end?
 
 What was read of the access log, and what was counted from it, are kept together in one file, so
 that each line is counted once whenever this process is killed. Where that file is lost, the log is

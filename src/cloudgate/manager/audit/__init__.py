@@ -1,1 +1,1 @@
-"""Who has changed what, from where, and how did it end?"""
+"""Audit log: who has changed what, from where, and how did it end?"""

@@ -1,4 +1,4 @@
-"""How is it seen that an entry of the audit log is missing, or is not what it was? By a chain.
+"""Audit chain: how is it seen that an entry is missing, or is not what it was?
 
 Each entry has the SHA-256 of what it says, its number and the hash of the entry before it. The end
 of the chain is kept beside it, under a seal that only who has the manager's sealing key can make:

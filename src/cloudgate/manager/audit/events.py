@@ -1,4 +1,4 @@
-"""What is a change called in the audit log? Pure.
+"""Audit events: what is a change called in the audit log? Pure.
 
 Numbers, severities and texts are those of the original's events where it has such an event
 (reference of audit events, Cloud Connect); others have the number 0.

@@ -1,4 +1,4 @@
-"""How does a change get into the audit log? In the transaction that makes it.
+"""Audit record: how does a change get into the log? In the transaction that makes it.
 
 A change that takes time is noted in its task, and logged with the task's end.
 """

@@ -1,4 +1,4 @@
-"""Where does the audit log go besides the database? JSON lines, to a file or to syslog.
+"""Audit outlets: where does the log go besides the database? To a file or to syslog.
 
 Each line is delivered at least once and in order. One that was delivered when the manager was
 killed may come again: its ``number`` tells.

@@ -1,4 +1,4 @@
-"""How long are entries of the audit log kept? As long as the operator says; the chain goes on."""
+"""Audit retention: how long are entries kept? As long as the operator says."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How often were strangers refused, besides what the audit log says already?"""
+"""Audit sums: how often were strangers refused, besides what the audit log says already?"""
 
 from dataclasses import replace
 from uuid import UUID

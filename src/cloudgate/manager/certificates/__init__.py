@@ -1,1 +1,1 @@
-"""Which certificates have operators brought, and for which gateways?"""
+"""Certificates: which have operators brought, and for which gateways?"""

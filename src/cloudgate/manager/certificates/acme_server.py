@@ -1,4 +1,4 @@
-"""How is an ACME server asked for a certificate? By RFC 8555, with the library of Certbot."""
+"""ACME server: how is one asked for a certificate? By RFC 8555, with Certbot's library."""
 
 import tempfile
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""How is a certificate brought, found for a gateway, and taken away again?"""
+"""Certificate operations: how is one brought, found for a gateway, and taken away?"""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4

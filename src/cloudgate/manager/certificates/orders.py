@@ -1,4 +1,4 @@
-"""Which certificates are to be had from ACME servers, and what becomes of asking for them?
+"""Certificate orders: which are to be had from ACME servers, and what becomes of asking?
 
 An order that fails the first time is gone, and its task says why. One that has given a certificate
 is asked again when a third of that one's life is left; when that fails, both stay, and it is asked

@@ -1,4 +1,4 @@
-"""May a certificate be a gateway's? Pure."""
+"""Certificate rules: may a certificate be a gateway's? Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What should an operator look at about the certificates that gateways show?"""
+"""Certificate warnings: what should an operator look at about those that gateways show?"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

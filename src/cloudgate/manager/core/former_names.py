@@ -1,4 +1,4 @@
-"""What are those called who used something, also when they are not there any more?"""
+"""Former names: what were those called who used something and are not there any more?"""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID

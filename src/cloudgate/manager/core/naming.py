@@ -1,4 +1,4 @@
-"""Which names may things have that people give names to?"""
+"""Naming: which names may things have that people give names to?"""
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport

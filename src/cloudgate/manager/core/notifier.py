@@ -1,4 +1,4 @@
-"""How does a change reach those who wait for it? Threads ring, coroutines of one loop wait."""
+"""Notifier: how does a change reach those who wait for it? Threads ring, coroutines wait."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What may who name to be dialled or measured? The default, and what the operator names. Pure.
+"""Reachable targets: what may who name to be dialled or measured? Pure.
 
 Nobody may name addresses that no service of a provider has (`cloudgate.network.destinations`).
 The machine itself, and folders of hosts, may be named by administrators; by others where the

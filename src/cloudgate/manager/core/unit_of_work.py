@@ -1,4 +1,4 @@
-"""How is something read or changed? In one transaction, with its time and its author."""
+"""Unit of work: how is something read or changed? In one transaction, with its author."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

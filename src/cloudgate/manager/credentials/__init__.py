@@ -1,1 +1,1 @@
-"""User names and passwords for parts of the infrastructure."""
+"""Credentials: which user names and passwords are kept for the infrastructure?"""

@@ -1,4 +1,4 @@
-"""How are user names and passwords for the infrastructure kept? Sealed, and never shown again."""
+"""Credential operations: how are they kept? Sealed, and never shown again."""
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4

@@ -1,1 +1,1 @@
-"""What may a cloud gateway be, and what becomes of a change to one?"""
+"""Cloud gateways: what may one be, and what becomes of a change to one?"""

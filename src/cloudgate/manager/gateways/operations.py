@@ -1,4 +1,4 @@
-"""How is the gateway role given, changed and taken away?
+"""Gateway operations: how is the role given, changed and taken away?
 
 A change writes what is wanted and a task. What the host reports decides: it confirms the wanted
 settings, or the settings that were in force before come back (`settle` in this folder).

@@ -1,4 +1,4 @@
-"""Which settings may a gateway have, where does it listen, and where do tenants find it?
+"""Gateway rules: which settings may it have, where does it listen, and where is it found?
 
 All by the API's page on POST /cloud/gateways; where that is silent, by docs/api.md.
 """

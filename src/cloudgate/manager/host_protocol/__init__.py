@@ -1,1 +1,1 @@
-"""What does the manager tell the hosts, and what does it make of what they say?"""
+"""Host protocol: what are hosts told, and what is made of what they say?"""

@@ -1,4 +1,4 @@
-"""How does a machine become a managed server, and prove ever after that it is the one?
+"""Enrolment: how does a machine become a managed server, and prove that it is the one?
 
 It joins with a one-time token and gets a credential of its own, which is replaced every day. A copy
 of its disk has the same credential, and is told from it by the mark of the machine that it runs on.

@@ -1,4 +1,4 @@
-"""Who guesses at tenants' passwords, as the gateways have seen it?"""
+"""Failed logins: who guesses at tenants' passwords, as the gateways have seen it?"""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What does a host's report, or its silence, make of a gateway and of the task about it?"""
+"""Gateway progress: what does a report, or silence, make of a gateway and of its task?"""
 
 from dataclasses import dataclass, replace
 from enum import Enum

@@ -1,4 +1,4 @@
-"""Which hosts are there, and what is each to have? All in one look, for polls to compare with.
+"""Host snapshot: which hosts are there, and what is each to have? One look, for all polls.
 
 A thousand hosts that poll would ask the database the same thousand questions again and again.
 """

@@ -1,4 +1,4 @@
-"""Which gateways are to be dialled again, to see whether tenants still reach them?
+"""Reachability: which gateways are to be dialled again, to see whether tenants reach them?
 
 A router that was mended, or whose rule was lost, says nothing: nobody hears of it but who dials.
 """

@@ -1,4 +1,4 @@
-"""What is a machine told, and what becomes of what it reports?"""
+"""Report handling: what is a machine told, and what becomes of what it reports?"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What must a gateway know of its site, besides the tenants?"""
+"""Site document: what must a gateway know of its site, besides the tenants?"""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""What must a gateway know of the tenants of its site?
+"""Tenant feed: what must a gateway know of the tenants of its site?
 
 Of those that it may let in, all; of others that may have tunnels there, what ends these.
 """

@@ -1,4 +1,4 @@
-"""When are ACME servers asked? At a new order, and when a certificate is soon to end."""
+"""ACME orders: when are ACME servers asked? For a new order, and before a certificate ends."""
 
 import threading
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Do tenants who dial a gateway's advertised address end up at that gateway? Tried from here.
+"""Reachability probe: do tenants who dial an advertised address end up at that gateway?
 
 The manager is not where tenants are, so that a failure is a warning: a NAT device that does not
 turn around what comes from inside, for one, lets tenants through and not the manager.

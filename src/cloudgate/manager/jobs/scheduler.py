@@ -1,4 +1,4 @@
-"""When does the manager act by itself? At deadlines, and whenever something has changed."""
+"""Scheduler: when does the manager act by itself? At deadlines, and when something changes."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta

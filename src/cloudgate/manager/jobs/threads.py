@@ -1,4 +1,4 @@
-"""How does something run that may take minutes, and must not hold up the manager's end?"""
+"""Job threads: how does something run for minutes without holding up the manager's end?"""
 
 import asyncio
 import threading

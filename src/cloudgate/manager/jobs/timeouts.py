@@ -1,4 +1,4 @@
-"""What happens by itself, because time has passed or a host has reported?"""
+"""Timeouts: what happens by itself, because time has passed or a host has reported?"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""When is measured what tenants keep in repositories? Each in its time, few at once."""
+"""Usage probes: when is measured what tenants keep in repositories? Few at once."""
 
 import asyncio
 import threading

@@ -1,1 +1,1 @@
-"""Gateways set apart for certain tenants."""
+"""Gateway pools: which gateways are set apart, and for which tenants?"""

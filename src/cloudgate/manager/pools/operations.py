@@ -1,4 +1,4 @@
-"""How are gateway pools made, changed and removed?
+"""Pool operations: how are gateway pools made, changed and removed?
 
 A gateway is in one pool at most, a tenant may use any number. Who may come in by which gateway is
 decided by the gateways themselves: each change reaches them with the tenant directory.

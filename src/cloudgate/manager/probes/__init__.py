@@ -1,1 +1,1 @@
-"""How much does each tenant keep in a repository?"""
+"""Usage probes: how much does each tenant keep in a repository?"""

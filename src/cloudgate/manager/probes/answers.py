@@ -1,4 +1,4 @@
-"""How is a server's answer read that may be large, slow, or without an end?"""
+"""Probe answers: how is a server's answer read that may be large, slow, or without an end?"""
 
 import ssl
 import time

@@ -1,4 +1,4 @@
-"""How is one tenant's share measured? Whoever has it is asked. Blocks, for minutes if need be."""
+"""Measuring: how is one tenant's share measured? Blocks, for minutes if need be."""
 
 import time
 from collections.abc import Iterator

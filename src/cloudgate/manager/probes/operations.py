@@ -1,4 +1,4 @@
-"""Which tenants' shares are to be measured now, and what becomes of what was measured?
+"""Probe operations: which tenants' shares are to be measured now, and what comes of it?
 
 A figure stays until there is a newer one. What could not be measured has a warning beside it.
 """

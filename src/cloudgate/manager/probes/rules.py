@@ -1,4 +1,4 @@
-"""What may a usage probe be, and where does it look for one tenant? Pure."""
+"""Probe rules: what may a usage probe be, and where does it look for one tenant? Pure."""
 
 import re
 from collections.abc import Sequence

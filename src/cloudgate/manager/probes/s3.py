@@ -1,4 +1,4 @@
-"""How much do the objects of a bucket hold? ListObjectsV2, signed with Signature Version 4.
+"""S3 probe: how much do the objects of a bucket hold? ListObjectsV2, Signature Version 4.
 
 A signature for GET without a body is two screens of hashing; the libraries that have it bring
 every service of one provider with them, or have not been kept.

@@ -1,4 +1,4 @@
-"""How much is in a collection of a WebDAV server? PROPFIND (RFC 4918), quotas (RFC 4331)."""
+"""WebDAV probe: how much is in a collection? PROPFIND (RFC 4918), quotas (RFC 4331)."""
 
 import time
 from collections.abc import Generator

@@ -1,1 +1,1 @@
-"""Which of many things are wanted, in which order, and which page of them?"""
+"""Queries: which of many things are wanted, in which order, and which page of them?"""

@@ -1,4 +1,4 @@
-"""By what may things be filtered and sorted, and how does a filter become SQL?
+"""Query fields: by what may things be filtered and sorted, and how does that become SQL?
 
 Text compares without regard to the case of ASCII letters, on every database. Enumerations compare
 by their place in the published order. What is not known of a thing (NULL) fits no comparison.

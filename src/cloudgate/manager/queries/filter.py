@@ -1,4 +1,4 @@
-"""What does a filter mean? The grammar of the query service. Pure.
+"""Query filter: what does a filter mean? The grammar of the query service. Pure.
 
     filter      = and *("," and)                        , is OR and binds weaker
     and         = atom *(";" atom)                      ; is AND

@@ -1,4 +1,4 @@
-"""How is one page of what a query finds read? In a constant number of statements."""
+"""Query pages: how is one page of what is found read, in a constant number of statements?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can be asked for, and by which parameters? By the published tables of query types."""
+"""Query sources: what can be asked for, and by which parameters? As published."""
 
 from collections.abc import Mapping
 from typing import Any

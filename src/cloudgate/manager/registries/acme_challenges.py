@@ -1,4 +1,4 @@
-"""How does an ACME server see that a name is ours? By a token over HTTP, or by a record in DNS.
+"""ACME challenges: how does an ACME server see that a name is ours? Over HTTP, or by DNS.
 
 What is to be seen is put here while an order is under way. Threads may use it at the same time.
 """

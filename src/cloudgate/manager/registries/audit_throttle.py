@@ -1,4 +1,4 @@
-"""Which refusals are to be written down? The first of many, and then how many more there were.
+"""Audit throttle: which refusals are written down? The first of many, then how many more.
 
 Whoever has proved nothing can be refused as often as he likes. He fills no log by it.
 """

@@ -1,4 +1,4 @@
-"""Whose data could not be used, and who could not be answered? Kept in memory, shown as warnings.
+"""Faults: whose data could not be used, and who could not be answered?
 
 A document for many is made of the data of many. Where one of them has a fault, its own part is left
 out, the operator is told, and the others get theirs.

@@ -1,4 +1,4 @@
-"""What is a host asked at this moment, and what does it say? Kept in memory: nobody asks twice."""
+"""Host queries: what is a host asked at this moment, and what does it say?"""
 
 from dataclasses import dataclass, field
 from threading import Event, Lock

@@ -1,4 +1,4 @@
-"""Which hosts have been heard of lately, and who else spoke in their names? Kept in memory.
+"""Presence: which hosts were heard of lately, and who else spoke in their names?
 
 The database learns of it now and then.
 

@@ -1,4 +1,4 @@
-"""What part of a tenant's speed limit has each of the gateways that it is at?
+"""Rate allocator: what part of a tenant's speed limit has each of its gateways?
 
 Kept in memory: it is about the last seconds, and each host says it again every few.
 """

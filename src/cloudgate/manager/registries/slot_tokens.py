@@ -1,4 +1,4 @@
-"""How many tunnels may a tenant have at each gateway, so that all are no more than it was sold?
+"""Slot tokens: how many tunnels may a tenant have at each gateway, for all to be its limit?
 
 A tunnel is a token. Gateways say how many they hold, and hear how many they may hold: what nobody
 needs is where it is needed. Kept in memory: it is about the last seconds, and each host says it

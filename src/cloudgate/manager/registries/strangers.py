@@ -1,4 +1,4 @@
-"""What is written down of those who are refused? Each once a minute, and how often they came.
+"""Strangers: what is written down of those who are refused? Each once a minute, and counts.
 
 At most `MOST_NOTED` of each kind are told apart within a minute. As many sums of them follow, and
 one of all the others; so many rows are the most that strangers cause, whatever they do.

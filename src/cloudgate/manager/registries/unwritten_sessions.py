@@ -1,4 +1,4 @@
-"""What of logon sessions cannot be written right now? It is kept in memory until it can.
+"""Unwritten sessions: what of logon sessions waits in memory until it can be written?
 
 While the manager's disk is full, reading and logging on go on: an operator has to see what is up.
 Everything here is lost with the process, and then who was logged on logs on again.

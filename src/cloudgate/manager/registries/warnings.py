@@ -1,4 +1,4 @@
-"""Warnings of the manager itself: what keeps it from doing all that it should, for the operator?
+"""Warnings: what keeps the manager itself from doing all that it should?
 
 They are kept in memory: what is still so after a restart is found out again.
 """

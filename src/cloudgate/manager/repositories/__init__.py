@@ -1,1 +1,1 @@
-"""Which storage services does the provider have?"""
+"""Repositories: which storage services does the provider have?"""

@@ -1,4 +1,4 @@
-"""How are repositories added, found, edited and removed?"""
+"""Repository operations: how are repositories added, found, edited and removed?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How large is a repository, and how much of it is free? Never a number that means unknown.
+"""Repository room: how large is it, and how much is free? Never a number that means unknown.
 
 What its provider states wins over what its probe has measured. Of what is stated is free what
 tenants have not taken: as measured, or where nothing was measured, what they may take. So it is

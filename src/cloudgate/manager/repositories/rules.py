@@ -1,4 +1,4 @@
-"""What may a repository be, and what makes a service address?"""
+"""Repository rules: what may a repository be, and what makes a service address?"""
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport

@@ -1,4 +1,4 @@
-"""Passwords that are made here: what does one look like that nobody can guess?"""
+"""Generated passwords: what does one look like that nobody can guess?"""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""How are secrets kept that are needed again in the clear? Sealed, with a key outside the database.
+"""Sealing: how are secrets kept that are needed again? With a key outside the database.
 
 AES-256-GCM (NIST SP 800-38D). Each ciphertext is bound to what it belongs to: it cannot be opened
 as something else's.

@@ -1,1 +1,1 @@
-"""Which sites and machines belong to the infrastructure?"""
+"""Servers: which sites and machines belong to the infrastructure?"""

@@ -1,4 +1,4 @@
-"""How are backup servers connected, found, edited and removed?"""
+"""Backup servers: how are they connected, found, edited and removed?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

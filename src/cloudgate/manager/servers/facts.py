@@ -1,4 +1,4 @@
-"""What has a machine said of itself, as far as it can be used?
+"""Machine facts: what has a machine said of itself, as far as it can be used?
 
 What a host says is checked where it comes in. What was kept by a release that did not check it is
 mended here, when it is read: one bad word of one machine must not fail what others need.

@@ -1,4 +1,4 @@
-"""Is the provider at work, and what do its tenants hear of that?"""
+"""Maintenance: is the provider at work, and what do its tenants hear of that?"""
 
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record

@@ -1,4 +1,4 @@
-"""Which machine does a name mean, and is it there?"""
+"""Managed servers: which machine does a name mean, and is it there?"""
 
 from collections.abc import Sequence
 from datetime import datetime

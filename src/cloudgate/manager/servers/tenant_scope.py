@@ -1,4 +1,4 @@
-"""Which tenants may a host know?
+"""Tenant scope: which tenants may a host know?
 
 A host without the gateway role needs none. One with it needs the tenants of its gateway's pool, or
 those that may use gateways in no pool. A tenant that leaves keeps the tunnels it has until their

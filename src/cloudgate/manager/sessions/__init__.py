@@ -1,1 +1,1 @@
-"""Who is asking?"""
+"""Logon sessions: who is asking?"""

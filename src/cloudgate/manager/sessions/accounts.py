@@ -1,4 +1,4 @@
-"""Who may use the API, and with which password?"""
+"""Accounts: who may use the API, and with which password?"""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""How are accounts made, given roles and passwords, and removed?"""
+"""Account administration: how are accounts made, given roles and passwords, and removed?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

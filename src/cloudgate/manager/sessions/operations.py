@@ -1,4 +1,4 @@
-"""How does a logon session begin, go on and end?"""
+"""Session operations: how does a logon session begin, go on and end?"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which roles are there? The same on every installation, by their published GUIDs."""
+"""Roles: which are there? The same on every installation, by their published GUIDs."""
 
 from enum import Enum
 from uuid import UUID

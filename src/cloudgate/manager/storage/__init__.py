@@ -1,1 +1,1 @@
-"""Where is the truth kept? Tables, the database, and its migrations."""
+"""Storage: where is the truth kept? Tables, the database, and its migrations."""

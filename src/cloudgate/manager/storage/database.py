@@ -1,4 +1,4 @@
-"""How is the database opened, and how does a transaction begin?"""
+"""Database: how is it opened, and how does a transaction begin?"""
 
 import sqlite3
 from pathlib import Path

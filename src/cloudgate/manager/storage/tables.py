@@ -1,4 +1,4 @@
-"""What is kept? The tables, as SQLAlchemy maps them."""
+"""Tables: what is kept, as SQLAlchemy maps it?"""
 
 from datetime import datetime
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""How are values kept that databases disagree about?"""
+"""Column types: how are values kept that databases disagree about?"""
 
 from datetime import UTC, datetime
 

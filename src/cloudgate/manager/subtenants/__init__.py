@@ -1,1 +1,1 @@
-"""The users of a tenant."""
+"""Subtenants: who are the users of a tenant?"""

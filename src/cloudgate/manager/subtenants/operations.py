@@ -1,4 +1,4 @@
-"""How are the users of a tenant added, changed and removed?
+"""Subtenant operations: how are the users of a tenant added, changed and removed?
 
 They are part of what gateways know of their tenant, so each change gives the tenant a new revision
 in the directory.

@@ -1,1 +1,1 @@
-"""What work is under way, and how did it end?"""
+"""Tasks: what work is under way, and how did it end?"""

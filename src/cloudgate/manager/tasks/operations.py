@@ -1,4 +1,4 @@
-"""How does a task begin, end, and get found again?"""
+"""Task operations: how does a task begin, end, and get found again?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

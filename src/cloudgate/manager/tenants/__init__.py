@@ -1,1 +1,1 @@
-"""Who are the customers, and what may they use?"""
+"""Tenants: who are the customers, and what may they use?"""

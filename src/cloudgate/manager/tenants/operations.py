@@ -1,4 +1,4 @@
-"""How are tenants added, changed and removed?
+"""Tenant operations: how are tenants added, changed and removed?
 
 Each change gives the tenant a new revision in the directory, and the site's hosts take it from
 there; the task ends when they have.

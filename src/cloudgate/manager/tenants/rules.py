@@ -1,4 +1,4 @@
-"""What may a tenant be called, and what may it be given?"""
+"""Tenant rules: what may a tenant be called, and what may it be given?"""
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values import precis

@@ -1,1 +1,1 @@
-"""What did tenants use of the gateways?"""
+"""Usage: what did tenants use of the gateways?"""

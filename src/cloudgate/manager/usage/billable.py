@@ -1,4 +1,4 @@
-"""Whose usage may a host tell of?"""
+"""Billable tenants: whose usage may a host tell of?"""
 
 from collections.abc import Iterable
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""How is what tenants used counted and kept?
+"""Usage operations: how is what tenants used counted and kept?
 
 Minutes are kept for two days, then hours for three months, then days for ever.
 """

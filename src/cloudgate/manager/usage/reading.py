@@ -1,4 +1,4 @@
-"""Who used what, in which time, and how much together?"""
+"""Usage reading: who used what, in which time, and how much together?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

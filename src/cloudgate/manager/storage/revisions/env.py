@@ -1,4 +1,4 @@
-"""How does Alembic reach the database? By the connection that it is handed."""
+"""Alembic environment: how do migrations reach the database? By a connection handed to them."""
 
 from alembic import context
 
