@@ -1,4 +1,4 @@
-"""The command line, as ``python -m cloudgate``."""
+"""Module start: how is the command line run? As ``python -m cloudgate``."""
 
 from cloudgate.cli.app import main
 

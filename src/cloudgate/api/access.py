@@ -1,4 +1,4 @@
-"""Who may call what? The published matrix of roles, in one place. Pure.
+"""Access: who may call what? The published matrix of roles, in one place. Pure.
 
 What is not listed is for portal administrators only, so a new call is closed until it is opened.
 """

@@ -1,4 +1,4 @@
-"""How does a request become a call, and an answer bytes? The edge: all HTTP is here."""
+"""ASGI application: how does a request become a call, and an answer bytes?"""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What does docs/contract.md say of calls and elements? Its two tables, made from what there is."""
+"""Contract document: what does docs/contract.md say of calls and elements? Its tables."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How is the manager served? Over HTTPS, and over HTTP where wanted, until it is told to stop."""
+"""Manager server: how is the manager served? Over HTTPS, and over HTTP where wanted."""
 
 import asyncio
 import contextlib

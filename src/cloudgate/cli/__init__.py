@@ -1,1 +1,1 @@
-"""Cloudgate: the command line."""
+"""Command line: what does a person type?"""

@@ -1,4 +1,4 @@
-"""Which commands are there?"""
+"""Command tree: which commands are there?"""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""How is the REST API asked? Logs on when it must, and turns every refusal into one sentence."""
+"""API client: how is the REST API asked? Logs on when it must; a refusal is one sentence."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What does every command that asks the API share? Options, the connection, and how it ends."""
+"""Command frame: what does every command that asks the API share?"""
 
 import inspect
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which thing does a word on the command line mean? One by name or by id, and never a guess."""
+"""Lookup: which thing does a word on the command line mean? By name or id, never a guess."""
 
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit

@@ -1,4 +1,4 @@
-"""What does a person see, and what a program? Tables and lists, or the API's JSON as it came."""
+"""Output: what does a person see, and what a program? Tables, or the API's JSON as it came."""
 
 import io
 import json

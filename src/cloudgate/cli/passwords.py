@@ -1,4 +1,4 @@
-"""Where do passwords come from? Never from the command line, where other users could read them."""
+"""Password input: where do passwords come from? Never from the command line."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""How does a person read what the API says? Sizes with units, times of this place, words for none.
+"""Readable values: how does a person read what the API says? Sizes, times, words for none.
 
 The API has numbers that stand for words (1753 for never), units that are in a name (Mb), and UTC.
 Pure, but for the time zone of the terminal.

@@ -1,4 +1,4 @@
-"""Which logon session is in use? Kept in a file that only its owner can read, so nobody retypes."""
+"""Session cache: which logon session is in use? Kept in a file for its owner alone."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Where is what the command line needs, and who is asking?"""
+"""Settings: where is what the command line needs, and who is asking?"""
 
 import os
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""How does a change end? Follows its task, also while the manager is away.
+"""Task wait: how does a change end? Follows its task, also while the manager is away.
 
 Whoever is watching sees a spinner; where nobody is, what changes is a line on standard error.
 """

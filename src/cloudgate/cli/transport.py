@@ -1,4 +1,4 @@
-"""How do requests reach the manager? Over HTTPS, with its certificate verified, always."""
+"""Transport: how do requests reach the manager? Over HTTPS, verified, always."""
 
 import ipaddress
 import ssl

@@ -1,1 +1,1 @@
-"""How does a tenant get in? The connector: local ports that lead through the tenant's gateways."""
+"""Connector: how does a tenant get in? By local ports that lead through its gateways."""

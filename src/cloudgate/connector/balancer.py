@@ -1,4 +1,4 @@
-"""Which gateways are there, and do they answer? Asked again and again, while tunnels go on."""
+"""Balancer: which gateways are there, and do they answer? Asked while tunnels go on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

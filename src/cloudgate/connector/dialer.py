@@ -1,4 +1,4 @@
-"""How does a tunnel come about? Gateways are tried one beside the other, the best first."""
+"""Dialer: how does a tunnel come about? Gateways are tried side by side, the best first."""
 
 import asyncio
 from collections.abc import Callable, Sequence

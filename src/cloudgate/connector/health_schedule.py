@@ -1,4 +1,4 @@
-"""When is a gateway asked again? Rarely, unless something depends on the answer. Pure.
+"""Health schedule: when is a gateway asked again? Rarely, unless it matters. Pure.
 
 No tunnel waits for these answers: when a gateway is dead, the next one is tried beside it. They
 tell how busy each gateway is, which others there are, and that one is back.

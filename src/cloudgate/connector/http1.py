@@ -1,4 +1,4 @@
-"""How does HTTP/1.1 carry a tunnel? After the answer to CONNECT, the line is the tunnel."""
+"""HTTP/1.1 tunnel: how is it carried? After the answer to CONNECT, the line is the tunnel."""
 
 from dataclasses import dataclass
 

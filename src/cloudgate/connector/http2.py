@@ -1,4 +1,4 @@
-"""How does HTTP/2 carry a tunnel? In frames of one stream, of which each direction ends by itself.
+"""HTTP/2 tunnel: how is it carried? In one stream; each direction ends by itself.
 
 One connection carries one tunnel (RFC 9113, section 8.5): several on one would wait for each
 other's lost packets.

@@ -1,4 +1,4 @@
-"""By which gateway does the next tunnel go? Pure but for the dice between equals."""
+"""Load balancing: by which gateway does the next tunnel go? Pure but for the dice."""
 
 import random
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""How do local programs come to a tunnel? By local ports, or by standard input and output."""
+"""Local listeners: how do local programs come to a tunnel? By ports, or by standard input."""
 
 import asyncio
 import contextlib

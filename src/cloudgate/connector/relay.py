@@ -1,4 +1,4 @@
-"""What happens between a local program and its tunnel? Bytes go both ways, and so do their ends.
+"""Relay: what happens between a local program and its tunnel? Bytes and ends go both ways.
 
 What Envoy 1.40 does with ends was measured. The target's end is the end of the whole tunnel: all
 that it sent arrives, and what the program still sends is dropped. The program's end reaches the

@@ -1,4 +1,4 @@
-"""What does the connector do from its start to its end?"""
+"""Connector run: what does the connector do from its start to its end?"""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""What does a tenant want of the connector? Options and the configuration file. Pure but for files.
+"""Connector settings: what does a tenant want? Options and file. Pure but for files.
 
 The configuration file is TOML with the names of the options: ``gateway`` (one, or a list),
 ``tenant``, ``listen`` (a list), ``password_file``, ``ca``, ``fingerprint`` and ``half_close`` (true

@@ -1,4 +1,4 @@
-"""How are the connector's sockets set, and how does a connection end in a way that is noticed?"""
+"""Socket options: how are the connector's sockets set, so that an end is noticed?"""
 
 import asyncio
 import contextlib

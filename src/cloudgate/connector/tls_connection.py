@@ -1,4 +1,4 @@
-"""How does one come to speak with a gateway? By TLS, with one that is known to be the right one."""
+"""TLS connection: how does one come to speak with a gateway, and the right one?"""
 
 import asyncio
 import base64

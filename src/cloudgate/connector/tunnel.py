@@ -1,4 +1,4 @@
-"""What does a tenant ask of one gateway? A tunnel, or which gateways there are."""
+"""Tunnel request: what does a tenant ask of one gateway? A tunnel, or which there are."""
 
 import asyncio
 import json

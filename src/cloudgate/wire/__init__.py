@@ -1,1 +1,1 @@
-"""What do the bytes mean? Resource types, their schema, XML and JSON. Nothing here does I/O."""
+"""Wire: what do the bytes mean? Resource types, schema, XML and JSON. No I/O."""

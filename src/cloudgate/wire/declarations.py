@@ -1,4 +1,4 @@
-"""What does the schema declare, and of which type is it?"""
+"""Schema declarations: what does the schema declare, and of which type is it?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How is a resource type written down, once for XML and JSON?
+"""Type description: how is a resource type written down, once for XML and JSON?
 
 A resource type is a frozen dataclass. Each field says with `attribute`, `element`, `listed` or
 `repeated` where it stands in XML; its place in JSON follows by rule:

@@ -1,4 +1,4 @@
-"""In which characters is a body written? RFC 7303 (3) for XML, RFC 8259 (8.1) for JSON.
+"""Encoding: in which characters is a body? RFC 7303 (3) for XML, RFC 8259 (8.1) for JSON.
 
 A byte order mark is stronger than what Content-Type says, and that is stronger than what the
 document says of itself; what nobody says is UTF-8.

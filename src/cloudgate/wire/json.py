@@ -1,4 +1,4 @@
-"""How do resource types become JSON, and JSON resource types?
+"""JSON: how do resource types become JSON, and JSON resource types?
 
 JSON is held to the rules of the XML: a body is put into the schema's order and checked against it.
 """

@@ -1,4 +1,4 @@
-"""The XML schema: what does the API say that a body may be?"""
+"""Schema check: is this what the API calls a valid body? Says in words why not."""
 
 from functools import cache
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""How is a single value written and read? Texts, numbers, booleans, times."""
+"""Values: how is a single value written and read? Texts, numbers, booleans, times."""
 
 from datetime import UTC, datetime
 

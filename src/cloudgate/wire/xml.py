@@ -1,4 +1,4 @@
-"""How do resource types become XML, and XML resource types?"""
+"""XML: how do resource types become XML, and XML resource types?"""
 
 import re
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""What becomes of each element that a body may have? The whole list, for docs/contract.md.
+"""Elements: what becomes of each that a body may have? The whole list.
 
 Nothing that promises safety is merely kept: it acts, or asking for it is refused.
 """

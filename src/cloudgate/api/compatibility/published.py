@@ -1,4 +1,4 @@
-"""Which calls does the published reference of this API have? The whole list.
+"""Published calls: which does the reference of this API have? The whole list.
 
 Of build 13.0.1: its pages of methods, and what its links lead to besides. ``{ID}`` stands for an
 id, ``{name}`` for the name of a machine or a file.

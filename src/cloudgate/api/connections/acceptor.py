@@ -1,4 +1,4 @@
-"""How does a connection come in, and when is it hung up on? TCP, TLS and HTTP, each in its time."""
+"""Acceptor: how does a connection come in, and when is it hung up on?"""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Who may have how many connections to the manager? Those who have proved nothing make room first.
+"""Connection limit: who may have how many? Who has proved nothing makes room first.
 
 Each connection has a seat. Until its owner has proved who he is (a session, a logon, a host's
 credential), the seat can be taken by a newcomer: the oldest goes, of the address that asks or,

@@ -1,4 +1,4 @@
-"""How long is a client waited for? By what it owes: a header, a body, a reader. Pure.
+"""Deadlines: how long is a client waited for? By what it owes. Pure.
 
 A byte now and then does not buy time: a header has its seconds as a whole, and a body or a reader
 has to keep up a speed that any line reaches.

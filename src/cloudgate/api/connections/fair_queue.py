@@ -1,4 +1,4 @@
-"""Whose turn is it? One line for each address, in turn, so that nobody waits for another's crowd.
+"""Fair queue: whose turn is it? One line for each address, so that a crowd delays nobody.
 
 Addresses from which somebody was right before have three turns out of four, while there are any.
 Pure.

@@ -1,1 +1,1 @@
-"""What does each call do? One module for each family of resources."""
+"""Handlers: what does each call do? One module for each family of resources."""

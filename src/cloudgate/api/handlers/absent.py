@@ -1,4 +1,4 @@
-"""What of the original does the product have no notion of? The whole list.
+"""Absent resources: what of the original is there no notion of here? The whole list.
 
 Existing programs read these collections: they are there, and truthfully empty. Creating something
 in them is refused with 501, which says so.

@@ -1,4 +1,4 @@
-"""How does a client learn what calls there are?"""
+"""API description: how does a client learn what calls there are?"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What does the query service answer, and the lookup service, and the audit log?"""
+"""Queries: what do the query service, the lookup service and the audit log answer?"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What do the summary reports say? What is known here, and zero where nothing is."""
+"""Reports: what do the summaries say? What is known here, and zero where nothing is."""
 
 from dataclasses import replace
 

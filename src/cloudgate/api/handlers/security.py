@@ -1,4 +1,4 @@
-"""What does the API say of accounts and roles, and what may be done to them?"""
+"""Security: what does the API say of accounts and roles, and what may be done to them?"""
 
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource

@@ -1,4 +1,4 @@
-"""How does a client find the API, log on and log off?"""
+"""Sessions: how does a client find the API, log on and log off?"""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What are the tasks, and how did they end?"""
+"""Tasks: which are there, and how did they end?"""
 
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.manager.storage import tables

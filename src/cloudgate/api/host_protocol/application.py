@@ -1,4 +1,4 @@
-"""How do hosts talk to the manager over HTTP? The calls of `cloudgate.protocol`."""
+"""Host protocol application: how do hosts talk to the manager over HTTP?"""
 
 import asyncio
 import time

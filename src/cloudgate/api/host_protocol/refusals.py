@@ -1,4 +1,4 @@
-"""Who hears of what hosts are refused? The operator, by the audit log and a warning."""
+"""Host refusals: who hears of what hosts are refused? The operator."""
 
 from collections.abc import Callable
 from datetime import datetime

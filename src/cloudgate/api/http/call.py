@@ -1,4 +1,4 @@
-"""What does a handler get to see, and what does it give back?"""
+"""Call: what does a handler get to see, and what does it give back?"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Is it a browser that was led here by a foreign page? Pure rules on headers.
+"""Cross-site requests: is it a browser that was led here by a foreign page? Pure.
 
 A page of somebody else can have a browser send a form, with the cookie or password that the browser
 has for the manager. It cannot add a header of its own, nor hide where it is from: browsers say so

@@ -1,4 +1,4 @@
-"""What is a failed request told? Every error of the product, as a status and the API's `Error`."""
+"""Failures: what is a failed request told? Every error, as a status and the API's `Error`."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""How are header names written in HTTP/1.1? As published: programs look for them letter by letter.
+"""Header spelling: how are names written in HTTP/1.1? As published, letter by letter.
 
 RFC 9110 (5.1) lets names be in any case, and Starlette and uvicorn write all of them in lower case.
 Programs in .NET, PHP and shell scripts compare with the published spelling.

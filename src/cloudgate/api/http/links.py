@@ -1,4 +1,4 @@
-"""Where does a resource lead? Hrefs and links, in the order that clients rely on."""
+"""Links: where does a resource lead? Hrefs and links, in the order that clients rely on."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache

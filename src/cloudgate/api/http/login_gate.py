@@ -1,4 +1,4 @@
-"""How are logons kept from being guesses, and from being in others' way?
+"""Login gate: how are logons kept from being guesses, and from being in others' way?
 
 Each address has a line of its own, and one after the other has its turn. Who has failed waits
 longer each time, on the event loop. Who has hung up is forgotten. Passwords are checked by threads

@@ -1,4 +1,4 @@
-"""In which form does a body come, and in which is the answer wanted? Pure rules on headers.
+"""Content negotiation: in which form is a body, and in which is the answer wanted? Pure.
 
 By what existing programs send: no Accept and ``*/*`` mean XML, a list means what it names first.
 """

@@ -1,4 +1,4 @@
-"""By which address did a client come, and from where? Pure rules on headers.
+"""Proxies: by which address did a client come, and from where? Pure.
 
 A proxy in front of the manager says so with Forwarded (RFC 7239) or the older X-Forwarded-*
 headers, and by X-Forwarded-Prefix what it has taken from the path. Anybody can send these, so they

@@ -1,4 +1,4 @@
-"""What is known to be still true? Answers and logon sessions, until anything changes.
+"""Response cache: what is known to be still true? Answers and sessions, until a change.
 
 Each is kept with the number of changes that the manager had made before it was read. As long as
 that number is the same, reading again would find the same.

@@ -1,4 +1,4 @@
-"""Which calls are there, and which of them does a request mean?"""
+"""Router: which calls are there, and which of them does a request mean?"""
 
 import re
 from collections.abc import Callable

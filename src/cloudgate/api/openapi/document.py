@@ -1,4 +1,4 @@
-"""What does the OpenAPI document say? Made from the list of calls: nothing is written twice."""
+"""OpenAPI document: what does it say? Made from the list of calls: nothing stands twice."""
 
 import inspect
 from collections import Counter

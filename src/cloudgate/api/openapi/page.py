@@ -1,4 +1,4 @@
-"""How does a person read the OpenAPI document? As one page without scripts, made of it alone."""
+"""OpenAPI page: how does a person read the document? As one page without scripts."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Which JSON may a resource be? Read from the XML schema, with the places that JSON gives it.
+"""JSON schemas: which JSON may a resource be? Read from the XML schema.
 
 What a value may be, what must be there and how often is said in the XML schema alone. Where it
 stands in JSON follows from the description of the resource type, by the rules of `wire.json`.

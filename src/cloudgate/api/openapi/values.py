@@ -1,4 +1,4 @@
-"""Which JSON may a single value be? Simple types of the XML schema as JSON Schema.
+"""JSON values: which JSON may a single value be? Simple types of the XML schema.
 
 A value type of the XML schema is a set of texts. Where JSON has a kind of its own for a value, its
 bounds are carried over; where the value is a text, the set of texts is, as a pattern.

@@ -1,4 +1,4 @@
-"""Which calls does the API have? The whole list, from the tables of this folder."""
+"""Route table: which calls does the API have? The whole list, from this folder."""
 
 from cloudgate.api.handlers import absent
 from cloudgate.api.handlers.description import Description

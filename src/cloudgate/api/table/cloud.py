@@ -1,4 +1,4 @@
-"""Which calls are about gateways, pools, tenants and what belongs to them?"""
+"""Cloud routes: which calls are about gateways, pools, tenants and what belongs to them?"""
 
 from cloudgate.api.handlers.cloud import (
     certificates,

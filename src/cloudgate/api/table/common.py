@@ -1,4 +1,4 @@
-"""What do calls of several tables share?"""
+"""Shared route parts: what do calls of several tables have in common?"""
 
 from cloudgate.api.http.router import Parameter, starts
 from cloudgate.wire.resources.sessions import Task

@@ -1,4 +1,4 @@
-"""Which calls are about backup servers, managed servers, repositories, and what is wrong there?"""
+"""Infrastructure routes: which calls are about servers, repositories, and what is wrong?"""
 
 from cloudgate.api.handlers.infrastructure import (
     backup_servers,

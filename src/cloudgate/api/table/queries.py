@@ -1,4 +1,4 @@
-"""Which calls look across everything: queries, lookups, reports?"""
+"""Query routes: which calls look across everything? Queries, lookups, reports."""
 
 from cloudgate.api.handlers import queries, reports
 from cloudgate.api.http.router import Parameter, Route, shows

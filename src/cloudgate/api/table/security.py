@@ -1,4 +1,4 @@
-"""Which calls are about accounts, roles and the audit log?"""
+"""Security routes: which calls are about accounts, roles and the audit log?"""
 
 from cloudgate.api.handlers import queries, security
 from cloudgate.api.http.router import DONE, Proof, Route, adds, fails, shows, shows_either

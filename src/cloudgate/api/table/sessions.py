@@ -1,4 +1,4 @@
-"""Which calls begin: the root, the description, logon sessions, tasks, the cloud part?"""
+"""Session routes: which calls begin? The root, logon sessions, tasks, the cloud part."""
 
 from cloudgate.api.handlers import sessions, tasks
 from cloudgate.api.http.router import DONE, Outcome, Parameter, Proof, Route, shows

@@ -1,1 +1,1 @@
-"""What can be asked and done from the command line? One module for each resource of the API."""
+"""Resource commands: what can be asked and done? One module for each resource."""

@@ -1,4 +1,4 @@
-"""What can be done with accounts?"""
+"""Account commands: what can be done with accounts?"""
 
 from typing import Annotated
 

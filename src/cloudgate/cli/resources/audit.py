@@ -1,4 +1,4 @@
-"""Is each entry of the audit log there, and as it was?"""
+"""Audit commands: is each entry of the audit log there, and as it was?"""
 
 import json
 from collections.abc import Iterator

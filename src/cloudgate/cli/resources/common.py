@@ -1,4 +1,4 @@
-"""What is the same for every resource? Listing, showing, removing; options; bodies of requests."""
+"""Shared resource commands: what is the same for every resource?"""
 
 import re
 from typing import Annotated, Any

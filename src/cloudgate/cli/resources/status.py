@@ -1,4 +1,4 @@
-"""How is everything, on one screen? Servers, gateways, what is under way, and what needs a look."""
+"""Status: how is everything, on one screen? With what needs a look."""
 
 import typer
 

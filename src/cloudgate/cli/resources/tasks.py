@@ -1,4 +1,4 @@
-"""What can be done with tasks?"""
+"""Task commands: what can be done with tasks?"""
 
 from cloudgate.cli.lookup import Kind
 from cloudgate.cli.output import at

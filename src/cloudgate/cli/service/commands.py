@@ -1,4 +1,4 @@
-"""Which commands start a part of Cloudgate itself? `up`, `serve`, `host join`, `host run`."""
+"""Service commands: which start a part of Cloudgate itself? `up`, `serve`, `host run`."""
 
 import os
 import sys

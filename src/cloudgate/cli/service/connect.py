@@ -1,4 +1,4 @@
-"""Which command is the tenant's? `connect`."""
+"""Connect command: which is the tenant's? `connect`."""
 
 import getpass
 import os

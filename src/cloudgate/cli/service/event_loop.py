@@ -1,4 +1,4 @@
-"""On which event loop do the services run? The fastest that the system has."""
+"""Event loop: on which do the services run? The fastest that the system has."""
 
 import asyncio
 import sys

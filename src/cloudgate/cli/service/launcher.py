@@ -1,4 +1,4 @@
-"""How is Cloudgate started and stopped in one process tree? Nothing is left when it ends."""
+"""Launcher: how is Cloudgate started and stopped in one process tree, with nothing left?"""
 
 import asyncio
 import fcntl

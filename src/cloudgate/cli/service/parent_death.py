@@ -1,4 +1,4 @@
-"""How does a process end with the one that started it, however that ends?"""
+"""Parent death: how does a process end with the one that started it?"""
 
 import ctypes
 import os

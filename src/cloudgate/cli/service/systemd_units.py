@@ -1,4 +1,4 @@
-"""With which systemd unit does the manager run for ever? Pure, but for the user's name."""
+"""Unit file: with which systemd unit does the manager run for ever?"""
 
 import getpass
 import sys

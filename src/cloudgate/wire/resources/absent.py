@@ -1,4 +1,4 @@
-"""What is said of things that exist in the original and not here? Collections that stay empty."""
+"""Absent resources: what is said of things that are not here? Empty collections."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What is said of the audit log? Extension: the original keeps it elsewhere."""
+"""Audit resources: what is said of the audit log? Extension: the original keeps it elsewhere."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What do all resource types have in common? Links, references, entities, errors."""
+"""Base types: what do all resource types have in common? Links, references, entities, errors."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What is said of user names and passwords for the infrastructure? Never the passwords."""
+"""Credential resources: what is said of names and passwords? Never the passwords."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is a provider's site made of? Backup servers, managed servers, repositories."""
+"""Infrastructure resources: what is a site made of? Servers and repositories."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is said of the things that a query finds?"""
+"""Query resources: what is said of the things that a query finds?"""
 
 from dataclasses import dataclass
 

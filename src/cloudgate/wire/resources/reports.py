@@ -1,4 +1,4 @@
-"""What is said about all of the infrastructure at once? The summary reports.
+"""Report resources: what is said about all of the infrastructure at once?
 
 Element names are as published, spelling included.
 """

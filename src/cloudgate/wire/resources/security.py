@@ -1,4 +1,4 @@
-"""What is said of accounts and roles?"""
+"""Security resources: what is said of accounts and roles?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What does a client see before and after it logs on, and of the work that it started?"""
+"""Session resources: what does a client see before and after it logs on?"""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What does the API say of certificates that operators bring? An extension."""
+"""Certificates: what may be done about those that operators bring? An extension."""
 
 import base64
 import binascii

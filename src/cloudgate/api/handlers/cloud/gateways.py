@@ -1,4 +1,4 @@
-"""What does the API say of cloud gateways, and what may be done to them?"""
+"""Cloud gateways: what does the API say of them, and what may be done to them?"""
 
 from collections.abc import Iterator
 

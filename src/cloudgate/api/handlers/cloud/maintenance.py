@@ -1,4 +1,4 @@
-"""What does the API say of maintenance? An extension."""
+"""Maintenance: what does the API say of it? An extension."""
 
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.manager.core.unit_of_work import Work

@@ -1,4 +1,4 @@
-"""What does the API say of gateway pools, and what may be done to them?"""
+"""Gateway pools: what does the API say of them, and what may be done to them?"""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What does the API say of the users of a tenant, and what may be done to them?"""
+"""Subtenants: what does the API say of a tenant's users, and what may be done to them?"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What does the API say of tenants and their quotas, and what may be done to them?"""
+"""Tenants: what does the API say of them and their quotas, and what may be done to them?"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What does the API say of live tunnels? An extension; each host is asked at that moment."""
+"""Live tunnels: what does the API say of them? An extension; hosts are asked then and there."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What does the API say of what tenants used? Extensions."""
+"""Usage: what does the API say of what tenants used? Extensions."""
 
 from datetime import timedelta
 from typing import Any

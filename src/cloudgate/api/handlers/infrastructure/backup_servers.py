@@ -1,4 +1,4 @@
-"""What does the API say of backup servers, and what may be done to them?"""
+"""Backup servers: what does the API say of them, and what may be done?"""
 
 from cloudgate import __version__
 from cloudgate.api.handlers.tasks import accepted

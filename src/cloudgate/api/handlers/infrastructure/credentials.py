@@ -1,4 +1,4 @@
-"""What does the API say of user names and passwords for the infrastructure? Never the secrets."""
+"""Credentials: what does the API say of user names and passwords? Never the secrets."""
 
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity

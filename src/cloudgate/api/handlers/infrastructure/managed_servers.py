@@ -1,4 +1,4 @@
-"""What does the API say of managed servers, and what may be done to them?
+"""Managed servers: what does the API say of them, and what may be done?
 
 Adding and removing are extensions: in the original, managed servers come from elsewhere.
 """

@@ -1,4 +1,4 @@
-"""What does the API say of repositories, and what may be done to them?
+"""Repositories: what does the API say of them, and what may be done?
 
 Adding, editing and removing are extensions: in the original, repositories come from elsewhere.
 """

@@ -1,4 +1,4 @@
-"""What needs a look? The warnings of the manager and of all that it looks after. An extension."""
+"""Warnings: what needs a look, at the manager and all that it looks after? An extension."""
 
 from collections.abc import Iterator
 

@@ -1,1 +1,1 @@
-"""Commands about gateways, pools, tenants and what belongs to them."""
+"""Cloud commands: what can be done with gateways, pools and tenants?"""

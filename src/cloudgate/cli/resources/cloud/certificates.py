@@ -1,4 +1,4 @@
-"""What can be done with the certificates that gateways show?"""
+"""Certificate commands: what can be done with those that gateways show?"""
 
 import base64
 from enum import StrEnum

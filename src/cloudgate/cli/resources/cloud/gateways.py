@@ -1,4 +1,4 @@
-"""What can be done with cloud gateways?"""
+"""Gateway commands: what can be done with cloud gateways?"""
 
 from collections.abc import Callable
 from enum import StrEnum

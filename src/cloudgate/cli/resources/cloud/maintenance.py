@@ -1,4 +1,4 @@
-"""What can be done about maintenance of the whole provider?"""
+"""Maintenance commands: what can be done about maintenance of the whole provider?"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What can be done with gateway pools?"""
+"""Pool commands: what can be done with gateway pools?"""
 
 from collections.abc import Callable
 from typing import Annotated

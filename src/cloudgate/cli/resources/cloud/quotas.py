@@ -1,4 +1,4 @@
-"""How much may a tenant store, and where? Quotas: what the API calls a tenant's resources."""
+"""Quotas: how much may a tenant store, and where? What the API calls a tenant's resources."""
 
 from collections.abc import Sequence
 

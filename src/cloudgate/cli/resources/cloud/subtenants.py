@@ -1,4 +1,4 @@
-"""What can be done with the users of a tenant?"""
+"""Subtenant commands: what can be done with the users of a tenant?"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What can be done with the quotas of one tenant?"""
+"""Tenant resource commands: what can be done with the quotas of one tenant?"""
 
 from typing import Annotated
 

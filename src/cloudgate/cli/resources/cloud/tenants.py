@@ -1,4 +1,4 @@
-"""What can be done with tenants?"""
+"""Tenant commands: what can be done with tenants?"""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What did all tenants use, for the bill?"""
+"""Usage command: what did all tenants use, for the bill?"""
 
 import csv
 import sys

@@ -1,1 +1,1 @@
-"""Commands about backup servers, managed servers and repositories."""
+"""Infrastructure commands: what can be done with servers and repositories?"""

@@ -1,4 +1,4 @@
-"""What can be done with backup servers?"""
+"""Backup server commands: what can be done with backup servers?"""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What can be done with repositories?"""
+"""Repository commands: what can be done with repositories?"""
 
 from enum import StrEnum
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be done with managed servers? They join by themselves: `cloudgate host join`."""
+"""Server commands: what can be done with managed servers?"""
 
 import contextlib
 import socket

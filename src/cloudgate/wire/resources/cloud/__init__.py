@@ -1,1 +1,1 @@
-"""Resource types of the cloud: gateways, pools, tenants and what belongs to them."""
+"""Cloud resources: what is said of gateways, pools and tenants?"""

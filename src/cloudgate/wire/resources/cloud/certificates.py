@@ -1,4 +1,4 @@
-"""What is said of certificates that operators bring? Extensions: the original has no such call."""
+"""Certificate resources: what is said of those that operators bring? Extensions."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is said about cloud gateways?
+"""Gateway resources: what is said about cloud gateways?
 
 The names differ between creating and the entity, as published: NetworkType and ExternalIp there,
 NetworkMode and ExternalIP here.

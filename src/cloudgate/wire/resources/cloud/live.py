@@ -1,4 +1,4 @@
-"""What is said of what goes on right now? Extensions: the original has no such resources."""
+"""Live resources: what is said of what goes on right now? Extensions."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is said about gateway pools?"""
+"""Pool resources: what is said about gateway pools?"""
 
 from dataclasses import dataclass
 

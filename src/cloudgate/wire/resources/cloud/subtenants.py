@@ -1,4 +1,4 @@
-"""What is said about the users of a tenant, and about the counters of free licences?"""
+"""Subtenant resources: what is said about a tenant's users, and of free licences?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is said about tenants and what they may use?"""
+"""Tenant resources: what is said about tenants and what they may use?"""
 
 from dataclasses import dataclass
 from datetime import datetime

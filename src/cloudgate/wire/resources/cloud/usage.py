@@ -1,4 +1,4 @@
-"""What is said about what tenants used? Extensions: the original has no such resources."""
+"""Usage resources: what is said about what tenants used? Extensions."""
 
 from dataclasses import dataclass
 from datetime import datetime
