@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Fleet:
-    """The gateways of a tenant."""
+    """The gateways of a tenant: which there are, which answer, and which is the best next one."""
 
     def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
         """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""

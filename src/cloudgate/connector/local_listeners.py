@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Ports:
-    """The local ports."""
+    """Listens on local ports, and carries each connection through a tunnel of its own."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

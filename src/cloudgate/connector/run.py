@@ -18,7 +18,7 @@ SHOWN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Told:
-    """Whom the connector tells what."""
+    """Where the connector's messages go: once, and for whoever watches."""
 
     say: Callable[[str], None]
     """Told once what is open, and that all is ready."""

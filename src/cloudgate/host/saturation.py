@@ -130,7 +130,7 @@ def disk(folder: str, free: int, most: int, *, in_bytes: bool) -> Level:
 
 
 class Saturation:
-    """Tells what is used up, and takes it back when it is not any more."""
+    """Says what of this machine is used up, and takes it back once there is room again."""
 
     def __init__(
         self,

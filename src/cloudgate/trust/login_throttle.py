@@ -95,7 +95,7 @@ class Counts:
 
 
 class Failures:
-    """Wrong logons that are remembered, by account and by address."""
+    """Counts wrong logons by account and address, and says how long the next one waits."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock`: seconds that only grow."""

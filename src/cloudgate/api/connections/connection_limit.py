@@ -72,7 +72,7 @@ class _Address:
 
 
 class Seats:
-    """The connections that there are. Used on the event loop only."""
+    """Admits connections within bounds. Used on the event loop only."""
 
     def __init__(self, allowed: Bounds) -> None:
         self._allowed = allowed

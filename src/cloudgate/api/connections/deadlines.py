@@ -18,7 +18,7 @@ MOST_BODY_BYTES = 20 * 1024 * 1024
 
 
 class Owed(Enum):
-    """What has to come next."""
+    """What a client has to send next, or may wait for."""
 
     HEADER = "header"
     BODY = "body"
@@ -30,7 +30,7 @@ class Owed(Enum):
 
 @dataclass
 class Account:
-    """How it stands with one client."""
+    """What one client owes, since when, and how much of it has come."""
 
     since: float
     """When it began to owe what it owes, in seconds that only grow."""

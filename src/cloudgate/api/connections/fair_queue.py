@@ -22,7 +22,7 @@ _TURNS_OF_KNOWN = 3
 
 @dataclass(eq=False)
 class Waiter:
-    """One who is here: in line, or waiting for something else."""
+    """A client that has a place: in line, or while it waits for something else."""
 
     address: str
     """As far as one party can choose it."""
@@ -30,7 +30,7 @@ class Waiter:
 
 @dataclass
 class Lines:
-    """Who is here, and who comes next."""
+    """Gives turns to addresses one after the other, however many clients each of them has."""
 
     most_of_address: int = MOST_OF_ADDRESS
     most_in_all: int = MOST_IN_ALL

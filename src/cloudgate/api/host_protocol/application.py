@@ -82,7 +82,7 @@ _STATUS = {
 
 
 class HostProtocol:
-    """Answers hosts."""
+    """The ASGI application of the host protocol: joining, polls, reports, usage, demands."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ class _Answer:
 
 
 class Memory:
-    """Used on the event loop only."""
+    """Answers and sessions that are true until the next change. Used on the event loop only."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager

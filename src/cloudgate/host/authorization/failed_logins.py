@@ -13,7 +13,7 @@ MOST_KEPT = 1000
 
 
 class Guesses:
-    """What the manager has not heard yet. Lost when the host service is killed."""
+    """Gathers wrong passwords until the manager has heard of them. Lost with the process."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now

@@ -89,7 +89,7 @@ class _BrokenError(Exception):
 
 @dataclass
 class _Call:
-    """One stream."""
+    """One call of the client: an HTTP/2 stream, its request and its answer."""
 
     window: int
     """Bytes that may be sent."""
@@ -100,7 +100,7 @@ class _Call:
 
 
 class CallServer:
-    """Answers calls until it is stopped."""
+    """Answers the calls of one gRPC method until it is stopped."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ _anybody.verify_mode = ssl.CERT_NONE
 
 
 class Peers:
-    """Tries the ports of other gateways, and remembers for a moment what it found."""
+    """Says whether other gateways answer, by dialling them; what it found is good for a moment."""
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ def _rank(one: Waiting) -> tuple[bool, int, int]:
 
 
 class Turns:
-    """Gives turns, few at a time."""
+    """Gives turns, few at a time, in the order that this module says."""
 
     def __init__(self, at_once: int = 1, most: int = MOST_WAITING_IN_ALL) -> None:
         """Give so many at once. Those who are not familiar have one of them at most."""

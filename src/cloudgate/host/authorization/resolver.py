@@ -59,7 +59,7 @@ class _SilentError(UnavailableError):
 
 
 class Resolver:
-    """Looks names up with the host's own means, and remembers the answers.
+    """Finds an address of a name that takes connections; answers are remembered for a while.
 
     A name is looked up once at a time, however many ask: one whose name server is dead takes one
     of the threads, and leaves the others to other names.

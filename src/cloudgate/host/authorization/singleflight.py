@@ -10,7 +10,7 @@ Answer = TypeVar("Answer")
 
 
 class Together(Generic[Key, Answer]):
-    """Work that is under way, by what it is for."""
+    """Runs one piece of work for a key at a time; all who want it meanwhile get its result."""
 
     def __init__(self, *, goes_on: bool) -> None:
         """`goes_on`: also when nobody waits for it any more."""

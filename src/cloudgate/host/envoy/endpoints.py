@@ -19,7 +19,7 @@ from cloudgate.host.state.paths import Layout
 
 
 class Doors(Protocol):
-    """The two ways."""
+    """How host service and Envoy reach each other: by Unix sockets, or by ports of loopback."""
 
     @property
     def context(self) -> ssl.SSLContext | None:

@@ -56,7 +56,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Roster(BaseModel):
-    """The Envoys that run here."""
+    """The processes of Envoy on this host, as they are written down for the next host service."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -13,7 +13,7 @@ REVIEW_SECONDS = 10.0
 
 
 class Rotation:
-    """Keeps one log small."""
+    """Keeps one log of Envoy within a number of bytes, without losing a line."""
 
     def __init__(self, path: Path, envoy: Envoy) -> None:
         self._path = path

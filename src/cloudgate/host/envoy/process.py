@@ -47,7 +47,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a process stands among those that take over from one another."""
+    """The restart epoch of a process of Envoy: which others it can take over from."""
 
     base_id: int = 0
     """Which line of Envoys it belongs to; 0 when nobody can take over from it."""

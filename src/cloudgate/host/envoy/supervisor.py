@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Envoy:
-    """The Envoys of this host.
+    """Supervises the Envoys of this host.
 
     One listens: adopted or started, started again when it dies, succeeded by one of another
     version, stopped. Those that were succeeded go on until their tunnels have ended.

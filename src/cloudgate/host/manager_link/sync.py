@@ -96,7 +96,7 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Known:
-    """What the host was told, besides its assignment, and keeps."""
+    """What the manager has told this host besides its assignment; most of it is kept on disk."""
 
     directory: Directory
     site: SiteKnown
@@ -109,7 +109,7 @@ class Known:
 
 
 class Channel:
-    """The line to the manager."""
+    """Keeps host and manager in step: polls for news, sends reports, usage and demands."""
 
     def __init__(
         self,

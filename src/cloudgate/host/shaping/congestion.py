@@ -32,7 +32,7 @@ class Reading:
 
 
 class Load:
-    """Compares the counters with those of the last look."""
+    """Says whether the gateway is full, by counters of the machine since the look before."""
 
     def __init__(
         self,

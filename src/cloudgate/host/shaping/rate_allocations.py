@@ -17,7 +17,7 @@ GONE_SECONDS = 15.0
 
 
 class Allowances:
-    """The parts that were heard last, and what to say next."""
+    """This gateway's parts of tenants' limits, for as long as they are fresh."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds

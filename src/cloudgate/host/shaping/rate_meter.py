@@ -90,7 +90,7 @@ class Past:
 
 
 class Flows:
-    """What the connections have sent lately."""
+    """Measures what each connection has sent between two looks."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}

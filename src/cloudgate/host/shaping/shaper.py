@@ -55,7 +55,7 @@ _Names = dict[str, int]
 
 
 class Pacer:
-    """Keeps tenants to their speed on this gateway."""
+    """Sets the rate of each connection again and again, so that tenants keep to their speed."""
 
     def __init__(
         self,

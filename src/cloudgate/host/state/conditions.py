@@ -2,7 +2,7 @@
 
 
 class Troubles:
-    """At most one of each kind. They travel to the manager with the machine's facts."""
+    """What is wrong with this machine, one text of each kind; reported with the machine's facts."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}

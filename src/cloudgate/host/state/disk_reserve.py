@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Reserve:
-    """Room on the disk of the state folder."""
+    """A file that takes room on the disk of the state folder, and can be given up for an Envoy."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

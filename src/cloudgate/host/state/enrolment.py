@@ -24,7 +24,7 @@ class _Place(BaseModel):
 
 
 class Membership(_Place):
-    """Where the manager is, how to know it, and how to prove who this host is."""
+    """Makes this machine a managed server: where the manager is, its authority, a credential."""
 
     credential: str
     ca_pem: str

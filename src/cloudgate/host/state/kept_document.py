@@ -12,7 +12,7 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class Kept(Generic[D]):
-    """The newest document of a kind."""
+    """The newest document of a kind, in memory at once and on disk as soon as that takes it."""
 
     def __init__(self, path: Path, kind: type[D], journal: Journal | None) -> None:
         """`journal` takes what the disk does not."""

@@ -24,7 +24,7 @@ _LONGEST_NAME = "h_udp_parent_999999999"
 
 @dataclass(frozen=True)
 class Layout:
-    """The files of one host service."""
+    """The paths of all that one host service keeps."""
 
     state: Path
     run: Path

@@ -26,7 +26,7 @@ class Way:
 
 
 class SiteKnown:
-    """The site as last heard."""
+    """The newest site document that was heard, and the gateways that a tenant may use by it."""
 
     def __init__(self, path: Path, journal: Journal | None = None) -> None:
         """`journal` takes what the disk does not."""

@@ -46,7 +46,7 @@ class Tenants:
 
 
 class Directory:
-    """The tenants in force.
+    """The tenants in force on this gateway.
 
     What takes a right away holds at once. What gives one waits until it is on disk, so that a
     restart finds it.

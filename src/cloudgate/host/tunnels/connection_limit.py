@@ -46,7 +46,7 @@ def _name(address: str, port: int) -> str:
 
 
 class Crowd:
-    """Looks again and again."""
+    """Hangs up on newcomers of addresses that have more connections than one may have."""
 
     def __init__(
         self,

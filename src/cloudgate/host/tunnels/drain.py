@@ -27,7 +27,7 @@ class _Begun(BaseModel):
 
 
 class Drain:
-    """The moment since which no new tunnels are taken."""
+    """Whether the gateway is draining, since when by the machine's clock, and its counts."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from cloudgate.protocol import Misplaced
 
 
 class Known(BaseModel):
-    """What is written down."""
+    """The part of an eviction that outlives a restart of the host service."""
 
     deadlines: dict[str, float] = {}
     """By tunnel: when it has to end, by the machine's monotonic clock."""
@@ -27,7 +27,7 @@ class Known(BaseModel):
 
 
 class MisplacedTunnels:
-    """Counts from the first tunnel that has no place until the last such tunnel has ended."""
+    """Counts an eviction: from the first tunnel without a place until the last one has ended."""
 
     def __init__(
         self, known: Known | None = None, now_seconds: Callable[[], float] = time.monotonic

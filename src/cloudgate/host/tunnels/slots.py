@@ -28,7 +28,7 @@ class _Place:
 
 
 class Places:
-    """Who has how many tunnels here right now."""
+    """Counts each tenant's tunnels here, and gives free slots in the order of asking."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds

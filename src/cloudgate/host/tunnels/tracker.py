@@ -69,7 +69,7 @@ class Ended:
 
 
 class Watch:
-    """Follows the access log, counts, and ends the tunnels of those who may not be here."""
+    """Knows the live tunnels by the access log, counts their use, and ends those that must end."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 
 class Bell:
-    """Wakes the waiters of a key. Ringing before anybody waits is not remembered."""
+    """Wakes the waiters of a key. A ring before anybody waits is not remembered."""
 
     def __init__(self) -> None:
         self.closed = False

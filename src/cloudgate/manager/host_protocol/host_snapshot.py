@@ -37,7 +37,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Roster:
-    """All such hosts, as they were at one moment."""
+    """All hosts whose credential is in use and who need nothing written down, at one moment."""
 
     by_credential: Mapping[str, Listed]
     """By the hash of the credential."""

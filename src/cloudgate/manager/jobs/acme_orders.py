@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Ordering:
-    """Has certificates asked for one after the other, while all else goes on."""
+    """Asks ACME servers for certificates that are due, one after the other."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager

@@ -86,7 +86,7 @@ def _is_same(shown_der: bytes | None, chain_pem: str) -> bool:
 
 
 class Reaching:
-    """Dials the gateways that listen again and again, while the manager runs."""
+    """Dials each gateway that listens, now and then, while the manager runs."""
 
     def __init__(self, manager: Manager, prober: Prober) -> None:
         self._manager = manager

@@ -35,7 +35,7 @@ DELIVERING = "Delivering the audit log"
 
 
 class Ticking:
-    """Has `cloudgate.manager.jobs.timeouts` run when it is time."""
+    """Runs `cloudgate.manager.jobs.timeouts` at each deadline and after each change."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ KEEP_SECONDS = 5.0
 
 
 class Probing:
-    """Has repositories measured while the manager runs."""
+    """Measures what tenants keep in repositories when that is due, one machine once at a time."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager

@@ -29,7 +29,7 @@ class More:
 
 
 class Refusals:
-    """What was written down lately, and what was not. Any thread may call."""
+    """Decides which refusals are written down, and counts the others. Any thread may call."""
 
     def __init__(self, most: int = MOST_NOTED, first: int = 1) -> None:
         """`first`: how many of each sender are written down, of `most` in all."""

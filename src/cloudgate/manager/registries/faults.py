@@ -17,7 +17,7 @@ _Made = TypeVar("_Made")
 
 
 class Faults:
-    """What was found about managed servers. All methods may be called from any thread."""
+    """Managed servers whose data could not be used. May be called from any thread."""
 
     def __init__(self) -> None:
         self._of_data: dict[UUID, str] = {}

@@ -21,7 +21,7 @@ APART = "\n"
 
 
 class Strangers:
-    """Who was refused lately, by the operation that it is in the audit log. Any thread may call."""
+    """Counts who was refused lately, by audit operation. Any thread may call."""
 
     def __init__(self) -> None:
         self._refusals: defaultdict[str, Refusals] = defaultdict(Refusals)

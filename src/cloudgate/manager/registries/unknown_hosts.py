@@ -26,7 +26,7 @@ class Knock:
 
 
 class Knocking:
-    """The last ones. May be called from any thread."""
+    """The hosts that were refused last, a bounded number. May be called from any thread."""
 
     def __init__(self) -> None:
         self._heard: dict[tuple[str, UUID | None, str], Knock] = {}

@@ -29,7 +29,7 @@ class Begun:
 
 @dataclass
 class Unwritten:
-    """Used by several threads."""
+    """Sessions, and uses of sessions, that wait for the disk. May be used from any thread."""
 
     _begun: dict[UUID, Begun] = field(default_factory=dict)
     _used: dict[UUID, datetime] = field(default_factory=dict)

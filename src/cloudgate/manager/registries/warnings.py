@@ -19,7 +19,7 @@ class Warned:
 
 
 class Warnings:
-    """What is so right now. May be used from any thread."""
+    """The manager's warnings that are true now, one of each kind. May be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -47,7 +47,7 @@ class Database:
 
 
 class _Reading(Session):
-    """Finds out at once whoever changes something where nothing may be changed.
+    """A session that may read only: it raises as soon as something is changed in it.
 
     On SQLite the change would work now and then, and fail when somebody else has just written.
     """
