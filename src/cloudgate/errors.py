@@ -22,6 +22,10 @@ class NotAuthenticatedError(CloudgateError):
     """Nobody, or somebody unknown, is asking."""
 
 
+class RevokedError(NotAuthenticatedError):
+    """Who is asking was known, and was shut out."""
+
+
 class AccessDeniedError(CloudgateError):
     """Who is asking may not have this."""
 

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import lxml.etree
@@ -23,7 +23,16 @@ from cloudgate.manager.registries.audit_throttle import (
 )
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.servers.managed_servers import get_managed_server
-from cloudgate.protocol import POLL_SECONDS, PROTOCOL, GatewayState, PollRequest, Report, Update
+from cloudgate.protocol import (
+    POLL_SECONDS,
+    PROTOCOL,
+    REVOKED,
+    SERVER_HEADER,
+    GatewayState,
+    PollRequest,
+    Report,
+    Update,
+)
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 from tests.support.waiting import until
@@ -189,7 +198,12 @@ def test_a_revoked_host_is_not_listened_to_until_it_joins_again(
     assert client.get(f"{href}?format=Entity").json()["State"] == "Online"
     assert client.post(f"{href}?action=revoke").status_code == 204
     assert client.get(f"{href}?format=Entity").json()["State"] == "Offline"
-    assert host.report(GatewayState.ABSENT).status_code == 401
+    who = {SERVER_HEADER: str(host.server_id)}
+    said = host.client.post("/report", content="{}", headers=who)
+    assert (said.status_code, said.json().get(REVOKED)) == (401, True)
+    for other in ("", "nobody", str(UUID(int=7))):
+        said = host.client.post("/report", content="{}", headers={SERVER_HEADER: other})
+        assert (said.status_code, REVOKED in said.json()) == (401, False)
     renewed = client.post(f"{href}?action=renewJoinToken").json()
     host.client.headers["Authorization"] = f"Bearer {host.join(renewed['JoinToken']).credential}"
     assert host.report(GatewayState.ABSENT).status_code == 204

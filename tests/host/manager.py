@@ -1,12 +1,14 @@
 """A manager for the tests of the channel: the three calls over HTTPS, and what was heard."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
 from cloudgate.protocol import (
+    REVOKED,
     Assignment,
     DirectoryChange,
     GatewayState,
@@ -36,6 +38,7 @@ class TinyManager:
         self.polls = asyncio.Queue[PollRequest]()
         self.refused = asyncio.Event()
         self.revoked = False
+        self.says_revoked = False
         self.assignment: Assignment | None = None
         self.directory: DirectoryChange | None = None
         self._news = asyncio.Condition()
@@ -98,7 +101,7 @@ class TinyManager:
             return self._join(JoinRequest.model_validate_json(body))
         if self.revoked or f"authorization: bearer {CREDENTIAL}" not in head:
             self.refused.set()
-            return 401, "unknown"
+            return 401, json.dumps({"message": "unknown", REVOKED: self.says_revoked})
         if path == "/host/v1/report":
             self.reports.put_nowait(Report.model_validate_json(body))
             return 204, ""

@@ -15,6 +15,7 @@ from cloudgate.host.authorization.policy import Circumstances, Refusal, decide
 from cloudgate.host.state import withdrawal_journal as journals
 from cloudgate.host.state.paths import layout_of
 from cloudgate.host.state.principal import Login
+from cloudgate.host.state.site import SiteKnown
 from cloudgate.host.state.tenant_directory import Directory
 from cloudgate.host.state.withdrawal import left_of, left_of_all
 from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError
@@ -138,8 +139,71 @@ def test_a_journal_that_was_killed_in_the_middle_of_a_write_has_what_was_before(
         torn[half] = torn[half][:60] + b"\0" * (HALF_BYTES - 60)
         path.write_bytes(b"".join(torn))
         assert Journal(path).get("a") in ([1], [2])
-    path.write_bytes(b"nothing of the kind")
-    assert Journal(path).get("a") is None
+    path.write_bytes(data)
+    assert Journal(path).is_certain
+
+
+def unreadable(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # to read its first byte is EIO
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        Path.unlink,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"nothing of the kind"),
+        lambda path: path.write_bytes(bytes(2 * HALF_BYTES)),
+        unreadable,
+    ],
+    ids=["gone", "empty", "another", "zeros", "unreadable"],
+)
+def test_a_journal_that_is_lost_lets_nobody_in_until_the_manager_says_who_may(
+    tmp_path: Path, lose: Callable[[Path], object]
+) -> None:
+    path, kept = tmp_path / "withdrawals", tmp_path / "directory.json"
+    whole = DirectoryChange(from_revision=0, revision=5, tenants=many(1))
+    journal = Journal(path)
+    journal.keep()
+    Directory(kept, journal).apply(whole)
+    journal.put("a", [1])
+    assert Directory(kept, Journal(path)).is_certain
+    lose(path)
+    again = Directory(kept, Journal(path))
+    assert not again.is_certain
+    assert again.revision == 0  # the manager is asked for all
+    again.apply(whole)
+    assert again.is_certain
+
+
+def test_what_is_in_a_journal_outlives_the_loss_of_either_half(tmp_path: Path) -> None:
+    path = tmp_path / "withdrawals"
+    journal = Journal(path)
+    for number in range(3):
+        journal.put("a", [number])
+    data = path.read_bytes()
+    for half in (0, 1):
+        damaged = bytearray(data)
+        damaged[half * HALF_BYTES : half * HALF_BYTES + 100] = bytes(100)
+        path.write_bytes(damaged)
+        assert Journal(path).get("a") == [2]
+
+
+def test_a_site_that_is_lost_is_not_one_where_no_work_is_done(tmp_path: Path) -> None:
+    journal, path = Journal(tmp_path / "withdrawals"), tmp_path / "site.json"
+    site = SiteKnown(path, journal)
+    assert site.is_certain  # nobody has said anything yet: nobody is known either
+    site.take(Site(revision=3, maintenance=Maintenance(message="at work", restores=False)))
+    again = SiteKnown(path, Journal(tmp_path / "withdrawals"))
+    assert again.maintenance is not None
+    for each in tmp_path.glob("*site.json*"):
+        each.unlink()
+    lost = SiteKnown(path, Journal(tmp_path / "withdrawals"))
+    assert not lost.is_certain
+    assert lost.revision == 0  # the manager is asked
+    lost.take(Site(revision=4))
+    assert lost.is_certain
 
 
 def test_a_journal_takes_no_more_than_its_room(tmp_path: Path) -> None:

@@ -222,7 +222,37 @@ async def test_the_latest_report_is_told_again_when_the_manager_is_back(
         assert again.facts is not None
 
 
-async def test_a_revoked_host_keeps_its_gateway(
+async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no_tunnel(
+    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    async def until_shut_out() -> None:
+        async with asyncio.timeout(60):
+            while "shut this gateway out" not in (await client.connect(port, REPO)).body:  # noqa: ASYNC110  nobody says
+                await asyncio.sleep(0.2)
+
+    port = free_port()
+    async with host_service(layout) as first:
+        await assign(manager, authority, 1, port)
+        await manager.heard(GatewayState.LISTENING, 1)
+        live = await client.connect(port, REPO)
+        manager.revoked = manager.says_revoked = True
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
+        await asyncio.wait_for(manager.refused.wait(), PATIENCE_SECONDS)
+        await until_shut_out()
+        assert await live.echoes()
+        first.kill()
+        await first.wait()
+    await manager.stop()
+    async with host_service(layout):
+        await until_shut_out()  # without a manager, too
+        manager.revoked = False
+        await manager.start()
+        await manager.tell(directory=manager.directory.model_copy(update={"revision": 9}))  # type: ignore[union-attr]
+        await until_allowed(client, port)
+        assert await live.echoes()
+
+
+async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
     layout: Layout, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()

@@ -50,6 +50,10 @@ SERVER_HEADER = "X-Managed-Server"
 """Names the managed server that a host says it is. Nobody is believed by it: where a credential is
 unknown, it lets the manager tell its operator who was refused."""
 
+REVOKED = "revoked"
+"""Member of a refusal's JSON (401), true where the managed server that the host says it is has been
+shut out. A credential that is merely unknown is something else: an older database knows it not."""
+
 PROTOCOL = 1
 """Version of the host protocol. A change that an older side cannot read raises it."""
 OLDEST_PROTOCOL = 1

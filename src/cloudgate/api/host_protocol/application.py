@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import TypeVar
 from uuid import UUID
 
@@ -44,6 +45,8 @@ from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
 from cloudgate.protocol import (
     POLL_SECONDS,
+    REVOKED,
+    SERVER_HEADER,
     Allowance,
     Allowances,
     Answer,
@@ -156,7 +159,23 @@ class HostProtocol:
                 noted = await self._refusing.note(request, path, problem.message)
             if noted:
                 log.warning("a host was refused", call=path[:200], reason=problem.message)
-            return JSONResponse({"message": problem.message}, status)
+            said: dict[str, object] = {"message": problem.message}
+            if status == HTTPStatus.UNAUTHORIZED and await self._is_revoked(request):
+                said[REVOKED] = True
+            return JSONResponse(said, status)
+
+    async def _is_revoked(self, request: Request) -> bool:
+        """Whether who asks says that it is a managed server that was shut out."""
+        try:
+            claimed = UUID(request.headers.get(SERVER_HEADER, ""))
+        except ValueError:
+            return False
+
+        def look() -> bool:
+            with self._manager.reading() as work:
+                return enrolment.is_revoked(work, claimed)
+
+        return await run_in_threadpool(look)
 
     async def _authority(self, request: Request) -> Response:
         del request

@@ -60,10 +60,11 @@ TOO_FAST = Refusal(
 CLOSED = Refusal(503, "This gateway takes no new tunnels; use another one.", 5)
 NOT_CERTAIN = Refusal(
     503,
-    "The gateway's disk takes nothing, and its manager does not answer: who may come in is not"
-    " certain. Try again.",
+    "The gateway's disk takes nothing, or has lost what it held, and its manager does not answer:"
+    " who may come in is not certain. Try again.",
     5,
 )
+REVOKED = Refusal(503, "The provider has shut this gateway out; use another one.", 5)
 NOT_IN_TIME = Refusal(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
 NOBODY_KNOWN = Refusal(
     503, "The gateway does not know its tenants yet; try again or use another one.", RETRY_SECONDS
@@ -243,9 +244,11 @@ class Gatekeeper:
 
     def _shut(self) -> Refusal | None:
         """Why nobody at all is let in; None when some may be."""
+        if self._role.is_revoked:
+            return REVOKED
         if not self._role.is_accepting:
             return CLOSED
-        return None if self._directory.is_certain else NOT_CERTAIN
+        return None if self._directory.is_certain and self._site.is_certain else NOT_CERTAIN
 
     def _at_work(self) -> Refusal | None:
         maintenance = self._site.maintenance

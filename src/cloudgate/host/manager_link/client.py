@@ -12,10 +12,16 @@ from uuid import UUID
 import httpx2
 from pydantic import ValidationError
 
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.errors import (
+    InvalidRequestError,
+    NotAuthenticatedError,
+    RevokedError,
+    UnavailableError,
+)
 from cloudgate.network.http_transport import AsyncDiallingTransport
 from cloudgate.protocol import (
     POLL_SECONDS,
+    REVOKED,
     SERVER_HEADER,
     Allowances,
     Answer,
@@ -166,6 +172,8 @@ class ManagerClient:
         if answer.is_success:
             return
         said = f"{answer.status_code} {answer.text[:_QUOTED_CHARACTERS].strip()}".strip()
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and _says_revoked(answer):
+            raise RevokedError(f"The manager listens to this host no more: {said}.")
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise NotAuthenticatedError(f"The manager does not know this host: {said}.")
         if answer.is_client_error:
@@ -180,3 +188,11 @@ class ManagerClient:
             raise UnavailableError(
                 f"The answer of {self._url} is not this protocol's. Is it a manager?"
             ) from None
+
+
+def _says_revoked(answer: httpx2.Response) -> bool:
+    try:
+        said = answer.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get(REVOKED) is True

@@ -17,6 +17,7 @@ from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
     NotAuthenticatedError,
+    RevokedError,
     UnavailableError,
 )
 from cloudgate.host.manager_link.client import ManagerClient
@@ -37,7 +38,7 @@ from cloudgate.host.state.manager_clock import Clock
 from cloudgate.host.state.paths import Layout
 from cloudgate.host.state.site import SiteKnown
 from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
 from cloudgate.host.tunnels.slot_tokens import Tokens
 from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
 from cloudgate.protocol import (
@@ -59,6 +60,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 REVOKED_PAUSE_SECONDS = 30.0
 """Between two attempts with a credential that the manager did not accept."""
 
+REVOKED_ENTRY = "revoked"
+"""Of the journal."""
 KEEP_SECONDS = 5.0
 """How often it is tried to write down what a full disk did not take."""
 USAGE_SECONDS = 5.0
@@ -130,6 +133,8 @@ class Channel:
         self._outbox = outbox
         self._measuring = Measuring()
         self._credentials = Credentials(layout)
+        if known.journal is not None:
+            known.role.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
 
     def jobs(self) -> tuple[Job, ...]:
         """What is to be run."""
@@ -169,6 +174,8 @@ class Channel:
             try:
                 await self._repeat(step, backoff)
             except CloudgateError as error:
+                if isinstance(error, RevokedError):
+                    self._note_revoked(revoked=True)
                 pause_seconds = backoff.pause_seconds(error)
                 if step == self._poll and isinstance(error, NotAuthenticatedError):
                     pause_seconds = self._credentials.refused() or pause_seconds
@@ -192,7 +199,24 @@ class Channel:
                 if client.says_role and not known.manager_says_role:
                     known = self._note_role()
 
+    def _note_revoked(self, *, revoked: bool) -> None:
+        """Let nobody new in while the manager says so, also after a restart. Live tunnels go on."""
+        if revoked and not self._known.role.is_revoked:
+            _log.error("the manager has shut this host out; nobody new is let in")
+        self._known.role.is_revoked = revoked
+        journal = self._known.journal
+        if journal is None:
+            return
+        try:
+            journal.put(REVOKED_ENTRY, entry=revoked or None)
+        except TooLongError:
+            return  # the manager says it again after a restart
+        except OSError as error:  # ENOSPC, EDQUOT, EROFS, EIO: the same
+            self._known.troubles.cannot_write("state", error)
+
     def _note_accepted(self) -> None:
+        if self._known.role.is_revoked:
+            self._note_revoked(revoked=False)
         try:
             self._credentials.accepted()
         except OSError as error:
@@ -245,6 +269,8 @@ class Channel:
         except CloudgateError:
             self._outbox.look_again()
             raise
+        if self._known.role.is_revoked:
+            self._note_revoked(revoked=False)
         if backoff.success():
             _log.info("the manager is back")
         self._outbox.sent(report)

@@ -22,6 +22,8 @@ class Role:
     crowded: frozenset[str] = frozenset()
     """The IP addresses that have as many connections as one may have."""
 
+    is_revoked: bool = False
+    """Whether the manager has said that it listens to this machine no more."""
     is_accepting: bool = True
     """Whether it is to take new tunnels; what keeps its port from being closed does not matter."""
 

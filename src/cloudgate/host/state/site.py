@@ -1,19 +1,21 @@
 """Site: which other gateways are there, and is work done on the site?"""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloudgate.host.state.kept_document import Kept
 from cloudgate.host.state.principal import Login
-from cloudgate.host.state.withdrawal_journal import Journal
+from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
 from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
 WELL_KNOWN = "/.well-known/cloudgate"
 """Where a gateway tells a tenant by which gateways it may come in."""
 _VERSION = 1
 _NOTHING = Site(revision=0)
+_WAS_KNOWN = "site was known"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,14 @@ class SiteKnown:
 
     def __init__(self, path: Path, journal: Journal | None = None) -> None:
         """`journal` takes what the disk does not."""
+        self._journal = journal
         self.kept = Kept(path, Site, journal)
+        self._was_known = bool(journal and journal.get(_WAS_KNOWN))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it is known if work is done there: not where what was heard of it is lost."""
+        return self.kept.current is not None or not self._was_known
 
     @property
     def _site(self) -> Site:
@@ -44,6 +53,11 @@ class SiteKnown:
     def take(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""
         self.kept.take(site)
+        if self._journal is not None and not self._was_known:
+            # Where there is no room for that, what is there now is not taken for lost later.
+            with suppress(OSError, TooLongError):
+                self._journal.put(_WAS_KNOWN, entry=True)
+                self._was_known = True
 
     @property
     def maintenance(self) -> Maintenance | None:

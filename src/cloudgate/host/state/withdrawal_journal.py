@@ -38,11 +38,17 @@ class Journal:
     ) -> None:
         """`needed_by` does something and makes room where there is none: `Reserve.needed_by`."""
         self._path = path
+        self._was_there = path.with_name(f"{path.name}.made")
+        """Says that there is one: where it is gone, it is lost, and was not empty for sure."""
         self._needed_by = needed_by
-        self._number, self._entries = _read(path)
-        self.is_certain = self._is_written(self._entries)
+        found = _read(path)
+        is_lost = found is None and (path.exists() or self._was_there.exists())
+        if is_lost:
+            _log.error("what was taken away while the disk took nothing is lost", path=str(path))
+        self._number, self._entries = found or (0, {})
+        self.is_certain = self._is_written(self._entries) and not is_lost
         """Whether what was taken away before this process began is known: a disk that takes
-        nothing now may have taken nothing then."""
+        nothing now may have taken nothing then, and what is lost may have said something."""
 
     def get(self, name: str) -> Any:
         """An entry; None when there is none."""
@@ -64,14 +70,16 @@ class Journal:
         if len(text) > _MOST_BYTES:
             raise TooLongError
         self._write(text)
-        if entry is None:
-            self._write(text)  # over the other half, too: what is not needed is not on disk
+        # Over the other half, too: what is not needed is not on disk, and what is is there twice.
+        self._write(text)
         self._entries = entries
 
     def keep(self) -> None:
         """Have the file there with its room, while the disk has that."""
         if not self._has_room():
             self._needed_by(self._make)
+        if not self._was_there.exists():
+            write_private(self._was_there, b"")
 
     def _is_written(self, entries: dict[str, Any]) -> bool:
         try:
@@ -112,20 +120,25 @@ def _sum(number: int, text: bytes) -> bytes:
     return hashlib.sha256(number.to_bytes(8) + text).digest()
 
 
-def _read(path: Path) -> tuple[int, dict[str, Any]]:
-    """The half that was written last and is whole."""
+def _read(path: Path) -> tuple[int, dict[str, Any]] | None:
+    """The half that was written last and is whole; None when none can be read."""
     try:
         data = path.read_bytes()
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            _log.error("what was taken away cannot be read", reason=error.strerror)
-        return 0, {}
-    found: tuple[int, dict[str, Any]] = (0, {})
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # EIO, EACCES, EMFILE: there is something, and it is not known what
+        _log.error("what was taken away cannot be read", reason=error.strerror)
+        return None
+    found: tuple[int, dict[str, Any]] | None = None
     for half in (data[:HALF_BYTES], data[HALF_BYTES:]):
         if len(half) < _HEAD.size:
             continue
         mark, number, length, expected = _HEAD.unpack_from(half)
         text = half[_HEAD.size : _HEAD.size + length]
-        if mark == _MARK and expected == _sum(number, text) and number > found[0]:
+        if (
+            mark == _MARK
+            and expected == _sum(number, text)
+            and (found is None or number > found[0])
+        ):
             found = number, json.loads(text)
     return found

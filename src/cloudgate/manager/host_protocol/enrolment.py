@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import or_, select
 
@@ -136,6 +137,17 @@ def revoke(work: Work, server: ManagedServer) -> None:
     work.tokens.forget(server.id)
     work.news_for.add(server.id)
     record(work, change_to(server, SERVER, "RevokeManagedServer"))
+
+
+def is_revoked(work: Work, server_id: UUID) -> bool:
+    """Whether a managed server was joined, and is listened to no more."""
+    server = work.session.get(ManagedServer, server_id)
+    return (
+        server is not None
+        and not server.local
+        and server.credential_hash is None
+        and server.facts is not None
+    )
 
 
 def readmit(work: Work, server: ManagedServer) -> None:
