@@ -431,8 +431,8 @@ def test_all_usage_is_a_table_a_spreadsheet_or_what_the_api_says(
 
     lines = cloudgate("usage", "--days", "60").stdout.splitlines()
     assert sorted(line.split() for line in lines[1:]) == [
-        ["acme", "gw1.example", "v:1", "2", "1050", "14"],
-        ["globex", "gw1.example", "v:1", "2", "1050", "14"],
+        ["acme", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
+        ["globex", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
     ]
     sheet = cloudgate("usage", "--month", f"{this_month:%Y-%m}", "--csv").stdout
     rows = sorted(csv.DictReader(sheet.splitlines()), key=lambda row: row["CloudTenant"])

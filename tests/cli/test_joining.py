@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
+from cloudgate.cli.resources.status import summary
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.enrolment import load_membership
@@ -105,9 +106,24 @@ def test_the_whole_fleet_is_on_one_screen(cloudgate: Run) -> None:
     cloudgate("server", "create", "gw1.example")
     shown = cloudgate("status").stdout
     assert re.search(r"gw1.example\s+Expected", shown)
+    lines = shown.splitlines()
+    assert lines[-1] == "All is well: 0 gateways, 0 live tunnels, 0 managed servers online."
     told = json.loads(cloudgate("status", "-o", "json").stdout)
     assert told["ManagedServers"][0]["Name"] == "gw1.example"
     assert told["CloudGateways"] == []
+
+
+@pytest.mark.parametrize(
+    ("managed", "gateway", "said"),
+    [
+        ("Online", "Listening", "All is well: 1 gateway, 2 live tunnels, 1 managed server online."),
+        ("Offline", "Offline", "Not all is well: gw1 is Offline."),
+        ("Online", "Failed", "Not all is well: gw1 is Failed."),
+    ],
+)
+def test_one_line_says_how_all_is(managed: str, gateway: str, said: str) -> None:
+    known = [{"Name": "gw1", "State": gateway, "LiveTunnels": 2}]
+    assert summary([{"Name": "gw1", "State": managed}], known) == said
 
 
 def test_joining_with_install_has_systemd_run_the_host_service_of_that_folder(

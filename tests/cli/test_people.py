@@ -1,12 +1,15 @@
 """What people read: words for what is none, sizes with units, times of their own zone."""
 
 import json
+import re
 import time
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cloudgate.cli import readable
+from cloudgate.cli.app import app
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.common import bytes_of
 from tests.cli.conftest import Run
@@ -34,6 +37,22 @@ TASKS, SPEED = "MaxConcurrentTasks", "ThrottlingSpeedLimit"
 )
 def test_sizes_have_the_largest_unit(number: int, said: str) -> None:
     assert readable.size(number) == said
+
+
+@pytest.mark.parametrize("words", [("up",), ("serve",), ("connect",), ("repository", "probe"), ()])
+def test_help_cuts_nothing_at_80_columns(words: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "80"}, terminal_width=80)
+    assert said.exit_code == 0
+    assert "…" not in said.output
+    assert re.search(r"\.\.\.(?!\S)(?<!]\.\.\.)", said.output) is None
+    assert max(len(line) for line in said.output.splitlines()) <= 80
+    if words == ("up",):
+        for name in ("--gateway-certificate-days", "CLOUDGATE_ADMIN_PASSWORD_FILE"):
+            assert name in said.output
+
+
+def test_what_moved_through_a_tunnel_has_a_unit() -> None:
+    assert at("BytesUp")({"BytesUp": 5 * GB}) == "5 GB"
 
 
 def test_a_quota_is_never_rounded() -> None:

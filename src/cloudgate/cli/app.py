@@ -1,7 +1,6 @@
 """Command tree: which commands are there?"""
 
-import typer
-
+from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import accounts, audit, status, tasks
 from cloudgate.cli.resources.cloud import (
@@ -17,11 +16,8 @@ from cloudgate.cli.resources.cloud import (
 from cloudgate.cli.resources.infrastructure import backup_servers, repositories, servers
 from cloudgate.cli.service import commands, connect
 
-app = typer.Typer(
-    name="cloudgate",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-    callback=before_any_command,
+app = groups.group(
+    name="cloudgate", pretty_exceptions_show_locals=False, callback=before_any_command
 )
 commands.register(app)
 connect.register(app)

@@ -34,8 +34,8 @@ class Screen:
             return
         _show(_table(rows, columns))
 
-    def sections(self, parts: Mapping[str, tuple[Sequence[Json], Columns]]) -> None:
-        """Several listings by their names; one that is empty is left out."""
+    def sections(self, parts: Mapping[str, tuple[Sequence[Json], Columns]], last: str = "") -> None:
+        """Several listings by their names; one that is empty is left out. `last`: for people."""
         if self.output is Output.JSON:
             print(json.dumps({name: rows for name, (rows, _) in parts.items()}))
             return
@@ -44,6 +44,10 @@ class Screen:
             if number:
                 print()
             _show(_table(rows, columns))
+        if shown and last:
+            print()
+        if last:
+            print(printable(last))
 
     def details(self, answer: Answer) -> None:
         """One thing: its properties by the API's names, one in each line."""

@@ -12,13 +12,21 @@ from typing import Any
 NEVER = "never"
 NO_LIMIT = "no limit"
 NO_END = "no end"
-HIDDEN = frozenset({"ConcurrentTasksLimited", "ThrottlingEnabled", "ThrottlingSpeedUnit"})
-"""What is said with another property."""
+HIDDEN = frozenset(
+    {
+        # Said with another property.
+        *("ConcurrentTasksLimited", "ThrottlingEnabled", "ThrottlingSpeedUnit"),
+        # Published, and never anything else here: nobody counts or protects.
+        *("BackupCount", "ReplicaCount", "WorkStationBackupCount", "ServerBackupCount"),
+        *("BackupProtectionEnabled", "BackupProtectionPeriod", "PublicIpCount"),
+    }
+)
+"""What a person is not told."""
 _UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 _STEP = 1024
 _MB = _STEP**2
 _SIZES: Mapping[str, int] = {
-    **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize"), 1),
+    **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize", "BytesUp", "BytesDown"), 1),
     **dict.fromkeys(("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb"), _MB),
 }
 """How many bytes each of it is."""

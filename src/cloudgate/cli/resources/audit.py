@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import complain
 from cloudgate.errors import InvalidRequestError
@@ -15,7 +16,7 @@ from cloudgate.trust.audit_chain import verify_lines
 PATH = "/audit/verification"
 
 
-app = typer.Typer(name="audit", help="The audit log.", no_args_is_help=True)
+app = groups.group(name="audit", help="The audit log.")
 
 
 @app.callback()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cloudgate.cli import groups
 from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import ENTITY, Kind, find
@@ -24,7 +25,7 @@ Site = Annotated[
 
 def group(kind: Kind, text: str) -> typer.Typer:
     """The commands of a kind of thing; `list` and `show` to begin with."""
-    app = typer.Typer(name=kind.word, help=text, no_args_is_help=True)
+    app = groups.group(name=kind.word, help=text)
 
     def show_all(call: Call) -> None:
         answer = call.api.get(kind.path + ENTITY)

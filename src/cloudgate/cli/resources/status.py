@@ -1,5 +1,7 @@
 """Status: how is everything, on one screen? With what needs a look."""
 
+from collections.abc import Sequence
+
 import typer
 
 from cloudgate.cli.client import Json
@@ -11,6 +13,8 @@ from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import servers
 
 _WARNINGS = "/warnings"
+_WELL = ("Online", "Expected")
+_GATEWAY_WELL = ("Listening", "Starting", "Draining", "Closed")
 _SERVERS = {
     "Server": at("Name"),
     "State": at("State"),
@@ -51,8 +55,32 @@ def status(call: Call) -> None:
             "CloudGateways": (found["CloudGateways"], _GATEWAYS),
             "Tasks": (running, _TASKS),
             "Warnings": (warnings, {"Needs a look": at("Name"), "Because": at("Warning")}),
-        }
+        },
+        "" if warnings else summary(found["ManagedServers"], found["CloudGateways"]),
     )
+
+
+def summary(managed: Sequence[Json], known: Sequence[Json]) -> str:
+    """How servers and gateways are, in one line, where there is no warning. Pure."""
+    ill = [
+        f"{each.get('Name')} is {said(each.get('State'))}"
+        for each, well in (*((e, _WELL) for e in managed), *((e, _GATEWAY_WELL) for e in known))
+        if each.get("State") not in well
+    ]
+    if ill:
+        return f"Not all is well: {', '.join(dict.fromkeys(ill))}."
+    online = [each for each in managed if each.get("State") == "Online"]
+    tunnels = sum(int(each.get("LiveTunnels") or 0) for each in known)
+    counted = (
+        _count(len(known), "gateway"),
+        _count(tunnels, "live tunnel"),
+        f"{_count(len(online), 'managed server')} online",
+    )
+    return f"All is well: {', '.join(counted)}."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _pool(gateway: Json) -> str:

@@ -8,14 +8,13 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from cloudgate.cli import groups
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 
 Result = TypeVar("Result")
 
-host_commands = typer.Typer(
-    help="Make this machine a managed server, and run its host service.", no_args_is_help=True
-)
+host_commands = groups.group(help="Make this machine a managed server, and run its host service.")
 
 Data = Annotated[
     Path | None,

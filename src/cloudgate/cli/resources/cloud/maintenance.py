@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
+from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.resources.common import change_of
 
 PATH = "/cloud/maintenance"
-app = typer.Typer(
-    name="maintenance",
-    help="Maintenance: running tunnels finish, restores begin, backups do not.",
-    no_args_is_help=True,
+app = groups.group(
+    name="maintenance", help="Maintenance: running tunnels finish, restores begin, backups do not."
 )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli import passwords, readable
+from cloudgate.cli import groups, passwords, readable
 from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
@@ -35,7 +35,7 @@ QuotaGb = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Its part of the quota, in GB; all of it when left out."),
 ]
-app = typer.Typer(name="user", help="Users of a tenant: subtenants.", no_args_is_help=True)
+app = groups.group(name="user", help="Users of a tenant: subtenants.")
 
 
 @command(app, "list")

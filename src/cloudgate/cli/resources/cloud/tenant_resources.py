@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cloudgate.cli import groups
 from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find, site_of
@@ -11,7 +12,7 @@ from cloudgate.cli.resources.cloud import quotas, tenants
 from cloudgate.errors import NotFoundError
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Name or id of the tenant.")]
-app = typer.Typer(name="resource", help="Quotas of a tenant on repositories.", no_args_is_help=True)
+app = groups.group(name="resource", help="Quotas of a tenant on repositories.")
 
 
 @command(app, "list")
