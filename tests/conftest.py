@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from cloudgate.trust import password_hashes
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
+from tests.support.statements import share_statements
 
 # Tracebacks with all that each function knew are for people at a terminal; here they take seconds.
 structlog.configure(
@@ -26,6 +27,8 @@ structlog.configure(
 
 # What a check of a password costs is the promise of one test; the others would only wait for it.
 password_hashes.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+share_statements(pytest.MonkeyPatch())
 
 # The same run gives the same result; `make thorough` looks for cases that nobody has seen, and
 # what it finds becomes an @example.

@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import settings as profiles
 
 from cloudgate.trust import login_throttle
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+FEWER_BODIES = Path(__file__).parents[1] / "support" / "fewer_bodies.py"
 TIME_LIMIT_SECONDS = 1800
 HEADER = "X-RestSvcSessionId"
 THERE = (
@@ -24,6 +26,7 @@ THERE = (
 )
 """Paths of what there is; tests/api/test_contract_of_absent.py tries the others beside it."""
 SETTINGS = """
+{hooks}
 headers = {{ Accept = "application/json" }}
 seed = 1
 workers = 1
@@ -35,7 +38,7 @@ warnings = {{ display = [] }}
 [generation]
 deterministic = true
 database = "none"
-max-examples = 6
+max-examples = {examples}
 no-shrink = true
 
 [checks]
@@ -154,7 +157,14 @@ def existing(client: httpx2.Client) -> list[tuple[str, str, str]]:
 
 def settings(running: RunningManager, client: httpx2.Client) -> str:
     """Everything that Schemathesis is told, except where the manager is."""
-    text = SETTINGS.format(ca=running.ca_file, token=client.cookies[HEADER], password=PASSWORD)
+    thorough = profiles.get_current_profile_name() == "thorough"
+    text = SETTINGS.format(
+        hooks="" if thorough else f'hooks = "{FEWER_BODIES}"',
+        examples=100 if thorough else 4,
+        ca=running.ca_file,
+        token=client.cookies[HEADER],
+        password=PASSWORD,
+    )
     other = running.logged_on().get("/logonSessions").json()["LogonSessions"][-1]["SessionId"]
     text += OTHER_SESSION.format(value=other)
     for path, name, value in existing(client):
