@@ -1,6 +1,8 @@
 """Database: how is it opened, and how does a transaction begin?"""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -101,8 +103,32 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(REVISIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
-    connection.commit()
+    with _tables_may_be_made_anew(connection):
+        command.upgrade(config, revision)
+        connection.commit()
+
+
+@contextmanager
+def _tables_may_be_made_anew(connection: Connection) -> Iterator[None]:
+    """SQLite changes a table by dropping it once it was copied: nothing may hang on it meanwhile.
+
+    As https://www.sqlite.org/lang_altertable.html#otheralter has it. The setting holds from the
+    next transaction on.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.rollback()
+    held = connection.connection.driver_connection
+    if held is None:
+        raise AssertionError("The connection is closed.")
+    (enforced,) = held.execute("PRAGMA foreign_keys").fetchone()
+    held.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        held.execute(f"PRAGMA foreign_keys = {enforced}")
 
 
 def _open(url: str) -> Engine:
