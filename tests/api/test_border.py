@@ -132,7 +132,7 @@ def warning_of(running: RunningManager, host: ScriptedHost) -> str:
 def kept(running: RunningManager, host: ScriptedHost) -> tuple[Any, ...]:
     with running.manager.reading() as work:
         server = get_managed_server(work, host.server_id)
-        return server.facts, server.live_tunnels, server.reported_reason, server.usage_batch
+        return server.facts, server.live_tunnels, server.report, server.usage_batch
 
 
 def test_whatever_is_no_word_of_the_protocol_is_refused_without_effect_and_shown(
@@ -227,8 +227,8 @@ def poison(running: RunningManager, host: ScriptedHost) -> None:
     with running.manager.changing() as work:
         server = get_managed_server(work, host.server_id)
         server.facts = {**facts(), **POISON}
-        server.misplaced = {"tunnels": -5}
-        server.reported_reason = "\x1b[31m\x00" * 100_000
+        reason = "\x1b[31m\x00" * 100_000
+        server.report = {**(server.report or {}), "misplaced": {"tunnels": -5}, "reason": reason}
         work.news_for.add(server.backup_server_id)
 
 

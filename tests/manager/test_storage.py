@@ -1,5 +1,6 @@
 """The database moves forward from every released revision, and ends as the models say."""
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,11 +11,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import JSON, Connection, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import UnavailableError
+from cloudgate.manager.servers.facts import report_of
 from cloudgate.manager.servers.tenant_scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import (
@@ -22,18 +24,21 @@ from cloudgate.manager.storage.database import (
     Database,
     migrate,
     newest_revision,
+    revision_of,
     sqlite_url,
 )
 from cloudgate.manager.storage.tables import (
     Account,
     AuditEvent,
     Base,
+    CloudGateway,
     CloudTenant,
     Counter,
     FormerName,
     LogonSession,
     ManagedServer,
 )
+from cloudgate.protocol import GatewayState, Misplaced
 from cloudgate.values import precis
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
@@ -41,12 +46,50 @@ RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_r
 
 @pytest.mark.parametrize("revision", RELEASED)
 def test_every_released_revision_moves_forward_to_the_newest(tmp_path: Path, revision: str) -> None:
-    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    """With rows that hang on others: SQLite makes tables anew, and must not take those along."""
+    url = sqlite_url(tmp_path / "old.db")
+    engine = create_engine(url)
+    site, server, gateway, tenant, repository = (uuid4().hex for _ in range(5))
     with engine.connect() as connection:
         migrate(connection, revision)
-        migrate(connection)
-        assert MigrationContext.configure(connection).get_current_revision() == RELEASED[0]
+        insert(connection, "counters", name="directory", value=100)
+        insert(connection, "backup_servers", id=site)
+        insert(connection, "managed_servers", id=server, backup_server_id=site)
+        insert(
+            connection,
+            "cloud_gateways",
+            id=gateway,
+            managed_server_id=server,
+            backup_server_id=site,
+        )
+        insert(connection, "repositories", id=repository, backup_server_id=site)
+        insert(connection, "cloud_tenants", id=tenant, backup_server_id=site)
+        insert(connection, "tenant_resources", tenant_id=tenant, repository_id=repository)
+        connection.commit()
     engine.dispose()
+    database = Database(url)
+    with database.reading() as session:
+        assert revision_of(session.connection()) == RELEASED[0]
+        assert session.query(CloudGateway).one().managed_server.id.hex == server
+        assert session.query(CloudTenant).one().resources[0].repository_id.hex == repository
+        assert session.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        assert session.execute(text("PRAGMA foreign_key_check")).all() == []
+    database.close()
+
+
+def insert(connection: Connection, table: str, **given: object) -> None:
+    """A row of whichever revision, with something in each column that needs it."""
+    row = dict(given)
+    for column in inspect(connection).get_columns(table):
+        if column["name"] in row or column["nullable"] or column["default"] is not None:
+            continue
+        kind = column["type"]
+        empty = "{}" if isinstance(kind, JSON) else uuid4().hex
+        row[column["name"]] = 0 if kind.python_type in (int, bool) else empty
+    names, places = ", ".join(row), ", ".join("?" * len(row))
+    connection.exec_driver_sql(
+        f"INSERT INTO {table} ({names}) VALUES ({places})", tuple(row.values())
+    )
 
 
 def test_the_newest_revision_is_known_without_alembic() -> None:
@@ -325,4 +368,59 @@ def test_hosts_of_an_old_installation_are_told_all_that_they_may_know_anew(tmp_p
         assert mine.revision > 100, "whatever it knows is told anew"
         assert (none.serves, none.pool_id, none.revision) == (False, None, mine.revision)
         assert {each.live_tunnels for each in servers.values()} == {0}
+    engine.dispose()
+
+
+def test_the_last_report_of_each_host_is_known_as_before(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "cloudgate.db"))
+    site, gateway = uuid4(), uuid4()
+    failed, draining, silent, poisoned = (uuid4() for _ in range(4))
+    misplaced = {"tunnels": 3, "finished": 2, "closed": 1, "directory_revision": 90}
+    columns = (
+        "reported_revision, reported_directory_revision, reported_state, reported_reason,"
+        " live_tunnels, misplaced"
+    )
+    with engine.connect() as connection:
+        migrate(connection, "0018")
+        run = connection.exec_driver_sql
+        run(
+            "INSERT INTO backup_servers (id, name, description, port, user_name,"
+            " certificate_thumbprint, site_revision, pool_drain)"
+            f" VALUES ('{site.hex}', 's', '', 1, '', '', 0, '')"
+        )
+        for server, values in (
+            (failed, (7, 100, "failed", "The port is taken.", 0, None)),
+            (draining, (7, 90, "draining", "", 4, json.dumps(misplaced))),
+            (silent, (None, 0, "", "", 0, None)),
+            (poisoned, (7, 80, "listening", "\x00" * 5000, 1, '{"tunnels": -5}')),
+        ):
+            run(
+                "INSERT INTO managed_servers (id, backup_server_id, name, description, kind, local,"
+                f" machine, usage_batch, warning, seen_addresses, assignment_revision, {columns})"
+                f" VALUES ('{server.hex}', '{site.hex}', '{server}', '', 'Linux', 0, '', '', '',"
+                " '', 7, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        run(
+            "INSERT INTO cloud_gateways (id, managed_server_id, backup_server_id, name, wanted,"
+            " removing, certificate_pem, drain, certificate_warning, reach_warning)"
+            f" VALUES ('{gateway.hex}', '{failed.hex}', '{site.hex}', 'g', '{{}}', 0, '', '', '',"
+            " '')"
+        )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        servers = {each.id: each for each in session.query(ManagedServer)}
+        reports = {each: report_of(server) for each, server in servers.items()}
+        assert reports[failed].state is GatewayState.FAILED
+        assert reports[failed].reason == "The port is taken."
+        assert reports[failed].directory_revision == 100
+        assert reports[draining].live_tunnels == servers[draining].live_tunnels == 4
+        assert reports[draining].misplaced == Misplaced.model_validate(misplaced)
+        assert servers[silent].report is None
+        assert reports[silent].directory_revision == 0
+        assert (reports[poisoned].reason, reports[poisoned].misplaced) == ("", None)
+        assert reports[poisoned].directory_revision == 80
+        assert {each.reported_revision for each in servers.values()} == {7, None}
+        assert session.query(CloudGateway).one().managed_server_id == failed
     engine.dispose()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, object_session
 
+from cloudgate.manager.servers.facts import report_of
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -28,7 +29,7 @@ def lag_of(gateway: CloudGateway) -> str:
     if session is None or server.online_since is None or gateway.confirmed is None:
         return ""
     newest = session.get(Counter, DIRECTORY)
-    if newest is None or newest.value <= server.reported_directory_revision:
+    if newest is None or newest.value <= report_of(server).directory_revision:
         return ""
     since = _since(session, server)
     if since is None or datetime.now(UTC) - since < LATE:
@@ -44,7 +45,7 @@ def _missed(server: ManagedServer) -> Select[str]:
         select(CloudTenant.name)
         .where(
             CloudTenant.backup_server_id == server.backup_server_id,
-            CloudTenant.directory_revision > server.reported_directory_revision,
+            CloudTenant.directory_revision > report_of(server).directory_revision,
         )
         .order_by(CloudTenant.directory_revision)
     )
@@ -56,7 +57,7 @@ def _since(session: Session, server: ManagedServer) -> datetime | None:
         session.scalar(
             select(func.min(kind.directory_revision)).where(
                 kind.backup_server_id == server.backup_server_id,
-                kind.directory_revision > server.reported_directory_revision,
+                kind.directory_revision > report_of(server).directory_revision,
             )
         )
         for kind in (CloudTenant, RemovedTenant)

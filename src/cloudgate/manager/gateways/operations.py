@@ -20,7 +20,7 @@ from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import choose_backup_server
-from cloudgate.manager.servers.facts import facts_of
+from cloudgate.manager.servers.facts import facts_of, report_of
 from cloudgate.manager.servers.managed_servers import (
     find_by_host_name,
     touch_assignment,
@@ -150,7 +150,7 @@ def warnings_of(gateway: CloudGateway) -> str:
     server = gateway.managed_server
     failed = condition_of(gateway) == _CONDITIONS[GatewayState.FAILED]
     found = (
-        server.reported_reason if failed else "",
+        report_of(server).reason if failed else "",
         gateway.reach_warning,
         gateway.certificate_warning,
         lag_of(gateway),

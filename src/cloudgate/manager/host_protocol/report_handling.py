@@ -18,7 +18,7 @@ from cloudgate.manager.host_protocol.gateway_progress import Reach, settle_repor
 from cloudgate.manager.host_protocol.site_document import site_document, told_of
 from cloudgate.manager.registries.presence import CHANGE_SECONDS
 from cloudgate.manager.security.authority import Wanted
-from cloudgate.manager.servers.facts import check_facts, facts_of
+from cloudgate.manager.servers.facts import check_facts, facts_of, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.trust.certificate_roles import Role
@@ -152,14 +152,9 @@ def take_report(work: Work, server: ManagedServer, report: protocol.Report) -> R
         note_facts(work, server, report.facts)
     # One that is larger than any comes from a database that is not here any more.
     is_known = report.directory_revision <= work.directory_revision()
-    server.reported_directory_revision = report.directory_revision if is_known else 0
-    server.live_tunnels = report.live_tunnels
-    server.misplaced = report.misplaced.model_dump() if report.misplaced else None
+    keep_report(server, report if is_known else report.model_copy(update={"directory_revision": 0}))
     if report.assignment_revision != server.assignment_revision:
         return None
-    server.reported_revision = report.assignment_revision
-    server.reported_state = report.state
-    server.reported_reason = report.reason
     return settle_report(work, server, report)
 
 

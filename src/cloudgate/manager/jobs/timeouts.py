@@ -13,7 +13,7 @@ from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
 from cloudgate.manager.host_protocol.gateway_progress import revert, silence
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
-from cloudgate.manager.servers.facts import facts_of, misplaced_of
+from cloudgate.manager.servers.facts import facts_of, report_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -144,7 +144,7 @@ def _settle_directory_task(work: Work, task: Task) -> None:
     behind = [
         server
         for server in _gateway_servers(work, task)
-        if server.reported_directory_revision < (task.directory_revision or 0)
+        if report_of(server).directory_revision < (task.directory_revision or 0)
     ]
     waiting = [server for server in behind if is_online(work, server)]
     if waiting and task.deadline_at > work.now:
@@ -198,7 +198,7 @@ def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
     told = [
         (server, found)
         for server in _gateway_servers(work, task)
-        if (found := misplaced_of(server)) is not None
+        if (found := report_of(server).misplaced) is not None
     ]
     since = task.directory_revision or 0
     return [(server, found) for server, found in told if found.directory_revision >= since]

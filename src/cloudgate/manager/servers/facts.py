@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.protocol import HostFacts, Misplaced
+from cloudgate.protocol import GatewayState, HostFacts, Report
 from cloudgate.protocol.bounds import (
     LONGEST_NAME,
     LONGEST_PEM,
@@ -23,6 +23,7 @@ from cloudgate.protocol.bounds import (
 )
 
 _LEAST_RSA_BITS = 2048
+_NOTHING_REPORTED = Report(assignment_revision=0, directory_revision=0, state=GatewayState.ABSENT)
 
 
 def facts_of(server: ManagedServer) -> HostFacts | None:
@@ -36,14 +37,32 @@ def facts_of(server: ManagedServer) -> HostFacts | None:
         return _mended(kept, server.name)
 
 
-def misplaced_of(server: ManagedServer) -> Misplaced | None:
-    """What the machine last said of tunnels that have no place any more; None when nothing."""
-    if server.misplaced is None:
-        return None
+def report_of(server: ManagedServer) -> Report:
+    """The machine's last report, without facts and guesses; an empty one before the first.
+
+    A member that is not of the protocol is as if it had not been said.
+    """
+    kept = server.report
+    if not kept:
+        return _NOTHING_REPORTED
     try:
-        return Misplaced.model_validate(server.misplaced)
-    except ValidationError:
-        return None
+        return Report.model_validate(kept)
+    except ValidationError as problem:
+        wrong = {each["loc"][0] for each in problem.errors()}
+        good = {name: value for name, value in kept.items() if name not in wrong}
+        return Report.model_validate({**_NOTHING_REPORTED.model_dump(), **good})
+
+
+def keep_report(server: ManagedServer, report: Report) -> None:
+    """Have it as the last one. Facts and guesses, which not every report has, are kept elsewhere.
+
+    What queries filter by has a column besides.
+    """
+    server.report = report.model_dump(mode="json", exclude={"facts", "guesses"})
+    server.live_tunnels = report.live_tunnels
+    if report.assignment_revision == server.assignment_revision:
+        server.reported_revision = report.assignment_revision
+        server.reported_state = report.state
 
 
 def check_facts(facts: HostFacts) -> None:

@@ -133,12 +133,13 @@ class ManagedServer(Base):
     """What its host may know of tenants: `cloudgate.manager.servers.tenant_scope`."""
     assignment_revision: Mapped[int] = mapped_column(REVISION, default=0)
     reported_revision: Mapped[int | None] = mapped_column(REVISION)
-    reported_directory_revision: Mapped[int] = mapped_column(REVISION, default=0)
+    """The newest assignment that a report was about while it was the newest."""
     reported_state: Mapped[str] = mapped_column(String(16), default="")
-    reported_reason: Mapped[str] = mapped_column(default="")
+    """What that report said; empty before it."""
     live_tunnels: Mapped[int] = mapped_column(default=0)
-    misplaced: Mapped[dict[str, Any] | None]
-    """The last `cloudgate.protocol.Misplaced` it reported."""
+    """By the last report. Columns are what queries filter by; all else is in `report`."""
+    report: Mapped[dict[str, Any] | None]
+    """The last `cloudgate.protocol.Report`, as `cloudgate.manager.servers.facts` reads it."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
