@@ -1,7 +1,7 @@
 """Gateway operations: how is the role given, changed and taken away?
 
 A change writes what is wanted and a task. What the host reports decides: it confirms the wanted
-settings, or the settings that were in force before come back (`settle` in this folder).
+settings, or those that were in force before come back (`host_protocol/gateway_progress.py`).
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,42 @@
+"""Does docs/architecture.md say what the import contracts hold, and name files that are there?"""
+
+import re
+from pathlib import Path
+
+from tests.support.rooms import PAGE, ROOT, TABLE, filled, layered
+
+SOURCE = ROOT / "src" / "cloudgate"
+FOLDERS = ("api", "host", "manager", "wire")
+
+
+def test_the_tables_of_rooms_are_those_of_the_contracts() -> None:
+    text = PAGE.read_text("utf-8")
+    assert filled(text) == text, "write them anew: .venv/bin/python -m tests.support.rooms"
+
+
+def test_each_package_with_layers_has_a_table() -> None:
+    assert {found[2] for found in TABLE.finditer(PAGE.read_text("utf-8"))} == set(layered())
+
+
+def test_each_module_that_the_page_names_is_there() -> None:
+    named = set(re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w/.]*)`", PAGE.read_text("utf-8")))
+    assert len(named) > 10
+    missing = [each for each in named if not (SOURCE / each).exists()]
+    assert not missing
+
+
+def test_no_folder_has_more_modules_than_one_looks_over() -> None:
+    crowded = [
+        str(folder.relative_to(SOURCE))
+        for folder in _folders(SOURCE)
+        if len([each for each in folder.glob("*.py") if each.name != "__init__.py"]) > 15
+    ]
+    assert not crowded
+
+
+def _folders(root: Path) -> list[Path]:
+    return [
+        each
+        for each in (root, *root.rglob("*"))
+        if each.is_dir() and each.name not in ("versions", "__pycache__")
+    ]

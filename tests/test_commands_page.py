@@ -1,0 +1,30 @@
+"""Does docs/commands.md name each command, and each setting of the environment?"""
+
+import re
+from pathlib import Path
+
+import typer
+
+from cloudgate.cli.app import app
+
+SOURCE = Path(__file__).parent.parent / "src" / "cloudgate"
+OWN = {"CLOUDGATE_ENVOY", "CLOUDGATE_AUTHORIZER_SOCKET"}
+"""What one process of the product tells another one."""
+PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+
+
+def test_each_command_stands_in_the_page() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    text = PAGE.read_text("utf-8")
+    said = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]*)`", text))))
+    assert not set(commands) - said
+
+
+def test_each_setting_of_the_environment_stands_in_the_page() -> None:
+    named = {
+        found
+        for file in SOURCE.rglob("*.py")
+        for found in re.findall(r'"(CLOUDGATE_\w+)"', file.read_text("utf-8"))
+    }
+    assert named > OWN
+    assert not named - OWN - set(re.findall(r"CLOUDGATE_\w+", PAGE.read_text("utf-8")))
