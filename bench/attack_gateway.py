@@ -22,7 +22,7 @@ from bench.gateway import host_service
 from bench.load import load
 from bench.tunnels import client_context, connect_request, ping
 from cloudgate.host.service import CONNECTIONS_VARIABLE
-from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.paths import state_paths
 from tests.support.ports import free_port
 from tests.support.product import Product, product
 
@@ -58,7 +58,7 @@ class Site:
 
     def log_bytes(self) -> int:
         """What all logs of the gateway hold, and that of its host service."""
-        folder = layout_of(self.started.data / "host").access_log.parent
+        folder = state_paths(self.started.data / "host").access_log.parent
         found = [*folder.iterdir(), self.started.log_file]
         return sum(each.stat().st_size for each in found)
 

@@ -17,7 +17,7 @@ from bench.tunnels import (
     connect_request,
     open_tunnel,
 )
-from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
 from tests.support.product import product
@@ -39,14 +39,14 @@ def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Materia
             raise RuntimeError(f"There is no gateway: {task['Result']['Message']}")
         vault = client.add_repository("vault", _TARGET, f"127.0.0.1:{repository_port}")
         client.add_tenant(_TENANT, _PASSWORD, vault)
-        layout = layout_of(data / "host")
+        layout = state_paths(data / "host")
         way = Way(port, connect_request(_TARGET, _TENANT, _PASSWORD))
         ciphersuite = _ciphersuite(way)
         material = Material(folder, _certificate(layout, folder), repository_port, ciphersuite)
         yield gateway_proxy(layout, way, host_service(started.process.pid)), material
 
 
-def gateway_proxy(layout: Layout, way: Way, host_service_pid: int) -> Proxy:
+def gateway_proxy(layout: StatePaths, way: Way, host_service_pid: int) -> Proxy:
     """The gateway that this host service runs; an Envoy of one worker."""
     envoy_pid = int(json.loads(layout.roster.read_text())["current"]["pid"])
     workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
@@ -77,7 +77,7 @@ def _ciphersuite(way: Way) -> str:
             time.sleep(0.1)
 
 
-def _certificate(layout: Layout, folder: Path) -> Path:
+def _certificate(layout: StatePaths, folder: Path) -> Path:
     """The gateway's certificate with its key, for the others to use too."""
     wanted = Assignment.model_validate_json(layout.assignment.read_text()).gateway
     if wanted is None:

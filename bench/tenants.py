@@ -20,7 +20,7 @@ from bench.tunnels import (
     connect_request,
     open_tunnel,
 )
-from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.paths import state_paths
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.repositories.operations import RepositoryChange, create_repository
 from cloudgate.manager.security.authority import open_authority
@@ -101,7 +101,7 @@ def _loaded(stack: ExitStack, data: Path, work: Load, tenants: int) -> Loaded:
     seconds = time.perf_counter() - begin
     host = host_service(started.process.pid)
     return Loaded(
-        gateway_proxy(layout_of(data / "host"), way, host), seconds, memory_kib([host]) / 1024
+        gateway_proxy(state_paths(data / "host"), way, host), seconds, memory_kib([host]) / 1024
     )
 
 

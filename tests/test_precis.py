@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.connector.tls_connection import Identity
-from cloudgate.host.authorization.password_verifier import PasswordCheck
+from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.policy import parse_credentials
 from cloudgate.host.state.principal import tenant_key
 from cloudgate.trust.password_hashes import hash_password, hasher, matches
@@ -70,7 +70,7 @@ def test_the_connector_sends_the_one_form() -> None:
 
 @pytest.mark.anyio
 async def test_a_gateway_finds_and_remembers_them_by_the_one_form() -> None:
-    check = PasswordCheck()
+    check = PasswordVerifier()
     known = hash_password(COMPOSED)
     for form in FORMS:
         name = unicodedata.normalize(form, COMPOSED)
@@ -78,9 +78,9 @@ async def test_a_gateway_finds_and_remembers_them_by_the_one_form() -> None:
         said = parse_credentials(f"Basic {encoded}")
         assert said is not None
         assert tenant_key(said.name) == tenant_key(COMPOSED.upper())
-        assert await check.is_right(known, said.password)
-        assert check.is_remembered(known, COMPOSED)
-        assert check.mark(known, said.password) == check.mark(known, COMPOSED)
+        assert await check.verify(known, said.password)
+        assert check.is_cached(known, COMPOSED)
+        assert check.cache_key(known, said.password) == check.cache_key(known, COMPOSED)
     check.close()
 
 

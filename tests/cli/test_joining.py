@@ -18,8 +18,8 @@ from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
 from cloudgate.cli.resources.status import summary
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
-from cloudgate.host.state.enrolment import load_membership
-from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.enrolment import load_enrolment
+from cloudgate.host.state.paths import state_paths
 from tests.cli.conftest import Run
 from tests.support.manager import RunningManager, running_manager
 
@@ -60,7 +60,7 @@ def test_the_command_that_is_shown_makes_a_machine_a_managed_server(
     command = shown_command(cloudgate("server", "create", "gw1.example").stdout)
     joined = cloudgate(*command, "--data", str(tmp_path / "data"))
     assert joined.exit_code == 0, joined.output
-    assert load_membership(layout_of(tmp_path / "data" / "host")).credential
+    assert load_enrolment(state_paths(tmp_path / "data" / "host")).credential
     shown = json.loads(cloudgate("server", "show", "gw1.example", "-o", "json").stdout)
     assert shown["State"] == "Online"
     assert shown["ManagedServerType"] == "Linux"
@@ -80,7 +80,7 @@ def test_a_manager_with_another_fingerprint_gets_no_token(
     refused = cloudgate(*command, "--data", str(tmp_path / "data"))
     assert refused.exit_code == 1
     assert "is not the one that is meant" in refused.output
-    assert not layout_of(tmp_path / "data" / "host").membership.exists()
+    assert not state_paths(tmp_path / "data" / "host").membership.exists()
     with running.manager.reading() as work:
         assert work.presence.all() == {}
 

@@ -51,7 +51,7 @@ class Gateways:
         )
         for machine in self.machines:
             at_work = Maintenance(message=maintenance) if maintenance else None
-            machine.site.take(Site(revision=revision, gateways=peers, maintenance=at_work))
+            machine.site.replace(Site(revision=revision, gateways=peers, maintenance=at_work))
 
 
 class Connected:

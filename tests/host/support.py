@@ -19,28 +19,28 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cloudgate.host.authorization.address_reputation import Reputation
-from cloudgate.host.authorization.authorizer import Gatekeeper
+from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
-from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.host.envoy.endpoints import Doors
-from cloudgate.host.envoy.supervisor import Envoy
-from cloudgate.host.envoy.unix_endpoints import UnixDoors
-from cloudgate.host.reconciler import Outcome, Reconciler
-from cloudgate.host.shaping.fair_share import Fairness
-from cloudgate.host.shaping.rate_allocations import Allowances
-from cloudgate.host.shaping.shaper import Pacer
-from cloudgate.host.state.disk_reserve import Reserve
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
+from cloudgate.host.reconciler import Reconciler, ReconcileResult
+from cloudgate.host.shaping.fair_share import FairShare
+from cloudgate.host.shaping.rate_allocations import RateAllocations
+from cloudgate.host.shaping.shaper import TrafficShaper
+from cloudgate.host.state.disk_reserve import DiskReserve
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.state.private_key import public_key_pem
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.state.withdrawal_journal import Journal
-from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Crowd
-from cloudgate.host.tunnels.restore_only import Maintenance
-from cloudgate.host.tunnels.slots import Places
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
+from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
+from cloudgate.host.tunnels.slots import TunnelSlots
+from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import (
     Assignment,
     DirectoryChange,
@@ -258,35 +258,37 @@ def tenant(repository_port: int, **changes: object) -> Tenant:
 class Machine:
     """A managed server without a manager: the test says what is wanted and sees what is found."""
 
-    def __init__(self, layout: Layout, authority: Authority, doors: Doors | None = None) -> None:
+    def __init__(
+        self, layout: StatePaths, authority: Authority, doors: LocalEndpoints | None = None
+    ) -> None:
         self.layout = layout
         self.authority = authority
-        self.doors = doors or UnixDoors(layout)
-        reserve = Reserve(layout.reserve)
-        reserve.keep()
-        self.journal = Journal(layout.withdrawals, reserve.needed_by)
-        self.directory = Directory(layout.directory, self.journal)
-        self.site = SiteKnown(layout.site, self.journal)
+        self.doors = doors or UnixEndpoints(layout)
+        reserve = DiskReserve(layout.reserve)
+        reserve.allocate()
+        self.journal = WithdrawalJournal(layout.withdrawals, reserve.release_for)
+        self.directory = TenantDirectory(layout.directory, self.journal)
+        self.site = SiteStore(layout.site, self.journal)
         self.wait_seconds = 5.0
         # Whatever else keeps this machine busy, its gateway is not full unless a test says so.
         self.capacity_bytes: int | None = 10**12
         self.connections_per_address = CONNECTIONS_PER_ADDRESS
-        self.allowances = Allowances()
-        self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self.allowances = RateAllocations()
+        self.outcomes: asyncio.Queue[ReconcileResult] = asyncio.Queue()
         self._stack = AsyncExitStack()
         self._revision = 0
 
     async def start(self) -> None:
         """Start what a host service consists of, without its channel."""
-        role, places = Role(), Places()
+        role, places = GatewayStatus(), TunnelSlots()
         gatekeeper = self._stack.enter_context(
-            Gatekeeper(
+            Authorizer(
                 self.directory,
                 self.site,
                 role,
                 places,
                 wait_seconds=self.wait_seconds,
-                reputation=Reputation(self.layout.reputation),
+                reputation=AddressReputation(self.layout.reputation),
             )
         )
         server = await serve_authorizer(gatekeeper, self.doors)
@@ -294,22 +296,22 @@ class Machine:
         self.guesses = gatekeeper.guesses
         self.tokens = gatekeeper.tokens
         self._stack.push_async_callback(server.stop)
-        self.admin = await self._stack.enter_async_context(Admin(self.doors))
+        self.admin = await self._stack.enter_async_context(AdminClient(self.doors))
         news = asyncio.Event()
-        self.envoy = Envoy(self.layout, self.doors, self.admin, news.set)
-        self.watch = Watch(
+        self.envoy = EnvoySupervisor(self.layout, self.doors, self.admin, news.set)
+        self.watch = TunnelTracker(
             self.layout, self.envoy, self.directory, role, site=self.site, places=places
         )
-        self.pacer = Pacer(
+        self.pacer = TrafficShaper(
             self.envoy,
             self.directory,
             self.watch,
             self.allowances,
-            fairness=Fairness(self.capacity_bytes),
+            fairness=FairShare(self.capacity_bytes),
             starts=gatekeeper.starts,
         )
-        self.maintenance = Maintenance(self.envoy, self.site, self.watch)
-        crowd = Crowd(self.envoy, role, self.watch, limit=self.connections_per_address)
+        self.maintenance = RestoreOnlyEnforcer(self.envoy, self.site, self.watch)
+        crowd = ConnectionLimiter(self.envoy, role, self.watch, limit=self.connections_per_address)
         parts = (self.watch, self.pacer, self.maintenance, crowd)
         self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
@@ -331,7 +333,7 @@ class Machine:
         for each in (self._work, *self._watching):
             each.cancel()
         await asyncio.gather(self._work, *self._watching, return_exceptions=True)
-        await self.envoy.leave()
+        await self.envoy.release()
         await self._stack.aclose()
 
     async def stop(self) -> None:
@@ -351,15 +353,15 @@ class Machine:
 
     async def bring(
         self, gateway: Gateway | None, state: GatewayState, drain_seconds: float = 3600.0
-    ) -> Outcome:
+    ) -> ReconcileResult:
         """Want `gateway` and wait until the machine is in `state` about it."""
         self._revision += 1
-        self.reconciler.want(
+        self.reconciler.set_desired(
             Assignment(revision=self._revision, gateway=gateway, drain_seconds=drain_seconds)
         )
         return await self.found(state)
 
-    async def found(self, state: GatewayState) -> Outcome:
+    async def found(self, state: GatewayState) -> ReconcileResult:
         """Wait until the machine is in `state` about the latest assignment."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
@@ -380,10 +382,12 @@ class Machine:
 
 @asynccontextmanager
 async def running_machine(
-    state: Path, authority: Authority, open_doors: Callable[[Layout], Doors] = UnixDoors
+    state: Path,
+    authority: Authority,
+    open_doors: Callable[[StatePaths], LocalEndpoints] = UnixEndpoints,
 ) -> AsyncIterator[Machine]:
     """A machine for one test."""
-    layout = layout_of(state)
+    layout = state_paths(state)
     layout.make_folders()
     machine = Machine(layout, authority, open_doors(layout))
     await machine.start()

@@ -26,10 +26,10 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.authorization.grpc_server import LONGEST_MESSAGE_BYTES, CallServer, serve_calls
-from cloudgate.host.envoy.socket_handoff import VARIABLE, hand_over
-from cloudgate.host.envoy.unix_endpoints import UnixDoors
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.authorization.grpc_server import LONGEST_MESSAGE_BYTES, GrpcServer, serve_grpc
+from cloudgate.host.envoy.socket_handoff import VARIABLE, pass_listener
+from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
+from cloudgate.host.state.paths import StatePaths
 
 PATIENCE_SECONDS = 20
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
@@ -57,13 +57,13 @@ async def reversed_(question: bytes) -> bytes:
 
 
 def _listening(path: Path) -> socket.socket:
-    return UnixDoors(Layout(path.parent, path.parent)).listen()
+    return UnixEndpoints(StatePaths(path.parent, path.parent)).listen()
 
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[str]:
     path = str(folder / "authorizer.sock")
-    server: CallServer = await serve_calls(reversed_, _listening(Path(path)))
+    server: GrpcServer = await serve_grpc(reversed_, _listening(Path(path)))
     try:
         yield path
     finally:
@@ -174,7 +174,7 @@ async def test_a_call_that_fails_or_is_given_up_harms_no_other(tmp_path: Path) -
 
 async def test_one_that_takes_the_place_of_another_is_answered_by(tmp_path: Path) -> None:
     path = tmp_path / "authorizer.sock"
-    before = await serve_calls(reversed_, _listening(path))
+    before = await serve_grpc(reversed_, _listening(path))
     await before.stop()
     async with serving(tmp_path), grpc.aio.insecure_channel(f"unix:{path}") as channel:
         assert await unary(channel)(b"abc") == b"cba"
@@ -192,7 +192,7 @@ async def test_nobody_is_refused_while_one_hands_over_to_the_next(
         await released.wait()
         return question
 
-    before = await serve_calls(slow, _listening(path))
+    before = await serve_grpc(slow, _listening(path))
     async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
         call = unary(channel)
         answered_by_the_first = asyncio.ensure_future(call(b"first"))
@@ -202,10 +202,10 @@ async def test_nobody_is_refused_while_one_hands_over_to_the_next(
         waiting = [asyncio.ensure_future(call(b"abc")) for _ in range(20)]
         released.set()
         await retiring
-        hand_over(before.listener)
+        pass_listener(before.listener)
         await before.stop()
         assert await answered_by_the_first == b"first"
-        after = await serve_calls(reversed_, _listening(path))
+        after = await serve_grpc(reversed_, _listening(path))
         assert VARIABLE not in os.environ
         try:
             # A call that was under way as the goodbye came may still be answered by the first.

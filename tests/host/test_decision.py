@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
-    Circumstances,
     Credentials,
-    Refusal,
-    decide,
+    Denial,
+    RequestContext,
+    evaluate,
     parse_credentials,
 )
-from cloudgate.host.state.principal import Login, tenant_key
+from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.protocol import Target, Tenant, User
 from tests.host.support import tenant
 
@@ -28,11 +28,11 @@ REPOSITORY = "repo.example:443"
 
 def may(
     who: Tenant, target: str | None = REPOSITORY, user: User | None = None, **circumstances: Any
-) -> Refusal | Target:
+) -> Denial | Target:
     """What becomes of somebody whose password is right."""
     now = {"now": NOW, **circumstances}
-    return decide(
-        Login(who, user), target, password_is_right=True, circumstances=Circumstances(**now)
+    return evaluate(
+        Principal(who, user), target, password_is_right=True, circumstances=RequestContext(**now)
     )
 
 
@@ -86,17 +86,17 @@ def test_the_right_password_opens_a_target_of_the_tenant() -> None:
 def test_a_wrong_password_tells_nothing_else() -> None:
     disabled = ACME.model_copy(update={"enabled": False})
     for each in (ACME, disabled, ACME.model_copy(update={"password_hash": ""})):
-        found = decide(
-            Login(each), REPOSITORY, password_is_right=False, circumstances=Circumstances(NOW)
+        found = evaluate(
+            Principal(each), REPOSITORY, password_is_right=False, circumstances=RequestContext(NOW)
         )
         assert found is NOT_AUTHENTICATED
-    unknown = decide(None, REPOSITORY, password_is_right=False, circumstances=Circumstances(NOW))
+    unknown = evaluate(None, REPOSITORY, password_is_right=False, circumstances=RequestContext(NOW))
     assert unknown is NOT_AUTHENTICATED
 
 
 def test_a_lease_ends_at_its_moment() -> None:
     lease = ACME.model_copy(update={"expires_at": NOW})
-    assert may(lease) == Refusal(403, "The tenant's lease has expired.")
+    assert may(lease) == Denial(403, "The tenant's lease has expired.")
     before = NOW - timedelta(seconds=1)
     assert isinstance(may(lease, now=before), Target)
 
@@ -105,13 +105,13 @@ def test_a_user_of_a_tenant_has_its_own_rights_and_the_tenants_state() -> None:
     own = Target(endpoint="own.example:443", address="127.0.0.1:1")
     user = User(user_id=UUID(int=9), name="Anna", password_hash="hash", targets=(own,))
     assert may(ACME, "own.example:443", user) == own
-    assert may(ACME, REPOSITORY, user) == Refusal(
+    assert may(ACME, REPOSITORY, user) == Denial(
         403, "The tenant has no right to repo.example:443."
     )
     disabled = ACME.model_copy(update={"enabled": False})
-    assert may(disabled, "own.example:443", user) == Refusal(403, "The tenant is disabled.")
+    assert may(disabled, "own.example:443", user) == Denial(403, "The tenant is disabled.")
     off = user.model_copy(update={"enabled": False})
-    assert may(ACME, "own.example:443", off) == Refusal(403, "This user of the tenant is disabled.")
+    assert may(ACME, "own.example:443", off) == Denial(403, "This user of the tenant is disabled.")
 
 
 GOLD, SILVER = UUID(int=71), UUID(int=72)
@@ -139,7 +139,7 @@ def test_pools_decide_who_may_use_a_gateway(
     if let_in:
         assert isinstance(found, Target)
     else:
-        assert found == Refusal(403, "This gateway is set apart for others; use another one.")
+        assert found == Denial(403, "This gateway is set apart for others; use another one.")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_failover_lets_in_while_the_gateways_of_the_pools_are_down(
 ) -> None:
     tenant = ACME.model_copy(update={"pool_ids": (GOLD,), "failover_to_others": failover})
     assert isinstance(may(tenant, pools_are_down=pools_are_down), Target) is let_in
-    assert isinstance(may(tenant, pools_are_down=True, pool_id=SILVER), Refusal)
+    assert isinstance(may(tenant, pools_are_down=True, pool_id=SILVER), Denial)
 
 
 def test_a_target_that_is_none_is_said_to_be_none() -> None:
-    assert may(ACME, None) == Refusal(403, "CONNECT must name a target as host:port.")
+    assert may(ACME, None) == Denial(403, "CONNECT must name a target as host:port.")

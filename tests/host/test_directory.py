@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.state.principal import Login
-from cloudgate.host.state.tenant_directory import Directory, Tenants
+from cloudgate.host.state.principal import Principal
+from cloudgate.host.state.tenant_directory import TenantDirectory, Tenants
 from cloudgate.protocol import DirectoryChange, Tenant, User
 
 names = st.text(min_size=1, max_size=5)
@@ -54,25 +54,25 @@ def acme(**changes: object) -> Tenant:
 
 
 def test_a_tenant_is_found_however_its_name_is_written(tmp_path: Path) -> None:
-    directory = Directory(tmp_path / "d")
+    directory = TenantDirectory(tmp_path / "d")
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
-    assert directory.find("aCME") == Login(acme())
+    assert directory.find("aCME") == Principal(acme())
     assert directory.find("other") is None
 
 
 @pytest.mark.parametrize("name", ["Acme\\Anna", "acme\\ANNA", "ACME/anna"])
 def test_a_user_is_found_by_its_tenants_name_and_its_own(tmp_path: Path, name: str) -> None:
     anna = User(user_id=UUID(int=7), name="Anna", password_hash="y")
-    directory = Directory(tmp_path / "d")
+    directory = TenantDirectory(tmp_path / "d")
     tenants = (acme(users=(anna,)),)
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=tenants))
-    assert directory.find(name) == Login(tenants[0], anna)
+    assert directory.find(name) == Principal(tenants[0], anna)
     assert directory.find("acme\\other") is None
     assert directory.find("other\\anna") is None
 
 
 def test_a_renamed_tenant_is_not_found_by_its_old_name(tmp_path: Path) -> None:
-    directory = Directory(tmp_path / "d")
+    directory = TenantDirectory(tmp_path / "d")
     directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=(acme(),)))
     directory.apply(DirectoryChange(from_revision=1, revision=2, tenants=(acme(name="New"),)))
     assert directory.find("acme") is None
@@ -81,9 +81,9 @@ def test_a_renamed_tenant_is_not_found_by_its_old_name(tmp_path: Path) -> None:
 
 def test_what_was_applied_is_there_after_a_restart_and_private(tmp_path: Path) -> None:
     path = tmp_path / "d"
-    Directory(path).apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
-    assert Directory(path).find("acme") == Login(acme())
-    assert Directory(path).revision == 3
+    TenantDirectory(path).apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
+    assert TenantDirectory(path).find("acme") == Principal(acme())
+    assert TenantDirectory(path).revision == 3
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
 
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_asked_for_anew_without_quoting_it(
 ) -> None:
     path = tmp_path / "d"
     path.write_bytes(damage.encode("utf-8", "surrogateescape"))
-    assert Directory(path).revision == 0
+    assert TenantDirectory(path).revision == 0
     assert "damaged" in capsys.readouterr().out
 
 
@@ -103,20 +103,20 @@ def test_when_a_disk_has_damaged_the_file_the_state_before_it_is_used(
     tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "d"
-    directory = Directory(path)
+    directory = TenantDirectory(path)
     for revision in (3, 4):
         directory.apply(DirectoryChange(from_revision=0, revision=revision, tenants=(acme(),)))
     path.write_bytes(damage.encode("utf-8", "surrogateescape"))
-    after = Directory(path)
+    after = TenantDirectory(path)
     assert after.revision == 3
-    assert after.find("acme") == Login(acme())
+    assert after.find("acme") == Principal(acme())
     assert "damaged" in capsys.readouterr().out
     after.apply(DirectoryChange(from_revision=3, revision=5, removed=(acme().tenant_id,)))
-    assert Directory(path).revision == 5
+    assert TenantDirectory(path).revision == 5
 
 
 def test_a_change_from_another_revision_is_left_alone(tmp_path: Path) -> None:
-    directory = Directory(tmp_path / "d")
+    directory = TenantDirectory(tmp_path / "d")
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(acme(),)))
     directory.apply(DirectoryChange(from_revision=4, revision=5, removed=(UUID(int=1),)))
     assert directory.revision == 3
@@ -126,7 +126,7 @@ def test_a_change_from_another_revision_is_left_alone(tmp_path: Path) -> None:
 def test_what_is_taken_from_a_gateway_is_in_none_of_its_files(tmp_path: Path) -> None:
     path, secret = tmp_path / "d", "$argon2id$secret"
     known = acme(password_hash=secret)
-    directory = Directory(path)
+    directory = TenantDirectory(path)
     directory.apply(DirectoryChange(from_revision=0, revision=3, tenants=(known,)))
     directory.apply(DirectoryChange(from_revision=3, revision=4, tenants=(known,)))
     held = [each for each in tmp_path.iterdir() if secret in each.read_text()]
@@ -134,7 +134,7 @@ def test_what_is_taken_from_a_gateway_is_in_none_of_its_files(tmp_path: Path) ->
     bare = Tenant(tenant_id=known.tenant_id, name="x", password_hash="")
     directory.apply(DirectoryChange(from_revision=4, revision=5, tenants=(bare,)))
     assert not [each for each in tmp_path.iterdir() if secret in each.read_text()]
-    assert Directory(path).revision == 5
+    assert TenantDirectory(path).revision == 5
     directory.apply(DirectoryChange(from_revision=5, revision=6, tenants=(known,)))
     directory.apply(DirectoryChange(from_revision=0, revision=7))
     assert not [each for each in tmp_path.iterdir() if secret in each.read_text()]

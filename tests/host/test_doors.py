@@ -22,13 +22,13 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as messages
 from google.rpc.status_pb2 import Status
 
-from cloudgate.host.authorization.grpc_server import serve_calls
-from cloudgate.host.envoy.hot_restart import read_roster
-from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackDoors
+from cloudgate.host.authorization.grpc_server import serve_grpc
+from cloudgate.host.envoy.hot_restart import read_process_set
+from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackEndpoints
 from cloudgate.host.envoy.process import running
 from cloudgate.host.platform import windows
 from cloudgate.host.platform.windows_service import Keeper, host_command
-from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import (
     PATIENCE_SECONDS,
@@ -50,7 +50,7 @@ ORDERS = ("/quitquitquit", "/logging?level=trace", "/drain_listeners", "/reset_c
 async def machine(
     tmp_path: Path, authority: Authority, repository_port: int
 ) -> AsyncIterator[Machine]:
-    async with running_machine(tmp_path / "state", authority, LoopbackDoors) as started:
+    async with running_machine(tmp_path / "state", authority, LoopbackEndpoints) as started:
         started.know(tenant(repository_port))
         yield started
 
@@ -62,7 +62,7 @@ async def port(machine: Machine) -> int:
     return port
 
 
-def authorizer_port(layout: Layout) -> int:
+def authorizer_port(layout: StatePaths) -> int:
     """Where Envoy asks."""
     return int(layout.authorizer_port.read_text())
 
@@ -104,11 +104,11 @@ async def test_who_answers_in_the_authorizers_place_is_not_believed(
     async def let_in(_question: bytes) -> bytes:
         return bytes(messages.CheckResponse(status=Status(code=0)).SerializeToString())
 
-    other = layout_of(tmp_path / "other")
+    other = state_paths(tmp_path / "other")
     other.make_folders()
     listener = socket.create_server((ADDRESS, authorizer_port(machine.layout)))
-    for context in (LoopbackDoors(other).context, None):
-        rogue = await serve_calls(let_in, listener.dup(), context)
+    for context in (LoopbackEndpoints(other).context, None):
+        rogue = await serve_grpc(let_in, listener.dup(), context)
         assert (await client.connect(port, REPO)).status == 503
         await rogue.stop()
     listener.close()
@@ -119,9 +119,9 @@ async def test_the_administration_tells_no_secret_and_takes_no_orders(
     machine: Machine, port: int
 ) -> None:
     del port
-    current = read_roster(machine.layout).current
+    current = read_process_set(machine.layout).current
     assert current is not None
-    asked = LoopbackDoors(machine.layout).administrator(current.mark)
+    asked = LoopbackEndpoints(machine.layout).admin_client(current.mark)
     assert asked is not None
     async with asked:
         for path in ("/config_dump", "/certs", "/clusters", "/", "/memory"):
@@ -188,7 +188,7 @@ async def test_an_envoy_that_died_is_replaced(machine: Machine, client: Client, 
 
 def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: Path) -> None:
     state = tmp_path / "host"
-    layout = layout_of(state)
+    layout = state_paths(state)
     layout.make_folders()
     layout.assignment.write_text('{"revision": 1}')  # goes on without a manager
     keeper = Keeper(host_command(sys.executable, tmp_path), tmp_path / "service.log")
@@ -206,7 +206,7 @@ def test_a_service_keeps_a_host_service_running_and_ends_it_in_order(tmp_path: P
     assert ended_with == [0]
     assert b"the manager cannot be reached" in (tmp_path / "service.log").read_bytes()
     assert not _held_by(layout)
-    assert running(read_roster(layout).current) is None
+    assert running(read_process_set(layout).current) is None
 
 
 def _until(look: Callable[[], int]) -> int:
@@ -217,7 +217,7 @@ def _until(look: Callable[[], int]) -> int:
     return found
 
 
-def _held_by(layout: Layout) -> int:
+def _held_by(layout: StatePaths) -> int:
     """The process that holds the lock of a state folder, 0 when none does (/proc/locks)."""
     inode = str(layout.lock.stat().st_ino) if layout.lock.exists() else ""
     held = re.findall(
@@ -247,9 +247,9 @@ for name in NEEDED:
     __import__(name)
 from cloudgate.host import platform
 from cloudgate.host.envoy import endpoints
-from cloudgate.host.state.paths import Layout
-layout = Layout(pathlib.Path("a"), pathlib.Path("b"))
-assert type(endpoints.doors_of(layout)).__name__ == "LoopbackDoors"
+from cloudgate.host.state.paths import StatePaths
+layout = StatePaths(pathlib.Path("a"), pathlib.Path("b"))
+assert type(endpoints.local_endpoints(layout)).__name__ == "LoopbackEndpoints"
 assert platform.ENVOY == "envoy.dll"
 """
 

@@ -13,7 +13,11 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.authorization.peer_health import ANSWER_SECONDS, FRESH_SECONDS, Peers
+from cloudgate.host.authorization.peer_health import (
+    ANSWER_SECONDS,
+    FRESH_SECONDS,
+    PeerHealthChecker,
+)
 from cloudgate.protocol import GatewayState, Peer, Site
 from tests.host.support import Authority, Client, Machine, tenant
 from tests.support.ports import free_port
@@ -39,7 +43,7 @@ def others(machine: Machine, *peers: tuple[int, UUID]) -> None:
         Peer(gateway_id=UUID(int=at), name=f"gw{at}", address="127.0.0.1", port=at, pool_id=pool)
         for at, pool in peers
     )
-    machine.site.take(Site(revision=machine.site.revision + 1, gateways=gateways))
+    machine.site.replace(Site(revision=machine.site.revision + 1, gateways=gateways))
 
 
 def listening(port: int = 0) -> socket.socket:
@@ -112,7 +116,7 @@ async def behind_a_router(
         inside_addresses=("127.0.0.2", "127.0.0.1"),
         inside_port=server.sockets[0].getsockname()[1],
     )
-    machine.site.take(Site(revision=machine.site.revision + 1, gateways=(outside,)))
+    machine.site.replace(Site(revision=machine.site.revision + 1, gateways=(outside,)))
     try:
         yield
     finally:
@@ -151,8 +155,8 @@ async def test_a_gateway_does_not_take_itself_for_another_one(
         inside_addresses=("127.0.0.1",),
         inside_port=server.sockets[0].getsockname()[1],
     )
-    assert not await Peers(own=lambda: ()).all_down([peer])
-    assert await Peers(own=lambda: ("127.0.0.1",)).all_down([peer])
+    assert not await PeerHealthChecker(own=lambda: ()).all_down([peer])
+    assert await PeerHealthChecker(own=lambda: ("127.0.0.1",)).all_down([peer])
     server.close()
 
 

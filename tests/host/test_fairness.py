@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.host.shaping import congestion
-from cloudgate.host.shaping.congestion import Load, Reading
-from cloudgate.host.shaping.fair_share import CALM_LOOKS, Fairness
-from cloudgate.host.shaping.rate_allocations import GONE_SECONDS, GOOD_SECONDS, Allowances
+from cloudgate.host.shaping.congestion import CongestionMonitor, MachineCounters
+from cloudgate.host.shaping.fair_share import QUIET_SAMPLES, FairShare
+from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS, RateAllocations
 from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, SpeedSharing
 from cloudgate.max_min import divide
 from cloudgate.protocol import Allowance, Demand, GatewayState
@@ -55,7 +55,7 @@ async def test_a_gateway_keeps_to_its_part_of_a_limit(
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnels = [await client.connect(port, REPO) for _ in range(2)]
-    machine.allowances.hear((Allowance(tenant_id=ACME, limit_bytes=limit // 10),))
+    machine.allowances.update((Allowance(tenant_id=ACME, limit_bytes=limit // 10),))
     await moved_bytes(tunnels, 2)
     moved = sum(await moved_bytes(tunnels, 3))
     assert moved < 3 * 0.75 * limit / 10
@@ -70,7 +70,7 @@ class Line:
         self.capacity = capacity
         self.tunnels = tunnels
         self.wanted: dict[UUID, float] = {}
-        self.fairness = Fairness()
+        self.fairness = FairShare()
         self.held: Mapping[UUID, int] = {}
 
     def look(self) -> dict[UUID, float]:
@@ -92,7 +92,7 @@ class Line:
 
     def _allot(self, got: dict[UUID, float], most: Mapping[UUID, float], left: float) -> None:
         del most
-        self.held = self.fairness.allot(got, is_full=left < 0.05 * self.capacity)
+        self.held = self.fairness.allocate(got, is_full=left < 0.05 * self.capacity)
 
 
 @pytest.mark.parametrize("capacity", [10.0 * MEBIBYTE, 1000.0 * MEBIBYTE])
@@ -109,19 +109,19 @@ def test_a_full_line_is_found_out_and_divided_equally(capacity: float) -> None:
 
 
 def test_a_machine_that_others_keep_busy_does_not_slow_its_gateway_to_nothing() -> None:
-    fairness, given = Fairness(), {ACME: 0.0, OTHER: 0.0}
+    fairness, given = FairShare(), {ACME: 0.0, OTHER: 0.0}
     sent = {ACME: 10.0 * MEBIBYTE, OTHER: 1.0 * MEBIBYTE}
     for _ in range(200):
-        given = dict(fairness.allot(sent, is_full=True))
+        given = dict(fairness.allocate(sent, is_full=True))
         # Pacing leaves a little; the line could carry ten times as much.
         sent = {who: min(0.97 * rate, 50.0 * MEBIBYTE) for who, rate in given.items()}
     assert sum(sent.values()) > 90 * MEBIBYTE
 
 
 def test_tunnels_that_are_idle_on_a_busy_machine_are_not_slowed_to_nothing() -> None:
-    fairness = Fairness()
+    fairness = FairShare()
     for _ in range(500):
-        given = fairness.allot({ACME: 0.0, OTHER: 0.0}, is_full=True)
+        given = fairness.allocate({ACME: 0.0, OTHER: 0.0}, is_full=True)
     assert min(given.values()) >= MEBIBYTE
 
 
@@ -142,11 +142,11 @@ def test_when_there_is_room_for_all_nobody_is_held_back_any_more() -> None:
     line.wanted = {ACME: 1000.0 * MEBIBYTE, OTHER: 1000.0 * MEBIBYTE}
     for _ in range(10):
         line.look()
-    assert line.fairness.is_at_work
+    assert line.fairness.is_active
     line.wanted = {ACME: 1.0 * MEBIBYTE, OTHER: 1.0 * MEBIBYTE}
-    for _ in range(CALM_LOOKS + 20):
+    for _ in range(QUIET_SAMPLES + 20):
         line.look()
-    assert not line.fairness.is_at_work
+    assert not line.fairness.is_active
     assert not line.held
 
 
@@ -198,44 +198,51 @@ def test_tenants_without_a_limit_are_not_divided() -> None:
 
 def test_a_part_holds_while_the_manager_says_it_and_then_the_whole_limit() -> None:
     now = [0.0]
-    allowances = Allowances(lambda: now[0])
-    allowances.hear((Allowance(tenant_id=ACME, limit_bytes=400),))
-    assert allowances.within(ACME, 1000) == 400
-    assert allowances.within(OTHER, 1000) == 1000
-    assert allowances.within(ACME, 300) == 300
-    now[0] = GOOD_SECONDS + 1
-    assert allowances.within(ACME, 1000) == 1000
+    allowances = RateAllocations(lambda: now[0])
+    allowances.update((Allowance(tenant_id=ACME, limit_bytes=400),))
+    assert allowances.limit_for(ACME, 1000) == 400
+    assert allowances.limit_for(OTHER, 1000) == 1000
+    assert allowances.limit_for(ACME, 300) == 300
+    now[0] = TTL_SECONDS + 1
+    assert allowances.limit_for(ACME, 1000) == 1000
 
 
 def test_who_leaves_is_said_to_send_nothing_for_a_while_and_then_not_at_all() -> None:
     now = [0.0]
-    allowances = Allowances(lambda: now[0])
-    allowances.note({ACME: 400.7})
+    allowances = RateAllocations(lambda: now[0])
+    allowances.report_demand({ACME: 400.7})
     assert allowances.demands == (Demand(tenant_id=ACME, sent_bytes=400),)
-    now[0] = GONE_SECONDS
-    allowances.note({})
+    now[0] = LINGER_SECONDS
+    allowances.report_demand({})
     assert allowances.demands == (Demand(tenant_id=ACME, sent_bytes=0),)
     now[0] += 1
-    allowances.note({})
+    allowances.report_demand({})
     assert not allowances.demands
 
 
 def test_a_gateway_may_be_full_when_one_of_its_threads_or_a_line_is() -> None:
-    idle = Reading(0, {"one": 5.0, "other": 5.0}, {"eth0": (0, 0)})
+    idle = MachineCounters(0, {"one": 5.0, "other": 5.0}, {"eth0": (0, 0)})
     speed = {"eth0": 125_000_000}.get
-    assert congestion.a_worker_is_busy(idle, Reading(1, {"one": 5.1, "other": 5.95}))
-    assert not congestion.a_worker_is_busy(idle, Reading(1, {"one": 5.5, "other": 5.5}))
-    assert not congestion.a_worker_is_busy(idle, Reading(1, {"new": 5.95}))
-    full = Reading(1, carried={"eth0": (0, 120_000_000)})
-    assert congestion.lines_are_full(idle, full, speed)
-    assert not congestion.lines_are_full(
-        idle, Reading(2, carried={"eth0": (0, 120_000_000)}), speed
+    assert congestion.cpu_is_saturated(idle, MachineCounters(1, {"one": 5.1, "other": 5.95}))
+    assert not congestion.cpu_is_saturated(idle, MachineCounters(1, {"one": 5.5, "other": 5.5}))
+    assert not congestion.cpu_is_saturated(idle, MachineCounters(1, {"new": 5.95}))
+    full = MachineCounters(1, carried={"eth0": (0, 120_000_000)})
+    assert congestion.network_is_saturated(idle, full, speed)
+    assert not congestion.network_is_saturated(
+        idle, MachineCounters(2, carried={"eth0": (0, 120_000_000)}), speed
     )
-    assert not congestion.lines_are_full(idle, full, lambda _: None)
-    readings = iter([idle, Reading(1, {"one": 6.0}), Reading(1.01, {"one": 6.0}), Reading(2)])
-    looking = Load(read=lambda: next(readings))
+    assert not congestion.network_is_saturated(idle, full, lambda _: None)
+    readings = iter(
+        [
+            idle,
+            MachineCounters(1, {"one": 6.0}),
+            MachineCounters(1.01, {"one": 6.0}),
+            MachineCounters(2),
+        ]
+    )
+    looking = CongestionMonitor(read=lambda: next(readings))
     for expected in (True, True, False):  # the second look is too early to say anything
-        looking.look()
+        looking.sample()
         assert looking.worker_is_busy is expected
         assert not looking.line_is_full
 
@@ -263,7 +270,7 @@ class Worker(Line):
     def _allot(self, got: dict[UUID, float], most: Mapping[UUID, float], left: float) -> None:
         waiting = {who for who in got if most[who] - got[who] > 1 and self.is_below(who, got)}
         is_full = left < 0.01 * self.capacity and bool(waiting)
-        self.held = self.fairness.allot(got, is_full=is_full, waiting=waiting)
+        self.held = self.fairness.allocate(got, is_full=is_full, waiting=waiting)
 
     def is_below(self, who: UUID, got: Mapping[UUID, float]) -> bool:
         """Whether it is not its own rate that holds it back."""

@@ -20,7 +20,7 @@ from cloudgate.host.authorization.refusal_log import (
     MOST_ADDRESSES,
     MOST_KINDS,
     TOLD_ONE_BY_ONE,
-    Refusals,
+    RefusalLog,
     Refused,
 )
 from cloudgate.host.envoy import supervisor
@@ -188,13 +188,13 @@ def a_refusal(number: int = 0, **changes: Any) -> Refused:
 
 
 def test_the_first_refusals_are_told_and_the_others_summed_up() -> None:
-    refusals = Refusals()
+    refusals = RefusalLog()
     with capture_logs() as told:
         for number in range(1000):
-            refusals.note(a_refusal(number % 4))
+            refusals.record(a_refusal(number % 4))
         for number in range(1000):
-            refusals.note(a_refusal(status=403, reason=f"no right to {number}"))
-        refusals.note_given_up()
+            refusals.record(a_refusal(status=403, reason=f"no right to {number}"))
+        refusals.record_given_up()
         refusals.sum_up(left_out=5)
     one_by_one = [each for each in told if each["event"] == "tunnel refused"]
     kinds = [each for each in told if each["event"] == "tunnels refused"]
@@ -210,19 +210,19 @@ def test_the_first_refusals_are_told_and_the_others_summed_up() -> None:
 
 
 def test_what_few_were_refused_is_not_told_twice_and_a_new_minute_begins_anew() -> None:
-    refusals = Refusals()
+    refusals = RefusalLog()
     with capture_logs() as told:
-        refusals.note(a_refusal())
+        refusals.record(a_refusal())
         refusals.sum_up()
-        refusals.note(a_refusal())
+        refusals.record(a_refusal())
     assert [each["event"] for each in told] == ["tunnel refused"] * 2
 
 
 def test_refusals_from_very_many_addresses_need_no_more_room() -> None:
-    refusals = Refusals()
+    refusals = RefusalLog()
     with capture_logs():
         for number in range(MOST_ADDRESSES + 100):
-            refusals.note(a_refusal(address=f"2001:db8:{number:x}::1"))
+            refusals.record(a_refusal(address=f"2001:db8:{number:x}::1"))
     assert len(refusals._addresses) <= MOST_ADDRESSES + 1
 
 

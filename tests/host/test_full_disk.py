@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.authorization.policy import Circumstances, Refusal, decide
+from cloudgate.host.authorization.policy import Denial, RequestContext, evaluate
 from cloudgate.host.state import withdrawal_journal as journals
-from cloudgate.host.state.paths import layout_of
-from cloudgate.host.state.principal import Login
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.paths import state_paths
+from cloudgate.host.state.principal import Principal
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal import left_of, left_of_all
-from cloudgate.host.state.withdrawal_journal import HALF_BYTES, Journal, TooLongError
+from cloudgate.host.state.withdrawal_journal import HALF_BYTES, TooLongError, WithdrawalJournal
 from cloudgate.protocol import (
     DirectoryChange,
     GatewayState,
@@ -87,9 +87,9 @@ def lets_in(whose: Tenant, user: UUID | None, endpoint: str) -> bool:
     found = next((each for each in whose.users if each.user_id == user), None)
     if user is not None and found is None:
         return False
-    login = Login(whose, found)
-    decided = decide(login, endpoint, password_is_right=True, circumstances=Circumstances(NOW))
-    return not isinstance(decided, Refusal)
+    login = Principal(whose, found)
+    decided = evaluate(login, endpoint, password_is_right=True, circumstances=RequestContext(NOW))
+    return not isinstance(decided, Denial)
 
 
 @given(anyone, anyone, st.sampled_from([None, *map(UUID, [f"{1:032}"])]), endpoints)
@@ -128,7 +128,7 @@ def test_a_journal_that_was_killed_in_the_middle_of_a_write_has_what_was_before(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "withdrawals"
-    journal = Journal(path)
+    journal = WithdrawalJournal(path)
     journal.put("a", [1])
     journal.put("a", [2])
     data = path.read_bytes()
@@ -138,9 +138,9 @@ def test_a_journal_that_was_killed_in_the_middle_of_a_write_has_what_was_before(
         torn = [*halves]
         torn[half] = torn[half][:60] + b"\0" * (HALF_BYTES - 60)
         path.write_bytes(b"".join(torn))
-        assert Journal(path).get("a") in ([1], [2])
+        assert WithdrawalJournal(path).get("a") in ([1], [2])
     path.write_bytes(data)
-    assert Journal(path).is_certain
+    assert WithdrawalJournal(path).is_certain
 
 
 def unreadable(path: Path) -> None:
@@ -164,13 +164,13 @@ def test_a_journal_that_is_lost_lets_nobody_in_until_the_manager_says_who_may(
 ) -> None:
     path, kept = tmp_path / "withdrawals", tmp_path / "directory.json"
     whole = DirectoryChange(from_revision=0, revision=5, tenants=many(1))
-    journal = Journal(path)
+    journal = WithdrawalJournal(path)
     journal.keep()
-    Directory(kept, journal).apply(whole)
+    TenantDirectory(kept, journal).apply(whole)
     journal.put("a", [1])
-    assert Directory(kept, Journal(path)).is_certain
+    assert TenantDirectory(kept, WithdrawalJournal(path)).is_certain
     lose(path)
-    again = Directory(kept, Journal(path))
+    again = TenantDirectory(kept, WithdrawalJournal(path))
     assert not again.is_certain
     assert again.revision == 0  # the manager is asked for all
     again.apply(whole)
@@ -179,7 +179,7 @@ def test_a_journal_that_is_lost_lets_nobody_in_until_the_manager_says_who_may(
 
 def test_what_is_in_a_journal_outlives_the_loss_of_either_half(tmp_path: Path) -> None:
     path = tmp_path / "withdrawals"
-    journal = Journal(path)
+    journal = WithdrawalJournal(path)
     for number in range(3):
         journal.put("a", [number])
     data = path.read_bytes()
@@ -187,30 +187,30 @@ def test_what_is_in_a_journal_outlives_the_loss_of_either_half(tmp_path: Path) -
         damaged = bytearray(data)
         damaged[half * HALF_BYTES : half * HALF_BYTES + 100] = bytes(100)
         path.write_bytes(damaged)
-        assert Journal(path).get("a") == [2]
+        assert WithdrawalJournal(path).get("a") == [2]
 
 
 def test_a_site_that_is_lost_is_not_one_where_no_work_is_done(tmp_path: Path) -> None:
-    journal, path = Journal(tmp_path / "withdrawals"), tmp_path / "site.json"
-    site = SiteKnown(path, journal)
+    journal, path = WithdrawalJournal(tmp_path / "withdrawals"), tmp_path / "site.json"
+    site = SiteStore(path, journal)
     assert site.is_certain  # nobody has said anything yet: nobody is known either
-    site.take(Site(revision=3, maintenance=Maintenance(message="at work", restores=False)))
-    again = SiteKnown(path, Journal(tmp_path / "withdrawals"))
+    site.replace(Site(revision=3, maintenance=Maintenance(message="at work", restores=False)))
+    again = SiteStore(path, WithdrawalJournal(tmp_path / "withdrawals"))
     assert again.maintenance is not None
     for each in tmp_path.glob("*site.json*"):
         each.unlink()
-    lost = SiteKnown(path, Journal(tmp_path / "withdrawals"))
+    lost = SiteStore(path, WithdrawalJournal(tmp_path / "withdrawals"))
     assert not lost.is_certain
     assert lost.revision == 0  # the manager is asked
-    lost.take(Site(revision=4))
+    lost.replace(Site(revision=4))
     assert lost.is_certain
 
 
 def test_a_journal_takes_no_more_than_its_room(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "withdrawals")
+    journal = WithdrawalJournal(tmp_path / "withdrawals")
     with pytest.raises(TooLongError):
         journal.put("a", "x" * HALF_BYTES)
-    assert Journal(tmp_path / "withdrawals").get("a") is None
+    assert WithdrawalJournal(tmp_path / "withdrawals").get("a") is None
     assert (tmp_path / "withdrawals").stat().st_size == 2 * HALF_BYTES
     assert (tmp_path / "withdrawals").stat().st_mode & 0o077 == 0
 
@@ -245,8 +245,8 @@ def many(count: int, **changes: object) -> tuple[Tenant, ...]:
 def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
     disk: Path, fill: Callable[[Path], None], count: int, change: dict[str, object] | None
 ) -> None:
-    def open_directory() -> Directory:
-        return Directory(disk / "directory.json", Journal(disk / "withdrawals"))
+    def open_directory() -> TenantDirectory:
+        return TenantDirectory(disk / "directory.json", WithdrawalJournal(disk / "withdrawals"))
 
     directory = open_directory()
     before, other = many(count), tenant(1, tenant_id=UUID(int=9000), name="other")
@@ -281,7 +281,7 @@ def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
 def test_what_is_given_waits_for_the_disk_and_what_is_given_back_comes_back(
     disk: Path, fill: Callable[[Path], None]
 ) -> None:
-    directory = Directory(disk / "directory.json", Journal(disk / "withdrawals"))
+    directory = TenantDirectory(disk / "directory.json", WithdrawalJournal(disk / "withdrawals"))
     acme, beta = many(2)
     directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=(acme,)))
     fill(disk)
@@ -300,19 +300,24 @@ def test_what_is_given_waits_for_the_disk_and_what_is_given_back_comes_back(
     assert not directory.is_behind
     assert directory.revision == 3
     assert directory.by_id(beta.tenant_id) == beta
-    assert Directory(disk / "directory.json", Journal(disk / "withdrawals")).revision == 3
+    assert (
+        TenantDirectory(disk / "directory.json", WithdrawalJournal(disk / "withdrawals")).revision
+        == 3
+    )
 
 
 @needs_mounts
 def test_a_host_service_that_starts_where_nothing_can_be_written_is_not_certain_of_anybody(
     disk: Path, fill: Callable[[Path], None]
 ) -> None:
-    Directory(disk / "directory.json").apply(
+    TenantDirectory(disk / "directory.json").apply(
         DirectoryChange(from_revision=0, revision=1, tenants=many(1))
     )
     fill(disk)
-    journal = Journal(disk / "withdrawals")  # of the release before: its room was never taken
-    directory = Directory(disk / "directory.json", journal)
+    journal = WithdrawalJournal(
+        disk / "withdrawals"
+    )  # of the release before: its room was never taken
+    directory = TenantDirectory(disk / "directory.json", journal)
     assert not directory.is_certain
     assert directory.revision == 0
     directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=many(1)))
@@ -329,7 +334,7 @@ async def restarted(machine: Machine, authority: Authority) -> AsyncIterator[Mac
     # Who is killed leaves a socket behind, in whose place the next one comes. Here both are one
     # process, which still holds the old one, so that its place is made free otherwise.
     (machine.layout.state / "fillers" / "0").unlink(missing_ok=True)
-    again = Machine(layout_of(machine.layout.state), authority)
+    again = Machine(state_paths(machine.layout.state), authority)
     await again.start()
     try:
         yield again
@@ -387,7 +392,7 @@ async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_a
     assert ((await client.connect(port, REPO)).status == 200) != stays_out
     assert await theirs.echoes()
     async with restarted(machine, authority) as again:
-        assert again.envoy.is_there
+        assert again.envoy.is_running
         assert ((await client.connect(port, REPO)).status == 200) != stays_out
         assert (await client.connect(port, REPO, f"other:{PASSWORD}")).status == 200
         assert await theirs.echoes()
@@ -441,12 +446,12 @@ async def test_maintenance_that_begins_on_a_full_disk_holds_at_once_and_after_a_
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     fill(machine.layout.state)
     shut = Maintenance(message="We are at work.", restores=False)
-    machine.site.take(Site(revision=7, maintenance=shut))
+    machine.site.replace(Site(revision=7, maintenance=shut))
     assert (await client.connect(port, REPO)).status == 503
     async with restarted(machine, authority) as again:
         assert again.site.maintenance == shut
         assert (await client.connect(port, REPO)).status == 503
-        again.site.take(Site(revision=8))
+        again.site.replace(Site(revision=8))
         assert (await client.connect(port, REPO)).status == 200
 
 

@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
-from cloudgate.host.envoy.hot_restart import read_roster
+from cloudgate.host.envoy.hot_restart import read_process_set
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.manager_link.join import join_host
-from cloudgate.host.service import run_host
-from cloudgate.host.state.enrolment import load_membership
+from cloudgate.host.service import run_host_service
+from cloudgate.host.state.enrolment import load_enrolment
 from cloudgate.host.state.host_credentials import (
     AGAIN_SECONDS,
     NEXT_SECONDS,
-    Credentials,
+    HostCredentials,
     former_credentials,
     keep_credential,
 )
-from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, PATIENCE_SECONDS, Authority, Client, refuses, tenant
@@ -36,14 +36,14 @@ pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
 
 
-def find_running(layout: Layout) -> EnvoyProcess | None:
+def find_running(layout: StatePaths) -> EnvoyProcess | None:
     """The Envoy that listens."""
-    return running(read_roster(layout).current)
+    return running(read_process_set(layout).current)
 
 
 PROGRAM = (
-    "import sys, pathlib, uvloop; from cloudgate.host.service import run_host; "
-    "uvloop.run(run_host(pathlib.Path(sys.argv[1])))"
+    "import sys, pathlib, uvloop; from cloudgate.host.service import run_host_service as run; "
+    "uvloop.run(run(pathlib.Path(sys.argv[1])))"
 )
 
 
@@ -61,10 +61,10 @@ async def manager(
 @pytest.fixture
 async def layout(
     tmp_path: Path, manager: TinyManager, authority: Authority
-) -> AsyncIterator[Layout]:
+) -> AsyncIterator[StatePaths]:
     """The state folder of a host that has joined."""
     await join_host(tmp_path / "state", manager.url, TOKEN, authority.pem)
-    joined = layout_of(tmp_path / "state")
+    joined = state_paths(tmp_path / "state")
     yield joined
     left_over = find_running(joined)
     if left_over is not None:
@@ -72,7 +72,7 @@ async def layout(
 
 
 @asynccontextmanager
-async def host_service(layout: Layout) -> AsyncIterator[Process]:
+async def host_service(layout: StatePaths) -> AsyncIterator[Process]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(layout.state))
     try:
         yield process
@@ -96,7 +96,7 @@ async def assign(
 
 
 async def test_joining_leaves_private_files_and_tells_the_facts(
-    layout: Layout, manager: TinyManager
+    layout: StatePaths, manager: TinyManager
 ) -> None:
     assert layout.credential.read_text() == CREDENTIAL
     modes = {stat.S_IMODE(each.stat().st_mode) for each in layout.state.iterdir() if each.is_file()}
@@ -112,7 +112,7 @@ async def test_a_wrong_token_joins_nothing(
     with pytest.raises(InvalidRequestError, match="The token is not valid"):
         await join_host(tmp_path / "other", manager.url, "wrong", authority.pem)
     with pytest.raises(NotFoundError, match="has not joined"):
-        await run_host(tmp_path / "other")
+        await run_host_service(tmp_path / "other")
 
 
 async def test_a_manager_of_another_authority_is_not_trusted(
@@ -124,7 +124,7 @@ async def test_a_manager_of_another_authority_is_not_trusted(
 
 
 async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
-    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
     async with host_service(layout) as host:
@@ -145,7 +145,7 @@ async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
 
 
 async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
-    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
     async with host_service(layout) as host:
@@ -211,7 +211,7 @@ async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
 
 
 async def test_the_latest_report_is_told_again_when_the_manager_is_back(
-    layout: Layout, manager: TinyManager, authority: Authority
+    layout: StatePaths, manager: TinyManager, authority: Authority
 ) -> None:
     async with host_service(layout):
         await assign(manager, authority, 1, free_port())
@@ -223,7 +223,7 @@ async def test_the_latest_report_is_told_again_when_the_manager_is_back(
 
 
 async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no_tunnel(
-    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     async def until_shut_out() -> None:
         async with asyncio.timeout(60):
@@ -253,7 +253,7 @@ async def test_a_revoked_host_lets_nobody_in_until_it_is_known_again_and_cuts_no
 
 
 async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
-    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
     async with host_service(layout) as host:
@@ -267,23 +267,23 @@ async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
 
 
 async def test_a_host_proves_itself_by_what_it_had_before_when_the_manager_has_forgotten_the_newest(
-    manager: TinyManager, layout: Layout
+    manager: TinyManager, layout: StatePaths
 ) -> None:
     for later in ("of-tomorrow", "of-the-day-after"):
         keep_credential(layout, later)
-    assert load_membership(layout).credential == "of-the-day-after"
+    assert load_enrolment(layout).credential == "of-the-day-after"
     async with host_service(layout), asyncio.timeout(2 * PATIENCE_SECONDS):
         await manager.polls.get()  # which only a good credential is let in with
         await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
         await manager.polls.get()
-    assert load_membership(layout).credential == CREDENTIAL
+    assert load_enrolment(layout).credential == CREDENTIAL
     assert manager.refused.is_set()
     assert set(former_credentials(layout)) == {"of-tomorrow", "of-the-day-after"}
     assert stat.S_IMODE(layout.former_credentials.stat().st_mode) == 0o600
 
 
 async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wrong(
-    layout: Layout, manager: TinyManager, authority: Authority, client: Client
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
 ) -> None:
     port = free_port()
     async with host_service(layout) as first:
@@ -308,7 +308,7 @@ async def test_a_directory_that_is_lost_ends_no_tunnel_and_makes_no_password_wro
 
 
 async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
-    manager: TinyManager, layout: Layout, authority: Authority
+    manager: TinyManager, layout: StatePaths, authority: Authority
 ) -> None:
     keep_credential(layout, "of-tomorrow")
     assert former_credentials(layout) == (CREDENTIAL,)
@@ -318,12 +318,12 @@ async def test_who_joins_anew_tells_no_manager_the_credentials_of_another(
 
 
 async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rarely(
-    layout: Layout,
+    layout: StatePaths,
 ) -> None:
     for later in ("b", "c"):
         keep_credential(layout, later)
     now = 0.0
-    tried = Credentials(layout, lambda: now)
+    tried = HostCredentials(layout, lambda: now)
     for expected, pause in (("c", NEXT_SECONDS), ("b", NEXT_SECONDS), (CREDENTIAL, None)):
         assert tried.use() == expected
         assert tried.refused() == pause
@@ -334,24 +334,24 @@ async def test_credentials_of_before_are_tried_one_after_the_other_and_then_rare
     assert tried.refused() == NEXT_SECONDS
     assert tried.use() == "b"
     tried.accepted()
-    assert load_membership(layout).credential == "b"
+    assert load_enrolment(layout).credential == "b"
     assert former_credentials(layout) == ("c", CREDENTIAL)
 
 
 async def test_two_host_services_do_not_share_a_folder(
-    layout: Layout, manager: TinyManager
+    layout: StatePaths, manager: TinyManager
 ) -> None:
     async with host_service(layout):
         await asyncio.wait_for(manager.polls.get(), 10)
         with pytest.raises(UnavailableError, match="Another host service uses"):
-            await run_host(layout.state)
+            await run_host_service(layout.state)
 
 
 async def test_a_long_state_folder_has_its_sockets_elsewhere(tmp_path: Path) -> None:
-    long = layout_of(tmp_path / ("x" * 100))
+    long = state_paths(tmp_path / ("x" * 100))
     assert len(os.fsencode(long.authorizer_socket)) < 108
-    assert long == layout_of(tmp_path / ("x" * 100))
-    assert long.run != layout_of(tmp_path / ("y" * 100)).run
+    assert long == state_paths(tmp_path / ("x" * 100))
+    assert long.run != state_paths(tmp_path / ("y" * 100)).run
 
 
 async def until_allowed(client: Client, port: int) -> None:

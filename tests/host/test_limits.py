@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.host.authorization.authenticator import MOST_WAITING, Logins
-from cloudgate.host.authorization.failed_logins import GATHERED_FOR, Guesses
-from cloudgate.host.tunnels.slots import UNHEARD_SECONDS, Places
+from cloudgate.host.authorization.authenticator import MAX_PENDING, Authenticator
+from cloudgate.host.authorization.failed_logins import GATHERED_FOR, FailedLogins
+from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
@@ -92,13 +92,13 @@ async def test_who_guesses_many_at_once_is_no_faster_and_keeps_nobody_else_out(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
     port = await opened(machine, repository_port)
-    many = 3 * MOST_WAITING
+    many = 3 * MAX_PENDING
     guesses = [
         asyncio.create_task(client.connect(port, REPO, f"other:wrong{number}"))
         for number in range(many)
     ]
     answers: Counter[int | str] = Counter()
-    turned_away = many - MOST_WAITING - FREE_FAILURES - MOST_LOOKED_AT
+    turned_away = many - MAX_PENDING - FREE_FAILURES - MOST_LOOKED_AT
     for answer in asyncio.as_completed(guesses, timeout=PATIENCE_SECONDS):
         tunnel = await answer
         answers["turned away" if "Too many passwords" in tunnel.body else tunnel.status] += 1
@@ -117,7 +117,7 @@ async def test_a_program_that_opens_many_tunnels_at_once_gets_them_all(
     machine: Machine, client: Client, repository_port: int
 ) -> None:
     port = await opened(machine, repository_port)
-    tunnels = await asyncio.gather(*(client.connect(port, REPO) for _ in range(MOST_WAITING + 20)))
+    tunnels = await asyncio.gather(*(client.connect(port, REPO) for _ in range(MAX_PENDING + 20)))
     assert {each.status for each in tunnels} == {200}
     assert all(await asyncio.gather(*(each.echoes() for each in tunnels)))
 
@@ -126,53 +126,55 @@ async def test_a_program_that_has_an_old_password_guesses_once_with_all_its_tunn
     machine: Machine,
 ) -> None:
     later = datetime.now(UTC) + GATHERED_FOR
-    logins = Logins(machine.directory, lambda: later)
+    logins = Authenticator(machine.directory, lambda: later)
     authorization = "Basic " + b64encode(b"acme:old").decode()
-    asking = [asyncio.create_task(logins.identify(authorization, "192.0.2.1")) for _ in range(50)]
-    asking.append(asyncio.create_task(logins.identify(authorization, "192.0.2.2")))
+    asking = [
+        asyncio.create_task(logins.authenticate(authorization, "192.0.2.1")) for _ in range(50)
+    ]
+    asking.append(asyncio.create_task(logins.authenticate(authorization, "192.0.2.2")))
     await asyncio.sleep(0)
     asking.pop(0).cancel()  # the one that asked first goes away
     assert not any(each.proven for each in await asyncio.gather(*asking))
     later += GATHERED_FOR
-    told = {str(each.address): each.count for each in logins.guesses.due()}
+    told = {str(each.address): each.count for each in logins.guesses.pending()}
     assert told == {"192.0.2.1": 1, "192.0.2.2": 1}
     logins.close()
 
 
 async def test_who_goes_away_leaves_the_line_however_soon(machine: Machine) -> None:
-    logins = Logins(machine.directory)
-    for number in range(2 * MOST_WAITING):
+    logins = Authenticator(machine.directory)
+    for number in range(2 * MAX_PENDING):
         authorization = "Basic " + b64encode(f"acme:wrong{number}".encode()).decode()
-        asking = asyncio.create_task(logins.identify(authorization, "192.0.2.1"))
+        asking = asyncio.create_task(logins.authenticate(authorization, "192.0.2.1"))
         for _ in range(1 + number % 2):  # before the first step of the look, or after
             await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait([asking])
     right = "Basic " + b64encode(f"acme:{PASSWORD}".encode()).decode()
-    assert (await logins.identify(right, "192.0.2.1")).proven
+    assert (await logins.authenticate(right, "192.0.2.1")).proven
     logins.close()
 
 
 async def test_guesses_are_told_once_with_how_many_they_were() -> None:
     now = [NOW]
-    guesses = Guesses(lambda: now[0])
+    guesses = FailedLogins(lambda: now[0])
     for name, address in [("acme", "192.0.2.1"), ("acme", "192.0.2.1"), ("x" * 200, "2001:db8::1")]:
-        guesses.note(name, address)
+        guesses.record(name, address)
         now[0] += timedelta(seconds=1)
-    assert guesses.due() == ()
+    assert guesses.pending() == ()
     now[0] += GATHERED_FOR
-    told = guesses.due()
+    told = guesses.pending()
     assert [(each.name, str(each.address), each.count) for each in told] == [
         ("acme", "192.0.2.1", 2),
         ("x" * 128, "2001:db8::1", 1),
     ]
-    guesses.note("acme", "192.0.2.1")
+    guesses.record("acme", "192.0.2.1")
     now[0] += 2 * GATHERED_FOR
-    assert guesses.due() == told
-    guesses.delivered(())
-    assert guesses.due() == told
-    guesses.delivered(told)
-    (later,) = guesses.due()
+    assert guesses.pending() == told
+    guesses.acknowledge(())
+    assert guesses.pending() == told
+    guesses.acknowledge(told)
+    (later,) = guesses.pending()
     assert later.count == 1
 
 
@@ -194,39 +196,42 @@ async def test_addresses_that_one_party_can_choose_from_count_as_one(
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:
-    places = Places()
-    first = await places.take(ACME, lambda: 1, 0)
+    places = TunnelSlots()
+    first = await places.acquire(ACME, lambda: 1, 0)
     assert first is not None
     got: list[int] = []
 
     async def wait(number: int) -> None:
-        place = await places.take(ACME, lambda: 1, 5)
+        place = await places.acquire(ACME, lambda: 1, 5)
         assert place is not None
         got.append(number)
-        places.ended(place)
+        places.release(place)
 
     async with asyncio.TaskGroup() as group:
         for number in range(5):
             group.create_task(wait(number))
             await asyncio.sleep(0)
-        assert await places.take(ACME, lambda: 1, 0.01) is None
-        assert await places.take(OTHER, lambda: 1, 0) is not None
-        places.ended(first)
+        assert await places.acquire(ACME, lambda: 1, 0.01) is None
+        assert await places.acquire(OTHER, lambda: 1, 0) is not None
+        places.release(first)
     assert got == [0, 1, 2, 3, 4]
     assert places.counts() == {OTHER: 1}
 
 
 async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
     now = [0.0]
-    places = Places(lambda: now[0])
-    unheard, begun = await places.take(ACME, lambda: 2, 0), await places.take(ACME, lambda: 2, 0)
+    places = TunnelSlots(lambda: now[0])
+    unheard, begun = (
+        await places.acquire(ACME, lambda: 2, 0),
+        await places.acquire(ACME, lambda: 2, 0),
+    )
     assert begun is not None
-    places.begun(begun, ACME)
-    now[0] = UNHEARD_SECONDS + 1
-    places.keep_only({begun})
-    assert places.taken(ACME) == 1
-    places.keep_only(set())
-    assert places.taken(ACME) == 0
+    places.confirm(begun, ACME)
+    now[0] = RESERVATION_SECONDS + 1
+    places.retain({begun})
+    assert places.in_use(ACME) == 1
+    places.retain(set())
+    assert places.in_use(ACME) == 0
     assert unheard != begun
 
 

@@ -19,8 +19,8 @@ from cloudgate.host.envoy import hot_restart, listener_rollout, process
 from cloudgate.host.envoy.xds_listener import listener
 from cloudgate.host.platform import started_at
 from cloudgate.host.state import files
-from cloudgate.host.state.files import damage as damage_found
-from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.state.files import damaged_files as damage_found
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import GatewayState
 from tests.host.support import Authority, Client, Machine, refuses, running_machine
 from tests.support.ports import free_port
@@ -320,9 +320,9 @@ async def test_an_envoy_that_cannot_be_written_down_is_not_left_behind(
             if len(started) == 3:
                 thrice.set()
             raise full
-        files.write_kept(path, content)
+        files.write_with_backup(path, content)
 
-    monkeypatch.setattr(hot_restart, "write_kept", record)
+    monkeypatch.setattr(hot_restart, "write_with_backup", record)
     machine.kill_envoy()
     assert await asyncio.to_thread(thrice.wait, 10)
     is_full = False
@@ -358,7 +358,7 @@ async def test_a_gateway_opens_again_from_a_disk_that_has_damaged_each_of_its_fi
         await machine.stop()
         for file in files:
             file.write_bytes(damage)
-        machine.directory = Directory(layout.directory)
+        machine.directory = TenantDirectory(layout.directory)
         await machine.start()
         await machine.found(GatewayState.LISTENING)
         assert await (await client.connect(port, REPO)).echoes()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cloudgate.host.tunnels.restore_only import ASKING_BYTES, brings_back
+from cloudgate.host.tunnels.restore_only import RESTORE_REQUEST_BYTES, looks_like_restore
 from cloudgate.protocol import GatewayState, Maintenance, Site
 from tests.host.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 REPO = "repo.example:443"
 AT_WORK = Maintenance(message="New disks until noon.")
-A_BACKUP_BYTES = 4 * ASKING_BYTES
+A_BACKUP_BYTES = 4 * RESTORE_REQUEST_BYTES
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ async def bring_back(tunnel: Tunnel) -> None:
 
 
 async def at_work(machine: Machine, maintenance: Maintenance | None) -> None:
-    machine.site.take(Site(revision=machine.site.revision + 1, maintenance=maintenance))
+    machine.site.replace(Site(revision=machine.site.revision + 1, maintenance=maintenance))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_a_restore_may_begin_and_goes_on(machine: Machine, client: Client,
     restore = await client.connect(port, REPO)
     for _ in range(3):
         await bring_back(restore)
-        await send(restore, ASKING_BYTES // 4)
+        await send(restore, RESTORE_REQUEST_BYTES // 4)
     machine.maintenance.review()
     await bring_back(restore)
 
@@ -121,9 +121,14 @@ async def test_when_it_is_over_everything_is_as_before(
 
 @pytest.mark.parametrize(
     ("up", "down", "restore"),
-    [(0, 0, True), (ASKING_BYTES, 0, True), (ASKING_BYTES + 1, 0, False), (10**9, 10**10, True)],
+    [
+        (0, 0, True),
+        (RESTORE_REQUEST_BYTES, 0, True),
+        (RESTORE_REQUEST_BYTES + 1, 0, False),
+        (10**9, 10**10, True),
+    ],
 )
 async def test_a_restore_is_known_by_the_way_its_bytes_go(
     up: int, down: int, *, restore: bool
 ) -> None:
-    assert brings_back(up, down) is restore
+    assert looks_like_restore(up, down) is restore

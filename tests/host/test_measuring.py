@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.manager_link import disk_usage_walk
-from cloudgate.host.manager_link.disk_usage import Measuring
+from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
 from cloudgate.protocol import Directory, Measured, Question
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ async def measured(
 ) -> tuple[int | None, str]:
     """What a host says of a directory."""
     directory = Directory(base=str(base), parts=parts, limit_seconds=limit_seconds)
-    measuring = Measuring()
+    measuring = DiskUsageWorker()
     measuring.ask(Question(question="q", measure=directory))
     answer = await measuring.due()
     assert answer.question == "q"
@@ -63,7 +63,7 @@ async def test_a_tenant_without_a_directory_has_nothing_but_the_base_must_be_the
 
 
 async def test_how_large_the_file_system_is_comes_along(tmp_path: Path) -> None:
-    measuring = Measuring()
+    measuring = DiskUsageWorker()
     for parts in (("acme",), ()):  # also where there is nothing of the tenant yet
         directory = Directory(base=str(tmp_path), parts=parts, limit_seconds=60)
         measuring.ask(Question(question="q", measure=directory))
@@ -101,7 +101,7 @@ async def test_directories_without_end_are_given_up(tmp_path: Path) -> None:
 
 
 async def test_what_takes_too_long_is_ended_and_the_next_question_answered(tmp_path: Path) -> None:
-    measuring = Measuring()
+    measuring = DiskUsageWorker()
     for number, limit_seconds in enumerate((0.001, 60)):
         directory = Directory(base=str(tmp_path), parts=(), limit_seconds=limit_seconds)
         measuring.ask(Question(question=str(number), measure=directory))
@@ -119,7 +119,7 @@ async def test_what_takes_too_long_is_ended_and_the_next_question_answered(tmp_p
 async def test_others_have_their_turn_while_something_is_measured(tmp_path: Path) -> None:
     for number in range(2_000):
         (tmp_path / str(number)).touch()
-    measuring = Measuring()
+    measuring = DiskUsageWorker()
     directory = Directory(base=str(tmp_path.parent), parts=(tmp_path.name,), limit_seconds=60)
     measuring.ask(Question(question="q", measure=directory))
     answer = asyncio.create_task(measuring.due())

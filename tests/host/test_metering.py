@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
-from cloudgate.host.access_log.record import Entry, Kind
-from cloudgate.host.access_log.tail import SETTLED_SECONDS, Follower, Position
-from cloudgate.host.access_log.tunnel_metadata import Pass
-from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.access_log.record import AccessRecord, RecordType
+from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogTail, Position
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
+from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
-from cloudgate.host.envoy.supervisor import Envoy
-from cloudgate.host.envoy.unix_endpoints import UnixDoors
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.paths import Layout, layout_of
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, Tunnels
-from cloudgate.host.tunnels.slots import Places
-from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.paths import StatePaths, state_paths
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, TunnelTable
+from cloudgate.host.tunnels.slots import TunnelSlots
+from cloudgate.host.tunnels.tracker import MAX_USAGE_BATCH, TunnelTracker
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import (
     PATIENCE_SECONDS,
@@ -40,13 +40,13 @@ REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def entry(kind: Kind, tunnel: str, up: int, down: int = 0) -> Entry:
-    return Entry(
+def entry(kind: RecordType, tunnel: str, up: int, down: int = 0) -> AccessRecord:
+    return AccessRecord(
         kind=kind,
         tunnel=tunnel,
         envoy="e",
         started_at=NOW,
-        holder=Pass(place="", tenant_id=UUID(int=1)),
+        holder=TunnelMetadata(place="", tenant_id=UUID(int=1)),
         target=REPO,
         client="192.0.2.1:5",
         from_address="",
@@ -57,14 +57,14 @@ def entry(kind: Kind, tunnel: str, up: int, down: int = 0) -> Entry:
 
 @given(st.lists(st.integers(0, 10**12), min_size=1).map(sorted), st.integers(0, 3))
 def test_what_is_counted_is_what_the_last_line_says(totals: list[int], repeated: int) -> None:
-    tunnels = Tunnels()
+    tunnels = TunnelTable()
     taken: list[Usage] = []
     for total in totals:
         for _ in range(1 + repeated):
-            tunnels.apply(entry(Kind.GOING_ON, "t", total), NOW)
-        taken += tunnels.take()
-    tunnels.apply(entry(Kind.ENDED, "t", totals[-1]), NOW)
-    taken += tunnels.take()
+            tunnels.apply(entry(RecordType.GOING_ON, "t", total), NOW)
+        taken += tunnels.drain_usage()
+    tunnels.apply(entry(RecordType.ENDED, "t", totals[-1]), NOW)
+    taken += tunnels.drain_usage()
     assert sum(each.bytes_up for each in taken) == totals[-1]
     assert sum(each.tunnels for each in taken) == 1
     assert tunnels.live == ()
@@ -77,12 +77,12 @@ minutes_ago = st.integers(0, 60 * 24 * 90)
 def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
     seen: list[tuple[int, int]],
 ) -> None:
-    tunnels = Tunnels()
+    tunnels = TunnelTable()
     for number, (ago, up) in enumerate(seen):
-        tunnels.apply(entry(Kind.ENDED, str(number), up), NOW - timedelta(minutes=ago))
-    tunnels.fold(NOW)
-    tunnels.fold(NOW)
-    told = tunnels.take()
+        tunnels.apply(entry(RecordType.ENDED, str(number), up), NOW - timedelta(minutes=ago))
+    tunnels.compact(NOW)
+    tunnels.compact(NOW)
+    told = tunnels.drain_usage()
     assert sum(each.bytes_up for each in told) == sum(up for _, up in seen)
     assert sum(each.tunnels for each in told) == len(seen)
     for each in told:
@@ -93,8 +93,8 @@ def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
     assert [each.minute for each in told] == sorted(each.minute for each in told)
 
 
-def test_a_batch_is_never_larger_than_the_manager_takes(layout: Layout) -> None:
-    many = 2 * MOST_TOLD + 1
+def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> None:
+    many = 2 * MAX_USAGE_BATCH + 1
     used = tuple(
         Usage(
             minute=NOW + timedelta(minutes=number),
@@ -106,22 +106,22 @@ def test_a_batch_is_never_larger_than_the_manager_takes(layout: Layout) -> None:
         )
         for number in range(many)
     )
-    watch = quiet_watch(layout, Tunnels(used=used))
+    watch = quiet_watch(layout, TunnelTable(used=used))
     told = 0
-    while batch := watch.batch()[1]:
+    while batch := watch.next_usage_batch()[1]:
         told += sum(each.bytes_up for each in batch)
         message = UsageBatch(batch="b", usage=batch).model_dump_json()
         assert len(message) < BODY_LIMIT_BYTES / 8
-        watch.delivered()
+        watch.acknowledge_usage()
     assert told == many
 
 
-def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> None:
+def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -> None:
     began = {"type": "DownstreamTunnelSuccessfullyEstablished", "bytes_up": 0}
     line = {
         "time": "2026-01-01T00:00:00.000Z",
         "tunnel": "t",
-        "pass": str(Pass("p", UUID(int=1))),
+        "pass": str(TunnelMetadata("p", UUID(int=1))),
         "envoy": "gone",
         "target": REPO,
         "client": "192.0.2.1:5",
@@ -135,10 +135,10 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> No
     lines = [line | began, *[going] * 5, ended]
     layout.usage.write_text("{}")
     layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    watch = quiet_watch(layout, Tunnels())
+    watch = quiet_watch(layout, TunnelTable())
     for _ in range(4):
-        watch.look()
-    ((_, used),) = [watch.batch()]
+        watch.poll()
+    ((_, used),) = [watch.next_usage_batch()]
     assert sum(each.bytes_up for each in used) == 20
     assert sum(each.tunnels for each in used) == 1
     assert watch.live == ()
@@ -146,7 +146,7 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: Layout) -> No
 
 def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
     log, now = tmp_path / "access.log", [0.0]
-    follower = Follower(log, clock_seconds=lambda: now[0])
+    follower = LogTail(log, clock_seconds=lambda: now[0])
     assert follower.read() == []
     log.write_text("one\ntwo\nthr")
     assert follower.read() == ["one", "two"]
@@ -158,12 +158,12 @@ def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
     log.write_text("four\n")
     assert follower.read() == ["three", "late"]
     assert follower.read() == []
-    now[0] = SETTLED_SECONDS + 1
+    now[0] = ROTATION_GRACE_SECONDS + 1
     position = follower.position
     assert follower.read() == ["four"]
-    again = Follower(log, position, lambda: now[0])
+    again = LogTail(log, position, lambda: now[0])
     assert again.read() == []
-    now[0] += SETTLED_SECONDS + 1
+    now[0] += ROTATION_GRACE_SECONDS + 1
     assert again.read() == ["four"]
 
 
@@ -172,7 +172,7 @@ def test_a_log_that_was_taken_away_is_followed_by_the_next_and_by_none_before(
 ) -> None:
     log = tmp_path / "access.log"
     (tmp_path / "access.log.1").write_text("read before\n")
-    follower = Follower(log, Position(inode=1, offset_bytes=99))
+    follower = LogTail(log, Position(inode=1, offset_bytes=99))
     assert follower.read() == []
     log.write_text("one\n")
     assert follower.read() == ["one"]
@@ -181,41 +181,43 @@ def test_a_log_that_was_taken_away_is_followed_by_the_next_and_by_none_before(
 def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.write_text("one\ntwo\n")
-    follower = Follower(log)
+    follower = LogTail(log)
     assert follower.read() == ["one", "two"]
     log.write_text("three\n")
     assert follower.read() == ["three"]
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    made = layout_of(tmp_path / "state")
+def layout(tmp_path: Path) -> StatePaths:
+    made = state_paths(tmp_path / "state")
     made.make_folders()
     return made
 
 
-def quiet_watch(layout: Layout, tunnels: Tunnels) -> Watch:
+def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
-    envoy = Envoy(layout, UnixDoors(layout), Admin(UnixDoors(layout)), lambda: None)
-    watch = Watch(
+    envoy = EnvoySupervisor(
+        layout, UnixEndpoints(layout), AdminClient(UnixEndpoints(layout)), lambda: None
+    )
+    watch = TunnelTracker(
         layout,
         envoy,
-        Directory(layout.directory),
-        Role(),
-        site=SiteKnown(layout.site),
-        places=Places(),
+        TenantDirectory(layout.directory),
+        GatewayStatus(),
+        site=SiteStore(layout.site),
+        places=TunnelSlots(),
     )
     watch._tunnels = tunnels
     return watch
 
 
-async def used(watch: Watch, bytes_up: int) -> list[Usage]:
+async def used(watch: TunnelTracker, bytes_up: int) -> list[Usage]:
     """Wait until so much was used, delivering batch by batch."""
     found: list[Usage] = []
     async with asyncio.timeout(PATIENCE_SECONDS + 20):
         while sum(each.bytes_up for each in found) < bytes_up:
-            found += watch.batch()[1]
-            watch.delivered()
+            found += watch.next_usage_batch()[1]
+            watch.acknowledge_usage()
             await asyncio.sleep(0.05)
     return found
 
@@ -258,16 +260,16 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     tunnel.close()
-    name, batch = machine.watch.batch()
+    name, batch = machine.watch.next_usage_batch()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while sum(each.bytes_up for each in batch) == 0:
             await asyncio.sleep(0.05)
-            machine.watch.delivered()
-            name, batch = machine.watch.batch()
-    assert machine.watch.batch() == (name, batch)
+            machine.watch.acknowledge_usage()
+            name, batch = machine.watch.next_usage_batch()
+    assert machine.watch.next_usage_batch() == (name, batch)
     kept = json.loads(machine.layout.usage.read_text())
     assert kept["batch"] == name
-    machine.watch.delivered()
+    machine.watch.acknowledge_usage()
     assert json.loads(machine.layout.usage.read_text())["batched"] == []
 
 
@@ -290,7 +292,7 @@ async def test_nothing_is_billed_twice_when_what_was_counted_is_lost_and_who_is_
         async with running_machine(tmp_path / "state", authority) as after:
             await after.found(GatewayState.LISTENING)
             async with asyncio.timeout(PATIENCE_SECONDS):
-                while not after.watch.keep():  # noqa: ASYNC110  the log tells nobody
+                while not after.watch.checkpoint():  # noqa: ASYNC110  the log tells nobody
                     await asyncio.sleep(0.05)
             assert len(after.watch.live) == 1
             new = await client.connect(port, REPO)

@@ -33,24 +33,24 @@ from cloudgate.host.shaping.connection_rates import (
     MOST_OWED_PART,
     MOST_SAVED_PART,
     Account,
-    Line,
-    portions,
+    ConnectionShare,
+    rates_within,
 )
 from cloudgate.host.shaping.first_rates import (
     AT_ONCE_PART,
     HEADROOM,
     JUST_SECONDS,
     LEAST_PART,
+    FirstRates,
     Granted,
     Newcomer,
-    Starts,
 )
 from cloudgate.host.shaping.rate_meter import (
     BURST_BYTES,
     LONGEST_SECONDS,
     REMEMBERED_SECONDS,
-    Flows,
     Past,
+    RateMeter,
 )
 from cloudgate.host.shaping.shaper import _unseen_bytes
 from cloudgate.host.tunnels.accounting import Tunnel
@@ -171,15 +171,17 @@ def test_each_cluster_has_one_that_tries_several_addresses_and_begins_no_faster(
 
 lines = st.dictionaries(
     st.integers(0, 99).map(str),
-    st.builds(Line, st.floats(0, 10**9), st.booleans()),
+    st.builds(ConnectionShare, st.floats(0, 10**9), st.booleans()),
     min_size=1,
     max_size=40,
 )
 
 
 @given(limit=st.integers(1, 10**10), lines=lines)
-def test_those_that_press_share_what_the_others_leave(limit: int, lines: dict[str, Line]) -> None:
-    given = portions(limit, lines)
+def test_those_that_press_share_what_the_others_leave(
+    limit: int, lines: dict[str, ConnectionShare]
+) -> None:
+    given = rates_within(limit, lines)
     assert given.keys() == lines.keys()
     assert min(given.values()) >= (1 if limit >= len(lines) else 0)
     pressing = [given[name] for name, each in lines.items() if each.is_pressing]
@@ -210,11 +212,11 @@ def test_what_was_too_much_is_made_good_and_never_without_end(
     looks=st.lists(st.floats(0.05, 0.5), min_size=2, max_size=60),
 )
 def test_who_sends_in_bursts_all_that_it_may_presses(rate: int, looks: list[float]) -> None:
-    flows, now = Flows(), 0.0
+    flows, now = RateMeter(), 0.0
     for pause in looks:
         now += pause
         bursts = int(now * rate / BURST_BYTES)
-        flows.note(now, {"a": Sent(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
+        flows.sample(now, {"a": Sent(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
         assert flows.is_pressing("a")
 
 
@@ -228,34 +230,34 @@ def test_a_connection_takes_any_rate(rate: int | None) -> None:
 
 
 def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
-    flows, rate = Flows(), 10 * MEBIBYTE
+    flows, rate = RateMeter(), 10 * MEBIBYTE
     for look in range(50):
         now = look / 5
         sent = {
             "idle": Sent(1000, has_more=False),
             "slow line": Sent(int(now * rate / 4), has_more=True),
         }
-        flows.note(now, sent, dict.fromkeys(sent, rate))
+        flows.sample(now, sent, dict.fromkeys(sent, rate))
     assert not flows.is_pressing("idle")
     assert not flows.is_pressing("slow line")
-    assert flows.speed("slow line") == pytest.approx(rate / 4, rel=0.01)
+    assert flows.rate("slow line") == pytest.approx(rate / 4, rel=0.01)
     raised = dict.fromkeys(sent, 4.0 * rate)
-    flows.note(10.0, {"slow line": Sent(int(10 * rate / 4), has_more=True)}, raised)
+    flows.sample(10.0, {"slow line": Sent(int(10 * rate / 4), has_more=True)}, raised)
     assert flows.is_pressing("slow line")  # until it was seen that more is of no use
     assert flows.new_bytes(["slow line", "unknown"]) == pytest.approx(0.2 * rate / 4, rel=0.01)
-    assert not flows.knows("idle")
+    assert not flows.is_measured("idle")
     assert LONGEST_SECONDS > 0
 
 
 def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later() -> None:
-    flows, rate = Flows(), 1000
+    flows, rate = RateMeter(), 1000
     rates = {"gone": rate, "there": rate}
     first = {name: Sent(500, has_more=True) for name in rates}
-    flows.note(10.0, first, rates, new={"gone"})
+    flows.sample(10.0, first, rates, new={"gone"})
     assert flows.new_bytes(["gone"]) == 500
     assert flows.new_bytes(["there"]) == 0  # a host service before this one may have seen it
-    flows.note(10.2, {name: Sent(700, has_more=True) for name in rates}, rates)
-    flows.note(10.4, {"there": Sent(900, has_more=True)}, rates)
+    flows.sample(10.2, {name: Sent(700, has_more=True) for name in rates}, rates)
+    flows.sample(10.4, {"there": Sent(900, has_more=True)}, rates)
     assert flows.is_gone("gone")
     assert not flows.is_gone("there")
     past = flows.past("gone")
@@ -264,7 +266,7 @@ def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later(
     assert past.most_bytes_until(10.3) == pytest.approx(0.1 * rate)
     assert past.most_bytes_until(99.0) == pytest.approx(0.2 * rate)  # at 10.4 it was gone
     assert past.most_bytes_until(10.1) == 0
-    flows.note(10.2 + 2 * REMEMBERED_SECONDS, {}, rates)
+    flows.sample(10.2 + 2 * REMEMBERED_SECONDS, {}, rates)
     assert flows.past("gone") is None
 
 
@@ -305,7 +307,7 @@ class Slowed:
 
     def __init__(self, limit: int | None) -> None:
         self.now, self.rates = 0.0, dict[str, int]()
-        self.starts = Starts(lambda: self.now)
+        self.starts = FirstRates(lambda: self.now)
         self.starts.limit_of = lambda _: limit
         self.starts.slow = self.rates.__setitem__
 

@@ -9,18 +9,18 @@ import argon2
 import pytest
 
 from cloudgate.errors import NotAuthenticatedError, UnavailableError
-from cloudgate.host.authorization.password_verifier import PasswordCheck
-from cloudgate.host.authorization.singleflight import Together
+from cloudgate.host.authorization.password_verifier import PasswordVerifier
+from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.envoy.log_rotation import rotate
-from cloudgate.host.manager_link.reporter import Outbox
+from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.manager_link.sync import LONGEST_PAUSE_SECONDS, REVOKED_PAUSE_SECONDS, Backoff
 from cloudgate.host.platform.addresses import in_order, local_ipv4, local_ipv6
 from cloudgate.host.platform.port_owner import Owner, explain, listening_inodes, taken_port
-from cloudgate.host.reconciler import Outcome
-from cloudgate.host.state.conditions import Troubles
-from cloudgate.host.state.disk_reserve import RESERVE_BYTES, Reserve
-from cloudgate.host.state.manager_clock import Clock
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.reconciler import ReconcileResult
+from cloudgate.host.state.conditions import Conditions
+from cloudgate.host.state.disk_reserve import RESERVE_BYTES, DiskReserve
+from cloudgate.host.state.manager_clock import ManagerClock
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.tunnels.drain import Drain
 from cloudgate.protocol import GatewayState, HostFacts
 from tests.host.support import PASSWORD, PASSWORD_HASH
@@ -94,42 +94,42 @@ def test_pauses_grow_to_a_limit_and_start_anew() -> None:
 @pytest.mark.anyio
 async def test_a_report_is_due_once_and_again_after_a_reconnect() -> None:
     now = [0.0]
-    outbox = Outbox(lambda: 3, lambda: FACTS, lambda: now[0])
-    outbox.put(Outcome(1, GatewayState.DRAINING, live_tunnels=2))
-    first = await outbox.due()
+    outbox = Reporter(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox.observe(ReconcileResult(1, GatewayState.DRAINING, live_tunnels=2))
+    first = await outbox.next_report()
     assert (first.facts, first.live_tunnels, first.directory_revision) == (FACTS, 2, 3)
-    outbox.sent(first)
-    outbox.put(Outcome(1, GatewayState.DRAINING, live_tunnels=2))
+    outbox.acknowledge(first)
+    outbox.observe(ReconcileResult(1, GatewayState.DRAINING, live_tunnels=2))
     now[0] = 5.0
-    assert (await outbox.due()).facts is None
-    outbox.send_again()
-    on_its_way = await outbox.due()
-    outbox.send_again()
-    outbox.sent(on_its_way)
-    assert await outbox.due() == on_its_way == first
+    assert (await outbox.next_report()).facts is None
+    outbox.resync()
+    on_its_way = await outbox.next_report()
+    outbox.resync()
+    outbox.acknowledge(on_its_way)
+    assert await outbox.next_report() == on_its_way == first
 
 
 @pytest.mark.anyio
 async def test_of_an_open_gateway_the_count_alone_can_wait() -> None:
     now = [0.0]
-    outbox = Outbox(lambda: 3, lambda: FACTS, lambda: now[0])
-    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=1))
-    outbox.sent(await outbox.due())
-    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=2))
+    outbox = Reporter(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox.observe(ReconcileResult(1, GatewayState.LISTENING, live_tunnels=1))
+    outbox.acknowledge(await outbox.next_report())
+    outbox.observe(ReconcileResult(1, GatewayState.LISTENING, live_tunnels=2))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(outbox.due(), 0)
+        await asyncio.wait_for(outbox.next_report(), 0)
     now[0] = 30.0
-    outbox.put(Outcome(1, GatewayState.LISTENING, live_tunnels=2))
-    assert (await outbox.due()).live_tunnels == 2
+    outbox.observe(ReconcileResult(1, GatewayState.LISTENING, live_tunnels=2))
+    assert (await outbox.next_report()).live_tunnels == 2
 
 
 def test_a_wrong_clock_is_told_and_the_managers_is_used() -> None:
     own, monotonic = [datetime(2026, 5, 2, tzinfo=UTC)], [100.0]
-    clock = Clock(lambda: own[0], lambda: monotonic[0])
+    clock = ManagerClock(lambda: own[0], lambda: monotonic[0])
     assert (clock(), clock.trouble) == (own[0], "")
-    clock.hear(own[0] - timedelta(seconds=3))
+    clock.sync(own[0] - timedelta(seconds=3))
     assert (clock(), clock.trouble) == (own[0], "")
-    clock.hear(own[0] - timedelta(days=1))
+    clock.sync(own[0] - timedelta(days=1))
     assert clock() == own[0] - timedelta(days=1)
     assert clock.trouble == "Its clock is 24 hours ahead of the manager's. Set it right."
     own[0] += timedelta(seconds=60)
@@ -142,12 +142,12 @@ def test_a_wrong_clock_is_told_and_the_managers_is_used() -> None:
 
 
 def test_troubles_are_told_once_and_end() -> None:
-    troubles = Troubles()
+    troubles = Conditions()
     for kind in ("state", "usage"):
-        troubles.cannot_write(kind, OSError(errno.ENOSPC, "No space left on device"))
+        troubles.set_write_failure(kind, OSError(errno.ENOSPC, "No space left on device"))
     assert troubles.text.count("No space left on device") == 1
-    troubles.note("state", "")
-    troubles.note("usage", "")
+    troubles.set("state", "")
+    troubles.set("usage", "")
     assert troubles.text == ""
 
 
@@ -166,21 +166,21 @@ def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> N
 
 @pytest.mark.anyio
 async def test_a_right_password_is_remembered_until_it_changes() -> None:
-    passwords = PasswordCheck(remembered=1)
+    passwords = PasswordVerifier(remembered=1)
     other = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-    assert await passwords.is_right(PASSWORD_HASH, PASSWORD)
-    assert list(passwords._right) == [passwords.mark(PASSWORD_HASH, PASSWORD)]
-    assert not await passwords.is_right(PASSWORD_HASH, PASSWORD + "x")
-    assert not await passwords.is_right("", PASSWORD)
-    assert not await passwords.is_right("broken", PASSWORD)
-    assert await passwords.is_right(other, PASSWORD)
+    assert await passwords.verify(PASSWORD_HASH, PASSWORD)
+    assert list(passwords._right) == [passwords.cache_key(PASSWORD_HASH, PASSWORD)]
+    assert not await passwords.verify(PASSWORD_HASH, PASSWORD + "x")
+    assert not await passwords.verify("", PASSWORD)
+    assert not await passwords.verify("broken", PASSWORD)
+    assert await passwords.verify(other, PASSWORD)
     assert len(passwords._right) == 1
     passwords.close()
 
 
 def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
     now = [100.0]
-    layout = Layout(tmp_path, tmp_path)
+    layout = StatePaths(tmp_path, tmp_path)
     Drain(layout, lambda: now[0]).begin(5)
     now[0] = 150.0
     later = Drain(layout, lambda: now[0])
@@ -195,7 +195,7 @@ def test_the_deadline_of_a_drain_holds_over_restarts(tmp_path: Path) -> None:
 
 def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: Path) -> None:
     now = [1000.0]
-    layout = Layout(tmp_path, tmp_path)
+    layout = StatePaths(tmp_path, tmp_path)
     drain = Drain(layout, lambda: now[0])
     drain.begin(5, "first")
     now[0] = 1100.0
@@ -209,7 +209,7 @@ def test_another_drain_begins_anew_and_one_of_before_a_reboot_is_none(tmp_path: 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b'{"started_seconds": ', b"[]"])
 def test_a_damaged_file_of_a_drain_stops_nothing(tmp_path: Path, damage: bytes) -> None:
-    layout = Layout(tmp_path, tmp_path)
+    layout = StatePaths(tmp_path, tmp_path)
     layout.drain.write_bytes(damage)
     assert Drain(layout).seconds_left(60) == 60
 
@@ -218,8 +218,8 @@ def test_room_that_was_kept_is_given_up_for_what_a_full_disk_keeps_from_starting
     tmp_path: Path,
 ) -> None:
     kept = tmp_path / "reserve"
-    reserve = Reserve(kept)
-    reserve.keep()
+    reserve = DiskReserve(kept)
+    reserve.allocate()
     assert kept.stat().st_size == RESERVE_BYTES
 
     def start() -> str:
@@ -227,22 +227,22 @@ def test_room_that_was_kept_is_given_up_for_what_a_full_disk_keeps_from_starting
             raise OSError(errno.ENOSPC, "No space left on device")
         return "started"
 
-    assert reserve.needed_by(start) == "started"
-    reserve.keep()
+    assert reserve.release_for(start) == "started"
+    reserve.allocate()
     assert kept.exists()
 
     def fail() -> None:
         raise OSError(errno.EACCES, "Permission denied")
 
     with pytest.raises(PermissionError):
-        reserve.needed_by(fail)
+        reserve.release_for(fail)
     assert kept.exists()
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_what_nobody_waits_for_any_more_goes_on_or_is_given_up(*, goes_on: bool) -> None:
-    together: Together[str, int] = Together(goes_on=goes_on)
+    together: SingleFlight[str, int] = SingleFlight(goes_on=goes_on)
     may_end, done = asyncio.Event(), []
 
     async def work(number: int) -> int:
@@ -250,13 +250,13 @@ async def test_what_nobody_waits_for_any_more_goes_on_or_is_given_up(*, goes_on:
         done.append(number)
         return number
 
-    first = [asyncio.create_task(together.share("a", lambda: work(1))) for _ in range(2)]
+    first = [asyncio.create_task(together.do("a", lambda: work(1))) for _ in range(2)]
     await asyncio.sleep(0)
     for each in first:
         each.cancel()
     await asyncio.gather(*first, return_exceptions=True)
-    second = asyncio.create_task(together.share("a", lambda: work(2)))
-    other = asyncio.create_task(together.share("b", lambda: work(3)))
+    second = asyncio.create_task(together.do("a", lambda: work(2)))
+    other = asyncio.create_task(together.do("b", lambda: work(3)))
     await asyncio.sleep(0)
     may_end.set()
     assert await second == (1 if goes_on else 2)

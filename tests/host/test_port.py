@@ -14,7 +14,7 @@ import pytest
 
 from cloudgate.host.authorization.resolver import is_elsewhere
 from cloudgate.host.envoy import supervisor
-from cloudgate.host.platform import callers_at
+from cloudgate.host.platform import connections_by_address
 from cloudgate.host.platform.resource_limits import (
     BYTES_OF_A_TUNNEL,
     Capacity,
@@ -22,7 +22,7 @@ from cloudgate.host.platform.resource_limits import (
     capacity_of,
     memory_limits,
 )
-from cloudgate.host.tunnels.connection_limit import too_many
+from cloudgate.host.tunnels.connection_limit import excess_connections
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import HASHER, PASSWORD, Client, Machine, Tunnel, refuses, tenant
 from tests.support.ports import free_port
@@ -75,11 +75,11 @@ async def test_one_address_has_only_so_many_connections_and_tunnels_go_on(
 def test_only_those_without_a_tunnel_are_hung_up_on() -> None:
     callers = {"192.0.2.1": [1, 2, 3, 4], "2001:db8::1": [5, 6, 7], "192.0.2.9": [8]}
     carrying = {"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3", "[2001:db8::1]:6"}
-    assert too_many(callers, carrying, 2) == {
+    assert excess_connections(callers, carrying, 2) == {
         "192.0.2.1": ["192.0.2.1:4"],
         "2001:db8::1": ["[2001:db8::1]:5"],
     }
-    assert too_many(callers, carrying, 4) == {}
+    assert excess_connections(callers, carrying, 4) == {}
 
 
 def test_the_kernel_tells_who_is_connected() -> None:
@@ -89,9 +89,9 @@ def test_the_kernel_tells_who_is_connected() -> None:
             socket.create_connection(("::1", port)) as one,
             socket.create_connection(("::1", port)) as other,
         ):
-            found = callers_at(port)
+            found = connections_by_address(port)
             assert sorted(found["::1"]) == sorted(each.getsockname()[1] for each in (one, other))
-        assert callers_at(free_port()) == {}
+        assert connections_by_address(free_port()) == {}
 
 
 async def test_when_the_gateway_is_full_newcomers_are_turned_away_and_tunnels_go_on(

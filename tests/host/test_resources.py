@@ -36,13 +36,13 @@ from google.protobuf.json_format import ParseDict
 
 from cloudgate.host.access_log.record import refusal_lines
 from cloudgate.host.envoy import xds_resources
-from cloudgate.host.envoy.unix_endpoints import UnixDoors
+from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.envoy.xds_listener import ListenAddress, listen_addresses, listener
 from cloudgate.host.platform.resource_limits import Capacity
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 
-LAYOUT = Layout(Path("/state"), Path("/run/x"))
-DOORS = UnixDoors(LAYOUT)
+LAYOUT = StatePaths(Path("/state"), Path("/run/x"))
+DOORS = UnixEndpoints(LAYOUT)
 CAPACITY = Capacity(connections=1000, heap_bytes=2**30)
 EVERYWHERE = listen_addresses((), 6180, host_has_ipv6=True)
 
@@ -55,14 +55,14 @@ def without_type(resource: dict[str, Any]) -> dict[str, Any]:
     ("resource", "message"),
     [
         (
-            xds_resources.bootstrap(LAYOUT, DOORS.administration("a1b2"), Capacity(1000, 2**30)),
+            xds_resources.bootstrap(LAYOUT, DOORS.admin_config("a1b2"), Capacity(1000, 2**30)),
             Bootstrap,
         ),
         (xds_resources.routes(), RouteConfiguration),
         (xds_resources.secret("chain", "key"), Secret),
         (refusal_lines(), Resource),
         (listener(LAYOUT, EVERYWHERE), Listener),
-        *((each, Cluster) for each in xds_resources.clusters(DOORS.authorizer())),
+        *((each, Cluster) for each in xds_resources.clusters(DOORS.authorizer_endpoint())),
     ],
 )
 def test_every_resource_is_what_envoy_defines(resource: dict[str, Any], message: Any) -> None:
@@ -87,6 +87,9 @@ def test_no_listener_shares_its_port() -> None:
 
 
 def test_the_version_of_a_file_follows_its_content() -> None:
-    one, other = xds_resources.discovery([{"a": 1}]), xds_resources.discovery([{"a": 2}])
-    assert one == xds_resources.discovery([{"a": 1}])
+    one, other = (
+        xds_resources.discovery_response([{"a": 1}]),
+        xds_resources.discovery_response([{"a": 2}]),
+    )
+    assert one == xds_resources.discovery_response([{"a": 1}])
     assert one != other

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.access_log.record import ended_place, read_entry
-from cloudgate.host.access_log.tunnel_metadata import Pass, era, is_over
-from cloudgate.host.platform import cut
+from cloudgate.host.access_log.record import parse_record, released_slot
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, is_revoked, revocation_epoch
+from cloudgate.host.platform import close_connections
 from cloudgate.host.tunnels.accounting import Tunnel as Known
-from cloudgate.host.tunnels.drain import SPREAD_SECONDS
-from cloudgate.host.tunnels.eviction import MisplacedTunnels
-from cloudgate.host.tunnels.revocation import Ending, ending
+from cloudgate.host.tunnels.drain import JITTER_SECONDS
+from cloudgate.host.tunnels.eviction import PoolEviction
+from cloudgate.host.tunnels.revocation import Revocation, revocation_of
 from cloudgate.protocol import GatewayState, Misplaced, Site, Tenant, User
 from tests.host.support import (
     PASSWORD,
@@ -94,7 +94,7 @@ def test_who_had_filled_the_line_when_it_was_cut_hears_so_at_once() -> None:
             while _window_bytes(client):
                 with suppress(BlockingIOError):
                     client.send(bytes(1000))
-            assert cut(os.getpid(), [f"{host}:{port}"]) == 1
+            assert close_connections(os.getpid(), [f"{host}:{port}"]) == 1
             with suppress(ConnectionResetError):
                 while gateway.recv(1024 * 1024):
                     pass  # as Envoy does before it closes
@@ -152,7 +152,7 @@ async def test_a_gateway_that_is_set_apart_lets_strange_tunnels_finish_until_the
     await machine.bring(apart, GatewayState.LISTENING)
     assert (await client.connect(port, REPO)).status == 403
     assert await tunnel.echoes()
-    machine.site.take(Site(revision=2, drain="now", drain_seconds=0.5))
+    machine.site.replace(Site(revision=2, drain="now", drain_seconds=0.5))
     async with asyncio.timeout(5):
         assert await tunnel.is_cut()
     found = await without_a_place(machine, 0)
@@ -175,7 +175,7 @@ async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_se
     await machine.start()
     await machine.found(GatewayState.LISTENING)
     assert await staying.echoes()
-    machine.site.take(Site(revision=3, drain="now", drain_seconds=0))
+    machine.site.replace(Site(revision=3, drain="now", drain_seconds=0))
     assert await staying.is_cut()
     found = await without_a_place(machine, 0)
     assert (found.finished, found.closed) == (1, 1)
@@ -220,7 +220,7 @@ TUNNEL = Known(
     target=REPO,
     client="192.0.2.1:5",
     from_address="",
-    era=era(NOW),
+    era=revocation_epoch(NOW),
 )
 ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
 
@@ -236,69 +236,69 @@ ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
         (
             {"tunnels_end_before": NOW + timedelta(microseconds=1)},
             None,
-            Ending("the tenant's tunnels were ended"),
+            Revocation("the tenant's tunnels were ended"),
         ),
         ({"pool_ids": (GOLD,)}, GOLD, None),
         ({"pool_ids": (GOLD,), "failover_to_others": True}, None, None),
-        ({"pool_ids": (GOLD,)}, None, Ending("the gateway was set apart for others", False)),
-        ({}, GOLD, Ending("the gateway was set apart for others", False)),
-        ({"enabled": False}, GOLD, Ending("the tenant was disabled")),
+        ({"pool_ids": (GOLD,)}, None, Revocation("the gateway was set apart for others", False)),
+        ({}, GOLD, Revocation("the gateway was set apart for others", False)),
+        ({"enabled": False}, GOLD, Revocation("the tenant was disabled")),
     ],
 )
 def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
-    change: dict[str, object], pool_id: UUID | None, expected: Ending | None
+    change: dict[str, object], pool_id: UUID | None, expected: Revocation | None
 ) -> None:
-    assert ending(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
+    assert revocation_of(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
 
 
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        ({"era": ""}, Ending("the tenant's tunnels were ended")),
+        ({"era": ""}, Revocation("the tenant's tunnels were ended")),
         ({"era": None}, None),
         (
             {"era": None, "started_at": NOW - timedelta(seconds=1)},
-            Ending("the tenant's tunnels were ended"),
+            Revocation("the tenant's tunnels were ended"),
         ),
     ],
 )
 def test_a_tunnel_of_a_time_before_its_tenants_were_ended_ends(
-    known: dict[str, Any], expected: Ending | None
+    known: dict[str, Any], expected: Revocation | None
 ) -> None:
     acme = ACME.model_copy(update={"tunnels_end_before": NOW})
-    assert ending(replace(TUNNEL, **known), acme, NOW, None) == expected
+    assert revocation_of(replace(TUNNEL, **known), acme, NOW, None) == expected
 
 
 def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> None:
     now = [0.0]
-    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    misplaced = PoolEviction(now_seconds=lambda: now[0])
     assert misplaced.report is None
-    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 3600, 5)
+    assert not misplaced.expired({"a": True, "b": True, "c": False}, "", 3600, 5)
     now[0] = 3000.0
-    assert not misplaced.review({"a": True, "b": True, "c": False}, "", 7200, 6)
-    assert set(misplaced.review({"a": True, "b": True}, "cut", 0, 7)) == {"a", "b"}
-    misplaced.note_closing(["a"])
-    again = MisplacedTunnels(misplaced.known, lambda: now[0])
-    assert not again.review({}, "cut", 0, 7)
+    assert not misplaced.expired({"a": True, "b": True, "c": False}, "", 7200, 6)
+    assert set(misplaced.expired({"a": True, "b": True}, "cut", 0, 7)) == {"a", "b"}
+    misplaced.mark_closing(["a"])
+    again = PoolEviction(misplaced.known, lambda: now[0])
+    assert not again.expired({}, "cut", 0, 7)
     expected = Misplaced(tunnels=0, finished=1, closed=1, directory_revision=5)
     assert again.report == expected
-    again.review({"d": True}, "cut", 3600, 9)
+    again.expired({"d": True}, "cut", 3600, 9)
     assert again.report == Misplaced(tunnels=1, finished=0, closed=0, directory_revision=9)
-    again.review({"d": False}, "cut", 3600, 9)
+    again.expired({"d": False}, "cut", 3600, 9)
     assert again.report == Misplaced(tunnels=0, finished=0, closed=0, directory_revision=9)
 
 
 def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None:
     now = [0.0]
-    misplaced = MisplacedTunnels(now_seconds=lambda: now[0])
+    misplaced = PoolEviction(now_seconds=lambda: now[0])
     live = {str(number): True for number in range(100)}
-    assert not misplaced.review(live, "", 100, 1)
+    assert not misplaced.expired(live, "", 100, 1)
     now[0] = 99.9
-    assert not misplaced.review(live, "", 100, 1)
-    now[0] = 100 + SPREAD_SECONDS / 2
-    assert 20 < len(misplaced.review(live, "", 100, 1)) < 80
-    now[0] = 100 + SPREAD_SECONDS
-    assert len(misplaced.review(live, "", 100, 1)) == 100
+    assert not misplaced.expired(live, "", 100, 1)
+    now[0] = 100 + JITTER_SECONDS / 2
+    assert 20 < len(misplaced.expired(live, "", 100, 1)) < 80
+    now[0] = 100 + JITTER_SECONDS
+    assert len(misplaced.expired(live, "", 100, 1)) == 100
 
 
 @given(
@@ -311,9 +311,9 @@ def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None
 def test_a_pass_is_read_as_it_was_written(
     place: str, tenant_id: UUID, user_id: UUID | None, ended: datetime | None, restoring: bool
 ) -> None:
-    written = Pass(place, tenant_id, user_id, era(ended), restoring)
-    assert Pass.read(str(written)) == written
-    assert not is_over(written.era, ended)
+    written = TunnelMetadata(place, tenant_id, user_id, revocation_epoch(ended), restoring)
+    assert TunnelMetadata.read(str(written)) == written
+    assert not is_revoked(written.era, ended)
 
 
 def test_a_line_of_the_release_before_is_understood() -> None:
@@ -335,10 +335,10 @@ def test_a_line_of_the_release_before_is_understood() -> None:
         "from_address": None,
     }
     line = json.dumps(said, separators=(",", ":"))
-    read = read_entry(line)
+    read = parse_record(line)
     assert read is not None
-    assert read.holder == Pass("abc", UUID(int=1), restoring=True)
-    assert ended_place(line) == "abc"
+    assert read.holder == TunnelMetadata("abc", UUID(int=1), restoring=True)
+    assert released_slot(line) == "abc"
 
 
 async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
@@ -346,7 +346,7 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
 ) -> None:
     port = free_port()
     machine.know(tenant(repository, pool_ids=(GOLD,)))
-    machine.site.take(Site(revision=2, drain="now", drain_seconds=0))
+    machine.site.replace(Site(revision=2, drain="now", drain_seconds=0))
     await machine.bring(machine.gateway(port, pool_id=GOLD), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
@@ -355,7 +355,7 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
         file.unlink()
     await machine.start()
     await machine.envoy.adopt()
-    machine.watch.look()
+    machine.watch.poll()
     assert machine.watch.live
     assert machine.watch.misplaced() is None
     assert await tunnel.echoes()

@@ -15,14 +15,14 @@ from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.saturation import (
     REVIEW_SECONDS,
     TOLD_AGAIN_SECONDS,
-    Saturation,
+    SaturationMonitor,
     connections,
     disk,
     files,
     machine_levels,
     open_files_limit,
 )
-from cloudgate.host.state.conditions import Troubles
+from cloudgate.host.state.conditions import Conditions
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine
 from tests.support.ports import free_port
@@ -36,8 +36,8 @@ class Told:
     """What the operator is told, at times that the test says."""
 
     def __init__(self) -> None:
-        self.troubles, self.times, self.now = Troubles(), 0, 0.0
-        self.saturation = Saturation(self.troubles, self._told, lambda: self.now)
+        self.troubles, self.times, self.now = Conditions(), 0, 0.0
+        self.saturation = SaturationMonitor(self.troubles, self._told, lambda: self.now)
 
     def _told(self) -> None:
         self.times += 1
@@ -46,7 +46,7 @@ class Told:
         """Look."""
         self.now += REVIEW_SECONDS
         with capture_logs():
-            self.saturation.take(levels)
+            self.saturation.sample(levels)
         return self.troubles.text
 
 
@@ -180,7 +180,7 @@ async def test_a_full_gateway_is_told_and_how_many_it_turned_away(
         monkeypatch.setattr(module, "capacity", lambda: Capacity(4, 2**30))
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    told = Saturation(Troubles(), lambda: None)
+    told = SaturationMonitor(Conditions(), lambda: None)
 
     async def level() -> saturation.Level:
         found = await told._of_envoy(machine.envoy, machine.admin)
@@ -205,7 +205,7 @@ async def test_tenants_that_were_turned_away_are_told_of_once(
         monkeypatch.setattr(module, "capacity", lambda: Capacity(2, 2**30))
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    told = Saturation(Troubles(), lambda: None)
+    told = SaturationMonitor(Conditions(), lambda: None)
     await told._of_envoy(machine.envoy, machine.admin)
     for _ in range(2):
         await client.connect(port, REPO)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.envoy import hot_restart, process, supervisor
-from cloudgate.host.envoy.hot_restart import Roster, read_roster
+from cloudgate.host.envoy.hot_restart import ProcessSet, read_process_set
 from cloudgate.host.envoy.process import running
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import Gateway, GatewayState
 from tests.host.support import PATIENCE_SECONDS, Client, Machine, refuses
 from tests.support.ports import free_port
@@ -63,7 +63,7 @@ async def renewed(machine: Machine, gateway: Gateway) -> None:
 async def served(machine: Machine) -> None:
     """Wait until the Envoys that were succeeded are gone."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while machine.envoy.retired_marks:
+        while machine.envoy.draining_labels:
             await machine.found(GatewayState.LISTENING)
 
 
@@ -150,7 +150,7 @@ async def test_the_tunnels_of_both_are_counted_and_can_be_ended(
     assert gone.closed_tunnels == 2
     assert await old.is_cut()
     assert await new.is_cut()
-    assert not machine.envoy.is_there
+    assert not machine.envoy.is_running
 
 
 async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
@@ -164,7 +164,7 @@ async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
         await renewed(machine, gateway)
         live.append(await client.connect(port, REPO))
     assert all([await each.echoes() for each in live])
-    assert len(machine.envoy.retired_marks) == 4
+    assert len(machine.envoy.draining_labels) == 4
     assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
 
 
@@ -197,16 +197,16 @@ async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
     live = await client.connect(port, REPO)
     await machine.leave()
     install.settings("other settings")
-    current = read_roster(machine.layout).current
+    current = read_process_set(machine.layout).current
     assert current is not None
-    hot_restart.put_away(machine.layout, current)
-    hot_restart.keep_roster(machine.layout, Roster(predecessor=current))
+    hot_restart.detach_xds(machine.layout, current)
+    hot_restart.keep_process_set(machine.layout, ProcessSet(predecessor=current))
     assert not await refuses(port)
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
-    assert len(machine.envoy.retired_marks) == 1
+    assert len(machine.envoy.draining_labels) == 1
 
 
 async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
@@ -217,7 +217,7 @@ async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(hot_restart, "CAN_TAKE_OVER", False)
+        earlier.setattr(hot_restart, "SUPPORTS_HOT_RESTART", False)
         gateway = machine.gateway(port)
         await machine.bring(gateway, GatewayState.LISTENING)
     old = machine.envoy.pid
@@ -257,12 +257,12 @@ async def test_what_a_release_without_succession_wrote_down_is_understood(
     machine: Machine, client: Client, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as earlier:
-        earlier.setattr(hot_restart, "CAN_TAKE_OVER", False)
-        earlier.setattr(Layout, "admin_socket", lambda layout, _: layout.run / "admin.sock")
+        earlier.setattr(hot_restart, "SUPPORTS_HOT_RESTART", False)
+        earlier.setattr(StatePaths, "admin_socket", lambda layout, _: layout.run / "admin.sock")
         gateway = machine.gateway(port)
         await machine.bring(gateway, GatewayState.LISTENING)
     live = await client.connect(port, REPO)
-    current = read_roster(machine.layout).current
+    current = read_process_set(machine.layout).current
     assert current is not None
     await machine.leave()
     before = current.model_dump_json(include={"pid", "started", "mark"})
@@ -279,7 +279,7 @@ async def test_nothing_is_left_of_those_that_are_gone(
 ) -> None:
     gateway = machine.gateway(port)
     await machine.bring(gateway, GatewayState.LISTENING)
-    current = read_roster(machine.layout).current
+    current = read_process_set(machine.layout).current
     assert current is not None
     shared = f"envoy_shared_memory_{current.place.base_id * 10}"
     assert shared in _names(Path("/dev/shm"))
@@ -308,11 +308,11 @@ async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_wh
         install.settings(f"next {number}")
         await renewed(machine, gateway)
         tunnels.append(await client.connect(port, REPO))
-    before = read_roster(machine.layout)
+    before = read_process_set(machine.layout)
     await machine.leave()
     for file in machine.layout.roster.parent.glob("*process.json*"):
         file.unlink()
-    assert {each.mark for each in read_roster(machine.layout).all} == {
+    assert {each.mark for each in read_process_set(machine.layout).all} == {
         each.mark for each in before.all
     }
     await machine.start()

@@ -12,10 +12,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cloudgate.host.state.site import SiteKnown, Way
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.tunnels.slot_tokens import AWAY_SECONDS, SAFE, Tokens
-from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.state.site import GatewayOption, SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.tunnels.slot_tokens import AWAY_SECONDS, SAFE, SlotTokens
+from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.manager.registries.slot_tokens import (
     GONE_SECONDS,
     LEARNING_SECONDS,
@@ -41,7 +41,7 @@ TALK_SECONDS = 5.0
 """How often a host says what it holds, whatever happens."""
 
 
-class Line(Places):
+class Line(TunnelSlots):
     """The places of a gateway, and how many wait for one."""
 
     line = 0
@@ -63,10 +63,10 @@ class Known:
     def by_id(self, tenant_id: UUID) -> Tenant | None:
         return self.tenant if tenant_id == ACME else None
 
-    def ways(self, tenant: Tenant) -> Iterator[Way]:
+    def ways(self, tenant: Tenant) -> Iterator[GatewayOption]:
         del tenant
         peer = Peer(gateway_id=UUID(int=9), name="gw", address="192.0.2.1", port=6180)
-        yield from [Way(peer)] * self.gateways
+        yield from [GatewayOption(peer)] * self.gateways
 
 
 class Gateway:
@@ -76,10 +76,10 @@ class Gateway:
         self.server_id = UUID(int=100 + number)
         self.known = known
         self.places = Line()
-        self.tokens = Tokens(
+        self.tokens = SlotTokens(
             self.places,
-            cast(Directory, known),
-            cast(SiteKnown, known),
+            cast(TenantDirectory, known),
+            cast(SiteStore, known),
             lambda: clock.now,
             lambda *_: None,
         )
@@ -93,10 +93,10 @@ class Gateway:
     def let_in(self) -> None:
         """Those that wait, as far as there is room."""
         limit = self.tokens.limit(self.known.tenant)
-        while self.places.line and (limit is None or self.places.taken(ACME) < limit()):
+        while self.places.line and (limit is None or self.places.in_use(ACME) < limit()):
             self.places.line -= 1
             self.count += 1
-            self.places.begun(f"{self.server_id} {self.count}", ACME)
+            self.places.confirm(f"{self.server_id} {self.count}", ACME)
 
     def talk(self, manager: TunnelTokens, now: float, *, lost: str = "") -> frozenset[UUID]:
         """Say what is held, and hear what may be; who has to be asked again."""
@@ -112,7 +112,7 @@ class Gateway:
             self.tokens.note_away()
         else:
             told = (Allowance(tenant_id=who, tunnels=n) for who, n in parts.tunnels.items())
-            self.tokens.hear(Allowances(allowances=tuple(told), tunnels_are_divided=True))
+            self.tokens.update(Allowances(allowances=tuple(told), tunnels_are_divided=True))
         self.let_in()
         return ask_again
 
@@ -180,7 +180,7 @@ class Site(RuleBasedStateMachine):
     def end(self, which: int) -> None:
         gateway = self.gateways[which]
         if gateway.live:
-            gateway.places.ended(gateway.live[0])
+            gateway.places.release(gateway.live[0])
             gateway.let_in()
         if gateway.tokens.news.is_set():
             self.talk(gateway)
@@ -277,7 +277,7 @@ def test_a_manager_of_the_release_before_leaves_each_gateway_the_limit() -> None
     gateway.let_in()
     assert gateway.live == []
     gateway.tokens.demands(())
-    gateway.tokens.hear(Allowances())
+    gateway.tokens.update(Allowances())
     gateway.let_in()
     assert len(gateway.live) == 4
 
@@ -351,11 +351,11 @@ def test_what_a_revoked_host_held_is_for_the_others_at_once() -> None:
 def test_a_live_tunnel_keeps_its_token_whatever_the_manager_says(live: int) -> None:
     gateway = Gateway(1, Known(4, 2), Clock())
     for number in range(live):
-        gateway.places.begun(str(number), ACME)
+        gateway.places.confirm(str(number), ACME)
     gateway.tokens.limit(gateway.known.tenant)
     gateway.tokens.demands(())
     allowance = Allowance(tenant_id=ACME, tunnels=1)
-    gateway.tokens.hear(Allowances(allowances=(allowance,), tunnels_are_divided=True))
+    gateway.tokens.update(Allowances(allowances=(allowance,), tunnels_are_divided=True))
     (told,) = gateway.tokens.demands(())
     assert told.tunnels_held == max(live, 1)
     assert len(gateway.live) == live
@@ -377,7 +377,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
             await machine.tokens.due()
             parts = manager.divide(server_id, machine.tokens.demands(()), {ACME: limit}, now())
             told = (Allowance(tenant_id=who, tunnels=n) for who, n in parts.tunnels.items())
-            machine.tokens.hear(Allowances(allowances=tuple(told), tunnels_are_divided=True))
+            machine.tokens.update(Allowances(allowances=tuple(told), tunnels_are_divided=True))
             for other, its_id in sharing:
                 if its_id in parts.ask_again:
                     other.tokens.news.set()
@@ -388,7 +388,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
             state = tmp_path / f"gw{number}"
             machine = await stack.enter_async_context(running_machine(state, authority))
             machine.know(tenant(repository_port, concurrent_tunnels=limit))
-            machine.site.take(SiteMessage(revision=1, gateways=peers))
+            machine.site.replace(SiteMessage(revision=1, gateways=peers))
             ports.append(free_port())
             await machine.bring(machine.gateway(ports[-1]), GatewayState.LISTENING)
             sharing.append((machine, UUID(int=100 + number)))

@@ -15,14 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from cloudgate.host.authorization.address_reputation import FAMILIAR_DAYS, Reputation, Standing
-from cloudgate.host.authorization.authenticator import Logins
-from cloudgate.host.authorization.password_verifier import PasswordCheck
+from cloudgate.host.authorization.address_reputation import (
+    FAMILIAR_DAYS,
+    AddressReputation,
+    Standing,
+)
+from cloudgate.host.authorization.authenticator import Authenticator
+from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.priority_queue import (
     IN_A_ROW,
     Asker,
-    TooManyError,
-    Turns,
+    TooManyPendingError,
+    VerificationQueue,
     Waiting,
     in_order,
 )
@@ -82,36 +86,36 @@ def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Ask
     assert ranks == sorted(ranks)
 
 
-async def stands(turns: Turns, who: Asker) -> "asyncio.Task[None]":
+async def stands(turns: VerificationQueue, who: Asker) -> "asyncio.Task[None]":
     """Somebody who waits."""
-    task = asyncio.create_task(turns.take(who))
+    task = asyncio.create_task(turns.acquire(who))
     await asyncio.sleep(0)
     return task
 
 
 async def test_one_has_a_turn_at_a_time_and_more_cores_are_for_those_who_are_familiar() -> None:
-    turns = Turns(at_once=3)
-    await turns.take(asker())
+    turns = VerificationQueue(at_once=3)
+    await turns.acquire(asker())
     waits = await stands(turns, asker())
-    await turns.take(asker(familiar=1))
-    await turns.take(asker(familiar=1))
+    await turns.acquire(asker(familiar=1))
+    await turns.acquire(asker(familiar=1))
     full = await stands(turns, asker(familiar=1))
     assert not waits.done()
-    turns.give_back(asker(familiar=1))
+    turns.release(asker(familiar=1))
     await full
     assert not waits.done()
-    turns.give_back(asker())
+    turns.release(asker())
     await waits
 
 
 async def test_others_have_a_turn_now_and_then_however_many_are_familiar() -> None:
-    turns = Turns()
-    await turns.take(asker(familiar=1))
+    turns = VerificationQueue()
+    await turns.acquire(asker(familiar=1))
     other = await stands(turns, asker())
     known = [await stands(turns, asker(familiar=1)) for _ in range(10)]
     given_turns = 1
     while not other.done():
-        turns.give_back(asker(familiar=1))
+        turns.release(asker(familiar=1))
         await asyncio.sleep(0)
         given_turns += 1
     assert given_turns == IN_A_ROW + 1
@@ -120,29 +124,29 @@ async def test_others_have_a_turn_now_and_then_however_many_are_familiar() -> No
 
 
 async def test_only_so_many_wait_and_the_worst_is_turned_away() -> None:
-    turns = Turns(most=3)
-    await turns.take(asker())
+    turns = VerificationQueue(most=3)
+    await turns.acquire(asker())
     guesser = await stands(turns, asker(wrong=2))
     others = [await stands(turns, asker()) for _ in range(2)]
     others.append(await stands(turns, asker()))
-    with pytest.raises(TooManyError):
+    with pytest.raises(TooManyPendingError):
         await guesser
     assert turns.waiting == 3
-    with pytest.raises(TooManyError):
-        await turns.take(asker(wrong=1))
+    with pytest.raises(TooManyPendingError):
+        await turns.acquire(asker(wrong=1))
     for each in others:
         each.cancel()
 
 
 async def test_who_leaves_leaves_the_queue_and_takes_no_turn_along() -> None:
-    turns = Turns()
-    await turns.take(asker())
+    turns = VerificationQueue()
+    await turns.acquire(asker())
     first, second = await stands(turns, asker()), await stands(turns, asker())
     second.cancel()  # it would be next
-    turns.give_back(asker())
+    turns.release(asker())
     await first
     third, fourth = await stands(turns, asker()), await stands(turns, asker())
-    turns.give_back(asker())
+    turns.release(asker())
     fourth.cancel()  # it has just become its turn
     await third
     assert turns.waiting == 0
@@ -151,7 +155,7 @@ async def test_who_leaves_leaves_the_queue_and_takes_no_turn_along() -> None:
 async def test_a_password_is_looked_at_by_one_core_with_all_lanes_of_its_hash() -> None:
     if not hasattr(os, "sched_getaffinity"):
         return
-    passwords = PasswordCheck()
+    passwords = PasswordVerifier()
     loop = asyncio.get_running_loop()
     cores = await loop.run_in_executor(passwords._threads, os.sched_getaffinity, 0)
     assert len(cores) == 1
@@ -162,60 +166,62 @@ async def test_a_password_is_looked_at_by_one_core_with_all_lanes_of_its_hash() 
 def test_a_reputation_outlives_the_process_and_ends_with_the_tenant(tmp_path: Path) -> None:
     file, now = tmp_path / "reputation.json", [1e9]
 
-    def known() -> Reputation:
-        return Reputation(file, lambda: now[0])
+    def known() -> AddressReputation:
+        return AddressReputation(file, lambda: now[0])
 
     reputation = known()
-    reputation.right(ACME, HOME)
-    reputation.right(BETA, HOME)
-    reputation.asked(NEW)
-    reputation.wrong(None, NEW)
+    reputation.record_success(ACME, HOME)
+    reputation.record_success(BETA, HOME)
+    reputation.record_attempt(NEW)
+    reputation.record_failure(None, NEW)
     reputation.keep()
     assert PASSWORD not in file.read_text()
-    assert known().of(ACME, HOME) == Standing(familiar=True)
-    assert known().of(ACME, NEW) == Standing(wrong=1, asked=1)
-    assert known().of(None, HOME) == Standing()
+    assert known().standing_of(ACME, HOME) == Standing(familiar=True)
+    assert known().standing_of(ACME, NEW) == Standing(wrong=1, asked=1)
+    assert known().standing_of(None, HOME) == Standing()
     reputation = known()
     reputation.forget_others(lambda who: who == BETA)
     reputation.keep()
-    assert not known().of(ACME, HOME).familiar
-    assert known().of(BETA, HOME).familiar
+    assert not known().standing_of(ACME, HOME).familiar
+    assert known().standing_of(BETA, HOME).familiar
     assert str(ACME) not in file.read_text()
     now[0] += FORGOTTEN_AFTER_SECONDS
-    assert known().of(BETA, NEW) == Standing()
+    assert known().standing_of(BETA, NEW) == Standing()
     now[0] += FAMILIAR_DAYS * 86_400
-    assert not known().of(BETA, HOME).familiar
+    assert not known().standing_of(BETA, HOME).familiar
 
 
 def test_who_is_familiar_and_guesses_is_so_no_more_until_right_again() -> None:
-    reputation = Reputation()
-    reputation.right(ACME, HOME)
+    reputation = AddressReputation()
+    reputation.record_success(ACME, HOME)
     for _ in range(FREE_FAILURES - 1):
-        reputation.wrong(ACME, HOME)
-    assert reputation.of(ACME, HOME).familiar
-    reputation.wrong(ACME, HOME)
-    assert not reputation.of(ACME, HOME).familiar
-    reputation.right(ACME, HOME)
-    assert reputation.of(ACME, HOME).familiar
+        reputation.record_failure(ACME, HOME)
+    assert reputation.standing_of(ACME, HOME).familiar
+    reputation.record_failure(ACME, HOME)
+    assert not reputation.standing_of(ACME, HOME).familiar
+    reputation.record_success(ACME, HOME)
+    assert reputation.standing_of(ACME, HOME).familiar
 
 
 def test_who_was_right_has_not_asked_for_anything_but_what_was_wrong_stays() -> None:
-    reputation = Reputation()
+    reputation = AddressReputation()
     for _ in range(3):
-        reputation.asked(HOME)
-    reputation.wrong(ACME, HOME)
-    assert reputation.of(ACME, HOME) == Standing(wrong=1, asked=3, wrong_around=1)
-    reputation.right(ACME, HOME)
-    assert reputation.of(ACME, HOME) == Standing(familiar=True, wrong=1, wrong_around=1)
+        reputation.record_attempt(HOME)
+    reputation.record_failure(ACME, HOME)
+    assert reputation.standing_of(ACME, HOME) == Standing(wrong=1, asked=3, wrong_around=1)
+    reputation.record_success(ACME, HOME)
+    assert reputation.standing_of(ACME, HOME) == Standing(familiar=True, wrong=1, wrong_around=1)
 
 
 def test_an_address_of_version_6_stands_for_its_network() -> None:
-    reputation = Reputation()
-    reputation.right(ACME, "2001:db8:1:2::1")
-    reputation.wrong(None, "2001:db8:1:3::1")
-    assert reputation.of(ACME, "2001:db8:1:2:ffff::9") == Standing(familiar=True, wrong_around=1)
-    assert reputation.of(ACME, "2001:db8:1:4::1") == Standing(wrong_around=1)
-    assert reputation.of(ACME, "2001:db8:2::1") == Standing()
+    reputation = AddressReputation()
+    reputation.record_success(ACME, "2001:db8:1:2::1")
+    reputation.record_failure(None, "2001:db8:1:3::1")
+    assert reputation.standing_of(ACME, "2001:db8:1:2:ffff::9") == Standing(
+        familiar=True, wrong_around=1
+    )
+    assert reputation.standing_of(ACME, "2001:db8:1:4::1") == Standing(wrong_around=1)
+    assert reputation.standing_of(ACME, "2001:db8:2::1") == Standing()
     assert origin("::ffff:192.0.2.1") == "192.0.2.1"
 
 
@@ -226,14 +232,14 @@ def test_a_reputation_that_is_damaged_or_cannot_be_kept_costs_nothing_but_itself
     file = tmp_path / "reputation.json"
     file.write_text(damage)
     with capture_logs():
-        reputation = Reputation(file)
-        assert reputation.of(ACME, HOME) == Standing()
-        reputation.right(ACME, HOME)
+        reputation = AddressReputation(file)
+        assert reputation.standing_of(ACME, HOME) == Standing()
+        reputation.record_success(ACME, HOME)
         file.unlink()
         file.mkdir()
         (file / "in the way").touch()
         reputation.keep()
-    assert reputation.of(ACME, HOME).familiar
+    assert reputation.standing_of(ACME, HOME).familiar
 
 
 class SlowCheck:
@@ -242,14 +248,14 @@ class SlowCheck:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.looked_at: list[str] = []
         self._may = asyncio.Semaphore(0)
-        is_right = PasswordCheck.is_right
+        is_right = PasswordVerifier.verify
 
-        async def slow(check: PasswordCheck, password_hash: str, password: str) -> bool:
+        async def slow(check: PasswordVerifier, password_hash: str, password: str) -> bool:
             self.looked_at.append(password)
             await self._may.acquire()
             return await is_right(check, password_hash, password)
 
-        monkeypatch.setattr(PasswordCheck, "is_right", slow)
+        monkeypatch.setattr(PasswordVerifier, "verify", slow)
 
     def let(self, looks: int) -> None:
         """So many looks may come to an end."""
@@ -346,15 +352,15 @@ async def test_a_password_that_is_changed_while_it_waits_lets_nobody_in(
 async def test_many_tenants_behind_one_address_do_not_wait_for_its_guesser(
     machine: Machine, repository_port: int
 ) -> None:
-    logins = Logins(machine.directory)
+    logins = Authenticator(machine.directory)
     machine.know(tenant(repository_port), tenant(repository_port, tenant_id=BETA, name="Beta"))
-    logins.reputation.right(BETA, HOME)
+    logins.reputation.record_success(BETA, HOME)
     guesses = []
     for number in range(FREE_FAILURES + 3):  # the last of them waits before it is looked at
         wrong = "Basic " + b64encode(f"acme:wrong{number}".encode()).decode()
-        guesses.append(asyncio.create_task(logins.identify(wrong, HOME)))
+        guesses.append(asyncio.create_task(logins.authenticate(wrong, HOME)))
     right = "Basic " + b64encode(f"beta:{PASSWORD}".encode()).decode()
-    assert (await logins.identify(right, HOME)).proven
+    assert (await logins.authenticate(right, HOME)).proven
     assert not all(each.done() for each in guesses)
     logins.close()
     for each in guesses:

@@ -15,8 +15,8 @@ import pytest
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.supervisor import _has_connections
-from cloudgate.host.platform import Pacing, cut, open_connections, started_at
-from cloudgate.host.platform.linux_sock_diag import callers_at
+from cloudgate.host.platform import Pacing, close_connections, open_connections, started_at
+from cloudgate.host.platform.linux_sock_diag import connections_by_address
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
@@ -71,19 +71,19 @@ def test_with_no_file_left_connections_are_unknown_and_not_none(other: tuple[int
     with no_file_left():
         for look in (
             lambda: open_connections(pid),
-            lambda: cut(pid, [name]),
+            lambda: close_connections(pid, [name]),
             lambda: Pacing(pid).set({name: 1000}),
             lambda: Pacing(pid).carried([name]),
             lambda: pacing.carried([name]),
             lambda: pacing.set({name: 1000}),
-            lambda: callers_at(1),
+            lambda: connections_by_address(1),
         ):
             with pytest.raises(UnavailableError, match="Too many open files"):
                 look()
         assert _has_connections(pid)
     assert open_connections(pid) == 1
     assert pacing.carried([name]).keys() == {name}
-    assert cut(pid, [name]) == 1
+    assert close_connections(pid, [name]) == 1
     assert open_connections(pid) == 0
 
 
@@ -107,7 +107,7 @@ def test_with_few_files_left_what_is_told_is_true_or_said_to_be_unknown(
 def test_what_is_gone_has_no_connection_whatever_the_files(other: tuple[int, str]) -> None:
     pid = gone()
     assert open_connections(pid) == 0
-    assert cut(pid, ["127.0.0.1:1"]) == 0
+    assert close_connections(pid, ["127.0.0.1:1"]) == 0
     assert not Pacing(pid).carried(["127.0.0.1:1"])
     assert started_at(pid) is None
     with no_file_left():

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloudgate.host.envoy.hot_restart import read_roster
-from cloudgate.host.state.paths import Layout, layout_of
+from cloudgate.host.envoy.hot_restart import read_process_set
+from cloudgate.host.state.paths import StatePaths, state_paths
 from tests.network import knock, transfer
 from tests.support.network import PUBLIC, Provider
 from tests.support.waiting import within
@@ -197,9 +197,9 @@ class Site:
         words = ("--silent", "--insecure", "--max-time", "1", f"https://{address}/")
         return self.network.run(place, "curl", *words, check=False).returncode == 0
 
-    def layout(self, place: str) -> Layout:
+    def layout(self, place: str) -> StatePaths:
         """Where a machine's host service has its files."""
-        return layout_of(self.network.folder / place / "data" / "host")
+        return state_paths(self.network.folder / place / "data" / "host")
 
     def signal(self, place: str, number: signal.Signals) -> None:
         """Send a signal to a machine's host service."""
@@ -222,7 +222,7 @@ class Site:
     def power_off(self, place: str) -> None:
         """Nothing is heard of a machine any more, and what it had in memory is gone."""
         layout = self.layout(place)
-        envoys = read_roster(layout).all
+        envoys = read_process_set(layout).all
         assert envoys
         self.network.link(place, "down")
         self.network.kill(place)

@@ -14,7 +14,7 @@ from pathlib import Path
 import envoy
 import pytest
 
-from cloudgate.host.envoy.hot_restart import read_roster
+from cloudgate.host.envoy.hot_restart import read_process_set
 from tests.network.site import PORTS, SMALL_DISK, Site
 from tests.support.network import missing
 from tests.support.waiting import within
@@ -289,5 +289,5 @@ def test_a_host_whose_clock_is_wrong_by_a_day_works_and_says_so(
 
 def _envoy_version(site: Site, place: str) -> str:
     """Of the Envoy that listens."""
-    current = read_roster(site.layout(place)).current
+    current = read_process_set(site.layout(place)).current
     return current.version if current else ""

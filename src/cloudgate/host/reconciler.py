@@ -12,16 +12,16 @@ import structlog
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, UnavailableError
-from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.host.envoy.endpoints import Doors
-from cloudgate.host.envoy.listener_rollout import Listening
-from cloudgate.host.envoy.supervisor import Envoy
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.kept_document import Kept
-from cloudgate.host.state.paths import Layout
-from cloudgate.host.state.withdrawal_journal import Journal
-from cloudgate.host.tunnels.drain import SPREAD_SECONDS, Drain, due
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.listener_rollout import ListenerRollout
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.kept_document import KeptDocument
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
+from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import Assignment, Gateway, GatewayState
 
 ATTEMPT_SECONDS = 8.0
@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReconcileResult:
     """What was read back from the machine about one assignment."""
 
     revision: int
@@ -56,16 +56,16 @@ class Reconciler:
 
     def __init__(
         self,
-        layout: Layout,
-        doors: Doors,
-        envoy: Envoy,
-        admin: Admin,
+        layout: StatePaths,
+        doors: LocalEndpoints,
+        envoy: EnvoySupervisor,
+        admin: AdminClient,
         *,
-        role: Role,
-        watch: Watch,
+        role: GatewayStatus,
+        watch: TunnelTracker,
         news: asyncio.Event,
-        on_outcome: Callable[[Outcome], None],
-        journal: Journal | None = None,
+        on_outcome: Callable[[ReconcileResult], None],
+        journal: WithdrawalJournal | None = None,
     ) -> None:
         """What it needs.
 
@@ -80,17 +80,17 @@ class Reconciler:
             on_outcome: hears what was found.
             journal: takes what the disk does not.
         """
-        self.kept = Kept(layout.assignment, Assignment, journal)
+        self.kept = KeptDocument(layout.assignment, Assignment, journal)
         self._envoy = envoy
         self._admin = admin
-        self._listening = Listening(layout, doors, envoy, admin)
+        self._listening = ListenerRollout(layout, doors, envoy, admin)
         self._drain = Drain(layout, journal=journal)
         self._on_outcome = on_outcome
         self._news = news
         self._assignment = self.kept.current
         self._role = role
         self._watch = watch
-        role.take(self._assignment)
+        role.follow(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
 
@@ -99,11 +99,11 @@ class Reconciler:
         """Of the assignment in force; None when there never was one."""
         return self._assignment.revision if self._assignment else None
 
-    def want(self, assignment: Assignment) -> None:
+    def set_desired(self, assignment: Assignment) -> None:
         """Make `assignment` the wanted state, from now on and over restarts."""
-        self.kept.take(assignment)
+        self.kept.replace(assignment)
         self._assignment = assignment
-        self._role.take(assignment)
+        self._role.follow(assignment)
         self._given_up = None
         self._news.set()
 
@@ -126,35 +126,35 @@ class Reconciler:
         pause_seconds = REVIEW_SECONDS
         if wanted is not None and wanted is not self._given_up:
             outcome = await self._tried(wanted)
-            self._note(wanted, outcome.state)
+            self._record_result(wanted, outcome.state)
             self._on_outcome(outcome)
             if outcome.state is GatewayState.DRAINING:
                 pause_seconds = DRAIN_REVIEW_SECONDS
-            elif self._envoy.retired_marks:
+            elif self._envoy.draining_labels:
                 pause_seconds = SUCCESSION_REVIEW_SECONDS
-        await self._news_or(pause_seconds)
+        await self._wait(pause_seconds)
 
-    async def _tried(self, wanted: Assignment) -> Outcome:
+    async def _tried(self, wanted: Assignment) -> ReconcileResult:
         """What an attempt has come to. The manager hears also of a failure that nobody foresaw."""
         try:
-            return await self.attempt(wanted)
+            return await self.reconcile_once(wanted)
         except Exception as error:
             reason = (
                 f"The host service failed in a way that nobody foresaw ({type(error).__name__})."
             )
             failed = GatewayState.FAILED
-            self._on_outcome(Outcome(wanted.revision, failed, wanted.gateway, reason))
+            self._on_outcome(ReconcileResult(wanted.revision, failed, wanted.gateway, reason))
             raise
 
-    async def attempt(self, assignment: Assignment) -> Outcome:
+    async def reconcile_once(self, assignment: Assignment) -> ReconcileResult:
         """Bring the machine to `assignment` once."""
         gateway = assignment.gateway
-        outcome = Outcome(assignment.revision, GatewayState.FAILED, gateway)
+        outcome = ReconcileResult(assignment.revision, GatewayState.FAILED, gateway)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 if gateway is not None and gateway.accepting:
                     return await self._listen(gateway, outcome)
-                return await self._leave(assignment, outcome)
+                return await self._drain_tunnels(assignment, outcome)
         except CloudgateError as error:
             reason = error.message
         except TimeoutError:  # an OSError, too, and the likelier one
@@ -164,19 +164,19 @@ class Reconciler:
         _log.error("the machine cannot be brought to its assignment", reason=reason)
         return replace(outcome, reason=reason)
 
-    def _note(self, assignment: Assignment, state: GatewayState) -> None:
+    def _record_result(self, assignment: Assignment, state: GatewayState) -> None:
         # A gateway that never was is given up at the first failure: the manager takes it back,
         # and it must not come up meanwhile. One that broke later is mended again and again.
         if state is GatewayState.LISTENING:
             self._established = assignment
-        wanted = _place(assignment)
+        wanted = _binding(assignment)
         failed = state is GatewayState.FAILED and wanted is not None
-        if failed and wanted != _place(self._established):
+        if failed and wanted != _binding(self._established):
             self._given_up = assignment
 
-    async def _listen(self, gateway: Gateway, outcome: Outcome) -> Outcome:
+    async def _listen(self, gateway: Gateway, outcome: ReconcileResult) -> ReconcileResult:
         self._drain.forget()
-        await self._listening.open(gateway)
+        await self._listening.apply(gateway)
         live_tunnels = await self._live_tunnels()
         if self._envoy.is_outdated and self._envoy.is_idle:
             await self._exchange_idle(gateway)
@@ -184,13 +184,15 @@ class Reconciler:
 
     async def _exchange_idle(self, gateway: Gateway) -> None:
         """Start an Envoy anew that no other can take over from, unless somebody comes meanwhile."""
-        await self._listening.close()
+        await self._listening.withdraw()
         if self._envoy.is_idle:
             await self._envoy.stop()
-        await self._listening.open(gateway)
+        await self._listening.apply(gateway)
 
-    async def _leave(self, assignment: Assignment, outcome: Outcome) -> Outcome:
-        await self._listening.close()
+    async def _drain_tunnels(
+        self, assignment: Assignment, outcome: ReconcileResult
+    ) -> ReconcileResult:
+        await self._listening.withdraw()
         live_tunnels = await self._live_tunnels()
         if live_tunnels:
             self._drain.begin(live_tunnels, assignment.drain)
@@ -199,7 +201,7 @@ class Reconciler:
         outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
         if live_tunnels:
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
-        if self._envoy.is_there:
+        if self._envoy.is_running:
             _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
             await self._envoy.stop()
         state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
@@ -207,9 +209,9 @@ class Reconciler:
 
     async def _live_tunnels(self) -> int:
         """Of the Envoy that listens, and of those that it took over from."""
-        retired = self._envoy.retired_marks
+        retired = self._envoy.draining_labels
         of_retired = [each.envoy for each in self._watch.live if each.envoy in retired]
-        await self._envoy.end_retired(set(of_retired))
+        await self._envoy.stop_drained(set(of_retired))
         return len(of_retired) + (await self._admin.live_tunnels() if self._envoy.pid else 0)
 
     async def _close_late_tunnels(self, drain_seconds: float, live_tunnels: int) -> int:
@@ -217,12 +219,12 @@ class Reconciler:
         late_seconds = -self._drain.seconds_left(drain_seconds)
         if late_seconds < 0:
             return live_tunnels
-        spread_seconds = min(SPREAD_SECONDS, drain_seconds)
+        spread_seconds = min(JITTER_SECONDS, drain_seconds)
         if late_seconds < spread_seconds + _LAST_SECONDS:
-            self._watch.look()
-            late = due(self._watch.live, late_seconds, spread_seconds)
+            self._watch.poll()
+            late = overdue(self._watch.live, late_seconds, spread_seconds)
             try:
-                self._drain.note_closed(self._watch.cut(late, "the drain is over"))
+                self._drain.note_closed(self._watch.terminate(late, "the drain is over"))
             except UnavailableError as error:
                 _log.warning("tunnels are closed all at once", reason=error.message)
             else:
@@ -231,7 +233,7 @@ class Reconciler:
         self._drain.note_closed(live_tunnels)
         return 0
 
-    async def _news_or(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -239,7 +241,7 @@ class Reconciler:
             return
 
 
-def _place(assignment: Assignment | None) -> tuple[object, ...] | None:
+def _binding(assignment: Assignment | None) -> tuple[object, ...] | None:
     gateway = assignment.gateway if assignment else None
     if gateway is None or not gateway.accepting:
         return None

@@ -15,10 +15,10 @@ from pathlib import Path
 import structlog
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.platform.resource_limits import capacity, memory_limits
-from cloudgate.host.state.conditions import Troubles
+from cloudgate.host.state.conditions import Conditions
 from cloudgate.processes.open_files import own_files_limit
 
 FULL = 0.9
@@ -129,12 +129,12 @@ def disk(folder: str, free: int, most: int, *, in_bytes: bool) -> Level:
     )
 
 
-class Saturation:
+class SaturationMonitor:
     """Says what of this machine is used up, and takes it back once there is room again."""
 
     def __init__(
         self,
-        troubles: Troubles,
+        troubles: Conditions,
         on_change: Callable[[], None],
         clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -146,14 +146,14 @@ class Saturation:
         """By kind, when its figure was told."""
         self._turned_away: Mapping[str, int] = {}
 
-    async def run(self, state: Path, envoy: Envoy, admin: Admin) -> None:
+    async def run(self, state: Path, envoy: EnvoySupervisor, admin: AdminClient) -> None:
         """Look for ever."""
         while True:
             await asyncio.sleep(REVIEW_SECONDS)
             of_machine = await asyncio.to_thread(machine_levels, state, _processes(envoy))
-            self.take([*of_machine, *await self._of_envoy(envoy, admin)])
+            self.sample([*of_machine, *await self._of_envoy(envoy, admin)])
 
-    def take(self, levels: Iterable[Level]) -> None:
+    def sample(self, levels: Iterable[Level]) -> None:
         """These are the levels now. What is not among them could not be seen, and stays as told."""
         now, is_new = self._clock_seconds(), False
         for each in levels:
@@ -162,18 +162,18 @@ class Saturation:
                 if told_at is not None:
                     _log.info("there is room again", kind=each.kind)
                     del self._told[each.kind]
-                    self._troubles.note(each.kind, "")
+                    self._troubles.set(each.kind, "")
                     is_new = True
             elif told_at is None or now - told_at >= TOLD_AGAIN_SECONDS:
                 if told_at is None:
                     _log.warning("this machine is saturated", kind=each.kind, reason=each.words)
                 self._told[each.kind] = now
-                self._troubles.note(each.kind, each.words)
+                self._troubles.set(each.kind, each.words)
                 is_new = True
         if is_new:
             self._on_change()
 
-    async def _of_envoy(self, envoy: Envoy, admin: Admin) -> list[Level]:
+    async def _of_envoy(self, envoy: EnvoySupervisor, admin: AdminClient) -> list[Level]:
         if envoy.pid is None:
             return []
         try:
@@ -188,8 +188,8 @@ class Saturation:
         ]
 
 
-def _processes(envoy: Envoy) -> dict[str, int]:
-    found = [(mark, envoy.pid_of(mark)) for mark in sorted(envoy.marks)]
+def _processes(envoy: EnvoySupervisor) -> dict[str, int]:
+    found = [(mark, envoy.pid_of(mark)) for mark in sorted(envoy.labels)]
     return {mark: pid for mark, pid in found if pid is not None}
 
 

@@ -14,34 +14,34 @@ import structlog
 
 from cloudgate.background import Background, Failing, Job
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
-from cloudgate.host.authorization.address_reputation import Reputation
-from cloudgate.host.authorization.authorizer import WAIT_SECONDS, Gatekeeper
+from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.authorizer import SLOT_WAIT_SECONDS, Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
-from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.host.envoy.endpoints import Doors, doors_of
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
 from cloudgate.host.envoy.log_rotation import Rotation
-from cloudgate.host.envoy.socket_handoff import hand_over
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.socket_handoff import pass_listener
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.manager_link.facts import gather_facts
-from cloudgate.host.manager_link.reporter import Outbox
-from cloudgate.host.manager_link.sync import Channel, Known
-from cloudgate.host.platform import hold
+from cloudgate.host.manager_link.reporter import Reporter
+from cloudgate.host.manager_link.sync import HostState, ManagerSync
+from cloudgate.host.platform import lock_file
 from cloudgate.host.reconciler import Reconciler
-from cloudgate.host.saturation import Saturation
-from cloudgate.host.shaping.fair_share import Fairness
-from cloudgate.host.shaping.shaper import Pacer
-from cloudgate.host.state.disk_reserve import REVIEW_SECONDS, Reserve
-from cloudgate.host.state.enrolment import load_membership
-from cloudgate.host.state.files import damage
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.paths import Layout, layout_of
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.state.withdrawal_journal import Journal
-from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Crowd
-from cloudgate.host.tunnels.restore_only import Maintenance
-from cloudgate.host.tunnels.slots import Places
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.saturation import SaturationMonitor
+from cloudgate.host.shaping.fair_share import FairShare
+from cloudgate.host.shaping.shaper import TrafficShaper
+from cloudgate.host.state.disk_reserve import REVIEW_SECONDS, DiskReserve
+from cloudgate.host.state.enrolment import load_enrolment
+from cloudgate.host.state.files import damaged_files
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.paths import StatePaths, state_paths
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
+from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
+from cloudgate.host.tunnels.slots import TunnelSlots
+from cloudgate.host.tunnels.tracker import TunnelTracker
 
 _log = structlog.get_logger(__name__)
 
@@ -55,20 +55,20 @@ CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
 together; found out by itself where it is not set."""
 
 
-class Stop(asyncio.Event):
+class Shutdown(asyncio.Event):
     """Set when the host service is to end; `again` when it is to start anew at once."""
 
     again = False
 
-    def start_again(self) -> None:
+    def request_restart(self) -> None:
         """End, to be started again; tunnels go on."""
         self.again = True
         self.set()
 
 
-async def run_host(
+async def run_host_service(
     state_folder: Path,
-    open_doors: Callable[[Layout], Doors] = doors_of,
+    open_doors: Callable[[StatePaths], LocalEndpoints] = local_endpoints,
     until: Callable[[], object] | None = None,
 ) -> bool:
     """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
@@ -81,11 +81,11 @@ async def run_host(
     Raises:
         CloudgateError: The host has not joined, or the folder is in use.
     """
-    layout = layout_of(state_folder)
+    layout = state_paths(state_folder)
     layout.make_folders()
     _check_membership(layout)
     with _sole_user(layout):
-        stop = Stop()
+        stop = Shutdown()
         if until is not None:
             _stop_after(until, stop)
         with _on_signals(stop):
@@ -93,28 +93,28 @@ async def run_host(
         return stop.again
 
 
-def _reset(watch: Watch) -> None:
+def _reset(watch: TunnelTracker) -> None:
     """End all tunnels so that their programs see that they were cut.
 
     An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
     """
     try:
-        watch.look()
-        watch.cut(watch.live, "the host service ends")
+        watch.poll()
+        watch.terminate(watch.live, "the host service ends")
     except UnavailableError as error:
         _log.warning("tunnels may look finished to their programs", reason=error.message)
 
 
-async def _adopt(envoy: Envoy) -> None:
+async def _adopt(envoy: EnvoySupervisor) -> None:
     try:
         await envoy.adopt()
     except UnavailableError as error:
         _log.error("envoy is not adopted yet", reason=error.message)
 
 
-def _check_membership(layout: Layout) -> None:
+def _check_membership(layout: StatePaths) -> None:
     try:
-        load_membership(layout)
+        load_enrolment(layout)
     except NotFoundError as error:
         if not layout.assignment.exists():
             raise
@@ -122,37 +122,44 @@ def _check_membership(layout: Layout) -> None:
         _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
 
 
-async def _run_until(layout: Layout, doors: Doors, stop: Stop) -> None:
-    journal = Journal(layout.withdrawals, Reserve(layout.reserve).needed_by)
-    known = Known(
-        Directory(layout.directory, journal), SiteKnown(layout.site, journal), Role(), journal
+async def _run_until(layout: StatePaths, doors: LocalEndpoints, stop: Shutdown) -> None:
+    journal = WithdrawalJournal(layout.withdrawals, DiskReserve(layout.reserve).release_for)
+    known = HostState(
+        TenantDirectory(layout.directory, journal),
+        SiteStore(layout.site, journal),
+        GatewayStatus(),
+        journal,
     )
-    with Gatekeeper(
+    with Authorizer(
         known.directory,
         known.site,
         known.role,
-        Places(),
+        TunnelSlots(),
         wait_seconds=_wait_seconds(),
         now=known.clock,
-        reputation=Reputation(layout.reputation),
+        reputation=AddressReputation(layout.reputation),
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, doors)
         try:
             await _work_until(layout, doors, known, gatekeeper, stop)
             if stop.again:
                 await server.retire()
-                hand_over(server.listener)
+                pass_listener(server.listener)
         finally:
             await server.stop()
 
 
 async def _work_until(
-    layout: Layout, doors: Doors, known: Known, gatekeeper: Gatekeeper, stop: Stop
+    layout: StatePaths,
+    doors: LocalEndpoints,
+    known: HostState,
+    gatekeeper: Authorizer,
+    stop: Shutdown,
 ) -> None:
     news = asyncio.Event()
-    admin = Admin(doors)
-    envoy = Envoy(layout, doors, admin, news.set)
-    watch = Watch(
+    admin = AdminClient(doors)
+    envoy = EnvoySupervisor(layout, doors, admin, news.set)
+    watch = TunnelTracker(
         layout,
         envoy,
         known.directory,
@@ -162,7 +169,7 @@ async def _work_until(
         now=known.clock,
         troubles=known.troubles,
     )
-    outbox = Outbox(
+    outbox = Reporter(
         lambda: known.directory.revision,
         lambda: gather_facts(layout, envoy.version, _troubles(known)),
         misplaced=watch.misplaced,
@@ -176,30 +183,30 @@ async def _work_until(
         role=known.role,
         watch=watch,
         news=news,
-        on_outcome=outbox.put,
+        on_outcome=outbox.observe,
         journal=known.journal,
     )
-    fairness = Fairness(_capacity_bytes())
-    pacer = Pacer(
+    fairness = FairShare(_capacity_bytes())
+    pacer = TrafficShaper(
         envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
     )
-    channel = Channel(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
+    channel = ManagerSync(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
 
     def keep_room() -> None:
-        envoy.reserve.keep()
+        envoy.reserve.allocate()
         if known.journal is not None:
             known.journal.keep()
 
     def note_failing(name: str, failing: Failing | None) -> None:
-        known.troubles.note(name, failing.text if failing else "")
-        outbox.look_again()
+        known.troubles.set(name, failing.text if failing else "")
+        outbox.mark_dirty()
 
-    crowd = Crowd(envoy, known.role, watch, limit=_connections_per_address())
+    crowd = ConnectionLimiter(envoy, known.role, watch, limit=_connections_per_address())
     background = Background(
         (
             *watch.jobs(),
             pacer.job(),
-            Maintenance(envoy, known.site, watch).job(),
+            RestoreOnlyEnforcer(envoy, known.site, watch).job(),
             crowd.job(),
             reconciler.job(),
             *channel.jobs(),
@@ -209,7 +216,10 @@ async def _work_until(
             _lasting(
                 "Looking what is saturated",
                 partial(
-                    Saturation(known.troubles, outbox.look_again).run, layout.state, envoy, admin
+                    SaturationMonitor(known.troubles, outbox.mark_dirty).run,
+                    layout.state,
+                    envoy,
+                    admin,
                 ),
             ),
             _lasting(
@@ -225,15 +235,15 @@ async def _work_until(
             work = group.create_task(background.run())
             await stop.wait()
             work.cancel()
-        watch.keep()
+        watch.checkpoint()
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
-        await envoy.leave()
+        await envoy.release()
         raise
     finally:
         if stop.again:
-            await envoy.leave()
-        elif envoy.is_kept:
+            await envoy.release()
+        elif envoy.is_supervised:
             _reset(watch)
             await envoy.stop()
         await admin.close()
@@ -243,13 +253,13 @@ def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
     return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)
 
 
-def _troubles(known: Known) -> str:
-    return " ".join(text for text in (known.troubles.text, damage()) if text)
+def _troubles(known: HostState) -> str:
+    return " ".join(text for text in (known.troubles.text, damaged_files()) if text)
 
 
 def _wait_seconds() -> float:
     found = _number(WAIT_VARIABLE, "seconds")
-    return WAIT_SECONDS if found is None else found
+    return SLOT_WAIT_SECONDS if found is None else found
 
 
 def _connections_per_address() -> int:
@@ -273,7 +283,7 @@ def _number(variable: str, unit: str) -> float | None:
         ) from None
 
 
-def _stop_after(until: Callable[[], object], stop: Stop) -> None:
+def _stop_after(until: Callable[[], object], stop: Shutdown) -> None:
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
@@ -285,10 +295,10 @@ def _stop_after(until: Callable[[], object], stop: Stop) -> None:
 
 
 @contextmanager
-def _sole_user(layout: Layout) -> Iterator[None]:
+def _sole_user(layout: StatePaths) -> Iterator[None]:
     with layout.lock.open("w") as lock:
         try:
-            hold(lock)
+            lock_file(lock)
         except OSError:
             raise UnavailableError(
                 f"Another host service uses {layout.state}. Stop it first."
@@ -297,7 +307,7 @@ def _sole_user(layout: Layout) -> Iterator[None]:
 
 
 @contextmanager
-def _on_signals(stop: Stop) -> Iterator[None]:
+def _on_signals(stop: Shutdown) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     if sys.platform == "win32":
@@ -310,7 +320,7 @@ def _on_signals(stop: Stop) -> Iterator[None]:
         return
     for number in numbers:
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, stop.start_again)
+    loop.add_signal_handler(signal.SIGHUP, stop.request_restart)
     try:
         yield
     finally:

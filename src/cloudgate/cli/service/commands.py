@@ -285,12 +285,12 @@ def join(
 def install_service(data: Data = None) -> None:
     """Have systemd run the host service that has joined, as the user who joined. Needs root."""
     from cloudgate.host.platform import install  # noqa: PLC0415
-    from cloudgate.host.state.enrolment import load_membership  # noqa: PLC0415
-    from cloudgate.host.state.paths import layout_of  # noqa: PLC0415
+    from cloudgate.host.state.enrolment import load_enrolment  # noqa: PLC0415
+    from cloudgate.host.state.paths import state_paths  # noqa: PLC0415
 
     folder = (data or default_data_folder()).resolve()
     try:
-        load_membership(layout_of(folder / "host"))
+        load_enrolment(state_paths(folder / "host"))
     except CloudgateError as problem:
         _fail(
             f"{problem.message} If it joined as another user or with another folder, name that"
@@ -333,13 +333,13 @@ def run(
     """Run the host service of this machine."""
     from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
     from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
-    from cloudgate.host.service import run_host  # noqa: PLC0415
+    from cloudgate.host.service import run_host_service  # noqa: PLC0415
 
     log_to_stderr()
     if with_parent is not None:
         end_with_parent(with_parent)
     until = _read_input if until_input_ends else None
-    again = _run(run_host((data or default_data_folder()) / "host", until=until))
+    again = _run(run_host_service((data or default_data_folder()) / "host", until=until))
     if again:
         # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
         os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606

@@ -25,7 +25,7 @@ from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.platform.addresses import host_addresses
-from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.paths import state_paths
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.core.reachable import reachable_by
 from cloudgate.manager.core.unit_of_work import Manager
@@ -298,7 +298,7 @@ async def _gateway_back(manager: Manager, data: Path) -> None:
             for each in known
             for address in listening_addresses(each)[:1] or ("localhost",)
         ]
-    authorizer = str(layout_of(data / "host").authorizer_socket)
+    authorizer = str(state_paths(data / "host").authorizer_socket)
     with suppress(TimeoutError):
         async with asyncio.timeout(GATEWAY_SECONDS):
             for address, port in doors:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from cloudgate.host.access_log.tunnel_metadata import Pass
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 
 AUTHORIZER_METADATA = "envoy.filters.http.ext_authz"
 """Where Envoy keeps what the authorizer said of a request."""
@@ -37,7 +37,7 @@ PROCESS_VARIABLE = "CLOUDGATE_ENVOY"
 """In Envoy's environment: what tells its lines from those of another Envoy."""
 
 
-class Kind(StrEnum):
+class RecordType(StrEnum):
     """What a line is about, in Envoy's words (access log, ``%ACCESS_LOG_TYPE%``)."""
 
     BEGUN = "DownstreamTunnelSuccessfullyEstablished"
@@ -46,15 +46,15 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Entry:
+class AccessRecord:
     """What a line says of a tunnel that was let in."""
 
-    kind: Kind
+    kind: RecordType
     tunnel: str
     envoy: str
     """Which Envoy carries it."""
     started_at: datetime
-    holder: Pass
+    holder: TunnelMetadata
     target: str
     client: str
     """Address and port that the tenant came from."""
@@ -68,15 +68,15 @@ class Entry:
     """Whether the target tore it (RST), where Envoy does not tell the client so by itself."""
 
 
-def read_entry(line: str) -> Entry | None:
+def parse_record(line: str) -> AccessRecord | None:
     """The entry in a line; None for refusals, for what is no tunnel, and for broken lines."""
     try:
         said = json.loads(line)
         holder = _pass(said)
         if said["status"] != _ESTABLISHED or holder is None or not said["target"]:
             return None
-        return Entry(
-            kind=Kind(said["type"]),
+        return AccessRecord(
+            kind=RecordType(said["type"]),
             tunnel=said["tunnel"],
             envoy=said["envoy"] or "",
             started_at=datetime.fromisoformat(said["time"]),
@@ -94,7 +94,7 @@ def read_entry(line: str) -> Entry | None:
 
 
 def _ended_at(said: dict[str, Any]) -> datetime | None:
-    if said["type"] != Kind.ENDED:
+    if said["type"] != RecordType.ENDED:
         return None
     lasted = timedelta(milliseconds=said.get("duration_ms") or 0)
     return datetime.fromisoformat(said["time"]) + lasted
@@ -102,13 +102,13 @@ def _ended_at(said: dict[str, Any]) -> datetime | None:
 
 def _is_torn(said: dict[str, Any]) -> bool:
     # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
-    is_end = said["type"] == Kind.ENDED
+    is_end = said["type"] == RecordType.ENDED
     return is_end and said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
 
 
-def ended_place(line: str) -> str | None:
+def released_slot(line: str) -> str | None:
     """The place that the end of a request gives back, whether it ever became a tunnel or not."""
-    if f'"type":"{Kind.ENDED}"' not in line:
+    if f'"type":"{RecordType.ENDED}"' not in line:
         return None
     try:
         holder = _pass(json.loads(line))
@@ -117,13 +117,13 @@ def ended_place(line: str) -> str | None:
     return holder.place or None if holder else None
 
 
-def _pass(said: dict[str, Any]) -> Pass | None:
+def _pass(said: dict[str, Any]) -> TunnelMetadata | None:
     if "pass" in said:
-        return Pass.read(said["pass"]) if said["pass"] else None
+        return TunnelMetadata.read(said["pass"]) if said["pass"] else None
     # That is how a listener of the release before writes, until its last tunnel has ended.
     if not said["tenant_id"]:
         return None
-    return Pass(
+    return TunnelMetadata(
         place=said["place"] or "",
         tenant_id=UUID(said["tenant_id"]),
         user_id=UUID(said["user_id"]) if said["user_id"] else None,
@@ -138,7 +138,7 @@ def _said(key: str) -> str:
     return f"%DYNAMIC_METADATA({AUTHORIZER_METADATA}:{key})%"
 
 
-LINE = {
+JSON_FORMAT = {
     "time": "%START_TIME%",
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
@@ -175,7 +175,7 @@ def access_log(path: str, refusal_lines: dict[str, Any]) -> dict[str, Any]:
         "typed_config": {
             "@type": f"{_TYPES}.access_loggers.file.v3.FileAccessLog",
             "path": path,
-            "log_format": {"json_format": LINE},
+            "log_format": {"json_format": JSON_FORMAT},
         },
     }
 

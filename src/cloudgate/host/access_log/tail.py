@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SETTLED_SECONDS = 3.0
+ROTATION_GRACE_SECONDS = 3.0
 """How long after a rotation Envoy may still write to the file that was moved away."""
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -23,7 +23,7 @@ class Position:
     offset_bytes: int
 
 
-class Follower:
+class LogTail:
     """Reads a log that others append to and now and then move away as ``.1``, ``.2`` and so on."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Follower:
             return lines
         if self._moved_at_seconds is None:
             self._moved_at_seconds = self._clock_seconds()
-        if self._clock_seconds() - self._moved_at_seconds < SETTLED_SECONDS:
+        if self._clock_seconds() - self._moved_at_seconds < ROTATION_GRACE_SECONDS:
             return []
         self._moved_at_seconds = None
         self._position = Position(newer.stat().st_ino, 0)

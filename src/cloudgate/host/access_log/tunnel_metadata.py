@@ -13,7 +13,7 @@ _RESTORING = "restoring"
 
 
 @dataclass(frozen=True)
-class Pass:
+class TunnelMetadata:
     """Whose tunnel it is, and what was known of them when it was let in."""
 
     place: str
@@ -47,12 +47,12 @@ class Pass:
         )
 
 
-def era(tunnels_end_before: datetime | None) -> str:
+def revocation_epoch(tunnels_end_before: datetime | None) -> str:
     """Names the time since an operator last ended a tenant's tunnels; empty when that never was."""
     return tunnels_end_before.isoformat() if tunnels_end_before else ""
 
 
-def is_over(era: str, tunnels_end_before: datetime | None) -> bool:
+def is_revoked(era: str, tunnels_end_before: datetime | None) -> bool:
     """Whether the tenant's tunnels were ended after that era had begun.
 
     Both moments are the manager's, so that the clock of the gateway does not matter.

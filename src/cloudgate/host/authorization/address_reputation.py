@@ -62,7 +62,7 @@ class Kept(BaseModel):
     """Seconds since 1970."""
 
 
-class Reputation:
+class AddressReputation:
     """What is remembered of addresses. An IPv6 address stands for its whole network of 64 bits."""
 
     def __init__(
@@ -87,7 +87,7 @@ class Reputation:
         if path is not None:
             self._read(path)
 
-    def of(self, who: UUID | None, address: str) -> Standing:
+    def standing_of(self, who: UUID | None, address: str) -> Standing:
         """How somebody at an IP address stands.
 
         Args:
@@ -104,7 +104,7 @@ class Reputation:
             wrong_around=self._wrong_around.of(_network(address)),
         )
 
-    def right(self, who: UUID, address: str) -> None:
+    def record_success(self, who: UUID, address: str) -> None:
         """It has said the right password."""
         pair = f"{who} {origin(address)}"
         if self._familiar.get(pair) != self._today:
@@ -116,7 +116,7 @@ class Reputation:
         self._wrong_for.forget(pair)
         self._asked.forget(origin(address))
 
-    def wrong(self, who: UUID | None, address: str) -> None:
+    def record_failure(self, who: UUID | None, address: str) -> None:
         """It has said a wrong one."""
         whose = origin(address)
         self._wrong.note(whose)
@@ -125,7 +125,7 @@ class Reputation:
             self._wrong_for.note(f"{who} {whose}")
         self._is_new = True
 
-    def asked(self, address: str) -> None:
+    def record_attempt(self, address: str) -> None:
         """A password was said from there that has to be looked at."""
         self._asked.note(origin(address))
         self._is_new = True

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cloudgate.host.authorization.address_reputation import Reputation
-from cloudgate.host.authorization.failed_logins import Guesses
-from cloudgate.host.authorization.password_verifier import PasswordCheck
+from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.failed_logins import FailedLogins
+from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.policy import parse_credentials
-from cloudgate.host.authorization.priority_queue import Asker, TooManyError
-from cloudgate.host.authorization.singleflight import Together
-from cloudgate.host.state.principal import Login, tenant_key
-from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.authorization.priority_queue import Asker, TooManyPendingError
+from cloudgate.host.authorization.singleflight import SingleFlight
+from cloudgate.host.state.principal import Principal, tenant_key
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.trust.login_throttle import Failures, origin
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
-MOST_WAITING = 64
+MAX_PENDING = 64
 """Passwords of one address that wait to be looked at. They are, one after the other: so many at
 once would all count as the first."""
 LONGEST_DELAY_SECONDS = 5.0
@@ -33,23 +33,23 @@ _Key = tuple[str, str, bytes]
 
 
 @dataclass(frozen=True)
-class Identity:
+class AuthenticationResult:
     """Who somebody says to be."""
 
     name: str
     """For the logs; empty when nothing was said."""
-    login: Login | None = None
+    login: Principal | None = None
     """None when nobody has that name."""
     proven: bool = False
     """Whether the password was the right one."""
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Attempt:
     """A password that has to be looked at."""
 
     name: str
-    login: Login | None
+    login: Principal | None
     password: str = field(repr=False)
     address: str
 
@@ -64,25 +64,25 @@ class _Question:
         return self.login.password_hash if self.login else ""
 
 
-class Logins:
+class Authenticator:
     """Looks at names and passwords, and remembers who was right and who guesses."""
 
     def __init__(
         self,
-        directory: Directory,
+        directory: TenantDirectory,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        reputation: Reputation | None = None,
+        reputation: AddressReputation | None = None,
     ) -> None:
         self._directory = directory
-        self._passwords = PasswordCheck()
+        self._passwords = PasswordVerifier()
         self._failures = Failures(time.monotonic)
-        self.reputation = reputation or Reputation()
+        self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
-        self.guesses = Guesses(now)
+        self.guesses = FailedLogins(now)
         """Wrong passwords that were tried."""
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _Queue] = {}
         """By where they come from."""
-        self._asked: Together[_Key, bool] = Together(goes_on=False)
+        self._asked: SingleFlight[_Key, bool] = SingleFlight(goes_on=False)
         self._looks: set[asyncio.Task[float | None]] = set()
         """At passwords whose turn has come; they go on when nobody waits for them any more."""
 
@@ -94,7 +94,7 @@ class Logins:
         self._passwords.close()
         self.reputation.keep()
 
-    async def identify(self, authorization: str | None, address: str) -> Identity:
+    async def authenticate(self, authorization: str | None, address: str) -> AuthenticationResult:
         """Who sends these credentials (RFC 7617) from an IP address.
 
         Who guesses is made to wait; who was right before is not. The same password that is said
@@ -106,85 +106,85 @@ class Logins:
         """
         said = parse_credentials(authorization)
         if said is None:
-            return Identity("")
+            return AuthenticationResult("")
         login = self._directory.find(said.name)
         name = login.name if login else said.name[:LONGEST_LOGGED]
-        question = _Question(name, login, said.password, address)
-        if login and self._passwords.is_remembered(question.password_hash, said.password):
-            self.reputation.right(login.tenant.tenant_id, address)
-            return Identity(name, login, proven=True)
+        question = _Attempt(name, login, said.password, address)
+        if login and self._passwords.is_cached(question.password_hash, said.password):
+            self.reputation.record_success(login.tenant.tenant_id, address)
+            return AuthenticationResult(name, login, proven=True)
         proven = await self._ask(question, said.name)
         # What was changed meanwhile holds at once.
         login = self._directory.find(said.name)
         is_the_same = login is not None and login.password_hash == question.password_hash
-        return Identity(name, login, proven=proven and is_the_same)
+        return AuthenticationResult(name, login, proven=proven and is_the_same)
 
-    async def _ask(self, question: _Question, said_name: str) -> bool:
+    async def _ask(self, question: _Attempt, said_name: str) -> bool:
         whose = origin(question.address)
-        mark = self._passwords.mark(question.password_hash, question.password)
+        mark = self._passwords.cache_key(question.password_hash, question.password)
         try:
-            return await self._asked.share(
+            return await self._asked.do(
                 (whose, said_name, mark),
-                lambda: self._answer(question, self._stand_in(whose)),
-                lambda: self._leave(whose),
+                lambda: self._answer(question, self._enqueue(whose)),
+                lambda: self._dequeue(whose),
             )
-        except TooManyError:
+        except TooManyPendingError:
             await asyncio.sleep(TURNED_AWAY_SECONDS)
             raise
 
-    def _stand_in(self, whose: str) -> asyncio.Lock:
+    def _enqueue(self, whose: str) -> asyncio.Lock:
         """Take a place in a line; the turn of the first in it."""
-        line = self._lines.setdefault(whose, _Line())
-        if line.length > MOST_WAITING:
-            raise TooManyError
+        line = self._lines.setdefault(whose, _Queue())
+        if line.length > MAX_PENDING:
+            raise TooManyPendingError
         line.length += 1
         return line.turn
 
-    def _leave(self, whose: str) -> None:
+    def _dequeue(self, whose: str) -> None:
         line = self._lines[whose]
         line.length -= 1
         if not line.length:
             del self._lines[whose]
 
-    async def _answer(self, question: _Question, turn: asyncio.Lock) -> bool:
-        if self.reputation.of(question.who, question.address).familiar:
-            delay_seconds = await self._look_in_turn(question)
+    async def _answer(self, question: _Attempt, turn: asyncio.Lock) -> bool:
+        if self.reputation.standing_of(question.who, question.address).familiar:
+            delay_seconds = await self._verify_in_turn(question)
         else:
             async with turn:  # what is asked at once is looked at one after the other
                 await _wait(self._failures.delay_before(question.address))
-                delay_seconds = await self._look_in_turn(question)
+                delay_seconds = await self._verify_in_turn(question)
         if delay_seconds is None:
             return True
         await _wait(delay_seconds)
         return False
 
-    async def _look_in_turn(self, question: _Question) -> float | None:
+    async def _verify_in_turn(self, question: _Attempt) -> float | None:
         tenant = tenant_key(question.name.replace("/", "\\").partition("\\")[0])
-        asker = Asker(tenant, self.reputation.of(question.who, question.address))
-        self.reputation.asked(question.address)
-        await self._passwords.turns.take(asker)
-        look = asyncio.create_task(self._look(question, asker))
+        asker = Asker(tenant, self.reputation.standing_of(question.who, question.address))
+        self.reputation.record_attempt(question.address)
+        await self._passwords.turns.acquire(asker)
+        look = asyncio.create_task(self._verify(question, asker))
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)
         return await asyncio.shield(look)
 
-    async def _look(self, question: _Question, asker: Asker) -> float | None:
+    async def _verify(self, question: _Attempt, asker: Asker) -> float | None:
         """None when the password is right, else how long the answer has to wait."""
         try:
-            right = await self._passwords.is_right(question.password_hash, question.password)
+            right = await self._passwords.verify(question.password_hash, question.password)
         finally:
-            self._passwords.turns.give_back(asker)
+            self._passwords.turns.release(asker)
         if right and question.who is not None:
             self._failures.succeeded(question.name, question.address)
-            self.reputation.right(question.who, question.address)
+            self.reputation.record_success(question.who, question.address)
             return None
-        self.guesses.note(question.name, question.address)
-        self.reputation.wrong(question.who, question.address)
+        self.guesses.record(question.name, question.address)
+        self.reputation.record_failure(question.who, question.address)
         return self._failures.failed(question.name, question.address)
 
 
 @dataclass
-class _Line:
+class _Queue:
     """The passwords of one address, which are looked at one after the other."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)

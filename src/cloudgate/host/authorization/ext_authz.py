@@ -9,11 +9,16 @@ from envoy.type.v3.http_status_pb2 import HttpStatus
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 
-from cloudgate.host.authorization.authorizer import NOT_ASKED_RIGHT, Gatekeeper, Told, Verdict
-from cloudgate.host.authorization.grpc_server import CallServer, serve_calls
-from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Refusal
+from cloudgate.host.authorization.authorizer import (
+    BAD_REQUEST,
+    AuthorizationResult,
+    Authorizer,
+    DiscoveryResult,
+)
+from cloudgate.host.authorization.grpc_server import GrpcServer, serve_grpc
+from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import Refused
-from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
 from cloudgate.host.state.site import WELL_KNOWN
@@ -22,36 +27,36 @@ PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
 _CHALLENGES = {
     NOT_AUTHENTICATED.status: "proxy-authenticate",
-    NOT_ASKED_RIGHT.status: "www-authenticate",
+    BAD_REQUEST.status: "www-authenticate",
 }
 
 
-async def serve_authorizer(gatekeeper: Gatekeeper, doors: Doors) -> CallServer:
+async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> GrpcServer:
     """Start to answer Envoy."""
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         try:
-            answer: bytes = (await _answer(gatekeeper, request.attributes)).SerializeToString()
+            answer: bytes = (await _check(gatekeeper, request.attributes)).SerializeToString()
         except asyncio.CancelledError:
-            gatekeeper.refusals.note_given_up()
+            gatekeeper.refusals.record_given_up()
             raise
         return answer
 
-    return await serve_calls(check, doors.listen(), doors.context)
+    return await serve_grpc(check, doors.listen(), doors.context)
 
 
-async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
+async def _check(gatekeeper: Authorizer, asked: Any) -> Any:
     http = asked.request.http
     source = asked.source.address.socket_address
     address = source.address
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
-        told = await gatekeeper.tell(authorization, address)
+        told = await gatekeeper.describe_gateways(authorization, address)
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
-        return _told(told)
-    verdict = await gatekeeper.judge(http.host, authorization, address, source.port_value)
+        return _discovery_response(told)
+    verdict = await gatekeeper.authorize(http.host, authorization, address, source.port_value)
     if verdict.refusal is None:
         return _allowed(verdict)
     _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
@@ -59,13 +64,13 @@ async def _answer(gatekeeper: Gatekeeper, asked: Any) -> Any:
 
 
 def _note(
-    gatekeeper: Gatekeeper, name: str, target: str, refusal: Refusal | None, address: str
+    gatekeeper: Authorizer, name: str, target: str, refusal: Denial | None, address: str
 ) -> None:
     if refusal is not None:
-        gatekeeper.refusals.note(Refused(name, target, refusal.status, refusal.reason, address))
+        gatekeeper.refusals.record(Refused(name, target, refusal.status, refusal.reason, address))
 
 
-def _allowed(verdict: Verdict) -> Any:
+def _allowed(verdict: AuthorizationResult) -> Any:
     # It replaces what a client says there.
     cluster = _header(CLUSTER_HEADER, verdict.cluster)
     headers = messages.OkHttpResponse(headers=[cluster], headers_to_remove=["proxy-authorization"])
@@ -74,7 +79,7 @@ def _allowed(verdict: Verdict) -> Any:
     )
 
 
-def _told(told: Told) -> Any:
+def _discovery_response(told: DiscoveryResult) -> Any:
     if told.refusal is not None:
         return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
     # A document is an answer that is not Envoy's, which is what Envoy calls a refusal.
@@ -89,7 +94,7 @@ def _told(told: Told) -> Any:
     )
 
 
-def _refused(refusal: Refusal, metadata: Any) -> Any:
+def _refused(refusal: Denial, metadata: Any) -> Any:
     challenge = _CHALLENGES.get(refusal.status)
     headers = [_header(challenge, CHALLENGE)] if challenge else []
     if refusal.retry_after_seconds is not None:
@@ -111,7 +116,7 @@ def _header(key: str, value: str) -> Any:
     )
 
 
-def _metadata(verdict: Verdict) -> Any:
+def _metadata(verdict: AuthorizationResult) -> Any:
     said = {"tenant": verdict.name, "target": verdict.target}
     if verdict.refusal is not None:
         return _struct(**said, reason=verdict.refusal.reason)

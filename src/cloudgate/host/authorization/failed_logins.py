@@ -8,11 +8,11 @@ from cloudgate.protocol import LONGEST_GUESSED_NAME, MOST_GUESSES, Guess
 
 GATHERED_FOR = timedelta(seconds=60)
 """How long guesses are put together before they are told."""
-MOST_KEPT = 1000
+MAX_PENDING = 1000
 """Names and addresses that are waiting to be told of; more are only slowed."""
 
 
-class Guesses:
+class FailedLogins:
     """Gathers wrong passwords until the manager has heard of them. Lost with the process."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -20,7 +20,7 @@ class Guesses:
         self._gathered: dict[tuple[str, str], Guess] = {}
         self._told: tuple[Guess, ...] = ()
 
-    def note(self, name: str, address: str) -> None:
+    def record(self, name: str, address: str) -> None:
         """Somebody at an IP address has said a wrong password for a name."""
         now = self._now()
         key = name[:LONGEST_GUESSED_NAME], address
@@ -28,12 +28,12 @@ class Guesses:
         if before is not None:
             more = {"count": before.count + 1, "last_at": now}
             self._gathered[key] = before.model_copy(update=more)
-        elif len(self._gathered) < MOST_KEPT:
+        elif len(self._gathered) < MAX_PENDING:
             self._gathered[key] = Guess(
                 name=key[0], address=ip_address(address), count=1, first_at=now, last_at=now
             )
 
-    def due(self) -> tuple[Guess, ...]:
+    def pending(self) -> tuple[Guess, ...]:
         """What the manager has to hear next: the same until it was `delivered`."""
         if not self._told:
             ripe = self._now() - GATHERED_FOR
@@ -41,7 +41,7 @@ class Guesses:
             self._told = tuple(self._gathered.pop(key) for key in keys[:MOST_GUESSES])
         return self._told
 
-    def delivered(self, heard: tuple[Guess, ...]) -> None:
+    def acknowledge(self, heard: tuple[Guess, ...]) -> None:
         """The manager has these."""
         if heard == self._told:
             self._told = ()

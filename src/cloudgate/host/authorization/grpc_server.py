@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 import structlog
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.host.envoy.socket_handoff import WAITING
+from cloudgate.host.envoy.socket_handoff import BACKLOG
 
 Method = Callable[[bytes], Awaitable[bytes]]
 """From the message of a request to that of its answer."""
@@ -29,10 +29,10 @@ LONGEST_MESSAGE_BYTES = 1024 * 1024
 """Envoy's questions are shorter: they hold what a tenant's headers hold."""
 HANDSHAKE_SECONDS = 3.0
 """How long one who has not proved yet to be Envoy may take to do so."""
-GOODBYE_SECONDS = 3.0
+GOAWAY_GRACE_SECONDS = 3.0
 """How long calls may take that are under way when the server retires."""
 _ON_ITS_WAY_SECONDS = 0.05
-MOST_CALLS = 2**31 - 1
+MAX_CONCURRENT_STREAMS = 2**31 - 1
 """How many may be open at once; how many tenants wait is limited elsewhere."""
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -79,7 +79,7 @@ _FINE: Final = _literal("grpc-status", "0")
 _FAULT: Final = _ANSWER + _literal("grpc-status", str(_INTERNAL))
 
 
-class _BrokenError(Exception):
+class _ProtocolError(Exception):
     """The other side does not speak as it has to; the connection ends."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -99,7 +99,7 @@ class _Call:
     """What of the answer has to wait for the other side's window."""
 
 
-class CallServer:
+class GrpcServer:
     """Answers the calls of one gRPC method until it is stopped."""
 
     def __init__(
@@ -120,12 +120,12 @@ class CallServer:
         """
         self._server.close()
         for each in self._connections:
-            each.say_goodbye()
+            each.send_goaway()
         with suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_SECONDS):
+            async with asyncio.timeout(GOAWAY_GRACE_SECONDS):
                 # A call may have been on its way when the goodbye was.
                 await asyncio.sleep(_ON_ITS_WAY_SECONDS)
-                await asyncio.gather(*(each.quiet() for each in self._connections))
+                await asyncio.gather(*(each.wait_idle() for each in self._connections))
         self._hang_up()
 
     async def stop(self) -> None:
@@ -137,12 +137,12 @@ class CallServer:
 
     def _hang_up(self) -> None:
         for each in list(self._connections):
-            each.hang_up()
+            each.abort()
 
 
-async def serve_calls(
+async def serve_grpc(
     method: Method, listener: socket.socket, context: ssl.SSLContext | None = None
-) -> CallServer:
+) -> GrpcServer:
     """Answer calls on a socket that listens; over TLS where there is a context."""
     connections: set[_Connection] = set()
     loop = asyncio.get_running_loop()
@@ -150,7 +150,7 @@ async def serve_calls(
     def made() -> _Connection:
         return _Connection(method, connections)
 
-    settings: dict[str, Any] = {"sock": listener.dup(), "backlog": WAITING, "ssl": context}
+    settings: dict[str, Any] = {"sock": listener.dup(), "backlog": BACKLOG, "ssl": context}
     if context is not None:
         settings["ssl_handshake_timeout"] = HANDSHAKE_SECONDS
     if sys.platform != "win32" and listener.family == socket.AF_UNIX:
@@ -159,7 +159,7 @@ async def serve_calls(
         server = await loop.create_unix_server(made, **settings, **kept)
     else:
         server = await loop.create_server(made, **settings)
-    return CallServer(listener, server, connections)
+    return GrpcServer(listener, server, connections)
 
 
 class _Connection(asyncio.Protocol):
@@ -188,7 +188,7 @@ class _Connection(asyncio.Protocol):
         self._connections.add(self)
         settings = (
             (_HEADER_TABLE_SIZE, 0),
-            (_MAX_CONCURRENT_STREAMS, MOST_CALLS),
+            (_MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS),
             (_INITIAL_WINDOW_SIZE, LONGEST_MESSAGE_BYTES),
         )
         self._send(_SETTINGS, 0, 0, b"".join(_SETTING.pack(*each) for each in settings))
@@ -204,17 +204,17 @@ class _Connection(asyncio.Protocol):
         self._calls.clear()
         self._all_answered.set()
 
-    def say_goodbye(self) -> None:
+    def send_goaway(self) -> None:
         """Ask for no more calls on this connection (RFC 9113, section 6.8)."""
         self._send(_GOAWAY, 0, 0, struct.pack("!II", _STREAM_BITS, 0))
 
-    async def quiet(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until no call is open."""
         while self._calls:
             self._all_answered.clear()
             await self._all_answered.wait()
 
-    def hang_up(self) -> None:
+    def abort(self) -> None:
         """End the connection and all its calls."""
         if self._transport is not None:
             self._transport.abort()
@@ -224,7 +224,7 @@ class _Connection(asyncio.Protocol):
         self._unread += data
         try:
             self._take_frames()
-        except _BrokenError as error:
+        except _ProtocolError as error:
             _log.error("a call to the authorizer is malformed", reason=str(error))
             self._send(_GOAWAY, 0, 0, struct.pack("!II", self._last_stream, error.code))
             if self._transport is not None:
@@ -236,7 +236,7 @@ class _Connection(asyncio.Protocol):
             if len(unread) < len(_PREFACE):
                 return
             if not unread.startswith(_PREFACE):
-                raise _BrokenError(_PROTOCOL_ERROR, "It is not HTTP/2.")
+                raise _ProtocolError(_PROTOCOL_ERROR, "It is not HTTP/2.")
             self._greeted = True
             del unread[: len(_PREFACE)]
         at = 0
@@ -245,7 +245,7 @@ class _Connection(asyncio.Protocol):
                 high, low, kind, flags, stream = _HEAD.unpack_from(came, at)
                 length = high << 8 | low
                 if length > _FRAME_BYTES:
-                    raise _BrokenError(_FRAME_SIZE_ERROR, "A frame is too long.")
+                    raise _ProtocolError(_FRAME_SIZE_ERROR, "A frame is too long.")
                 end = at + _HEAD.size + length
                 if end > len(came):
                     break
@@ -255,7 +255,7 @@ class _Connection(asyncio.Protocol):
 
     def _take(self, kind: int, flags: int, stream: int, content: bytes) -> None:
         if self._in_headers and (kind != _CONTINUATION or stream != self._in_headers):
-            raise _BrokenError(_PROTOCOL_ERROR, "Headers do not go on.")
+            raise _ProtocolError(_PROTOCOL_ERROR, "Headers do not go on.")
         if kind == _DATA:
             self._take_data(flags, stream, content)
         elif kind == _HEADERS:
@@ -273,7 +273,7 @@ class _Connection(asyncio.Protocol):
 
     def _take_headers(self, flags: int, stream: int) -> None:
         if stream % 2 == 0 or (stream <= self._last_stream and stream not in self._calls):
-            raise _BrokenError(_PROTOCOL_ERROR, f"Nobody may open stream {stream}.")
+            raise _ProtocolError(_PROTOCOL_ERROR, f"Nobody may open stream {stream}.")
         if stream > self._last_stream:
             self._last_stream = stream
             self._calls[stream] = _Call(self._call_window)
@@ -283,15 +283,15 @@ class _Connection(asyncio.Protocol):
 
     def _go_on(self, flags: int, stream: int) -> None:
         if not self._in_headers:
-            raise _BrokenError(_PROTOCOL_ERROR, "Headers go on that never began.")
+            raise _ProtocolError(_PROTOCOL_ERROR, "Headers go on that never began.")
         if flags & _END_HEADERS:
             self._in_headers = 0
             if self._ends_with_headers:
-                self._asked(stream)
+                self._request_complete(stream)
 
     def _take_data(self, flags: int, stream: int, content: bytes) -> None:
         if stream == 0 or stream > self._last_stream:
-            raise _BrokenError(_PROTOCOL_ERROR, f"Stream {stream} is not open.")
+            raise _ProtocolError(_PROTOCOL_ERROR, f"Stream {stream} is not open.")
         self._taken_bytes += len(content)
         if self._taken_bytes > _LARGEST_WINDOW_BYTES // 2:
             self._open_window(self._taken_bytes)
@@ -302,19 +302,19 @@ class _Connection(asyncio.Protocol):
         if flags & _PADDED:
             padding = content[0] if content else len(content)
             if padding >= len(content):
-                raise _BrokenError(_PROTOCOL_ERROR, "There is more padding than frame.")
+                raise _ProtocolError(_PROTOCOL_ERROR, "There is more padding than frame.")
             content = content[1 : len(content) - padding]
         call.asked += content
         if len(call.asked) > LONGEST_MESSAGE_BYTES:
-            raise _BrokenError(_FLOW_CONTROL_ERROR, "A question is too long.")
+            raise _ProtocolError(_FLOW_CONTROL_ERROR, "A question is too long.")
         if flags & _END_STREAM:
-            self._asked(stream)
+            self._request_complete(stream)
 
     def _take_settings(self, flags: int, content: bytes) -> None:
         if flags & _ACK:
             return
         if len(content) % _SETTING.size:
-            raise _BrokenError(_FRAME_SIZE_ERROR, "Half a setting came.")
+            raise _ProtocolError(_FRAME_SIZE_ERROR, "Half a setting came.")
         for name, value in _SETTING.iter_unpack(content):
             if name == _MAX_FRAME_SIZE:
                 self._frame_bytes = value
@@ -328,7 +328,7 @@ class _Connection(asyncio.Protocol):
 
     def _take_window(self, stream: int, content: bytes) -> None:
         if len(content) != _NUMBER.size:
-            raise _BrokenError(_FRAME_SIZE_ERROR, "A window's size has another length.")
+            raise _ProtocolError(_FRAME_SIZE_ERROR, "A window's size has another length.")
         (more,) = _NUMBER.unpack(content)
         if stream == 0:
             self._window += more
@@ -336,21 +336,21 @@ class _Connection(asyncio.Protocol):
             self._calls[stream].window += more
         self._send_unsent()
 
-    def _over(self, stream: int) -> _Call | None:
+    def _stream_ended(self, stream: int) -> _Call | None:
         call = self._calls.pop(stream, None)
         if not self._calls:
             self._all_answered.set()
         return call
 
     def _forget(self, stream: int) -> None:
-        call = self._over(stream)
+        call = self._stream_ended(stream)
         if call is not None and call.answering is not None:
             call.answering.cancel()
 
-    def _asked(self, stream: int) -> None:
+    def _request_complete(self, stream: int) -> None:
         call = self._calls[stream]
         if call.answering is not None:
-            raise _BrokenError(_PROTOCOL_ERROR, f"Stream {stream} has ended before.")
+            raise _ProtocolError(_PROTOCOL_ERROR, f"Stream {stream} has ended before.")
         call.answering = asyncio.get_running_loop().create_task(self._answer(stream, call))
 
     async def _answer(self, stream: int, call: _Call) -> None:
@@ -358,14 +358,14 @@ class _Connection(asyncio.Protocol):
             answer = await self._method(_message(call.asked))
         except Exception:  # noqa: BLE001  one that fails is no reason to leave the others waiting
             _log.exception("a call to the authorizer failed")
-            self._over(stream)
+            self._stream_ended(stream)
             self._send(_HEADERS, _END_HEADERS | _END_STREAM, stream, _FAULT)
             return
         call.unsent = _PREFIX.pack(0, len(answer)) + answer
         head = _frame(_HEADERS, _END_HEADERS, stream, _ANSWER)
         if len(call.unsent) <= min(self._window, call.window, self._frame_bytes):
             self._window -= len(call.unsent)
-            self._over(stream)
+            self._stream_ended(stream)
             data = _frame(_DATA, 0, stream, call.unsent)
             self._write(head + data + _end(stream))
         else:
@@ -384,7 +384,7 @@ class _Connection(asyncio.Protocol):
                 call.window -= len(piece)
                 self._send(_DATA, 0, stream, piece)
                 if not call.unsent:
-                    self._over(stream)
+                    self._stream_ended(stream)
                     self._write(_end(stream))
 
     def _open_window(self, more: int) -> None:

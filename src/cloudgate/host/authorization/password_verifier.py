@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from cloudgate.host.authorization.priority_queue import Turns
+from cloudgate.host.authorization.priority_queue import VerificationQueue
 from cloudgate.trust.password_hashes import matches
 from cloudgate.values import precis
 
@@ -18,7 +18,7 @@ REMEMBERED = 10_000
 """Credentials that are known to be right at most; the longest unused go first."""
 
 
-class PasswordCheck:
+class PasswordVerifier:
     """Verifies Argon2id hashes, few at a time, and remembers what was right.
 
     What it remembers is an HMAC under a key that dies with the process, never a password. It
@@ -27,7 +27,7 @@ class PasswordCheck:
 
     def __init__(self, *, remembered: int = REMEMBERED) -> None:
         self._cores = _cores()
-        self.turns = Turns(len(self._cores))
+        self.turns = VerificationQueue(len(self._cores))
         """Who waits for a core to look at a password."""
         self._threads = ThreadPoolExecutor(
             len(self._cores), "argon2", _keep_to_one_core, (list(self._cores),)
@@ -36,29 +36,29 @@ class PasswordCheck:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._remembered = remembered
 
-    async def is_right(self, password_hash: str, password: str) -> bool:
+    async def verify(self, password_hash: str, password: str) -> bool:
         """Whether `password` is the one of the hash. An empty hash costs as much time as any.
 
         It takes a core, so whoever calls has taken a turn.
         """
         if not password_hash:
             return await self._verify("", password)
-        if self.is_remembered(password_hash, password):
+        if self.is_cached(password_hash, password):
             return True
         right = await self._verify(password_hash, password)
         if right:
-            self._remember(self.mark(password_hash, password))
+            self._remember(self.cache_key(password_hash, password))
         return right
 
-    def is_remembered(self, password_hash: str, password: str) -> bool:
+    def is_cached(self, password_hash: str, password: str) -> bool:
         """Whether it is known to be right without any work."""
-        mark = self.mark(password_hash, password)
+        mark = self.cache_key(password_hash, password)
         if not password_hash or mark not in self._right:
             return False
         self._right.move_to_end(mark)
         return True
 
-    def mark(self, password_hash: str, password: str) -> bytes:
+    def cache_key(self, password_hash: str, password: str) -> bytes:
         """What is equal for equal questions, and tells nobody the password."""
         # Lengths in front, so that no two questions look alike when joined.
         form = precis.password(password)

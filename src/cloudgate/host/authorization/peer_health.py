@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cryptography import x509
 
-from cloudgate.host.authorization.singleflight import Together
+from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network.happy_eyeballs import connect
 from cloudgate.protocol import Peer
@@ -28,7 +28,7 @@ _anybody.check_hostname = False
 _anybody.verify_mode = ssl.CERT_NONE
 
 
-class Peers:
+class PeerHealthChecker:
     """Says whether other gateways answer, by dialling them; what it found is good for a moment."""
 
     def __init__(
@@ -40,17 +40,17 @@ class Peers:
         self._clock_seconds = clock_seconds
         self._own = own or _reachable
         self._found: dict[UUID, tuple[float, bool]] = {}
-        self._asked: Together[UUID, bool] = Together(goes_on=True)
+        self._asked: SingleFlight[UUID, bool] = SingleFlight(goes_on=True)
 
     async def all_down(self, peers: Sequence[Peer]) -> bool:
         """Whether none of them takes a connection."""
-        return not any(await asyncio.gather(*(self._is_up(peer) for peer in peers)))
+        return not any(await asyncio.gather(*(self._is_healthy(peer) for peer in peers)))
 
-    async def _is_up(self, peer: Peer) -> bool:
+    async def _is_healthy(self, peer: Peer) -> bool:
         known = self._found.get(peer.gateway_id)
         if known is not None and known[0] > self._clock_seconds():
             return known[1]
-        return await self._asked.share(peer.gateway_id, lambda: self._ask(peer))
+        return await self._asked.do(peer.gateway_id, lambda: self._ask(peer))
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -73,11 +73,11 @@ async def _answers(peer: Peer, own: Collection[str]) -> bool:
     machine has the same address, it would meet itself.
     """
     others = (each for each in peer.inside_addresses if each not in own)
-    inside = (_is_met(each, peer) for each in others)
-    return await _any((_takes_connections(peer), *inside))
+    inside = (_is_self(each, peer) for each in others)
+    return await _first_true((_takes_connections(peer), *inside))
 
 
-async def _any(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
+async def _first_true(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
     """Whether one of the answers is yes, by the first that is."""
     asking = {asyncio.create_task(each) for each in questions}
     try:
@@ -101,7 +101,7 @@ async def _takes_connections(peer: Peer) -> bool:
     return True
 
 
-async def _is_met(address: str, peer: Peer) -> bool:
+async def _is_self(address: str, peer: Peer) -> bool:
     """Whether it is this gateway that answers there: private addresses are used more than once."""
     try:
         _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=_anybody)

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from cloudgate.host.state.principal import Login
+from cloudgate.host.state.principal import Principal
 from cloudgate.network import hostport
 from cloudgate.protocol import Target, Tenant
 
@@ -30,7 +30,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Denial:
     """No tunnel: the HTTP status, and why, for the client and the log."""
 
     status: int
@@ -40,7 +40,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class RequestContext:
     """What a decision depends on besides who is asking for what."""
 
     now: datetime
@@ -50,7 +50,7 @@ class Circumstances:
     """None of the gateways in the tenant's pools answers."""
 
 
-NOT_AUTHENTICATED = Refusal(407, "Name or password are missing or wrong.")
+NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.")
 """The one answer to all that keeps a client from proving who it is, so that none tells more."""
 
 
@@ -74,47 +74,47 @@ def parse_credentials(header: str | None) -> Credentials | None:
     return Credentials(name, password) if colon and name else None
 
 
-def decide(
-    login: Login | None,
+def evaluate(
+    login: Principal | None,
     target: str | None,
     *,
     password_is_right: bool,
-    circumstances: Circumstances,
-) -> Refusal | Target:
+    circumstances: RequestContext,
+) -> Denial | Target:
     """What to do with a CONNECT to `target` from somebody who says to be `login`."""
     if login is None or not login.password_hash or not password_is_right:
         return NOT_AUTHENTICATED
-    barred = barrier(login, circumstances)
+    barred = denial_reason(login, circumstances)
     if barred is not None:
         return barred
     if target is None:
-        return Refusal(403, "CONNECT must name a target as host:port.")
+        return Denial(403, "CONNECT must name a target as host:port.")
     for each in login.targets:
         if _known_as(each.endpoint) == target:
             return each
-    return Refusal(403, f"The tenant has no right to {target}.")
+    return Denial(403, f"The tenant has no right to {target}.")
 
 
-def barrier(login: Login, circumstances: Circumstances) -> Refusal | None:
+def denial_reason(login: Principal, circumstances: RequestContext) -> Denial | None:
     """Why somebody may not come in by this gateway, whatever the target; None when they may."""
     tenant = login.tenant
     if not tenant.enabled:
-        return Refusal(403, "The tenant is disabled.")
+        return Denial(403, "The tenant is disabled.")
     if login.user is not None and not login.user.enabled:
-        return Refusal(403, "This user of the tenant is disabled.")
+        return Denial(403, "This user of the tenant is disabled.")
     if tenant.expires_at is not None and tenant.expires_at <= circumstances.now:
-        return Refusal(403, "The tenant's lease has expired.")
-    if not _may_use(tenant, circumstances):
-        return Refusal(403, "This gateway is set apart for others; use another one.")
+        return Denial(403, "The tenant's lease has expired.")
+    if not _pool_allows(tenant, circumstances):
+        return Denial(403, "This gateway is set apart for others; use another one.")
     return None
 
 
-def needs_failover(tenant: Tenant, pool_id: UUID | None) -> bool:
+def depends_on_failover(tenant: Tenant, pool_id: UUID | None) -> bool:
     """Whether it matters here that the gateways of the tenant's pools are down."""
     return pool_id is None and bool(tenant.pool_ids) and tenant.failover_to_others
 
 
-def _may_use(tenant: Tenant, circumstances: Circumstances) -> bool:
+def _pool_allows(tenant: Tenant, circumstances: RequestContext) -> bool:
     """Whether the pool of a gateway, or that it has none, lets a tenant in."""
     pool_id = circumstances.pool_id
     if pool_id is not None:

@@ -22,7 +22,7 @@ IN_A_ROW = 3
 """Turns of those who are familiar, when somebody else waits, too."""
 
 
-class TooManyError(Exception):
+class TooManyPendingError(Exception):
     """Too many passwords wait."""
 
 
@@ -65,7 +65,7 @@ def _rank(one: Waiting) -> tuple[bool, int, int]:
     return not standing.familiar, standing.wrong, standing.asked
 
 
-class Turns:
+class VerificationQueue:
     """Gives turns, few at a time, in the order that this module says."""
 
     def __init__(self, at_once: int = 1, most: int = MOST_WAITING_IN_ALL) -> None:
@@ -82,7 +82,7 @@ class Turns:
         """How many wait."""
         return len(self._waiting)
 
-    async def take(self, asker: Asker) -> None:
+    async def acquire(self, asker: Asker) -> None:
         """Wait for a turn, which has to be given back. Who is cancelled leaves the queue.
 
         Raises:
@@ -101,12 +101,12 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.give_back(asker)  # it had just become its turn
+                self.release(asker)  # it had just become its turn
             raise
         finally:
             self._waiting.pop(mine, None)
 
-    def give_back(self, asker: Asker) -> None:
+    def release(self, asker: Asker) -> None:
         """The turn of `asker` is over."""
         self._taken[asker.standing.familiar] -= 1
         while (mine := self._next()) is not None:
@@ -137,4 +137,4 @@ class Turns:
             (one for one, turn in self._waiting.items() if not turn.done()),
             key=lambda one: (_rank(one), one.asker.standing.wrong_around, -one.number),
         )
-        self._waiting.pop(last).set_exception(TooManyError())
+        self._waiting.pop(last).set_exception(TooManyPendingError())

@@ -12,7 +12,7 @@ import structlog
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import LEFT_OUT
-from cloudgate.host.envoy.admin_client import Admin
+from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.trust.login_throttle import origin
 
 SUMMED_SECONDS = 60.0
@@ -41,7 +41,7 @@ class Refused:
 
 
 @dataclass
-class Refusals:
+class RefusalLog:
     """What was refused since the last summary."""
 
     _told: int = 0
@@ -51,7 +51,7 @@ class Refusals:
     _left_out: int = 0
     """What Envoy has counted so far of lines that it left out of the access log."""
 
-    def note(self, refused: Refused) -> None:
+    def record(self, refused: Refused) -> None:
         """This was refused."""
         self._addresses[self._known(origin(refused.address), self._addresses, MOST_ADDRESSES)] += 1
         if self._told < TOLD_ONE_BY_ONE:
@@ -69,11 +69,11 @@ class Refusals:
             kind = refused.status, OTHERS
         self._kinds[kind] += 1
 
-    def note_given_up(self) -> None:
+    def record_given_up(self) -> None:
         """Who asked went away before there was an answer."""
         self._given_up += 1
 
-    async def run(self, admin: Admin) -> None:
+    async def run(self, admin: AdminClient) -> None:
         """Sum up for ever."""
         while True:
             await asyncio.sleep(SUMMED_SECONDS)
@@ -103,7 +103,7 @@ class Refusals:
         self._kinds.clear()
         self._addresses.clear()
 
-    async def _newly_left_out(self, admin: Admin) -> int:
+    async def _newly_left_out(self, admin: AdminClient) -> int:
         try:
             counted = (await admin.counters(LEFT_OUT)).get(LEFT_OUT, 0)
         except UnavailableError:

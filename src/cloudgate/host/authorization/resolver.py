@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import structlog
 
 from cloudgate.errors import AccessDeniedError, UnavailableError
-from cloudgate.host.authorization.singleflight import Together
+from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.envoy.xds_resources import MOST_OTHER_ADDRESSES
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network import hostport
@@ -84,7 +84,7 @@ class Resolver:
         self._threads = ThreadPoolExecutor(8, "lookup")
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._experience = Experience(clock_seconds)
-        self._looking: Together[str, tuple[str, ...]] = Together(goes_on=True)
+        self._looking: SingleFlight[str, tuple[str, ...]] = SingleFlight(goes_on=True)
 
     async def resolve(self, address: str) -> tuple[str, ...]:
         """`IP:port` for a `host:port`; of each address that it has, the best first.
@@ -100,7 +100,7 @@ class Resolver:
         usable = known if age_seconds < STALE_SECONDS else None
         try:
             async with asyncio.timeout(LOOKUP_AGAIN_SECONDS if usable else LOOKUP_SECONDS):
-                return await self._looking.share(address, lambda: self._look_up(address))
+                return await self._looking.do(address, lambda: self._look_up(address))
         except (TimeoutError, _SilentError):
             if (now := self._answers.get(address)) is not known and now is not None:
                 return now.addresses  # they are known, and none has answered yet

@@ -9,7 +9,7 @@ Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-class Together(Generic[Key, Answer]):
+class SingleFlight(Generic[Key, Answer]):
     """Runs one piece of work for a key at a time; all who want it meanwhile get its result."""
 
     def __init__(self, *, goes_on: bool) -> None:
@@ -18,7 +18,7 @@ class Together(Generic[Key, Answer]):
         self._under_way: dict[Key, asyncio.Task[Answer]] = {}
         self._waiting: Counter[asyncio.Task[Answer]] = Counter()
 
-    async def share(
+    async def do(
         self,
         key: Key,
         begin: Callable[[], Coroutine[Any, Any, Answer]],

@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx2
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.envoy.endpoints import Doors
+from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.xds_resources import CERTIFICATE, TUNNELS
 
 _LISTENERS = (
@@ -30,10 +30,10 @@ class Listeners:
     """Why Envoy did not take a listener, in its words."""
 
 
-class Admin:
+class AdminClient:
     """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, doors: LocalEndpoints) -> None:
         self._doors = doors
         self._mark = ""
         self._client: httpx2.AsyncClient | None = None
@@ -102,7 +102,7 @@ class Admin:
 
     async def _send(self, method: str, path: str) -> httpx2.Response:
         if self._client is None:
-            self._client = self._doors.administrator(self._mark)
+            self._client = self._doors.admin_client(self._mark)
         if self._client is None:
             raise UnavailableError("Envoy has not said yet where its administration is.")
         try:

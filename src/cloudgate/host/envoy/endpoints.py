@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 import httpx2
 
-from cloudgate.host.envoy.loopback_endpoints import LoopbackDoors
-from cloudgate.host.envoy.unix_endpoints import UnixDoors
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.envoy.loopback_endpoints import LoopbackEndpoints
+from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
+from cloudgate.host.state.paths import StatePaths
 
 
-class Doors(Protocol):
+class LocalEndpoints(Protocol):
     """How host service and Envoy reach each other: by Unix sockets, or by ports of loopback."""
 
     @property
@@ -30,7 +30,7 @@ class Doors(Protocol):
         """The authorizer's socket, listening: the one that was handed over, or else a new one."""
         ...
 
-    def authorizer(self) -> dict[str, Any]:
+    def authorizer_endpoint(self) -> dict[str, Any]:
         """Where Envoy finds the authorizer, once that listens.
 
         ``address``, for its endpoint (Envoy: config.core.v3.Address), and ``transport_socket``,
@@ -38,26 +38,26 @@ class Doors(Protocol):
         """
         ...
 
-    def administration(self, mark: str) -> dict[str, Any]:
+    def admin_config(self, mark: str) -> dict[str, Any]:
         """Where the Envoy with that mark has its administration (Envoy: config.bootstrap.v3.Admin).
 
         An Envoy of an earlier release has no mark.
         """
         ...
 
-    def options(self, mark: str) -> Sequence[str]:
+    def command_line(self, mark: str) -> Sequence[str]:
         """What that Envoy has to be told of it at its command line."""
         ...
 
-    def administrator(self, mark: str) -> httpx2.AsyncClient | None:
+    def admin_client(self, mark: str) -> httpx2.AsyncClient | None:
         """A client of that administration; None while nobody knows where it is."""
         ...
 
-    def forget(self, mark: str) -> None:
+    def cleanup(self, mark: str) -> None:
         """Remove what an Envoy that is gone has left."""
         ...
 
 
-def doors_of(layout: Layout) -> Doors:
+def local_endpoints(layout: StatePaths) -> LocalEndpoints:
     """The doors that this system has."""
-    return LoopbackDoors(layout) if sys.platform == "win32" else UnixDoors(layout)
+    return LoopbackEndpoints(layout) if sys.platform == "win32" else UnixEndpoints(layout)

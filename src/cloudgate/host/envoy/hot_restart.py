@@ -25,20 +25,20 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import PROCESS_VARIABLE
 from cloudgate.host.envoy.process import (
     DRAIN_SECONDS,
-    Place,
     ProcessRecord,
+    RestartEpoch,
     running,
 )
 from cloudgate.host.platform import (
-    CAN_TAKE_OVER,
     ENVOY,
+    SUPPORTS_HOT_RESTART,
     command_lines_with,
     environment_of,
     program_of,
     started_at,
 )
-from cloudgate.host.state.files import read_good, write_kept
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.files import read_or_backup, write_with_backup
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.programs import ask
 
 ANSWER_SECONDS = 3.0
@@ -55,7 +55,7 @@ _UNKNOWN_PROGRAM = "unknown"
 _log = structlog.get_logger(__name__)
 
 
-class Roster(BaseModel):
+class ProcessSet(BaseModel):
     """The processes of Envoy on this host, as they are written down for the next host service."""
 
     model_config = ConfigDict(frozen=True)
@@ -72,22 +72,22 @@ class Roster(BaseModel):
         """Every one of them."""
         return tuple(each for each in (self.current, self.predecessor, *self.retired) if each)
 
-    def alive(self) -> "Roster":
+    def alive(self) -> "ProcessSet":
         """The roster without those that are gone."""
-        return Roster(
+        return ProcessSet(
             current=self.current if running(self.current) else None,
             predecessor=self.predecessor if running(self.predecessor) else None,
             retired=tuple(each for each in self.retired if running(each)),
         )
 
 
-def read_roster(layout: Layout) -> Roster:
+def read_process_set(layout: StatePaths) -> ProcessSet:
     """Who runs here, by the last that was written down, and those that it does not name.
 
     Where it was lost, Envoys with live tunnels run on: one that nobody knew would keep the tunnels
     of those who may not be here any more.
     """
-    known = (read_good(layout.roster, _roster) or Roster()).alive()
+    known = (read_or_backup(layout.roster, _process_set) or ProcessSet()).alive()
     strays = _strays(layout, {each.pid for each in known.all})
     if not strays:
         return known
@@ -95,10 +95,12 @@ def read_roster(layout: Layout) -> Roster:
     current = known.current
     if current is None:
         *strays, current = strays
-    return Roster(current=current, predecessor=known.predecessor, retired=(*known.retired, *strays))
+    return ProcessSet(
+        current=current, predecessor=known.predecessor, retired=(*known.retired, *strays)
+    )
 
 
-def _strays(layout: Layout, known: set[int]) -> list[ProcessRecord]:
+def _strays(layout: StatePaths, known: set[int]) -> list[ProcessRecord]:
     """The Envoys of this folder that are not known, the one that was started last at the end."""
     found = []
     for pid, words in command_lines_with(str(layout.bootstrap)).items():
@@ -114,7 +116,7 @@ def _strays(layout: Layout, known: set[int]) -> list[ProcessRecord]:
 def _record(pid: int, words: list[str]) -> ProcessRecord:
     said = dict(itertools.pairwise(words))
     base_id, epoch = int(said.get("--base-id", 0)), int(said.get("--restart-epoch", 0))
-    place = Place(base_id, epoch, restart_version(program_of(pid)) if base_id else "")
+    place = RestartEpoch(base_id, epoch, restart_version(program_of(pid)) if base_id else "")
     return ProcessRecord(
         pid=pid,
         started=started_at(pid) or "",
@@ -124,28 +126,28 @@ def _record(pid: int, words: list[str]) -> ProcessRecord:
     )
 
 
-def _roster(text: str) -> Roster:
+def _process_set(text: str) -> ProcessSet:
     if '"pid"' in text and '"current"' not in text:
         # That is how releases before this one wrote it down.
-        return Roster(current=ProcessRecord.model_validate_json(text))
-    return Roster.model_validate_json(text)
+        return ProcessSet(current=ProcessRecord.model_validate_json(text))
+    return ProcessSet.model_validate_json(text)
 
 
-def keep_roster(layout: Layout, roster: Roster) -> None:
+def keep_process_set(layout: StatePaths, roster: ProcessSet) -> None:
     """Write down who runs here."""
     if roster.all:
-        write_kept(layout.roster, roster.model_dump_json())
+        write_with_backup(layout.roster, roster.model_dump_json())
     else:
         layout.roster.unlink(missing_ok=True)
 
 
-def can_succeed(executable: Path, before: ProcessRecord) -> bool:
+def can_hot_restart(executable: Path, before: ProcessRecord) -> bool:
     """Whether an Envoy of `executable` can take over from `before`; both must have said so.
 
     Raises:
         UnavailableError: it does not say.
     """
-    if not CAN_TAKE_OVER or not before.place.base_id:
+    if not SUPPORTS_HOT_RESTART or not before.place.base_id:
         return False
     return restart_version(executable) == before.place.restart_version != ""
 
@@ -156,14 +158,14 @@ def restart_version(executable: Path) -> str:
     Raises:
         UnavailableError: it does not say.
     """
-    if not CAN_TAKE_OVER:
+    if not SUPPORTS_HOT_RESTART:
         return ""
     said = ask([executable, "--hot-restart-version"], seconds=ANSWER_SECONDS)
     # Envoy says it at the standard error.
     return (said.output or said.errors).strip() if said.is_well else ""
 
 
-def is_sound(executable: Path, bootstrap: Path) -> str:
+def is_valid(executable: Path, bootstrap: Path) -> str:
     """Why `executable` does not start with `bootstrap`; empty when it does.
 
     Raises:
@@ -174,17 +176,17 @@ def is_sound(executable: Path, bootstrap: Path) -> str:
     return "" if said.is_well else said.complaint
 
 
-def next_place(executable: Path, before: ProcessRecord | None) -> Place:
+def next_epoch(executable: Path, before: ProcessRecord | None) -> RestartEpoch:
     """The place of the next process: after `before`, or at the beginning of a new line."""
     version = restart_version(executable)
     if not version:
-        return Place()
+        return RestartEpoch()
     if before is None:
-        return Place(1 + secrets.randbelow(_LONGEST_BASE_ID), 0, version)
-    return Place(before.place.base_id, before.place.epoch + 1, version)
+        return RestartEpoch(1 + secrets.randbelow(_LONGEST_BASE_ID), 0, version)
+    return RestartEpoch(before.place.base_id, before.place.epoch + 1, version)
 
 
-def options(layout: Layout, place: Place) -> list[str]:
+def options(layout: StatePaths, place: RestartEpoch) -> list[str]:
     """How Envoy is told of its place (Envoy: command line options)."""
     if not place.base_id:
         return ["--disable-hot-restart"]
@@ -199,7 +201,7 @@ def options(layout: Layout, place: Place) -> list[str]:
 
 
 @contextlib.contextmanager
-def unheard(layout: Layout, before: ProcessRecord | None) -> Iterator[None]:
+def mute_parent(layout: StatePaths, before: ProcessRecord | None) -> Iterator[None]:
     """While a successor of `before` starts: what that one says to its own predecessor is lost."""
     if before is None:
         yield
@@ -219,7 +221,7 @@ def unheard(layout: Layout, before: ProcessRecord | None) -> Iterator[None]:
             address.unlink(missing_ok=True)
 
 
-def put_away(layout: Layout, record: ProcessRecord) -> None:
+def detach_xds(layout: StatePaths, record: ProcessRecord) -> None:
     """Have `record` see nothing of what its successor is told: its folder is moved away."""
     folder = layout.retired_xds(record.mark)
     if not folder.exists() and layout.xds.exists():
@@ -227,7 +229,7 @@ def put_away(layout: Layout, record: ProcessRecord) -> None:
     layout.make_folders()
 
 
-def clear(layout: Layout, gone: ProcessRecord, left: Roster) -> None:
+def cleanup(layout: StatePaths, gone: ProcessRecord, left: ProcessSet) -> None:
     """Remove what a process that is gone has left, as far as nobody needs it."""
     if gone.mark:
         shutil.rmtree(layout.retired_xds(gone.mark), ignore_errors=True)
@@ -238,11 +240,11 @@ def clear(layout: Layout, gone: ProcessRecord, left: Roster) -> None:
         (_SHARED_MEMORY / f"envoy_shared_memory_{line * 10}").unlink(missing_ok=True)
 
 
-def _forget(layout: Layout, base_id: int, epoch: int) -> None:
+def _forget(layout: StatePaths, base_id: int, epoch: int) -> None:
     for role in ("parent", "child", "udp_parent", "udp_child"):
         _named(layout, role, base_id, epoch).unlink(missing_ok=True)
 
 
-def _named(layout: Layout, role: str, base_id: int, epoch: int) -> Path:
+def _named(layout: StatePaths, role: str, base_id: int, epoch: int) -> Path:
     prefix = layout.succession_socket
     return prefix.with_name(f"{prefix.name}_{role}_{base_id * 10 + epoch % _AT_A_TIME}")

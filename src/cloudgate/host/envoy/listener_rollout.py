@@ -10,9 +10,9 @@ import structlog
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import REFUSAL_LINES, refusal_lines
 from cloudgate.host.envoy import xds_files
-from cloudgate.host.envoy.admin_client import Admin, Listeners
-from cloudgate.host.envoy.endpoints import Doors
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.admin_client import AdminClient, Listeners
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.envoy.xds_listener import listen_addresses, listener
 from cloudgate.host.envoy.xds_resources import (
     CERTIFICATE,
@@ -24,11 +24,11 @@ from cloudgate.host.envoy.xds_resources import (
 )
 from cloudgate.host.platform.addresses import host_has_ipv6
 from cloudgate.host.platform.port_owner import explain, find_owner, taken_port
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import check_certificate, private_key_pem
 from cloudgate.protocol import Gateway
 
-TAKEN_SECONDS = 5.0
+APPLY_SECONDS = 5.0
 """How long Envoy has to take over what was written."""
 
 _LOOK_AGAIN_SECONDS = 0.02
@@ -36,16 +36,18 @@ _LOOK_AGAIN_SECONDS = 0.02
 _log = structlog.get_logger(__name__)
 
 
-class Listening:
+class ListenerRollout:
     """Opens and closes the gateway's port, and believes only what Envoy says of it."""
 
-    def __init__(self, layout: Layout, doors: Doors, envoy: Envoy, admin: Admin) -> None:
+    def __init__(
+        self, layout: StatePaths, doors: LocalEndpoints, envoy: EnvoySupervisor, admin: AdminClient
+    ) -> None:
         self._layout = layout
         self._doors = doors
         self._envoy = envoy
         self._admin = admin
 
-    async def open(self, gateway: Gateway) -> None:
+    async def apply(self, gateway: Gateway) -> None:
         """Have Envoy listen as `gateway` says; returns when it does.
 
         What listened before goes on until then, and goes on when this fails.
@@ -54,31 +56,31 @@ class Listening:
             CloudgateError: It does not, with what an operator can do about it.
         """
         check_certificate(self._layout, gateway.certificate_chain_pem, gateway.private_key_pem)
-        await self._envoy.prepare()
+        await self._envoy.begin_hot_restart()
         wanted = self._wanted(gateway)
         # One that takes over gets the port from the other only while that one listens.
-        told = [wanted] if self._envoy.is_succeeding else xds_files.listeners(self._layout.xds)
+        told = [wanted] if self._envoy.is_hot_restarting else xds_files.listeners(self._layout.xds)
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
         await self._envoy.ensure_running()
         active = (await self._admin.listeners()).active
         in_force = [each for each in told if each["name"] in active]
         if [each["name"] for each in told] != [wanted["name"]] or not in_force:
-            await self._exchange(in_force, wanted)
-        await self._taken(wanted)
-        await self._certificate_taken(version)
+            await self._replace(in_force, wanted)
+        await self._wait_active(wanted)
+        await self._wait_certificate(version)
 
-    async def close(self) -> None:
+    async def withdraw(self) -> None:
         """Close the port at once; live tunnels go on. On a full disk that is worth its reserve.
 
         Raises:
             UnavailableError: Envoy does not say that it did.
         """
-        self._envoy.reserve.needed_by(lambda: self._put([]))
-        if not await self._envoy.adopt() and not self._envoy.is_succeeding:
+        self._envoy.reserve.release_for(lambda: self._put([]))
+        if not await self._envoy.adopt() and not self._envoy.is_hot_restarting:
             return
         await self._envoy.ensure_running()
-        await self._until_only([])
+        await self._wait_exactly([])
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
@@ -86,35 +88,35 @@ class Listening:
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
-        xds_files.put(folder, "clusters", clusters(self._doors.authorizer()))
-        xds_files.put(folder, ROUTES, [routes()])
-        xds_files.put(folder, REFUSAL_LINES, [refusal_lines()])
+        xds_files.write(folder, "clusters", clusters(self._doors.authorizer_endpoint()))
+        xds_files.write(folder, ROUTES, [routes()])
+        xds_files.write(folder, REFUSAL_LINES, [refusal_lines()])
         chain = gateway.certificate_chain_pem
         key = gateway.private_key_pem or private_key_pem(self._layout)
-        return xds_files.put(folder, CERTIFICATE, [secret(chain, key)])
+        return xds_files.write(folder, CERTIFICATE, [secret(chain, key)])
 
     def _put(self, listeners: Sequence[Resource]) -> None:
-        xds_files.put(self._layout.xds, xds_files.LISTENERS, listeners)
+        xds_files.write(self._layout.xds, xds_files.LISTENERS, listeners)
 
-    async def _exchange(self, before: list[Resource], wanted: Resource) -> None:
+    async def _replace(self, before: list[Resource], wanted: Resource) -> None:
         others = [each for each in before if each["name"] != wanted["name"]]
         # Two sockets for one port would be in each other's way: then a moment without any.
-        together = all(xds_files.can_stand_together(each, wanted) for each in others)
+        together = all(xds_files.have_disjoint_ports(each, wanted) for each in others)
         first = others if together else []
         try:
             self._put(first)
-            await self._until_only(first)
+            await self._wait_exactly(first)
             self._put([*first, wanted])
-            await self._taken(wanted)
+            await self._wait_active(wanted)
         except BaseException:
             self._put(before)
             raise
         self._put([wanted])
-        await self._until_only([wanted])
+        await self._wait_exactly([wanted])
 
-    async def _taken(self, wanted: Resource) -> None:
+    async def _wait_active(self, wanted: Resource) -> None:
         name = wanted["name"]
-        deadline = time.monotonic() + TAKEN_SECONDS
+        deadline = time.monotonic() + APPLY_SECONDS
         while time.monotonic() < deadline:
             found = await self._admin.listeners()
             if name in found.rejected:
@@ -124,16 +126,16 @@ class Listening:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         raise UnavailableError("Envoy neither takes nor rejects the gateway's settings.")
 
-    async def _certificate_taken(self, version: str) -> None:
-        deadline = time.monotonic() + TAKEN_SECONDS
+    async def _wait_certificate(self, version: str) -> None:
+        deadline = time.monotonic() + APPLY_SECONDS
         while await self._admin.certificate_version() != version:
             if time.monotonic() > deadline:
                 raise UnavailableError("Envoy does not take the gateway's certificate.")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    async def _until_only(self, listeners: Sequence[Resource]) -> None:
+    async def _wait_exactly(self, listeners: Sequence[Resource]) -> None:
         names = {each["name"] for each in listeners}
-        deadline = time.monotonic() + TAKEN_SECONDS
+        deadline = time.monotonic() + APPLY_SECONDS
         while not _are_all(names, await self._admin.listeners()):
             if time.monotonic() > deadline:
                 raise UnavailableError("Envoy does not close the gateway's port.")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cloudgate.background import Job
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """At this size a log is moved away and a new one begun."""
@@ -15,7 +15,7 @@ REVIEW_SECONDS = 10.0
 class Rotation:
     """Keeps one log of Envoy within a number of bytes, without losing a line."""
 
-    def __init__(self, path: Path, envoy: Envoy) -> None:
+    def __init__(self, path: Path, envoy: EnvoySupervisor) -> None:
         self._path = path
         self._envoy = envoy
         self._moved = False
@@ -33,7 +33,7 @@ class Rotation:
     async def _attempt(self) -> None:
         # Where somebody has taken it away, Envoy goes on to write to what nobody reads any more.
         self._moved = rotate(self._path) or self._moved or not self._path.exists()
-        if self._moved and self._envoy.is_there:
+        if self._moved and self._envoy.is_running:
             # An Envoy that starts later opens the new file by itself.
             await self._envoy.reopen_logs()
         self._moved = False

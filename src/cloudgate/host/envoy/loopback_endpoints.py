@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.host.envoy.socket_handoff import WAITING, handed_over
+from cloudgate.host.envoy.socket_handoff import BACKLOG, inherit_listener
 from cloudgate.host.envoy.unix_endpoints import ANSWER_SECONDS
-from cloudgate.host.state.files import read_good, read_if_there, write_private
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.files import read_if_there, read_or_backup, write_private
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import pem_of
 
 ADDRESS = "127.0.0.1"
@@ -31,10 +31,10 @@ _ALWAYS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2199, 1, 1, tzinfo
 """A machine whose clock is wrong has a gateway nevertheless."""
 
 
-class LoopbackDoors:
-    """Ports; see `cloudgate.host.envoy.endpoints.Doors`."""
+class LoopbackEndpoints:
+    """Ports; see `cloudgate.host.envoy.endpoints.LocalEndpoints`."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: StatePaths) -> None:
         self._layout = layout
 
     @property
@@ -51,20 +51,20 @@ class LoopbackDoors:
     def listen(self) -> socket.socket:
         """A socket at the same port as before, unless somebody else has that by now."""
         port = self._port()
-        found = handed_over(socket.AF_INET, (ADDRESS, port))
+        found = inherit_listener(socket.AF_INET, (ADDRESS, port))
         if found is not None:
             return found
         try:
             made = _bound(port)
         except OSError:
             made = _bound(0)
-        made.listen(WAITING)
+        made.listen(BACKLOG)
         port = made.getsockname()[1]
         if port != self._port():
             write_private(self._layout.authorizer_port, str(port))
         return made
 
-    def authorizer(self) -> dict[str, Any]:
+    def authorizer_endpoint(self) -> dict[str, Any]:
         """Its port, and the certificate that both sides show."""
         certificate, key = self._identity()
         pair = {"certificate_chain": certificate, "private_key": key}
@@ -84,33 +84,33 @@ class LoopbackDoors:
             },
         }
 
-    def administration(self, mark: str) -> dict[str, Any]:
+    def admin_config(self, mark: str) -> dict[str, Any]:
         """Some port, with few pages."""
         del mark
         shown = [{"prefix": each} for each in PAGES]
         return {"address": _address(0), "allow_paths": [*shown, {"exact": "/reopen_logs"}]}
 
-    def options(self, mark: str) -> Sequence[str]:
+    def command_line(self, mark: str) -> Sequence[str]:
         """Where to write which port it is."""
         return ("--admin-address-path", str(self._layout.admin_address(mark)))
 
-    def administrator(self, mark: str) -> httpx2.AsyncClient | None:
+    def admin_client(self, mark: str) -> httpx2.AsyncClient | None:
         """By the port that was written down."""
         address = read_if_there(self._layout.admin_address(mark))
         if not address:
             return None
         return httpx2.AsyncClient(base_url=f"http://{address.strip()}", timeout=ANSWER_SECONDS)
 
-    def forget(self, mark: str) -> None:
+    def cleanup(self, mark: str) -> None:
         """The address that was written down."""
         self._layout.admin_address(mark).unlink(missing_ok=True)
 
     def _port(self) -> int:
-        return read_good(self._layout.authorizer_port, int) or 0
+        return read_or_backup(self._layout.authorizer_port, int) or 0
 
     def _identity(self) -> tuple[str, str]:
         """The certificate and its key, made at first need."""
-        found = read_good(self._layout.local_identity, _checked)
+        found = read_or_backup(self._layout.local_identity, _checked)
         if found is None:
             found = _made()
             write_private(self._layout.local_identity, "".join(found))

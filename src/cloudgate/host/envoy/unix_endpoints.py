@@ -7,57 +7,57 @@ from typing import Any
 
 import httpx2
 
-from cloudgate.host.envoy.socket_handoff import WAITING, handed_over
-from cloudgate.host.state.disk_reserve import Reserve
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.envoy.socket_handoff import BACKLOG, inherit_listener
+from cloudgate.host.state.disk_reserve import DiskReserve
+from cloudgate.host.state.paths import StatePaths
 
 ANSWER_SECONDS = 3.0
 """How long one answer of the administration may take. Envoy answers in milliseconds unless it is
 stuck."""
 
 
-class UnixDoors:
-    """Sockets; see `cloudgate.host.envoy.endpoints.Doors`."""
+class UnixEndpoints:
+    """Sockets; see `cloudgate.host.envoy.endpoints.LocalEndpoints`."""
 
     context: ssl.SSLContext | None = None
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: StatePaths) -> None:
         self._layout = layout
 
     def listen(self) -> socket.socket:
         """A socket at its path."""
         path = self._layout.authorizer_socket
-        found = handed_over(socket.AF_UNIX, str(path))
+        found = inherit_listener(socket.AF_UNIX, str(path))
         if found is not None:
             return found
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path.unlink(missing_ok=True)
         # Without it nobody is let in: that is worth the room that is kept for a full disk.
-        Reserve(self._layout.reserve).needed_by(lambda: made.bind(str(path)))
-        made.listen(WAITING)
+        DiskReserve(self._layout.reserve).release_for(lambda: made.bind(str(path)))
+        made.listen(BACKLOG)
         return made
 
-    def authorizer(self) -> dict[str, Any]:
+    def authorizer_endpoint(self) -> dict[str, Any]:
         """Its path; the folder keeps others out."""
         return {"address": {"pipe": {"path": str(self._layout.authorizer_socket)}}}
 
-    def administration(self, mark: str) -> dict[str, Any]:
+    def admin_config(self, mark: str) -> dict[str, Any]:
         """A socket for the owner only."""
         path = str(self._layout.admin_socket(mark))
         return {"address": {"pipe": {"path": path, "mode": 0o600}}}
 
-    def options(self, mark: str) -> Sequence[str]:
+    def command_line(self, mark: str) -> Sequence[str]:
         """Nothing: where it is, is known."""
         del mark
         return ()
 
-    def administrator(self, mark: str) -> httpx2.AsyncClient:
+    def admin_client(self, mark: str) -> httpx2.AsyncClient:
         """By its socket."""
         transport = httpx2.AsyncHTTPTransport(uds=str(self._layout.admin_socket(mark)))
         return httpx2.AsyncClient(
             transport=transport, base_url="http://envoy", timeout=ANSWER_SECONDS
         )
 
-    def forget(self, mark: str) -> None:
+    def cleanup(self, mark: str) -> None:
         """Its socket."""
         self._layout.admin_socket(mark).unlink(missing_ok=True)

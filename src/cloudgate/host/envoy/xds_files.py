@@ -4,15 +4,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloudgate.host.envoy.xds_resources import Resource, discovery, snapshot_file
+from cloudgate.host.envoy.xds_resources import Resource, discovery_response, snapshot_file
 from cloudgate.host.state.files import read_if_there, write_private
 
 LISTENERS = "listeners"
 
 
-def put(folder: Path, name: str, resources: Sequence[Resource]) -> str:
+def write(folder: Path, name: str, resources: Sequence[Resource]) -> str:
     """Have the file hold `resources`; not touched when it does. The version that Envoy will say."""
-    path, text = snapshot_file(folder, name), discovery(resources)
+    path, text = snapshot_file(folder, name), discovery_response(resources)
     if _text(path) != text:
         write_private(path, text)
     return str(json.loads(text)["version_info"])
@@ -42,7 +42,7 @@ def sockets_of(listener: Resource) -> frozenset[tuple[str, int]]:
     return frozenset((each["address"], each["port_value"]) for each in found)
 
 
-def can_stand_together(one: Resource, other: Resource) -> bool:
+def have_disjoint_ports(one: Resource, other: Resource) -> bool:
     """Whether both can listen at a time: they share no port."""
     ports = {port for _, port in sockets_of(one)}
     return not ports & {port for _, port in sockets_of(other)}

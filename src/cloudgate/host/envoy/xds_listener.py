@@ -29,10 +29,10 @@ from cloudgate.host.envoy.xds_resources import (
     WHAT_THIS_IS,
     Resource,
     digest,
+    path_config_source,
     prebound,
-    watched,
 )
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 
 FIRST_REQUEST_SECONDS = 10
 """How long a client has for its TLS handshake, and then again for its request."""
@@ -90,7 +90,7 @@ def listen_addresses(
     return (ListenAddress("0.0.0.0", port),)  # noqa: S104  # all addresses are asked for
 
 
-def listener(layout: Layout, where: Sequence[ListenAddress]) -> Resource:
+def listener(layout: StatePaths, where: Sequence[ListenAddress]) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
     Envoy cuts the tunnels of a listener that changes, so other settings have another name: the
@@ -100,7 +100,7 @@ def listener(layout: Layout, where: Sequence[ListenAddress]) -> Resource:
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
 
-def _listener_settings(layout: Layout, where: Sequence[ListenAddress]) -> Resource:
+def _listener_settings(layout: StatePaths, where: Sequence[ListenAddress]) -> Resource:
     first, *others = [{"address": _socket_address(each)} for each in where]
     return {
         "@type": f"{TYPES}config.listener.v3.Listener",
@@ -149,7 +149,7 @@ def _downstream_tls(xds: Path) -> Resource:
             # Go's clients offer h2 to a proxy and then speak HTTP/1.1, so that comes first.
             "alpn_protocols": ["http/1.1", "h2"],
             "tls_certificate_sds_secret_configs": [
-                {"name": CERTIFICATE, "sds_config": watched(xds, CERTIFICATE)}
+                {"name": CERTIFICATE, "sds_config": path_config_source(xds, CERTIFICATE)}
             ],
         },
         # Programs open each tunnel with a handshake of its own; tickets would only cost.
@@ -159,14 +159,17 @@ def _downstream_tls(xds: Path) -> Resource:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
-def _connection_manager(layout: Layout) -> Resource:
+def _connection_manager(layout: StatePaths) -> Resource:
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
         ),
         "stat_prefix": "gateway",
         "server_name": "cloudgate",
-        "rds": {"route_config_name": ROUTES, "config_source": watched(layout.xds, ROUTES)},
+        "rds": {
+            "route_config_name": ROUTES,
+            "config_source": path_config_source(layout.xds, ROUTES),
+        },
         "use_remote_address": True,
         "skip_xff_append": True,
         "upgrade_configs": [{"upgrade_type": "CONNECT"}],
@@ -187,7 +190,9 @@ def _connection_manager(layout: Layout) -> Resource:
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [_authorization_filter(), _router()],
         "local_reply_config": {"mappers": _local_replies()},
-        "access_log": [access_log(str(layout.access_log), watched(layout.xds, REFUSAL_LINES))],
+        "access_log": [
+            access_log(str(layout.access_log), path_config_source(layout.xds, REFUSAL_LINES))
+        ],
         "access_log_options": {
             "flush_log_on_tunnel_successfully_established": True,
             "access_log_flush_interval": f"{PERIOD_SECONDS}s",

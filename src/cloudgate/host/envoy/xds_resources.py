@@ -26,7 +26,7 @@ from cloudgate.host.envoy.start_rates import (
 )
 from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.site import WELL_KNOWN
 
 Resource = dict[str, Any]
@@ -82,7 +82,7 @@ end
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
-def bootstrap(layout: Layout, administration: Resource, capacity: Capacity) -> Resource:
+def bootstrap(layout: StatePaths, administration: Resource, capacity: Capacity) -> Resource:
     """What Envoy starts with: where its administration is and which files to watch."""
     return {
         "node": {"id": "gateway", "cluster": "cloudgate"},
@@ -90,8 +90,8 @@ def bootstrap(layout: Layout, administration: Resource, capacity: Capacity) -> R
         "overload_manager": _overload_manager(capacity),
         "layered_runtime": {"layers": [{"name": "guard", "static_layer": GUARD}]},
         "dynamic_resources": {
-            "cds_config": watched(layout.xds, "clusters"),
-            "lds_config": watched(layout.xds, "listeners"),
+            "cds_config": path_config_source(layout.xds, "clusters"),
+            "lds_config": path_config_source(layout.xds, "listeners"),
         },
     }
 
@@ -135,7 +135,7 @@ def snapshot_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def discovery(resources: Sequence[Resource]) -> str:
+def discovery_response(resources: Sequence[Resource]) -> str:
     """The text of a watched file. The version is a hash, so that equal files are equal."""
     version = digest(list(resources))
     return json.dumps({"version_info": version, "resources": list(resources)}, indent=1)
@@ -145,7 +145,7 @@ def clusters(authorizer: Resource) -> list[Resource]:
     """The tunnels' clusters and the authorizer's.
 
     Args:
-        authorizer: where that is, as `cloudgate.host.envoy.endpoints.Doors` says it.
+        authorizer: where that is, as `cloudgate.host.envoy.endpoints.LocalEndpoints` says it.
     """
     return [
         _tunnels_cluster(),
@@ -321,7 +321,7 @@ def _unlimited() -> Resource:
     return {"thresholds": [dict.fromkeys(kinds, _UNLIMITED)]}
 
 
-def watched(folder: Path, name: str) -> Resource:
+def path_config_source(folder: Path, name: str) -> Resource:
     """Where Envoy reads the resources called `name`, and reads them again after a rename."""
     source = {
         "path": str(snapshot_file(folder, name)),

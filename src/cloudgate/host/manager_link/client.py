@@ -124,15 +124,15 @@ class ManagerClient:
         """Say how far this host has come."""
         await self._call("/host/v1/report", report)
 
-    async def use(self, batch: UsageBatch) -> None:
+    async def send_usage(self, batch: UsageBatch) -> None:
         """Say what tenants used."""
         await self._call("/host/v1/usage", batch)
 
-    async def demand(self, report: DemandReport) -> Allowances:
+    async def send_demand(self, report: DemandReport) -> Allowances:
         """Say what limited tenants send, and hear their parts."""
         return self._read(Allowances, await self._call("/host/v1/demand", report))
 
-    async def answer(self, answer: Answer) -> None:
+    async def send_query_result(self, answer: Answer) -> None:
         """Say what was asked."""
         await self._call("/host/v1/answer", answer)
 

@@ -19,7 +19,7 @@ MOST_WAITING = 100
 _log = structlog.get_logger(__name__)
 
 
-class Measuring:
+class DiskUsageWorker:
     """Takes questions while something is measured, and has their answers when they are there."""
 
     def __init__(self) -> None:

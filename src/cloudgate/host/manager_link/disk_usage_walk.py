@@ -55,7 +55,7 @@ def measure(base: str, parts: Sequence[str]) -> int | None:
         finally:
             os.close(place)
         place = deeper
-    return _Walk(shown).size(place)
+    return _Walker(shown).size(place)
 
 
 def room(base: str) -> dict[str, int | str | None]:
@@ -72,7 +72,7 @@ def room(base: str) -> dict[str, int | str | None]:
     }
 
 
-class _Walk:
+class _Walker:
     def __init__(self, shown: str) -> None:
         self._shown = shown
         self._seen: set[tuple[int, int]] = set()

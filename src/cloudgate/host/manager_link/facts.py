@@ -6,13 +6,13 @@ import socket
 from cloudgate import __version__
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.platform.machine import machine_mark
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import public_key_pem
 from cloudgate.protocol import HostFacts
 from cloudgate.protocol.bounds import LONGEST_NAME, printable, readable, usable_addresses
 
 
-def gather_facts(layout: Layout, envoy_version: str, trouble: str = "") -> HostFacts:
+def gather_facts(layout: StatePaths, envoy_version: str, trouble: str = "") -> HostFacts:
     """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
         host_name=printable(socket.gethostname(), LONGEST_NAME) or "?",

@@ -12,8 +12,8 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, Unavail
 from cloudgate.host.envoy.process import installed_version
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.facts import gather_facts
-from cloudgate.host.state.enrolment import Membership, save_membership
-from cloudgate.host.state.paths import layout_of
+from cloudgate.host.state.enrolment import Enrolment, save_enrolment
+from cloudgate.host.state.paths import state_paths
 from cloudgate.network.http_transport import AsyncDiallingTransport
 from cloudgate.protocol import JoinRequest
 
@@ -29,14 +29,14 @@ async def join_host(state_folder: Path, url: str, token: str, ca_pem: str) -> No
     Raises:
         CloudgateError: It is none now, with the reason.
     """
-    layout = layout_of(state_folder)
+    layout = state_paths(state_folder)
     layout.make_folders()
     request = JoinRequest(token=token, facts=gather_facts(layout, installed_version()))
     async with ManagerClient(url, ca_pem) as client:
         answer = await client.join(request)
-    save_membership(
+    save_enrolment(
         layout,
-        Membership(
+        Enrolment(
             url=url,
             server_id=answer.server_id,
             credential=answer.credential,

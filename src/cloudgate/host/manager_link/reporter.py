@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from cloudgate.host.authorization.failed_logins import Guesses
-from cloudgate.host.reconciler import Outcome
+from cloudgate.host.authorization.failed_logins import FailedLogins
+from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.protocol import GatewayState, HostFacts, Misplaced, Report
 from cloudgate.protocol.bounds import readable
 
@@ -15,7 +15,7 @@ COUNT_SECONDS = 30.0
 """How old the last report is when only the count of tunnels of an open gateway is news."""
 
 
-class Outbox:
+class Reporter:
     """Makes the report that is due from what happened since the last one."""
 
     def __init__(
@@ -24,37 +24,37 @@ class Outbox:
         facts: Callable[[], HostFacts],
         clock_seconds: Callable[[], float] = time.monotonic,
         misplaced: Callable[[], Misplaced | None] = lambda: None,
-        guesses: Guesses | None = None,
+        guesses: FailedLogins | None = None,
     ) -> None:
         self._directory_revision = directory_revision
         self._facts = facts
         self._misplaced = misplaced
-        self._guesses = guesses or Guesses()
+        self._guesses = guesses or FailedLogins()
         self._clock_seconds = clock_seconds
-        self._outcome: Outcome | None = None
+        self._outcome: ReconcileResult | None = None
         self._sent: Report | None = None
         self._sent_at_seconds = 0.0
         self._known_facts: HostFacts | None = None
         self._lost = False
         self._changed = asyncio.Event()
 
-    def put(self, outcome: Outcome) -> None:
+    def observe(self, outcome: ReconcileResult) -> None:
         """The machine was looked at."""
         self._outcome = outcome
         self._changed.set()
 
-    def look_again(self) -> None:
+    def mark_dirty(self) -> None:
         """The directory or the facts may have changed."""
         self._changed.set()
 
-    def send_again(self) -> None:
+    def resync(self) -> None:
         """The manager may have lost what it heard."""
         self._sent = None
         self._known_facts = None
         self._lost = True
         self._changed.set()
 
-    async def due(self) -> Report:
+    async def next_report(self) -> Report:
         """Wait for a report that the manager has not heard."""
         while True:
             await self._changed.wait()
@@ -64,9 +64,9 @@ class Outbox:
             if report is not None and self._is_news(report):
                 return report
 
-    def sent(self, report: Report) -> None:
+    def acknowledge(self, report: Report) -> None:
         """The manager has `report`, unless it was said meanwhile that it may have lost it."""
-        self._guesses.delivered(report.guesses)
+        self._guesses.acknowledge(report.guesses)
         if self._lost:
             return
         self._known_facts = report.facts or self._known_facts
@@ -89,7 +89,7 @@ class Outbox:
             finished_tunnels=self._outcome.finished_tunnels,
             closed_tunnels=self._outcome.closed_tunnels,
             misplaced=self._misplaced(),
-            guesses=self._guesses.due(),
+            guesses=self._guesses.pending(),
             facts=None if facts == self._known_facts else facts,
         )
 

@@ -21,26 +21,26 @@ from cloudgate.errors import (
     UnavailableError,
 )
 from cloudgate.host.manager_link.client import ManagerClient
-from cloudgate.host.manager_link.disk_usage import Measuring
-from cloudgate.host.manager_link.reporter import Outbox
+from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
+from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.reconciler import Reconciler
-from cloudgate.host.shaping.rate_allocations import Allowances
-from cloudgate.host.state.conditions import Troubles
+from cloudgate.host.shaping.rate_allocations import RateAllocations
+from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.enrolment import (
-    Membership,
+    Enrolment,
     keep_role,
-    load_membership,
+    load_enrolment,
 )
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.host_credentials import Credentials, keep_credential
-from cloudgate.host.state.manager_clock import Clock
-from cloudgate.host.state.paths import Layout
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
-from cloudgate.host.tunnels.slot_tokens import Tokens
-from cloudgate.host.tunnels.tracker import MOST_TOLD, Watch
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.host_credentials import HostCredentials, keep_credential
+from cloudgate.host.state.manager_clock import ManagerClock
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
+from cloudgate.host.tunnels.slot_tokens import SlotTokens
+from cloudgate.host.tunnels.tracker import MAX_USAGE_BATCH, TunnelTracker
 from cloudgate.protocol import (
     Allowances as TheirAllowances,
 )
@@ -98,31 +98,31 @@ class Backoff:
 
 
 @dataclass(frozen=True)
-class Known:
+class HostState:
     """What the manager has told this host besides its assignment; most of it is kept on disk."""
 
-    directory: Directory
-    site: SiteKnown
-    role: Role
-    journal: Journal | None = None
+    directory: TenantDirectory
+    site: SiteStore
+    role: GatewayStatus
+    journal: WithdrawalJournal | None = None
     """Takes what the disk does not."""
-    allowances: Allowances = field(default_factory=Allowances)
-    clock: Clock = field(default_factory=Clock)
-    troubles: Troubles = field(default_factory=Troubles)
+    allowances: RateAllocations = field(default_factory=RateAllocations)
+    clock: ManagerClock = field(default_factory=ManagerClock)
+    troubles: Conditions = field(default_factory=Conditions)
 
 
-class Channel:
+class ManagerSync:
     """Keeps host and manager in step: polls for news, sends reports, usage and demands."""
 
     def __init__(
         self,
-        layout: Layout,
-        known: Known,
+        layout: StatePaths,
+        known: HostState,
         reconciler: Reconciler,
-        outbox: Outbox,
-        watch: Watch,
+        outbox: Reporter,
+        watch: TunnelTracker,
         *,
-        tokens: Tokens,
+        tokens: SlotTokens,
     ) -> None:
         self._tokens = tokens
         self._sharing = asyncio.Lock()
@@ -131,8 +131,8 @@ class Channel:
         self._known = known
         self._reconciler = reconciler
         self._outbox = outbox
-        self._measuring = Measuring()
-        self._credentials = Credentials(layout)
+        self._measuring = DiskUsageWorker()
+        self._credentials = HostCredentials(layout)
         if known.journal is not None:
             known.role.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
 
@@ -141,9 +141,9 @@ class Channel:
         steps = {
             "Hearing what the manager wants": self._poll,
             "Reporting to the manager": self._report,
-            "Telling the manager what tenants use": self._use,
+            "Telling the manager what tenants use": self._send_usage,
             "Measuring folders": self._measure,
-            "Sharing tenants' tunnels with other gateways": self._share_at_once,
+            "Sharing tenants' tunnels with other gateways": self._sync_allocations_at_once,
         }
         return (
             Job(
@@ -155,7 +155,7 @@ class Channel:
             *(
                 Job(
                     name=name,
-                    attempt=partial(self._connected, step),
+                    attempt=partial(self._with_backoff, step),
                     interval_seconds=_FIRST_PAUSE_SECONDS,
                     longest_pause_seconds=LONGEST_PAUSE_SECONDS,
                     lasts=True,
@@ -168,7 +168,7 @@ class Channel:
         """Poll and report for ever."""
         await Background(self.jobs()).run()
 
-    async def _connected(self, step: "Step") -> None:
+    async def _with_backoff(self, step: "Step") -> None:
         backoff = Backoff()
         while True:
             try:
@@ -180,17 +180,17 @@ class Channel:
                 if step == self._poll and isinstance(error, NotAuthenticatedError):
                     pause_seconds = self._credentials.refused() or pause_seconds
                 if backoff.is_new or isinstance(error, NotAuthenticatedError):
-                    _complain(error)
+                    _log_failure(error)
                 await asyncio.sleep(pause_seconds)
 
     async def _repeat(self, step: "Step", backoff: Backoff) -> None:
         # Read anew after each failure: the host may have joined again.
-        known = load_membership(self._layout)
+        known = load_enrolment(self._layout)
         async with ManagerClient(
             known.url,
             known.ca_pem,
             self._credential,
-            self._hear_time,
+            self._sync_clock,
             says_role=known.manager_says_role,
             server_id=known.server_id,
         ) as client:
@@ -212,7 +212,7 @@ class Channel:
         except TooLongError:
             return  # the manager says it again after a restart
         except OSError as error:  # ENOSPC, EDQUOT, EROFS, EIO: the same
-            self._known.troubles.cannot_write("state", error)
+            self._known.troubles.set_write_failure("state", error)
 
     def _note_accepted(self) -> None:
         if self._known.role.is_revoked:
@@ -220,23 +220,23 @@ class Channel:
         try:
             self._credentials.accepted()
         except OSError as error:
-            self._known.troubles.cannot_write("state", error)
+            self._known.troubles.set_write_failure("state", error)
 
-    def _note_role(self) -> Membership:
+    def _note_role(self) -> Enrolment:
         """The manager has said its role; what does not is not taken for it from now on."""
-        known = load_membership(self._layout)
+        known = load_enrolment(self._layout)
         try:
             keep_role(self._layout, known)
         except OSError as error:
-            self._known.troubles.cannot_write("state", error)
+            self._known.troubles.set_write_failure("state", error)
         return known.model_copy(update={"manager_says_role": True})
 
-    def _hear_time(self, now: datetime) -> None:
+    def _sync_clock(self, now: datetime) -> None:
         before = self._known.troubles.text
-        self._known.clock.hear(now)
-        self._known.troubles.note("clock", self._known.clock.trouble)
+        self._known.clock.sync(now)
+        self._known.troubles.set("clock", self._known.clock.trouble)
         if self._known.troubles.text != before:
-            self._outbox.look_again()
+            self._outbox.mark_dirty()
 
     def _credential(self) -> str:
         return self._credentials.use()
@@ -252,78 +252,82 @@ class Channel:
             update = await client.poll(request)
         except CloudgateError:
             # Who was away may have lost what it heard; the report is tried until it is back.
-            self._outbox.send_again()
+            self._outbox.resync()
             raise
         self._note_accepted()
         backoff.success()
-        self._apply(update)
+        self._apply_update(update)
         if update.question is not None and update.question.measure is not None:
             self._measuring.ask(update.question)
         elif update.question is not None:
-            await client.answer(self._answer(update.question))
+            await client.send_query_result(self._answer(update.question))
 
     async def _report(self, client: ManagerClient, backoff: Backoff) -> None:
-        report = await self._outbox.due()
+        report = await self._outbox.next_report()
         try:
             await client.report(report)
         except CloudgateError:
-            self._outbox.look_again()
+            self._outbox.mark_dirty()
             raise
         if self._known.role.is_revoked:
             self._note_revoked(revoked=False)
         if backoff.success():
             _log.info("the manager is back")
-        self._outbox.sent(report)
+        self._outbox.acknowledge(report)
 
     async def _measure(self, client: ManagerClient, backoff: Backoff) -> None:
-        await client.answer(await self._measuring.due())
+        await client.send_query_result(await self._measuring.due())
         self._measuring.delivered()
         backoff.success()
 
-    async def _use(self, client: ManagerClient, backoff: Backoff) -> None:
+    async def _send_usage(self, client: ManagerClient, backoff: Backoff) -> None:
         await asyncio.sleep(USAGE_SECONDS)
         is_more = True
         while is_more:
-            batch, usage = self._watch.batch()
+            batch, usage = self._watch.next_usage_batch()
             if usage:
-                await client.use(UsageBatch(machine=machine_mark(), batch=batch, usage=usage))
-                self._watch.delivered()
-            is_more = len(usage) >= MOST_TOLD
-        await self._share(client)
+                await client.send_usage(
+                    UsageBatch(machine=machine_mark(), batch=batch, usage=usage)
+                )
+                self._watch.acknowledge_usage()
+            is_more = len(usage) >= MAX_USAGE_BATCH
+        await self._sync_allocations(client)
         backoff.success()
 
-    async def _share_at_once(self, client: ManagerClient, backoff: Backoff) -> None:
+    async def _sync_allocations_at_once(self, client: ManagerClient, backoff: Backoff) -> None:
         await self._tokens.due()
-        await self._share(client)
+        await self._sync_allocations(client)
         backoff.success()
 
-    async def _share(self, client: ManagerClient) -> None:
+    async def _sync_allocations(self, client: ManagerClient) -> None:
         # What one message says of tokens is answered before the next one is made.
         async with self._sharing:
             demands = self._tokens.demands(self._known.allowances.demands)
             if not demands:
                 return
             try:
-                told = await client.demand(DemandReport(machine=machine_mark(), demands=demands))
+                told = await client.send_demand(
+                    DemandReport(machine=machine_mark(), demands=demands)
+                )
             except InvalidRequestError as error:
                 # A manager of the version before does not know the question: whole limits hold.
                 _log.debug("limits are not shared between gateways", reason=error.message)
-                self._tokens.hear(TheirAllowances())
+                self._tokens.update(TheirAllowances())
             except CloudgateError:
                 self._tokens.note_away()
                 raise
             else:
-                self._known.allowances.hear(told.allowances)
-                self._tokens.hear(told)
+                self._known.allowances.update(told.allowances)
+                self._tokens.update(told)
 
     def _answer(self, question: Question) -> Answer:
-        self._watch.look()
+        self._watch.poll()
         live = self._watch.live
         unwanted = [each for each in live if each.tunnel in question.end_tunnels]
         reason = ""
         if unwanted:
             try:
-                self._watch.cut(unwanted, "the operator closed it")
+                self._watch.terminate(unwanted, "the operator closed it")
             except UnavailableError as error:
                 unwanted, reason = [], error.message
         return Answer(
@@ -334,7 +338,7 @@ class Channel:
             reason=readable(reason),
         )
 
-    def _apply(self, update: Update) -> None:
+    def _apply_update(self, update: Update) -> None:
         """Have it in force. What takes rights away holds, also where it cannot be kept.
 
         Raises:
@@ -343,20 +347,20 @@ class Channel:
         if update.directory is not None:
             self._known.directory.apply(update.directory)
         if update.site is not None:
-            self._known.site.take(update.site)
+            self._known.site.replace(update.site)
         if update.demand:
             self._tokens.news.set()
         if update.assignment is not None:
             _log.info("assignment received", revision=update.assignment.revision)
-            self._reconciler.want(update.assignment)
+            self._reconciler.set_desired(update.assignment)
         problem = self._note_unkept()
         if update.credential is not None:
             try:
                 keep_credential(self._layout, update.credential)
             except OSError as error:  # the one in use is good until this one was used
                 problem = problem or error
-                self._known.troubles.cannot_write("state", error)
-        self._outbox.look_again()
+                self._known.troubles.set_write_failure("state", error)
+        self._outbox.mark_dirty()
         if problem is not None and (self._known.directory.is_behind or update.credential):
             raise UnavailableError(f"What the manager said cannot be kept: {problem}.")
 
@@ -367,7 +371,7 @@ class Channel:
         self._known.site.kept.keep()
         self._reconciler.kept.keep()
         if (self._note_unkept() is None) != (before is None):
-            self._outbox.look_again()
+            self._outbox.mark_dirty()
 
     def _unkept(self) -> OSError | None:
         """Why something that is in force, or waits for it, is not on disk."""
@@ -381,16 +385,16 @@ class Channel:
     def _note_unkept(self) -> OSError | None:
         problem = self._unkept()
         if problem is None:
-            self._known.troubles.note("state", "")
+            self._known.troubles.set("state", "")
         else:
-            self._known.troubles.cannot_write("state", problem)
+            self._known.troubles.set_write_failure("state", problem)
         return problem
 
 
 Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
 
 
-def _complain(error: CloudgateError) -> None:
+def _log_failure(error: CloudgateError) -> None:
     if isinstance(error, NotAuthenticatedError):
         _log.error(
             "the manager does not accept this host any more; the gateway goes on as it is. "

@@ -22,7 +22,7 @@ UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
 ENVOY = "envoy"
 """File name of Envoy's executable in its package."""
-CAN_TAKE_OVER = True
+SUPPORTS_HOT_RESTART = True
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
 LAUNCH_SECONDS = 5.0
 """How long what starts Envoy may take for it."""
@@ -151,17 +151,17 @@ def reopen_logs(pid: int) -> None:
     os.kill(pid, signal.SIGUSR1)
 
 
-def is_own(folder: Path) -> bool:
+def is_owned_by_us(folder: Path) -> bool:
     """Whether it belongs to the user of this process."""
     return folder.lstat().st_uid == os.getuid()
 
 
-def keep_to_owner(folder: Path) -> None:
+def restrict_to_owner(folder: Path) -> None:
     """Let nobody else in."""
     folder.chmod(0o700)
 
 
-def hold(lock: IO[str]) -> None:
+def lock_file(lock: IO[str]) -> None:
     """Hold an open file until it is closed, or this process ends.
 
     Raises:

@@ -30,7 +30,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _ROOM_BYTES = 256 * 1024
 
 
-def callers_at(port: int) -> dict[str, list[int]]:
+def connections_by_address(port: int) -> dict[str, list[int]]:
     """Who is connected to a TCP port: for each IP address the ports that it comes from.
 
     Raises:

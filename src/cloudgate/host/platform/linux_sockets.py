@@ -45,7 +45,7 @@ _INFO = struct.Struct("@112xQQQ8xI")
 ``tcpi_notsent_bytes`` in ``struct tcp_info`` (linux/tcp.h)."""
 
 
-def cut(pid: int, clients: Collection[str]) -> int:
+def close_connections(pid: int, clients: Collection[str]) -> int:
     """End the tunnels of `clients`, given as ``address:port``; how many there were.
 
     Raises:

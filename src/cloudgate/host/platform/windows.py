@@ -25,7 +25,7 @@ SERVICE = "CloudgateHost"
 """Name of the host service among the services of Windows."""
 ENVOY = "envoy.dll"
 """File name of Envoy's executable in its package."""
-CAN_TAKE_OVER = False
+SUPPORTS_HOT_RESTART = False
 """Whether one Envoy can take over from another (Envoy: hot restart)."""
 _OWNER, _SYSTEM, _ADMINISTRATORS = "S-1-3-4", "S-1-5-18", "S-1-5-32-544"
 """Well-known security identifiers: whoever owns a thing, the system, and administrators."""
@@ -52,7 +52,7 @@ _DELETE_CONNECTION = 12
 """MIB_TCP_STATE_DELETE_TCB."""
 
 
-def cut(pid: int, clients: Collection[str]) -> int:
+def close_connections(pid: int, clients: Collection[str]) -> int:
     """End the tunnels of `clients`, given as ``address:port``; how many there were.
 
     Raises:
@@ -168,7 +168,7 @@ def reopen_logs(pid: int) -> None:
     del pid
 
 
-def is_own(folder: Path) -> bool:
+def is_owned_by_us(folder: Path) -> bool:
     """Whether it belongs to the user of this process, to administrators, or to the system.
 
     Whoever owns a folder may say again who else may open it.
@@ -186,7 +186,7 @@ def is_own(folder: Path) -> bool:
     return win32security.ConvertSidToStringSid(owner) in known
 
 
-def keep_to_owner(folder: Path) -> None:
+def restrict_to_owner(folder: Path) -> None:
     """Let its owner, administrators and the system in, and nobody else.
 
     Raises:
@@ -210,7 +210,7 @@ def access_command(folder: Path) -> list[str]:
     return ["icacls.exe", str(folder), "/inheritance:r", *granted, "/quiet"]
 
 
-def hold(lock: IO[str]) -> None:
+def lock_file(lock: IO[str]) -> None:
     """Hold an open file until it is closed, or this process ends.
 
     Raises:
@@ -229,7 +229,7 @@ def memory_bytes() -> int:
     return kibibytes.value * 1024
 
 
-def callers_at(port: int) -> dict[str, list[int]]:
+def connections_by_address(port: int) -> dict[str, list[int]]:
     """Who is connected to a TCP port over IPv4: for each address the ports that it comes from."""
     found: dict[str, list[int]] = {}
     for local, remote in connections():

@@ -21,7 +21,7 @@ _WORKER = "wrk:worker"
 
 
 @dataclass(frozen=True)
-class Reading:
+class MachineCounters:
     """Counters at a moment."""
 
     at_seconds: float
@@ -31,14 +31,14 @@ class Reading:
     """By interface: bytes received and sent."""
 
 
-class Load:
+class CongestionMonitor:
     """Says whether the gateway is full, by counters of the machine since the look before."""
 
     def __init__(
         self,
         pids: Callable[[], Iterable[int]] = tuple,
         *,
-        read: Callable[[], Reading] | None = None,
+        read: Callable[[], MachineCounters] | None = None,
     ) -> None:
         """`pids`: the processes that carry tunnels right now."""
         self._read = read or (lambda: read_counters(pids()))
@@ -47,16 +47,16 @@ class Load:
         """Whether one of the threads that carry tunnels may be full."""
         self.line_is_full = False
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """See what has been done since the last look, unless that was just now."""
         now = self._read()
         if now.at_seconds - self._last.at_seconds >= SHORTEST_SECONDS:
             before, self._last = self._last, now
-            self.worker_is_busy = a_worker_is_busy(before, now)
-            self.line_is_full = lines_are_full(before, now, _speed_bytes)
+            self.worker_is_busy = cpu_is_saturated(before, now)
+            self.line_is_full = network_is_saturated(before, now, _speed_bytes)
 
 
-def a_worker_is_busy(before: Reading, now: Reading) -> bool:
+def cpu_is_saturated(before: MachineCounters, now: MachineCounters) -> bool:
     """Whether one of the threads had something to do nearly all the time. Pure."""
     seconds = now.at_seconds - before.at_seconds
     return seconds > 0 and any(
@@ -66,7 +66,9 @@ def a_worker_is_busy(before: Reading, now: Reading) -> bool:
     )
 
 
-def lines_are_full(before: Reading, now: Reading, speed_bytes: Callable[[str], int | None]) -> bool:
+def network_is_saturated(
+    before: MachineCounters, now: MachineCounters, speed_bytes: Callable[[str], int | None]
+) -> bool:
     """Whether one of the lines carried all that it can, in one direction. Pure.
 
     `speed_bytes`: what an interface carries each second, None when nobody knows.
@@ -84,10 +86,10 @@ def lines_are_full(before: Reading, now: Reading, speed_bytes: Callable[[str], i
     return False
 
 
-def read_counters(pids: Iterable[int]) -> Reading:
+def read_counters(pids: Iterable[int]) -> MachineCounters:
     """The counters now (``/proc/net/dev`` and those of threads); none where there are none."""
     workers = {thread: busy for pid in pids for thread, busy in _workers(pid).items()}
-    return Reading(time.monotonic(), workers, interface_bytes(_text("/proc/net/dev")))
+    return MachineCounters(time.monotonic(), workers, interface_bytes(_text("/proc/net/dev")))
 
 
 def busy_seconds(schedstat: str) -> float:

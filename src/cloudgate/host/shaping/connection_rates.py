@@ -13,7 +13,7 @@ MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.2
 
 
 @dataclass(frozen=True)
-class Line:
+class ConnectionShare:
     """A connection, in one direction."""
 
     speed_bytes: float
@@ -21,7 +21,7 @@ class Line:
     """Whether it would send more."""
 
 
-def portions(limit_bytes: float, lines: Mapping[str, Line]) -> dict[str, int]:
+def rates_within(limit_bytes: float, lines: Mapping[str, ConnectionShare]) -> dict[str, int]:
     """What each may send each second.
 
     Those that would send more have equal parts of what the others leave. The others may begin to

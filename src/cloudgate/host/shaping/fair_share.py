@@ -20,7 +20,7 @@ SLOWEST_GROWTH = 0.01
 """The same while some of those who would send more do not use up what they may."""
 EVEN = 0.9
 """Who would send more, and sends this part of what it may, is not held back by others."""
-CALM_LOOKS = 20
+QUIET_SAMPLES = 20
 """After so many looks at which nobody would have sent more, nobody is held back any more."""
 HUNGRY_LOOKS = 5
 """For so many it is held that somebody would send more: what others leave is taken slowly."""
@@ -37,7 +37,7 @@ _FIRST_BYTES = 1024 * 1024
 was idle can show at the next look how much it needs."""
 
 
-class Fairness:
+class FairShare:
     """Finds what each tenant may send, look by look. What it cannot know, it tries out.
 
     Whose data wait for the gateway would send more. Where that cannot be seen, as on a full line,
@@ -62,11 +62,11 @@ class Fairness:
         self._looks_with_room = 0
 
     @property
-    def is_at_work(self) -> bool:
+    def is_active(self) -> bool:
         """Whether somebody is held back, or may have to be."""
         return self._capacity is not None
 
-    def allot(
+    def allocate(
         self, sent: Mapping[UUID, float], *, is_full: bool, waiting: Collection[UUID] = ()
     ) -> Mapping[UUID, int]:
         """What each tenant may send each second from now on; empty when as much as it likes.
@@ -79,8 +79,8 @@ class Fairness:
         if self._fixed is not None:
             is_full = sum(sent.values()) >= FULL * self._fixed
         self._meet(sent)
-        pressing = self._learn(sent, waiting, is_full=is_full)
-        self._find_capacity(sent, waiting, is_full=is_full, pressing=pressing)
+        pressing = self._estimate_demand(sent, waiting, is_full=is_full)
+        self._estimate_capacity(sent, waiting, is_full=is_full, pressing=pressing)
         if self._capacity is None or len(sent) <= 1:
             self._given = {}
         else:
@@ -106,7 +106,7 @@ class Fairness:
         self._met |= dict.fromkeys(sent, self._look)
         self._needs = {who: needs for who, needs in self._needs.items() if who in self._met}
 
-    def _learn(
+    def _estimate_demand(
         self, sent: Mapping[UUID, float], waiting: Collection[UUID], *, is_full: bool
     ) -> bool:
         """Take note of who needs what; whether anybody would send more."""
@@ -136,7 +136,7 @@ class Fairness:
         self._demands, self._hungry = demands, hungry
         return pressing
 
-    def _find_capacity(
+    def _estimate_capacity(
         self,
         sent: Mapping[UUID, float],
         waiting: Collection[UUID],
@@ -160,7 +160,7 @@ class Fairness:
             else:
                 self._capacity *= 1 + SLOWEST_GROWTH
                 self._looks_with_room = 0
-            if self._calm >= CALM_LOOKS:
+            if self._calm >= QUIET_SAMPLES:
                 self._capacity = None
 
     def _of_a_full_gateway(self, sent: Mapping[UUID, float], waiting: Collection[UUID]) -> float:

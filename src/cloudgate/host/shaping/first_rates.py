@@ -60,7 +60,7 @@ class Granted:
     """All together, each second."""
 
 
-class Starts:
+class FirstRates:
     """Lets tunnels begin slowly enough. The pacer says how fast that is, and takes over."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:

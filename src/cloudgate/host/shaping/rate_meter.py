@@ -25,7 +25,7 @@ REMEMBERED_SECONDS = 20.0
 
 
 @dataclass
-class _Seen:
+class _ConnectionRate:
     rate: float | None
     """What it may send each second; None for any number."""
     samples: deque[tuple[float, int]] = field(default_factory=deque)
@@ -35,7 +35,7 @@ class _Seen:
     """Since the look before."""
     raised_at_seconds: float = 0.0
 
-    def look(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
+    def sample(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
         nothing = 0 if is_new else sent.total_bytes
         before = self.samples[-1][1] if self.samples else nothing
         self.new_bytes = max(0, sent.total_bytes - before)
@@ -45,7 +45,7 @@ class _Seen:
         while len(self.samples) > 2 and self.samples[1][0] <= oldest:  # noqa: PLR2004  a pair
             self.samples.popleft()
 
-    def allow(self, now_seconds: float, rate: float | None) -> None:
+    def set_limit(self, now_seconds: float, rate: float | None) -> None:
         before, self.rate = self.rate, rate
         if before is not None and (rate is None or rate > RAISED * before):
             self.raised_at_seconds = now_seconds
@@ -89,15 +89,15 @@ class Past:
         return self.rate * max(0.0, until - self.seen_at_seconds)
 
 
-class Flows:
+class RateMeter:
     """Measures what each connection has sent between two looks."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _ConnectionRate] = {}
         self._gone: dict[str, Past] = {}
         """Connections that were slowed, and whose end nobody has told of yet."""
 
-    def note(
+    def sample(
         self,
         now_seconds: float,
         sent: Mapping[str, Sent],
@@ -114,9 +114,9 @@ class Flows:
         """
         before, self._seen = self._seen, {}
         for name, each in sent.items():
-            seen = self._seen[name] = before.get(name) or _Seen(rates.get(name))
-            seen.look(now_seconds, each, is_new=name in new)
-            seen.allow(now_seconds, rates.get(name))
+            seen = self._seen[name] = before.get(name) or _ConnectionRate(rates.get(name))
+            seen.sample(now_seconds, each, is_new=name in new)
+            seen.set_limit(now_seconds, rates.get(name))
         oldest = now_seconds - REMEMBERED_SECONDS
         self._gone = {
             name: past for name, past in self._gone.items() if past.seen_at_seconds > oldest
@@ -126,12 +126,12 @@ class Flows:
                 at, total = gone.samples[-1]
                 self._gone[name] = Past(total, gone.rate, at, now_seconds)
 
-    def knows(self, name: str) -> bool:
+    def is_measured(self, name: str) -> bool:
         """Whether a connection was seen for long enough to have a speed."""
         seen = self._seen.get(name)
         return seen is not None and seen.speed is not None
 
-    def speed(self, name: str) -> float:
+    def rate(self, name: str) -> float:
         """The bytes that a connection sends each second; 0 when it is too early to say."""
         seen = self._seen.get(name)
         return (seen.speed or 0.0) if seen else 0.0

@@ -14,24 +14,24 @@ from uuid import UUID
 
 from cloudgate.background import Background, Job
 from cloudgate.host.envoy.start_rates import UNPACED_BYTES
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.platform import Pacing, Sent
-from cloudgate.host.shaping.congestion import Load
-from cloudgate.host.shaping.connection_rates import Account, Line, portions
-from cloudgate.host.shaping.fair_share import Fairness
-from cloudgate.host.shaping.first_rates import Granted, Newcomer, Starts
-from cloudgate.host.shaping.rate_allocations import Allowances
-from cloudgate.host.shaping.rate_meter import Flows, Past
-from cloudgate.host.state.tenant_directory import Directory
+from cloudgate.host.shaping.congestion import CongestionMonitor
+from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
+from cloudgate.host.shaping.fair_share import FairShare
+from cloudgate.host.shaping.first_rates import FirstRates, Granted, Newcomer
+from cloudgate.host.shaping.rate_allocations import RateAllocations
+from cloudgate.host.shaping.rate_meter import Past, RateMeter
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.tunnels.tracker import TunnelTracker
 
 REVIEW_SECONDS = 0.2
 NEWCOMERS_SECONDS = 0.05
 """Between two reviews while a tunnel has begun that the access log does not speak of yet."""
 LONGEST_PAUSE_SECONDS = 5.0
 """However often that has failed."""
-LARGEST_PART = 0.1
+MAX_CPU_SHARE = 0.1
 """Of one processor, that reviews may take: with very many tunnels they are rarer."""
 CLOSE_ENOUGH = 0.03
 """A rate that differs by no more than this part is left as it is."""
@@ -54,19 +54,19 @@ _Names = dict[str, int]
 """The connections of a tenant, each with the process id of the Envoy that has it."""
 
 
-class Pacer:
+class TrafficShaper:
     """Sets the rate of each connection again and again, so that tenants keep to their speed."""
 
     def __init__(
         self,
-        envoy: Envoy,
-        directory: Directory,
-        watch: Watch,
-        allowances: Allowances,
+        envoy: EnvoySupervisor,
+        directory: TenantDirectory,
+        watch: TunnelTracker,
+        allowances: RateAllocations,
         *,
-        fairness: Fairness,
-        starts: Starts,
-        load: Load | None = None,
+        fairness: FairShare,
+        starts: FirstRates,
+        load: CongestionMonitor | None = None,
     ) -> None:
         """`load`: whether the gateway may have no room for more; None to find out."""
         self._envoy = envoy
@@ -75,11 +75,11 @@ class Pacer:
         self._allowances = allowances
         self._fairness = fairness
         self._starts = starts
-        self._load = load or Load(lambda: envoy.pids)
+        self._load = load or CongestionMonitor(lambda: envoy.pids)
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
         """What connections may send that are slowed."""
-        self._flows = Flows()
+        self._flows = RateMeter()
         self._accounts: dict[UUID, Account] = {}
         self._fair: Mapping[UUID, int] = {}
         """What a full gateway leaves to each tenant."""
@@ -117,7 +117,7 @@ class Pacer:
         self._starts.news.clear()
         began = time.thread_time()  # not what others made it wait
         self.review()
-        rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / LARGEST_PART)
+        rest_seconds = max(NEWCOMERS_SECONDS, (time.thread_time() - began) / MAX_CPU_SHARE)
         await asyncio.sleep(rest_seconds)
         if not self._starts.newcomers() and rest_seconds < REVIEW_SECONDS:
             await _happens(self._starts.news, REVIEW_SECONDS - rest_seconds)
@@ -133,15 +133,15 @@ class Pacer:
         self._take_in_ended()
         ended, self._unseen = self._unseen, defaultdict(int)
         names = self._names()
-        sold = {tenant_id: self._sold(tenant_id) for tenant_id in names}
+        sold = {tenant_id: self._contract_limit(tenant_id) for tenant_id in names}
         limited = [who for who, limit in sold.items() if limit is not None]
-        self._load.look()
+        self._load.sample()
         may_be_full = self._load.worker_is_busy or self._load.line_is_full
-        is_measured = bool(names) and (may_be_full or self._fairness.is_at_work)
+        is_measured = bool(names) and (may_be_full or self._fairness.is_active)
         looks_at_all = is_measured or time.monotonic() < self._looks_at_all_until
         sent = self._look(names, None if looks_at_all else {*limited})
-        self._allowances.note({who: self._speed(names[who]) for who in limited})
-        self._fair = self._fair_parts(names, sent) if is_measured else {}
+        self._allowances.report_demand({who: self._speed(names[who]) for who in limited})
+        self._fair = self._fair_shares(names, sent) if is_measured else {}
         wanted: dict[str, int | None] = {}
         granted: dict[UUID, Granted] = {}
         self._of, self._given_back = {}, set()
@@ -162,7 +162,7 @@ class Pacer:
             account.note(now, limit, self._flows.new_bytes(its) + ended.get(tenant_id, 0))
             within = account.within(limit) - self._kept_for_newcomers(tenant_id, limit)
             there = [name for name in its if not self._flows.is_gone(name)]
-            parts = portions(within, {name: self._line(name) for name in there})
+            parts = rates_within(within, {name: self._line(name) for name in there})
             wanted |= parts
             pressing = [parts[name] for name in there if self._flows.is_pressing(name)]
             granted[tenant_id] = Granted(len(pressing), sum(pressing))
@@ -173,7 +173,7 @@ class Pacer:
 
     def _limit_of(self, tenant_id: UUID) -> int | None:
         """What a newcomer's tenant may send, with what it has saved or owes."""
-        limit = _least(self._sold(tenant_id), self._fair.get(tenant_id))
+        limit = _least(self._contract_limit(tenant_id), self._fair.get(tenant_id))
         account = self._accounts.get(tenant_id)
         return limit if limit is None or account is None else int(account.within(limit))
 
@@ -205,7 +205,7 @@ class Pacer:
         gone: list[str] = []
         for each in ended:
             tunnel = each.tunnel
-            names = _ends(tunnel)
+            names = _sockets_of(tunnel)
             pasts = [self._flows.past(name) for name in names]
             newcomer = newcomers.get(tunnel.place)
             ended_at = now - max(0.0, each.ago.total_seconds())
@@ -235,11 +235,11 @@ class Pacer:
                 pids[each.envoy] = self._envoy.pid_of(each.envoy)
             pid = pids[each.envoy]
             if pid is not None:
-                found[each.tenant_id].update((name, pid) for name in _ends(each))
+                found[each.tenant_id].update((name, pid) for name in _sockets_of(each))
             if (newcomer := newcomers.get(each.place)) is not None:
                 seen.append(each.place)
-                self._rates |= dict.fromkeys(_ends(each), newcomer.rate_bytes)
-                self._new.update(_ends(each))
+                self._rates |= dict.fromkeys(_sockets_of(each), newcomer.rate_bytes)
+                self._new.update(_sockets_of(each))
         self._starts.seen(seen)
         current = self._envoy.pid
         for newcomer in self._starts.newcomers().values():
@@ -253,10 +253,10 @@ class Pacer:
             found[tenant_id] = {}
         return found
 
-    def _sold(self, tenant_id: UUID) -> int | None:
+    def _contract_limit(self, tenant_id: UUID) -> int | None:
         tenant = self._directory.by_id(tenant_id)
         limit = tenant.speed_limit_bytes if tenant else None
-        return None if limit is None else self._allowances.within(tenant_id, limit)
+        return None if limit is None else self._allowances.limit_for(tenant_id, limit)
 
     def _kept_for_newcomers(self, tenant_id: UUID, limit: int) -> float:
         rates = (
@@ -266,21 +266,21 @@ class Pacer:
         )
         return min(sum(rates), UNSEEN_PART * limit)
 
-    def _fair_parts(
+    def _fair_shares(
         self, names: Mapping[UUID, _Names], looked: Mapping[str, Sent]
     ) -> Mapping[UUID, int]:
         """What a full gateway leaves to each tenant."""
         now = time.monotonic()
         somebody_came = not names.keys() <= self._fair.keys()
         is_due = now - self._fair_at_seconds >= FAIR_SECONDS
-        if not is_due and not (somebody_came and self._fairness.is_at_work):
+        if not is_due and not (somebody_came and self._fairness.is_active):
             return self._fair
-        if not any(self._flows.knows(name) for its in names.values() for name in its):
+        if not any(self._flows.is_measured(name) for its in names.values() for name in its):
             return self._fair
         self._fair_at_seconds = now
         sent = {who: self._speed(its) for who, its in names.items()}
         waiting = set() if self._load.line_is_full else self._waiting(looked)
-        return self._fairness.allot(
+        return self._fairness.allocate(
             sent, is_full=self._load.line_is_full or bool(waiting), waiting=waiting
         )
 
@@ -289,23 +289,23 @@ class Pacer:
         return {
             tunnel.tenant_id
             for tunnel in self._watch.live
-            if (ends := [looked[name] for name in _ends(tunnel) if name in looked])
+            if (ends := [looked[name] for name in _sockets_of(tunnel) if name in looked])
             and not any(each.has_more for each in ends)
             and max(each.unread_bytes for each in ends) >= WAITING_BYTES
         }
 
     def _make_room(self, tenant_id: UUID) -> None:
         """Somebody is about to come: who has all that there is gives up a part of it at once."""
-        if self._fairness.is_at_work and tenant_id not in self._fair:
+        if self._fairness.is_active and tenant_id not in self._fair:
             self._arriving[tenant_id] = time.monotonic()
             self._starts.news.set()
 
     def _speed(self, names: Iterable[str]) -> float:
         """What a tenant has sent each second lately, in both directions."""
-        return sum(self._flows.speed(name) for name in names)
+        return sum(self._flows.rate(name) for name in names)
 
-    def _line(self, name: str) -> Line:
-        return Line(self._flows.speed(name), self._flows.is_pressing(name))
+    def _line(self, name: str) -> ConnectionShare:
+        return ConnectionShare(self._flows.rate(name), self._flows.is_pressing(name))
 
     def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, Sent]:
         """What connections have sent: of all tenants, or some, and all that are slowed."""
@@ -321,7 +321,7 @@ class Pacer:
         self._pacing = {
             pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
         }
-        self._flows.note(time.monotonic(), sent, self._rates, self._new)
+        self._flows.sample(time.monotonic(), sent, self._rates, self._new)
         return sent
 
     def _set(
@@ -372,6 +372,6 @@ def _is_close(rate: int | None, other: int | None) -> bool:
     return abs(rate - other) <= CLOSE_ENOUGH * other
 
 
-def _ends(tunnel: Tunnel) -> tuple[str, ...]:
+def _sockets_of(tunnel: Tunnel) -> tuple[str, ...]:
     """The names of a tunnel's two connections; what is sent to the tenant, and to the target."""
     return tuple(name for name in (tunnel.client, tunnel.from_address) if name)

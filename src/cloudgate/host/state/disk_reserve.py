@@ -23,13 +23,13 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-class Reserve:
+class DiskReserve:
     """A file that takes room on the disk of the state folder, and can be given up for an Envoy."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def keep(self) -> None:
+    def allocate(self) -> None:
         """Take the room, if it is not taken and the disk has it."""
         try:
             if not self._path.exists() and disk_usage(self._path.parent).free > LEAST_FREE_BYTES:
@@ -38,7 +38,7 @@ class Reserve:
         except OSError as error:  # tried again: with a full disk it is used, not taken
             _log.debug("no room can be reserved", reason=str(error))
 
-    def needed_by(self, work: Callable[[], T]) -> T:
+    def release_for(self, work: Callable[[], T]) -> T:
         """Do something, and where the disk is full give the room up and do it again.
 
         Raises:

@@ -8,13 +8,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from cloudgate.errors import NotFoundError
-from cloudgate.host.state.files import forget_twice, read_good, write_twice
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.files import forget_mirrored, read_or_backup, write_mirrored
+from cloudgate.host.state.paths import StatePaths
 
 T = TypeVar("T")
 
 
-class _Place(BaseModel):
+class _ManagerAddress(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     url: str
@@ -23,7 +23,7 @@ class _Place(BaseModel):
     """The manager has shown a certificate that says its role: none that does not is its own."""
 
 
-class Membership(_Place):
+class Enrolment(_ManagerAddress):
     """Makes this machine a managed server: where the manager is, its authority, a credential."""
 
     credential: str
@@ -36,45 +36,47 @@ class Membership(_Place):
         return repr(self)
 
 
-def save_membership(layout: Layout, membership: Membership) -> None:
+def save_enrolment(layout: StatePaths, membership: Enrolment) -> None:
     """Keep it; the place last, because a membership without its credential is none."""
-    write_twice(layout.manager_ca, membership.ca_pem)
+    write_mirrored(layout.manager_ca, membership.ca_pem)
     # They are another manager's, perhaps.
-    forget_twice(layout.former_credentials)
-    write_twice(layout.credential, membership.credential)
+    forget_mirrored(layout.former_credentials)
+    write_mirrored(layout.credential, membership.credential)
     _keep_place(layout, membership)
 
 
-def write_credential(layout: Layout, credential: str) -> None:
+def write_credential(layout: StatePaths, credential: str) -> None:
     """Prove who this host is with `credential` from now on."""
-    write_twice(layout.credential, credential)
+    write_mirrored(layout.credential, credential)
 
 
-def keep_role(layout: Layout, membership: Membership) -> None:
+def keep_role(layout: StatePaths, membership: Enrolment) -> None:
     """Take nobody for the manager from now on whose certificate does not say so."""
     _keep_place(layout, membership.model_copy(update={"manager_says_role": True}))
 
 
-def _keep_place(layout: Layout, membership: Membership) -> None:
-    place = _Place(**{name: getattr(membership, name) for name in _Place.model_fields})
-    write_twice(layout.membership, place.model_dump_json())
+def _keep_place(layout: StatePaths, membership: Enrolment) -> None:
+    place = _ManagerAddress(
+        **{name: getattr(membership, name) for name in _ManagerAddress.model_fields}
+    )
+    write_mirrored(layout.membership, place.model_dump_json())
 
 
-def load_membership(layout: Layout) -> Membership:
+def load_enrolment(layout: StatePaths) -> Enrolment:
     """What was kept.
 
     Raises:
         NotFoundError: This host has not joined, or its files are damaged.
     """
-    return Membership(
-        **_need(layout.membership, _Place.model_validate_json).model_dump(),
+    return Enrolment(
+        **_need(layout.membership, _ManagerAddress.model_validate_json).model_dump(),
         credential=_need(layout.credential, _filled),
         ca_pem=_need(layout.manager_ca, _filled),
     )
 
 
 def _need(path: Path, read: Callable[[str], T]) -> T:
-    found = read_good(path, read)
+    found = read_or_backup(path, read)
     if found is not None:
         return found
     if path.exists():

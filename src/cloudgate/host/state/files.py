@@ -20,35 +20,35 @@ def write_private(path: Path, content: str | bytes) -> None:
     _damaged.discard(path)
 
 
-def write_kept(path: Path, content: str) -> None:
+def write_with_backup(path: Path, content: str) -> None:
     """`write_private`, and what was there stays beside it: see `read_good`."""
     with written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):
             if path not in _damaged:
-                path.replace(_before(path))
+                path.replace(_backup_path(path))
         temporary.replace(path)
     _damaged.discard(path)
     sync_folder(path.parent)
 
 
-def write_twice(path: Path, content: str | bytes) -> None:
+def write_mirrored(path: Path, content: str | bytes) -> None:
     """`write_private` with a copy beside it, for what nobody can send again: see `read_good`."""
-    write_private(_before(path), content)
+    write_private(_backup_path(path), content)
     write_private(path, content)
 
 
-def forget_twice(path: Path) -> None:
+def forget_mirrored(path: Path) -> None:
     """Take away what `write_twice` has written."""
-    for each in (path, _before(path)):
+    for each in (path, _backup_path(path)):
         each.unlink(missing_ok=True)
 
 
-def read_good(path: Path, read: Callable[[str], T]) -> T | None:
+def read_or_backup(path: Path, read: Callable[[str], T]) -> T | None:
     """What `read` makes of the file, or of the one before it where a disk has damaged the file.
 
     None when there is none, or both are damaged. The log says so without quoting them.
     """
-    for each in (path, _before(path)):
+    for each in (path, _backup_path(path)):
         try:
             text = read_if_there(each)
             if text is not None:
@@ -59,7 +59,7 @@ def read_good(path: Path, read: Callable[[str], T]) -> T | None:
     return None
 
 
-def damage() -> str:
+def damaged_files() -> str:
     """For the operator: which files this process has found damaged; empty when none."""
     if not _damaged:
         return ""
@@ -73,7 +73,7 @@ def damage() -> str:
 _damaged: set[Path] = set()
 
 
-def _before(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.before")
 
 

@@ -7,7 +7,7 @@ from cloudgate.protocol import Assignment
 
 
 @dataclass
-class Role:
+class GatewayStatus:
     """The part of an assignment that decides who may come in, kept up to date."""
 
     is_known: bool = True
@@ -27,7 +27,7 @@ class Role:
     is_accepting: bool = True
     """Whether it is to take new tunnels; what keeps its port from being closed does not matter."""
 
-    def take(self, assignment: Assignment | None) -> None:
+    def follow(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         self.is_known = assignment is not None
         gateway = assignment.gateway if assignment else None

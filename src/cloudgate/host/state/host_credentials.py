@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 
-from cloudgate.host.state.enrolment import load_membership, write_credential
-from cloudgate.host.state.files import read_good, write_twice
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.enrolment import load_enrolment, write_credential
+from cloudgate.host.state.files import read_or_backup, write_mirrored
+from cloudgate.host.state.paths import StatePaths
 
 KEPT_FOR = timedelta(days=31)
 """How long a credential is kept after another took its place: as old as a backup may be."""
@@ -35,10 +35,12 @@ class _Former(BaseModel):
 _FORMER = TypeAdapter(tuple[_Former, ...])
 
 
-class Credentials:
+class HostCredentials:
     """The credential in use, and those to fall back on."""
 
-    def __init__(self, layout: Layout, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, layout: StatePaths, clock_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._layout = layout
         self._clock_seconds = clock_seconds
         self._newest = ""
@@ -51,7 +53,7 @@ class Credentials:
         Raises:
             NotFoundError: this host has not joined.
         """
-        newest = load_membership(self._layout).credential
+        newest = load_enrolment(self._layout).credential
         if newest != self._newest:  # the host may have joined again
             self._newest, self._tried, self._all_refused_at = newest, 0, None
         former = former_credentials(self._layout) if self._tried else ()
@@ -81,26 +83,26 @@ class Credentials:
             keep_credential(self._layout, found)
 
 
-def keep_credential(layout: Layout, credential: str) -> None:
+def keep_credential(layout: StatePaths, credential: str) -> None:
     """Prove who this host is with `credential` from now on, and keep the one of before for a while.
 
     Raises:
         OSError: it cannot be written down.
     """
     now = datetime.now(UTC)
-    before = load_membership(layout).credential
+    before = load_enrolment(layout).credential
     kept = [_Former(credential=before, replaced_at=now), *_read(layout)]
     young = [
         each for each in kept if each.credential != credential and now - each.replaced_at < KEPT_FOR
     ]
-    write_twice(layout.former_credentials, _FORMER.dump_json(tuple(young[:MOST_KEPT])).decode())
+    write_mirrored(layout.former_credentials, _FORMER.dump_json(tuple(young[:MOST_KEPT])).decode())
     write_credential(layout, credential)
 
 
-def former_credentials(layout: Layout) -> Sequence[str]:
+def former_credentials(layout: StatePaths) -> Sequence[str]:
     """Those of before, the newest first."""
     return tuple(each.credential for each in _read(layout))
 
 
-def _read(layout: Layout) -> Sequence[_Former]:
-    return read_good(layout.former_credentials, _FORMER.validate_json) or ()
+def _read(layout: StatePaths) -> Sequence[_Former]:
+    return read_or_backup(layout.former_credentials, _FORMER.validate_json) or ()

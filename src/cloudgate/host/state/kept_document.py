@@ -5,20 +5,20 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from cloudgate.host.state.files import read_good, write_kept
-from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.host.state.files import read_or_backup, write_with_backup
+from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 
 D = TypeVar("D", bound=BaseModel)
 
 
-class Kept(Generic[D]):
+class KeptDocument(Generic[D]):
     """The newest document of a kind, in memory at once and on disk as soon as that takes it."""
 
-    def __init__(self, path: Path, kind: type[D], journal: Journal | None) -> None:
+    def __init__(self, path: Path, kind: type[D], journal: WithdrawalJournal | None) -> None:
         """`journal` takes what the disk does not."""
         self._path = path
         self._journal = journal
-        written = read_good(path, kind.model_validate_json)
+        written = read_or_backup(path, kind.model_validate_json)
         self._written_revision = _revision(written)
         self.current = written
         self.problem: OSError | None = None
@@ -29,7 +29,7 @@ class Kept(Generic[D]):
             self.current = kind.model_validate(entry["document"])
             self._is_written = False
 
-    def take(self, document: D) -> None:
+    def replace(self, document: D) -> None:
         """Have another one in force from now on, and over restarts."""
         self.current = document
         self._is_written = False
@@ -41,7 +41,7 @@ class Kept(Generic[D]):
         if document is None or self._is_written:
             return
         try:
-            write_kept(self._path, document.model_dump_json())
+            write_with_backup(self._path, document.model_dump_json())
         except OSError as error:
             self.problem = error
             self._note(

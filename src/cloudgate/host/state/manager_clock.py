@@ -12,7 +12,7 @@ WRONG = timedelta(seconds=60)
 """A clock that differs less is taken for right: the answer was under way, and has whole seconds."""
 
 
-class Clock:
+class ManagerClock:
     """The time, by whichever clock is to be believed."""
 
     def __init__(
@@ -26,14 +26,14 @@ class Clock:
 
     def __call__(self) -> datetime:
         """Now."""
-        return self._managers() if self.ahead else self._own()
+        return self._managers() if self.offset else self._own()
 
-    def hear(self, now: datetime) -> None:
+    def sync(self, now: datetime) -> None:
         """The manager has just said what time it is."""
         self._heard = now, self._monotonic_seconds()
 
     @property
-    def ahead(self) -> timedelta:
+    def offset(self) -> timedelta:
         """How far this machine's clock is ahead of the manager's; nothing when about right."""
         if self._heard is None:
             return timedelta()
@@ -43,7 +43,7 @@ class Clock:
     @property
     def trouble(self) -> str:
         """What the operator should know; empty when nothing."""
-        ahead = self.ahead
+        ahead = self.offset
         if not ahead:
             return ""
         minutes = round(abs(ahead).total_seconds() / 60)

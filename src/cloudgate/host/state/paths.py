@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.platform import is_own, keep_to_owner
+from cloudgate.host.platform import is_owned_by_us, restrict_to_owner
 
 SOCKET_PATH_BYTES = 107
 """Longest path of a Unix socket that the kernel takes (unix(7))."""
@@ -23,7 +23,7 @@ _LONGEST_NAME = "h_udp_parent_999999999"
 
 
 @dataclass(frozen=True)
-class Layout:
+class StatePaths:
     """The paths of all that one host service keeps."""
 
     state: Path
@@ -169,19 +169,19 @@ class Layout:
             _claim(folder)
 
 
-def layout_of(state_folder: Path) -> Layout:
+def state_paths(state_folder: Path) -> StatePaths:
     """The layout under `state_folder`, the same for the same folder each time."""
     state = state_folder.resolve()
     inside = state / "run"
     if sys.platform == "win32" or len(os.fsencode(inside / _LONGEST_NAME)) <= SOCKET_PATH_BYTES:
-        return Layout(state, inside)
+        return StatePaths(state, inside)
     mark = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
-    return Layout(state, Path(tempfile.gettempdir()) / f"cloudgate-{mark}")
+    return StatePaths(state, Path(tempfile.gettempdir()) / f"cloudgate-{mark}")
 
 
 def _claim(folder: Path) -> None:
-    if not stat.S_ISDIR(folder.lstat().st_mode) or not is_own(folder):
+    if not stat.S_ISDIR(folder.lstat().st_mode) or not is_owned_by_us(folder):
         raise UnavailableError(
             f"{folder} is not a folder of this user. Move it away or start as its owner."
         )
-    keep_to_owner(folder)
+    restrict_to_owner(folder)

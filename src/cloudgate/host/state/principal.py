@@ -7,7 +7,7 @@ from cloudgate.values import precis
 
 
 @dataclass(frozen=True)
-class Login:
+class Principal:
     """Somebody who is known: a tenant, or one of its users."""
 
     tenant: Tenant

@@ -5,17 +5,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.host.state.files import read_good, write_twice
-from cloudgate.host.state.paths import Layout
+from cloudgate.host.state.files import read_or_backup, write_mirrored
+from cloudgate.host.state.paths import StatePaths
 
 
-def private_key_pem(layout: Layout) -> str:
+def private_key_pem(layout: StatePaths) -> str:
     """The private key, made at first need and kept for its owner only."""
-    found = read_good(layout.private_key, _checked_key)
+    found = read_or_backup(layout.private_key, _checked_key)
     if found is not None:
         return found
     made = pem_of(ec.generate_private_key(ec.SECP256R1()))
-    write_twice(layout.private_key, made)
+    write_mirrored(layout.private_key, made)
     return made
 
 
@@ -33,13 +33,13 @@ def _checked_key(text: str) -> str:
     return text
 
 
-def public_key_pem(layout: Layout) -> str:
+def public_key_pem(layout: StatePaths) -> str:
     """The public half, for whoever signs the certificate."""
     key = serialization.load_pem_private_key(private_key_pem(layout).encode("ascii"), None)
     return key.public_key().public_bytes(*_PUBLIC).decode("ascii")
 
 
-def check_certificate(layout: Layout, chain_pem: str, key_pem: str | None = None) -> None:
+def check_certificate(layout: StatePaths, chain_pem: str, key_pem: str | None = None) -> None:
     """See that the certificate is for its key, or for this host's, before Envoy gets it.
 
     Raises:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudgate.host.state.kept_document import Kept
-from cloudgate.host.state.principal import Login
-from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.host.state.kept_document import KeptDocument
+from cloudgate.host.state.principal import Principal
+from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
 WELL_KNOWN = "/.well-known/cloudgate"
@@ -19,7 +19,7 @@ _WAS_KNOWN = "site was known"
 
 
 @dataclass(frozen=True)
-class Way:
+class GatewayOption:
     """A gateway that a tenant may use."""
 
     peer: Peer
@@ -27,13 +27,13 @@ class Way:
     """Only while all gateways of its pools are down."""
 
 
-class SiteKnown:
+class SiteStore:
     """The newest site document that was heard, and the gateways that a tenant may use by it."""
 
-    def __init__(self, path: Path, journal: Journal | None = None) -> None:
+    def __init__(self, path: Path, journal: WithdrawalJournal | None = None) -> None:
         """`journal` takes what the disk does not."""
         self._journal = journal
-        self.kept = Kept(path, Site, journal)
+        self.kept = KeptDocument(path, Site, journal)
         self._was_known = bool(journal and journal.get(_WAS_KNOWN))
 
     @property
@@ -50,9 +50,9 @@ class SiteKnown:
         """Of what is known; 0 when nothing is."""
         return self._site.revision
 
-    def take(self, site: Site) -> None:
+    def replace(self, site: Site) -> None:
         """Know another state from now on, and over restarts."""
-        self.kept.take(site)
+        self.kept.replace(site)
         if self._journal is not None and not self._was_known:
             # Where there is no room for that, what is there now is not taken for lost later.
             with suppress(OSError, TooLongError):
@@ -73,19 +73,22 @@ class SiteKnown:
         """The gateways of the tenant's pools."""
         return tuple(peer for peer in self._site.gateways if peer.pool_id in tenant.pool_ids)
 
-    def ways(self, tenant: Tenant) -> Iterator[Way]:
+    def gateways_for(self, tenant: Tenant) -> Iterator[GatewayOption]:
         """By which gateways a tenant may come in."""
         if not tenant.pool_ids:
-            yield from (Way(peer) for peer in self._site.gateways if peer.pool_id is None)
+            yield from (GatewayOption(peer) for peer in self._site.gateways if peer.pool_id is None)
             return
-        yield from (Way(peer) for peer in self.in_pools_of(tenant))
+        yield from (GatewayOption(peer) for peer in self.in_pools_of(tenant))
         if tenant.failover_to_others:
             apart = (peer for peer in self._site.gateways if peer.pool_id is None)
-            yield from (Way(peer, failover=True) for peer in apart)
+            yield from (GatewayOption(peer, failover=True) for peer in apart)
 
 
-def told(
-    login: Login, ways: Iterable[Way], live_tunnels: int, maintenance: Maintenance | None = None
+def discovery_document(
+    login: Principal,
+    ways: Iterable[GatewayOption],
+    live_tunnels: int,
+    maintenance: Maintenance | None = None,
 ) -> dict[str, Any]:
     """The document that a tenant's connector reads at `WELL_KNOWN`.
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import structlog
 
-from cloudgate.host.state.files import read_good, write_kept, write_twice
-from cloudgate.host.state.principal import Login, tenant_key
+from cloudgate.host.state.files import read_or_backup, write_mirrored, write_with_backup
+from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.host.state.withdrawal import left_of_all, without_rights
-from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 from cloudgate.protocol import DirectoryChange, Tenant, User
 
 _ENTRY = "directory"
@@ -45,14 +45,14 @@ class Tenants:
         )
 
 
-class Directory:
+class TenantDirectory:
     """The tenants in force on this gateway.
 
     What takes a right away holds at once. What gives one waits until it is on disk, so that a
     restart finds it.
     """
 
-    def __init__(self, path: Path, journal: Journal | None = None) -> None:
+    def __init__(self, path: Path, journal: WithdrawalJournal | None = None) -> None:
         """`journal` takes what the disk does not."""
         self._path = path
         self._journal = journal
@@ -80,7 +80,7 @@ class Directory:
         """Whether something that was given waits for the disk."""
         return self._known is not self._told
 
-    def find(self, name: str) -> Login | None:
+    def find(self, name: str) -> Principal | None:
         r"""Who is called `name`, however it is spelled: a tenant, or ``TENANT\USER``.
 
         Neither character is possible in a tenant's name; a slash is taken too, because a
@@ -89,9 +89,9 @@ class Directory:
         whose, slash, user_name = name.replace("/", "\\").partition("\\")
         tenant = self._tenants.by_name.get(tenant_key(whose))
         if tenant is None or not slash:
-            return Login(tenant) if tenant else None
+            return Principal(tenant) if tenant else None
         key = tenant_key(user_name)
-        found = (Login(tenant, user) for user in tenant.users if tenant_key(user.name) == key)
+        found = (Principal(tenant, user) for user in tenant.users if tenant_key(user.name) == key)
         return next(found, None)
 
     def by_id(self, tenant_id: UUID) -> Tenant | None:
@@ -129,7 +129,7 @@ class Directory:
         if told is self._written:
             return
         # What this gateway need not know any more is not to be left in the file of before.
-        write = write_twice if self._forgets else write_kept
+        write = write_mirrored if self._forgets else write_with_backup
         try:
             write(self._path, told.whole().model_dump_json())
         except OSError as error:
@@ -214,5 +214,5 @@ def _tenants(revision: int, tenants: Iterable[Tenant]) -> Tenants:
 
 
 def _read(path: Path) -> Tenants:
-    change = read_good(path, DirectoryChange.model_validate_json)
+    change = read_or_backup(path, DirectoryChange.model_validate_json)
     return _tenants(change.revision, change.tenants) if change else Tenants()

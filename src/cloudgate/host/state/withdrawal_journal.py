@@ -30,13 +30,13 @@ class TooLongError(Exception):
     """There is no room for so much."""
 
 
-class Journal:
+class WithdrawalJournal:
     """Named entries that outlive this process, also while the disk is full."""
 
     def __init__(
         self, path: Path, needed_by: Callable[[Callable[[], None]], None] = lambda work: work()
     ) -> None:
-        """`needed_by` does something and makes room where there is none: `Reserve.needed_by`."""
+        """`needed_by` does something, with room where there is none: `DiskReserve.release_for`."""
         self._path = path
         self._was_there = path.with_name(f"{path.name}.made")
         """Says that there is one: where it is gone, it is lost, and was not empty for sure."""

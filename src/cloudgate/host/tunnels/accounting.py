@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sys import intern
 from uuid import UUID
 
-from cloudgate.host.access_log.record import Entry, Kind
+from cloudgate.host.access_log.record import AccessRecord, RecordType
 from cloudgate.protocol import Usage
 
 TOLD_BY_MINUTES = timedelta(hours=2)
@@ -40,7 +40,7 @@ class Tunnel:
     """As in its `Pass`; None where the release before this one kept it."""
 
 
-class Tunnels:
+class TunnelTable:
     """The live tunnels, and what was used since it was last handed over."""
 
     def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
@@ -53,11 +53,11 @@ class Tunnels:
         return tuple(self._live.values())
 
     @property
-    def used(self) -> tuple[Usage, ...]:
+    def usage(self) -> tuple[Usage, ...]:
         """What was used and not taken yet, by minute, tenant, user and target."""
         return tuple(self._used.values())
 
-    def apply(self, entry: Entry, now: datetime) -> Tunnel:
+    def apply(self, entry: AccessRecord, now: datetime) -> Tunnel:
         """Take in a line; the tunnel that it is about, as it is after it."""
         known = self._live.get(entry.tunnel)
         begun = known is None
@@ -75,7 +75,7 @@ class Tunnels:
             up=after.bytes_up - known.bytes_up,
             down=after.bytes_down - known.bytes_down,
         )
-        if entry.kind is Kind.ENDED:
+        if entry.kind is RecordType.ENDED:
             self._live.pop(entry.tunnel, None)
         else:
             self._live[entry.tunnel] = after
@@ -85,13 +85,13 @@ class Tunnels:
         """Only these Envoys run: the tunnels of all others have ended."""
         self._live = {key: each for key, each in self._live.items() if each.envoy in envoys}
 
-    def pardon(self) -> None:
+    def lift_restore_only(self) -> None:
         """Those that could only bring data back may do all that others may."""
         for key, each in self._live.items():
             if each.restoring:
                 self._live[key] = replace(each, restoring=False)
 
-    def take(self, most: int | None = None) -> tuple[Usage, ...]:
+    def drain_usage(self, most: int | None = None) -> tuple[Usage, ...]:
         """What was used, the oldest first; it is somebody else's to keep from here on.
 
         Args:
@@ -100,11 +100,11 @@ class Tunnels:
         taken = sorted(self._used, key=lambda key: key[0])[:most]
         return tuple(self._used.pop(key) for key in taken)
 
-    def fold(self, now: datetime) -> None:
+    def compact(self, now: datetime) -> None:
         """Put together what has waited for long, so that a manager that is away fills no disk."""
         before, self._used = self._used, {}
         for each in before.values():
-            minute = _stretch(each.minute, now)
+            minute = _bucket(each.minute, now)
             self._add(each if minute == each.minute else _moved(each, minute))
 
     def mend_times(self, now: datetime) -> None:
@@ -144,7 +144,7 @@ def _moved(usage: Usage, minute: datetime) -> Usage:
     return usage.model_copy(update={"minute": minute})
 
 
-def _stretch(minute: datetime, now: datetime) -> datetime:
+def _bucket(minute: datetime, now: datetime) -> datetime:
     """The minute under which is told what was used in another one."""
     if minute >= now - TOLD_BY_MINUTES:
         return minute
@@ -152,7 +152,7 @@ def _stretch(minute: datetime, now: datetime) -> datetime:
     return hour if minute >= now - TOLD_BY_HOURS else hour.replace(hour=0)
 
 
-def _tunnel(entry: Entry) -> Tunnel:
+def _tunnel(entry: AccessRecord) -> Tunnel:
     return Tunnel(
         tunnel=entry.tunnel,
         place=entry.holder.place,

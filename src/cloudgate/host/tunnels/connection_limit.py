@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 
 from cloudgate.background import Background, Job
-from cloudgate.host.envoy.supervisor import Envoy
-from cloudgate.host.platform import callers_at, cut
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.platform import close_connections, connections_by_address
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.network.hostport import join
 
 CONNECTIONS_PER_ADDRESS = 1024
@@ -21,10 +21,12 @@ LARGEST_PART = 0.02
 """Of one processor, that reviews may take."""
 
 _log = structlog.get_logger(__name__)
-Callers = Mapping[str, Sequence[int]]
+ConnectionsByAddress = Mapping[str, Sequence[int]]
 
 
-def too_many(callers: Callers, carrying: Collection[str], limit: int) -> dict[str, list[str]]:
+def excess_connections(
+    callers: ConnectionsByAddress, carrying: Collection[str], limit: int
+) -> dict[str, list[str]]:
     """By address that has more than `limit` connections: those of them to end. Pure.
 
     Args:
@@ -45,17 +47,17 @@ def _name(address: str, port: int) -> str:
     return join(address, port)
 
 
-class Crowd:
+class ConnectionLimiter:
     """Hangs up on newcomers of addresses that have more connections than one may have."""
 
     def __init__(
         self,
-        envoy: Envoy,
-        role: Role,
-        watch: Watch,
+        envoy: EnvoySupervisor,
+        role: GatewayStatus,
+        watch: TunnelTracker,
         *,
         limit: int = CONNECTIONS_PER_ADDRESS,
-        look: Callable[[int], Callers] = callers_at,
+        look: Callable[[int], ConnectionsByAddress] = connections_by_address,
     ) -> None:
         """`limit`: connections that one address may have; `look`: who is connected to a port."""
         self._envoy = envoy
@@ -68,7 +70,7 @@ class Crowd:
         """What is to be run."""
         return Job(
             name="Counting the connections of each address",
-            attempt=self.review,
+            attempt=self.enforce,
             interval_seconds=REVIEW_SECONDS,
             largest_part=LARGEST_PART,
         )
@@ -77,7 +79,7 @@ class Crowd:
         """Review for ever."""
         await Background([self.job()]).run()
 
-    def review(self) -> None:
+    def enforce(self) -> None:
         """Hang up on those that are too many.
 
         Raises:
@@ -94,7 +96,7 @@ class Crowd:
         if not self._role.crowded:
             return
         carrying = {tunnel.client for tunnel in self._watch.live}
-        for address, names in too_many(callers, carrying, self._limit).items():
-            ended = cut(pid, names) if names else 0
+        for address, names in excess_connections(callers, carrying, self._limit).items():
+            ended = close_connections(pid, names) if names else 0
             if ended:
                 _log.warning("too many connections of one address", address=address, ended=ended)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 import structlog
 from pydantic import BaseModel
 
-from cloudgate.host.state.files import read_good, write_private
-from cloudgate.host.state.paths import Layout
-from cloudgate.host.state.withdrawal_journal import Journal, TooLongError
+from cloudgate.host.state.files import read_or_backup, write_private
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 from cloudgate.host.tunnels.accounting import Tunnel
 
 _ENTRY = "drain"
 _log = structlog.get_logger(__name__)
-SPREAD_SECONDS = 10.0
+JITTER_SECONDS = 10.0
 """Within this time after the deadline the tunnels that are left are closed, each at its moment."""
 
 
-class _Begun(BaseModel):
+class _DrainState(BaseModel):
     started_seconds: float
     """By the machine's monotonic clock: no tunnel outlives a restart of the machine."""
     live_tunnels: int
@@ -31,18 +31,18 @@ class Drain:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: StatePaths,
         now_seconds: Callable[[], float] = time.monotonic,
-        journal: Journal | None = None,
+        journal: WithdrawalJournal | None = None,
     ) -> None:
         """`journal` takes what the disk does not."""
         self._path = layout.drain
         self._now_seconds = now_seconds
         self._journal = journal
-        begun = read_good(self._path, _Begun.model_validate_json)
+        begun = read_or_backup(self._path, _DrainState.model_validate_json)
         noted = journal.get(_ENTRY) if journal else None
         if noted is not None:
-            begun = _Begun.model_validate(noted)
+            begun = _DrainState.model_validate(noted)
         is_of_now = begun is not None and begun.started_seconds <= now_seconds()
         self._begun = begun if is_of_now else None
 
@@ -53,7 +53,9 @@ class Drain:
         """
         if self._begun is None or self._begun.drain != drain:
             self._keep(
-                _Begun(started_seconds=self._now_seconds(), live_tunnels=live_tunnels, drain=drain)
+                _DrainState(
+                    started_seconds=self._now_seconds(), live_tunnels=live_tunnels, drain=drain
+                )
             )
 
     def seconds_left(self, drain_seconds: float) -> float:
@@ -83,7 +85,7 @@ class Drain:
         self._path.unlink(missing_ok=True)
         self._note(None)
 
-    def _keep(self, begun: _Begun) -> None:
+    def _keep(self, begun: _DrainState) -> None:
         self._begun = begun
         try:
             write_private(self._path, begun.model_dump_json())
@@ -103,14 +105,14 @@ class Drain:
             _log.warning("a drain is not noted", reason=repr(error))
 
 
-def due(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -> list[Tunnel]:
+def overdue(tunnels: Iterable[Tunnel], late_seconds: float, spread_seconds: float) -> list[Tunnel]:
     """Those whose moment has come, `late_seconds` after the deadline. Pure.
 
     Closed at one moment, all their clients would be at another gateway's door at one moment.
     """
-    return [each for each in tunnels if share(each.tunnel) * spread_seconds <= late_seconds]
+    return [each for each in tunnels if jitter(each.tunnel) * spread_seconds <= late_seconds]
 
 
-def share(tunnel: str) -> float:
+def jitter(tunnel: str) -> float:
     """Between 0 and 1, always the same for a tunnel and different for different ones."""
     return int.from_bytes(hashlib.sha256(tunnel.encode()).digest()[:4]) / 2**32

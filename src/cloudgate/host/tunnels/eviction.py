@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 
 from pydantic import BaseModel
 
-from cloudgate.host.tunnels.drain import SPREAD_SECONDS, share
+from cloudgate.host.tunnels.drain import JITTER_SECONDS, jitter
 from cloudgate.protocol import Misplaced
 
 
-class Known(BaseModel):
+class EvictionState(BaseModel):
     """The part of an eviction that outlives a restart of the host service."""
 
     deadlines: dict[str, float] = {}
@@ -26,14 +26,14 @@ class Known(BaseModel):
     directory_revision: int = 0
 
 
-class MisplacedTunnels:
+class PoolEviction:
     """Counts an eviction: from the first tunnel without a place until the last one has ended."""
 
     def __init__(
-        self, known: Known | None = None, now_seconds: Callable[[], float] = time.monotonic
+        self, known: EvictionState | None = None, now_seconds: Callable[[], float] = time.monotonic
     ) -> None:
         self._now_seconds = now_seconds
-        known = known or Known()
+        known = known or EvictionState()
         self._deadlines = dict(known.deadlines)
         self._drain = known.drain
         self._finished, self._closed = known.finished, known.closed
@@ -41,9 +41,9 @@ class MisplacedTunnels:
         self._revision = known.directory_revision
 
     @property
-    def known(self) -> Known:
+    def known(self) -> EvictionState:
         """What the next host service has to know."""
-        return Known(
+        return EvictionState(
             deadlines=self._deadlines,
             drain=self._drain,
             finished=self._finished,
@@ -64,7 +64,7 @@ class MisplacedTunnels:
             directory_revision=self._revision,
         )
 
-    def review(
+    def expired(
         self,
         live: Mapping[str, bool],
         drain: str,
@@ -80,7 +80,7 @@ class MisplacedTunnels:
             directory_revision: of the tenants as known now.
         """
         now = self._now_seconds()
-        self._see_who_left(live)
+        self._settle_ended(live)
         if drain != self._drain:
             self._drain = drain
             self._deadlines = dict.fromkeys(self._deadlines, now + drain_seconds)
@@ -91,19 +91,19 @@ class MisplacedTunnels:
         if new:
             self._revision = directory_revision
             self._deadlines.update(dict.fromkeys(new, now + drain_seconds))
-        spread_seconds = min(SPREAD_SECONDS, drain_seconds)
+        spread_seconds = min(JITTER_SECONDS, drain_seconds)
         # Not all of them at one moment: they come back somewhere, all at once.
         return [
             tunnel
             for tunnel, deadline in self._deadlines.items()
-            if now >= deadline + share(tunnel) * spread_seconds
+            if now >= deadline + jitter(tunnel) * spread_seconds
         ]
 
-    def note_closing(self, tunnels: Collection[str]) -> None:
+    def mark_closing(self, tunnels: Collection[str]) -> None:
         """These are being ended by this host."""
         self._closing.update(tunnels)
 
-    def _see_who_left(self, live: Mapping[str, bool]) -> None:
+    def _settle_ended(self, live: Mapping[str, bool]) -> None:
         for tunnel in list(self._deadlines):
             if live.get(tunnel, False):
                 continue

@@ -7,26 +7,26 @@ judged by which way the bytes go: a restore asks for much and sends little.
 from collections import defaultdict
 
 from cloudgate.background import Background, Job
-from cloudgate.host.envoy.supervisor import Envoy
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.platform import Pacing
-from cloudgate.host.state.site import SiteKnown
+from cloudgate.host.state.site import SiteStore
 from cloudgate.host.tunnels.accounting import Tunnel
-from cloudgate.host.tunnels.tracker import Watch
+from cloudgate.host.tunnels.tracker import TunnelTracker
 
 REVIEW_SECONDS = 0.5
-ASKING_BYTES = 8 * 1024 * 1024
+RESTORE_REQUEST_BYTES = 8 * 1024 * 1024
 """What a restore may send to ask for its data, locks and listings included."""
 
 
-def brings_back(bytes_up: int, bytes_down: int) -> bool:
+def looks_like_restore(bytes_up: int, bytes_down: int) -> bool:
     """Whether a tunnel may be a restore. Pure."""
-    return bytes_up <= max(ASKING_BYTES, bytes_down)
+    return bytes_up <= max(RESTORE_REQUEST_BYTES, bytes_down)
 
 
-class Maintenance:
+class RestoreOnlyEnforcer:
     """Ends the tunnels that began in maintenance and send data."""
 
-    def __init__(self, envoy: Envoy, site: SiteKnown, watch: Watch) -> None:
+    def __init__(self, envoy: EnvoySupervisor, site: SiteStore, watch: TunnelTracker) -> None:
         self._envoy = envoy
         self._site = site
         self._watch = watch
@@ -53,7 +53,7 @@ class Maintenance:
         """
         if self._site.maintenance is None:
             self._looking.clear()
-            self._watch.pardon()
+            self._watch.lift_restore_only()
             return
         by_envoy: dict[str, list[Tunnel]] = defaultdict(list)
         for each in self._watch.live:
@@ -62,7 +62,7 @@ class Maintenance:
         for mark, begun in by_envoy.items():
             sending = self._sending(mark, begun)
             if sending:
-                self._watch.cut(sending, "maintenance: data may only be brought back")
+                self._watch.terminate(sending, "maintenance: data may only be brought back")
 
     def _sending(self, mark: str, begun: list[Tunnel]) -> list[Tunnel]:
         pid = self._envoy.pid_of(mark)
@@ -71,4 +71,8 @@ class Maintenance:
         looking = self._looking.setdefault(pid, Pacing(pid))
         # What the gateway sends to the target is what the tenant sends.
         carried = looking.carried([each.from_address for each in begun])
-        return [each for each in begun if not brings_back(*carried.get(each.from_address, (0, 0)))]
+        return [
+            each
+            for each in begun
+            if not looks_like_restore(*carried.get(each.from_address, (0, 0)))
+        ]

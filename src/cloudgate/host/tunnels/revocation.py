@@ -4,24 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cloudgate.host.access_log.tunnel_metadata import is_over
+from cloudgate.host.access_log.tunnel_metadata import is_revoked
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.protocol import Tenant
 
-SET_APART = "the gateway was set apart for others"
+POOL_CHANGED = "the gateway was set apart for others"
 
 
 @dataclass(frozen=True)
-class Ending:
+class Revocation:
     """Why a tunnel has to end; `at_once`, or when the drain of this gateway is over."""
 
     reason: str
     at_once: bool = True
 
 
-def ending(
+def revocation_of(
     tunnel: Tunnel, tenant: Tenant | None, now: datetime, pool_id: UUID | None
-) -> Ending | None:
+) -> Revocation | None:
     """Why a tunnel has to end; None when it may go on.
 
     A right to a target that was taken away bars new tunnels only, and a target that moves is no
@@ -34,12 +34,12 @@ def ending(
         pool_id: the pool that this gateway is in.
     """
     if tenant is None:
-        return Ending("the tenant was removed")
+        return Revocation("the tenant was removed")
     revoked = _revoked(tunnel, tenant, now)
     if revoked is not None:
-        return Ending(revoked)
-    if not _is_at_home(tenant, pool_id):
-        return Ending(SET_APART, at_once=False)
+        return Revocation(revoked)
+    if not _is_in_allowed_pool(tenant, pool_id):
+        return Revocation(POOL_CHANGED, at_once=False)
     return None
 
 
@@ -60,13 +60,13 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
 
 def _were_ended(tunnel: Tunnel, tenant: Tenant) -> bool:
     if tunnel.era is not None:
-        return is_over(tunnel.era, tenant.tunnels_end_before)
+        return is_revoked(tunnel.era, tenant.tunnels_end_before)
     # Kept by the release before: then two clocks have to do.
     before = tenant.tunnels_end_before
     return before is not None and tunnel.started_at < before
 
 
-def _is_at_home(tenant: Tenant, pool_id: UUID | None) -> bool:
+def _is_in_allowed_pool(tenant: Tenant, pool_id: UUID | None) -> bool:
     # A tunnel that came here by failover may stay when the gateways of its pools are back.
     if pool_id is not None:
         return pool_id in tenant.pool_ids

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from uuid import UUID
 
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import Allowances, Demand, Tenant
 
 AWAY_SECONDS = 2.0
@@ -31,14 +31,14 @@ def _later(seconds: float, call: Callable[[UUID], None], tenant_id: UUID) -> Non
     asyncio.get_running_loop().call_later(seconds, call, tenant_id)
 
 
-class Tokens:
+class SlotTokens:
     """What this gateway may use of each tenant's number of tunnels."""
 
     def __init__(
         self,
-        places: Places,
-        directory: Directory,
-        site: SiteKnown,
+        places: TunnelSlots,
+        directory: TenantDirectory,
+        site: SiteStore,
         clock_seconds: Callable[[], float] = time.monotonic,
         later: Later | None = None,
     ) -> None:
@@ -77,7 +77,7 @@ class Tokens:
         """Whether a tenant's tunnels count together with those at other gateways."""
         if tenant is None or tenant.concurrent_tunnels is None:
             return False
-        return len(list(islice(self._site.ways(tenant), 2))) > 1
+        return len(list(islice(self._site.gateways_for(tenant), 2))) > 1
 
     def is_short(self) -> bool:
         """Whether somebody waits for a token."""
@@ -108,7 +108,7 @@ class Tokens:
             self._reported[who] = held = self._held(who)
             by_tenant[who] = by_tenant.get(who, usual).model_copy(
                 update={
-                    "tunnels_live": self._places.taken(who),
+                    "tunnels_live": self._places.in_use(who),
                     "tunnels_wanted": self._places.waiting(who),
                     "tunnels_held": held,
                 }
@@ -118,7 +118,7 @@ class Tokens:
             self._asked_at_seconds = self._clock_seconds()
         return tuple(by_tenant.values())
 
-    def hear(self, told: Allowances) -> None:
+    def update(self, told: Allowances) -> None:
         """The manager has answered."""
         self._asked_at_seconds, self._is_away = None, False
         self._counts_alone = not told.tunnels_are_divided
@@ -156,7 +156,7 @@ class Tokens:
         )
 
     def _held(self, tenant_id: UUID) -> int:
-        return max(self._places.taken(tenant_id), self._granted.get(tenant_id, 0))
+        return max(self._places.in_use(tenant_id), self._granted.get(tenant_id, 0))
 
     def _note_change(self, tenant_id: UUID) -> None:
         """Somebody has come to wait, or a tunnel has ended."""

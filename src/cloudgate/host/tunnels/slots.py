@@ -12,28 +12,28 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloudgate.host.access_log.tunnel_metadata import Pass
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 
 MOST_UNLOGGED = 20_000
 """Of tunnels without a line so many are remembered, the newest."""
-UNHEARD_SECONDS = 20.0
+RESERVATION_SECONDS = 20.0
 """How long a place is kept for a tunnel that has not begun: longer than its target may take."""
 
 
 @dataclass
-class _Place:
+class _Slot:
     tenant_id: UUID
     given_at_seconds: float
     begun: bool = False
 
 
-class Places:
+class TunnelSlots:
     """Counts each tenant's tunnels here, and gives free slots in the order of asking."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._places: dict[str, _Place] = {}
-        self.unlogged: dict[str, Pass] = {}
+        self._places: dict[str, _Slot] = {}
+        self.unlogged: dict[str, TunnelMetadata] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
         the access log speaks of yet. While its disk is full, none does."""
         self._taken: dict[UUID, int] = defaultdict(int)
@@ -41,7 +41,7 @@ class Places:
         self.on_change: Callable[[UUID], None] = lambda _: None
         """Called when somebody begins to wait for a place of a tenant, and when one came back."""
 
-    def note_let_in(self, client: str, holder: Pass) -> None:
+    def note_let_in(self, client: str, holder: TunnelMetadata) -> None:
         """Somebody was let in who comes from that address and port."""
         self.unlogged.pop(client, None)
         self.unlogged[client] = holder
@@ -54,7 +54,7 @@ class Places:
         if holder is not None and holder.place == place:
             del self.unlogged[client]
 
-    def taken(self, tenant_id: UUID) -> int:
+    def in_use(self, tenant_id: UUID) -> int:
         """How many places a tenant has."""
         return self._taken.get(tenant_id, 0)
 
@@ -64,9 +64,9 @@ class Places:
 
     def wake(self, tenant_id: UUID) -> None:
         """A tenant may have more places than before: let who waits look."""
-        self._wake(tenant_id)
+        self._grant_next(tenant_id)
 
-    async def take(
+    async def acquire(
         self, tenant_id: UUID, limit: Callable[[], int] | None, wait_seconds: float
     ) -> str | None:
         """A place, as soon as there is one; None when there was none in time. First come first.
@@ -79,7 +79,7 @@ class Places:
         if limit is None:
             return self._give(tenant_id)
         queue = self._waiting.setdefault(tenant_id, OrderedDict())
-        if not queue and self.taken(tenant_id) < limit():
+        if not queue and self.in_use(tenant_id) < limit():
             del self._waiting[tenant_id]
             return self._give(tenant_id)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,7 +87,7 @@ class Places:
         self.on_change(tenant_id)
         try:
             async with asyncio.timeout(wait_seconds):
-                while next(iter(queue)) is not turn or self.taken(tenant_id) >= limit():
+                while next(iter(queue)) is not turn or self.in_use(tenant_id) >= limit():
                     await turn
                     turn = self._same_turn(queue, turn)
             return self._give(tenant_id)
@@ -96,35 +96,35 @@ class Places:
         finally:
             queue.pop(turn, None)
             if queue:
-                self._wake(tenant_id)
+                self._grant_next(tenant_id)
             elif self._waiting.get(tenant_id) is queue:
                 del self._waiting[tenant_id]
 
-    def begun(self, place: str, tenant_id: UUID) -> None:
+    def confirm(self, place: str, tenant_id: UUID) -> None:
         """The tunnel in a place is live; also when this process did not give the place."""
         known = self._places.get(place)
         if known is None:
-            self._put(place, _Place(tenant_id, self._clock_seconds(), begun=True))
+            self._put(place, _Slot(tenant_id, self._clock_seconds(), begun=True))
         else:
             known.begun = True
 
-    def ended(self, place: str) -> None:
+    def release(self, place: str) -> None:
         """The tunnel in a place is over, or never came to be."""
         known = self._places.pop(place, None)
         if known is not None:
             self._taken[known.tenant_id] -= 1
             if not self._taken[known.tenant_id]:
                 del self._taken[known.tenant_id]
-            self._wake(known.tenant_id)
+            self._grant_next(known.tenant_id)
             self.on_change(known.tenant_id)
 
-    def keep_only(self, live: Collection[str]) -> None:
+    def retain(self, live: Collection[str]) -> None:
         """These are live; those that began and are not among them are over."""
         now = self._clock_seconds()
         for place, known in list(self._places.items()):
-            unheard = not known.begun and now - known.given_at_seconds > UNHEARD_SECONDS
+            unheard = not known.begun and now - known.given_at_seconds > RESERVATION_SECONDS
             if unheard or (known.begun and place not in live):
-                self.ended(place)
+                self.release(place)
 
     def counts(self) -> Mapping[UUID, int]:
         """How many places each tenant has."""
@@ -132,14 +132,14 @@ class Places:
 
     def _give(self, tenant_id: UUID) -> str:
         place = secrets.token_hex(8)
-        self._put(place, _Place(tenant_id, self._clock_seconds()))
+        self._put(place, _Slot(tenant_id, self._clock_seconds()))
         return place
 
-    def _put(self, place: str, known: _Place) -> None:
+    def _put(self, place: str, known: _Slot) -> None:
         self._places[place] = known
         self._taken[known.tenant_id] += 1
 
-    def _wake(self, tenant_id: UUID) -> None:
+    def _grant_next(self, tenant_id: UUID) -> None:
         queue = self._waiting.get(tenant_id)
         first = next(iter(queue), None) if queue else None
         if first is not None and not first.done():

@@ -16,29 +16,35 @@ from pydantic import BaseModel
 from cloudgate import protocol
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
-from cloudgate.host.access_log.record import GOODBYE_SECONDS, Entry, Kind, ended_place, read_entry
-from cloudgate.host.access_log.tail import Follower, Position
-from cloudgate.host.envoy.supervisor import Envoy
-from cloudgate.host.platform import cut
-from cloudgate.host.state.conditions import Troubles
-from cloudgate.host.state.files import read_good, write_kept
-from cloudgate.host.state.gateway_status import Role
-from cloudgate.host.state.paths import Layout
-from cloudgate.host.state.site import SiteKnown
-from cloudgate.host.state.tenant_directory import Directory
-from cloudgate.host.tunnels.accounting import Tunnel, Tunnels
-from cloudgate.host.tunnels.eviction import Known as Misplaced
-from cloudgate.host.tunnels.eviction import MisplacedTunnels
-from cloudgate.host.tunnels.revocation import SET_APART, ending
-from cloudgate.host.tunnels.slots import Places
+from cloudgate.host.access_log.record import (
+    GOODBYE_SECONDS,
+    AccessRecord,
+    RecordType,
+    parse_record,
+    released_slot,
+)
+from cloudgate.host.access_log.tail import LogTail, Position
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.platform import close_connections
+from cloudgate.host.state.conditions import Conditions
+from cloudgate.host.state.files import read_or_backup, write_with_backup
+from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.site import SiteStore
+from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.tunnels.accounting import Tunnel, TunnelTable
+from cloudgate.host.tunnels.eviction import EvictionState as Misplaced
+from cloudgate.host.tunnels.eviction import PoolEviction
+from cloudgate.host.tunnels.revocation import POOL_CHANGED, revocation_of
+from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.protocol import Usage
 from cloudgate.protocol.bounds import MOST_LINES
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 """How often the log is read."""
-KEEP_SECONDS = 5.0
+CHECKPOINT_SECONDS = 5.0
 """How often what was counted is written down."""
-MOST_TOLD = MOST_LINES
+MAX_USAGE_BATCH = MOST_LINES
 """Entries of a batch: about a megabyte."""
 
 _LOST = (
@@ -49,7 +55,7 @@ _GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)
 
 
-class _Kept(BaseModel):
+class _Checkpoint(BaseModel):
     inode: int = 0
     offset_bytes: int = 0
     live: tuple[Tunnel, ...] = ()
@@ -68,20 +74,20 @@ class Ended:
     """How long that was before its line was read, by the machine's clock."""
 
 
-class Watch:
+class TunnelTracker:
     """Knows the live tunnels by the access log, counts their use, and ends those that must end."""
 
     def __init__(
         self,
-        layout: Layout,
-        envoy: Envoy,
-        directory: Directory,
-        role: Role,
+        layout: StatePaths,
+        envoy: EnvoySupervisor,
+        directory: TenantDirectory,
+        role: GatewayStatus,
         *,
-        site: SiteKnown,
-        places: Places,
+        site: SiteStore,
+        places: TunnelSlots,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        troubles: Troubles | None = None,
+        troubles: Conditions | None = None,
     ) -> None:
         self._path = layout.usage
         self._envoy = envoy
@@ -90,22 +96,22 @@ class Watch:
         self._site = site
         self._places = places
         self._now = now
-        self._troubles = troubles or Troubles()
+        self._troubles = troubles or Conditions()
         found = _read(layout)
         self._was_counted = found is None and _has_lines(layout)
         """Whether what is read was counted already, as far as anybody knows."""
         if self._was_counted:
-            self._troubles.note("lost usage", _LOST)
+            self._troubles.set("lost usage", _LOST)
             _log.error("how far the access log was counted is lost", path=str(layout.usage))
-        kept = found or _Kept()
+        kept = found or _Checkpoint()
         position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
-        self._follower = Follower(layout.access_log, position)
-        self._tunnels = Tunnels(kept.live, kept.used)
+        self._follower = LogTail(layout.access_log, position)
+        self._tunnels = TunnelTable(kept.live, kept.used)
         self._batch = kept.batch
         self._batched = kept.batched
         self._kept = found
         """As it is on disk."""
-        self._misplaced = MisplacedTunnels(kept.misplaced)
+        self._misplaced = PoolEviction(kept.misplaced)
         self._cut: set[str] = set()
         self._problem: UnavailableError | None = None
         """What kept the last look from seeing, or from ending, all that it should."""
@@ -113,7 +119,7 @@ class Watch:
         self._ended: list[Ended] = []
         self._ended_places: list[str] = []
         for tunnel in kept.live:
-            places.begun(tunnel.place, tunnel.tenant_id)
+            places.confirm(tunnel.place, tunnel.tenant_id)
 
     @property
     def live(self) -> tuple[Tunnel, ...]:
@@ -122,12 +128,12 @@ class Watch:
 
     def misplaced(self) -> protocol.Misplaced | None:
         """What became of the tunnels that have no place here, by what is known right now."""
-        self.look()
+        self.poll()
         return self._misplaced.report
 
-    def pardon(self) -> None:
+    def lift_restore_only(self) -> None:
         """Maintenance is over: its tunnels are like all others from now on."""
-        self._tunnels.pardon()
+        self._tunnels.lift_restore_only()
 
     def jobs(self) -> tuple[Job, ...]:
         """What is to be run."""
@@ -135,14 +141,14 @@ class Watch:
             Job(
                 name="Following tunnels, and ending those that must end",
                 attempt=self._attempt,
-                interval_seconds=LOOK_SECONDS,
+                interval_seconds=POLL_SECONDS,
                 longest_pause_seconds=1.0,
             ),
             Job(
                 name="Writing down what tenants use",
                 attempt=self._keep,
-                interval_seconds=KEEP_SECONDS,
-                longest_pause_seconds=KEEP_SECONDS,
+                interval_seconds=CHECKPOINT_SECONDS,
+                longest_pause_seconds=CHECKPOINT_SECONDS,
             ),
         )
 
@@ -151,24 +157,24 @@ class Watch:
         try:
             await Background(self.jobs()).run()
         finally:
-            self.keep()
+            self.checkpoint()
 
     def _attempt(self) -> None:
-        self.look()
+        self.poll()
         if self._problem is not None:
             raise self._problem
 
     def _keep(self) -> None:
-        self.keep()  # which says itself when it cannot
+        self.checkpoint()  # which says itself when it cannot
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Take in what is new, and end who has to leave: also while nothing new can be read."""
         self._problem = None
         self.read()
-        self._end_those_who_must(self._now())
+        self._enforce(self._now())
         live = self._tunnels.live
         self._role.live_tunnels = len(live)
-        self._places.keep_only({tunnel.place for tunnel in live})
+        self._places.retain({tunnel.place for tunnel in live})
 
     def read(self) -> bool:
         """Take in what is new. Whether the log could be read."""
@@ -179,9 +185,9 @@ class Watch:
             return False
         self._reads_old_lines = not self._follower.is_at_end
         now = self._now()
-        torn: list[Entry] = []
+        torn: list[AccessRecord] = []
         for line in lines:
-            entry = read_entry(line)
+            entry = parse_record(line)
             if entry is not None:
                 after = self._tunnels.apply(entry, now)
                 self._places.note_logged(entry.client, entry.holder.place)
@@ -189,16 +195,16 @@ class Watch:
                     self._ended.append(Ended(after, now - entry.ended_at))
                     if entry.is_torn and now - entry.ended_at < _GOODBYE:
                         torn.append(entry)
-            if entry is not None and entry.kind is not Kind.ENDED:
-                self._places.begun(entry.holder.place, entry.holder.tenant_id)
-            elif place := ended_place(line):
-                self._places.ended(place)
+            if entry is not None and entry.kind is not RecordType.ENDED:
+                self._places.confirm(entry.holder.place, entry.holder.tenant_id)
+            elif place := released_slot(line):
+                self._places.release(place)
                 self._ended_places.append(place)
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
-            self._tunnels.keep_only(self._envoy.marks)
+            self._tunnels.keep_only(self._envoy.labels)
         if self._was_counted:
-            self._tunnels.take()
+            self._tunnels.drain_usage()
             self._was_counted = not self._follower.is_at_end
         self._pass_on(torn)
         return True
@@ -209,18 +215,18 @@ class Watch:
         places, self._ended_places = self._ended_places, []
         return ended, places
 
-    def keep(self) -> bool:
+    def checkpoint(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""
         if self._was_counted:
             return False  # killed now, the next one has to begin anew
-        if len(self._tunnels.used) > MOST_TOLD:
-            self._tunnels.fold(self._now())
+        if len(self._tunnels.usage) > MAX_USAGE_BATCH:
+            self._tunnels.compact(self._now())
         position = self._follower.position
-        kept = _Kept(
+        kept = _Checkpoint(
             inode=position.inode if position else 0,
             offset_bytes=position.offset_bytes if position else 0,
             live=self._tunnels.live,
-            used=self._tunnels.used,
+            used=self._tunnels.usage,
             batch=self._batch,
             batched=self._batched,
             misplaced=self._misplaced.known,
@@ -228,30 +234,30 @@ class Watch:
         if kept == self._kept:
             return True
         try:
-            write_kept(self._path, kept.model_dump_json())
+            write_with_backup(self._path, kept.model_dump_json())
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
-            self._troubles.cannot_write("usage", error)
+            self._troubles.set_write_failure("usage", error)
             return False
-        self._troubles.note("usage", "")
+        self._troubles.set("usage", "")
         self._kept = kept
         return True
 
-    def batch(self) -> tuple[str, tuple[Usage, ...]]:
+    def next_usage_batch(self) -> tuple[str, tuple[Usage, ...]]:
         """What the manager has to hear next, and its name; the same until it was `delivered`."""
         # A batch says that all before it was told: none is made while old lines are being read.
-        if not self._batched and self._tunnels.used and not self._reads_old_lines:
+        if not self._batched and self._tunnels.usage and not self._reads_old_lines:
             self._tunnels.mend_times(self._now())
-            self._batch, self._batched = uuid4().hex, self._tunnels.take(MOST_TOLD)
+            self._batch, self._batched = uuid4().hex, self._tunnels.drain_usage(MAX_USAGE_BATCH)
         # It would be counted under two names if it were sent and then forgotten.
-        return (self._batch, self._batched) if self.keep() else ("", ())
+        return (self._batch, self._batched) if self.checkpoint() else ("", ())
 
-    def delivered(self) -> None:
+    def acknowledge_usage(self) -> None:
         """The manager has the batch."""
         self._batched = ()
-        self.keep()
+        self.checkpoint()
 
-    def cut(self, tunnels: Iterable[Tunnel], reason: str) -> int:
+    def terminate(self, tunnels: Iterable[Tunnel], reason: str) -> int:
         """End these tunnels; how many there were.
 
         Raises:
@@ -265,13 +271,13 @@ class Watch:
         for mark, some in by_envoy.items():
             pid = self._envoy.pid_of(mark)
             if pid is not None:
-                found += cut(pid, [each.client for each in some])
+                found += close_connections(pid, [each.client for each in some])
                 self._cut |= {each.tunnel for each in some}
         if found:
             _log.info("tunnels ended", tunnels=found, reason=reason)
         return found
 
-    def _pass_on(self, torn: Sequence[Entry]) -> None:
+    def _pass_on(self, torn: Sequence[AccessRecord]) -> None:
         """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent."""
         in_use = {tunnel.client for tunnel in self._tunnels.live} if torn else set()
         for entry in torn:
@@ -279,11 +285,11 @@ class Watch:
             if pid is None or entry.client in in_use:
                 continue
             try:
-                cut(pid, [entry.client])
+                close_connections(pid, [entry.client])
             except UnavailableError as error:
                 _log.warning("a target's reset is not passed on", reason=error.message)
 
-    def _end_those_who_must(self, now: datetime) -> None:
+    def _enforce(self, now: datetime) -> None:
         live = self._tunnels.live
         self._cut &= {tunnel.tunnel for tunnel in live}
         if not self._directory.revision or self._was_counted:
@@ -292,23 +298,23 @@ class Watch:
         has_no_place: dict[str, bool] = {}
         for tunnel in live:
             tenant = self._directory.by_id(tunnel.tenant_id)
-            found = ending(tunnel, tenant, now, self._role.pool_id)
+            found = revocation_of(tunnel, tenant, now, self._role.pool_id)
             is_misplaced = found is not None and not found.at_once
             has_no_place[tunnel.tunnel] = is_misplaced and self._role.is_known
             if found is not None and found.at_once:
                 leaving.setdefault(found.reason, []).append(tunnel)
         over = set(
-            self._misplaced.review(has_no_place, *self._site.drain, self._directory.revision)
+            self._misplaced.expired(has_no_place, *self._site.drain, self._directory.revision)
         )
         if over:
             late = [tunnel for tunnel in live if tunnel.tunnel in over]
-            leaving[SET_APART] = late
+            leaving[POOL_CHANGED] = late
         for reason, tunnels in leaving.items():
             try:
-                self.cut(tunnels, reason)
+                self.terminate(tunnels, reason)
             except UnavailableError as error:
                 self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
-        self._misplaced.note_closing(over & self._cut)
+        self._misplaced.mark_closing(over & self._cut)
         self._end_unlogged(now)
 
     def _end_unlogged(self, now: datetime) -> None:
@@ -325,11 +331,13 @@ class Watch:
                 from_address="",
                 era=holder.era,
             )
-            found = ending(tunnel, self._directory.by_id(holder.tenant_id), now, self._role.pool_id)
+            found = revocation_of(
+                tunnel, self._directory.by_id(holder.tenant_id), now, self._role.pool_id
+            )
             if found is None or not found.at_once:
                 continue
             try:
-                ended = sum(cut(pid, [client]) for pid in self._envoy.pids)
+                ended = sum(close_connections(pid, [client]) for pid in self._envoy.pids)
             except UnavailableError as error:
                 self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
                 return
@@ -338,12 +346,12 @@ class Watch:
             del self._places.unlogged[client]
 
 
-def _read(layout: Layout) -> _Kept | None:
+def _read(layout: StatePaths) -> _Checkpoint | None:
     """What was written down; None when there is none."""
-    return read_good(layout.usage, _Kept.model_validate_json)
+    return read_or_backup(layout.usage, _Checkpoint.model_validate_json)
 
 
-def _has_lines(layout: Layout) -> bool:
+def _has_lines(layout: StatePaths) -> bool:
     """Whether there was a gateway before: a host service writes down what it counted at once."""
     log = layout.access_log
     return any(each.stat().st_size for each in log.parent.glob(f"{log.name}*"))
