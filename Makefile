@@ -8,6 +8,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Without it, each of the hundreds of processes that tests start would compile the whole product anew.
+unexport PYTHONDONTWRITEBYTECODE
 TEST_PACKAGES := restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 

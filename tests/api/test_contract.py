@@ -2,9 +2,6 @@
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import pytest
 from hypothesis import settings as profiles
 
 from cloudgate.trust import login_throttle
-from tests.support.host import ScriptedHost
+from tests.support.host import ScriptedHost, obedient
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -89,27 +86,6 @@ include-path-regex = '^{path}(/|$)'
 exclude-method = "DELETE"
 parameters = {{ "path.{name}" = "{value}" }}
 """
-
-
-@contextmanager
-def obedient(host: ScriptedHost) -> Iterator[None]:
-    """Does what the manager wants, so that tasks end."""
-    stopping = threading.Event()
-
-    def obey() -> None:
-        while not stopping.is_set():
-            try:
-                host.obey()
-            except httpx2.HTTPError:
-                stopping.wait(0.1)
-
-    thread = threading.Thread(target=obey, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        host.close()
 
 
 def existing(client: httpx2.Client) -> list[tuple[str, str, str]]:

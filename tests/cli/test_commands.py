@@ -15,7 +15,7 @@ from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.cli.conftest import Run
 from tests.support.acme import acme_server, needs_pebble
 from tests.support.certificates import Made
-from tests.support.host import ScriptedHost
+from tests.support.host import ScriptedHost, obedient
 from tests.support.manager import PASSWORD, RunningManager
 from tests.support.ports import free_port
 
@@ -129,24 +129,23 @@ def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate:
 
 
 def test_gateways_are_set_apart_for_tenants(cloudgate: Run, host: ScriptedHost) -> None:
-    working = obeying(host)
-    cloudgate("gateway", "create", host.name)
-    working.join()
-    cloudgate("tenant", "create", "acme", "--generate-password", "--no-wait")
-    made = cloudgate("pool", "create", "gold", "--gateway", host.name, "--tenant", "acme")
-    assert made.exit_code == 0, made.output
-    assert cloudgate("pool", "list").stdout.splitlines()[1].split() == [
-        "gold",
-        "1",
-        "1",
-        "localhost",
-    ]
-    refused = cloudgate("pool", "delete", "gold")
-    assert refused.stderr.startswith("Error: The gateway pool gold is in use by acme.")
-    edited = cloudgate("pool", "edit", "gold", "--no-tenants", "--name", "silver", "-o", "json")
-    assert json.loads(edited.stdout)["Name"] == "silver"
-    assert cloudgate("pool", "delete", "silver").exit_code == 0
-    assert cloudgate("pool", "create", "empty").exit_code == 2
+    with obedient(host):
+        cloudgate("gateway", "create", host.name)
+        cloudgate("tenant", "create", "acme", "--generate-password", "--no-wait")
+        made = cloudgate("pool", "create", "gold", "--gateway", host.name, "--tenant", "acme")
+        assert made.exit_code == 0, made.output
+        assert cloudgate("pool", "list").stdout.splitlines()[1].split() == [
+            "gold",
+            "1",
+            "1",
+            "localhost",
+        ]
+        refused = cloudgate("pool", "delete", "gold")
+        assert refused.stderr.startswith("Error: The gateway pool gold is in use by acme.")
+        edited = cloudgate("pool", "edit", "gold", "--no-tenants", "--name", "silver", "-o", "json")
+        assert json.loads(edited.stdout)["Name"] == "silver"
+        assert cloudgate("pool", "delete", "silver").exit_code == 0
+        assert cloudgate("pool", "create", "empty").exit_code == 2
 
 
 def test_a_tenant_gets_users_of_its_own(cloudgate: Run) -> None:

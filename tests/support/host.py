@@ -1,6 +1,9 @@
 """A managed server whose host service does what the test says, over the real protocol."""
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -184,6 +187,31 @@ class ScriptedHost:
     def close(self) -> None:
         """Hang up."""
         self.client.close()
+
+
+@contextmanager
+def obedient(host: ScriptedHost) -> Iterator[None]:
+    """Does what the manager wants, so that tasks end, and hangs up."""
+    stopping = threading.Event()
+
+    def obey() -> None:
+        while not stopping.is_set():
+            try:
+                host.obey()
+            except httpx2.HTTPError:
+                stopping.wait(0.1)
+            except RuntimeError:
+                # What a client says that was closed meanwhile.
+                if not stopping.is_set():
+                    raise
+
+    thread = threading.Thread(target=obey, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        host.close()
 
 
 def own_host_name() -> str:
