@@ -1,1 +1,1 @@
-"""Resource types: which does the API have? `BY_ROOT` lists them all."""
+"""Resource types: which does the API have? One module for each family."""
