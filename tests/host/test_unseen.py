@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import socket
@@ -9,15 +10,27 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from cloudgate.errors import UnavailableError
+from cloudgate.host.authorization import peer_health
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.supervisor import _has_connections
-from cloudgate.host.platform import Pacing, close_connections, open_connections, started_at
+from cloudgate.host.platform import (
+    Pacing,
+    close_connections,
+    command_lines_with,
+    machine,
+    open_connections,
+    started_at,
+)
+from cloudgate.host.platform.addresses import host_addresses, host_has_ipv6
 from cloudgate.host.platform.linux_sock_diag import connections_by_address
-from cloudgate.protocol import GatewayState
+from cloudgate.host.platform.resource_limits import capacity
+from cloudgate.host.shaping.congestion import CongestionMonitor
+from cloudgate.protocol import GatewayState, Peer
 from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
 
@@ -54,6 +67,38 @@ def other() -> Iterator[tuple[int, str]]:
             process.stdout.readline()
             yield process.pid, f"{host}:{port}"
             process.communicate()
+
+
+def test_a_process_without_files_takes_nothing_of_its_machine_for_gone() -> None:
+    load = CongestionMonitor(lambda: [os.getpid()])
+    load.worker_is_busy = load.line_is_full = True
+    addresses, known = host_addresses(), capacity()
+    with no_file_left():
+        assert host_addresses() == addresses
+        for ask in (capacity, host_has_ipv6, machine._found_mark):
+            with pytest.raises(OSError, match="Too many open files"):
+                ask()
+        with pytest.raises(UnavailableError, match="Too many open files"):
+            command_lines_with("envoy")
+        load.sample()
+    assert load.worker_is_busy
+    assert load.line_is_full
+    assert capacity() == known
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("number", "is_up"), [(errno.EMFILE, True), (errno.ENOBUFS, True), (errno.ECONNREFUSED, False)]
+)
+async def test_a_gateway_that_cannot_be_dialled_for_want_of_files_here_is_not_down(
+    monkeypatch: pytest.MonkeyPatch, number: int, *, is_up: bool
+) -> None:
+    async def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(peer_health, "connect", fails)
+    peer = Peer(gateway_id=UUID(int=1), name="gw", address="192.0.2.1", port=6180)
+    assert await peer_health._takes_connections(peer) is is_up
 
 
 def gone() -> int:

@@ -35,18 +35,18 @@ class LogonFile:
         """The session that was kept last."""
         try:
             text = self._file.read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError):  # ENOENT, EACCES: one logs on anew
             return None
         return Logon(text) if text else None
 
     def keep(self, logon: Logon) -> None:
         """Put a session in the place of the one before, whole or not at all."""
         folder = self._file.parent
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # EACCES, EROFS, ENOSPC: one logs on for each command
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(self._file, logon.session_id)
 
     def forget(self) -> None:
         """Keep no session any more."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # EACCES, EROFS: the manager has ended it, which counts
             self._file.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 import structlog
 
+from cloudgate.background import Background, Job
 from cloudgate.connector.dialer import first_tunnel
 from cloudgate.connector.health_schedule import is_due
 from cloudgate.connector.load_balancing import PATIENCE_SECONDS, Gateway, in_order, renewed
@@ -21,6 +22,7 @@ AFTER_REFUSAL_SECONDS = 30.0
 GIVE_UP_SECONDS = 6.0
 """How long a local program waits while no gateway answers. One that restarts needs two seconds."""
 TRY_AGAIN_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 """How often it is seen to whom has to be asked."""
 
@@ -73,8 +75,21 @@ class Fleet:
             raise problems[0] if problems else LostError("No gateway is named.")
         self._take(*found)
 
+    def job(self) -> Job:
+        """What is to be run: looking after the gateways."""
+        return Job(
+            name="Looking after the gateways",
+            attempt=self._look_after,
+            interval_seconds=_LOOK_SECONDS,
+            longest_pause_seconds=_LONGEST_PAUSE_SECONDS,
+            lasts=True,
+        )
+
     async def run(self) -> None:
         """Look after the gateways for ever."""
+        await Background([self.job()]).run()
+
+    async def _look_after(self) -> None:
         reviews: dict[HostPort, asyncio.Task[None]] = {}
         try:
             while True:
@@ -82,6 +97,8 @@ class Fleet:
                     review = reviews.get(gateway.address)
                     if review is not None and not review.done():
                         continue
+                    if review is not None:
+                        review.result()  # one that failed is told, and tried again
                     if is_due(gateway, _now(), dialled_at=self._dialled_at):
                         reviews[gateway.address] = asyncio.create_task(self._review(gateway))
                 await asyncio.sleep(_LOOK_SECONDS)

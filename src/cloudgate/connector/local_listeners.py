@@ -79,7 +79,7 @@ class Ports:
 
 async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Have the program hear all there was, and the end, though it may still be speaking."""
-    with contextlib.suppress(OSError):  # TimeoutError is one, too
+    with contextlib.suppress(OSError):  # ECONNRESET, EPIPE, TimeoutError: it has left, or will not
         writer.write_eof()
         async with asyncio.timeout(LINGER_SECONDS):
             while await reader.read(PIECE_BYTES):

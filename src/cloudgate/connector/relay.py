@@ -66,8 +66,9 @@ async def _up(reader: asyncio.StreamReader, tunnel: Tunnel, traffic: Traffic) ->
         try:
             await tunnel.write(data)
         except OSError:
-            return  # whether it was cut or has ended, the other direction knows
-    with contextlib.suppress(OSError):
+            # EPIPE, ECONNRESET, ETIMEDOUT: whether it was cut or has ended, the other one knows.
+            return
+    with contextlib.suppress(OSError):  # EPIPE, ECONNRESET: it has ended already
         await tunnel.end()
 
 

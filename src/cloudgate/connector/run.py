@@ -5,7 +5,9 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from cloudgate.background import Background, Job
 from cloudgate.connector.balancer import Fleet
 from cloudgate.connector.local_listeners import Ports, relay_standard_streams
 from cloudgate.connector.relay import Traffic
@@ -41,13 +43,20 @@ async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -
         for forward, number in zip(forwards, opened, strict=True):
             told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
         told.say("ready")
-        work = [asyncio.create_task(fleet.run())]
+        jobs = [fleet.job()]
         if told.show is not None:
-            work.append(asyncio.create_task(_show(fleet, ports.traffic, told.show)))
+            jobs.append(
+                Job(
+                    name="Showing what goes on",
+                    attempt=partial(_show, fleet, ports.traffic, told.show),
+                    interval_seconds=SHOWN_SECONDS,
+                    lasts=True,
+                )
+            )
+        work = asyncio.create_task(Background(jobs).run())
         await stop.wait()
-        for each in work:
-            each.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
     finally:
         await ports.close()
 

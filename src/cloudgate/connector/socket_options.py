@@ -22,7 +22,7 @@ def tune(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _INTERVAL_SECONDS)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
-    with contextlib.suppress(OSError):  # a kernel without it stays with what it has
+    with contextlib.suppress(OSError):  # ENOENT, EPERM: a kernel without it stays with what it has
         connection.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION_CONTROL.encode()
         )
@@ -32,7 +32,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
     """Cut a connection so that its other end knows it for cut, and not for well ended."""
     connection = writer.get_extra_info("socket")
     if connection is not None:
-        with contextlib.suppress(OSError):  # it is gone already
+        with contextlib.suppress(OSError):  # EBADF, EINVAL: it is gone already
             linger = struct.pack("ii", 1, 0) if sys.platform != "win32" else struct.pack("hh", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()

@@ -307,5 +307,5 @@ def _text(path: Path) -> str | None:
     """What the file says; None when it cannot be read: then nothing is known."""
     try:
         return path.read_text("ascii", "replace")
-    except OSError:
+    except OSError:  # ENOENT, EACCES, EMFILE: no figure is told, and no warning ended by it
         return None

@@ -197,7 +197,9 @@ async def in_order_now(
         try:
             async with asyncio.timeout(patience_seconds):
                 (await connect_to(addresses, port, experience))[1].close()
-        except OSError:  # TimeoutError is one, too: who dials them finds out what is wrong
+        except (
+            OSError
+        ):  # ECONNREFUSED, TimeoutError and so on: who dials them finds out what is wrong
             pass
     return experience.in_order(addresses, port)
 

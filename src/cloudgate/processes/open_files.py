@@ -22,7 +22,7 @@ def allow_many_files() -> int:
         wanted, most = MOST_FILES, hard
     else:
         wanted = most = hard
-        with contextlib.suppress(ValueError, OSError):
+        with contextlib.suppress(ValueError, OSError):  # EPERM: what is allowed has to do
             resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
             return MOST_FILES
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

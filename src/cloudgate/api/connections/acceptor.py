@@ -248,7 +248,8 @@ class Accepting:
                     await self._handshakes.make(
                         address, self._connect(connection, seat, self._config.ssl)
                     )
-        except (OSError, ssl.SSLError):  # of the client's making: it was silent, broke off, lied
+        except (OSError, ssl.SSLError):
+            # Of the client's making: silent (TimeoutError), broke off (ECONNRESET, EPIPE), lied.
             seat.leave()
             connection.close()
         except BaseException:

@@ -20,9 +20,10 @@ import structlog
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.background import Background, Failing, Job
 from cloudgate.cli.service.logs import log_to_stderr
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
-from cloudgate.errors import CloudgateError
+from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.paths import state_paths
@@ -56,6 +57,8 @@ log = structlog.get_logger(__name__)
 STOP_SECONDS = 10.0
 """How long the host service may take to end."""
 RESTART_SECONDS = 1.0
+LONGEST_RESTART_SECONDS = 5.0
+"""Before it is started once more, however often it has ended."""
 """How long to wait before a host service that died is started again."""
 
 GATEWAY_SECONDS = 30.0
@@ -109,7 +112,7 @@ async def run_up(options: Options) -> None:
         async with _served(manager, options) as server:
             url = f"https://localhost:{options.port}"
             await join_host(options.data / "host", url, token, manager.authority.certificate_pem)
-            host = asyncio.create_task(_keep_host_running(options.data))
+            host = asyncio.create_task(_host_running(manager, options.data).run())
             stopped = asyncio.create_task(_stopped(server))
             back = asyncio.create_task(_gateway_back(manager, options.data))
             try:
@@ -263,29 +266,48 @@ async def _stopped(server: ManagerServer) -> None:
     _say("stopping")
 
 
-async def _keep_host_running(data: Path) -> None:
-    """Run the host service as a child, again whenever it dies; end it when cancelled."""
-    while True:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cloudgate",
-            "host",
-            "run",
-            "--with-parent",
-            str(os.getpid()),
-            "--data",
-            str(data),
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            status = await child.wait()
-        except asyncio.CancelledError:
-            await _end(child)
-            raise
-        log.warning("the host service has ended; starting it again", status=status)
-        await asyncio.sleep(RESTART_SECONDS)
+def _host_running(manager: Manager, data: Path) -> Background:
+    """Keeps the host service running as a child, and says so where it does not."""
+    job = Job(
+        name="Running the host service of this machine",
+        attempt=partial(_run_host_service, data),
+        interval_seconds=RESTART_SECONDS,
+        longest_pause_seconds=LONGEST_RESTART_SECONDS,
+        lasts=True,
+    )
+
+    def note(name: str, failing: Failing | None) -> None:
+        manager.warn(name, failing.text if failing else "")
+
+    return Background([job], on_change=note)
+
+
+async def _run_host_service(data: Path) -> None:
+    """Until it ends; it is ended when this is cancelled.
+
+    Raises:
+        OSError: it cannot be started.
+        UnavailableError: it has ended.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cloudgate",
+        "host",
+        "run",
+        "--with-parent",
+        str(os.getpid()),
+        "--data",
+        str(data),
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        status = await child.wait()
+    except asyncio.CancelledError:
+        await _end(child)
+        raise
+    raise UnavailableError(f"It has ended with status {status}, and is started again.")
 
 
 async def _gateway_back(manager: Manager, data: Path) -> None:
@@ -310,7 +332,7 @@ async def _until_open(connect: Callable[[], Awaitable[_Line]]) -> None:
     while True:
         try:
             _, writer = await connect()
-        except OSError:  # nobody listens yet
+        except OSError:  # ENOENT, ECONNREFUSED: nobody listens yet
             await asyncio.sleep(0.05)
         else:
             writer.close()

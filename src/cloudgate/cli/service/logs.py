@@ -30,7 +30,7 @@ class LossyStream(io.TextIOBase):
                 self._stream.write(f"{lost} lines of the log before this could not be written\n")
             self._stream.write(text)
             self._stream.flush()
-        except OSError:
+        except OSError:  # ENOSPC, EPIPE, EIO: nobody can be told but the next line
             self._lost_lines += text.count("\n")
         else:
             self._lost_lines -= lost

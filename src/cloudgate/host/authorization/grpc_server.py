@@ -395,7 +395,7 @@ class _Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            with suppress(OSError):
+            with suppress(OSError):  # EPIPE, ECONNRESET: who asked is gone
                 self._transport.write(data)
 
 

@@ -1,6 +1,7 @@
 """Peer health: do other gateways answer? Asked only when a tenant's failover depends on it."""
 
 import asyncio
+import errno
 import ssl
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -16,6 +17,7 @@ from cloudgate.network.happy_eyeballs import connect
 from cloudgate.protocol import Peer
 from cloudgate.trust.certificate_names import uncovered
 
+_OUR_OWN_LACK = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 FRESH_SECONDS = 2.0
 """How long an answer counts."""
 ANSWER_SECONDS = 1.5
@@ -96,7 +98,11 @@ async def _first_true(questions: Sequence[Coroutine[Any, Any, bool]]) -> bool:
 async def _takes_connections(peer: Peer) -> bool:
     try:
         (await connect(peer.address, peer.port)).close()
-    except (OSError, UnicodeError):
+    except OSError as error:
+        return (
+            error.errno in _OUR_OWN_LACK
+        )  # which says nothing of the peer: it is not down by that
+    except UnicodeError:
         return False
     return True
 
@@ -105,8 +111,8 @@ async def _is_self(address: str, peer: Peer) -> bool:
     """Whether it is this gateway that answers there: private addresses are used more than once."""
     try:
         _, writer = await asyncio.open_connection(address, peer.inside_port, ssl=_anybody)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in _OUR_OWN_LACK
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     if shown is None:

@@ -21,7 +21,6 @@ from pathlib import Path
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import PROCESS_VARIABLE
 from cloudgate.host.envoy.process import (
     DRAIN_SECONDS,
@@ -106,7 +105,7 @@ def _strays(layout: StatePaths, known: set[int]) -> list[ProcessRecord]:
     for pid, words in command_lines_with(str(layout.bootstrap)).items():
         if pid in known or Path(words[0]).name != ENVOY or "--mode" in words:
             continue
-        with contextlib.suppress(OSError, UnavailableError):  # ended meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
             record = _record(pid, words)
             if record.started:
                 found.append(record)

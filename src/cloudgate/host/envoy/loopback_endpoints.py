@@ -56,7 +56,7 @@ class LoopbackEndpoints:
             return found
         try:
             made = _bound(port)
-        except OSError:
+        except OSError:  # EADDRINUSE, EACCES: any other port is as good, and is told to Envoy
             made = _bound(0)
         made.listen(BACKLOG)
         port = made.getsockname()[1]

@@ -144,7 +144,7 @@ class EnvoyProcess:
         try:
             descriptor = os.pidfd_open(self.pid)
         except OSError:
-            return  # gone, or no descriptor to be had: then it is looked at again and again
+            return  # ESRCH: gone. EMFILE, ENOSYS: then it is looked at again and again
         loop = asyncio.get_running_loop()
         gone = asyncio.Event()
         loop.add_reader(descriptor, gone.set)

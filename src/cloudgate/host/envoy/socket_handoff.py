@@ -23,7 +23,7 @@ def inherit_listener(family: int, name: object) -> socket.socket | None:
     number = os.environ.pop(VARIABLE, "")
     if not number.isdigit():
         return None
-    with suppress(OSError):
+    with suppress(OSError):  # EBADF, ENOTSOCK: then it is made anew, which is logged
         found = socket.socket(fileno=int(number))
         if found.family == family and found.getsockname() == name:
             found.set_inheritable(False)

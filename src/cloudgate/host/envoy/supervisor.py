@@ -355,7 +355,7 @@ class EnvoySupervisor:
             with self._layout.envoy_log.open("rb") as log:
                 log.seek(self._log_start)
                 text = log.read().decode("utf-8", "replace")
-        except OSError:
+        except OSError:  # ENOENT, EMFILE: it is told that it ended, without its own words
             return ""
         return text[-_LAST_WORDS_CHARACTERS:].strip()
 

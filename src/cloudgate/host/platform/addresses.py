@@ -1,5 +1,6 @@
 """Addresses: which IP addresses has this machine, and has it IPv6 at all?"""
 
+import errno
 import ipaddress
 import re
 import socket
@@ -7,12 +8,29 @@ from pathlib import Path
 
 # Nothing is sent there: a datagram socket only asks the kernel for the route.
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+_NO_WAY = (*_NO_SUCH_FAMILY, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EACCES)
+"""Nothing goes out by that family."""
+_seen_last: list[tuple[str, ...]] = []
 _LOCAL_IPV4 = re.compile(r"\|-- (\S+)\s+/32 host LOCAL")
 
 
 def host_addresses() -> tuple[str, ...]:
-    """This host's IP addresses: those that outbound traffic uses first, loopback last."""
-    return in_order(_outbound(), [*_local_ipv4(), *_local_ipv6()] or _by_name())
+    """This host's IP addresses: those that outbound traffic uses first, loopback last.
+
+    Where they cannot be seen, as when this process may open no file more, those seen last.
+
+    Raises:
+        OSError: none were seen before.
+    """
+    try:
+        found = in_order(_outbound(), [*_local_ipv4(), *_local_ipv6()] or _by_name())
+    except OSError:  # EMFILE, ENFILE, ENOBUFS, ENOMEM
+        if not _seen_last:
+            raise
+        return _seen_last[0]
+    _seen_last[:] = [found]
+    return found
 
 
 def in_order(outbound: list[str], others: list[str]) -> tuple[str, ...]:
@@ -32,8 +50,10 @@ def host_has_ipv6() -> bool:
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::", 0))
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in _NO_SUCH_FAMILY:
+            return False
+        raise  # EMFILE and the like: it is not known, and no address is taken off a gateway by that
     return True
 
 
@@ -54,8 +74,9 @@ def _outbound() -> list[str]:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
                 probe.connect((elsewhere, 9))
                 found.append(str(probe.getsockname()[0]))
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno not in _NO_WAY:
+                raise
     return found
 
 
@@ -70,7 +91,7 @@ def _local_ipv6() -> list[str]:
 def _by_name() -> list[str]:
     try:
         found = socket.getaddrinfo(socket.gethostname(), None, type=socket.SOCK_STREAM)
-    except OSError:
+    except socket.gaierror:  # the machine's own name has no address; no errno
         return []
     return [str(each[4][0]) for each in found if "%" not in str(each[4][0])]
 
@@ -78,5 +99,7 @@ def _by_name() -> list[str]:
 def _read(path: Path) -> str:
     try:
         return path.read_text("ascii")
-    except OSError:
-        return ""
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.EPERM):
+            return ""  # not every system has it, or shows it
+        raise

@@ -96,19 +96,34 @@ def started_at(pid: int) -> str | None:
 def command_lines_with(word: str) -> dict[int, list[str]]:
     """The processes of this user that were started with `word` among their arguments, by id.
 
-    Processes that cannot be looked at are left out; so are all where there is no /proc.
+    There are none where there is no /proc.
+
+    Raises:
+        UnavailableError: that cannot be seen, as when this process may open no file more.
     """
+    try:
+        folders = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _not_seen(error) from None
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in folders:
         try:
             words = (folder / "cmdline").read_bytes().decode("utf-8", "surrogateescape")
             own = folder.stat().st_uid == os.getuid()
-        except OSError:
-            continue  # ended meanwhile, or nobody here may look at it: then it is not ours
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM):
+                continue  # ended meanwhile, or nobody here may look at it: then it is not ours
+            raise _not_seen(error) from None
         line = words.split("\0")[:-1]
         if own and word in line:
             found[int(folder.name)] = line
     return found
+
+
+def _not_seen(error: OSError) -> UnavailableError:
+    return UnavailableError(f"Which programs run here cannot be seen: {error.strerror}.")
 
 
 def environment_of(pid: int) -> dict[str, str]:

@@ -23,7 +23,7 @@ def _found_mark() -> str:
     found = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
     if not found:
         return f"{uuid.getnode():012x}"
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         found += str(namespace.readlink())
     return hashlib.sha256(found.encode()).hexdigest()
 
@@ -34,5 +34,5 @@ _mark: list[str] = []
 def _read(path: Path) -> str:
     try:
         return path.read_text("ascii")
-    except OSError:
-        return ""
+    except (FileNotFoundError, PermissionError):
+        return ""  # with any other error it is not known which machine this is

@@ -63,7 +63,9 @@ def _listening(port: int, proc: Path) -> Iterator[str]:
     for table in _TABLES:
         try:
             yield from listening_inodes((proc / "net" / table).read_text("ascii"), port)
-        except OSError:
+        except (
+            OSError
+        ):  # ENOENT, EACCES, EMFILE: then nobody can be named, and the port is taken all the same
             continue
 
 
@@ -77,19 +79,19 @@ def _has_one(folder: Path, sockets: set[str]) -> bool:
     # Processes end while they are looked at, and those of other users do not show their files.
     try:
         return any(_link(each) in sockets for each in (folder / "fd").iterdir())
-    except OSError:
+    except OSError:  # ENOENT, EACCES, EMFILE: the same
         return False
 
 
 def _link(path: Path) -> str:
     try:
         return str(path.readlink())
-    except OSError:
+    except OSError:  # ENOENT, EACCES: the same
         return ""
 
 
 def _name(folder: Path) -> str:
     try:
         return (folder / "comm").read_text("utf-8", "replace").strip()
-    except OSError:
+    except OSError:  # ENOENT, EMFILE: its number is told, which is what counts
         return "unknown"

@@ -1,5 +1,6 @@
 """Resource limits: how much may Envoy take before it turns newcomers away?"""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ BYTES_OF_A_TUNNEL = 64 * 1024
 """Of memory, for one that is idle."""
 
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
+_NO_LIMIT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EACCES, errno.EPERM)
+"""There is no such file, or group, or it is nobody's business here."""
 
 
 @dataclass(frozen=True)
@@ -71,5 +74,7 @@ def _memory() -> int:
 def _text(path: Path) -> str:
     try:
         return path.read_text("ascii", "replace")
-    except OSError:
-        return ""
+    except OSError as error:
+        if error.errno in _NO_LIMIT:
+            return ""
+        raise  # EMFILE and the like: what is not known is no other capacity

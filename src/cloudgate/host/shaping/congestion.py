@@ -4,11 +4,14 @@ A machine that others keep busy is not full of the gateway: only what its own th
 for, says that they can carry no more.
 """
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 BUSY = 0.92
 """A line that is used to this part is full."""
@@ -16,6 +19,9 @@ WORTH_A_LOOK = 0.7
 """With a thread that is busy to this part, it is looked whose data wait for it."""
 SHORTEST_SECONDS = 0.15
 """What is seen in less says little: threads run and wait by turns of some milliseconds."""
+_NOTHING_THERE = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM, errno.EINVAL)
+"""The thread has ended, or this system does not tell; EINVAL: an interface without a speed."""
+_log = structlog.get_logger(__name__)
 _WORKER = "wrk:worker"
 """What Envoy calls the threads that carry tunnels."""
 
@@ -49,7 +55,11 @@ class CongestionMonitor:
 
     def sample(self) -> None:
         """See what has been done since the last look, unless that was just now."""
-        now = self._read()
+        try:
+            now = self._read()
+        except OSError as error:  # EMFILE and the like: what was seen last holds
+            _log.debug("how busy the gateway is cannot be seen", reason=error.strerror)
+            return
         if now.at_seconds - self._last.at_seconds >= SHORTEST_SECONDS:
             before, self._last = self._last, now
             self.worker_is_busy = cpu_is_saturated(before, now)
@@ -115,8 +125,8 @@ def interface_bytes(dev: str) -> dict[str, tuple[int, int]]:
 
 def _workers(pid: int) -> dict[str, float]:
     found = {}
-    # Threads and processes end at any time, and not every system has these counters.
-    with suppress(OSError):
+    # Processes end at any time (ENOENT, ESRCH), and not every system has these counters.
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             if _text(str(thread / "comm")).startswith(_WORKER) and (
                 counters := _text(str(thread / "schedstat"))
@@ -133,5 +143,7 @@ def _speed_bytes(interface: str) -> int | None:
 def _text(path: str) -> str:
     try:
         return Path(path).read_text("ascii", "replace")
-    except OSError:
-        return ""
+    except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return ""
+        raise

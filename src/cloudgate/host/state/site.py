@@ -55,7 +55,7 @@ class SiteStore:
         self.kept.replace(site)
         if self._journal is not None and not self._was_known:
             # Where there is no room for that, what is there now is not taken for lost later.
-            with suppress(OSError, TooLongError):
+            with suppress(OSError, TooLongError):  # ENOSPC, EDQUOT, EROFS, EIO
                 self._journal.put(_WAS_KNOWN, entry=True)
                 self._was_known = True
 

@@ -38,6 +38,7 @@ def _by_best_address(connection: HTTPConnection, connect: Any) -> socket.socket:
     named = connection._dns_host  # noqa: SLF001  what is looked up, beside `host`
     timeout = connection.timeout
     patience = float(timeout) if isinstance(timeout, int | float) else None
+    # EAI_NONAME, ETIMEDOUT, ECONNREFUSED of all addresses.
     with suppress(OSError, UnicodeError):  # urllib3 says itself that the name has no address
         connection._dns_host = best_address(named, connection.port or 0, patience)  # noqa: SLF001
     try:

@@ -169,7 +169,7 @@ def _watch_file(engine: Engine, file: Path) -> None:
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
         found = file.stat()
-    except OSError:
+    except OSError:  # ENOENT, EACCES, EIO: it is not there to be written to; SQLite says why not
         return None
     return found.st_dev, found.st_ino
 

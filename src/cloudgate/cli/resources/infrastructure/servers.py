@@ -110,6 +110,7 @@ def _outbound() -> list[str]:
     found = []
     for family, elsewhere in _ELSEWHERE:
         # Nothing is sent there: a datagram socket only asks the kernel for the route.
+        # ENETUNREACH, EAFNOSUPPORT: there is no way for that family, and no address to suggest.
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asked:
             asked.connect((elsewhere, 9))
             address = str(asked.getsockname()[0])
