@@ -72,7 +72,7 @@ class Failing:
 
 
 class Background:
-    """Runs jobs, each for itself."""
+    """Runs jobs beside each other: no fault of one ends it or another."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ async def _try(job: Job) -> float:
 
 
 class TooLongError(CloudgateError):
-    """An attempt was given up."""
+    """An attempt took longer than its job may, and was cancelled."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(f"It was not done within {job.deadline_seconds:g} seconds.")

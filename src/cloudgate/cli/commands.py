@@ -20,7 +20,7 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Call:
-    """What a command works with."""
+    """What a command works with: the API, the screen, and whether it waits for tasks."""
 
     api: Api
     screen: Screen = field(default_factory=Screen)

@@ -65,7 +65,7 @@ POLL_SECONDS = 25.0
 
 
 class Document(BaseModel):
-    """A message. Unknown members are ignored, so that a newer side may say more."""
+    """A message of the host protocol. Unknown members are ignored: a newer side may say more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

@@ -22,7 +22,7 @@ _READ = re.compile(
 
 @dataclass(frozen=True)
 class Identifier:
-    """What was read."""
+    """What a text names: a GUID, and the type where it said one."""
 
     guid: UUID
     type: str = ""

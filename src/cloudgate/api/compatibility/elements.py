@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Fate(StrEnum):
-    """What becomes of an element."""
+    """What the product does with an element of a body."""
 
     ACTS = "acts"
     REFUSED = "refused"
@@ -22,7 +22,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Element:
-    """One row of the list."""
+    """What becomes of an element, with the words that docs/contract.md has for it."""
 
     fate: Fate
     words: str = ""

@@ -45,7 +45,7 @@ def bounds(files: int, of_address: int = CONNECTIONS_PER_ADDRESS) -> Bounds:
 
 @dataclass(eq=False)
 class Seat:
-    """The place of one connection."""
+    """One connection among those that were admitted, and what may hang up on it."""
 
     hall: "Seats"
     key: str | None

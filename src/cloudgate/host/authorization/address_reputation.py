@@ -50,7 +50,7 @@ class Standing:
 
 
 class Kept(BaseModel):
-    """What is written down."""
+    """The reputation of addresses as it is written down, for the next host service."""
 
     familiar: dict[str, int] = {}
     """By tenant with an address: the last day, counted from 1970."""

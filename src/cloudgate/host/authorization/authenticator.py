@@ -34,7 +34,7 @@ _Key = tuple[str, str, bytes]
 
 @dataclass(frozen=True)
 class AuthenticationResult:
-    """Who somebody says to be."""
+    """Who somebody says to be, and whether the password has shown it."""
 
     name: str
     """For the logs; empty when nothing was said."""

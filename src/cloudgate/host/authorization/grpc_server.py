@@ -163,7 +163,7 @@ async def serve_grpc(
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: frames come in, frames go out."""
+    """One HTTP/2 connection of the client, from its preface to its end."""
 
     def __init__(self, method: Method, connections: "set[_Connection]") -> None:
         self._method = method

@@ -31,7 +31,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Denial:
-    """No tunnel: the HTTP status, and why, for the client and the log."""
+    """Why there is no tunnel: the HTTP status and the reason, for the client and the log."""
 
     status: int
     reason: str

@@ -23,7 +23,7 @@ IN_A_ROW = 3
 
 
 class TooManyPendingError(Exception):
-    """Too many passwords wait."""
+    """So many passwords wait that this one is not looked at."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Refused:
 
 @dataclass
 class RefusalLog:
-    """What was refused since the last summary."""
+    """Counts requests that became no tunnel, until they are summed up in the log."""
 
     _told: int = 0
     _kinds: Counter[tuple[int, str]] = field(default_factory=Counter)

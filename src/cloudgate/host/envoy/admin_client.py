@@ -21,7 +21,7 @@ _CERTIFICATE_VERSION = f"sds.{CERTIFICATE}.version_text"
 
 @dataclass(frozen=True)
 class Listeners:
-    """Envoy's listeners, by name."""
+    """What Envoy says of its listeners, by their names."""
 
     active: frozenset[str] = frozenset()
     bound: Mapping[str, frozenset[tuple[str, int]]] = field(default_factory=dict)

@@ -32,7 +32,7 @@ _ALWAYS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2199, 1, 1, tzinfo
 
 
 class LoopbackEndpoints:
-    """Ports; see `cloudgate.host.envoy.endpoints.LocalEndpoints`."""
+    """Local endpoints on ports of loopback, where both sides show one certificate."""
 
     def __init__(self, layout: StatePaths) -> None:
         self._layout = layout

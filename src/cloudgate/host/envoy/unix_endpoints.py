@@ -17,7 +17,7 @@ stuck."""
 
 
 class UnixEndpoints:
-    """Sockets; see `cloudgate.host.envoy.endpoints.LocalEndpoints`."""
+    """Local endpoints on Unix sockets, in a folder that one user can enter."""
 
     context: ssl.SSLContext | None = None
 

@@ -53,7 +53,7 @@ _Answer = TypeVar("_Answer", bound=Document)
 
 
 class ManagerClient:
-    """The calls. Each raises a `CloudgateError` that says why it failed."""
+    """The calls of the host protocol. Each raises a `CloudgateError` that says why it failed."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ _NO_LIMIT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.EACCES, errno.EPER
 
 @dataclass(frozen=True)
 class Capacity:
-    """What Envoy may have."""
+    """How many connections, and how much memory, Envoy may take."""
 
     connections: int
     """From tenants, at a time."""

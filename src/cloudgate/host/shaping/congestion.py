@@ -28,7 +28,7 @@ _WORKER = "wrk:worker"
 
 @dataclass(frozen=True)
 class MachineCounters:
-    """Counters at a moment."""
+    """Counters of Envoy's threads, and of the machine's interfaces, at a moment."""
 
     at_seconds: float
     workers: Mapping[str, float] = field(default_factory=dict)

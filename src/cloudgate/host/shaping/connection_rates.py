@@ -14,7 +14,7 @@ MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.2
 
 @dataclass(frozen=True)
 class ConnectionShare:
-    """A connection, in one direction."""
+    """How fast a connection is in one direction, and whether it would be faster."""
 
     speed_bytes: float
     is_pressing: bool

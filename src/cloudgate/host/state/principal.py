@@ -8,7 +8,7 @@ from cloudgate.values import precis
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who is known: a tenant, or one of its users."""
+    """Somebody whom the directory knows: a tenant, or one of its users."""
 
     tenant: Tenant
     user: User | None = None

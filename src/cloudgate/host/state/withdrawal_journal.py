@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class TooLongError(Exception):
-    """There is no room for so much."""
+    """The journal has no room for so much."""
 
 
 class WithdrawalJournal:

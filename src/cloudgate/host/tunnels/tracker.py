@@ -67,7 +67,7 @@ class _Checkpoint(BaseModel):
 
 @dataclass(frozen=True)
 class Ended:
-    """A tunnel that is over."""
+    """A tunnel that has ended, and how long ago."""
 
     tunnel: Tunnel
     ago: timedelta

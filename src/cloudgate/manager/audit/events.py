@@ -64,7 +64,7 @@ def change_to(
 
 @dataclass(frozen=True)
 class Event:
-    """How a change is told."""
+    """How a change is told in the audit log: its number, its severity and its text."""
 
     code: int
     severity: str

@@ -39,7 +39,7 @@ class Entry:
 
 
 class Outlet(Protocol):
-    """Takes what was logged."""
+    """A place besides the database that entries of the audit log are delivered to."""
 
     def write(self, events: Sequence[Entry]) -> None:
         """Take entries, all of them.

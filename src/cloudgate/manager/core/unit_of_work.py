@@ -38,7 +38,7 @@ def utc_now() -> datetime:
 
 @dataclass
 class Work:
-    """A transaction under way."""
+    """A transaction under way: what it may use, who asked for it, and whom it wakes."""
 
     session: Session
     now: datetime
