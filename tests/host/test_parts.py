@@ -94,7 +94,7 @@ def test_pauses_grow_to_a_limit_and_start_anew() -> None:
 @pytest.mark.anyio
 async def test_a_report_is_due_once_and_again_after_a_reconnect() -> None:
     now = [0.0]
-    outbox = Reporter(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox = Reporter(lambda: FACTS, [lambda: {"directory_revision": 3}], lambda: now[0])
     outbox.observe(ReconcileResult(1, GatewayState.DRAINING, live_tunnels=2))
     first = await outbox.next_report()
     assert (first.facts, first.live_tunnels, first.directory_revision) == (FACTS, 2, 3)
@@ -112,7 +112,7 @@ async def test_a_report_is_due_once_and_again_after_a_reconnect() -> None:
 @pytest.mark.anyio
 async def test_of_an_open_gateway_the_count_alone_can_wait() -> None:
     now = [0.0]
-    outbox = Reporter(lambda: 3, lambda: FACTS, lambda: now[0])
+    outbox = Reporter(lambda: FACTS, [lambda: {"directory_revision": 3}], lambda: now[0])
     outbox.observe(ReconcileResult(1, GatewayState.LISTENING, live_tunnels=1))
     outbox.acknowledge(await outbox.next_report())
     outbox.observe(ReconcileResult(1, GatewayState.LISTENING, live_tunnels=2))

@@ -23,6 +23,7 @@ from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import Assignment, Gateway, GatewayState
+from cloudgate.protocol.bounds import readable
 
 ATTEMPT_SECONDS = 8.0
 """Longest that an attempt may take before it counts as failed."""
@@ -49,6 +50,18 @@ class ReconcileResult:
     live_tunnels: int = 0
     finished_tunnels: int = 0
     closed_tunnels: int = 0
+
+    def contribution(self) -> dict[str, object]:
+        """Its members of the `Report`."""
+        return {
+            "assignment_revision": self.revision,
+            "state": self.state,
+            "gateway_id": self.gateway.gateway_id if self.gateway else None,
+            "reason": readable(self.reason),
+            "live_tunnels": self.live_tunnels,
+            "finished_tunnels": self.finished_tunnels,
+            "closed_tunnels": self.closed_tunnels,
+        }
 
 
 class Reconciler:

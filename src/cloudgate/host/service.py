@@ -170,9 +170,8 @@ async def _work_until(
         troubles=known.troubles,
     )
     outbox = Reporter(
-        lambda: known.directory.revision,
         lambda: gather_facts(layout, envoy.version, _troubles(known)),
-        misplaced=watch.misplaced,
+        (known.directory.contribution, watch.contribution),
         guesses=gatekeeper.guesses,
     )
     reconciler = Reconciler(

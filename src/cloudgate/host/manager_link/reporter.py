@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.reconciler import ReconcileResult
-from cloudgate.protocol import GatewayState, HostFacts, Misplaced, Report
-from cloudgate.protocol.bounds import readable
+from cloudgate.protocol import GatewayState, HostFacts, Report
 
 REPEAT_SECONDS = 5.0
 """How old the last report of a draining gateway may get."""
@@ -15,20 +15,30 @@ COUNT_SECONDS = 30.0
 """How old the last report is when only the count of tunnels of an open gateway is news."""
 
 
+Contributor = Callable[[], Mapping[str, Any]]
+"""A part of the host service that has something to say: members of `Report`, as they are now."""
+
+
 class Reporter:
     """Makes the report that is due from what happened since the last one."""
 
     def __init__(
         self,
-        directory_revision: Callable[[], int],
         facts: Callable[[], HostFacts],
+        contributors: Sequence[Contributor] = (),
         clock_seconds: Callable[[], float] = time.monotonic,
-        misplaced: Callable[[], Misplaced | None] = lambda: None,
         guesses: FailedLogins | None = None,
     ) -> None:
-        self._directory_revision = directory_revision
+        """What it asks, each time.
+
+        Args:
+            facts: what this machine is; told when it is not as it was.
+            contributors: who has more to say than the results that it observes.
+            clock_seconds: that the age of reports is taken by.
+            guesses: told until they were heard.
+        """
         self._facts = facts
-        self._misplaced = misplaced
+        self._contributors = contributors
         self._guesses = guesses or FailedLogins()
         self._clock_seconds = clock_seconds
         self._outcome: ReconcileResult | None = None
@@ -77,20 +87,14 @@ class Reporter:
         if self._outcome is None:
             return None
         facts = self._facts()
-        gateway = self._outcome.gateway
+        members: dict[str, Any] = self._outcome.contribution()
+        for contribution in self._contributors:
+            members.update(contribution())
         return Report(
             machine=facts.machine,
-            assignment_revision=self._outcome.revision,
-            directory_revision=self._directory_revision(),
-            state=self._outcome.state,
-            gateway_id=gateway.gateway_id if gateway else None,
-            reason=readable(self._outcome.reason),
-            live_tunnels=self._outcome.live_tunnels,
-            finished_tunnels=self._outcome.finished_tunnels,
-            closed_tunnels=self._outcome.closed_tunnels,
-            misplaced=self._misplaced(),
             guesses=self._guesses.pending(),
             facts=None if facts == self._known_facts else facts,
+            **members,
         )
 
     def _is_news(self, report: Report) -> bool:

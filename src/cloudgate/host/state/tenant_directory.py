@@ -75,6 +75,10 @@ class TenantDirectory:
         """Of the tenants in force; 0 when nothing is known yet, or not for certain."""
         return self._known.revision if self.is_certain else 0
 
+    def contribution(self) -> dict[str, object]:
+        """Its members of the `Report`."""
+        return {"directory_revision": self.revision}
+
     @property
     def is_behind(self) -> bool:
         """Whether something that was given waits for the disk."""

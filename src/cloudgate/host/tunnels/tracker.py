@@ -131,6 +131,10 @@ class TunnelTracker:
         self.poll()
         return self._misplaced.report
 
+    def contribution(self) -> dict[str, object]:
+        """Its members of the `Report`."""
+        return {"misplaced": self.misplaced()}
+
     def lift_restore_only(self) -> None:
         """Maintenance is over: its tunnels are like all others from now on."""
         self._tunnels.lift_restore_only()
