@@ -90,7 +90,16 @@ class User(Document):
     targets: tuple[Target, ...] = ()
 
 
-class Tenant(Document):
+class Limits(Document):
+    """What a tenant may use at a time. These are members of `Tenant` itself on the wire."""
+
+    speed_limit_bytes: int | None = None
+    """Each second, over all its tunnels and in both directions together; None for no limit."""
+    concurrent_tunnels: int | None = None
+    """How many tunnels it may have at a time; None for no limit."""
+
+
+class Tenant(Limits):
     """What a gateway must know of a tenant to let it in."""
 
     tenant_id: UUID
@@ -105,10 +114,6 @@ class Tenant(Document):
     failover_to_others: bool = False
     """With pools: when all gateways of its pools are down, it may also use those in no pool."""
     users: tuple[User, ...] = ()
-    speed_limit_bytes: int | None = None
-    """Each second, over all its tunnels and in both directions together; None for no limit."""
-    concurrent_tunnels: int | None = None
-    """How many tunnels it may have at a time; None for no limit."""
     tunnels_end_before: AwareDatetime | None = None
     """Tunnels that were opened before this moment are to end."""
 

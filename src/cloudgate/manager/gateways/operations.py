@@ -4,8 +4,9 @@ A change writes what is wanted and a task. What the host reports decides: it con
 settings, or those that were in force before come back (`host_protocol/gateway_progress.py`).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -41,32 +42,6 @@ _CONDITIONS: dict[str, str] = {
     GatewayState.CLOSED: "Closed",
     GatewayState.FAILED: "Failed",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewGateway:
-    """What POST /cloud/gateways asks for."""
-
-    server_host_name: str
-    network_mode: str
-    backup_server_id_or_name: str | None = None
-    backup_server_uid: str | None = None
-    description: str | None = None
-    external_ip: str | None = None
-    external_port: int | None = None
-    internal_port: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayChange:
-    """What PUT /cloud/gateways/{id} asks for; None leaves it as it is."""
-
-    enabled: bool | None = None
-    network_mode: str | None = None
-    external_ip: str | None = None
-    external_port: int | None = None
-    internal_port: int | None = None
-    description: str | None = None
 
 
 def list_gateways(work: Work) -> Sequence[CloudGateway]:
@@ -159,30 +134,29 @@ def warnings_of(gateway: CloudGateway) -> str:
     return readable(" ".join(text for text in found if text))
 
 
-def create_gateway(work: Work, new: NewGateway) -> Task:
-    """Give a managed server the gateway role.
+def create_gateway(
+    work: Work,
+    settings: GatewaySettings,
+    *,
+    server_host_name: str,
+    backup_server_id_or_name: str | None = None,
+    backup_server_uid: str | None = None,
+) -> Task:
+    """Give a managed server the gateway role; without a description, one is made.
 
     Raises:
         InvalidRequestError: the settings are against a rule, or the server cannot have the role.
         NotFoundError: the backup server or the managed server is unknown.
     """
-    settings = rules.check(
-        GatewaySettings(
-            description=new.description or _made_by(work),
-            network_mode=new.network_mode,
-            external_ip=new.external_ip or None,
-            external_port=new.external_port or rules.DEFAULT_EXTERNAL_PORT,
-            internal_port=new.internal_port or rules.DEFAULT_INTERNAL_PORT,
-        )
-    )
+    settings = rules.check(replace(settings, description=settings.description or _made_by(work)))
     _check_external_ip(work, settings)
-    site = choose_backup_server(work, new.backup_server_id_or_name, new.backup_server_uid)
-    server = find_by_host_name(work, site, new.server_host_name)
+    site = choose_backup_server(work, backup_server_id_or_name, backup_server_uid)
+    server = find_by_host_name(work, site, server_host_name)
     _check_may_have_role(work, server)
     gateway = CloudGateway(
         managed_server_id=server.id,
         backup_server_id=site.id,
-        name=precis.name(new.server_host_name),
+        name=precis.name(server_host_name),
         wanted=settings.as_document(),
     )
     work.session.add(gateway)
@@ -213,11 +187,18 @@ def _check_may_have_role(work: Work, server: ManagedServer) -> None:
 
 
 def edit_gateway(
-    work: Work, gateway: CloudGateway, change: GatewayChange, drain_seconds: int | None = None
+    work: Work,
+    gateway: CloudGateway,
+    change: Mapping[str, Any],
+    drain_seconds: int | None = None,
 ) -> Task:
     """Change a gateway; it goes on with its old settings should the host not take the new ones.
 
-    `drain_seconds`: how long tunnels may go on that have no place any more; None for the usual.
+    Args:
+        work: the change that this is part of.
+        gateway: which.
+        change: what is to be otherwise, by the names of the fields of `GatewaySettings`.
+        drain_seconds: how long tunnels may go on that have no place any more; None for the usual.
 
     Raises:
         InvalidRequestError: the settings are against a rule, or the gateway is being removed.
@@ -252,9 +233,8 @@ def _begin_drain(gateway: CloudGateway, drain_seconds: int | None) -> None:
     gateway.drain, gateway.drain_seconds = uuid4().hex, drain_seconds
 
 
-def _changed(gateway: CloudGateway, change: GatewayChange) -> GatewaySettings:
-    settings = wanted_settings(gateway)
-    given = {name: value for name, value in vars(change).items() if value is not None}
+def _changed(gateway: CloudGateway, change: Mapping[str, Any]) -> GatewaySettings:
+    settings, given = wanted_settings(gateway), dict(change)
     if settings.network_mode == rules.NAT and given.get("network_mode") == rules.DIRECT:
         # What tenants were told was the NAT device's.
         settings = replace(settings, external_ip=None)

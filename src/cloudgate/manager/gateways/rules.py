@@ -20,15 +20,27 @@ GATEWAY_KINDS = ("Windows", "Linux", "Local")
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
-    """What an operator decides about a gateway."""
+    """What an operator decides about a gateway: the one statement of it.
 
-    description: str
+    The API's bodies have fields of the same names. What a host is told of them, `told` says.
+    """
+
+    description: str = ""
     enabled: bool = True
     network_mode: str = DIRECT
     external_ip: str | None = None
     """Address or DNS name under which tenants reach it; None: the host's own address."""
     external_port: int = DEFAULT_EXTERNAL_PORT
     internal_port: int = DEFAULT_INTERNAL_PORT
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As the gateway's host is told them: members of `protocol.Gateway`."""
+        return {
+            "addresses": listening_addresses(self),
+            "port": listening_port(self),
+            "accepting": self.enabled,
+        }
 
     def as_document(self) -> dict[str, Any]:
         """For the database."""

@@ -10,7 +10,6 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import Work
-from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import gateway_of, signed_names, wanted_settings
 from cloudgate.manager.host_protocol import tenant_feed
 from cloudgate.manager.host_protocol.failed_logins import note_guesses
@@ -113,16 +112,13 @@ def current_assignment(work: Work, server: ManagedServer) -> protocol.Assignment
 
 
 def _gateway_document(work: Work, gateway: CloudGateway) -> protocol.Gateway:
-    settings = wanted_settings(gateway)
     brought = certificate_for(work, gateway)
     return protocol.Gateway(
         gateway_id=gateway.id,
-        addresses=rules.listening_addresses(settings),
-        port=rules.listening_port(settings),
         pool_id=gateway.pool_id,
-        accepting=settings.enabled,
         certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
         private_key_pem=key_of(work, brought) if brought else None,
+        **wanted_settings(gateway).told,
     )
 
 

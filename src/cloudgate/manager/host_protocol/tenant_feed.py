@@ -30,7 +30,7 @@ from cloudgate.manager.storage.tables import (
     Repository,
     Subtenant,
 )
-from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants import limits
 from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
@@ -215,9 +215,8 @@ def entry(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> protocol.
         pool_ids=tuple(pool.id for pool in tenant.pools),
         failover_to_others=tenant.failover_to_others,
         users=tuple(users),
-        speed_limit_bytes=_speed_limit(tenant),
-        concurrent_tunnels=rules.concurrent_tunnels(tenant.max_concurrent_tasks),
         tunnels_end_before=tenant.tunnels_end_before,
+        **limits.from_document(tenant.limits).told.model_dump(),
     )
 
 
@@ -249,7 +248,7 @@ def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     for start in range(0, len(tenant_ids), _AT_ONCE):
         some = tenant_ids[start : start + _AT_ONCE]
         for tenant in work.session.scalars(select(CloudTenant).where(CloudTenant.id.in_(some))):
-            limit = _speed_limit(tenant)
+            limit = limits.from_document(tenant.limits).speed_limit_bytes
             if limit is not None:
                 found[tenant.id] = limit
     return found
@@ -262,23 +261,15 @@ def tunnel_limits(
     found = {}
     for start in range(0, len(tenant_ids), _AT_ONCE):
         some = tenant_ids[start : start + _AT_ONCE]
-        for tenant_id, tasks in work.session.execute(
-            select(CloudTenant.id, CloudTenant.max_concurrent_tasks).where(
+        for tenant_id, kept in work.session.execute(
+            select(CloudTenant.id, CloudTenant.limits).where(
                 CloudTenant.id.in_(some), CloudTenant.backup_server_id == backup_server_id
             )
         ):
-            limit = rules.concurrent_tunnels(tasks)
+            limit = limits.from_document(kept).concurrent_tunnels
             if limit is not None:
                 found[tenant_id] = limit
     return found
-
-
-def _speed_limit(tenant: CloudTenant) -> int | None:
-    return rules.speed_limit_bytes(
-        enabled=tenant.throttling_enabled,
-        limit=tenant.throttling_speed_limit,
-        unit=tenant.throttling_speed_unit,
-    )
 
 
 def _user(subtenant: Subtenant) -> protocol.User:

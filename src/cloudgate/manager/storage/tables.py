@@ -326,11 +326,8 @@ class CloudTenant(Base):
     password_hash: Mapped[str] = mapped_column(default="")
     enabled: Mapped[bool] = mapped_column(default=True)
     expires_at: Mapped[datetime | None]
-    throttling_enabled: Mapped[bool] = mapped_column(default=False)
-    throttling_speed_limit: Mapped[int] = mapped_column(default=1)
-    throttling_speed_unit: Mapped[str] = mapped_column(String(8), default="MBps")
-    max_concurrent_tasks: Mapped[int | None]
-    """None until somebody sets it; nothing is limited then, nor by 0."""
+    limits: Mapped[dict[str, Any] | None]
+    """`cloudgate.manager.tenants.limits.Limits`; None until somebody sets one."""
     public_ip_count: Mapped[int] = mapped_column(default=0)
     backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
     """Of releases that kept it and protected nothing; not read any more."""

@@ -4,8 +4,8 @@ Each change gives the tenant a new revision in the directory, and the site's hos
 there; the task ends when they have.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,8 @@ from cloudgate.manager.storage.tables import (
     TenantResource,
 )
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants import limits, rules
+from cloudgate.manager.tenants.limits import Limits
 from cloudgate.trust.password_hashes import hash_password, matches
 from cloudgate.values import identifiers, precis
 
@@ -41,10 +42,6 @@ TYPE = "CloudTenant"
 SETTINGS = (
     "description",
     "enabled",
-    "throttling_enabled",
-    "throttling_speed_limit",
-    "throttling_speed_unit",
-    "max_concurrent_tasks",
     "public_ip_count",
     "backup_protection_period",
     "failover_to_others",
@@ -74,10 +71,8 @@ class TenantChange:
     quotas: Sequence[Quota] | None = None
     description: str | None = None
     enabled: bool | None = None
-    throttling_enabled: bool | None = None
-    throttling_speed_limit: int | None = None
-    throttling_speed_unit: str | None = None
-    max_concurrent_tasks: int | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """By the names of the fields of `Limits`, those that are wanted."""
     public_ip_count: int | None = None
     backup_protection_period: int | None = None
     failover_to_others: bool | None = None
@@ -159,8 +154,6 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
         NotFoundError: a repository is unknown.
     """
     before = documented(tenant)
-    if change.as_shown and change.max_concurrent_tasks == shown_concurrent_tasks(tenant):
-        change = replace(change, max_concurrent_tasks=None)
     pools = pools_of(tenant)
     _apply(work, tenant, change)
     after = documented(tenant)
@@ -268,7 +261,6 @@ def remove_resource(
 
 def documented(tenant: CloudTenant) -> dict[str, Any]:
     """A tenant as the audit log shows it: by the API's names, without its password."""
-    limit = tenant.throttling_speed_limit if tenant.throttling_enabled else 0
     return {
         "Name": tenant.name,
         "Description": tenant.description,
@@ -278,8 +270,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
             f"{resource.name}: {resource.quota_mb} MB of {resource.repository_id}"
             for resource in tenant.resources
         ],
-        "Throttling": f"{limit} {tenant.throttling_speed_unit}" if limit else None,
-        "MaxConcurrentTasks": tenant.max_concurrent_tasks,
+        **limits_of(tenant).documented,
         "PublicIpCount": tenant.public_ip_count,
         "BackupProtectionPeriod": tenant.backup_protection_period,
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
@@ -287,10 +278,9 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
     }
 
 
-def shown_concurrent_tasks(tenant: CloudTenant) -> int:
-    """MaxConcurrentTasks as the API shows it."""
-    known = tenant.max_concurrent_tasks
-    return rules.SHOWN_CONCURRENT_TASKS if known is None else known
+def limits_of(tenant: CloudTenant) -> Limits:
+    """What a tenant may use at a time."""
+    return limits.from_document(tenant.limits)
 
 
 def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bool) -> Change:
@@ -315,6 +305,9 @@ def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
         value = getattr(wanted, name)
         if value is not None:
             setattr(tenant, name, value)
+    if wanted.limits:
+        changed = limits_of(tenant).changed(wanted.limits, as_shown=wanted.as_shown)
+        tenant.limits = changed.as_document()
     if wanted.password:
         tenant.password_hash = hash_password(wanted.password)
     if wanted.expires_at is None or isinstance(wanted.expires_at, datetime):

@@ -10,23 +10,6 @@ RESERVED_NAMES = frozenset(
     | {f"lpt{n}" for n in range(1, 10)}
 )
 
-BYTES_PER_SECOND = {"Mbps": 125_000, "KBps": 1024, "MBps": 1024 * 1024}
-"""By the units of ThrottlingSpeedUnit; megabits are decimal, as on every line that is sold."""
-
-
-def speed_limit_bytes(*, enabled: bool, limit: int, unit: str) -> int | None:
-    """A tenant's speed limit each second; None for none, which is what a limit of 0 says, too."""
-    return limit * BYTES_PER_SECOND[unit] if enabled and limit else None
-
-
-SHOWN_CONCURRENT_TASKS = 1
-"""What the API shows as MaxConcurrentTasks where nobody has set it, as published."""
-
-
-def concurrent_tunnels(max_concurrent_tasks: int | None) -> int | None:
-    """A tenant's tunnels at a time; None for no limit: where nobody has set it, or set it to 0."""
-    return max_concurrent_tasks or None
-
 
 def tenant_name(name: str) -> str:
     """The name, if a tenant may have it (the product's guide on tenant accounts).

@@ -1,16 +1,19 @@
 """Cloud gateways: what does the API say of them, and what may be done to them?"""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, up_to_backup_server
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
-from cloudgate.manager.gateways.operations import GatewayChange, NewGateway
+from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.values import precis
+from cloudgate.values.fields import given
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.gateways import (
     CloudGateway,
@@ -53,15 +56,10 @@ def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
         ),
         name=place.name,
         uid=place.uid,
-        enabled=settings.enabled,
-        network_mode=settings.network_mode,
-        external_ip=operations.external_ip_of(gateway),
-        external_port=settings.external_port,
-        internal_port=settings.internal_port,
-        description=settings.description,
         state=operations.condition_of(gateway),
         live_tunnels=gateway.managed_server.live_tunnels,
         warning=operations.warnings_of(gateway) or None,
+        **{**asdict(settings), "external_ip": operations.external_ip_of(gateway)},
     )
 
 
@@ -117,19 +115,26 @@ def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
             "IncomingPort is of the API's versions up to v1_3, and this session is of"
             f" {call.session.version}; give ExternalPort, and InternalPort behind NAT."
         )
-    new = NewGateway(
-        server_host_name=spec.server_host_name or "",
-        network_mode=spec.network_type or "",
-        backup_server_id_or_name=spec.backup_server_id_or_name,
-        backup_server_uid=spec.backup_server_uid,
-        description=spec.description,
-        external_ip=spec.external_ip,
-        external_port=spec.external_port or _if_direct(spec),
-        internal_port=spec.internal_port or spec.incoming_port,
-    )
     with call.changing() as work:
-        task = operations.create_gateway(work, new)
+        task = operations.create_gateway(
+            work,
+            GatewaySettings(**_settings(spec)),
+            server_host_name=spec.server_host_name or "",
+            backup_server_id_or_name=spec.backup_server_id_or_name,
+            backup_server_uid=spec.backup_server_uid,
+        )
     return accepted(call, task)
+
+
+def _settings(spec: CreateCloudGatewaySpec) -> dict[str, Any]:
+    """What is asked for, where something is: an empty text or a port of 0 is the default."""
+    found = {
+        **given(spec, GatewaySettings),
+        "network_mode": spec.network_type,
+        "external_port": spec.external_port or _if_direct(spec),
+        "internal_port": spec.internal_port or spec.incoming_port,
+    }
+    return {name: value for name, value in found.items() if value or value is False}
 
 
 def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
@@ -139,14 +144,7 @@ def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
 
 def put_gateway(call: Call, entity: CloudGateway) -> Answer:
     """Change a gateway."""
-    change = GatewayChange(
-        enabled=entity.enabled,
-        network_mode=entity.network_mode,
-        external_ip=entity.external_ip,
-        external_port=entity.external_port,
-        internal_port=entity.internal_port,
-        description=entity.description,
-    )
+    change = given(entity, GatewaySettings)
     with call.changing() as work:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
         task = operations.edit_gateway(work, gateway, change, drain_seconds(call))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from cloudgate.api.handlers.tasks import accepted
@@ -18,8 +19,10 @@ from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
-from cloudgate.manager.tenants import operations, rules
+from cloudgate.manager.tenants import operations
+from cloudgate.manager.tenants.limits import Limits
 from cloudgate.manager.tenants.operations import KEEP, Quota, TenantChange
+from cloudgate.values.fields import given
 from cloudgate.values.identifiers import parse, uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.tenants import (
@@ -75,6 +78,7 @@ def tenant_reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
 def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
     """A tenant with its quotas."""
     place = tenant_place(root, tenant)
+    limits = operations.limits_of(tenant)
     return CloudTenant(
         href=place.entity_href,
         type=place.type,
@@ -91,13 +95,9 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         last_result=_last_result(tenant),
         last_active=tenant.last_active_at or NEVER,
         compute_resources=(),
-        throttling_enabled=tenant.throttling_enabled,
-        throttling_speed_limit=tenant.throttling_speed_limit,
-        throttling_speed_unit=tenant.throttling_speed_unit,
         public_ip_count=tenant.public_ip_count,
         backup_count=0,
         replica_count=0,
-        max_concurrent_tasks=operations.shown_concurrent_tasks(tenant),
         work_station_backup_count=0,
         server_backup_count=0,
         backup_protection_enabled=False,
@@ -109,7 +109,8 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         ),
         cloud_gateway_pools=tuple(uid(POOL, pool.id) for pool in tenant.pools) or None,
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
-        concurrent_tasks_limited=rules.concurrent_tunnels(tenant.max_concurrent_tasks) is not None,
+        concurrent_tasks_limited=limits.concurrent_tunnels is not None,
+        **limits.shown,
     )
 
 
@@ -230,10 +231,7 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
         quotas=quotas,
         description=spec.description,
         enabled=spec.enabled,
-        throttling_enabled=spec.throttling_enabled,
-        throttling_speed_limit=spec.throttling_speed_limit,
-        throttling_speed_unit=spec.throttling_speed_unit or None,
-        max_concurrent_tasks=spec.max_concurrent_tasks,
+        limits=_limits(spec),
         public_ip_count=spec.public_ip_count,
         backup_protection_period=spec.backup_protection_period,
         failover_to_others=spec.failover_to_others_gateways_if_fail,
@@ -265,10 +263,7 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         quotas=_quotas(entity),
         description=entity.description,
         enabled=entity.enabled,
-        throttling_enabled=entity.throttling_enabled,
-        throttling_speed_limit=entity.throttling_speed_limit,
-        throttling_speed_unit=entity.throttling_speed_unit or None,
-        max_concurrent_tasks=entity.max_concurrent_tasks,
+        limits=_limits(entity),
         public_ip_count=entity.public_ip_count,
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
@@ -283,6 +278,11 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         task = operations.edit_tenant(work, tenant, change)
         remark(task, remarks)
     return accepted(call, task)
+
+
+def _limits(said: CreateCloudTenantSpec | CloudTenant) -> dict[str, Any]:
+    """What a body says of limits; an empty text says nothing."""
+    return {name: value for name, value in given(said, Limits).items() if value != ""}
 
 
 def _is_sent_back(entity: CloudTenant) -> bool:

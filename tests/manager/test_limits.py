@@ -1,0 +1,91 @@
+"""Limits of a tenant: what is said of them in the API means the same to gateways and the audit."""
+
+from dataclasses import fields
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from cloudgate import protocol
+from cloudgate.manager.storage.database import migrate, sqlite_url
+from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.manager.tenants.limits import Limits, from_document
+from cloudgate.wire.resources.cloud.tenants import CloudTenant as TenantEntity
+from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantSpec
+
+
+@pytest.mark.parametrize("body", [TenantEntity, CreateCloudTenantSpec])
+def test_bodies_of_the_api_have_each_limit_by_its_name(body: type) -> None:
+    assert {each.name for each in fields(Limits)} <= {each.name for each in fields(body)}
+
+
+@pytest.mark.parametrize(
+    ("limits", "speed_limit_bytes", "concurrent_tunnels"),
+    [
+        (Limits(), None, None),
+        (Limits(throttling_enabled=True, throttling_speed_limit=0), None, None),
+        (Limits(throttling_speed_limit=5), None, None),
+        (Limits(throttling_enabled=True, throttling_speed_limit=5), 5 * 1024 * 1024, None),
+        (
+            Limits(throttling_enabled=True, throttling_speed_limit=8, throttling_speed_unit="Mbps"),
+            1_000_000,
+            None,
+        ),
+        (Limits(max_concurrent_tasks=0), None, None),
+        (Limits(max_concurrent_tasks=3), None, 3),
+    ],
+)
+def test_gateways_are_told_what_limits_mean(
+    limits: Limits, speed_limit_bytes: int | None, concurrent_tunnels: int | None
+) -> None:
+    told = limits.told
+    assert (told.speed_limit_bytes, told.concurrent_tunnels) == (
+        speed_limit_bytes,
+        concurrent_tunnels,
+    )
+    assert from_document(limits.as_document()) == limits
+
+
+def test_limits_stand_beside_the_other_members_of_a_tenant_on_the_wire() -> None:
+    said = protocol.Tenant(
+        tenant_id=uuid4(),
+        name="acme",
+        password_hash="",
+        **Limits(max_concurrent_tasks=3).told.model_dump(),
+    )
+    assert '"concurrent_tunnels":3' in said.model_dump_json()
+
+
+def test_what_was_filled_in_for_the_api_and_comes_back_is_nobodys_choice() -> None:
+    limits = Limits(throttling_speed_limit=7)
+    assert limits.changed(limits.shown, as_shown=True) == limits
+    assert limits.changed({"max_concurrent_tasks": 1}).max_concurrent_tasks == 1
+
+
+def test_limits_of_an_old_database_are_known_as_before(tmp_path: Path) -> None:
+    engine = create_engine(sqlite_url(tmp_path / "old.db"))
+    with engine.connect() as connection:
+        migrate(connection, "0019")
+        for name, values in (("limited", (1, 20, "Mbps", 4)), ("free", (0, 1, "MBps", None))):
+            connection.exec_driver_sql(
+                "INSERT INTO cloud_tenants (id, backup_server_id, name, login, description,"
+                " password_hash, enabled, throttling_enabled, throttling_speed_limit,"
+                " throttling_speed_unit, max_concurrent_tasks, public_ip_count,"
+                " backup_protection_enabled, backup_protection_period, failover_to_others,"
+                " directory_revision) VALUES (?, ?, ?, ?, '', '', 1, ?, ?, ?, ?, 0, 0, 1, 0, 5)",
+                (uuid4().hex, uuid4().hex, name, name, *values),
+            )
+        connection.commit()
+        migrate(connection)
+    with Session(engine) as session:
+        found = {each.name: each.limits for each in session.query(CloudTenant)}
+    engine.dispose()
+    assert from_document(found["limited"]) == Limits(
+        throttling_enabled=True,
+        throttling_speed_limit=20,
+        throttling_speed_unit="Mbps",
+        max_concurrent_tasks=4,
+    )
+    assert from_document(found["free"]) == Limits()
