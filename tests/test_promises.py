@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from tests.api import test_pools as pools
 from tests.end_to_end import test_faults as faults
 from tests.end_to_end import test_live as live
-from tests.host import test_host as host
+from tests.host import test_hot_restart as succession
 from tests.host import test_machine as machine
-from tests.host import test_maintenance as maintenance
+from tests.host import test_restore_only as maintenance
 from tests.host import test_revocation as revocation
-from tests.host import test_succession as succession
+from tests.host import test_service as host
 from tests.host import test_tunnels as tunnels
 from tests.network import test_machines_apart as apart
 from tests.network import test_machines_in_trouble as trouble
