@@ -1,7 +1,6 @@
 """What the manager does by itself: what fails is shown, and nothing else ends because of it."""
 
 import ssl
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,14 @@ import pytest
 
 from cloudgate.api.server import Extras
 from cloudgate.manager.audit.outlets import open_outlet
-from tests.support.disks import FILLINGS, make_room, needs_mounts, small_disk, take_bytes
+from tests.support.disks import (
+    FAULTS,
+    WORDS,
+    make_room,
+    needs_mounts,
+    small_disk,
+    take_bytes,
+)
 from tests.support.manager import RunningManager, running_manager
 from tests.support.waiting import until
 
@@ -53,21 +59,21 @@ def shown_certificate(manager: RunningManager) -> str:
 
 
 @needs_mounts
-@pytest.mark.parametrize("fill", FILLINGS.values(), ids=FILLINGS)
-def test_a_full_disk_at_the_moment_of_renewal_ends_nothing_and_is_made_good_later(
-    tmp_path: Path, fill: Callable[[Path], None]
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_disk_that_fails_at_the_moment_of_renewal_ends_nothing_and_is_made_good_later(
+    tmp_path: Path, fault: str
 ) -> None:
     with (
         small_disk(tmp_path / "tls") as tls,
         running_manager(tmp_path / "data", tls=tls) as manager,
     ):
         before = shown_certificate(manager)
-        fill(tls)
+        FAULTS[fault](tls)
         manager.clock.ahead = timedelta(days=61)
         manager.wake()
         client = manager.logged_on()
         until(lambda: "Renewing the manager's own certificate has failed" in of_the_manager(client))
-        assert "No space left on device" in of_the_manager(client)
+        assert WORDS[fault] in of_the_manager(client)
         assert shown_certificate(manager) == before
         make_room(tls)
         until(lambda: shown_certificate(manager) != before)

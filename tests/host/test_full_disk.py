@@ -38,7 +38,7 @@ from tests.host.support import (
     running_machine,
     tenant,
 )
-from tests.support.disks import FILLINGS, make_room, needs_mounts, small_disk, take_bytes
+from tests.support.disks import FAULTS, FILLINGS, make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
 
 REPO = "repo.example:443"
@@ -223,6 +223,11 @@ def fill(request: pytest.FixtureRequest) -> Callable[[Path], None]:
     return FILLINGS[request.param]
 
 
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    return FAULTS[request.param]
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     with small_disk(tmp_path / "state", size="16m") as made:
@@ -236,14 +241,14 @@ def many(count: int, **changes: object) -> tuple[Tenant, ...]:
 
 
 @needs_mounts
-@pytest.mark.parametrize("count", [1, 50, 500, 3000])
+@pytest.mark.parametrize("count", [1, 500, 3000])
 @pytest.mark.parametrize(
     "change",
     [{"enabled": False}, {"targets": ()}, {"expires_at": NOW - timedelta(days=1)}, None],
     ids=["disabled", "no target", "expired", "removed"],
 )
 def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
-    disk: Path, fill: Callable[[Path], None], count: int, change: dict[str, object] | None
+    disk: Path, fault: Callable[[Path], None], count: int, change: dict[str, object] | None
 ) -> None:
     def open_directory() -> TenantDirectory:
         return TenantDirectory(disk / "directory.json", WithdrawalJournal(disk / "withdrawals"))
@@ -251,7 +256,7 @@ def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
     directory = open_directory()
     before, other = many(count), tenant(1, tenant_id=UUID(int=9000), name="other")
     directory.apply(DirectoryChange(from_revision=0, revision=5, tenants=(*before, other)))
-    fill(disk)
+    fault(disk)
     after = () if change is None else many(count, **change)
     gone = () if change else tuple(each.tenant_id for each in before)
     told = DirectoryChange(from_revision=5, revision=6, tenants=after, removed=gone)
@@ -279,12 +284,12 @@ def test_what_was_taken_away_from_any_number_is_taken_away_after_a_restart(
 
 @needs_mounts
 def test_what_is_given_waits_for_the_disk_and_what_is_given_back_comes_back(
-    disk: Path, fill: Callable[[Path], None]
+    disk: Path, fault: Callable[[Path], None]
 ) -> None:
     directory = TenantDirectory(disk / "directory.json", WithdrawalJournal(disk / "withdrawals"))
     acme, beta = many(2)
     directory.apply(DirectoryChange(from_revision=0, revision=1, tenants=(acme,)))
-    fill(disk)
+    fault(disk)
     disabled = acme.model_copy(update={"enabled": False})
     directory.apply(
         DirectoryChange(from_revision=1, revision=2, tenants=(disabled, beta), removed=())
@@ -308,12 +313,12 @@ def test_what_is_given_waits_for_the_disk_and_what_is_given_back_comes_back(
 
 @needs_mounts
 def test_a_host_service_that_starts_where_nothing_can_be_written_is_not_certain_of_anybody(
-    disk: Path, fill: Callable[[Path], None]
+    disk: Path, fault: Callable[[Path], None]
 ) -> None:
     TenantDirectory(disk / "directory.json").apply(
         DirectoryChange(from_revision=0, revision=1, tenants=many(1))
     )
-    fill(disk)
+    fault(disk)
     journal = WithdrawalJournal(
         disk / "withdrawals"
     )  # of the release before: its room was never taken

@@ -249,6 +249,17 @@ def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
     assert LONGEST_SECONDS > 0
 
 
+def test_who_was_seen_between_two_bursts_presses_until_it_sends_less() -> None:
+    flows, rate = RateMeter(), 100_000
+    looks = [(now / 5, int(now / 5 * rate), now % 2 == 0) for now in range(10)]
+    for now, total, has_more in looks:
+        flows.sample(now, {"it": Sent(total, has_more=has_more)}, {"it": rate})
+    assert flows.is_pressing("it")
+    for step in range(20):
+        flows.sample(2.0 + step / 5, {"it": Sent(looks[-1][1], has_more=False)}, {"it": rate})
+    assert not flows.is_pressing("it")
+
+
 def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later() -> None:
     flows, rate = RateMeter(), 1000
     rates = {"gone": rate, "there": rate}

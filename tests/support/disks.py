@@ -1,5 +1,6 @@
 """A disk of its own for a folder, that a test can fill: with bytes, or with names of files."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ def small_disk(folder: Path, *, size: str = "4m", inodes: int = 400) -> Iterator
     try:
         yield folder
     finally:
+        _broken.discard(folder)
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
@@ -42,8 +44,33 @@ def take_inodes(disk: Path) -> None:
             number += 1
 
 
+def make_read_only(disk: Path) -> None:
+    """The disk takes nothing any more (EROFS), as a file system does after an error."""
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+
+
+_broken: set[Path] = set()
+_fsync = os.fsync
+
+
+def break_device(disk: Path) -> None:
+    """What is written is not known to be on the disk, as this process is told (EIO, fsync(2))."""
+    _broken.add(disk)
+    os.fsync = _failing_fsync  # type: ignore[assignment]
+
+
+def _failing_fsync(descriptor: int) -> None:
+    file = Path(f"/proc/self/fd/{descriptor}").resolve()
+    if any(file.is_relative_to(each) for each in _broken):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    _fsync(descriptor)
+
+
 def make_room(disk: Path) -> None:
-    """What took the room is gone."""
+    """What took the room, or broke the disk, is gone."""
+    _broken.discard(disk)
+    if not os.access(disk, os.W_OK):
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
     (disk / "filler").unlink(missing_ok=True)
     if (disk / "fillers").exists():
         for each in (disk / "fillers").iterdir():
@@ -52,3 +79,11 @@ def make_room(disk: Path) -> None:
 
 
 FILLINGS = {"bytes": take_bytes, "inodes": take_inodes}
+FAULTS = {**FILLINGS, "read only": make_read_only, "device": break_device}
+WORDS = {
+    "bytes": "No space left on device",
+    "inodes": "No space left on device",
+    "read only": "Read-only file system",
+    "device": "Input/output error",
+}
+"""What the system says to each."""

@@ -8,7 +8,7 @@ from cloudgate.max_min import EVERYTHING, ROOM, divide
 SAVED_SECONDS, OWED_SECONDS = 1.0, 2.5
 """Within so long what was too little is made good, and what was too much: the latter more slowly,
 since many tunnels with little each are silent for a while when they have less."""
-MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.2
+MOST_OWED_PART, MOST_SAVED_PART = 0.5, 0.3
 """Of what a second allows."""
 
 

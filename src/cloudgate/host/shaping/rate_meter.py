@@ -18,6 +18,8 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 5.0
 """How long a connection is looked at to know its speed."""
 SLOW = 0.45
 """Who sends less than this part of its rate does not use it."""
+USED = 0.75
+"""Who has nothing to send right now, and has sent this part of what it may, is between two bursts."""
 RAISED = 1.25
 """With a rate that is so many times what it was, what was sent before means nothing."""
 REMEMBERED_SECONDS = 20.0
@@ -34,12 +36,15 @@ class _ConnectionRate:
     new_bytes: int = 0
     """Since the look before."""
     raised_at_seconds: float = 0.0
+    had_more_at_seconds: float | None = None
 
     def sample(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
         nothing = 0 if is_new else sent.total_bytes
         before = self.samples[-1][1] if self.samples else nothing
         self.new_bytes = max(0, sent.total_bytes - before)
         self.has_more = sent.has_more
+        if sent.has_more:
+            self.had_more_at_seconds = now_seconds
         self.samples.append((now_seconds, sent.total_bytes))
         oldest = now_seconds - _window_seconds(self.rate)
         while len(self.samples) > 2 and self.samples[1][0] <= oldest:  # noqa: PLR2004  a pair
@@ -59,13 +64,20 @@ class _ConnectionRate:
 
     @property
     def is_pressing(self) -> bool:
-        if not self.has_more:
-            return False
         speed, rate = self.speed, self.rate
+        if not self.has_more:
+            return self._is_between_bursts(speed, rate)
         if speed is None or rate is None or speed >= SLOW * rate:
             return True
         watched = self.samples[-1][0] - max(self.samples[0][0], self.raised_at_seconds)
         return watched < _window_seconds(rate) / 2
+
+    def _is_between_bursts(self, speed: float | None, rate: float | None) -> bool:
+        # All that the kernel was given is sent, and whoever gives it more has not run yet.
+        if speed is None or rate is None or self.had_more_at_seconds is None:
+            return False
+        since_seconds = self.samples[-1][0] - self.had_more_at_seconds
+        return since_seconds <= _window_seconds(rate) and speed >= USED * rate
 
 
 @dataclass(frozen=True)
