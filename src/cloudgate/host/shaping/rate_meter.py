@@ -19,7 +19,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 0.6, 5.0
 SLOW = 0.45
 """Who sends less than this part of its rate does not use it."""
 USED = 0.75
-"""Who has nothing to send right now, and has sent this part of what it may, is between two bursts."""
+"""Who has nothing to send right now, and sent this part of what it may, is between two bursts."""
 RAISED = 1.25
 """With a rate that is so many times what it was, what was sent before means nothing."""
 REMEMBERED_SECONDS = 20.0
