@@ -229,7 +229,7 @@ class Application:
         """
         for_tenant = logon.tenant_id is not None
         roles = roles_of(logon.account)
-        if not may_call(route.verb, route.path, roles, for_tenant=for_tenant):
+        if not may_call(route, roles, for_tenant=for_tenant):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
             raise AccessDeniedError("Access denied")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from cloudgate.api.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, RESTORERS
 from cloudgate.api.compatibility.published import CALLS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import GUID, Route, fails, segments, shows, shows_either
@@ -15,10 +16,31 @@ from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import get_backup_server
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources import absent
 from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resource
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Who may read in a collection, who may add to it, and who may change what is in it."""
+
+    read: frozenset[Role] = PROVIDERS | RESTORERS
+    add: frozenset[Role] = PROVIDERS
+    change: frozenset[Role] = PROVIDERS
+
+    def to(self, verb: str) -> frozenset[Role]:
+        """Who may do what a verb does."""
+        return {"GET": self.read, "POST": self.add}.get(verb, self.change)
+
+
+TO_PROVIDERS = Opened(PROVIDERS)
+OF_SITES = Opened(PROVIDERS, PROVIDERS, ADMINISTRATORS)
+OF_PLANS = Opened(ADMINISTRATORS | RESTORERS, ADMINISTRATORS, ADMINISTRATORS)
+TO_RESTORERS = Opened(*3 * (PROVIDERS | RESTORERS,))
+TO_EVERYBODY = Opened(EVERYBODY, EVERYBODY, EVERYBODY)
 
 
 @dataclass(frozen=True)
@@ -36,6 +58,9 @@ class Absent:
     """Whether what would be in it has a reference form."""
     is_named: bool = False
     """Whether what would be in it is found by its name, not by an id."""
+    opened: Opened = Opened()
+    for_tenants: bool = False
+    """Whether a session that was opened for a tenant sees it, and what would be in it."""
 
 
 COLLECTIONS = (
@@ -76,7 +101,13 @@ COLLECTIONS = (
     ),
     Absent("/catalog/vms", "CatalogVm", absent.CatalogVms, "catalogues of files", is_named=True),
     Absent("/backupSessions", "BackupJobSession", absent.BackupJobSessions, "jobs"),
-    Absent("/restoreSessions", "RestoreSession", absent.RestoreSessions, "restores"),
+    Absent(
+        "/restoreSessions",
+        "RestoreSession",
+        absent.RestoreSessions,
+        "restores",
+        opened=TO_EVERYBODY,
+    ),
     Absent("/replicaSessions", "ReplicaJobSession", absent.ReplicaJobSessions, "replicas"),
     Absent("/backupTaskSessions", "BackupTaskSession", absent.BackupTaskSessions, "jobs"),
     Absent("/replicaTaskSessions", "ReplicaTaskSession", absent.ReplicaTaskSessions, "replicas"),
@@ -89,30 +120,56 @@ COLLECTIONS = (
         "external repositories",
     ),
     Absent(
-        "/cloud/hardwarePlans", "CloudHardwarePlan", absent.CloudHardwarePlans, "hardware plans"
+        "/cloud/hardwarePlans",
+        "CloudHardwarePlan",
+        absent.CloudHardwarePlans,
+        "hardware plans",
+        opened=TO_PROVIDERS,
     ),
     Absent(
         "/cloud/publicIpAddresses",
         "CloudPublicIpAddress",
         absent.CloudPublicIpAddresses,
         "public IP addresses",
+        opened=TO_PROVIDERS,
     ),
     Absent(
         "/cloud/cloudFailoverPlans",
         "CloudFailoverPlan",
         absent.CloudFailoverPlans,
         "failover plans",
+        opened=OF_PLANS,
+        for_tenants=True,
     ),
     Absent(
-        "/cloud/vmReplicaPoints", "CloudVmReplicaPoint", absent.CloudVmReplicaPoints, "replicas"
+        "/cloud/vmReplicaPoints",
+        "CloudVmReplicaPoint",
+        absent.CloudVmReplicaPoints,
+        "replicas",
+        opened=TO_PROVIDERS,
+        for_tenants=True,
     ),
-    Absent("/cloud/replicas", "CloudReplica", absent.CloudReplicas, "replicas"),
-    Absent("/cloud/vlans", "VlanConfiguration", absent.VlanConfigurations, "networks for replicas"),
+    Absent(
+        "/cloud/replicas",
+        "CloudReplica",
+        absent.CloudReplicas,
+        "replicas",
+        opened=TO_PROVIDERS,
+        for_tenants=True,
+    ),
+    Absent(
+        "/cloud/vlans",
+        "VlanConfiguration",
+        absent.VlanConfigurations,
+        "networks for replicas",
+        opened=TO_PROVIDERS,
+    ),
     Absent(
         "/cloud/failoverSessions",
         "CloudFailoverSession",
         absent.CloudFailoverSessions,
         "failover plans",
+        opened=TO_RESTORERS,
     ),
     Absent(
         "/cloud/tenants/{id}/computeResources",
@@ -120,6 +177,7 @@ COLLECTIONS = (
         absent.CloudTenantComputeResources,
         "hardware plans",
         is_key=False,
+        opened=TO_PROVIDERS,
     ),
     Absent(
         "/cloud/tenants/{id}/vCloudComputeResources",
@@ -127,6 +185,7 @@ COLLECTIONS = (
         absent.CloudTenantVCloudComputeResources,
         "VMware Cloud Director",
         is_key=False,
+        opened=TO_PROVIDERS,
     ),
     Absent("/agents/jobs", "AgentBackupJob", absent.AgentBackupJobs, "agents"),
     Absent(
@@ -143,15 +202,18 @@ COLLECTIONS = (
     Absent("/nas/jobs", "NASJob", absent.NASJobs, "file shares"),
     Absent("/nas/backupSessions", "BackupJobSession", absent.BackupJobSessions, "file shares"),
     Absent("/nas/fileServers", "FileServer", absent.FileServers, "file shares"),
-    Absent("/backupServers/{id}/jobs", "Job", absent.Jobs, "jobs"),
+    Absent("/backupServers/{id}/jobs", "Job", absent.Jobs, "jobs", opened=OF_SITES),
     Absent(
         "/backupServers/{id}/externalRepositories",
         "ExternalRepository",
         absent.ExternalRepositories,
         "external repositories",
+        opened=OF_SITES,
     ),
-    Absent("/repositories/{id}/backups", "Backup", absent.Backups, "backups"),
-    Absent("/repositories/{id}/replicas", "Replica", absent.Replicas, "replicas"),
+    Absent("/repositories/{id}/backups", "Backup", absent.Backups, "backups", opened=TO_PROVIDERS),
+    Absent(
+        "/repositories/{id}/replicas", "Replica", absent.Replicas, "replicas", opened=TO_PROVIDERS
+    ),
 )
 ANYTHING = "^.+$"
 _USUAL = ("GET", "PUT", "DELETE")
@@ -230,8 +292,22 @@ def _routes(collection: Absent) -> tuple[Route, ...]:
         nothing = shows(collection.entities)
     refused = fails(501, Error)
     return (
-        Route(verb="GET", path=collection.path, handler=_list(collection), answers=nothing),
-        Route(verb="POST", path=collection.path, handler=_refuse(collection), answers=refused),
+        Route(
+            verb="GET",
+            path=collection.path,
+            handler=_list(collection),
+            answers=nothing,
+            roles=collection.opened.to("GET"),
+            for_tenants=collection.for_tenants,
+        ),
+        Route(
+            verb="POST",
+            path=collection.path,
+            handler=_refuse(collection),
+            answers=refused,
+            roles=collection.opened.to("POST"),
+            for_tenants=collection.for_tenants,
+        ),
         *(_route(collection, verb, one) for verb in ("GET", "PUT", "DELETE")),
         *(_route(collection, verb, path) for verb, path in _calls_within(collection)),
     )
@@ -279,6 +355,8 @@ def _route(collection: Absent, verb: str, path: str) -> Route:
         answers=fails(501 if is_doing else 404, Error),
         # What is refused whatever it is, is not looked at.
         identifier=ANYTHING if is_doing or collection.is_named else GUID,
+        roles=collection.opened.to(verb),
+        for_tenants=collection.for_tenants and path == f"{collection.path}/{{item}}",
     )
 
 
@@ -295,12 +373,19 @@ ROUTES = [
             action=action,
             handler=_refuse_machines,
             answers=fails(501, Error),
+            roles=PROVIDERS,
         )
         for action in ("veeamzip", "quickbackup")
     ),
     *(route for collection in COLLECTIONS for route in _routes(collection)),
     *(
-        Route(verb="GET", path=path, handler=_serve(path, kind), answers=shows(kind))
+        Route(
+            verb="GET",
+            path=path,
+            handler=_serve(path, kind),
+            answers=shows(kind),
+            roles=PROVIDERS | RESTORERS,
+        )
         for path, kind in SERVICES
     ),
 ]

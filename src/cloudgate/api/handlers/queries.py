@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from cloudgate.api.access import RESTORERS_MAY_ASK_FOR
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS, RESTORERS, RESTORERS_MAY_ASK_FOR
 from cloudgate.api.handlers import tasks
 from cloudgate.api.handlers.cloud import gateways, pools, subtenants, tenants
+from cloudgate.api.handlers.common import PAGED
 from cloudgate.api.handlers.infrastructure import (
     backup_servers,
     credentials,
@@ -16,6 +17,7 @@ from cloudgate.api.handlers.infrastructure import (
     repositories,
 )
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.manager.audit.chain import verify
 from cloudgate.manager.core.unit_of_work import Work
@@ -38,6 +40,10 @@ from cloudgate.wire.resources.queries import (
 
 Reference = Callable[[str, Any], EntityRef]
 Whole = Callable[[str, Any], Any]
+
+
+ROUTES_OF_AUDIT = Routes(ADMINISTRATORS)
+ROUTES = Routes(ADMINISTRATORS)
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,17 @@ _UNLISTED = 10
 _BY_NAME: Mapping[str, QueryType] = {each.name.lower(): each for each in TYPES}
 
 
+QUERIED = Parameter(
+    name="type",
+    description="What to look for.",
+    values=tuple(each.name for each in TYPES),
+    required=True,
+)
+
+
+@ROUTES.add(
+    Route(verb="GET", path="/querySvc", answers=shows(QuerySvc), roles=PROVIDERS | RESTORERS)
+)
 def get_query_service(call: Call) -> Answer:
     """What can be asked for."""
     found = tuple(
@@ -160,21 +177,19 @@ def get_query_service(call: Call) -> Answer:
     return Answer(resource=QuerySvc(href=href, type="QueryService", links=(_up(call), *found)))
 
 
-def get_lookup_service(call: Call) -> Answer:
-    """Where virtual machines can be looked up: there are no hosts of any here."""
-    href = f"{call.root}/lookupSvc"
-    return Answer(resource=LookupSvc(href=href, type="LookupService", links=(_up(call),)))
-
-
-def get_lookup(_call: Call) -> Answer:
-    """What a lookup finds: nothing, there is no virtual infrastructure here."""
-    return Answer(resource=HierarchyItems())
-
-
 def _up(call: Call) -> Link:
     return Link(rel="Up", href=f"{call.root}/logonSessions/{call.session.id}", type="LogonSession")
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/query",
+        answers=shows(QueryResult),
+        query=(QUERIED, *PAGED),
+        roles=PROVIDERS | RESTORERS,
+    )
+)
 def get_query(call: Call) -> Answer:
     """A page of what is there of one type, filtered and sorted."""
     asked = _type(call)
@@ -268,6 +283,20 @@ def paging_of(call: Call, path: str, page: Page[Any]) -> PagingInfo:
     )
 
 
+@ROUTES.add(Route(verb="GET", path="/lookupSvc", answers=shows(LookupSvc), roles=PROVIDERS))
+def get_lookup_service(call: Call) -> Answer:
+    """Where virtual machines can be looked up: there are no hosts of any here."""
+    href = f"{call.root}/lookupSvc"
+    return Answer(resource=LookupSvc(href=href, type="LookupService", links=(_up(call),)))
+
+
+@ROUTES.add(Route(verb="GET", path="/lookup", answers=shows(HierarchyItems), roles=PROVIDERS))
+def get_lookup(_call: Call) -> Answer:
+    """What a lookup finds: nothing, there is no virtual infrastructure here."""
+    return Answer(resource=HierarchyItems())
+
+
+@ROUTES_OF_AUDIT.add(Route(verb="GET", path="/audit", answers=shows(AuditEvents), query=PAGED))
 def get_audit_events(call: Call) -> Answer:
     """A page of the audit log, filtered and sorted as queries are."""
     with call.reading() as work:
@@ -277,6 +306,9 @@ def get_audit_events(call: Call) -> Answer:
     return Answer(resource=AuditEvents(audit_events=events, paging_info=paging))
 
 
+@ROUTES_OF_AUDIT.add(
+    Route(verb="GET", path="/audit/verification", answers=shows(AuditVerification))
+)
 def get_audit_verification(call: Call) -> Answer:
     """Whether each entry of the audit log is there and as it was."""
     with call.reading() as work:

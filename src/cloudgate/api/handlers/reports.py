@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from cloudgate.api.access import PROVIDERS, RESTORERS
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import list_backup_servers
@@ -31,6 +33,10 @@ FRAMES: tuple[tuple[str, str, type[Resource]], ...] = (
 """Last segment of the path, published name of the link, and what is there."""
 
 
+ROUTES = Routes(PROVIDERS | RESTORERS)
+
+
+@ROUTES.add(Route(verb="GET", path="/reports/summary", answers=shows(SummaryReport)))
 def get_reports(call: Call) -> Answer:
     """Which reports there are."""
     href = call.root + ROOT
@@ -40,6 +46,7 @@ def get_reports(call: Call) -> Answer:
     return Answer(resource=SummaryReport(href=href, type="Report", links=frames))
 
 
+@ROUTES.add(Route(verb="GET", path="/reports/summary/overview", answers=shows(OverviewReportFrame)))
 def get_overview(call: Call) -> Answer:
     """How many servers there are. A job here is a task that is running."""
     with call.reading() as work:
@@ -58,6 +65,9 @@ def get_overview(call: Call) -> Answer:
         )
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/reports/summary/vms_overview", answers=shows(VmsOverviewReportFrame))
+)
 def get_vms_overview(call: Call) -> Answer:
     """Machines are not known here; of no backups no part has succeeded, nor failed."""
     return _framed(
@@ -75,6 +85,11 @@ def get_vms_overview(call: Call) -> Answer:
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET", path="/reports/summary/job_statistics", answers=shows(JobStatisticsReportFrame)
+    )
+)
 def get_job_statistics(call: Call) -> Answer:
     """Backup jobs are not known here."""
     return _framed(
@@ -97,11 +112,17 @@ def get_job_statistics(call: Call) -> Answer:
     )
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/reports/summary/processed_vms", answers=shows(ProcessedVmsReportFrame))
+)
 def get_processed_vms(call: Call) -> Answer:
     """No machine is processed here."""
     return _framed(call, ProcessedVmsReportFrame())
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/reports/summary/repository", answers=shows(RepositoryReportFrame))
+)
 def get_repositories(call: Call) -> Answer:
     """The repositories of which is known how large they are: programs divide by that."""
     with call.reading() as work:

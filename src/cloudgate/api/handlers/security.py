@@ -1,9 +1,11 @@
 """Security: what does the API say of accounts and roles, and what may be done to them?"""
 
+from cloudgate.api.access import ADMINISTRATORS, EVERYBODY
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, create, down
+from cloudgate.api.http.router import DONE, Proof, Route, Routes, adds, fails, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.sessions import administration
@@ -12,7 +14,7 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import finished_task
 from cloudgate.values.identifiers import parse, uid
-from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
+from cloudgate.wire.resources.base import EntityRef, EntityReferences, Error, Link
 from cloudgate.wire.resources.security import (
     EnterpriseAccount,
     EnterpriseAccountCreateSpec,
@@ -28,6 +30,7 @@ from cloudgate.wire.resources.security import (
     FlrSettings,
     SqlSettings,
 )
+from cloudgate.wire.resources.sessions import Task
 
 _NO_RESTRICTIONS = (
     "FlrSettings and SqlSettings: Cloudgate does not offer restores, so it cannot restrict them;"
@@ -38,6 +41,10 @@ _NO_SCOPES = (
 )
 
 
+ROUTES = Routes(ADMINISTRATORS)
+
+
+@ROUTES.add(Route(verb="GET", path="/security", answers=shows(EnterpriseSecuritySettings)))
 def get_settings(call: Call) -> Answer:
     """The start of the part about accounts and roles."""
     href = f"{call.root}/security"
@@ -83,6 +90,51 @@ def _entity(root: str, account: tables.Account) -> EnterpriseAccount:
     )
 
 
+def check_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> None:
+    """See whether who is asking knows the own password.
+
+    Raises:
+        AccessDeniedError: the current one is wrong.
+    """
+    with call.reading() as work:
+        account = administration.get_account(work, call.session.account_id)
+    administration.check_password(account, spec.current_password or "")
+
+
+def note_wrong_own_password(call: Call) -> None:
+    """Have it on record that somebody with a session did not know the password."""
+    note_denied(call.manager, call, "PUT", "/security/password", "CurrentPassword is wrong.")
+
+
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/security/password",
+        proof=Proof(
+            check=check_own_password,
+            account=lambda call: call.session.account.name,
+            note=note_wrong_own_password,
+        ),
+        answers=DONE,
+        bodies=(EnterpriseAccountPasswordSpec,),
+        roles=EVERYBODY,
+    )
+)
+def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
+    """Change the own password; all other sessions of the account end."""
+    with call.changing() as work:
+        account = administration.get_account(work, call.session.account_id)
+        administration.set_password(work, account, spec.password or "", keep=call.session.id)
+    return Answer(status=204)
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/security/accounts",
+        answers=shows_either(EntityReferences, EnterpriseAccounts),
+    )
+)
 def get_accounts(call: Call) -> Answer:
     """All accounts."""
     with call.reading() as work:
@@ -95,6 +147,13 @@ def get_accounts(call: Call) -> Answer:
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}",
+        answers=shows_either(EntityRef, EnterpriseAccount),
+    )
+)
 def get_account(call: Call) -> Answer:
     """One account."""
     with call.reading() as work:
@@ -107,6 +166,14 @@ def _named(call: Call, work: Work) -> tables.Account:
     return administration.get_account(work, call.identifier(TYPE))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/security/accounts",
+        answers=adds(),
+        bodies=(EnterpriseAccountCreateSpec,),
+    )
+)
 def post_account(call: Call, spec: EnterpriseAccountCreateSpec) -> Answer:
     """Add an account."""
     if any(item.hierarchy_obj_ref for item in spec.hierarchy_scope_objects or ()):
@@ -133,6 +200,14 @@ def _restricts_restores(spec: EnterpriseAccountCreateSpec) -> bool:
     ) or bool(databases and databases.deny_in_place_restore)
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/security/accounts/{id}",
+        answers=DONE,
+        bodies=(EnterpriseAccountPasswordSpec,),
+    )
+)
 def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     """Give an account a new password; its logon sessions end."""
     with call.changing() as work:
@@ -142,30 +217,7 @@ def put_account_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Ans
     return Answer(status=204)
 
 
-def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
-    """Change the own password; all other sessions of the account end."""
-    with call.changing() as work:
-        account = administration.get_account(work, call.session.account_id)
-        administration.set_password(work, account, spec.password or "", keep=call.session.id)
-    return Answer(status=204)
-
-
-def check_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> None:
-    """See whether who is asking knows the own password.
-
-    Raises:
-        AccessDeniedError: the current one is wrong.
-    """
-    with call.reading() as work:
-        account = administration.get_account(work, call.session.account_id)
-    administration.check_password(account, spec.current_password or "")
-
-
-def note_wrong_own_password(call: Call) -> None:
-    """Have it on record that somebody with a session did not know the password."""
-    note_denied(call.manager, call, "PUT", "/security/password", "CurrentPassword is wrong.")
-
-
+@ROUTES.add(Route(verb="POST", path="/security/accounts/{id}", answers=DONE))
 def post_toggle(call: Call) -> Answer:
     """Turn an account's right to restore all machines on or off."""
     with call.changing() as work:
@@ -173,6 +225,7 @@ def post_toggle(call: Call) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/security/accounts/{id}", answers=DONE))
 def delete_account(call: Call) -> Answer:
     """Remove an account."""
     with call.changing() as work:
@@ -180,6 +233,9 @@ def delete_account(call: Call) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(
+    Route(verb="POST", path="/security/accounts", answers=adds(Task), action="rebuildscope")
+)
 def post_rebuild_scope(call: Call) -> Answer:
     """Rebuild the scopes of restore: done at once, there is nothing to rebuild."""
     with call.changing() as work:
@@ -190,6 +246,11 @@ def post_rebuild_scope(call: Call) -> Answer:
         )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET", path="/security/accounts/{id}/roles", answers=shows(EnterpriseAccountInRoleList)
+    )
+)
 def get_roles_of_account(call: Call) -> Answer:
     """The roles of an account."""
     with call.reading() as work:
@@ -199,6 +260,13 @@ def get_roles_of_account(call: Call) -> Answer:
     return Answer(resource=EnterpriseAccountInRoleList(enterprise_account_in_roles=listed))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}/roles/{role}",
+        answers=shows(EnterpriseAccountInRole),
+    )
+)
 def get_role_of_account(call: Call) -> Answer:
     """One role of an account."""
     role = _role(call, "role")
@@ -220,6 +288,14 @@ def _held_role(root: str, account: tables.Account, role: Role) -> EnterpriseAcco
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/security/accounts/{id}/roles",
+        answers=adds(),
+        bodies=(EnterpriseAccountInRoleCreateSpec,),
+    )
+)
 def post_role_of_account(call: Call, spec: EnterpriseAccountInRoleCreateSpec) -> Answer:
     """Give an account one more role."""
     role = administration.get_role(parse(spec.enterprise_role_uid or "", ROLE))
@@ -230,6 +306,7 @@ def post_role_of_account(call: Call, spec: EnterpriseAccountInRoleCreateSpec) ->
     return Answer(status=201, headers={"Location": href})
 
 
+@ROUTES.add(Route(verb="DELETE", path="/security/accounts/{id}/roles/{role}", answers=DONE))
 def delete_role_of_account(call: Call) -> Answer:
     """Take a role from an account."""
     with call.changing() as work:
@@ -241,6 +318,13 @@ def _role(call: Call, variable: str) -> Role:
     return administration.get_role(call.identifier(ROLE, variable))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/security/accounts/{id}/scopes",
+        answers=shows(EnterpriseAccountHierarchyScopes),
+    )
+)
 def get_scopes_of_account(call: Call) -> Answer:
     """The scopes of an account: there are none here."""
     with call.reading() as work:
@@ -248,6 +332,12 @@ def get_scopes_of_account(call: Call) -> Answer:
     return Answer(resource=EnterpriseAccountHierarchyScopes())
 
 
+@ROUTES.add(
+    Route(verb="DELETE", path="/security/accounts/{id}/scopes/{scope}", answers=fails(404, Error))
+)
+@ROUTES.add(
+    Route(verb="GET", path="/security/accounts/{id}/scopes/{scope}", answers=fails(404, Error))
+)
 def get_unknown_scope(call: Call) -> Answer:
     """One scope of an account: there is none here."""
     with call.reading() as work:
@@ -256,6 +346,7 @@ def get_unknown_scope(call: Call) -> Answer:
     raise NotFoundError(f"{account.name} has no scope with the id {scope}.")
 
 
+@ROUTES.add(Route(verb="POST", path="/security/accounts/{id}/scopes", answers=fails(501, Error)))
 def refuse_scope(_call: Call) -> Answer:
     """Not offered: scopes."""
     raise NotOfferedError(_NO_SCOPES)
@@ -281,6 +372,11 @@ def _role_entity(root: str, role: Role) -> EnterpriseRole:
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET", path="/security/roles", answers=shows_either(EntityReferences, EnterpriseRoles)
+    )
+)
 def get_roles(call: Call) -> Answer:
     """All roles: the same everywhere."""
     if call.wants_entity:
@@ -290,6 +386,9 @@ def get_roles(call: Call) -> Answer:
     return Answer(resource=EntityReferences(refs=refs))
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/security/roles/{id}", answers=shows_either(EntityRef, EnterpriseRole))
+)
 def get_role(call: Call) -> Answer:
     """One role."""
     role = _role(call, "id")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from cloudgate.api.access import EVERYBODY, PROVIDERS
 from cloudgate.api.http import links
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import cookie
+from cloudgate.api.http.router import DONE, Outcome, Parameter, Proof, Route, Routes, shows
 from cloudgate.errors import (
     InvalidRequestError,
     NotAuthenticatedError,
@@ -88,6 +90,10 @@ _CREATED_IN_CLOUD = (
 )
 
 
+ROUTES = Routes(EVERYBODY)
+ROUTES_OF_CLOUD = Routes(EVERYBODY)
+
+
 def token_of(session_id: UUID) -> str:
     """The token of a session: clients compute it, so it is base64 of the text of the id."""
     return base64.b64encode(str(session_id).encode()).decode()
@@ -108,6 +114,13 @@ def session_id_of(token: str) -> UUID:
         ) from None
 
 
+LOGGED_ON = Outcome(status=201, kinds=(LogonSession,), headers=(HEADER, "Location", "Set-Cookie"))
+VERSION = Parameter(
+    name="v", description="Version of the API; all are the same here.", values=ACCEPTED
+)
+
+
+@ROUTES.add(Route(verb="GET", path="/", answers=shows(EnterpriseManager), needs_session=False))
 def get_root(call: Call) -> Answer:
     """The root of the API; needs no session."""
     logon = f"{call.root}/sessionMngr/?v="
@@ -122,6 +135,11 @@ def get_root(call: Call) -> Answer:
     return Answer(resource=EnterpriseManager(links=found, supported_versions=versions))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET", path="/schema", answers=Outcome(document="application/xml"), needs_session=False
+    )
+)
 def get_schema(_call: Call) -> Answer:
     """The XML schema that bodies are held to; needs no session."""
     return Answer(document=schema.schema_bytes())
@@ -159,6 +177,25 @@ def note_failed_logon(call: Call) -> None:
     operations.note_failed_logon(call.manager, user_name(call.authorization), call.address)
 
 
+LOGON = Proof(
+    check=check_logon,
+    account=lambda call: user_name(call.authorization),
+    note=note_failed_logon,
+)
+
+
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/sessionMngr",
+        query=(VERSION,),
+        proof=LOGON,
+        bodies=(LoginSpec,),
+        body_optional=True,
+        answers=LOGGED_ON,
+        needs_session=False,
+    )
+)
 def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
     """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
     logon: Logon = call.proven
@@ -283,6 +320,9 @@ def _ways_on(root: str) -> Iterator[Link]:
     yield links.down(f"{root}/nas", "NasService")
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/logonSessions", answers=shows(LogonSessions), for_tenants=True)
+)
 def get_sessions(call: Call) -> Answer:
     """The logon sessions: all of them for administrators, the own one for others.
 
@@ -298,6 +338,9 @@ def get_sessions(call: Call) -> Answer:
     return Answer(resource=LogonSessions(logon_sessions=listed))
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/logonSessions/{id}", answers=shows(LogonSession), for_tenants=True)
+)
 def get_session(call: Call) -> Answer:
     """One logon session."""
     own = call.identifier("LogonSession")
@@ -309,6 +352,7 @@ def get_session(call: Call) -> Answer:
     return Answer(resource=session_resource(call.root, session))
 
 
+@ROUTES.add(Route(verb="DELETE", path="/logonSessions/{id}", answers=DONE, for_tenants=True))
 def delete_session(call: Call) -> Answer:
     """Log off."""
     own = call.identifier("LogonSession")
@@ -333,6 +377,15 @@ def _check_may_see(call: Call, session_id: UUID) -> None:
         raise NotFoundError(f"There is no logon session with the id {session_id}.")
 
 
+@ROUTES_OF_CLOUD.add(
+    Route(
+        verb="GET",
+        path="/cloud",
+        answers=shows(CloudConnectService),
+        roles=PROVIDERS,
+        for_tenants=True,
+    )
+)
 def get_cloud(call: Call) -> Answer:
     """The start of the Cloud Connect part."""
     root = call.root

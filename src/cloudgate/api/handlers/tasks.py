@@ -1,10 +1,14 @@
 """Tasks: which are there, and how did they end?"""
 
+from cloudgate.api.access import EVERYBODY
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks import operations
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import Task, TaskResult, Tasks
+
+ROUTES = Routes(EVERYBODY)
 
 
 def task_resource(root: str, task: tables.Task) -> Task:
@@ -37,6 +41,10 @@ def accepted(call: Call, task: tables.Task) -> Answer:
     return Answer(status=202, resource=task_resource(call.root, task))
 
 
+TASK_ID = "^task-[0-9]+$"
+
+
+@ROUTES.add(Route(verb="GET", path="/tasks", answers=shows(Tasks), for_tenants=True))
 def get_tasks(call: Call) -> Answer:
     """The own tasks, whichever session they were started in; all of them for administrators."""
     with call.reading() as work:
@@ -44,6 +52,9 @@ def get_tasks(call: Call) -> Answer:
     return Answer(resource=Tasks(tasks=tuple(task_resource(call.root, task) for task in found)))
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/tasks/{id}", identifier=TASK_ID, answers=shows(Task), for_tenants=True)
+)
 def get_task(call: Call) -> Answer:
     """One task."""
     with call.reading() as work:
@@ -51,6 +62,9 @@ def get_task(call: Call) -> Answer:
     return Answer(resource=task_resource(call.root, task))
 
 
+@ROUTES.add(
+    Route(verb="DELETE", path="/tasks/{id}", identifier=TASK_ID, answers=DONE, for_tenants=True)
+)
 def delete_task(call: Call) -> Answer:
     """Remove the record of a task."""
     with call.changing() as work:

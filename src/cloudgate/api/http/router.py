@@ -1,12 +1,13 @@
 """Router: which calls are there, and which of them does a request mean?"""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.wire.description import Described
 
 Handler = Callable[..., Answer]
@@ -86,14 +87,22 @@ class Proof:
     """Has it on record that it was wrong. Blocks."""
 
 
+def _handled_by_nobody(_call: Call) -> Answer:
+    raise LookupError("This route was not added to any `Routes`.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One call of the API."""
+    """One call of the API: all that is said of it, at the one place where it is said."""
 
     verb: str
     path: str
     """Below the root, such as ``/cloud/gateways/{id}``. Letters match in any case."""
-    handler: Handler
+    handler: Handler = _handled_by_nobody
+    roles: frozenset[Role] | None = None
+    """Who may call it; None for whom its `Routes` are for. Roles of one account add up."""
+    for_tenants: bool = False
+    """Whether a session that was opened for a tenant may call it; such a one sees nothing else."""
     bodies: tuple[type[Described], ...] = ()
     """Types of which the body is one; the handler gets it as its second argument."""
     body_optional: bool = False
@@ -114,6 +123,29 @@ class Route:
     """Parameters besides ``action`` and ``format``."""
     identifier: str = GUID
     """What the variable segments of the path look like."""
+
+
+class Routes:
+    """The calls of one part of the API, each said above its handler, in their order."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        """`roles` may call those that say nothing else."""
+        self._roles = roles
+        self._routes: list[Route] = []
+
+    def add(self, route: Route) -> Callable[[Handler], Handler]:
+        """Have the function below be the handler of `route`."""
+
+        def register(handler: Handler) -> Handler:
+            roles = self._roles if route.roles is None else route.roles
+            self._routes.append(replace(route, handler=handler, roles=roles))
+            return handler
+
+        return register
+
+    def __iter__(self) -> Iterator[Route]:
+        """All of them."""
+        return iter(self._routes)
 
 
 @dataclass(frozen=True)

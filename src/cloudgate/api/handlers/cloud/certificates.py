@@ -3,9 +3,12 @@
 import base64
 import binascii
 
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.certificates import operations, orders, rules
 from cloudgate.manager.certificates.orders import Wish
@@ -26,6 +29,9 @@ from cloudgate.wire.resources.cloud.certificates import (
 )
 
 TYPE = operations.TYPE
+
+
+ROUTES = Routes(ADMINISTRATORS)
 
 
 def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) -> CloudCertificate:
@@ -50,6 +56,9 @@ def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) ->
     )
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/cloud/certificates", answers=shows(CloudCertificates), roles=PROVIDERS)
+)
 def get_certificates(call: Call) -> Answer:
     """All certificates that were brought."""
     with call.reading() as work:
@@ -58,6 +67,14 @@ def get_certificates(call: Call) -> Answer:
     return Answer(resource=CloudCertificates(cloud_certificates=listed))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/certificates/{id}",
+        answers=shows(CloudCertificate),
+        roles=PROVIDERS,
+    )
+)
 def get_certificate(call: Call) -> Answer:
     """One certificate."""
     with call.reading() as work:
@@ -65,6 +82,14 @@ def get_certificate(call: Call) -> Answer:
         return Answer(resource=certificate_entity(work, call.root, found))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/certificates",
+        answers=adds(CloudCertificate),
+        bodies=(CreateCloudCertificateSpec,),
+    )
+)
 def post_certificate(call: Call, spec: CreateCloudCertificateSpec) -> Answer:
     """Have one gateway or all show a certificate; no live tunnel feels it."""
     brought = _brought(spec)
@@ -78,6 +103,15 @@ def post_certificate(call: Call, spec: CreateCloudCertificateSpec) -> Answer:
     return Answer(status=201, resource=entity, headers={"Location": str(entity.href)})
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/certificates",
+        action="order",
+        answers=TASK,
+        bodies=(CloudCertificateOrderSpec,),
+    )
+)
 def order_certificate(call: Call, spec: CloudCertificateOrderSpec) -> Answer:
     """Have an ACME server certify names, now and from then on."""
     wish = orders.check_wish(
@@ -97,6 +131,7 @@ def order_certificate(call: Call, spec: CloudCertificateOrderSpec) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/certificates/{id}", answers=DONE))
 def delete_certificate(call: Call) -> Answer:
     """Have its gateways show a certificate of the manager's own authority again."""
     with call.changing() as work:

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from cloudgate.api.access import PROVIDERS
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, up_to_backup_server
+from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
 from cloudgate.manager.gateways.rules import GatewaySettings
@@ -27,6 +30,9 @@ DRAIN_SECONDS = "drainSeconds"
 LONGEST_DRAIN_SECONDS = 30 * 24 * 3600
 LISTENED_TO_INCOMING_PORT = ("v1", "v1_1", "v1_2", "v1_3")
 """The versions of the API in which the port to listen on is called IncomingPort."""
+
+
+ROUTES = Routes(PROVIDERS)
 
 
 def gateway_place(root: str, gateway: tables.CloudGateway) -> Place:
@@ -89,6 +95,24 @@ def drain_seconds(call: Call) -> int | None:
     return int(text)
 
 
+DRAINED = Parameter(
+    name=DRAIN_SECONDS,
+    description=(
+        "Extension: how many seconds live tunnels may go on that have no place after the change;"
+        " 28800 when left out."
+    ),
+    pattern="^[0-9]{1,6}$",
+)
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gateways",
+        kept=True,
+        answers=shows_either(EntityReferences, CloudGateways),
+    )
+)
 def get_gateways(call: Call) -> Answer:
     """All gateways."""
     with call.reading() as work:
@@ -100,6 +124,14 @@ def get_gateways(call: Call) -> Answer:
         return Answer(resource=EntityReferences(refs=references))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gateways/{id}",
+        kept=True,
+        answers=shows_either(EntityRef, CloudGateway),
+    )
+)
 def get_gateway(call: Call) -> Answer:
     """One gateway."""
     with call.reading() as work:
@@ -108,6 +140,9 @@ def get_gateway(call: Call) -> Answer:
         return Answer(resource=form(call.root, gateway))
 
 
+@ROUTES.add(
+    Route(verb="POST", path="/cloud/gateways", answers=TASK, bodies=(CreateCloudGatewaySpec,))
+)
 def post_gateway(call: Call, spec: CreateCloudGatewaySpec) -> Answer:
     """Give a managed server the gateway role."""
     if spec.incoming_port is not None and call.session.version not in LISTENED_TO_INCOMING_PORT:
@@ -134,7 +169,7 @@ def _settings(spec: CreateCloudGatewaySpec) -> dict[str, Any]:
         "external_port": spec.external_port or _if_direct(spec),
         "internal_port": spec.internal_port or spec.incoming_port,
     }
-    return {name: value for name, value in found.items() if value or value is False}
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
@@ -142,6 +177,15 @@ def _if_direct(spec: CreateCloudGatewaySpec) -> int | None:
     return spec.incoming_port if spec.network_type == "Direct" else None
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/gateways/{id}",
+        answers=TASK,
+        query=(DRAINED,),
+        bodies=(CloudGateway,),
+    )
+)
 def put_gateway(call: Call, entity: CloudGateway) -> Answer:
     """Change a gateway."""
     change = given(entity, GatewaySettings)
@@ -164,6 +208,7 @@ def _ignored(gateway: tables.CloudGateway, entity: CloudGateway) -> Iterator[str
         )
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/gateways/{id}", answers=TASK, query=(DRAINED,)))
 def delete_gateway(call: Call) -> Answer:
     """Take the gateway role away."""
     with call.changing() as work:

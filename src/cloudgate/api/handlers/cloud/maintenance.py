@@ -1,11 +1,16 @@
 """Maintenance: what does the API say of it? An extension."""
 
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.servers import maintenance
 from cloudgate.wire.resources.cloud.live import CloudMaintenance
 
 PATH = "/cloud/maintenance"
+
+
+ROUTES = Routes(PROVIDERS)
 
 
 def _entity(work: Work, root: str) -> CloudMaintenance:
@@ -20,12 +25,22 @@ def _entity(work: Work, root: str) -> CloudMaintenance:
     )
 
 
+@ROUTES.add(Route(verb="GET", path="/cloud/maintenance", answers=shows(CloudMaintenance)))
 def get_maintenance(call: Call) -> Answer:
     """Whether the provider is at work."""
     with call.reading() as work:
         return Answer(resource=_entity(work, call.root))
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/maintenance",
+        answers=shows(CloudMaintenance),
+        bodies=(CloudMaintenance,),
+        roles=ADMINISTRATORS,
+    )
+)
 def put_maintenance(call: Call, wanted: CloudMaintenance) -> Answer:
     """Begin or end maintenance. Live tunnels go on; gateways keep to it within a second."""
     with call.changing() as work:

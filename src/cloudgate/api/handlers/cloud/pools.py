@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import gateways, tenants
-from cloudgate.api.handlers.cloud.gateways import drain_seconds
+from cloudgate.api.handlers.cloud.gateways import DRAINED, drain_seconds
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.api.http.router import Route, Routes, shows, shows_either
 from cloudgate.manager.pools import operations
 from cloudgate.manager.pools.operations import PoolChange
 from cloudgate.manager.storage import tables
@@ -23,6 +26,10 @@ from cloudgate.wire.resources.cloud.pools import (
 from cloudgate.wire.resources.cloud.tenants import CloudTenants
 
 TYPE = operations.TYPE
+
+
+ROUTES = Routes(PROVIDERS)
+ROUTES_OF_TENANT = Routes(PROVIDERS)
 
 
 def pool_place(root: str, pool: tables.GatewayPool) -> Place:
@@ -65,6 +72,14 @@ def _links(root: str, pool: tables.GatewayPool, place: Place) -> tuple[Link, ...
     return tuple(found)
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools",
+        kept=True,
+        answers=shows_either(EntityReferences, CloudGatewayPools),
+    )
+)
 def get_pools(call: Call) -> Answer:
     """All gateway pools."""
     with call.reading() as work:
@@ -75,6 +90,14 @@ def get_pools(call: Call) -> Answer:
     return _references(call, found)
 
 
+@ROUTES_OF_TENANT.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/gatewayPools",
+        kept=True,
+        answers=shows(EntityReferences),
+    )
+)
 def get_pools_of_tenant(call: Call) -> Answer:
     """The gateway pools that a tenant may use."""
     with call.reading() as work:
@@ -87,6 +110,14 @@ def _references(call: Call, found: Sequence[tables.GatewayPool]) -> Answer:
     return Answer(resource=EntityReferences(refs=refs))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}",
+        kept=True,
+        answers=shows_either(EntityRef, CloudGatewayPool),
+    )
+)
 def get_pool(call: Call) -> Answer:
     """One gateway pool."""
     with call.reading() as work:
@@ -95,6 +126,14 @@ def get_pool(call: Call) -> Answer:
     return Answer(resource=form(call.root, pool))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/gateways",
+        kept=True,
+        answers=shows_either(EntityReferences, CloudGateways),
+    )
+)
 def get_gateways_of_pool(call: Call) -> Answer:
     """The gateways of a pool."""
     with call.reading() as work:
@@ -106,6 +145,14 @@ def get_gateways_of_pool(call: Call) -> Answer:
     return Answer(resource=EntityReferences(refs=refs))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/gatewayPools/{id}/tenants",
+        kept=True,
+        answers=shows_either(EntityReferences, CloudTenants),
+    )
+)
 def get_tenants_of_pool(call: Call) -> Answer:
     """The tenants of a pool."""
     with call.reading() as work:
@@ -117,6 +164,15 @@ def get_tenants_of_pool(call: Call) -> Answer:
     return Answer(resource=EntityReferences(refs=refs))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/gatewayPools",
+        answers=TASK,
+        query=(DRAINED,),
+        bodies=(CreateCloudGatewayPoolSpec,),
+    )
+)
 def post_pool(call: Call, spec: CreateCloudGatewayPoolSpec) -> Answer:
     """Set gateways apart."""
     wanted = PoolChange(
@@ -130,6 +186,15 @@ def post_pool(call: Call, spec: CreateCloudGatewayPoolSpec) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/gatewayPools/{id}",
+        answers=TASK,
+        query=(DRAINED,),
+        bodies=(CloudGatewayPool,),
+    )
+)
 def put_pool(call: Call, entity: CloudGatewayPool) -> Answer:
     """Change a gateway pool: its new name is the attribute."""
     change = PoolChange(
@@ -144,6 +209,7 @@ def put_pool(call: Call, entity: CloudGatewayPool) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/gatewayPools/{id}", answers=TASK, query=(DRAINED,)))
 def delete_pool(call: Call) -> Answer:
     """Dissolve a gateway pool."""
     with call.changing() as work:

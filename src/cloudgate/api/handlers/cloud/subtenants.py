@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import tenants
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
+from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
@@ -23,6 +26,9 @@ from cloudgate.wire.resources.cloud.subtenants import (
 )
 
 TYPE = operations.TYPE
+
+
+ROUTES = Routes(PROVIDERS)
 
 
 def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant:
@@ -52,6 +58,11 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET", path="/cloud/tenants/{id}/subtenants", kept=True, answers=shows(CloudSubtenants)
+    )
+)
 def get_subtenants(call: Call) -> Answer:
     """All users of a tenant."""
     with call.reading() as work:
@@ -61,12 +72,28 @@ def get_subtenants(call: Call) -> Answer:
     return Answer(resource=CloudSubtenants(cloud_subtenants=listed))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        kept=True,
+        answers=shows(CloudSubtenant),
+    )
+)
 def get_subtenant(call: Call) -> Answer:
     """One user of a tenant."""
     with call.reading() as work:
         return Answer(resource=subtenant_resource(call.root, _named(call, work)))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/subtenants",
+        answers=TASK,
+        bodies=(CloudSubtenantCreateSpec,),
+    )
+)
 def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
     """Add a user to a tenant."""
     wanted = SubtenantChange(
@@ -86,6 +113,14 @@ def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        answers=TASK,
+        bodies=(CloudSubtenant,),
+    )
+)
 def put_subtenant(call: Call, entity: CloudSubtenant) -> Answer:
     """Change a user of a tenant; its name is read only."""
     quota = entity.repository_quota or SubtenantQuota()
@@ -117,6 +152,7 @@ def _idle(change: SubtenantChange, subtenant: tables.Subtenant | None = None) ->
         )
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/tenants/{id}/subtenants/{subtenant}", answers=TASK))
 def delete_subtenant(call: Call) -> Answer:
     """Remove a user of a tenant."""
     with call.changing() as work:
@@ -129,6 +165,13 @@ def _named(call: Call, work: Work) -> tables.Subtenant:
     return operations.get_subtenant(work, tenant, call.identifier(TYPE, "subtenant"))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/freelicenseCounters",
+        answers=shows(CloudTenantFreeLicenseCounters),
+    )
+)
 def get_free_license_counters(call: Call) -> Answer:
     """The counters of free licences: nothing here needs one, so none is in use."""
     with call.reading() as work:

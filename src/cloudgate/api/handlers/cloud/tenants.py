@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from cloudgate.api.access import PROVIDERS
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import (
@@ -14,6 +16,7 @@ from cloudgate.api.http.links import (
     up_to_backup_server,
     up_to_backup_server_entity,
 )
+from cloudgate.api.http.router import Parameter, Route, Routes, shows, shows_either
 from cloudgate.errors import InvalidRequestError, NotOfferedError
 from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
@@ -62,6 +65,10 @@ _NOBODY = UUID(int=0)
 QUOTA_EXCEEDED = "Storage quota of the cloud repository is exceeded."
 NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 """What the API says of a tenant that was never active."""
+
+
+ROUTES = Routes(PROVIDERS)
+ROUTES_OF_RESOURCES = Routes(PROVIDERS)
 
 
 def tenant_place(root: str, tenant: tables.CloudTenant) -> Place:
@@ -194,6 +201,21 @@ def _linked_resource(
     return _resource(root, tenant, resource, found)
 
 
+ENDING_TUNNELS = Parameter(
+    name=END_TUNNELS,
+    description="Extension: true to end the tunnels that the tenant has.",
+    values=("true", "false"),
+)
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants",
+        kept=True,
+        answers=shows_either(EntityReferences, CloudTenants),
+    )
+)
 def get_tenants(call: Call) -> Answer:
     """All tenants."""
     with call.reading() as work:
@@ -205,6 +227,14 @@ def get_tenants(call: Call) -> Answer:
     return Answer(resource=EntityReferences(refs=references))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}",
+        kept=True,
+        answers=shows_either(EntityRef, CloudTenant),
+    )
+)
 def get_tenant(call: Call) -> Answer:
     """One tenant."""
     with call.reading() as work:
@@ -213,6 +243,9 @@ def get_tenant(call: Call) -> Answer:
     return Answer(resource=form(call.root, tenant))
 
 
+@ROUTES.add(
+    Route(verb="POST", path="/cloud/tenants", answers=TASK, bodies=(CreateCloudTenantSpec,))
+)
 def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
     """Add a tenant."""
     _check_is_offered(spec)
@@ -248,6 +281,15 @@ def post_tenant(call: Call, spec: CreateCloudTenantSpec) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/tenants/{id}",
+        answers=TASK,
+        query=(ENDING_TUNNELS,),
+        bodies=(CloudTenant,),
+    )
+)
 def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     """Change a tenant; its counters, results and user name are read only."""
     kind = entity.tenant_type
@@ -397,6 +439,7 @@ def _quota(resource: CloudTenantResource) -> Quota:
     )
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/tenants/{id}", answers=TASK))
 def delete_tenant(call: Call) -> Answer:
     """Remove a tenant. With ``includeBackups``, the task says where its backups still are."""
     include_backups = call.query.get("includebackups", "").lower() in ("true", "1")
@@ -406,6 +449,14 @@ def delete_tenant(call: Call) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES_OF_RESOURCES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/resources",
+        kept=True,
+        answers=shows(CloudTenantResources),
+    )
+)
 def get_resources(call: Call) -> Answer:
     """All quotas of a tenant."""
     with call.reading() as work:
@@ -414,6 +465,14 @@ def get_resources(call: Call) -> Answer:
     return Answer(resource=CloudTenantResources(cloud_tenant_resources=found))
 
 
+@ROUTES_OF_RESOURCES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/resources/{resource}",
+        kept=True,
+        answers=shows(CloudTenantResource),
+    )
+)
 def get_resource(call: Call) -> Answer:
     """One quota of a tenant."""
     with call.reading() as work:
@@ -422,6 +481,14 @@ def get_resource(call: Call) -> Answer:
     return Answer(resource=_linked_resource(call.root, tenant, resource))
 
 
+@ROUTES_OF_RESOURCES.add(
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/resources",
+        answers=TASK,
+        bodies=(CreateCloudTenantResourceSpec,),
+    )
+)
 def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
     """Give a tenant one more quota."""
     _check_no_accelerator(spec.wan_accelerator_uid)
@@ -436,6 +503,14 @@ def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
     return accepted(call, task)
 
 
+@ROUTES_OF_RESOURCES.add(
+    Route(
+        verb="DELETE",
+        path="/cloud/tenants/{id}/resources/{resource}",
+        answers=TASK,
+        query=(ENDING_TUNNELS,),
+    )
+)
 def delete_resource(call: Call) -> Answer:
     """Take a quota away."""
     with call.changing() as work:

@@ -3,7 +3,9 @@
 from uuid import UUID
 
 from cloudgate import protocol
+from cloudgate.api.access import PROVIDERS
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
@@ -13,7 +15,12 @@ from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.wire.resources.cloud.live import CloudGatewayTunnel, CloudGatewayTunnels
 
+ROUTES = Routes(PROVIDERS)
 
+
+@ROUTES.add(
+    Route(verb="GET", path="/cloud/gateways/{id}/tunnels", answers=shows(CloudGatewayTunnels))
+)
 def get_tunnels(call: Call) -> Answer:
     """The tunnels that a gateway carries right now, the oldest first."""
     said = _ask(call)
@@ -23,6 +30,7 @@ def get_tunnels(call: Call) -> Answer:
     return Answer(resource=CloudGatewayTunnels(cloud_gateway_tunnels=shown))
 
 
+@ROUTES.add(Route(verb="DELETE", path="/cloud/gateways/{id}/tunnels/{tunnel}", answers=DONE))
 def delete_tunnel(call: Call) -> Answer:
     """Close one tunnel at once; nobody else feels it, and its tenant may open another."""
     wanted = call.path["tunnel"]

@@ -3,8 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+from cloudgate.api.access import PROVIDERS
+from cloudgate.api.handlers.common import PAGED
 from cloudgate.api.handlers.queries import paging_of, query_of
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.reading import Used, page_of_usage, usage_of
@@ -23,6 +26,24 @@ TOTAL = "total"
 """Whether the stretches of time are added up."""
 
 
+ROUTES = Routes(PROVIDERS)
+
+
+DAYS = Parameter(
+    name="days",
+    description="Extension: how many days to look back; 31 when left out.",
+    pattern="^[1-9][0-9]{0,2}$",
+)
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/usage",
+        answers=shows(CloudTenantUsages),
+        query=(DAYS,),
+    )
+)
 def get_usage(call: Call) -> Answer:
     """What a tenant used in the last days: by minutes, then hours, then days; oldest first."""
     days = _days(call)
@@ -33,6 +54,22 @@ def get_usage(call: Call) -> Answer:
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/usage",
+        answers=shows(CloudUsages),
+        query=(
+            DAYS,
+            Parameter(
+                name=TOTAL,
+                description="true to add up each tenant's use of each gateway and target.",
+                values=("true", "false"),
+            ),
+            *PAGED,
+        ),
+    )
+)
 def get_usage_of_all(call: Call) -> Answer:
     """A page of what all tenants used, those included that are not there any more."""
     days, query = _days(call), query_of(call)

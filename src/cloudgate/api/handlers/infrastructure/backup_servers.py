@@ -1,9 +1,12 @@
 """Backup servers: what does the API say of them, and what may be done?"""
 
 from cloudgate import __version__
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
+from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http import links
 from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.manager.servers import backup_servers as operations
 from cloudgate.manager.servers.backup_servers import BackupServerSettings
 from cloudgate.manager.storage import tables
@@ -17,6 +20,9 @@ from cloudgate.wire.resources.infrastructure import (
 )
 
 TYPE = operations.TYPE
+
+
+ROUTES = Routes(PROVIDERS)
 
 
 def server_reference(root: str, server: tables.BackupServer) -> EntityRef:
@@ -88,6 +94,14 @@ def _spec(entity: BackupServer, name: str) -> BackupServerSpec:
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers",
+        kept=True,
+        answers=shows_either(EntityReferences, BackupServers),
+    )
+)
 def get_backup_servers(call: Call) -> Answer:
     """All backup servers."""
     with call.reading() as work:
@@ -99,6 +113,14 @@ def get_backup_servers(call: Call) -> Answer:
     return Answer(resource=EntityReferences(refs=references))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}",
+        kept=True,
+        answers=shows_either(EntityRef, BackupServer),
+    )
+)
 def get_backup_server(call: Call) -> Answer:
     """One backup server."""
     with call.reading() as work:
@@ -107,6 +129,16 @@ def get_backup_server(call: Call) -> Answer:
     return Answer(resource=form(call.root, server))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/backupServers",
+        action="create",
+        answers=adds(),
+        bodies=(BackupServerSpec,),
+        roles=ADMINISTRATORS,
+    )
+)
 def post_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
     """Connect a backup server: 201 without a body, as published."""
     with call.changing() as work:
@@ -115,6 +147,15 @@ def post_backup_server(call: Call, spec: BackupServerSpec) -> Answer:
     return Answer(status=201, headers={"Location": place.href})
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}",
+        answers=DONE,
+        bodies=(BackupServerSpec, BackupServer),
+        roles=ADMINISTRATORS,
+    )
+)
 def put_backup_server(call: Call, body: BackupServerSpec | BackupServer) -> Answer:
     """Change a backup server: by the spec, as published, or by its entity, sent back."""
     with call.changing() as work:
@@ -124,6 +165,7 @@ def put_backup_server(call: Call, body: BackupServerSpec | BackupServer) -> Answ
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/backupServers/{id}", answers=DONE, roles=ADMINISTRATORS))
 def delete_backup_server(call: Call) -> Answer:
     """Disconnect a backup server."""
     with call.changing() as work:
@@ -132,6 +174,7 @@ def delete_backup_server(call: Call) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="POST", path="/backupServers/{id}", action="collect", answers=TASK))
 def collect(call: Call) -> Answer:
     """Collect data from a backup server. Hosts report by themselves, so it is done at once."""
     with call.changing() as work:

@@ -1,7 +1,9 @@
 """Credentials: what does the API say of user names and passwords? Never the secrets."""
 
+from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.credentials import operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
@@ -18,6 +20,9 @@ from cloudgate.wire.resources.credentials import (
 
 CREDENTIALS = operations.CREDENTIALS
 PASSWORD = operations.PASSWORD
+
+
+ROUTES = Routes(ADMINISTRATORS)
 
 
 def credentials_resource(root: str, found: tables.Credentials) -> CredentialsInfo:
@@ -69,6 +74,14 @@ def _password(call: Call, work: Work) -> tables.PasswordKey:
     return operations.get_password(work, _site(call, work), identifier)
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials",
+        answers=shows(CredentialsInfoList),
+        roles=PROVIDERS,
+    )
+)
 def get_all_credentials(call: Call) -> Answer:
     """All user names of a backup server."""
     with call.reading() as work:
@@ -77,12 +90,29 @@ def get_all_credentials(call: Call) -> Answer:
     return Answer(resource=CredentialsInfoList(credentials=listed))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/credentials/{item}",
+        answers=shows(CredentialsInfo),
+        roles=PROVIDERS,
+    )
+)
 def get_credentials(call: Call) -> Answer:
     """One user name."""
     with call.reading() as work:
         return Answer(resource=credentials_resource(call.root, _named(call, work)))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/credentials",
+        answers=adds(),
+        bodies=(CredentialsInfoSpec,),
+        action="create",
+    )
+)
 def post_credentials(call: Call, spec: CredentialsInfoSpec) -> Answer:
     """Keep a user name with its password."""
     with call.changing() as work:
@@ -97,6 +127,14 @@ def post_credentials(call: Call, spec: CredentialsInfoSpec) -> Answer:
     return Answer(status=201, headers={"Location": href})
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/credentials/{item}",
+        answers=DONE,
+        bodies=(CredentialsInfo,),
+    )
+)
 def put_credentials(call: Call, info: CredentialsInfo) -> Answer:
     """Change a user name or its password; the id in the path decides which."""
     with call.changing() as work:
@@ -110,6 +148,7 @@ def put_credentials(call: Call, info: CredentialsInfo) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/backupServers/{id}/credentials/{item}", answers=DONE))
 def delete_credentials(call: Call) -> Answer:
     """Forget a user name."""
     with call.changing() as work:
@@ -117,6 +156,14 @@ def delete_credentials(call: Call) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords",
+        answers=shows(PasswordKeyInfoList),
+        roles=PROVIDERS,
+    )
+)
 def get_passwords(call: Call) -> Answer:
     """All passwords of a backup server, as hints."""
     with call.reading() as work:
@@ -125,12 +172,29 @@ def get_passwords(call: Call) -> Answer:
     return Answer(resource=PasswordKeyInfoList(passwords=listed))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/passwords/{item}",
+        answers=shows(PasswordKeyInfo),
+        roles=PROVIDERS,
+    )
+)
 def get_password(call: Call) -> Answer:
     """The hint to one password."""
     with call.reading() as work:
         return Answer(resource=password_resource(call.root, _password(call, work)))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/backupServers/{id}/passwords",
+        answers=adds(),
+        bodies=(PasswordKeyInfoSpec,),
+        action="create",
+    )
+)
 def post_password(call: Call, spec: PasswordKeyInfoSpec) -> Answer:
     """Keep a password."""
     with call.changing() as work:
@@ -141,6 +205,14 @@ def post_password(call: Call, spec: PasswordKeyInfoSpec) -> Answer:
     return Answer(status=201, headers={"Location": href})
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/backupServers/{id}/passwords/{item}",
+        answers=DONE,
+        bodies=(PasswordKeyInfoSpec, PasswordKeyInfo),
+    )
+)
 def put_password(call: Call, body: PasswordKeyInfoSpec | PasswordKeyInfo) -> Answer:
     """Change the hint to a password: by the spec, as published, or by its entity, sent back."""
     password = body.password if isinstance(body, PasswordKeyInfoSpec) else None
@@ -149,6 +221,7 @@ def put_password(call: Call, body: PasswordKeyInfoSpec | PasswordKeyInfo) -> Ans
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/backupServers/{id}/passwords/{item}", answers=DONE))
 def delete_password(call: Call) -> Answer:
     """Forget a password."""
     with call.changing() as work:

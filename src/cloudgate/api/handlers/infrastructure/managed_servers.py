@@ -6,8 +6,10 @@ Adding and removing are extensions: in the original, managed servers come from e
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cloudgate.api.access import PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, up_to_backup_server_entity
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows, shows_either
 from cloudgate.manager.host_protocol.enrolment import (
     NewServer,
     add_server,
@@ -28,6 +30,10 @@ from cloudgate.wire.resources.infrastructure import (
 )
 
 TYPE = operations.TYPE
+
+
+LISTS = Routes(PROVIDERS)
+ROUTES = Routes(PROVIDERS)
 
 
 def server_place(root: str, server: tables.ManagedServer) -> Place:
@@ -73,12 +79,24 @@ def _if_removable(place: Place, server: tables.ManagedServer) -> tuple[Link, ...
     return () if server.local else (place.delete(),)
 
 
+@LISTS.add(
+    Route(
+        verb="GET", path="/managedServers", answers=shows_either(EntityReferences, ManagedServers)
+    )
+)
 def get_managed_servers(call: Call) -> Answer:
     """All managed servers."""
     with call.reading() as work:
         return _listed(call, operations.list_managed_servers(work))
 
 
+@LISTS.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/managedServers",
+        answers=shows_either(EntityReferences, ManagedServers),
+    )
+)
 def get_servers_of_site(call: Call) -> Answer:
     """The managed servers of one backup server."""
     with call.reading() as work:
@@ -94,6 +112,9 @@ def _listed(call: Call, found: Sequence[tables.ManagedServer]) -> Answer:
     return Answer(resource=EntityReferences(refs=references))
 
 
+@ROUTES.add(
+    Route(verb="GET", path="/managedServers/{id}", answers=shows_either(EntityRef, ManagedServer))
+)
 def get_managed_server(call: Call) -> Answer:
     """One managed server."""
     with call.reading() as work:
@@ -102,6 +123,14 @@ def get_managed_server(call: Call) -> Answer:
     return Answer(resource=form(call.root, server))
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/managedServers",
+        answers=adds(ManagedServer),
+        bodies=(CreateManagedServerSpec,),
+    )
+)
 def post_managed_server(call: Call, spec: CreateManagedServerSpec) -> Answer:
     """Add a managed server; the answer holds the token that its host service joins with, once."""
     with call.changing() as work:
@@ -111,6 +140,14 @@ def post_managed_server(call: Call, spec: CreateManagedServerSpec) -> Answer:
     return Answer(status=201, resource=_expected(call, new), headers={"Location": place.href})
 
 
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/managedServers/{id}",
+        action="renewjointoken",
+        answers=shows(ManagedServer),
+    )
+)
 def renew_join_token(call: Call) -> Answer:
     """Let a machine join as this managed server: another one-time token, shown once."""
     with call.changing() as work:
@@ -119,6 +156,7 @@ def renew_join_token(call: Call) -> Answer:
     return Answer(resource=_expected(call, new))
 
 
+@ROUTES.add(Route(verb="POST", path="/managedServers/{id}", action="revoke", answers=DONE))
 def revoke_managed_server(call: Call) -> Answer:
     """Listen to a managed server's machine no more; its gateway goes on as it is."""
     with call.changing() as work:
@@ -126,6 +164,7 @@ def revoke_managed_server(call: Call) -> Answer:
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="POST", path="/managedServers/{id}", action="readmit", answers=DONE))
 def readmit_managed_server(call: Call) -> Answer:
     """Let a machine in again whose credential was made after the database that was put back."""
     with call.changing() as work:
@@ -142,6 +181,7 @@ def _expected(call: Call, new: NewServer) -> ManagedServer:
     )
 
 
+@ROUTES.add(Route(verb="DELETE", path="/managedServers/{id}", answers=DONE))
 def delete_managed_server(call: Call) -> Answer:
     """Remove a managed server that has no role."""
     with call.changing() as work:

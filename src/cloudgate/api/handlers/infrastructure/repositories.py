@@ -6,8 +6,10 @@ Adding, editing and removing are extensions: in the original, repositories come 
 from collections.abc import Sequence
 from uuid import UUID
 
+from cloudgate.api.access import PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
@@ -29,6 +31,10 @@ from cloudgate.wire.resources.infrastructure import (
 )
 
 TYPE = operations.TYPE
+
+
+ROUTES_OF_SITE = Routes(PROVIDERS)
+ROUTES = Routes(PROVIDERS)
 
 
 def repository_place(root: str, repository: tables.Repository) -> Place:
@@ -107,12 +113,28 @@ def _usage_probe(repository: tables.Repository, warning: str) -> UsageProbe | No
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/repositories",
+        kept=True,
+        answers=shows_either(EntityReferences, Repositories),
+    )
+)
 def get_repositories(call: Call) -> Answer:
     """All repositories."""
     with call.reading() as work:
         return _listed(work, call, operations.list_repositories(work))
 
 
+@ROUTES_OF_SITE.add(
+    Route(
+        verb="GET",
+        path="/backupServers/{id}/repositories",
+        kept=True,
+        answers=shows_either(EntityReferences, Repositories),
+    )
+)
 def get_repositories_of_site(call: Call) -> Answer:
     """The repositories of one backup server."""
     with call.reading() as work:
@@ -128,6 +150,14 @@ def _listed(work: Work, call: Call, found: Sequence[tables.Repository]) -> Answe
     return Answer(resource=EntityReferences(refs=references))
 
 
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/repositories/{id}",
+        kept=True,
+        answers=shows_either(EntityRef, Repository),
+    )
+)
 def get_repository(call: Call) -> Answer:
     """One repository."""
     with call.reading() as work:
@@ -172,6 +202,11 @@ def _wish(wanted: UsageProbe | None) -> Wish | None:
     return Wish(probe, wanted.password or None)
 
 
+@ROUTES.add(
+    Route(
+        verb="POST", path="/repositories", answers=adds(Repository), bodies=(CreateRepositorySpec,)
+    )
+)
 def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     """Add a repository."""
     with call.changing() as work:
@@ -186,6 +221,14 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     )
 
 
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/repositories/{id}",
+        answers=DONE,
+        bodies=(Repository, CreateRepositorySpec),
+    )
+)
 def put_repository(call: Call, body: Repository | CreateRepositorySpec) -> Answer:
     """Change a repository: by its entity, or by the spec that it was made with."""
     with call.changing() as work:
@@ -200,6 +243,7 @@ def put_repository(call: Call, body: Repository | CreateRepositorySpec) -> Answe
     return Answer(status=204)
 
 
+@ROUTES.add(Route(verb="DELETE", path="/repositories/{id}", answers=DONE))
 def delete_repository(call: Call) -> Answer:
     """Remove a repository."""
     with call.changing() as work:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from cloudgate.api.access import PROVIDERS, RESTORERS
 from cloudgate.api.handlers.cloud.gateways import gateway_place
 from cloudgate.api.handlers.infrastructure.managed_servers import server_place
 from cloudgate.api.handlers.infrastructure.repositories import repository_place, unnamed
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, backup_server_place
+from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
@@ -16,7 +18,10 @@ from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.network import hostport
 from cloudgate.wire.resources.cloud.live import OperatorWarning, OperatorWarnings
 
+ROUTES = Routes(PROVIDERS | RESTORERS)
 
+
+@ROUTES.add(Route(verb="GET", path="/warnings", answers=shows(OperatorWarnings)))
 def get_warnings(call: Call) -> Answer:
     """All that needs a look: first the manager itself, then what it looks after."""
     own = (

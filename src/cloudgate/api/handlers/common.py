@@ -1,4 +1,4 @@
-"""Shared route parts: what do calls of several tables have in common?"""
+"""Common words of routes: what do calls of several modules share?"""
 
 from cloudgate.api.http.router import Parameter, starts
 from cloudgate.wire.resources.sessions import Task

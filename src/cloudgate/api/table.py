@@ -1,0 +1,71 @@
+"""Table of routes: which calls does the API have? The whole list, in the order of its description.
+
+Each is said above its handler; a new module of handlers is named here.
+"""
+
+from cloudgate.api.handlers import absent, queries, reports, security, sessions, tasks
+from cloudgate.api.handlers.cloud import (
+    certificates,
+    gateways,
+    maintenance,
+    pools,
+    subtenants,
+    tenants,
+    tunnels,
+    usage,
+)
+from cloudgate.api.handlers.description import Description
+from cloudgate.api.handlers.infrastructure import (
+    backup_servers,
+    credentials,
+    managed_servers,
+    repositories,
+    warnings,
+)
+from cloudgate.api.http.router import Outcome, Route
+
+ROUTES = [
+    *sessions.ROUTES,
+    *tasks.ROUTES,
+    *sessions.ROUTES_OF_CLOUD,
+    *warnings.ROUTES,
+    *backup_servers.ROUTES,
+    *managed_servers.LISTS,
+    *repositories.ROUTES_OF_SITE,
+    *managed_servers.ROUTES,
+    *repositories.ROUTES,
+    *credentials.ROUTES,
+    *certificates.ROUTES,
+    *gateways.ROUTES,
+    *tunnels.ROUTES,
+    *maintenance.ROUTES,
+    *pools.ROUTES,
+    *tenants.ROUTES,
+    *usage.ROUTES,
+    *tenants.ROUTES_OF_RESOURCES,
+    *pools.ROUTES_OF_TENANT,
+    *subtenants.ROUTES,
+    *security.ROUTES,
+    *queries.ROUTES_OF_AUDIT,
+    *reports.ROUTES,
+    *queries.ROUTES,
+    *absent.ROUTES,
+]
+
+_DESCRIPTION = Description(ROUTES)
+ROUTES += [
+    Route(
+        verb="GET",
+        path="/openapi.json",
+        handler=_DESCRIPTION.get_openapi,
+        needs_session=False,
+        answers=Outcome(document="application/json"),
+    ),
+    Route(
+        verb="GET",
+        path="/docs",
+        handler=_DESCRIPTION.get_docs,
+        needs_session=False,
+        answers=Outcome(document="text/html"),
+    ),
+]
