@@ -1,6 +1,7 @@
 """Single values: what is missing, how they may be written, and which limit has refused them."""
 
 import json as stdlib_json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -327,6 +328,16 @@ def test_blanks_around_a_word_do_not_count(name: str) -> None:
             {"UID": "x"},
             f"UID: found 'x', expected a UID such as urn:veeam:CloudGateway:{GUID}.",
         ),
+        (
+            CloudSubtenant,
+            {"RepositoryQuota": {"TenantResourceId": "x"}},
+            f"TenantResourceId: found 'x', expected a GUID such as {GUID}.",
+        ),
+        (
+            CreateCloudTenantSpec,
+            {"Name": "t", "Resources": {"BackupResources": [{**QUOTA, "QuotaMb": 2**62}]}},
+            f"QuotaMb: found '{2**62}', expected a quota of 1024 to 2251799812636672 MB.",
+        ),
         (CloudMaintenance, {"Message": "m"}, "CloudMaintenance is incomplete: Enabled is missing."),
         (
             CreateCloudGatewaySpec,
@@ -344,6 +355,27 @@ def test_a_refusal_in_json_names_the_rule_that_refused(
     kind: type[Described], document: dict[str, Any], message: str
 ) -> None:
     assert refused(json.read, stdlib_json.dumps(document).encode(), kind) == message
+
+
+def test_what_is_expected_names_each_limit_that_can_refuse() -> None:
+    root = etree.fromstring(schema.schema_bytes())
+    for simple in root.iter(f"{XSD}simpleType"):
+        told = simple.findtext(f"{XSD}annotation/{XSD}documentation")
+        facets = simple.iterfind(f"{XSD}restriction/*")
+        limits = [
+            limit
+            for each in facets
+            for limit in (
+                re.findall(r"(?<=,)\d+(?=\}$)", str(each.get("value")))
+                if each.tag == f"{XSD}pattern"
+                else [str(each.get("value"))]
+            )
+            if each.tag.removeprefix(XSD)
+            in ("pattern", "maxLength", "minInclusive", "maxInclusive", "enumeration")
+        ]
+        if told is None or simple.get("name") in ("TenantTypeName", "DirectoryUrl"):
+            continue  # other kinds of tenants are 501; the address has its scheme, too
+        assert [limit for limit in limits if limit not in told] == [], simple.get("name")
 
 
 @pytest.mark.parametrize(

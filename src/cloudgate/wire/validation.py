@@ -35,6 +35,8 @@ _BAD_LENGTH = re.compile(
 _BLANKS = re.compile(f"[{BLANKS}]+")
 _ANY_TYPE = "TYPE"
 """Stands in the words of the schema for the type that a UID is of."""
+_ANY_UID = f"a UID such as urn:veeam:{_ANY_TYPE}:"
+"""So they begin, also for what is known by its GUID alone."""
 
 
 class _Schemas(threading.local):
@@ -128,13 +130,12 @@ def _expectation(node: etree._Element | None, attribute: str | None) -> str:
     names = _names_of(node)
     type_name = declarations().type_name(names, attribute) if names else None
     text = words().get(type_name or "", "a value of another type")
-    return text.replace(_ANY_TYPE, _uid_type([*names, attribute or ""])) if names else text
-
-
-def _uid_type(names: list[str]) -> str:
-    """Of what type the UID in an element or attribute is, by its name or that of the element."""
-    *_, element, attribute = names
-    return (element if attribute else element.removesuffix("Uid")) or _ANY_TYPE
+    if _ANY_UID not in text:
+        return text
+    of = names[-1] if attribute == "UID" else (attribute or names[-1])
+    if of.endswith("Id"):
+        return text.replace(_ANY_UID, "a GUID such as ")
+    return text.replace(_ANY_TYPE, of.removesuffix("Uid") or _ANY_TYPE)
 
 
 def _explain_not_expected(match: re.Match[str], place: _Place) -> str:
