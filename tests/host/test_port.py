@@ -29,7 +29,7 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"
-STALLED = 300
+STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
 
 
@@ -339,13 +339,15 @@ async def fill(tunnels: Sequence[Tunnel]) -> None:
     for each in tunnels:
         each.writer.transport.set_write_buffer_limits(high=0)
         each.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    data = bytes(512 * 1024)
     held: list[int] = []
     while (now := [waiting_bytes(each) for each in tunnels]) != held or not all(now):
-        for each in tunnels:
-            if not waiting_bytes(each):
-                each.writer.write(bytes(256 * 1024))
+        hungry = [each for each in tunnels if not waiting_bytes(each)]
+        for each in hungry:
+            each.writer.write(data)
         held = [waiting_bytes(each) for each in tunnels]
-        await asyncio.sleep(0.5)
+        # Only of what was full before can be said that nothing of it is taken any more.
+        await asyncio.sleep(0.05 if hungry else 0.5)
 
 
 def waiting_bytes(tunnel: Tunnel) -> int:
