@@ -1,5 +1,8 @@
 """Command tree: which commands are there?"""
 
+import os
+import sys
+
 from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import accounts, audit, status, tasks
@@ -49,5 +52,15 @@ def logout(call: Call) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Console script.
+
+    Typer reads the signature of every command at each start. Of groups that the command line does
+    not name, only the help of `cloudgate` itself speaks, in which their commands are not; a shell
+    that completes words hands over its line elsewhere.
+    """
+    if not any(name.startswith("_CLOUDGATE") for name in os.environ):
+        for each in app.registered_groups:
+            group = each.typer_instance
+            if group is not None and not {each.name, group.info.name} & {*sys.argv[1:]}:
+                group.registered_commands, group.registered_groups = [], []
     app()

@@ -5,15 +5,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from cloudgate.cli import readable
 from cloudgate.cli.client import Answer, Json
 from cloudgate.cli.settings import Output
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Columns = Mapping[str, Callable[[Json], str]]
 """The columns of a table: what each says of an object of the API."""
@@ -53,6 +52,9 @@ class Screen:
         """One thing: its properties by the API's names, one in each line."""
         if self._shown_as_json(answer):
             return
+        from rich.table import Table  # noqa: PLC0415  Rich takes a fifth of the time of --help
+        from rich.text import Text  # noqa: PLC0415
+
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", no_wrap=True)
         grid.add_column(overflow="fold")
@@ -155,7 +157,10 @@ def _properties(thing: Json) -> list[tuple[str, Any]]:
     return [(name, thing[name]) for name in names if said(thing[name])]
 
 
-def _table(rows: Sequence[Json], columns: Columns) -> Table:
+def _table(rows: Sequence[Json], columns: Columns) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in columns:
         table.add_column(title, overflow="fold")
@@ -164,8 +169,10 @@ def _table(rows: Sequence[Json], columns: Columns) -> Table:
     return table
 
 
-def _show(table: Table) -> None:
+def _show(table: "Table") -> None:
     """Fitted to a terminal; in full, without blanks at the ends of lines, for anything else."""
+    from rich.console import Console  # noqa: PLC0415
+
     if sys.stdout.isatty():
         Console(highlight=False).print(table)
         return
