@@ -91,7 +91,10 @@ class User(Document):
 
 
 class Limits(Document):
-    """What a tenant may use at a time. These are members of `Tenant` itself on the wire."""
+    """What a tenant may use at a time. These are members of `Tenant` itself on the wire.
+
+    Of each, less is less of a right, and None is no limit: hosts go by that on a full disk.
+    """
 
     speed_limit_bytes: int | None = None
     """Each second, over all its tunnels and in both directions together; None for no limit."""

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from cloudgate.protocol import Target, Tenant, User
+from cloudgate.protocol import Limits, Target, Tenant, User
 
+_LIMITS = tuple(Limits.model_fields)
 T = TypeVar("T", int, datetime)
 
 
@@ -38,8 +39,7 @@ def left_of(known: Tenant, told: Tenant) -> Tenant:
                 for user in told.users
                 if user.user_id in users
             ),
-            "speed_limit_bytes": _least(known.speed_limit_bytes, told.speed_limit_bytes),
-            "concurrent_tunnels": _least(known.concurrent_tunnels, told.concurrent_tunnels),
+            **{name: _least(getattr(known, name), getattr(told, name)) for name in _LIMITS},
         }
     )
 
