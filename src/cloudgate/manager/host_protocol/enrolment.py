@@ -118,7 +118,7 @@ def renew_token(work: Work, server: ManagedServer) -> NewServer:
 
 
 def revoke(work: Work, server: ManagedServer) -> None:
-    """Listen to this server's machine no more, until it joins again. Its gateway goes on.
+    """Listen to this server's machine no more, until it joins again. Its live tunnels go on.
 
     Raises:
         InvalidRequestError: it is the manager's own machine.

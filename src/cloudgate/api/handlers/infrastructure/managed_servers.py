@@ -158,7 +158,7 @@ def renew_join_token(call: Call) -> Answer:
 
 @ROUTES.add(Route(verb="POST", path="/managedServers/{id}", action="revoke", answers=DONE))
 def revoke_managed_server(call: Call) -> Answer:
-    """Listen to a managed server's machine no more; its gateway goes on as it is."""
+    """Listen to a managed server's machine no more; its gateway lets nobody new in."""
     with call.changing() as work:
         revoke(work, operations.get_managed_server(work, call.identifier(TYPE)))
     return Answer(status=204)

@@ -67,7 +67,7 @@ def renew_token(call: Call, name: Thing) -> None:
 
 @command(app, "revoke")
 def revoke(call: Call, name: Thing) -> None:
-    """Listen to the server's machine no more; its gateway goes on as it is."""
+    """Listen to the server's machine no more; its gateway lets nobody new in."""
     call.api.post(f"{find(call.api, KIND, name).path}?action=revoke")
     call.screen.remark(f"Revoked {name}. `cloudgate server renew-token {name}` lets it join again.")
 
