@@ -63,7 +63,7 @@ class Known:
     def by_id(self, tenant_id: UUID) -> Tenant | None:
         return self.tenant if tenant_id == ACME else None
 
-    def ways(self, tenant: Tenant) -> Iterator[GatewayOption]:
+    def gateways_for(self, tenant: Tenant) -> Iterator[GatewayOption]:
         del tenant
         peer = Peer(gateway_id=UUID(int=9), name="gw", address="192.0.2.1", port=6180)
         yield from [GatewayOption(peer)] * self.gateways
