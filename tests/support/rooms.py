@@ -25,7 +25,8 @@ def contracts(kind: str) -> list[dict[str, Any]]:
 def first_line(module: str) -> str:
     """What a module says of itself."""
     path = ROOT / "src" / module.replace(".", "/")
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    package = path / "__init__.py"
+    file = package if package.exists() else path.with_suffix(".py")
     text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     return text.partition("\n")[0]
 
