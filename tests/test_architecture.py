@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.rooms import PAGE, ROOT, TABLE, filled, layered
 
 SOURCE = ROOT / "src" / "cloudgate"
-FOLDERS = ("api", "host", "manager", "wire")
+PLACES = (ROOT, SOURCE)
+FILE = r"`((?:api|cli|docs|host|manager|protocol|src|tests|wire)/[\w/.-]*)`"
 
 
 def test_the_tables_of_rooms_are_those_of_the_contracts() -> None:
@@ -18,10 +21,11 @@ def test_each_package_with_layers_has_a_table() -> None:
     assert {found[2] for found in TABLE.finditer(PAGE.read_text("utf-8"))} == set(layered())
 
 
-def test_each_module_that_the_page_names_is_there() -> None:
-    named = set(re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w/.]*)`", PAGE.read_text("utf-8")))
+@pytest.mark.parametrize("page", [PAGE, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_each_file_that_the_page_names_is_there(page: Path) -> None:
+    named = {each for each in re.findall(FILE, page.read_text("utf-8")) if "NAME" not in each}
     assert len(named) > 10
-    missing = [each for each in named if not (SOURCE / each).exists()]
+    missing = [each for each in named if not any((place / each).exists() for place in PLACES)]
     assert not missing
 
 

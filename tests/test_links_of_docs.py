@@ -27,3 +27,14 @@ def broken(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert not list(broken(page))
+
+
+def test_each_decision_stands_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text("utf-8")
+    assert not [page.name for page in folder.glob("0*.md") if f"({page.name})" not in listed]
+
+
+def test_each_page_is_led_to_by_the_readme() -> None:
+    led_to = {(ROOT / path).resolve() for path, _ in LINK.findall((ROOT / "README.md").read_text())}
+    assert not [page for page in (ROOT / "docs").glob("*.md") if page.resolve() not in led_to]
