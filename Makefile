@@ -17,7 +17,7 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py test_unseen.py) tests/connector/test_settings.py
-LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py
+LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network
 PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \

@@ -1,6 +1,6 @@
 """What do tests of several rooms share?"""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from cloudgate.trust import password_hashes
+from tests.support import spoken
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 from tests.support.statements import share_statements
@@ -52,3 +53,17 @@ def host(running: RunningManager) -> Iterator[ScriptedHost]:
     joined = ScriptedHost(running)
     yield joined
     joined.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    spoken.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a test that fails what the processes said that it had started."""
+    report = yield
+    if report.failed:
+        report.sections.extend((f"{name} said", text) for name, text in spoken.said())
+    return report

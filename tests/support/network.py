@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support import spoken
 from tests.support.product import PASSWORD
 from tests.support.waiting import until
 
@@ -118,7 +119,9 @@ class Network:
 
     def start(self, place: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a command in a place; ended with the network at the latest."""
-        with (self.folder / f"{place}.log").open("ab") as log:
+        log_file = self.folder / f"{place}.log"
+        spoken.keep(log_file)
+        with log_file.open("ab") as log:
             started = subprocess.Popen(
                 self.command(place, *words),
                 stdin=subprocess.DEVNULL,

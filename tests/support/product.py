@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2
 
+from tests.support import spoken
 from tests.support.ports import free_port
 
 PASSWORD = "correct horse battery staple"
@@ -154,6 +155,7 @@ def product(
     password_file.write_text(PASSWORD)
     mark = uuid.uuid4().hex
     log_file = log_file or data.parent / f"up-{mark}.log"
+    spoken.keep(log_file)
     command = [sys.executable, "-m", "cloudgate", "up", "--data", str(data), "--port", str(chosen)]
     if "--generate" not in arguments:
         command += ["--admin-password-file", str(password_file)]

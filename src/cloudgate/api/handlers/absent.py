@@ -316,11 +316,12 @@ def _routes(collection: Absent) -> tuple[Route, ...]:
 def _calls_within(collection: Absent) -> Iterator[tuple[str, str]]:
     """Verb and path of the published calls about one thing of a collection, but for the usual."""
     start = f"{collection.path}/{{item}}"
-    depth = len(segments(start))
+    start_parts = segments(start)
+    depth = len(start_parts)
     seen = set()
     for published in CALLS:
         parts = segments(published.path)
-        if len(parts) < depth or not _is_like(parts[:depth], segments(start)):
+        if len(parts) < depth or not _is_like(parts[:depth], start_parts):
             continue
         path = "/".join([start, *_named(parts[depth:])])
         usual = len(parts) == depth and published.verb in _USUAL

@@ -1,6 +1,5 @@
 """Router: which calls are there, and which of them does a request mean?"""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -198,7 +197,7 @@ class Router:
 
 def segments(path: str) -> list[str]:
     """The parts of a path; doubled slashes and one at the end do not count."""
-    return [segment for segment in re.split(r"/+", path) if segment]
+    return [segment for segment in path.split("/") if segment]
 
 
 def choose(routes: list[Route], action: str | None) -> Route:
