@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
+from cloudgate.trust import audit_chain
 from cloudgate.trust.audit_chain import BEGINNING, Verdict, hash_of, verify_lines
 from tests.support.manager import Clock
 
@@ -267,3 +269,21 @@ def test_an_old_installations_entries_are_chained_and_then_sealed(tmp_path: Path
     found = seen(manager)
     assert (found.message, found.entries) == ("", 1201)
     manager.database.close()
+
+
+def test_a_long_file_is_verified_with_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(count: int) -> Iterator[dict[str, object]]:
+        previous = BEGINNING
+        for number in range(1, count + 1):
+            said = {"number": number, "text": "räksmörgås"}
+            digest = hash_of(said, previous)
+            yield {**said, "previous": previous, "hash": digest}
+            previous = digest
+
+    monkeypatch.setattr(audit_chain, "REMEMBERED", 1000)
+    tracemalloc.start()
+    found = verify_lines(lines(20_000))
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.entries, found.first, found.last, found.message) == (20_000, 1, 20_000, "")
+    assert most_bytes < 20_000 * 64  # less than its hashes alone

@@ -32,6 +32,11 @@ def hash_of(document: dict[str, Any], previous: str) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
+REMEMBERED = 100_000
+"""Entries before the current one that may follow it again: many times what is delivered at once,
+and little memory however long a file is."""
+
+
 def verify_lines(lines: Iterable[dict[str, Any]]) -> Verdict:
     """See whether entries as an outlet has them follow each other; some may be there twice.
 
@@ -39,6 +44,7 @@ def verify_lines(lines: Iterable[dict[str, Any]]) -> Verdict:
         KeyError: a line is none of an outlet.
     """
     seen: dict[int, str] = {}
+    entries = 0
     first: int | None = None
     number: int | None = None
     previous = ""
@@ -50,13 +56,16 @@ def verify_lines(lines: Iterable[dict[str, Any]]) -> Verdict:
             continue  # delivered again after a crash
         if number is not None and here > number + 1:
             problem = f"{span(number + 1, here - 1)} missing."
-            return Verdict(len(seen), first, number, previous, number + 1, problem)
+            return Verdict(entries, first, number, previous, number + 1, problem)
         if not is_right or (number is not None and (before != previous or here != number + 1)):
             problem = f"Entry {here} is not as it was written, or the one before it is not."
-            return Verdict(len(seen), first, number, previous, here, problem)
+            return Verdict(entries, first, number, previous, here, problem)
         number, previous, first = here, digest, first or here
+        entries += 1
         seen[here] = digest
-    return Verdict(len(seen), first, number, previous or BEGINNING)
+        if len(seen) > REMEMBERED:
+            del seen[next(iter(seen))]
+    return Verdict(entries, first, number, previous or BEGINNING)
 
 
 def span(first: int, last: int) -> str:

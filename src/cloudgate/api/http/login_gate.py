@@ -8,6 +8,7 @@ of low priority, so that who is logged on notices nothing.
 import asyncio
 import contextlib
 import os
+import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -31,8 +32,8 @@ Result = TypeVar("Result")
 
 AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Passwords that are checked at the same time: each takes a core or two for a while."""
-REFUSED_AFTER_SECONDS = 3.0
-"""When one too many is told so."""
+REFUSED_AFTER_SECONDS = (4.0, 8.0)
+"""When one too many is told so. Not all at one moment: they would come back at one moment, too."""
 _NICE = 5
 """Of the threads that check (sched(7)): a third of what the others get while both want to run."""
 
@@ -88,7 +89,7 @@ class LoggingOn:
                 return await _while_there(request, checking)
         except TooManyRequestsError:
             # Who is told at once comes back at once, and each TLS handshake costs a core's time.
-            await _while_there(request, self._wait(REFUSED_AFTER_SECONDS))
+            await _while_there(request, self._wait(random.uniform(*REFUSED_AFTER_SECONDS)))  # noqa: S311
             raise
 
     async def _checked(
