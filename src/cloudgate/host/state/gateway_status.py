@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from cloudgate.protocol import Assignment
+from cloudgate.protocol import Assignment, Gateway
 
 
 @dataclass
@@ -12,13 +12,11 @@ class GatewayStatus:
 
     is_known: bool = True
     """Whether there is an assignment: one that was lost says nothing of whose tunnels these are."""
-    pool_id: UUID | None = None
-    """The pool that the gateway is in; None for a gateway of everybody without a pool."""
+    gateway: Gateway | None = None
+    """What the manager wants the machine to be; None when it wants no gateway."""
 
     live_tunnels: int = 0
     """How many tunnels the gateway carries, as last counted."""
-    port: int | None = None
-    """The port that the gateway listens on; None when it has none."""
     crowded: frozenset[str] = frozenset()
     """The IP addresses that have as many connections as one may have."""
 
@@ -27,10 +25,18 @@ class GatewayStatus:
     is_accepting: bool = True
     """Whether it is to take new tunnels; what keeps its port from being closed does not matter."""
 
+    @property
+    def pool_id(self) -> UUID | None:
+        """The pool that the gateway is in; None for a gateway of everybody without a pool."""
+        return self.gateway.pool_id if self.gateway else None
+
+    @property
+    def port(self) -> int | None:
+        """The port that the gateway listens on; None when it has none."""
+        return self.gateway.port if self.gateway else None
+
     def follow(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         self.is_known = assignment is not None
-        gateway = assignment.gateway if assignment else None
-        self.pool_id = gateway.pool_id if gateway else None
-        self.port = gateway.port if gateway else None
-        self.is_accepting = gateway is not None and gateway.accepting
+        self.gateway = assignment.gateway if assignment else None
+        self.is_accepting = self.gateway is not None and self.gateway.accepting
