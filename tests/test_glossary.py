@@ -1,0 +1,57 @@
+"""Does docs/glossary.md name Python things that are there?"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "cloudgate"
+
+
+def names() -> list[str]:
+    """What the last column of the page names, but for paths of the API."""
+    rows = (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
+    cells = [row.split("|")[3] for row in rows if row.startswith("|") and row.count("|") == 4]
+    found = {each for cell in cells for each in re.findall(r"`([^`]+)`", cell)}
+    return sorted(each for each in found if not each.startswith("/"))
+
+
+def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
+    """What a module or a class defines, by name."""
+    found: dict[str, ast.stmt] = {}
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = node
+    return found
+
+
+DEFINED = {
+    (file.parent.name if file.name == "__init__.py" else file.stem, name): node
+    for file in SOURCE.rglob("*.py")
+    for name, node in members(ast.parse(file.read_text("utf-8")).body).items()
+}
+
+
+def is_there(name: str) -> bool:
+    """Whether a file or folder, a module's class, or a class's member is there."""
+    if "/" in name or name.endswith(".py"):
+        return any(SOURCE.rglob(f"{name}")) or (SOURCE / name).exists()
+    if name.startswith("cloudgate."):
+        return (SOURCE.parent / name.replace(".", "/")).exists()
+    *_, owner, member = ["", *name.split(".")]
+    if (owner, member) in DEFINED:
+        return True
+    classes = [node for (_, known), node in DEFINED.items() if known == (owner or member)]
+    return any(
+        isinstance(node, ast.ClassDef) and (not owner or member in members(node.body))
+        for node in classes
+    )
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_python_name_of_the_glossary_is_there(name: str) -> None:
+    assert is_there(name)
