@@ -1,6 +1,7 @@
 """Security: what does the API say of accounts and roles, and what may be done to them?"""
 
 from cloudgate.api.access import ADMINISTRATORS, EVERYBODY
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.http.call import Answer, Call
@@ -128,6 +129,9 @@ def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
     return Answer(status=204)
 
 
+ACCOUNTS = Forms(_reference, _entity, lambda found: EnterpriseAccounts(enterprise_accounts=found))
+
+
 @ROUTES.add(
     Route(
         verb="GET",
@@ -138,13 +142,7 @@ def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:
 def get_accounts(call: Call) -> Answer:
     """All accounts."""
     with call.reading() as work:
-        found = administration.list_accounts(work)
-    if call.wants_entity:
-        entities = tuple(_entity(call.root, account) for account in found)
-        return Answer(resource=EnterpriseAccounts(enterprise_accounts=entities))
-    return Answer(
-        resource=EntityReferences(refs=tuple(_reference(call.root, account) for account in found))
-    )
+        return ACCOUNTS.all(call, administration.list_accounts(work))
 
 
 @ROUTES.add(
@@ -157,9 +155,7 @@ def get_accounts(call: Call) -> Answer:
 def get_account(call: Call) -> Answer:
     """One account."""
     with call.reading() as work:
-        account = _named(call, work)
-    form = _entity if call.wants_entity else _reference
-    return Answer(resource=form(call.root, account))
+        return ACCOUNTS.one(call, _named(call, work))
 
 
 def _named(call: Call, work: Work) -> tables.Account:
@@ -372,6 +368,9 @@ def _role_entity(root: str, role: Role) -> EnterpriseRole:
     )
 
 
+ROLES = Forms(_role_reference, _role_entity, lambda found: EnterpriseRoles(enterprise_roles=found))
+
+
 @ROUTES.add(
     Route(
         verb="GET", path="/security/roles", answers=shows_either(EntityReferences, EnterpriseRoles)
@@ -379,11 +378,7 @@ def _role_entity(root: str, role: Role) -> EnterpriseRole:
 )
 def get_roles(call: Call) -> Answer:
     """All roles: the same everywhere."""
-    if call.wants_entity:
-        entities = tuple(_role_entity(call.root, role) for role in Role)
-        return Answer(resource=EnterpriseRoles(enterprise_roles=entities))
-    refs = tuple(_role_reference(call.root, role) for role in Role)
-    return Answer(resource=EntityReferences(refs=refs))
+    return ROLES.all(call, Role)
 
 
 @ROUTES.add(
@@ -391,6 +386,4 @@ def get_roles(call: Call) -> Answer:
 )
 def get_role(call: Call) -> Answer:
     """One role."""
-    role = _role(call, "id")
-    form = _role_entity if call.wants_entity else _role_reference
-    return Answer(resource=form(call.root, role))
+    return ROLES.one(call, _role(call, "id"))

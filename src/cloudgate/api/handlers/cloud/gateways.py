@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.common import TASK
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, up_to_backup_server
@@ -78,6 +79,9 @@ def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
     return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
 
 
+FORMS = Forms(gateway_reference, gateway_entity, lambda found: CloudGateways(cloud_gateways=found))
+
+
 def drain_seconds(call: Call) -> int | None:
     """How long tunnels may go on by ``?drainSeconds=``; None when it does not say.
 
@@ -116,12 +120,7 @@ DRAINED = Parameter(
 def get_gateways(call: Call) -> Answer:
     """All gateways."""
     with call.reading() as work:
-        found = operations.list_gateways(work)
-        if call.wants_entity:
-            entities = tuple(gateway_entity(call.root, gateway) for gateway in found)
-            return Answer(resource=CloudGateways(cloud_gateways=entities))
-        references = tuple(gateway_reference(call.root, gateway) for gateway in found)
-        return Answer(resource=EntityReferences(refs=references))
+        return FORMS.all(call, operations.list_gateways(work))
 
 
 @ROUTES.add(
@@ -135,9 +134,7 @@ def get_gateways(call: Call) -> Answer:
 def get_gateway(call: Call) -> Answer:
     """One gateway."""
     with call.reading() as work:
-        gateway = operations.get_gateway(work, call.identifier(TYPE))
-        form = gateway_entity if call.wants_entity else gateway_reference
-        return Answer(resource=form(call.root, gateway))
+        return FORMS.one(call, operations.get_gateway(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(

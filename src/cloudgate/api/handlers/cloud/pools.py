@@ -7,6 +7,7 @@ from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import gateways, tenants
 from cloudgate.api.handlers.cloud.gateways import DRAINED, drain_seconds
 from cloudgate.api.handlers.common import TASK
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, down, up_to_backup_server
@@ -58,6 +59,11 @@ def pool_entity(root: str, pool: tables.GatewayPool) -> CloudGatewayPool:
     )
 
 
+FORMS = Forms(
+    pool_reference, pool_entity, lambda found: CloudGatewayPools(cloud_gateway_pools=found)
+)
+
+
 def _links(root: str, pool: tables.GatewayPool, place: Place) -> tuple[Link, ...]:
     found = [
         up_to_backup_server(root, pool.backup_server),
@@ -83,11 +89,7 @@ def _links(root: str, pool: tables.GatewayPool, place: Place) -> tuple[Link, ...
 def get_pools(call: Call) -> Answer:
     """All gateway pools."""
     with call.reading() as work:
-        found = operations.list_pools(work)
-    if call.wants_entity:
-        entities = tuple(pool_entity(call.root, pool) for pool in found)
-        return Answer(resource=CloudGatewayPools(cloud_gateway_pools=entities))
-    return _references(call, found)
+        return FORMS.all(call, operations.list_pools(work))
 
 
 @ROUTES_OF_TENANT.add(
@@ -102,11 +104,7 @@ def get_pools_of_tenant(call: Call) -> Answer:
     """The gateway pools that a tenant may use."""
     with call.reading() as work:
         tenant = get_tenant(work, call.identifier(tenants.TYPE))
-        return _references(call, tenant.pools)
-
-
-def _references(call: Call, found: Sequence[tables.GatewayPool]) -> Answer:
-    refs = tuple(pool_reference(call.root, pool) for pool in found)
+        refs = tuple(pool_reference(call.root, pool) for pool in tenant.pools)
     return Answer(resource=EntityReferences(refs=refs))
 
 
@@ -121,9 +119,7 @@ def _references(call: Call, found: Sequence[tables.GatewayPool]) -> Answer:
 def get_pool(call: Call) -> Answer:
     """One gateway pool."""
     with call.reading() as work:
-        pool = operations.get_pool(work, call.identifier(TYPE))
-    form = pool_entity if call.wants_entity else pool_reference
-    return Answer(resource=form(call.root, pool))
+        return FORMS.one(call, operations.get_pool(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(
@@ -137,12 +133,8 @@ def get_pool(call: Call) -> Answer:
 def get_gateways_of_pool(call: Call) -> Answer:
     """The gateways of a pool."""
     with call.reading() as work:
-        found = operations.get_pool(work, call.identifier(TYPE)).gateways
-        if call.wants_entity:
-            entities = tuple(gateways.gateway_entity(call.root, each) for each in found)
-            return Answer(resource=CloudGateways(cloud_gateways=entities))
-        refs = tuple(gateways.gateway_reference(call.root, each) for each in found)
-    return Answer(resource=EntityReferences(refs=refs))
+        pool = operations.get_pool(work, call.identifier(TYPE))
+        return gateways.FORMS.all(call, pool.gateways)
 
 
 @ROUTES.add(
@@ -156,12 +148,8 @@ def get_gateways_of_pool(call: Call) -> Answer:
 def get_tenants_of_pool(call: Call) -> Answer:
     """The tenants of a pool."""
     with call.reading() as work:
-        found = operations.get_pool(work, call.identifier(TYPE)).tenants
-        if call.wants_entity:
-            entities = tuple(tenants.tenant_entity(call.root, each) for each in found)
-            return Answer(resource=CloudTenants(cloud_tenants=entities))
-        refs = tuple(tenants.tenant_reference(call.root, each) for each in found)
-    return Answer(resource=EntityReferences(refs=refs))
+        pool = operations.get_pool(work, call.identifier(TYPE))
+        return tenants.FORMS.all(call, pool.tenants)
 
 
 @ROUTES.add(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.common import TASK
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import (
@@ -121,6 +122,9 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
     )
 
 
+FORMS = Forms(tenant_reference, tenant_entity, lambda found: CloudTenants(cloud_tenants=found))
+
+
 def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, ...]:
     resources = f"{place.href}/resources"
     compute = f"{place.href}/computeResources"
@@ -219,12 +223,7 @@ ENDING_TUNNELS = Parameter(
 def get_tenants(call: Call) -> Answer:
     """All tenants."""
     with call.reading() as work:
-        found = operations.list_tenants(work)
-    if call.wants_entity:
-        entities = tuple(tenant_entity(call.root, tenant) for tenant in found)
-        return Answer(resource=CloudTenants(cloud_tenants=entities))
-    references = tuple(tenant_reference(call.root, tenant) for tenant in found)
-    return Answer(resource=EntityReferences(refs=references))
+        return FORMS.all(call, operations.list_tenants(work))
 
 
 @ROUTES.add(
@@ -238,9 +237,7 @@ def get_tenants(call: Call) -> Answer:
 def get_tenant(call: Call) -> Answer:
     """One tenant."""
     with call.reading() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
-    form = tenant_entity if call.wants_entity else tenant_reference
-    return Answer(resource=form(call.root, tenant))
+        return FORMS.one(call, operations.get_tenant(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(

@@ -3,6 +3,7 @@
 from cloudgate import __version__
 from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.handlers.common import TASK
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http import links
 from cloudgate.api.http.call import Answer, Call
@@ -94,6 +95,9 @@ def _spec(entity: BackupServer, name: str) -> BackupServerSpec:
     )
 
 
+FORMS = Forms(server_reference, server_entity, lambda found: BackupServers(backup_servers=found))
+
+
 @ROUTES.add(
     Route(
         verb="GET",
@@ -105,12 +109,7 @@ def _spec(entity: BackupServer, name: str) -> BackupServerSpec:
 def get_backup_servers(call: Call) -> Answer:
     """All backup servers."""
     with call.reading() as work:
-        found = operations.list_backup_servers(work)
-    if call.wants_entity:
-        entities = tuple(server_entity(call.root, server) for server in found)
-        return Answer(resource=BackupServers(backup_servers=entities))
-    references = tuple(server_reference(call.root, server) for server in found)
-    return Answer(resource=EntityReferences(refs=references))
+        return FORMS.all(call, operations.list_backup_servers(work))
 
 
 @ROUTES.add(
@@ -124,9 +123,7 @@ def get_backup_servers(call: Call) -> Answer:
 def get_backup_server(call: Call) -> Answer:
     """One backup server."""
     with call.reading() as work:
-        server = operations.get_backup_server(work, call.identifier(TYPE))
-    form = server_entity if call.wants_entity else server_reference
-    return Answer(resource=form(call.root, server))
+        return FORMS.one(call, operations.get_backup_server(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(

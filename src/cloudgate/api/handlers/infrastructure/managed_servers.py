@@ -3,10 +3,10 @@
 Adding and removing are extensions: in the original, managed servers come from elsewhere.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from cloudgate.api.access import PROVIDERS
+from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import Place, up_to_backup_server_entity
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows, shows_either
@@ -79,6 +79,9 @@ def _if_removable(place: Place, server: tables.ManagedServer) -> tuple[Link, ...
     return () if server.local else (place.delete(),)
 
 
+FORMS = Forms(server_reference, server_entity, lambda found: ManagedServers(managed_servers=found))
+
+
 @LISTS.add(
     Route(
         verb="GET", path="/managedServers", answers=shows_either(EntityReferences, ManagedServers)
@@ -87,7 +90,7 @@ def _if_removable(place: Place, server: tables.ManagedServer) -> tuple[Link, ...
 def get_managed_servers(call: Call) -> Answer:
     """All managed servers."""
     with call.reading() as work:
-        return _listed(call, operations.list_managed_servers(work))
+        return FORMS.all(call, operations.list_managed_servers(work))
 
 
 @LISTS.add(
@@ -101,15 +104,7 @@ def get_servers_of_site(call: Call) -> Answer:
     """The managed servers of one backup server."""
     with call.reading() as work:
         site = get_backup_server(work, call.identifier("BackupServer"))
-        return _listed(call, operations.servers_of(work, site))
-
-
-def _listed(call: Call, found: Sequence[tables.ManagedServer]) -> Answer:
-    if call.wants_entity:
-        entities = tuple(server_entity(call.root, server) for server in found)
-        return Answer(resource=ManagedServers(managed_servers=entities))
-    references = tuple(server_reference(call.root, server) for server in found)
-    return Answer(resource=EntityReferences(refs=references))
+        return FORMS.all(call, operations.servers_of(work, site))
 
 
 @ROUTES.add(
@@ -118,9 +113,7 @@ def _listed(call: Call, found: Sequence[tables.ManagedServer]) -> Answer:
 def get_managed_server(call: Call) -> Answer:
     """One managed server."""
     with call.reading() as work:
-        server = operations.get_managed_server(work, call.identifier(TYPE))
-    form = server_entity if call.wants_entity else server_reference
-    return Answer(resource=form(call.root, server))
+        return FORMS.one(call, operations.get_managed_server(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(
