@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -15,6 +16,7 @@ from tests.test_happy_eyeballs import silent
 
 pytestmark = pytest.mark.anyio
 NAME = "several.example:443"
+LIMIT_BYTES = 1024 * 1024
 
 
 class Names:
@@ -24,6 +26,9 @@ class Names:
         self.port = port
         self.addresses = ["127.0.0.3", "127.0.0.4"]
         self.servers: dict[str, asyncio.Server] = {}
+        self.open: set[asyncio.StreamWriter] = set()
+        self.came_bytes = 0
+        """Of all tunnels, at all addresses."""
 
     def find(self, host: str, port: int) -> list[str]:
         assert host == "inside.example"
@@ -33,9 +38,11 @@ class Names:
         """Have a repository at an address, which says first where it is."""
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.open.add(writer)
             writer.write(address.encode())
             with suppress(ConnectionError):  # of who only wanted to know whether it lives
-                await reader.read()
+                while data := await reader.read(65536):
+                    self.came_bytes += len(data)
             writer.close()
 
         self.servers[address] = await asyncio.start_server(serve, address, self.port)
@@ -45,7 +52,7 @@ class Names:
         self.servers.pop(address).close()
 
 
-@pytest.fixture(params=[None, 1024 * 1024], ids=["unlimited", "limited"])
+@pytest.fixture(params=[None, LIMIT_BYTES], ids=["unlimited", "limited"])
 async def names(
     machine: Machine,
     repository_port: int,
@@ -63,6 +70,9 @@ async def names(
     yield found
     for server in found.servers.values():
         server.close()
+    for writer in found.open:
+        writer.transport.abort()
+    await asyncio.gather(*(each.wait_closed() for each in found.open), return_exceptions=True)
 
 
 @pytest.fixture
@@ -105,6 +115,23 @@ async def test_another_is_tried_in_the_same_tunnel_when_the_one_that_worked_has_
     await names.live("127.0.0.4")
     names.die("127.0.0.3")
     assert await reached(client, port) == "127.0.0.4"
+
+
+@pytest.mark.parametrize("names", [LIMIT_BYTES], indirect=True, ids=["limited"])
+async def test_a_limit_holds_from_the_first_byte_on_also_behind_a_dead_address(
+    client: Client, port: int, names: Names
+) -> None:
+    await names.live("127.0.0.4")
+    tunnel = await client.connect(port, NAME)
+    assert tunnel.status == 200
+    began = time.monotonic()
+    for _ in range(32):
+        tunnel.writer.write(bytes(LIMIT_BYTES))
+    while (took := time.monotonic() - began) < 2:
+        assert names.came_bytes <= 1.5 * LIMIT_BYTES * max(took, 0.5), took
+        await asyncio.sleep(0.05)
+    assert names.came_bytes > 0
+    tunnel.close()
 
 
 async def test_where_none_lives_a_tunnel_is_refused_with_the_reason(
