@@ -21,8 +21,9 @@ from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.disk_reserve import RESERVE_BYTES, DiskReserve
 from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.drain import Drain
-from cloudgate.protocol import GatewayState, HostFacts
+from cloudgate.protocol import GatewayState, HostFacts, Report
 from tests.host.support import PASSWORD, PASSWORD_HASH
 
 FACTS = HostFacts(
@@ -262,3 +263,13 @@ async def test_what_nobody_waits_for_any_more_goes_on_or_is_given_up(*, goes_on:
     assert await second == (1 if goes_on else 2)
     assert await other == 3
     assert sorted(done) == ([1, 3] if goes_on else [2, 3])
+
+
+def test_what_a_part_contributes_is_a_member_of_the_report(tmp_path: Path) -> None:
+    """Others would be left out without a word."""
+    result = ReconcileResult(1, GatewayState.ABSENT)
+    tenants = TenantDirectory(tmp_path / "tenants.json")
+    for contribution in (result.contribution(), tenants.contribution()):
+        assert set(contribution) <= set(Report.model_fields)
+    both = Report.model_validate({**result.contribution(), **tenants.contribution()})
+    assert both.directory_revision == 0

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from cloudgate.protocol import GatewayState
+from cloudgate.protocol import GatewayState, Report
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
 
@@ -39,6 +39,7 @@ async def test_live_tunnels_are_counted(port: int, client: Client, machine: Mach
     for _ in range(3):
         assert await (await client.connect(port, "repo.example:443")).echoes()
     assert await machine.admin.live_tunnels() == 3
+    assert set(machine.watch.contribution()) <= set(Report.model_fields)
 
 
 @pytest.mark.parametrize("login", ["", "acme:wrong", "nobody:x", "acme"])

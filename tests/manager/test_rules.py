@@ -1,6 +1,6 @@
 """The rules of the domains, which are pure functions."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from cloudgate.manager.host_protocol.gateway_progress import Outcome, outcome
 from cloudgate.manager.repositories.rules import service
 from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
-from cloudgate.protocol import GatewayState
+from cloudgate.protocol import Gateway, GatewayState
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.values import identifiers
+from cloudgate.wire.resources.cloud.gateways import CloudGateway
 from tests.support.host import public_key_pem
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -183,3 +184,12 @@ def test_a_public_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
         open_authority(tmp_path).issue(
             Wanted("nonsense", ("a",), Role.GATEWAY, gateway_term()), NOW
         )
+
+
+def test_settings_of_a_gateway_have_the_names_of_the_api_and_of_the_protocol() -> None:
+    assert {each.name for each in fields(GatewaySettings)} <= {
+        each.name for each in fields(CloudGateway)
+    }
+    assert set(GatewaySettings().told) <= set(Gateway.model_fields)
+    kept_before_there_was_more = {"description": "old", "network_mode": "Direct"}
+    assert rules.from_document(kept_before_there_was_more).external_port == 6180
