@@ -18,7 +18,7 @@ PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_
 	test_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py test_unseen.py) tests/connector/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network
-PROPERTIES := $(shell grep -rl --include='test_*.py' 'from hypothesis import' tests)
+PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \

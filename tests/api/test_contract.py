@@ -136,7 +136,7 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
     thorough = profiles.get_current_profile_name() == "thorough"
     text = SETTINGS.format(
         hooks="" if thorough else f'hooks = "{FEWER_BODIES}"',
-        examples=100 if thorough else 4,
+        examples=30 if thorough else 4,
         ca=running.ca_file,
         token=client.cookies[HEADER],
         password=PASSWORD,
