@@ -1,5 +1,6 @@
 """What becomes of each element of a body is told in docs/contract.md, and is true."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,11 @@ import httpx2
 import pytest
 
 from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Fate
-from cloudgate.api.contract_document import filled
+from cloudgate.api.contract_document import elements_of_bodies, filled
 from cloudgate.api.table import ROUTES
 from cloudgate.wire.description import Described, parts
+from cloudgate.wire.description import element as element_of_xml
+from cloudgate.wire.resources.cloud.gateways import CloudGateway
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -24,11 +27,27 @@ def test_the_tables_of_the_page_are_what_there_is() -> None:
 
 def test_every_element_of_every_body_is_in_the_list() -> None:
     bodies: set[type[Described]] = {kind for route in ROUTES for kind in route.bodies}
-    in_lists = {"BackupResource", "RepositoryQuota"}
-    assert {kind.root() for kind in bodies} | in_lists == ELEMENTS.keys()
+    in_lists, told = {"BackupResource", "RepositoryQuota"}, elements_of_bodies()
+    assert {kind.root() for kind in bodies} | in_lists == told.keys()
     for kind in bodies:
         names = {part.name for part in parts(kind)} - OF_ALL.keys()
-        assert names == ELEMENTS[kind.root()].keys(), kind
+        assert names == told[kind.root()].keys(), kind
+
+
+def test_an_extension_says_of_itself_that_it_acts() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Extended(CloudGateway):
+        sooner: int | None = element_of_xml(own=True)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Own(Described):
+        OWN = True
+
+        first: str | None = element_of_xml()
+
+    assert {part.name for part in parts(Extended) if part.own} == {"Sooner"}
+    assert all(part.own for part in parts(Own))
+    assert not any(part.own for part in parts(CloudGateway))
 
 
 def test_nothing_that_promises_safety_is_merely_kept() -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from cloudgate.api.compatibility.elements import ELEMENTS
+from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Element, Fate
 from cloudgate.api.compatibility.published import CALLS, Published
 from cloudgate.api.handlers import absent
 from cloudgate.api.http.router import Route, Router, choose
 from cloudgate.api.table import ROUTES
+from cloudgate.wire.description import parts
 
 TABLES = ("calls", "elements")
 """The tables stand between comments ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
@@ -64,6 +65,17 @@ def _said(route: Route) -> str:
 def _elements() -> Iterator[str]:
     yield "| Body | Element | Here | |"
     yield "|---|---|---|---|"
-    for root, elements in ELEMENTS.items():
+    for root, elements in elements_of_bodies().items():
         for name, element in elements.items():
             yield f"| `{root}` | `{name}` | {element.fate.value} | {element.words} |"
+
+
+def elements_of_bodies() -> dict[str, dict[str, Element]]:
+    """What becomes of each element: by the list, and by extensions that say it themselves."""
+    found = {root: dict(elements) for root, elements in ELEMENTS.items()}
+    for kind in dict.fromkeys(kind for route in ROUTES for kind in route.bodies):
+        for part in parts(kind):
+            if part.own and part.name not in OF_ALL:
+                elements = found.setdefault(kind.root(), {})
+                elements.setdefault(part.name, Element(Fate.ACTS, "extension"))
+    return found

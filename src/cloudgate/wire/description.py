@@ -51,6 +51,8 @@ class Part:
     """In JSON an absent value is left out instead of null."""
     quoted_number: bool = False
     """In JSON the number may also come as a string, as one page of the API publishes it."""
+    own: bool = False
+    """An extension, and in a body it acts; what becomes of published ones is told elsewhere."""
 
     @property
     def is_list(self) -> bool:
@@ -64,11 +66,19 @@ def attribute(name: str | None = None, *, omit_absent: bool = False) -> Any:
 
 
 def element(
-    name: str | None = None, *, omit_absent: bool = False, quoted_number: bool = False
+    name: str | None = None,
+    *,
+    omit_absent: bool = False,
+    quoted_number: bool = False,
+    own: bool = False,
 ) -> Any:
     """An XML element with text, or with the parts of another resource type."""
     return _field(
-        shape=Shape.ELEMENT, name=name, omit_absent=omit_absent, quoted_number=quoted_number
+        shape=Shape.ELEMENT,
+        name=name,
+        omit_absent=omit_absent,
+        quoted_number=quoted_number,
+        own=own,
     )
 
 
@@ -110,6 +120,9 @@ class Described:
     JSON_FIRST: ClassVar[tuple[str, ...]] = ()
     """Properties that come before all others in JSON, against the rule."""
 
+    OWN: ClassVar[bool] = False
+    """Whether all of it is an extension: see `Part.own`."""
+
     @classmethod
     def root(cls) -> str:
         """Name of the XML root element."""
@@ -137,7 +150,7 @@ def json_parts(resource_type: type[Described]) -> tuple[Part, ...]:
 def _read_parts(resource_type: type[Described]) -> tuple[Part, ...]:
     hints = typing.get_type_hints(resource_type)
     return tuple(
-        _part(field, hints[field.name])
+        _part(resource_type, field, hints[field.name])
         for field in dataclasses.fields(resource_type)
         if "shape" in field.metadata
     )
@@ -157,7 +170,7 @@ def _json_order(resource_type: type[Described]) -> tuple[Part, ...]:
     return tuple(sorted(parts(resource_type), key=place))
 
 
-def _part(field: dataclasses.Field[Any], hint: Any) -> Part:
+def _part(resource_type: type[Described], field: dataclasses.Field[Any], hint: Any) -> Part:
     metadata = field.metadata
     return Part(
         field=field.name,
@@ -169,6 +182,7 @@ def _part(field: dataclasses.Field[Any], hint: Any) -> Part:
         also=metadata.get("also", ""),
         omit_absent=metadata.get("omit_absent", False),
         quoted_number=metadata.get("quoted_number", False),
+        own=metadata.get("own", False) or resource_type.OWN,
     )
 
 
