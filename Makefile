@@ -16,7 +16,7 @@ BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 # No process, no port, no Envoy: these take seconds.
 PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
-	test_parts.py test_unseen.py) tests/connector/test_settings.py
+	test_parts.py) tests/connector/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network
 PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
@@ -67,7 +67,7 @@ contracts: .venv/dev
 	$(BIN)/lint-imports
 
 pure: .venv/dev
-	$(BIN)/pytest --quiet $(PURE)
+	$(BIN)/pytest --quiet --numprocesses 2 $(PURE)
 
 bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)
