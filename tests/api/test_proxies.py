@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloudgate.api.http.proxies import Origin, networks, origin
+from cloudgate.api.http.proxies import Origin, networks, origin, own_host
 from cloudgate.errors import InvalidRequestError
 
 DIRECT = Origin("http", "10.0.0.5:9399", "10.0.0.1")
@@ -92,3 +92,18 @@ def test_a_proxy_that_reaches_a_dual_socket_over_ipv4_is_the_same_one() -> None:
 def test_what_is_no_network_is_refused_by_name() -> None:
     with pytest.raises(InvalidRequestError, match=r"'proxy\.example' is no IP address"):
         networks(["10.0.0.1", "proxy.example"])
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("127.0.0.1", "127.0.0.1:9398"),
+        ("::ffff:127.0.0.1", "127.0.0.1:9398"),
+        ("::1", "[::1]:9398"),
+        ("localhost", "localhost:9398"),
+    ],
+)
+def test_who_names_no_host_gets_links_to_the_address_that_he_came_to(
+    address: str, host: str
+) -> None:
+    assert own_host(address, 9398) == host

@@ -60,7 +60,9 @@ def test_what_get_shows_can_be_sent_back_and_changes_nothing(client: httpx2.Clie
             assert after.content == before.content, href
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "a\u202eb", "a\u200bb", "tab\tbed"])
+@pytest.mark.parametrize(
+    "name", ["two\nlines", "a\u202eb", "a\u200bb", "tab\tbed", "a\u034fb", "a\u3164b"]
+)
 def test_no_name_has_characters_that_nobody_sees(client: httpx2.Client, name: str) -> None:
     role = "urn:veeam:EnterpriseRole:d19a3d33-cb77-4ffe-94e6-001432483a4e"
     account = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -282,6 +283,27 @@ def test_no_name_leads_out_of_its_place(name: str) -> None:
         assert len(found.parts) == 1
         assert not set(found.parts[0]) & set("/?#&;= \\")
         assert found.parts[0] not in (".", "..")
+
+
+@pytest.mark.parametrize(
+    ("typed", "dialled"),
+    [
+        ("https://①②③.example/{tenant}/", "https://123.example/"),
+        ("https://écho.example:8443/{tenant}/", "https://xn--cho-9la.example:8443/"),
+        ("HTTPS://DAV.example./{tenant}/", "https://dav.example/"),
+        ("https://[2001:DB8::1]:1/{tenant}/", "https://[2001:db8::1]:1/"),
+    ],
+)
+def test_a_server_is_dialled_by_the_usual_form_of_its_name(typed: str, dialled: str) -> None:
+    rules.check(Probe(method=Method.WEBDAV, url=typed), "")
+    base = rules.collection_of(typed, ACME).base
+    assert base == dialled
+    assert httpx2.URL(base).host  # what it cannot read would be a fault that nobody foresaw
+
+
+def test_a_port_is_one() -> None:
+    with pytest.raises(InvalidRequestError):
+        rules.check(Probe(method=Method.WEBDAV, url="https://dav.example:0/{tenant}/"), "")
 
 
 @pytest.mark.parametrize("template", ["/srv/.{tenant}", "/srv/{tenant}/../x", "/srv/../{tenant}"])

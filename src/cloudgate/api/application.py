@@ -25,7 +25,7 @@ from cloudgate.api.http.negotiation import (
     body_charset,
     body_form,
 )
-from cloudgate.api.http.proxies import HOST, Network, Origin, origin
+from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.response_cache import Memory
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
@@ -238,7 +238,7 @@ class Application:
         host = request.headers.get("host", "")
         if not HOST.fullmatch(host):
             server = request.scope.get("server") or ("localhost", 9398)
-            host = f"{server[0]}:{server[1]}"
+            host = own_host(*server)
         peer = request.client.host if request.client else ""
         direct = Origin(request.scope["scheme"], host, peer)
         headers: dict[str, str] = {}

@@ -36,7 +36,14 @@ _NEVER = tuple(
         "ff00::/8",  # multicast
     )
 )
-_NAT64 = IPv6Network("64:ff9b::/96")
+_EMBEDDING = tuple(
+    IPv6Network(text)
+    for text in (
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+        "64:ff9b:1::/96",  # NAT64 of a site's own (RFC 8215)
+        "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765, 2.1)
+    )
+)
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 _LOWEST_COMPATIBLE = 2**16
 """Below it, `::1` and its like are themselves."""
@@ -55,9 +62,9 @@ def meant(text: str) -> Address | None:
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address of NAT64 (RFC 6052), or of the form that was before mapped ones."""
+    """The IPv4 address of a form that translates, or of the one that was before mapped ones."""
     compatible = address in _IPV4_COMPATIBLE and int(address) >= _LOWEST_COMPATIBLE
-    if address in _NAT64 or compatible:
+    if compatible or any(address in network for network in _EMBEDDING):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return None
 

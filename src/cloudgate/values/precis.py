@@ -5,11 +5,25 @@ compared; RFC 7617 (2.1) wants the same of what Basic carries. Of its profiles o
 taken: names of this API may hold blanks and more that the profiles refuse.
 """
 
+import re
 import unicodedata
 
 _COMPATIBLE = ("<wide>", "<narrow>")
 _SPACES = "Zs"
 """The Unicode category of spaces."""
+
+
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that show nothing (Default_Ignorable_Code_Point, RFC 8264, 9.13), and the blank
+of Braille: Python counts them as printable."""
+
+
+def is_seen(letter: str) -> bool:
+    """Whether a letter shows: two names that differ in others look alike."""
+    return letter.isprintable() and not _IGNORABLE.match(letter)
 
 
 def name(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network import hostport
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]{1,300}")
@@ -31,6 +32,17 @@ class Origin:
     prefix: str = ""
     """What a proxy has taken from the beginning of the path; begins with a slash, if it is not
     empty, and does not end with one."""
+
+
+def own_host(address: str, port: int) -> str:
+    """The manager's own address as it stands in a Host header, for who names no host.
+
+    A socket of both families says an IPv4 address by its mapped form.
+    """
+    found = ipaddress.ip_address(address.partition("%")[0]) if ":" in address else None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        address = str(found.ipv4_mapped)
+    return hostport.join(address, port)
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -20,10 +20,10 @@ def printable(text: str, element: str, before: str = "") -> str:
         InvalidRequestError: it has such a character.
     """
     found = precis.name(text)
-    bad = next((letter for letter in found if not letter.isprintable()), None)
+    bad = next((letter for letter in found if not precis.is_seen(letter)), None)
     if bad is not None and found != before:
         raise InvalidRequestError(
-            f"{element}: {found!r} has the character {bad!r}; names have no control characters, and"
+            f"{element}: {found!r} has the character {bad!a}; names have no control characters, and"
             " none that cannot be seen."
         )
     return found

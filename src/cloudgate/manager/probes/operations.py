@@ -18,6 +18,7 @@ from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.network import hostport
 
 NEWS = UUID("3b9f2a53-7c1e-4f0e-9a41-5d3f6f0c8b17")
 """The key of the bell that rings when there is something new to measure."""
@@ -117,7 +118,7 @@ def _check_may_be_named(work: Work, probe: Probe) -> None:
         base = rules.directory_of(probe.path, rules.ANYBODY).base
         work.reachable.check_folder(base, administers=work.administers)
         return
-    host = urlsplit(probe.url).hostname or ""
+    host = hostport.host_known_as(urlsplit(probe.url).hostname or "")
     work.reachable.check_host(host, "Url", administers=work.administers)
 
 

@@ -165,7 +165,15 @@ def collection_of(template: str, subject: Subject) -> Place:
     base, parts = _split([unquote(each) for each in url.path.split("/")], "Url", subject)
     path = "".join(f"{quote(each, safe='')}/" for each in base)
     encoded = tuple(quote(each, safe="") for each in parts)
-    return Place(f"{url.scheme}://{url.netloc}/{path}", encoded)
+    return Place(f"{origin_of(template)}/{path}", encoded)
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a Url as they are dialled: the host by its usual form."""
+    parts = urlsplit(url)
+    host = hostport.bracketed(hostport.host_known_as(parts.hostname or ""))
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
@@ -250,7 +258,7 @@ def _check_url(text: str, *, open_password: bool) -> None:
     """See whether a Url is one; `open_password`: the password can be read on the way."""
     try:
         url = urlsplit(text)
-        sound = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
+        sound = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         sound = False
     if not sound or any(c.isspace() or c in '<>"\\' for c in text):

@@ -10,11 +10,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx2
 from lxml import etree
 
+from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.answers import Limits, Reader, calling, explained, number
 from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError, Probe
 
@@ -131,11 +132,10 @@ def measure(
 
 class _Listing:
     def __init__(self, client: httpx2.Client, url: str, keys: Keys, bucket: str) -> None:
-        parts = urlsplit(url)
         self._client = client
         self._keys = keys
         self._bucket = bucket
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = rules.origin_of(url)
         self.shown = f"{self._origin}/{bucket}"
 
     def ask(self, prefix: str, token: str) -> httpx2.Response | None:

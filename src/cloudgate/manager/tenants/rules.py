@@ -31,10 +31,10 @@ def subtenant_name(name: str) -> str:
 
 def _checked(name: str, whose: str, forbidden: str) -> str:
     found = precis.name(name)
-    bad = next((c for c in found if c in forbidden or not c.isprintable()), None)
+    bad = next((c for c in found if c in forbidden or not precis.is_seen(c)), None)
     if bad is not None:
         raise InvalidRequestError(
-            f"Name: {found!r} has the character {bad!r}; the name of {whose} has none of"
+            f"Name: {found!r} has the character {bad!a}; the name of {whose} has none of"
             f" {forbidden} and no control characters."
         )
     if found.endswith("."):
