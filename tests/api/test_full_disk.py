@@ -4,11 +4,13 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
-from tests.support.manager import PASSWORD, RunningManager
+from tests.support.disks import make_room, needs_mounts, small_disk, take_bytes
+from tests.support.manager import PASSWORD, RunningManager, running_manager
 
 _BYTES = 16 * 1024
 """What a file can still have: less than the database has already, and more than a test says."""
@@ -80,3 +82,24 @@ def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: Running
     assert stays.get("/tasks").status_code == 401
     write_unwritten(running.manager)
     assert stays.get("/tasks").status_code == 401
+
+
+@needs_mounts
+def test_a_disk_that_is_full_is_a_warning_until_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="12m") as disk, running_manager(disk) as running:
+        admin = running.logged_on()
+        (site,) = admin.get("/backupServers").json()["Refs"]
+
+        def warned() -> list[str]:
+            found = admin.get("/warnings").json()["OperatorWarnings"]
+            return [each["Message"] for each in found if "full" in each["Message"]]
+
+        assert warned() == []
+        take_bytes(disk)
+        while (answer := admin.post(f"{site['Href']}?action=collect")).is_success:
+            pass  # there was still room in the files that are there
+        assert answer.status_code == 503
+        assert warned() == [answer.json()["Message"]]
+        make_room(disk)
+        assert admin.post(f"{site['Href']}?action=collect").is_success
+        assert warned() == []

@@ -157,6 +157,19 @@ def test_a_chain_that_was_computed_anew_lacks_the_seal(
     assert found.wrong is not None
 
 
+@pytest.mark.parametrize("others", ["", "DELETE FROM audit_events"])
+def test_a_chain_whose_end_was_taken_away_says_so_and_goes_on(
+    manager: Manager, tmp_path: Path, others: str
+) -> None:
+    log(manager)
+    tamper(tmp_path, "DELETE FROM audit_chain", others)
+    assert "taken away" in seen(manager).message
+    log(manager, 1)
+    found = seen(manager)
+    assert "taken away" in found.message
+    assert found.wrong is not None
+
+
 def test_the_database_itself_refuses_what_alters_or_removes(manager: Manager) -> None:
     log(manager)
     for statement in (

@@ -149,3 +149,11 @@ def test_serve_does_not_start_without_a_key_and_says_which_and_what_to_do(data: 
     assert "Traceback" not in ended.stderr
     assert (data / "tls" / "ca.pem").read_bytes() == known
     assert not (data / "tls" / "ca.key").exists()
+
+
+def test_a_damaged_database_is_named_and_left_as_it_is(data: Path) -> None:
+    (data / "cloudgate.db").write_bytes(b"no database at all" * 100)
+    before = contents(data)
+    with pytest.raises(CloudgateError, match=r"cloudgate\.db.* cannot be read.*backup"):
+        start(data)
+    assert contents(data) == before

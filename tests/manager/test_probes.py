@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx2
@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.probes import rules, s3, webdav
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.probes import measuring, rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
+from cloudgate.manager.probes.operations import Batch, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
 from tests.support.ports import free_port
 from tests.support.storage import (
@@ -318,3 +320,25 @@ def test_megabytes_are_rounded_up_and_measurements_spread() -> None:
     hour = timedelta(hours=1)
     assert rules.next_time(hour, 0) == timedelta(minutes=54)
     assert rules.next_time(hour, 1) == timedelta(minutes=66)
+
+
+def test_a_share_that_fails_unforeseen_fails_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_one(_manager: object, _batch: object, share: Share, _limits: object) -> Any:
+        if share.subject.name == "odd":
+            raise RuntimeError("secret")
+        return 5, None
+
+    monkeypatch.setattr(measuring, "_measure_one", fail_for_one)
+    shares = tuple(Share(uuid4(), Subject(name, uuid4())) for name in ("one", "odd", "other"))
+    batch = Batch(uuid4(), Probe(method=Method.WEBDAV), "", shares)
+    one, odd, other = measuring.measure(cast(Manager, None), batch, Limits())
+    assert (one.used_bytes, other.used_bytes) == (5, 5)
+    assert odd.used_bytes is None
+    assert "fault" in odd.warning
+    assert "secret" not in odd.warning
+
+
+@pytest.mark.parametrize("template", ["/srv/{tenant}\n", "/s\trv/{tenant}", "/srv\u200b/{tenant}"])
+def test_a_path_has_no_character_that_cannot_be_seen(template: str) -> None:
+    with pytest.raises(InvalidRequestError, match="can be seen"):
+        rules.directory_of(template, Subject("acme", uuid4()))

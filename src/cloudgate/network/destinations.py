@@ -34,13 +34,13 @@ _NEVER = tuple(
         "fd00:ec2::/32",  # metadata at Amazon
         "fd20:ce::/32",  # metadata at Google
         "ff00::/8",  # multicast
+        "64:ff9b:1::/48",  # translated by the site itself, in any of several forms (RFC 8215)
     )
 )
 _EMBEDDING = tuple(
     IPv6Network(text)
     for text in (
         "64:ff9b::/96",  # NAT64 (RFC 6052)
-        "64:ff9b:1::/96",  # NAT64 of a site's own (RFC 8215)
         "::ffff:0:0:0/96",  # IPv4-translated (RFC 2765, 2.1)
     )
 )

@@ -1,7 +1,5 @@
 """Failures: what is a failed request told? Every error, as a status and the API's `Error`."""
 
-import sqlite3
-
 import structlog
 from sqlalchemy.exc import OperationalError
 
@@ -17,6 +15,8 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
+from cloudgate.manager.core.unit_of_work import OUT_OF_ROOM
+from cloudgate.manager.storage.database import is_out_of_room
 from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
@@ -67,11 +67,8 @@ def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
 
 def _unusable(problem: OperationalError) -> str:
     """What to say of a database that fails."""
-    if isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig):
-        return (
-            "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
-            " room there, and try again. Reading and logging on go on."
-        )
+    if is_out_of_room(problem):
+        return OUT_OF_ROOM
     return "The database cannot be used right now; the manager's log says why. Try again."
 
 

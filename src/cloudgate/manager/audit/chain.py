@@ -9,7 +9,7 @@ entries away at the end. What was removed because of its age is what the chain b
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudgate.manager.core.unit_of_work import Work
 from cloudgate.manager.storage.tables import AuditChain, AuditEvent
@@ -18,6 +18,8 @@ from cloudgate.trust.audit_chain import Verdict, hash_of, span
 PURPOSE = "audit chain"
 """What the seal is for."""
 UNSEALED = ""
+LOST = "lost"
+"""What a chain begins with whose end was not there any more."""
 _CHAIN = 1
 _AT_ONCE = 1000
 
@@ -62,12 +64,16 @@ def hash_before(work: Work, number: int) -> str:
         .limit(1)
     )
     found = work.session.scalar(before)
-    return work.session.get_one(AuditChain, _CHAIN).anchor_hash if found is None else found
+    if found is not None:
+        return found
+    chain = work.session.get(AuditChain, _CHAIN)
+    return LOST if chain is None else chain.anchor_hash
 
 
 def has_seal(work: Work) -> bool:
     """Whether the end of the chain was ever sealed; it was not right after an upgrade."""
-    return work.session.get_one(AuditChain, _CHAIN).seal != UNSEALED
+    chain = work.session.get(AuditChain, _CHAIN)
+    return chain is not None and chain.seal != UNSEALED
 
 
 def forget(work: Work, until: int) -> None:
@@ -84,7 +90,11 @@ def forget(work: Work, until: int) -> None:
 
 def verify(work: Work) -> Verdict:
     """See whether each entry is there and as it was."""
-    chain = work.session.get_one(AuditChain, _CHAIN)
+    chain = work.session.get(AuditChain, _CHAIN)
+    if chain is None or chain.anchor_hash == LOST:
+        until = f" up to entry {chain.anchor_number}" if chain else ""
+        problem = f"The end of the chain was taken away: nothing vouches for what was there{until}."
+        return Verdict(0, None, None, LOST, 1, problem)
     number, previous = chain.anchor_number, chain.anchor_hash
     entries, first, problem = 0, None, ""
     for event in _events(work):
@@ -127,9 +137,20 @@ def _locked_chain(work: Work) -> AuditChain:
     known = work.session.info.get(PURPOSE)
     if isinstance(known, AuditChain):
         return known
-    chain = work.session.get_one(AuditChain, _CHAIN, with_for_update=True)
+    chain = work.session.get(AuditChain, _CHAIN, with_for_update=True)
+    if chain is None:
+        chain = _begun_anew(work)
+        work.session.add(chain)
     work.session.info[PURPOSE] = chain
     return chain
+
+
+def _begun_anew(work: Work) -> AuditChain:
+    """A chain in place of one whose end is gone: what happens now is written down all the same."""
+    last = work.session.scalar(select(func.max(AuditEvent.number))) or 0
+    return AuditChain(
+        id=_CHAIN, number=last, hash=LOST, anchor_number=last, anchor_hash=LOST, seal=UNSEALED
+    )
 
 
 def _sealed(chain: AuditChain) -> str:

@@ -10,6 +10,7 @@ from cloudgate.manager.probes import rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Disk, Outcome, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError
+from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
 from cloudgate.protocol import Directory, Measured
@@ -26,18 +27,29 @@ def measure(manager: Manager, batch: Batch, limits: Limits | None = None) -> Ite
     """
     limits = limits or Limits(reachable=manager.reachable)
     wrong_for_all = batch.problem
-    for share in batch.shares:
+
+    def one(share: Share) -> Outcome:
+        nonlocal wrong_for_all
         if wrong_for_all:
-            yield Outcome(share, warning=wrong_for_all)
-            continue
+            return Outcome(share, warning=wrong_for_all)
         try:
             used_bytes, disk = _measure_one(manager, batch, share, limits)
-            yield Outcome(share, used_bytes, disk=disk)
         except NotMeasuredError as problem:
             wrong_for_all = problem.message if problem.everyone else ""
-            yield Outcome(share, warning=problem.message)
+            return Outcome(share, warning=problem.message)
         except InvalidRequestError as problem:
-            yield Outcome(share, warning=problem.message)
+            return Outcome(share, warning=problem.message)
+        return Outcome(share, used_bytes, disk=disk)
+
+    return each_alone(batch.shares, one, _unforeseen)
+
+
+def _unforeseen(share: Share, fault: str) -> Outcome:
+    return Outcome(
+        share,
+        warning=f"It could not be measured, for a reason that nobody foresaw: fault {fault} in the"
+        " manager's log.",
+    )
 
 
 def _measure_one(

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.network import hostport
+from cloudgate.values import precis
 
 DEFAULT_MINUTES = 60
 DEFAULT_REGION = "us-east-1"
@@ -149,6 +150,10 @@ def directory_of(template: str, subject: Subject) -> Place:
         raise InvalidRequestError(
             f"Path: found {template[:100]!r}, expected an absolute path such as"
             " /srv/backups/{tenant}."
+        )
+    if not all(map(precis.is_seen, template)):
+        raise InvalidRequestError(
+            f"Path: found {template[:100]!r}, expected characters that can be seen: no line ends."
         )
     base, parts = _split(template.split("/"), "Path", subject)
     return Place("/" + "/".join(base), parts)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,6 +19,11 @@ REVISIONS = Path(__file__).parent / "revisions"
 _BUSY_SECONDS = 30
 
 
+def is_out_of_room(problem: OperationalError) -> bool:
+    """Whether a database failed because its disk is full."""
+    return isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig)
+
+
 class Database:
     """An open database, migrated to the newest revision."""
 
@@ -26,11 +31,17 @@ class Database:
         """Open it.
 
         Raises:
-            UnavailableError: a newer release has been at work in it.
+            UnavailableError: a newer release has been at work in it, or it cannot be read.
         """
         self._engine = _open(url)
-        with self._engine.connect() as connection:
-            _bring_forward(connection)
+        try:
+            with self._engine.connect() as connection:
+                _bring_forward(connection)
+        except DatabaseError as problem:
+            raise UnavailableError(
+                f"The database {make_url(url).database} cannot be read: {problem.orig}. Bring the"
+                " data folder back from a backup, and start again; nothing was changed."
+            ) from problem
         writing = self._engine.execution_options(writes=True)
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
