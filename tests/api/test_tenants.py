@@ -332,7 +332,7 @@ def test_a_quota_is_added_shown_and_removed(client: httpx2.Client) -> None:
                 }
             },
             400,
-            "at least 1024 MB",
+            "expected a quota of 1024 to",
         ),
         ({"MaxConcurrentTasks": -1}, 400, "MaxConcurrentTasks"),
     ],

@@ -5,8 +5,9 @@ import base64
 import datetime as dt
 import os
 import signal
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -400,3 +401,23 @@ async def running_machine(
 def unknown_tenant() -> Tenant:
     """Somebody else."""
     return Tenant(tenant_id=uuid4(), name="Other", password_hash="")
+
+
+async def fill(writers: Sequence[asyncio.StreamWriter]) -> None:
+    """Feed each until nothing more of it is taken, by whatever stands on the way to its reader."""
+    for each in writers:
+        each.transport.set_write_buffer_limits(high=0)
+        each.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    data = bytes(512 * 1024)
+    held: list[int] = []
+    while (now := _waiting_bytes(writers)) != held or not all(now):
+        hungry = [each for each in writers if not each.transport.get_write_buffer_size()]
+        for each in hungry:
+            each.write(data)
+        held = _waiting_bytes(writers)
+        # Only of what was full before can be said that nothing of it is taken any more.
+        await asyncio.sleep(0.05 if hungry else 0.5)
+
+
+def _waiting_bytes(writers: Sequence[asyncio.StreamWriter]) -> list[int]:
+    return [each.transport.get_write_buffer_size() for each in writers]

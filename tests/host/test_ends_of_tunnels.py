@@ -22,7 +22,7 @@ from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, Stream
 from h2.settings import SettingCodes
 
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
+from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, fill, tenant
 from tests.host.test_port import held_repository, reset
 from tests.support.ports import free_port
 
@@ -319,29 +319,17 @@ async def test_clients_that_stop_reading_cost_little_memory_and_others_go_on(
     machine.know(stuck.model_copy(update={"targets": (*stuck.targets, well)}))
     before = _resident_kib(pid)
     ends = [await setting.http1() for _ in range(STALLED)]
-    piece = bytes(256 * 1024)
-    for tunnel, repository in ends:
+    for tunnel, _ in ends:
         # The kernel holds little at either end, so that all is full soon.
         _buffer_little(tunnel.writer, socket.SO_RCVBUF)
-        _buffer_little(repository.writer, socket.SO_SNDBUF)
         tunnel.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is one to read
-        for _ in range(48):
-            repository.writer.write(piece)
-    full = 0
-    while (now := sum(_waiting_bytes(repository) for _, repository in ends)) != full:
-        full = now
-        await asyncio.sleep(0.5)
-    assert all(_waiting_bytes(repository) for _, repository in ends), "all is held back"
+    await fill([repository.writer for _, repository in ends])
     assert (_resident_kib(pid) - before) / STALLED < MOST_KIB_OF_A_STALLED_TUNNEL
     assert await (await client.connect(setting.port, "well.example:443")).echoes()
 
 
 def _buffer_little(writer: asyncio.StreamWriter, option: int) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 64 * 1024)
-
-
-def _waiting_bytes(repository: Repository) -> int:
-    return repository.writer.transport.get_write_buffer_size()
 
 
 def _resident_kib(pid: int) -> int:

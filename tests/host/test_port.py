@@ -6,7 +6,7 @@ import socket
 import ssl
 import string
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from cloudgate.host.platform.resource_limits import (
 )
 from cloudgate.host.tunnels.connection_limit import excess_connections
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import HASHER, PASSWORD, Client, Machine, Tunnel, refuses, tenant
+from tests.host.support import HASHER, PASSWORD, Client, Machine, Tunnel, fill, refuses, tenant
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -328,31 +328,10 @@ async def test_tunnels_that_stall_cost_little_memory_and_others_go_on(
         while len(tunnels) < STALLED:
             some = [client.connect(port, "stuck.example:443") for _ in range(50)]
             tunnels += await asyncio.gather(*some)
-        await fill(tunnels)
+        await fill([each.writer for each in tunnels])
         grown = (_resident_kib(pid) - before) / STALLED
         assert grown < MOST_KIB_OF_A_STALLED_TUNNEL
         assert await (await client.connect(port, REPO)).echoes()
-
-
-async def fill(tunnels: Sequence[Tunnel]) -> None:
-    """Feed each until nothing more of it is taken, by whatever stands on the way to its target."""
-    for each in tunnels:
-        each.writer.transport.set_write_buffer_limits(high=0)
-        each.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-    data = bytes(512 * 1024)
-    held: list[int] = []
-    while (now := [waiting_bytes(each) for each in tunnels]) != held or not all(now):
-        hungry = [each for each in tunnels if not waiting_bytes(each)]
-        for each in hungry:
-            each.writer.write(data)
-        held = [waiting_bytes(each) for each in tunnels]
-        # Only of what was full before can be said that nothing of it is taken any more.
-        await asyncio.sleep(0.05 if hungry else 0.5)
-
-
-def waiting_bytes(tunnel: Tunnel) -> int:
-    """What is not taken yet."""
-    return tunnel.writer.transport.get_write_buffer_size()
 
 
 def _resident_kib(pid: int) -> int:
