@@ -476,3 +476,12 @@ def test_connections_are_found_whatever_came_and_went_unseen(
                 assert process.find(*there[-3:]) == set(there[-3:])
         assert process.find(*there) == set(there)
         assert process.find(*set(gone) - set(there)) == set()
+
+
+def test_a_connection_that_has_the_ports_of_one_before_has_a_speed_of_its_own() -> None:
+    meter = RateMeter()
+    for second, total in enumerate([1_000_000, 2_000_000, 30_000, 60_000]):
+        meter.sample(float(second), {"one": Sent(total, has_more=True)}, {"one": 1_000_000.0})
+        assert meter.rate("one") >= 0
+        assert meter.new_bytes(["one"]) == (0, 1_000_000, 30_000, 30_000)[second]
+    assert meter.rate("one") == 30_000

@@ -39,9 +39,13 @@ class _ConnectionRate:
     had_more_at_seconds: float | None = None
 
     def sample(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
+        if self.samples and sent.total_bytes < self.samples[-1][1]:
+            # Ports come back: another connection has the name now, and all that it sent is new.
+            self.samples.clear()
+            is_new = True
         nothing = 0 if is_new else sent.total_bytes
         before = self.samples[-1][1] if self.samples else nothing
-        self.new_bytes = max(0, sent.total_bytes - before)
+        self.new_bytes = sent.total_bytes - before
         self.has_more = sent.has_more
         if sent.has_more:
             self.had_more_at_seconds = now_seconds
