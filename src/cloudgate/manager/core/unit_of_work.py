@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -153,23 +153,26 @@ class Manager:
             raise
         self.warn(_DISK, "")
 
+    def _work(self, session: Session) -> Work:
+        return Work(
+            session=session,
+            now=self.clock(),
+            authority=self.authority,
+            sealing=self.sealing,
+            presence=self.presence,
+            tokens=self.tokens,
+            faults=self.faults,
+            strangers=self.strangers,
+            knocking=self.knocking,
+            gateway_term=self.gateway_term,
+            own_addresses=self.own_addresses,
+        )
+
     @contextmanager
     def reading(self) -> Iterator[Work]:
         """See one state of everything; nothing may be changed."""
         with self.database.reading() as session:
-            yield Work(
-                session=session,
-                now=self.clock(),
-                authority=self.authority,
-                sealing=self.sealing,
-                presence=self.presence,
-                tokens=self.tokens,
-                faults=self.faults,
-                strangers=self.strangers,
-                knocking=self.knocking,
-                gateway_term=self.gateway_term,
-                own_addresses=self.own_addresses,
-            )
+            yield self._work(session)
 
     @contextmanager
     def changing(
@@ -191,18 +194,8 @@ class Manager:
             shown: whether the API can show what is changed.
         """
         with self._seeing_whether_there_is_room(), self.database.writing() as session:
-            work = Work(
-                session=session,
-                now=self.clock(),
-                authority=self.authority,
-                sealing=self.sealing,
-                presence=self.presence,
-                tokens=self.tokens,
-                faults=self.faults,
-                strangers=self.strangers,
-                knocking=self.knocking,
-                gateway_term=self.gateway_term,
-                own_addresses=self.own_addresses,
+            work = replace(
+                self._work(session),
                 author=author,
                 address=address,
                 account_id=account_id,
