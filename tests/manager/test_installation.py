@@ -2,17 +2,20 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
+from cloudgate.manager.storage import database
 from cloudgate.manager.storage.database import Database, sqlite_url
 from tests.support.ports import free_port
 
@@ -157,3 +160,15 @@ def test_a_damaged_database_is_named_and_left_as_it_is(data: Path) -> None:
     with pytest.raises(CloudgateError, match=r"cloudgate\.db.* cannot be read.*backup"):
         start(data)
     assert contents(data) == before
+
+
+def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
+    with sqlite3.connect(data / "cloudgate.db") as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OperationalError, match="locked"):
+            Database(sqlite_url(data / "cloudgate.db"))
+    other.close()

@@ -24,6 +24,12 @@ def is_out_of_room(problem: OperationalError) -> bool:
     return isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig)
 
 
+def _is_damaged(problem: DatabaseError) -> bool:
+    """Whether a file is no database any more. A full disk, or another's lock, damages none."""
+    code = getattr(problem.orig, "sqlite_errorcode", None)  # which other databases have not
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
 class Database:
     """An open database, migrated to the newest revision."""
 
@@ -31,13 +37,16 @@ class Database:
         """Open it.
 
         Raises:
-            UnavailableError: a newer release has been at work in it, or it cannot be read.
+            UnavailableError: a newer release has been at work in it, or it is damaged.
+            OperationalError: it is whole, and cannot be used: its disk is full, or it is locked.
         """
         self._engine = _open(url)
         try:
             with self._engine.connect() as connection:
                 _bring_forward(connection)
         except DatabaseError as problem:
+            if not _is_damaged(problem):
+                raise
             raise UnavailableError(
                 f"The database {make_url(url).database} cannot be read: {problem.orig}. Bring the"
                 " data folder back from a backup, and start again; nothing was changed."
