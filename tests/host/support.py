@@ -421,3 +421,9 @@ async def fill(writers: Sequence[asyncio.StreamWriter]) -> None:
 
 def _waiting_bytes(writers: Sequence[asyncio.StreamWriter]) -> list[int]:
     return [each.transport.get_write_buffer_size() for each in writers]
+
+
+def resident_kib(pid: int) -> int:
+    """What a process has of the machine's memory."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS:"))

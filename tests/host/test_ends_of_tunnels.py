@@ -13,7 +13,6 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from h2.config import H2Configuration
@@ -22,7 +21,16 @@ from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, Stream
 from h2.settings import SettingCodes
 
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, fill, tenant
+from tests.host.support import (
+    PASSWORD,
+    PATIENCE_SECONDS,
+    Client,
+    Machine,
+    Tunnel,
+    fill,
+    resident_kib,
+    tenant,
+)
 from tests.host.test_port import held_repository, reset
 from tests.support.ports import free_port
 
@@ -317,21 +325,16 @@ async def test_clients_that_stop_reading_cost_little_memory_and_others_go_on(
     assert stuck is not None
     well = Target(endpoint="well.example:443", address=f"127.0.0.1:{repository_port}")
     machine.know(stuck.model_copy(update={"targets": (*stuck.targets, well)}))
-    before = _resident_kib(pid)
+    before = resident_kib(pid)
     ends = [await setting.http1() for _ in range(STALLED)]
     for tunnel, _ in ends:
         # The kernel holds little at either end, so that all is full soon.
         _buffer_little(tunnel.writer, socket.SO_RCVBUF)
         tunnel.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is one to read
     await fill([repository.writer for _, repository in ends])
-    assert (_resident_kib(pid) - before) / STALLED < MOST_KIB_OF_A_STALLED_TUNNEL
+    assert (resident_kib(pid) - before) / STALLED < MOST_KIB_OF_A_STALLED_TUNNEL
     assert await (await client.connect(setting.port, "well.example:443")).echoes()
 
 
 def _buffer_little(writer: asyncio.StreamWriter, option: int) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 64 * 1024)
-
-
-def _resident_kib(pid: int) -> int:
-    text = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS:"))

@@ -24,7 +24,17 @@ from cloudgate.host.platform.resource_limits import (
 )
 from cloudgate.host.tunnels.connection_limit import excess_connections
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import HASHER, PASSWORD, Client, Machine, Tunnel, fill, refuses, tenant
+from tests.host.support import (
+    HASHER,
+    PASSWORD,
+    Client,
+    Machine,
+    Tunnel,
+    fill,
+    refuses,
+    resident_kib,
+    tenant,
+)
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -324,16 +334,11 @@ async def test_tunnels_that_stall_cost_little_memory_and_others_go_on(
         usual = tenant(repository_port)
         machine.know(usual.model_copy(update={"targets": (*usual.targets, stuck)}))
         tunnels: list[Tunnel] = []
-        before = _resident_kib(pid)
+        before = resident_kib(pid)
         while len(tunnels) < STALLED:
             some = [client.connect(port, "stuck.example:443") for _ in range(50)]
             tunnels += await asyncio.gather(*some)
         await fill([each.writer for each in tunnels])
-        grown = (_resident_kib(pid) - before) / STALLED
+        grown = (resident_kib(pid) - before) / STALLED
         assert grown < MOST_KIB_OF_A_STALLED_TUNNEL
         assert await (await client.connect(port, REPO)).echoes()
-
-
-def _resident_kib(pid: int) -> int:
-    text = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("VmRSS:"))
