@@ -248,14 +248,21 @@ class SlowCheck:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.looked_at: list[str] = []
         self._may = asyncio.Semaphore(0)
+        self._looking = asyncio.Event()
         is_right = PasswordVerifier.verify
 
         async def slow(check: PasswordVerifier, password_hash: str, password: str) -> bool:
             self.looked_at.append(password)
+            self._looking.set()
             await self._may.acquire()
             return await is_right(check, password_hash, password)
 
         monkeypatch.setattr(PasswordVerifier, "verify", slow)
+
+    async def looks(self) -> None:
+        """Wait until a password is looked at."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._looking.wait()
 
     def let(self, looks: int) -> None:
         """So many looks may come to an end."""
@@ -327,7 +334,8 @@ async def test_a_password_whose_request_is_over_is_not_looked_at(
                 client.connect(port, REPO, f"acme:wrong{number}", source=f"127.8.1.{number}")
             )
         )
-        await queued(machine, number - 1)  # the first one is looked at
+        await slow_check.looks()  # at the first one
+        await queued(machine, number - 1)
     for each in asking[1:-1]:
         each.cancel()
     await queued(machine, 1)
@@ -341,9 +349,7 @@ async def test_a_password_that_is_changed_while_it_waits_lets_nobody_in(
     machine: Machine, client: Client, port: int, repository_port: int, slow_check: SlowCheck
 ) -> None:
     asked = asyncio.create_task(client.connect(port, REPO, source=NEW))
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not slow_check.looked_at:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.01)
+    await slow_check.looks()
     machine.know(tenant(repository_port, password_hash=""))
     slow_check.let(1)
     assert (await asked).status == 407
