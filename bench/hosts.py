@@ -17,7 +17,7 @@ from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
 from bench.report import Goal, Section, table
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol.enrolment import expect_server, join
+from cloudgate.manager.host_protocol.enrolment import join, preregister
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -125,7 +125,7 @@ def _fill(data: Path) -> list[str]:
     with manager.changing() as work:
         site = create_backup_server(work, BackupServerSettings(name="localhost"))
         for number in range(IDLE_HOSTS):
-            _, token = expect_server(work, site, f"host{number:04d}.example")
+            _, token = preregister(work, site, f"host{number:04d}.example")
             facts = HostFacts(
                 host_name=f"host{number:04d}.example",
                 addresses=("192.0.2.1",),

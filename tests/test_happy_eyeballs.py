@@ -21,7 +21,7 @@ from cloudgate.network.happy_eyeballs import (
     FAILED_SECONDS,
     KEPT,
     WORKED_SECONDS,
-    Experience,
+    AddressHistory,
     best_address,
     connect_to,
     interleaved,
@@ -51,7 +51,7 @@ def test_no_address_is_lost_and_none_of_a_family_overtakes_another(listed: list[
 
 def test_what_worked_comes_first_and_what_failed_last_for_a_while() -> None:
     now = 1000.0
-    known = Experience(lambda: now)
+    known = AddressHistory(lambda: now)
     known.note(V6[0], 443, worked=False)
     known.note(V4[1], 443, worked=True)
     assert known.in_order([*V6, *V4], 443) == [V4[1], V4[0], V6[1], V6[0]]
@@ -63,7 +63,7 @@ def test_what_worked_comes_first_and_what_failed_last_for_a_while() -> None:
 
 
 def test_only_so_much_is_remembered() -> None:
-    known = Experience()
+    known = AddressHistory()
     known.note(V4[1], 1, worked=True)
     for port in range(KEPT):
         known.note(V4[0], port, worked=True)
@@ -96,7 +96,7 @@ def silent(address: str, port: int) -> Iterator[None]:
 
 
 def test_an_address_that_is_dead_or_silent_costs_a_moment_once() -> None:
-    known = Experience()
+    known = AddressHistory()
 
     async def dialled(*addresses: str) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -29,7 +29,7 @@ class Flow:
         return self.sent_bytes >= USES_ITS_SHARE * self.rate_bytes
 
 
-def divide(whole: float, demands: Mapping[Who, float]) -> dict[Who, int]:
+def allocate(whole: float, demands: Mapping[Who, float]) -> dict[Who, int]:
     """What each may have. Who needs less than an equal part gets what it needs.
 
     The rest is divided equally by those who need more. Everybody gets 1 at least.
@@ -42,12 +42,12 @@ def divide(whole: float, demands: Mapping[Who, float]) -> dict[Who, int]:
     return given
 
 
-def shares(
+def max_min_shares(
     limit_bytes: int, flows: Mapping[Who, Flow], least_part: float = LEAST_PART
 ) -> dict[Who, int]:
     """What each flow may send each second, all together not more than the limit."""
     least = max(1, int(limit_bytes * least_part / max(len(flows), 1)))
-    return divide(limit_bytes, {who: _demand(flow, least) for who, flow in flows.items()})
+    return allocate(limit_bytes, {who: _demand(flow, least) for who, flow in flows.items()})
 
 
 def _demand(flow: Flow, least: int) -> float:

@@ -16,16 +16,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.api.connections import acceptor, deadlines
-from cloudgate.api.connections.connection_limit import GRACE_SECONDS, Bounds, Seat, Seats, bounds
+from cloudgate.api.connections.connection_limit import (
+    GRACE_SECONDS,
+    Admission,
+    ConnectionLimiter,
+    ConnectionLimits,
+    connection_limits,
+)
 from cloudgate.api.connections.deadlines import (
     IDLE_SECONDS,
     SLOWEST_BYTES_PER_SECOND,
     SPEAK_SECONDS,
-    Account,
-    Owed,
-    Reading,
+    Deadlines,
+    Debt,
+    WriteProgress,
 )
-from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS, Lines
+from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS, FairQueue
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.errors import TooManyRequestsError
 from cloudgate.manager.sessions import accounts
@@ -201,32 +207,36 @@ def test_silent_connections_leave_room_for_others(
 
 
 def test_a_trusted_proxy_speaks_for_many_and_is_not_bounded_as_one() -> None:
-    seats = Seats(Bounds(in_all=100, unproven=80, of_address=8, unproven_of_address=4))
-    found = [seats.take("192.0.2.1", 0.0, trusted=True) for _ in range(50)]
+    seats = ConnectionLimiter(
+        ConnectionLimits(in_all=100, unproven=80, of_address=8, unproven_of_address=4)
+    )
+    found = [seats.admit("192.0.2.1", 0.0, trusted=True) for _ in range(50)]
     assert all(found)
-    assert [bool(seats.take("192.0.2.2", 0.0)) for _ in range(6)] == [True] * 4 + [False] * 2
+    assert [bool(seats.admit("192.0.2.2", 0.0)) for _ in range(6)] == [True] * 4 + [False] * 2
 
 
 def test_a_thousand_hosts_behind_one_address_keep_their_polls() -> None:
-    allowed = bounds(20_000)
-    seats = Seats(allowed)
+    allowed = connection_limits(20_000)
+    seats = ConnectionLimiter(allowed)
     for number in range(1000):
         for _ in range(3):
-            seat = seats.take("192.0.2.1", number / 10)
+            seat = seats.admit("192.0.2.1", number / 10)
             assert seat is not None
             seat.prove()
-    assert seats.taken == 3000
+    assert seats.in_use == 3000
     for number in range(2000):
-        seats.take("192.0.2.1", 200 + number / 100)
-    assert seats.taken <= 3000 + allowed.unproven_of_address
+        seats.admit("192.0.2.1", 200 + number / 100)
+    assert seats.in_use <= 3000 + allowed.unproven_of_address
 
 
 def test_newcomers_take_the_seat_of_who_has_said_nothing_for_longest() -> None:
-    seats = Seats(Bounds(in_all=10, unproven=10, of_address=10, unproven_of_address=2))
+    seats = ConnectionLimiter(
+        ConnectionLimits(in_all=10, unproven=10, of_address=10, unproven_of_address=2)
+    )
     closed: list[int] = []
 
-    def taken(number: int, at: float) -> Seat | None:
-        seat = seats.take(f"2001:db8::{number}", at)
+    def taken(number: int, at: float) -> Admission | None:
+        seat = seats.admit(f"2001:db8::{number}", at)
         if seat is not None:
             seat.close = lambda: closed.append(number)
         return seat
@@ -254,13 +264,13 @@ def test_newcomers_take_the_seat_of_who_has_said_nothing_for_longest() -> None:
     )
 )
 def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, float, bool]]) -> None:
-    allowed = Bounds(in_all=8, unproven=6, of_address=5, unproven_of_address=3)
-    seats, now = Seats(allowed), 0.0
-    held: dict[Seat, None] = {}
+    allowed = ConnectionLimits(in_all=8, unproven=6, of_address=5, unproven_of_address=3)
+    seats, now = ConnectionLimiter(allowed), 0.0
+    held: dict[Admission, None] = {}
     for step, number, later, trusted in steps:
         now += later
         if step == "take":
-            seat = seats.take(f"192.0.2.{number}", now, trusted=trusted)
+            seat = seats.admit(f"192.0.2.{number}", now, trusted=trusted)
             if seat is not None:
                 held[seat] = None
                 seat.close = lambda seat=seat: held.pop(seat, None)
@@ -271,7 +281,7 @@ def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, floa
             else:
                 chosen.leave()
                 del held[chosen]
-        assert seats.taken == len(held) <= allowed.in_all
+        assert seats.in_use == len(held) <= allowed.in_all
         for key in {seat.key for seat in held} - {None}:
             mine = [seat for seat in held if seat.key == key]
             assert len(mine) <= allowed.of_address
@@ -279,24 +289,24 @@ def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, floa
             assert len(unproven) <= allowed.unproven_of_address
 
 
-@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(Owed), st.booleans())
+@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(Debt), st.booleans())
 def test_nobody_is_waited_for_longer_than_a_slow_line_needs(
-    elapsed: float, received: int, owed: Owed, proven: bool
+    elapsed: float, received: int, owed: Debt, proven: bool
 ) -> None:
-    account = Account(0.0, owed, received)
+    account = Deadlines(0.0, owed, received)
     overdue = account.is_overdue(elapsed, proven=proven)
-    if owed is Owed.ANSWER:
+    if owed is Debt.ANSWER:
         assert not overdue
-    elif owed is Owed.BODY:
+    elif owed is Debt.BODY:
         assert overdue == (elapsed >= SPEAK_SECONDS + received / SLOWEST_BYTES_PER_SECOND)
-    elif owed is Owed.NEXT and proven:
+    elif owed is Debt.NEXT and proven:
         assert overdue == (elapsed >= IDLE_SECONDS)
     else:
         assert overdue == (elapsed >= SPEAK_SECONDS)
 
 
 def test_a_reader_has_to_keep_up_a_speed() -> None:
-    keeps_up, too_slow, none = Reading(), Reading(), Reading()
+    keeps_up, too_slow, none = WriteProgress(), WriteProgress(), WriteProgress()
     for second in range(60):
         now = float(second)
         assert not keeps_up.is_stuck(10_000_000 - 2 * SLOWEST_BYTES_PER_SECOND * second, now)
@@ -311,7 +321,7 @@ def test_a_reader_has_to_keep_up_a_speed() -> None:
 
 
 def test_each_address_has_a_line_of_its_own() -> None:
-    lines = Lines()
+    lines = FairQueue()
     with ExitStack() as stack:
         for number in range(20):
             address = "198.51.100.1" if number < 15 else f"192.0.2.{number}"
@@ -322,7 +332,7 @@ def test_each_address_has_a_line_of_its_own() -> None:
 
 
 def test_addresses_from_which_somebody_was_right_come_first_but_not_only_they() -> None:
-    lines = Lines()
+    lines = FairQueue()
     lines.was_right("192.0.2.1")
     with ExitStack() as stack:
         for address in ["198.51.100.7"] * 10 + ["192.0.2.1"] * 10:
@@ -333,7 +343,7 @@ def test_addresses_from_which_somebody_was_right_come_first_but_not_only_they() 
 
 
 def test_lines_have_an_end_of_each_address_and_in_all() -> None:
-    lines = Lines(most_of_address=2, most_in_all=3)
+    lines = FairQueue(most_of_address=2, most_in_all=3)
     with ExitStack() as stack:
         for number in (1, 2):
             stack.enter_context(lines.staying(f"2001:db8::{number}"))
@@ -457,7 +467,7 @@ def test_who_guesses_the_own_password_with_a_session_is_slowed_as_at_logon(
         seen.append(name)
         return 0.0
 
-    monkeypatch.setattr("cloudgate.trust.login_throttle.Failures.failed", failed)
+    monkeypatch.setattr("cloudgate.trust.login_throttle.LoginThrottle.failed", failed)
     spec = {"CurrentPassword": "guess", "Password": "another long password"}
     assert client.put("/security/password", json=spec).status_code == 403
     assert seen == ["admin"]
@@ -466,14 +476,14 @@ def test_who_guesses_the_own_password_with_a_session_is_slowed_as_at_logon(
 def test_a_fault_while_a_connection_is_taken_in_shuts_out_nobody_else(
     running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, faults = Seats.take, [ZeroDivisionError()]
+    usual, faults = ConnectionLimiter.admit, [ZeroDivisionError()]
 
-    def take(*args: Any, **named: Any) -> Seat | None:
+    def take(*args: Any, **named: Any) -> Admission | None:
         if faults:
             raise faults.pop()
         return usual(*args, **named)
 
-    monkeypatch.setattr(Seats, "take", take)
+    monkeypatch.setattr(ConnectionLimiter, "admit", take)
     with suppress(httpx2.TransportError):
         httpx2.get(f"{running.url}/api/", verify=running.context, timeout=5)
     assert not faults

@@ -26,7 +26,7 @@ from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
 from cloudgate.manager.storage.tables import CloudGateway
 from cloudgate.protocol import GatewayState
-from cloudgate.trust.certificate_names import names_of
+from cloudgate.trust.certificate_names import subject_alt_names
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 
@@ -62,7 +62,7 @@ def certified(host: ScriptedHost) -> set[str]:
     assert host.assignment is not None
     assert host.assignment.gateway is not None
     pem = host.assignment.gateway.certificate_chain_pem
-    return set(names_of(x509.load_pem_x509_certificates(pem.encode())[0]))
+    return set(subject_alt_names(x509.load_pem_x509_certificates(pem.encode())[0]))
 
 
 def shown(client: httpx2.Client, gateway: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_the_managers_own_machine_is_known_by_the_addresses_that_the_manager_see
         server = get_managed_server(work, local.server_id)
         (found,) = work.session.query(CloudGateway).filter_by(managed_server_id=server.id)
         leaf = x509.load_pem_x509_certificates(certificate_of(work, found).encode())[0]
-    assert set(names_of(leaf)) == {"machine1", "203.0.113.5", "127.0.0.1", "localhost"}
+    assert set(subject_alt_names(leaf)) == {"machine1", "203.0.113.5", "127.0.0.1", "localhost"}
     assert gateway["ExternalIP"] == "203.0.113.5"
     local.close()
 

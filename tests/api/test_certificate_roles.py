@@ -15,7 +15,7 @@ from cryptography import x509
 from cloudgate.cli.client import Request
 from cloudgate.cli.settings import Connection
 from cloudgate.cli.transport import Transport
-from cloudgate.connector.tls_connection import UntrustedError, dial, identity
+from cloudgate.connector.tls_connection import CertificateError, connect, identity
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.join import join_host
@@ -80,7 +80,7 @@ def ask_as_joining(folder: Path, there: Impostor) -> None:
 def ask_as_tenant(folder: Path, there: Impostor) -> None:
     async def ask() -> None:
         who = identity("acme", "secret", folder / "ca.pem", None)
-        line = await dial(HostPort("localhost", there.port), who, who.http1)
+        line = await connect(HostPort("localhost", there.port), who, who.http1)
         line.send(b"CONNECT x:1 HTTP/1.1\r\n\r\n")
         await line.room()
         await line.read()
@@ -116,7 +116,7 @@ def test_the_managers_certificate_does_not_pass_as_a_gateway(
     folder: Path, authority: Authority, show: Callable[[str], Impostor]
 ) -> None:
     there = show(shown_by(authority, Role.MANAGER, "localhost"))
-    with pytest.raises(UntrustedError, match="no gateway: it was signed for a manager"):
+    with pytest.raises(CertificateError, match="no gateway: it was signed for a manager"):
         ask_as_tenant(folder, there)
     assert there.heard == b""
 

@@ -14,7 +14,7 @@ from cloudgate.manager.host_protocol.report_handling import current_assignment
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import GatewayState
-from cloudgate.trust.certificate_names import uncovered
+from cloudgate.trust.certificate_names import not_covered
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -161,7 +161,7 @@ def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(
     for days, is_warned in ((7, False), (10, True)):
         running.clock.ahead = timedelta(days=days)
         with running.manager.changing() as work:
-            timeouts.note_presence(work)
+            timeouts.persist_presence(work)
             timeouts.renew_certificates(work)
         told = warning_of(running.logged_on(), gateway)
         assert ("A new one waits for gw1.example" in (told or "")) is is_warned
@@ -232,5 +232,5 @@ def test_what_is_no_certificate_for_a_gateway_is_refused(
 def test_a_wildcard_is_for_one_label() -> None:
     certificate = Made("*.example.org", "plain.example").leaf
     asked = ("a.example.org", "A.Example.ORG.", "plain.example", "a.b.example.org", "example.org")
-    assert uncovered(asked, certificate) == ("a.b.example.org", "example.org")
-    assert uncovered(["192.0.2.1"], certificate) == ("192.0.2.1",)
+    assert not_covered(asked, certificate) == ("a.b.example.org", "example.org")
+    assert not_covered(["192.0.2.1"], certificate) == ("192.0.2.1",)

@@ -18,7 +18,7 @@ from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
     NOTED_EVERY,
-    Refusals,
+    AuditThrottle,
     network_of,
 )
 from cloudgate.manager.registries.presence import ONLINE_FOR
@@ -126,10 +126,10 @@ def test_an_ipv6_sender_is_known_by_its_network(one: int, other: int) -> None:
 
 
 def test_no_crowd_of_senders_fills_the_log() -> None:
-    noted, now = Refusals(), datetime(2030, 1, 1, tzinfo=UTC)
-    said = [noted.is_to_be_noted(f"192.0.2.{each}", "/v1/join", now) for each in range(256)]
+    noted, now = AuditThrottle(), datetime(2030, 1, 1, tzinfo=UTC)
+    said = [noted.allow(f"192.0.2.{each}", "/v1/join", now) for each in range(256)]
     assert sum(said) == MOST_NOTED
-    assert noted.is_to_be_noted("192.0.2.1", "/v1/join", now + NOTED_EVERY)
+    assert noted.allow("192.0.2.1", "/v1/join", now + NOTED_EVERY)
 
 
 @pytest.mark.parametrize("call", ["poll", "report"])
@@ -312,7 +312,7 @@ def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
     with running.manager.reading() as work:
-        assert not timeouts.presence_has_news(work, work.now)
+        assert not timeouts.presence_changed(work, work.now)
     assert "copy" in warning_of(running, host)
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()

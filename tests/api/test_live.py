@@ -108,7 +108,7 @@ def test_a_host_that_is_away_or_silent_is_said_to_be(
     gateway: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(host_queries.Questions.wait, "__defaults__", (0.1,))
+    monkeypatch.setattr(host_queries.HostQueries.wait, "__defaults__", (0.1,))
     silent = client.get(f"{gateway}/tunnels")
     assert silent.status_code == 503
     assert "did not say" in silent.json()["Message"]

@@ -198,7 +198,7 @@ def test_it_is_measured_again_each_time_its_interval_is_over(
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota")["UsedQuota"] == 1
         with running.manager.changing() as work:  # the host is heard of at its own pace
-            work.presence.hear(host.server_id, work.now.replace(year=work.now.year + 1))
+            work.presence.touch(host.server_id, work.now.replace(year=work.now.year + 1))
         running.clock.ahead = timedelta(minutes=67)
         running.wake()
         again = running.logged_on()

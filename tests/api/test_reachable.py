@@ -11,8 +11,8 @@ import pytest
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.host.authorization.resolver import Resolver
 from cloudgate.manager.core.reachable import Reachable, reachable_by
-from cloudgate.manager.host_protocol.gateway_progress import Reach
-from cloudgate.manager.jobs.reachability_probe import probe
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
+from cloudgate.manager.jobs.reachability_probe import dial
 from cloudgate.manager.probes import webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Place, Probe
@@ -218,7 +218,9 @@ def test_the_manager_is_not_led_to_itself_by_the_name_of_a_gateway(
         monkeypatch.setattr(loop, "getaddrinfo", lookup, raising=False)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             for port in (listener.getsockname()[1], 1):
-                said = await probe(Reach(uuid4(), "led.example", port, "", is_here=False))
+                said = await dial(
+                    ReachabilityCheck(uuid4(), "led.example", port, "", is_here=False)
+                )
                 texts.add(said.replace(str(port), "PORT"))
         return texts
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.host_protocol.reachability import USUAL_INTERVAL, WARNED_INTERVAL, due_at
 from cloudgate.manager.jobs import reachability_probe
 from cloudgate.manager.registries.presence import ONLINE_FOR
@@ -70,8 +70,8 @@ def speaking_tls(made: Made, folder: Path) -> Callable[[socket.socket], None]:
 
 def tried(port: int, made: Made, address: str = "127.0.0.1") -> str:
     """What is found at a port where a gateway with that certificate is expected."""
-    reach = Reach(uuid4(), address, port, pem_of(made.leaf) + pem_of(made.issuer))
-    return asyncio.run(reachability_probe.probe(reach))
+    reach = ReachabilityCheck(uuid4(), address, port, pem_of(made.leaf) + pem_of(made.issuer))
+    return asyncio.run(reachability_probe.dial(reach))
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class Router:
         self.broken = ""
         self.dialled = 0
 
-    async def __call__(self, reach: Reach) -> str:
+    async def __call__(self, reach: ReachabilityCheck) -> str:
         self.dialled += 1
         return self.broken
 

@@ -17,7 +17,7 @@ from cloudgate.trust.login_throttle import (
     FREE_FAILURES,
     LONGEST_DELAY_SECONDS,
     MOST_REMEMBERED,
-    Failures,
+    LoginThrottle,
     delay_seconds,
 )
 from tests.support.manager import PASSWORD, RunningManager, finished
@@ -471,14 +471,14 @@ def test_guesses_wait_longer_each_time() -> None:
 
 def test_failures_are_remembered_by_account_and_by_address_and_then_forgotten() -> None:
     now = [0.0]
-    failures = Failures(lambda: now[0])
+    failures = LoginThrottle(lambda: now[0])
     for _ in range(FREE_FAILURES + 1):
         failures.failed("admin", "192.0.2.1")
-    assert failures.delay_before("192.0.2.1") > 0
-    assert failures.delay_before("192.0.2.2") == 0, "the owner elsewhere does not wait"
+    assert failures.delay_for("192.0.2.1") > 0
+    assert failures.delay_for("192.0.2.2") == 0, "the owner elsewhere does not wait"
     assert failures.failed("ADMIN", "192.0.2.3") > 0, "but a guess from elsewhere does"
     now[0] += 3600
-    assert failures.delay_before("192.0.2.1") == 0
+    assert failures.delay_for("192.0.2.1") == 0
     for number in range(2 * MOST_REMEMBERED):
         failures.failed("x", str(number))
     assert failures.remembered <= MOST_REMEMBERED

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from cloudgate.connector.balancer import Fleet
-from cloudgate.connector.local_listeners import Ports
+from cloudgate.connector.balancer import Balancer
+from cloudgate.connector.local_listeners import LocalListeners
 from cloudgate.connector.settings import Forward
 from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
@@ -57,7 +57,7 @@ class Gateways:
 class Connected:
     """A connector inside the test."""
 
-    def __init__(self, fleet: Fleet, ports: Ports, port: int) -> None:
+    def __init__(self, fleet: Balancer, ports: LocalListeners, port: int) -> None:
         self.fleet = fleet
         self.ports = ports
         self.port = port
@@ -79,9 +79,9 @@ class Connected:
 @asynccontextmanager
 async def connected_to(gateways: Sequence[HostPort], who: Identity) -> AsyncIterator[Connected]:
     """A connector that was given some gateways."""
-    fleet = Fleet(gateways, who, half_close=False)
-    await fleet.learn()
-    ports = Ports(fleet)
+    fleet = Balancer(gateways, who, half_close=False)
+    await fleet.discover()
+    ports = LocalListeners(fleet)
     port = await ports.listen(Forward(HostPort("127.0.0.1", 0), TARGET))
     looking = asyncio.create_task(fleet.run())
     try:

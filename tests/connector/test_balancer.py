@@ -12,14 +12,14 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.health_schedule import BUSY_SECONDS, IDLE_SECONDS, LOST_SECONDS, is_due
-from cloudgate.connector.load_balancing import Gateway, in_order, renewed
-from cloudgate.connector.tls_connection import Identity, LostError
-from cloudgate.connector.tunnel import read_document
+from cloudgate.connector.load_balancing import GatewayEndpoint, merged, ranked
+from cloudgate.connector.tls_connection import GatewayUnreachableError, Identity
+from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
-from cloudgate.network.race import first_answer
+from cloudgate.network.race import race
 from tests.connector.support import TARGET, Connected, Gateways, connected_to, until_known
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
 from tests.support.ports import free_port
@@ -74,9 +74,9 @@ async def test_a_first_gateway_that_says_nothing_costs_a_moment_at_the_start(
     gateways: Gateways, who: Identity
 ) -> None:
     async with mute() as silent:
-        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
+        fleet = Balancer([silent, gateways.address(0)], who, half_close=False)
         started = time.monotonic()
-        await fleet.learn()
+        await fleet.discover()
         async with fleet.tunnel(TARGET):
             assert time.monotonic() - started < FAILOVER_SECONDS
     assert [each.address.port for each in fleet.gateways] == gateways.ports
@@ -87,8 +87,8 @@ async def test_a_gateway_that_falls_silent_before_its_answer_costs_a_moment(
     gateways: Gateways, who: Identity, authority: Authority, tmp_path: Path
 ) -> None:
     async with mute(authority, tmp_path) as silent:
-        fleet = Fleet([silent, gateways.address(0)], who, half_close=False)
-        fleet.gateways[1].carries(1)
+        fleet = Balancer([silent, gateways.address(0)], who, half_close=False)
+        fleet.gateways[1].record_load(1)
         started = time.monotonic()
         async with fleet.tunnel(TARGET) as tunnel:
             assert time.monotonic() - started < FAILOVER_SECONDS
@@ -118,11 +118,11 @@ async def test_each_gateway_is_said_to_be_lost_once_however_often_it_is_tried(
 ) -> None:
     gateways.list(0)
     never = HostPort("localhost", free_port())
-    fleet = Fleet([never, gateways.address(0)], who, half_close=False)
-    await fleet.learn()
+    fleet = Balancer([never, gateways.address(0)], who, half_close=False)
+    await fleet.discover()
     assert [each.address for each in fleet.gateways] == [gateways.address(0)]
     await gateways.lose(0)
-    with capture_logs() as logs, pytest.raises(LostError):
+    with capture_logs() as logs, pytest.raises(GatewayUnreachableError):
         async with fleet.tunnel(TARGET):  # tries both for seconds
             pass
     lost = [each["gateway"] for each in logs if each["event"] == "gateway lost"]
@@ -169,7 +169,7 @@ async def busy(gateways: Gateways, who: Identity, authority: Authority) -> Async
     async with asyncio.timeout(PATIENCE_SECONDS):
         for number, count in ((0, 1), (1, 2)):
             address = gateways.address(number)
-            while (await read_document(address, who))["LiveTunnels"] != count:  # noqa: ASYNC110
+            while (await fetch_discovery_document(address, who))["LiveTunnels"] != count:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     try:
         yield client
@@ -199,8 +199,8 @@ async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways
     gateways: Gateways, who: Identity, authority: Authority
 ) -> None:
     async with busy(gateways, who, authority) as client:
-        fleet = Fleet([gateways.address(0)], who, half_close=False)
-        await fleet.learn()
+        fleet = Balancer([gateways.address(0)], who, half_close=False)
+        await fleet.discover()
         await client.connect(gateways.ports[1], str(TARGET))
         with pytest.raises(
             UnavailableError,
@@ -213,10 +213,10 @@ async def test_that_the_tenant_has_all_its_tunnels_is_reported_when_all_gateways
 
 @pytest.mark.anyio
 async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -> None:
-    begun: list[Gateway] = []
+    begun: list[GatewayEndpoint] = []
     answer = asyncio.Event()
 
-    async def ask(gateway: Gateway) -> str:
+    async def ask(gateway: GatewayEndpoint) -> str:
         begun.append(gateway)
         if len(begun) == 2:
             answer.set()
@@ -224,10 +224,8 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
         return gateway.address.host
 
     gone: list[str] = []
-    both = [Gateway(HostPort("a", 1)), Gateway(HostPort("b", 1))]
-    found = await first_answer(
-        both, ask, patience_seconds=0.4, failed=lambda *_: None, discard=gone.append
-    )
+    both = [GatewayEndpoint(HostPort("a", 1)), GatewayEndpoint(HostPort("b", 1))]
+    found = await race(both, ask, patience_seconds=0.4, failed=lambda *_: None, discard=gone.append)
     assert found is not None
     assert sorted([found[1], *gone]) == ["a", "b"]
 
@@ -235,17 +233,17 @@ async def test_of_two_that_answer_at_the_same_moment_the_other_one_is_let_go() -
 @pytest.mark.parametrize(
     ("gateway", "dialled_at", "pause_seconds"),
     [
-        (Gateway(HostPort("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
-        (Gateway(HostPort("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
-        (Gateway(HostPort("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
-        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
-        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
-        (Gateway(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0), 0.0, IDLE_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0), 1001.0, BUSY_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, doubted_at=1001.0), 0.0, LOST_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1000.0), 0.0, LOST_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 0.0, IDLE_SECONDS),
+        (GatewayEndpoint(HostPort("a", 1), asked_at=1000.0, lost_at=1.0), 1001.0, BUSY_SECONDS),
     ],
     ids=["idle", "dialled", "cut", "just lost", "lost long ago", "lost long ago and dialled"],
 )
 def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
-    gateway: Gateway, dialled_at: float, pause_seconds: float
+    gateway: GatewayEndpoint, dialled_at: float, pause_seconds: float
 ) -> None:
     early, late = (1000 + share * pause_seconds for share in (0.79, 1.21))
     assert not is_due(gateway, early, dialled_at=dialled_at)
@@ -253,20 +251,20 @@ def test_a_gateway_is_asked_the_sooner_the_more_depends_on_it(
 
 
 def test_a_gateway_that_was_never_asked_is_asked_at_once() -> None:
-    assert is_due(Gateway(HostPort("a", 1)), 0.0, dialled_at=0.0)
+    assert is_due(GatewayEndpoint(HostPort("a", 1)), 0.0, dialled_at=0.0)
 
 
 def test_the_best_gateway_is_healthy_own_and_idle() -> None:
-    sick = Gateway(HostPort("a", 1), lost_at=1.0)
-    occupied = Gateway(HostPort("b", 1), others=5)
-    idle = Gateway(HostPort("c", 1), others=3, tunnels=1)
-    other = Gateway(HostPort("d", 1), failover=True)
-    assert in_order([sick, occupied, other, idle]) == [idle, occupied, other, sick]
+    sick = GatewayEndpoint(HostPort("a", 1), lost_at=1.0)
+    occupied = GatewayEndpoint(HostPort("b", 1), others=5)
+    idle = GatewayEndpoint(HostPort("c", 1), others=3, tunnels=1)
+    other = GatewayEndpoint(HostPort("d", 1), failover=True)
+    assert ranked([sick, occupied, other, idle]) == [idle, occupied, other, sick]
 
 
 def test_what_has_ended_since_a_gateway_was_asked_is_no_load() -> None:
-    gateway = Gateway(HostPort("a", 1), tunnels=5)
-    gateway.carries(7)
+    gateway = GatewayEndpoint(HostPort("a", 1), tunnels=5)
+    gateway.record_load(7)
     assert gateway.load == 7
     gateway.tunnels -= 5
     assert gateway.load == 2
@@ -276,8 +274,8 @@ def test_what_has_ended_since_a_gateway_was_asked_is_no_load() -> None:
 async def test_tunnels_that_have_ended_send_no_new_one_to_another_gateway(
     gateways: Gateways, who: Identity
 ) -> None:
-    fleet = Fleet([gateways.address(0)], who, half_close=False)
-    await fleet.learn()
+    fleet = Balancer([gateways.address(0)], who, half_close=False)
+    await fleet.discover()
     for _ in range(3):
         async with AsyncExitStack() as open_tunnels:
             used = [await open_tunnels.enter_async_context(fleet.tunnel(TARGET)) for _ in range(6)]
@@ -287,15 +285,17 @@ async def test_tunnels_that_have_ended_send_no_new_one_to_another_gateway(
 
 
 def test_what_was_known_of_a_gateway_outlives_a_new_list() -> None:
-    known = [Gateway(HostPort("a", 1), lost_at=1.0), Gateway(HostPort("b", 1))]
-    given = [Gateway(HostPort("z", 1), lost_at=2.0)]
-    assert renewed(known, [(HostPort("a", 1), True)], given) == [
-        Gateway(HostPort("a", 1), failover=True, lost_at=1.0)
+    known = [GatewayEndpoint(HostPort("a", 1), lost_at=1.0), GatewayEndpoint(HostPort("b", 1))]
+    given = [GatewayEndpoint(HostPort("z", 1), lost_at=2.0)]
+    assert merged(known, [(HostPort("a", 1), True)], given) == [
+        GatewayEndpoint(HostPort("a", 1), failover=True, lost_at=1.0)
     ]
-    assert renewed(known, [(HostPort("z", 1), False)], given) == given
-    assert renewed(known, [], given) == given
+    assert merged(known, [(HostPort("z", 1), False)], given) == given
+    assert merged(known, [], given) == given
 
 
 def test_no_gateway_at_all_is_said(who: Identity) -> None:
     with pytest.raises(CloudgateError, match="does not answer"):
-        asyncio.run(Fleet([HostPort("localhost", free_port())], who, half_close=False).learn())
+        asyncio.run(
+            Balancer([HostPort("localhost", free_port())], who, half_close=False).discover()
+        )

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from cloudgate.connector import tls_connection
-from cloudgate.connector.socket_options import tune
+from cloudgate.connector.socket_options import set_keepalive
 from cloudgate.connector.tls_connection import Identity, identity
-from cloudgate.connector.tunnel import read_document
+from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import Connected, Gateways, until_known
@@ -67,10 +67,10 @@ async def test_who_is_not_to_be_trusted_is_told_nothing(
         (identity("acme", PASSWORD, None, "ab" * 32), "is not the one that was given"),
     ):
         with pytest.raises(NotAuthenticatedError, match=complaint):
-            await read_document(address, wrong)
+            await fetch_discovery_document(address, wrong)
     shown = await asyncio.to_thread(ssl.get_server_certificate, ("localhost", gateways.ports[0]))
     found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
-    document = await read_document(address, identity("acme", PASSWORD, None, found))
+    document = await fetch_discovery_document(address, identity("acme", PASSWORD, None, found))
     assert [each["Port"] for each in document["Gateways"]] == gateways.ports
     assert "repo.example:443" in document["Targets"]
 
@@ -119,11 +119,11 @@ async def test_a_line_to_a_gateway_uses_bbr_whatever_is_usual_on_the_machine(
     def usual(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
         before.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16))
-        tune(connection)
+        set_keepalive(connection)
         after.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16))
 
     before: list[bytes] = []
     after: list[bytes] = []
-    monkeypatch.setattr(tls_connection, "tune", usual)
-    await read_document(HostPort("localhost", gateways.ports[0]), who)
+    monkeypatch.setattr(tls_connection, "set_keepalive", usual)
+    await fetch_discovery_document(HostPort("localhost", gateways.ports[0]), who)
     assert [name.rstrip(b"\0") for name in before + after] == [b"reno", b"bbr"]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.connector.balancer import Fleet
-from cloudgate.connector.local_listeners import Ports
+from cloudgate.connector.balancer import Balancer
+from cloudgate.connector.local_listeners import LocalListeners
 from cloudgate.connector.settings import Forward
 from cloudgate.connector.socket_options import reset
 from cloudgate.connector.tls_connection import identity
@@ -75,8 +75,8 @@ class Setting:
 
     machine: Machine
     repository: Repository
-    fleet: Fleet
-    ports: Ports
+    fleet: Balancer
+    ports: LocalListeners
     port: int
     gateway: int
     ca_file: Path
@@ -110,8 +110,8 @@ async def setting(
         await machine.bring(machine.gateway(gateway), GatewayState.LISTENING)
         (folder / "ca.pem").write_text(authority.pem)
         who = identity("acme", PASSWORD, folder / "ca.pem", None)
-        fleet = Fleet([HostPort("localhost", gateway)], who, half_close=half_close)
-        ports = Ports(fleet)
+        fleet = Balancer([HostPort("localhost", gateway)], who, half_close=half_close)
+        ports = LocalListeners(fleet)
         stack.push_async_callback(ports.close)
         port = await ports.listen(Forward(HostPort("127.0.0.1", 0), target))
         yield Setting(machine, repository, fleet, ports, port, gateway, folder / "ca.pem")

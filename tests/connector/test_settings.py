@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.connector.settings import Wanted, read_address, read_file, read_forward
+from cloudgate.connector.settings import Options, read_address, read_file, read_forward
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network.hostport import HostPort
 
@@ -44,5 +44,5 @@ def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str) -> None:
 
 
 def test_options_go_before_the_file() -> None:
-    said = Wanted(tenant="me").over(Wanted(tenant="you", gateway=("gw",)))
+    said = Options(tenant="me").override(Options(tenant="you", gateway=("gw",)))
     assert (said.tenant, said.gateway) == ("me", ("gw",))

@@ -12,8 +12,8 @@ from cloudgate.host.shaping import congestion
 from cloudgate.host.shaping.congestion import CongestionMonitor, MachineCounters
 from cloudgate.host.shaping.fair_share import QUIET_SAMPLES, FairShare
 from cloudgate.host.shaping.rate_allocations import LINGER_SECONDS, TTL_SECONDS, RateAllocations
-from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, SpeedSharing
-from cloudgate.max_min import divide
+from cloudgate.manager.registries.rate_allocator import FRESH_SECONDS, RateAllocator
+from cloudgate.max_min import allocate
 from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes
@@ -159,7 +159,7 @@ def test_when_there_is_room_for_all_nobody_is_held_back_any_more() -> None:
 def test_nobody_gets_more_than_it_needs_while_another_needs_more(
     whole: float, demands: dict[int, float]
 ) -> None:
-    parts = divide(whole, demands)
+    parts = allocate(whole, demands)
     assert sum(parts.values()) <= whole + len(demands)
     for who, part in parts.items():
         assert part <= max(demands[who], 1)
@@ -168,12 +168,12 @@ def test_nobody_gets_more_than_it_needs_while_another_needs_more(
 
 
 def test_a_limit_is_divided_by_what_is_sent_through_each_gateway() -> None:
-    sharing, limit = SpeedSharing(), 10 * MEBIBYTE
+    sharing, limit = RateAllocator(), 10 * MEBIBYTE
     first, second = UUID(int=21), UUID(int=22)
 
     def say(server: UUID, sent: int, now: float) -> int:
         demand = Demand(tenant_id=ACME, sent_bytes=sent)
-        (part,) = sharing.divide(server, [demand], {ACME: limit}, now)
+        (part,) = sharing.allocate(server, [demand], {ACME: limit}, now)
         assert part.limit_bytes is not None
         return part.limit_bytes
 
@@ -193,7 +193,7 @@ def test_a_limit_is_divided_by_what_is_sent_through_each_gateway() -> None:
 
 
 def test_tenants_without_a_limit_are_not_divided() -> None:
-    assert SpeedSharing().divide(ACME, [Demand(tenant_id=OTHER, sent_bytes=9)], {}, 0) == ()
+    assert RateAllocator().allocate(ACME, [Demand(tenant_id=OTHER, sent_bytes=9)], {}, 0) == ()
 
 
 def test_a_part_holds_while_the_manager_says_it_and_then_the_whole_limit() -> None:

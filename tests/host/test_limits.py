@@ -13,7 +13,7 @@ from cloudgate.host.authorization.authenticator import MAX_PENDING, Authenticato
 from cloudgate.host.authorization.failed_logins import GATHERED_FOR, FailedLogins
 from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
-from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, origin
+from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, client_network
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
 
@@ -192,7 +192,7 @@ async def test_guesses_are_told_once_with_how_many_they_were() -> None:
 async def test_addresses_that_one_party_can_choose_from_count_as_one(
     one: str, other: str, *, same: bool
 ) -> None:
-    assert (origin(one) == origin(other)) is same
+    assert (client_network(one) == client_network(other)) is same
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:

@@ -31,7 +31,7 @@ from cloudgate.host.authorization.priority_queue import (
     in_order,
 )
 from cloudgate.protocol import GatewayState
-from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, origin
+from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, client_network
 from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 
@@ -222,7 +222,7 @@ def test_an_address_of_version_6_stands_for_its_network() -> None:
     )
     assert reputation.standing_of(ACME, "2001:db8:1:4::1") == Standing(wrong_around=1)
     assert reputation.standing_of(ACME, "2001:db8:2::1") == Standing()
-    assert origin("::ffff:192.0.2.1") == "192.0.2.1"
+    assert client_network("::ffff:192.0.2.1") == "192.0.2.1"
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"familiar": {"x y": 1}}', '{"familiar": 7}'])

@@ -20,7 +20,7 @@ from cloudgate.manager.registries.slot_tokens import (
     GONE_SECONDS,
     LEARNING_SECONDS,
     TAKEN_BACK_SECONDS,
-    TunnelTokens,
+    SlotTokenAllocator,
     targets,
 )
 from cloudgate.protocol import (
@@ -98,7 +98,7 @@ class Gateway:
             self.count += 1
             self.places.confirm(f"{self.server_id} {self.count}", ACME)
 
-    def talk(self, manager: TunnelTokens, now: float, *, lost: str = "") -> frozenset[UUID]:
+    def talk(self, manager: SlotTokenAllocator, now: float, *, lost: str = "") -> frozenset[UUID]:
         """Say what is held, and hear what may be; who has to be asked again."""
         self.tokens.news.clear()
         demands = self.tokens.demands(())
@@ -106,7 +106,7 @@ class Gateway:
         if lost != "question":
             limit = self.known.tenant.concurrent_tunnels
             limits = {} if limit is None else {ACME: limit}
-            parts = manager.divide(self.server_id, demands, limits, now)
+            parts = manager.allocate(self.server_id, demands, limits, now)
             ask_again = parts.ask_again
         if lost:
             self.tokens.note_away()
@@ -143,7 +143,7 @@ class Site(RuleBasedStateMachine):
     def begin(self, limit: int) -> None:
         self.limit, self.clock = limit, Clock()
         self.known = Known(limit, GATEWAYS)
-        self.manager = TunnelTokens(-1000.0)
+        self.manager = SlotTokenAllocator(-1000.0)
         self.is_up = True
         self.slack = 0
         self.made = 0
@@ -197,7 +197,7 @@ class Site(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_up)
     @rule()
     def start_manager(self) -> None:
-        self.is_up, self.manager = True, TunnelTokens(self.clock.now)
+        self.is_up, self.manager = True, SlotTokenAllocator(self.clock.now)
 
     @rule(which=st.integers(0, GATEWAYS - 1))
     def kill_gateway(self, which: int) -> None:
@@ -283,11 +283,11 @@ def test_a_manager_of_the_release_before_leaves_each_gateway_the_limit() -> None
 
 
 def test_a_host_of_the_release_before_gets_what_it_had_and_counts_for_nobody() -> None:
-    manager = TunnelTokens(-1000.0)
+    manager = SlotTokenAllocator(-1000.0)
     old = Demand(tenant_id=ACME, sent_bytes=5)
-    assert manager.divide(UUID(int=7), [old], {ACME: 2}, 0.0).tunnels == {}
+    assert manager.allocate(UUID(int=7), [old], {ACME: 2}, 0.0).tunnels == {}
     new = Demand(tenant_id=ACME, sent_bytes=5, tunnels_wanted=2, tunnels_held=0)
-    assert manager.divide(UUID(int=8), [new], {ACME: 2}, 0.0).tunnels == {ACME: 2}
+    assert manager.allocate(UUID(int=8), [new], {ACME: 2}, 0.0).tunnels == {ACME: 2}
 
 
 def test_a_manager_that_does_not_answer_is_away_after_a_while() -> None:
@@ -320,31 +320,31 @@ def said(live: int, wanted: int, held: int) -> Demand:
 
 
 def test_a_host_holds_no_more_than_it_was_given_and_has_use_for_whatever_it_says() -> None:
-    manager, right, stolen, now = TunnelTokens(-1000.0), UUID(int=1), UUID(int=2), 0.0
+    manager, right, stolen, now = SlotTokenAllocator(-1000.0), UUID(int=1), UUID(int=2), 0.0
     limit = {ACME: 4}
-    assert manager.divide(right, [said(0, 1, 0)], limit, now).tunnels == {ACME: 4}
-    assert manager.divide(right, [said(1, 0, 4)], limit, now).tunnels == {ACME: 4}
+    assert manager.allocate(right, [said(0, 1, 0)], limit, now).tunnels == {ACME: 4}
+    assert manager.allocate(right, [said(1, 0, 4)], limit, now).tunnels == {ACME: 4}
     # It says that it has tunnels for which it was given no token.
-    assert manager.divide(stolen, [said(0, 1, 0)], limit, now).tunnels == {ACME: 0}
-    assert manager.divide(stolen, [said(4, 0, 4)], limit, now).tunnels == {ACME: 0}
-    assert manager.divide(right, [said(1, 0, 2)], limit, now).tunnels == {ACME: 2}
+    assert manager.allocate(stolen, [said(0, 1, 0)], limit, now).tunnels == {ACME: 0}
+    assert manager.allocate(stolen, [said(4, 0, 4)], limit, now).tunnels == {ACME: 0}
+    assert manager.allocate(right, [said(1, 0, 2)], limit, now).tunnels == {ACME: 2}
     # What it is given it gives back to nobody, though it needs it no more.
-    assert manager.divide(stolen, [said(0, 2, 0)], limit, now).tunnels == {ACME: 2}
+    assert manager.allocate(stolen, [said(0, 2, 0)], limit, now).tunnels == {ACME: 2}
     for _ in range(4):
         now += TAKEN_BACK_SECONDS / 2
-        manager.divide(stolen, [said(0, 0, 2)], limit, now)
-        told = manager.divide(right, [said(2, 2, 2)], limit, now).tunnels
+        manager.allocate(stolen, [said(0, 0, 2)], limit, now)
+        told = manager.allocate(right, [said(2, 2, 2)], limit, now).tunnels
     assert told == {ACME: 4}
 
 
 def test_what_a_revoked_host_held_is_for_the_others_at_once() -> None:
-    manager, right, stolen = TunnelTokens(-1000.0), UUID(int=1), UUID(int=2)
+    manager, right, stolen = SlotTokenAllocator(-1000.0), UUID(int=1), UUID(int=2)
     limit = {ACME: 2}
-    assert manager.divide(stolen, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
-    assert manager.divide(stolen, [said(2, 0, 2)], limit, 0.0).tunnels == {ACME: 2}
-    assert manager.divide(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 0}
+    assert manager.allocate(stolen, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
+    assert manager.allocate(stolen, [said(2, 0, 2)], limit, 0.0).tunnels == {ACME: 2}
+    assert manager.allocate(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 0}
     manager.forget(stolen)
-    assert manager.divide(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
+    assert manager.allocate(right, [said(0, 2, 0)], limit, 0.0).tunnels == {ACME: 2}
 
 
 @pytest.mark.parametrize("live", [0, 3])
@@ -366,7 +366,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
     tmp_path: Path, authority: Authority, repository_port: int, client: Client
 ) -> None:
     now = asyncio.get_running_loop().time
-    limit, target, manager = 3, "repo.example:443", TunnelTokens(-1000.0)
+    limit, target, manager = 3, "repo.example:443", SlotTokenAllocator(-1000.0)
     peers = tuple(
         Peer(gateway_id=UUID(int=50 + each), name=f"gw{each}", address="192.0.2.1", port=6180)
         for each in range(2)
@@ -375,7 +375,7 @@ async def test_two_gateways_let_in_no_more_than_was_sold_and_no_fewer(
     async def share(machine: Machine, server_id: UUID) -> None:
         while True:
             await machine.tokens.due()
-            parts = manager.divide(server_id, machine.tokens.demands(()), {ACME: limit}, now())
+            parts = manager.allocate(server_id, machine.tokens.demands(()), {ACME: limit}, now())
             told = (Allowance(tenant_id=who, tunnels=n) for who, n in parts.tunnels.items())
             machine.tokens.update(Allowances(allowances=tuple(told), tunnels_are_divided=True))
             for other, its_id in sharing:

@@ -13,9 +13,9 @@ from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.core.unit_of_work import next_revision
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.host_protocol.gateway_progress import Outcome, outcome
+from cloudgate.manager.host_protocol.gateway_progress import Progress, progress
 from cloudgate.manager.repositories.rules import service
-from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
+from cloudgate.manager.security.authority import CertificateRequest, gateway_term, open_authority
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
 from cloudgate.protocol import Gateway, GatewayState
 from cloudgate.trust.certificate_roles import Role
@@ -94,7 +94,7 @@ def test_what_is_neither_is_refused(text: str) -> None:
 def test_a_report_is_done_only_in_the_state_that_was_wanted(
     state: GatewayState, removing: bool, enabled: bool
 ) -> None:
-    found = outcome(state, removing=removing, enabled=enabled)
+    found = progress(state, removing=removing, enabled=enabled)
     goal = (
         GatewayState.ABSENT
         if removing
@@ -102,8 +102,8 @@ def test_a_report_is_done_only_in_the_state_that_was_wanted(
         if enabled
         else GatewayState.CLOSED
     )
-    assert (found is Outcome.DONE) == (state is goal)
-    assert (found is Outcome.FAILED) == (state is GatewayState.FAILED)
+    assert (found is Progress.DONE) == (state is goal)
+    assert (found is Progress.FAILED) == (state is GatewayState.FAILED)
 
 
 @given(st.integers(0, 2**50), st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)))
@@ -151,20 +151,20 @@ def test_a_certificate_is_renewed_for_other_names_another_key_and_in_time(tmp_pa
     authority = open_authority(tmp_path)
     key = public_key_pem()
     names = ("gw1.example", "192.0.2.10")
-    wanted = Wanted(key, names, Role.GATEWAY, gateway_term())
+    wanted = CertificateRequest(key, names, Role.GATEWAY, gateway_term())
     chain = authority.issue(wanted, NOW)
-    assert authority.still_good(chain, wanted, NOW)
-    assert not authority.still_good("", wanted, NOW)
+    assert authority.is_current(chain, wanted, NOW)
+    assert not authority.is_current("", wanted, NOW)
     for other in (
         replace(wanted, public_key_pem=public_key_pem()),
         replace(wanted, names=(*names, "gate.example")),
         replace(wanted, term=gateway_term(30)),
         replace(wanted, role=Role.MANAGER),
     ):
-        assert not authority.still_good(chain, other, NOW)
-    assert authority.still_good(chain, wanted, NOW + timedelta(hours=23))
-    assert not authority.still_good(chain, wanted, NOW + timedelta(days=1))
-    assert not authority.still_good(chain, wanted, NOW - timedelta(days=3))
+        assert not authority.is_current(chain, other, NOW)
+    assert authority.is_current(chain, wanted, NOW + timedelta(hours=23))
+    assert not authority.is_current(chain, wanted, NOW + timedelta(days=1))
+    assert not authority.is_current(chain, wanted, NOW - timedelta(days=3))
     leaf, issuer, root = x509.load_pem_x509_certificates(chain.encode())
     leaf.verify_directly_issued_by(issuer)
     issuer.verify_directly_issued_by(root)
@@ -182,7 +182,7 @@ def test_the_authority_stays_the_same_and_its_key_is_the_owners_alone(tmp_path: 
 def test_a_public_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CloudgateError, match="public key"):
         open_authority(tmp_path).issue(
-            Wanted("nonsense", ("a",), Role.GATEWAY, gateway_term()), NOW
+            CertificateRequest("nonsense", ("a",), Role.GATEWAY, gateway_term()), NOW
         )
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from cloudgate.manager.security.authority import Authority, Wanted, gateway_term
+from cloudgate.manager.security.authority import Authority, CertificateRequest, gateway_term
 from cloudgate.trust.certificate_roles import Role
 
 _NOTHING = b"HTTP/1.1 404 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -43,7 +43,7 @@ def shown_by(
 ) -> str:
     """Key and chain that an authority has signed for a role."""
     key = ec.generate_private_key(ec.SECP256R1())
-    wanted = Wanted(public_pem(key), names, role, gateway_term(term.days))
+    wanted = CertificateRequest(public_pem(key), names, role, gateway_term(term.days))
     return key_pem(key) + authority.issue(wanted, NOW)
 
 

@@ -11,7 +11,7 @@ import httpx2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.manager.host_protocol.enrolment import expect_server
+from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.servers.tenant_scope import NO_POOL
@@ -82,7 +82,7 @@ class ScriptedHost:
         )
         with running.manager.changing() as work:
             site = list_backup_servers(work)[0]
-            _, self.token = expect_server(work, site, name, local=local)
+            _, self.token = preregister(work, site, name, local=local)
         self.client = httpx2.Client(
             base_url=f"{running.url}/host/v1", verify=running.context, timeout=60
         )

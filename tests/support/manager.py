@@ -20,9 +20,9 @@ from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
-from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -106,7 +106,7 @@ def first_start() -> Path:
     return folder
 
 
-async def _reached(reach: Reach) -> str:
+async def _reached(reach: ReachabilityCheck) -> str:
     """Hosts that do what a test says have no gateway that could be reached."""
     del reach
     return ""
@@ -134,7 +134,7 @@ def running_manager(
     database = Database(sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
     manager = Manager(
-        database, authority, open_sealing(folder), clock=clock, challenges=Challenges(dns_hook)
+        database, authority, open_sealing(folder), clock=clock, challenges=AcmeChallenges(dns_hook)
     )
     if site is not None:
         with manager.changing() as work:

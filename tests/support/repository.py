@@ -16,7 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.manager.security.authority import Wanted, gateway_term, open_authority
+from cloudgate.manager.security.authority import CertificateRequest, gateway_term, open_authority
 from cloudgate.trust.certificate_roles import Role
 from tests.support.ports import free_port
 from tests.support.product import accepts
@@ -135,7 +135,7 @@ def _certify(folder: Path, names: Sequence[str]) -> None:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    wanted = Wanted(public.decode(), tuple(names), Role.GATEWAY, gateway_term())
+    wanted = CertificateRequest(public.decode(), tuple(names), Role.GATEWAY, gateway_term())
     chain = authority.issue(wanted, datetime.now(UTC))
     (folder / "cert.pem").write_text(chain)
     (folder / "key.pem").write_bytes(

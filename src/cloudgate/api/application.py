@@ -16,8 +16,8 @@ from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
 from cloudgate.api.host_protocol.application import HostProtocol
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
-from cloudgate.api.http.failures import NoSuchVerbError, TooLargeError, failure
-from cloudgate.api.http.login_gate import LoggingOn
+from cloudgate.api.http.failures import NoSuchVerbError, TooLargeError, error_response
+from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
@@ -26,7 +26,7 @@ from cloudgate.api.http.negotiation import (
     body_form,
 )
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
-from cloudgate.api.http.response_cache import Memory
+from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.errors import (
@@ -36,7 +36,7 @@ from cloudgate.errors import (
     NotFoundError,
 )
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.reachability_probe import Prober, probe
+from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
@@ -68,15 +68,15 @@ class Application:
         manager: Manager,
         after_change: Callable[[], None],
         trusted_proxies: tuple[Network, ...] = (),
-        prober: Prober = probe,
+        prober: Prober = dial,
     ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
         self._trusted_proxies = trusted_proxies
         self._after_change = after_change
         self._router = Router(ROUTES)
-        self._logging_on = LoggingOn()
-        self._memory = Memory(manager)
+        self._logging_on = LoginGate()
+        self._memory = ResponseCache(manager)
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address
         )
@@ -109,7 +109,7 @@ class Application:
         except ClientDisconnect:
             raise
         except Exception as problem:  # noqa: BLE001  every failure is the API's Error
-            response = _response(failure(problem, at_logon=at_logon), form)
+            response = _response(error_response(problem, at_logon=at_logon), form)
         for name, value in _BROWSERS_HEADERS.items():
             response.headers.setdefault(name, value)
         if request.method not in ("GET", "HEAD"):
@@ -188,7 +188,7 @@ class Application:
         self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
     ) -> Call:
         """The call once its password was found right, in its turn."""
-        proven = await self._logging_on.slowed(
+        proven = await self._logging_on.log_on(
             request,
             proof.account(call),
             call.address,

@@ -16,8 +16,12 @@ from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.api.application import Application
-from cloudgate.api.connections.acceptor import Accepting
-from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS, Seats, bounds
+from cloudgate.api.connections.acceptor import Acceptor
+from cloudgate.api.connections.connection_limit import (
+    CONNECTIONS_PER_ADDRESS,
+    ConnectionLimiter,
+    connection_limits,
+)
 from cloudgate.api.connections.deadlines import IDLE_SECONDS
 from cloudgate.api.http.header_spelling import Spelled, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
@@ -25,10 +29,10 @@ from cloudgate.background import Background, Failing
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.acme_orders import Ordering
-from cloudgate.manager.jobs.reachability_probe import Prober, Reaching, probe
-from cloudgate.manager.jobs.scheduler import Ticking
-from cloudgate.manager.jobs.usage_probes import Probing
+from cloudgate.manager.jobs.acme_orders import AcmeWorker
+from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
+from cloudgate.manager.jobs.scheduler import Scheduler
+from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.processes.open_files import allow_many_files
 
@@ -37,13 +41,13 @@ _GRACE_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn with an event for being ready, which takes connections in as `Accepting` does.
+    """Uvicorn with an event for being ready, which takes connections in as `Acceptor` does.
 
     It has no signal handlers of its own.
     """
 
     def __init__(
-        self, config: uvicorn.Config, seats: Seats, is_trusted: Callable[[str], bool]
+        self, config: uvicorn.Config, seats: ConnectionLimiter, is_trusted: Callable[[str], bool]
     ) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
@@ -65,7 +69,7 @@ class _Server(uvicorn.Server):
         """Start, and say so."""
         taking_in: list[Any] = []
         for listener in sockets or ():
-            accepting = Accepting(
+            accepting = Acceptor(
                 listener, self.config, self.server_state, self._seats, self._is_trusted
             )
             accepting.start()
@@ -86,7 +90,7 @@ class Extras:
     audit_outlet: Outlet | None = None
     audit_kept: timedelta | None = None
     """How long entries of the audit log are kept; for ever when None."""
-    prober: Prober = probe
+    prober: Prober = dial
     """Says whether a gateway is reached at its advertised address."""
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     """How many connections one address may have; those of trusted proxies are not counted so."""
@@ -107,9 +111,9 @@ class ManagerServer:
         self._certificate = certificate
         self._bell = manager.bell
         self._manager = manager
-        self._ordering = Ordering(manager)
-        self._probing = Probing(manager)
-        self._ticking = Ticking(
+        self._ordering = AcmeWorker(manager)
+        self._probing = UsageProbeWorker(manager)
+        self._ticking = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
         after_change = self._ticking.jobs()
@@ -119,7 +123,7 @@ class ManagerServer:
                 *after_change,
                 self._ordering.job(),
                 self._probing.job(),
-                Reaching(manager, extras.prober).job(),
+                ReachabilityMonitor(manager, extras.prober).job(),
             ),
             on_change=self._note_failing,
             foreseen=_foreseen,
@@ -130,7 +134,9 @@ class ManagerServer:
             extras.trusted_proxies,
             extras.prober,
         )
-        seats = Seats(bounds(allow_many_files(), extras.connections_per_address))
+        seats = ConnectionLimiter(
+            connection_limits(allow_many_files(), extras.connections_per_address)
+        )
 
         def serve(file: Path | None) -> _Server:
             trusted = partial(is_trusted, trusted=extras.trusted_proxies)

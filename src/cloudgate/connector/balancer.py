@@ -8,14 +8,14 @@ from typing import TypeGuard
 import structlog
 
 from cloudgate.background import Background, Job
-from cloudgate.connector.dialer import first_tunnel
+from cloudgate.connector.dialer import open_first
 from cloudgate.connector.health_schedule import is_due
-from cloudgate.connector.load_balancing import PATIENCE_SECONDS, Gateway, in_order, renewed
-from cloudgate.connector.tls_connection import Identity, LostError, UntrustedError
-from cloudgate.connector.tunnel import Tunnel, read_document
+from cloudgate.connector.load_balancing import PATIENCE_SECONDS, GatewayEndpoint, merged, ranked
+from cloudgate.connector.tls_connection import CertificateError, GatewayUnreachableError, Identity
+from cloudgate.connector.tunnel import Tunnel, fetch_discovery_document
 from cloudgate.errors import CloudgateError, NotAuthenticatedError, UnavailableError
 from cloudgate.network.hostport import HostPort
-from cloudgate.network.race import first_answer
+from cloudgate.network.race import race
 
 AFTER_REFUSAL_SECONDS = 30.0
 """A wrong password does not become right by being sent often."""
@@ -29,12 +29,12 @@ _LOOK_SECONDS = 0.5
 _log = structlog.get_logger(__name__)
 
 
-class Fleet:
+class Balancer:
     """The gateways of a tenant: which there are, which answer, and which is the best next one."""
 
     def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
         """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
-        self._given = tuple(Gateway(each) for each in given)
+        self._given = tuple(GatewayEndpoint(each) for each in given)
         self._who = who
         self._half_close = half_close
         self._gateways = list(self._given)
@@ -48,11 +48,11 @@ class Fleet:
         return self._used
 
     @property
-    def gateways(self) -> tuple[Gateway, ...]:
+    def gateways(self) -> tuple[GatewayEndpoint, ...]:
         """As known now."""
         return tuple(self._gateways)
 
-    async def learn(self) -> None:
+    async def discover(self) -> None:
         """Read the list from the first of the named gateways that answers.
 
         Raises:
@@ -60,19 +60,19 @@ class Fleet:
         """
         problems: list[CloudgateError] = []
 
-        def failed(_gateway: Gateway, problem: BaseException) -> None:
+        def failed(_gateway: GatewayEndpoint, problem: BaseException) -> None:
             if not _another_may_help(problem):
                 raise problem
             problems.append(problem)
 
-        found = await first_answer(
+        found = await race(
             self._given,
-            lambda each: read_document(each.address, self._who),
+            lambda each: fetch_discovery_document(each.address, self._who),
             patience_seconds=PATIENCE_SECONDS,
             failed=failed,
         )
         if found is None:
-            raise problems[0] if problems else LostError("No gateway is named.")
+            raise problems[0] if problems else GatewayUnreachableError("No gateway is named.")
         self._take(*found)
 
     def job(self) -> Job:
@@ -100,7 +100,7 @@ class Fleet:
                     if review is not None:
                         review.result()  # one that failed is told, and tried again
                     if is_due(gateway, _now(), dialled_at=self._dialled_at):
-                        reviews[gateway.address] = asyncio.create_task(self._review(gateway))
+                        reviews[gateway.address] = asyncio.create_task(self._health_check(gateway))
                 await asyncio.sleep(_LOOK_SECONDS)
         finally:
             for review in reviews.values():
@@ -125,47 +125,47 @@ class Fleet:
             gateway.tunnels -= 1
             tunnel.close()
 
-    async def _open(self, target: HostPort) -> tuple[Gateway, Tunnel]:
+    async def _open(self, target: HostPort) -> tuple[GatewayEndpoint, Tunnel]:
         self._dialled_at = _now()
         give_up_at = self._dialled_at + GIVE_UP_SECONDS
         while True:
             try:
-                gateway, tunnel = await first_tunnel(
+                gateway, tunnel = await open_first(
                     self._candidates(),
                     target,
                     self._who,
                     half_close=self._half_close,
-                    lost=lambda each, why: self._note(each, healthy=False, reason=why),
+                    lost=lambda each, why: self._set_health(each, healthy=False, reason=why),
                 )
-            except LostError:
+            except GatewayUnreachableError:
                 if _now() > give_up_at:
                     raise
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
             else:
-                self._note(gateway, healthy=True)
+                self._set_health(gateway, healthy=True)
                 self._used = gateway.address
                 return gateway, tunnel
 
-    def _candidates(self) -> list[Gateway]:
+    def _candidates(self) -> list[GatewayEndpoint]:
         """All to try, the best first. Those that only the tenant named come last."""
-        return [*in_order(self._gateways), *self._unlisted()]
+        return [*ranked(self._gateways), *self._unlisted()]
 
-    def _watched(self) -> list[Gateway]:
+    def _watched(self) -> list[GatewayEndpoint]:
         """All to ask. Those that only the tenant named count while no other answers."""
         if any(each.healthy for each in self._gateways):
             return self._gateways
         return [*self._gateways, *self._unlisted()]
 
-    def _unlisted(self) -> list[Gateway]:
+    def _unlisted(self) -> list[GatewayEndpoint]:
         listed = {each.address for each in self._gateways}
         return [each for each in self._given if each.address not in listed]
 
-    async def _review(self, gateway: Gateway) -> None:
+    async def _health_check(self, gateway: GatewayEndpoint) -> None:
         gateway.asked_at = _now()
         try:
-            document = await read_document(gateway.address, self._who)
-        except (LostError, UntrustedError) as problem:
-            self._note(gateway, healthy=False, reason=problem.message)
+            document = await fetch_discovery_document(gateway.address, self._who)
+        except (GatewayUnreachableError, CertificateError) as problem:
+            self._set_health(gateway, healthy=False, reason=problem.message)
         except CloudgateError as problem:
             if problem.message != gateway.refusal:
                 _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
@@ -174,12 +174,12 @@ class Fleet:
                 await asyncio.sleep(AFTER_REFUSAL_SECONDS)
         else:
             live = document.get("LiveTunnels")
-            gateway.carries(live if isinstance(live, int) else 0)
+            gateway.record_load(live if isinstance(live, int) else 0)
             gateway.refusal = ""
-            self._note(gateway, healthy=True)
+            self._set_health(gateway, healthy=True)
             self._take(gateway, document)
 
-    def _note(self, gateway: Gateway, *, healthy: bool, reason: str = "") -> None:
+    def _set_health(self, gateway: GatewayEndpoint, *, healthy: bool, reason: str = "") -> None:
         if healthy == gateway.healthy:
             return
         if healthy:
@@ -189,7 +189,7 @@ class Fleet:
             gateway.lost_at, gateway.maintenance = _now(), None
             _log.warning("gateway lost", gateway=str(gateway.address), reason=reason)
 
-    def _take(self, gateway: Gateway, document: dict[str, object]) -> None:
+    def _take(self, gateway: GatewayEndpoint, document: dict[str, object]) -> None:
         message = document.get("Maintenance")
         gateway.maintenance = message if isinstance(message, str) else None
         listed = document.get("Gateways")
@@ -198,7 +198,7 @@ class Fleet:
             for each in (listed if isinstance(listed, list) else [])
             if isinstance(each, dict) and "Address" in each and "Port" in each
         ]
-        self._gateways = renewed(self._gateways, found, self._given)
+        self._gateways = merged(self._gateways, found, self._given)
         self._tell_maintenance()
 
     def _tell_maintenance(self) -> None:
@@ -215,7 +215,10 @@ class Fleet:
 
 
 def _another_may_help(problem: BaseException) -> TypeGuard[CloudgateError]:
-    return isinstance(problem, LostError | UntrustedError) or type(problem) is UnavailableError
+    return (
+        isinstance(problem, GatewayUnreachableError | CertificateError)
+        or type(problem) is UnavailableError
+    )
 
 
 def _now() -> float:

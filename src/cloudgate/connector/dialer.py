@@ -3,26 +3,32 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from cloudgate.connector.load_balancing import PATIENCE_SECONDS, Gateway
-from cloudgate.connector.tls_connection import Identity, Line, LostError, UntrustedError, dial
-from cloudgate.connector.tunnel import SetApartError, Tunnel, request_tunnel
+from cloudgate.connector.load_balancing import PATIENCE_SECONDS, GatewayEndpoint
+from cloudgate.connector.tls_connection import (
+    CertificateError,
+    GatewayUnreachableError,
+    Identity,
+    TlsConnection,
+    connect,
+)
+from cloudgate.connector.tunnel import Tunnel, WrongPoolError, request_tunnel
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort, is_host_name
-from cloudgate.network.race import first_answer
+from cloudgate.network.race import race
 
 ALONE_SECONDS = 1.0
 """How long a gateway may think about a tunnel before another one is asked for it, too. It may be
 waiting for one of the tenant's tunnels to end, where another gateway has room."""
 
 
-async def first_tunnel(
-    gateways: Sequence[Gateway],
+async def open_first(
+    gateways: Sequence[GatewayEndpoint],
     target: HostPort,
     who: Identity,
     *,
     half_close: bool,
-    lost: Callable[[Gateway, str], None],
-) -> tuple[Gateway, Tunnel]:
+    lost: Callable[[GatewayEndpoint, str], None],
+) -> tuple[GatewayEndpoint, Tunnel]:
     """A tunnel through the first gateway that gives one.
 
     Args:
@@ -42,24 +48,24 @@ async def first_tunnel(
     half_close = half_close or not is_host_name(target.host)
     turn = asyncio.Event()
     turn.set()
-    tried: list[Gateway] = []
-    unconnected: list[Gateway] = []
-    reason: CloudgateError = LostError("No gateway is known.")
+    tried: list[GatewayEndpoint] = []
+    unconnected: list[GatewayEndpoint] = []
+    reason: CloudgateError = GatewayUnreachableError("No gateway is known.")
 
-    async def attempt(gateway: Gateway) -> Tunnel:
+    async def attempt(gateway: GatewayEndpoint) -> Tunnel:
         gateway.tunnels += 1
         tried.append(gateway)
         unconnected.append(gateway)
-        line = await dial(gateway.address, who, who.http2 if half_close else who.http1)
+        line = await connect(gateway.address, who, who.http2 if half_close else who.http1)
         unconnected.remove(gateway)
         return await _ask_in_turn(line, target, who, half_close=half_close, turn=turn)
 
-    def failed(gateway: Gateway, problem: BaseException) -> None:
+    def failed(gateway: GatewayEndpoint, problem: BaseException) -> None:
         nonlocal reason
         reason = _judged(problem, reason, gateway, lost)
 
     try:
-        found = await first_answer(
+        found = await race(
             gateways,
             attempt,
             patience_seconds=PATIENCE_SECONDS,
@@ -80,7 +86,7 @@ async def first_tunnel(
 
 
 async def _ask_in_turn(
-    line: Line, target: HostPort, who: Identity, *, half_close: bool, turn: asyncio.Event
+    line: TlsConnection, target: HostPort, who: Identity, *, half_close: bool, turn: asyncio.Event
 ) -> Tunnel:
     """Ask a gateway for the tunnel, and have no other one asked for a while."""
     try:
@@ -103,17 +109,17 @@ async def _ask_in_turn(
 def _judged(
     problem: BaseException,
     before: CloudgateError,
-    gateway: Gateway,
-    lost: Callable[[Gateway, str], None],
+    gateway: GatewayEndpoint,
+    lost: Callable[[GatewayEndpoint, str], None],
 ) -> CloudgateError:
     """What to tell if no other gateway helps.
 
     Raises:
         CloudgateError: no other one would.
     """
-    if isinstance(problem, LostError | UntrustedError):
+    if isinstance(problem, GatewayUnreachableError | CertificateError):
         lost(gateway, problem.message)
-        return problem if type(before) is LostError else before
-    if isinstance(problem, SetApartError) or type(problem) is UnavailableError:
+        return problem if type(before) is GatewayUnreachableError else before
+    if isinstance(problem, WrongPoolError) or type(problem) is UnavailableError:
         return problem
     raise problem

@@ -4,7 +4,7 @@ No tunnel waits for these answers: when a gateway is dead, the next one is tried
 tell how busy each gateway is, which others there are, and that one is back.
 """
 
-from cloudgate.connector.load_balancing import Gateway
+from cloudgate.connector.load_balancing import GatewayEndpoint
 
 BUSY_SECONDS = 5.0
 """How often, while tunnels are asked for."""
@@ -17,7 +17,7 @@ _SHARE_OF_ABSENCE = 0.1
 _LEAST, _SPREAD = 0.8, 0.4
 
 
-def is_due(gateway: Gateway, now: float, *, dialled_at: float) -> bool:
+def is_due(gateway: GatewayEndpoint, now: float, *, dialled_at: float) -> bool:
     """Whether a gateway is to be asked now.
 
     Args:

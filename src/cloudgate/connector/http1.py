@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloudgate.connector.tls_connection import Line, LostError, lost
+from cloudgate.connector.tls_connection import GatewayUnreachableError, TlsConnection, lost
 from cloudgate.network.hostport import HostPort
 
 _LONGEST_HEAD_BYTES = 16 * 1024
@@ -24,7 +24,7 @@ class Http1Tunnel:
 
     half_closes = False
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: TlsConnection) -> None:
         self.gateway = line.gateway
         self._line = line
         self._rest = b""
@@ -69,7 +69,7 @@ class Http1Tunnel:
         self._line.close()
 
 
-async def get(line: Line, path: str, authorization: str) -> Answer:
+async def get(line: TlsConnection, path: str, authorization: str) -> Answer:
     """Ask for a document.
 
     Raises:
@@ -84,7 +84,7 @@ async def get(line: Line, path: str, authorization: str) -> Answer:
     return answer
 
 
-async def _ask(line: Line, request: str, *, is_tunnel: bool) -> tuple[Answer, bytes]:
+async def _ask(line: TlsConnection, request: str, *, is_tunnel: bool) -> tuple[Answer, bytes]:
     """The answer, and what came after it."""
     try:
         line.send(request.encode("utf-8"))
@@ -100,10 +100,10 @@ async def _ask(line: Line, request: str, *, is_tunnel: bool) -> tuple[Answer, by
     except OSError as problem:
         raise lost(line.gateway, problem) from None
     except (IndexError, ValueError):
-        raise LostError(f"What answers at {line.gateway} is no gateway.") from None
+        raise GatewayUnreachableError(f"What answers at {line.gateway} is no gateway.") from None
 
 
-async def _until_head(line: Line) -> bytes:
+async def _until_head(line: TlsConnection) -> bytes:
     said = b""
     while b"\r\n\r\n" not in said:
         more = await line.read()

@@ -23,7 +23,7 @@ from h2.settings import SettingCodes
 from hpack import HeaderTuple, NeverIndexedHeaderTuple
 
 from cloudgate.connector.http1 import OK, Answer
-from cloudgate.connector.tls_connection import Line, LostError, lost
+from cloudgate.connector.tls_connection import GatewayUnreachableError, TlsConnection, lost
 from cloudgate.network.hostport import HostPort
 
 WINDOW_BYTES = 2**31 - 1
@@ -41,7 +41,7 @@ class Http2Tunnel:
 
     half_closes = True
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: TlsConnection) -> None:
         self.gateway = line.gateway
         self._line = line
         self._h2 = H2Connection(H2Configuration(client_side=True))
@@ -61,7 +61,7 @@ class Http2Tunnel:
             LostError: what answers hung up, or is no gateway.
         """
         if not self._line.speaks_http2:
-            raise LostError(f"What answers at {self.gateway} does not speak HTTP/2.")
+            raise GatewayUnreachableError(f"What answers at {self.gateway} does not speak HTTP/2.")
         self._h2.initiate_connection()
         self._h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: WINDOW_BYTES})
         self._h2.increment_flow_control_window(WINDOW_BYTES - _FIRST_WINDOW_BYTES)

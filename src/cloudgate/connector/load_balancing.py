@@ -11,7 +11,7 @@ PATIENCE_SECONDS = 0.4
 
 
 @dataclass
-class Gateway:
+class GatewayEndpoint:
     """A gateway as the connector knows it."""
 
     address: HostPort
@@ -44,19 +44,21 @@ class Gateway:
         """How many tunnels it has, as far as is known."""
         return self.others + self.tunnels
 
-    def carries(self, live_tunnels: int) -> None:
+    def record_load(self, live_tunnels: int) -> None:
         """It has just said how many tunnels it has, those of the connector included."""
         self.others = max(0, live_tunnels - self.tunnels)
 
 
-def in_order(gateways: Iterable[Gateway]) -> list[Gateway]:
+def ranked(gateways: Iterable[GatewayEndpoint]) -> list[GatewayEndpoint]:
     """All of them, the best first: healthy before sick, own before failover, idle before busy."""
     return sorted(gateways, key=lambda each: (not each.healthy, each.failover, each.load, each.tie))
 
 
-def renewed(
-    known: Iterable[Gateway], listed: Iterable[tuple[HostPort, bool]], given: Sequence[Gateway]
-) -> list[Gateway]:
+def merged(
+    known: Iterable[GatewayEndpoint],
+    listed: Iterable[tuple[HostPort, bool]],
+    given: Sequence[GatewayEndpoint],
+) -> list[GatewayEndpoint]:
     """What is known now that a gateway has told the list; what was known of each is kept.
 
     Args:
@@ -67,7 +69,7 @@ def renewed(
     before = {each.address: each for each in (*given, *known)}
     found = []
     for address, failover in dict(listed).items():
-        each = before.get(address, Gateway(address))
+        each = before.get(address, GatewayEndpoint(address))
         each.failover = failover
         found.append(each)
     return found or list(given)

@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from cloudgate.connector.balancer import Fleet
+from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.relay import LINGER_SECONDS, Traffic, relay
 from cloudgate.connector.settings import Forward
 from cloudgate.connector.socket_options import reset
@@ -17,10 +17,10 @@ from cloudgate.network.hostport import HostPort
 _log = structlog.get_logger(__name__)
 
 
-class Ports:
+class LocalListeners:
     """Listens on local ports, and carries each connection through a tunnel of its own."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Balancer) -> None:
         self._fleet = fleet
         self._servers: list[asyncio.Server] = []
         self._serving: set[asyncio.Task[None]] = set()
@@ -86,7 +86,7 @@ async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
                 pass
 
 
-async def relay_standard_streams(fleet: Fleet, target: HostPort) -> None:
+async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
     """Carry standard input to a target, and what it answers to standard output.
 
     Raises:

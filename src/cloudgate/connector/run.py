@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cloudgate.background import Background, Job
-from cloudgate.connector.balancer import Fleet
-from cloudgate.connector.local_listeners import Ports, relay_standard_streams
+from cloudgate.connector.balancer import Balancer
+from cloudgate.connector.local_listeners import LocalListeners, relay_standard_streams
 from cloudgate.connector.relay import Traffic
 from cloudgate.connector.settings import Forward
 from cloudgate.network.hostport import HostPort
@@ -19,7 +19,7 @@ SHOWN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Told:
+class Output:
     """Where the connector's messages go: once, and for whoever watches."""
 
     say: Callable[[str], None]
@@ -28,18 +28,18 @@ class Told:
     """Told again and again what goes on, for somebody who watches."""
 
 
-async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -> None:
+async def run_connector(fleet: Balancer, forwards: Sequence[Forward], told: Output) -> None:
     """Open local ports, and keep them open until SIGINT or SIGTERM.
 
     Raises:
         CloudgateError: no gateway lets the tenant in, or a port cannot be opened.
     """
-    ports = Ports(fleet)
+    ports = LocalListeners(fleet)
     stop = asyncio.Event()
     _on_signals(stop)
     try:
         opened = [await ports.listen(forward) for forward in forwards]
-        await fleet.learn()
+        await fleet.discover()
         for forward, number in zip(forwards, opened, strict=True):
             told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
         told.say("ready")
@@ -61,17 +61,17 @@ async def run_connector(fleet: Fleet, forwards: Sequence[Forward], told: Told) -
         await ports.close()
 
 
-async def run_standard_streams(fleet: Fleet, target: HostPort) -> None:
+async def run_standard_streams(fleet: Balancer, target: HostPort) -> None:
     """Be a tunnel from standard input and output, until both sides have said all.
 
     Raises:
         CloudgateError: there is no tunnel, or it was cut.
     """
-    await fleet.learn()
+    await fleet.discover()
     await relay_standard_streams(fleet, target)
 
 
-async def _show(fleet: Fleet, traffic: Traffic, show: Callable[[str], None]) -> None:
+async def _show(fleet: Balancer, traffic: Traffic, show: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     seconds, up, down = SHOWN_SECONDS, 0, 0
     while True:

@@ -66,7 +66,7 @@ def read_forward(text: str) -> Forward:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Options:
     """What was said, by options or in a file; None where nothing was."""
 
     gateway: tuple[str, ...] = ()
@@ -77,9 +77,9 @@ class Wanted:
     fingerprint: str | None = None
     half_close: bool | None = None
 
-    def over(self, other: "Wanted") -> "Wanted":
+    def override(self, other: "Options") -> "Options":
         """This, and what the other says where this says nothing."""
-        return Wanted(
+        return Options(
             self.gateway or other.gateway,
             self.tenant or other.tenant,
             self.listen or other.listen,
@@ -90,7 +90,7 @@ class Wanted:
         )
 
 
-def read_file(file: Path) -> Wanted:
+def read_file(file: Path) -> Options:
     """What a configuration file says. Paths in it are below its folder.
 
     Raises:
@@ -121,7 +121,7 @@ def read_file(file: Path) -> Wanted:
             f"{file}: values are texts, listen is a list of texts, gateway is a text or a list of"
             " texts, and half_close is true or false."
         )
-    return Wanted(
+    return Options(
         gateway=tuple(gateways),
         tenant=said.get("tenant"),
         listen=tuple(listen),

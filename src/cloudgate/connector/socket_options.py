@@ -13,7 +13,7 @@ CONGESTION_CONTROL = "bbr"
 """On lines that lose packets it is many times faster than the usual one: docs/connector.md."""
 
 
-def tune(connection: socket.socket) -> None:
+def set_keepalive(connection: socket.socket) -> None:
     """Set a socket to a gateway: notice when that is gone without a word, and use a line well."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if sys.platform != "linux":

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudgate.connector.socket_options import tune
+from cloudgate.connector.socket_options import set_keepalive
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.network.happy_eyeballs import open_tls
 from cloudgate.network.hostport import HostPort
@@ -21,11 +21,11 @@ PIECE_BYTES = 256 * 1024
 """Read at a time, at most."""
 
 
-class LostError(UnavailableError):
+class GatewayUnreachableError(UnavailableError):
     """This gateway does not answer; another one may."""
 
 
-class UntrustedError(NotAuthenticatedError):
+class CertificateError(NotAuthenticatedError):
     """What answers cannot show that it is the gateway; another one may."""
 
 
@@ -77,7 +77,7 @@ def identity(tenant: str, password: str, ca: Path | None, fingerprint: str | Non
     return Identity(tenant, password, ca, pinned)
 
 
-class Line:
+class TlsConnection:
     """A TLS connection to a gateway, verified."""
 
     def __init__(
@@ -131,7 +131,7 @@ class Line:
         return True
 
 
-async def dial(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> Line:
+async def connect(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> TlsConnection:
     """Connect to a gateway, and see that it is one.
 
     Args:
@@ -149,11 +149,11 @@ async def dial(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> Lin
                 gateway.host, gateway.port, context, limit_bytes=PIECE_BYTES
             )
     except WrongRoleError as problem:
-        raise UntrustedError(
+        raise CertificateError(
             f"What answers at {gateway} is no gateway: {problem.verify_message}."
         ) from None
     except ssl.SSLCertVerificationError as problem:
-        raise UntrustedError(
+        raise CertificateError(
             f"The gateway {gateway} cannot be verified: {problem.verify_message}. Give the"
             " authority that signed its certificate with --ca, or pin it with --fingerprint."
         ) from None
@@ -163,19 +163,19 @@ async def dial(gateway: HostPort, who: Identity, context: ssl.SSLContext) -> Lin
     found = hashlib.sha256(shown).hexdigest()
     if who.fingerprint is not None and found != who.fingerprint:
         writer.transport.abort()
-        raise UntrustedError(
+        raise CertificateError(
             f"The gateway {gateway} shows a certificate with the fingerprint {found}, which is not"
             " the one that was given."
         )
-    tune(writer.get_extra_info("socket"))
-    return Line(gateway, reader, writer)
+    set_keepalive(writer.get_extra_info("socket"))
+    return TlsConnection(gateway, reader, writer)
 
 
-def lost(gateway: HostPort, problem: OSError) -> LostError:
+def lost(gateway: HostPort, problem: OSError) -> GatewayUnreachableError:
     """What became of a gateway, in words for the tenant."""
     if isinstance(problem, TimeoutError) or not problem.strerror:
-        return LostError(f"The gateway {gateway} does not answer.")
-    return LostError(f"The gateway {gateway} does not answer: {problem.strerror}.")
+        return GatewayUnreachableError(f"The gateway {gateway} does not answer.")
+    return GatewayUnreachableError(f"The gateway {gateway} does not answer: {problem.strerror}.")
 
 
 def _hex(text: str) -> bool:

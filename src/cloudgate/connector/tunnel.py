@@ -6,7 +6,12 @@ from typing import Any, Protocol
 
 from cloudgate.connector.http1 import OK, Answer, Http1Tunnel, get
 from cloudgate.connector.http2 import Http2Tunnel
-from cloudgate.connector.tls_connection import Identity, Line, LostError, dial
+from cloudgate.connector.tls_connection import (
+    GatewayUnreachableError,
+    Identity,
+    TlsConnection,
+    connect,
+)
 from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
@@ -49,12 +54,12 @@ class Tunnel(Protocol):
         ...
 
 
-class SetApartError(AccessDeniedError):
+class WrongPoolError(AccessDeniedError):
     """This gateway is not for this tenant; another one may be."""
 
 
 async def request_tunnel(
-    line: Line, target: HostPort, who: Identity, *, half_close: bool = False
+    line: TlsConnection, target: HostPort, who: Identity, *, half_close: bool = False
 ) -> Tunnel:
     """A tunnel on a line that was dialled for it. The line is closed when there is none.
 
@@ -73,25 +78,25 @@ async def request_tunnel(
             raise _refusal(line.gateway, answer, who)
     except TimeoutError:
         tunnel.close()
-        raise LostError(f"The gateway {line.gateway} does not answer.") from None
+        raise GatewayUnreachableError(f"The gateway {line.gateway} does not answer.") from None
     except (CloudgateError, asyncio.CancelledError):
         tunnel.close()
         raise
     return tunnel
 
 
-async def read_document(gateway: HostPort, who: Identity) -> dict[str, Any]:
+async def fetch_discovery_document(gateway: HostPort, who: Identity) -> dict[str, Any]:
     """What a gateway tells a tenant of the gateways that it may use.
 
     Raises:
-        CloudgateError: as `dial` and `request_tunnel`.
+        CloudgateError: as `connect` and `request_tunnel`.
     """
-    line = await dial(gateway, who, who.http1)
+    line = await connect(gateway, who, who.http1)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await get(line, WELL_KNOWN, who.authorization)
     except TimeoutError:
-        raise LostError(f"The gateway {gateway} does not answer.") from None
+        raise GatewayUnreachableError(f"The gateway {gateway} does not answer.") from None
     finally:
         line.close()
     if answer.status != OK:
@@ -101,7 +106,7 @@ async def read_document(gateway: HostPort, who: Identity) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("Gateways"), list):
-        raise LostError(f"What answers at {gateway} is no gateway of Cloudgate.")
+        raise GatewayUnreachableError(f"What answers at {gateway} is no gateway of Cloudgate.")
     return found
 
 
@@ -111,7 +116,7 @@ def _refusal(gateway: HostPort, answer: Answer, who: Identity) -> CloudgateError
             f"The gateway {gateway} does not accept the name {who.tenant} with this password."
         )
     if answer.status == 403 and "set apart" in answer.text:  # noqa: PLR2004
-        return SetApartError(f"{gateway}: {answer.text}")
+        return WrongPoolError(f"{gateway}: {answer.text}")
     if answer.status == 403:  # noqa: PLR2004
         return AccessDeniedError(f"{gateway}: {answer.text}")
     return UnavailableError(f"{gateway}: {answer.text or f'status {answer.status}'}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from cloudgate.network.race import first_answer
+from cloudgate.network.race import race
 
 ATTEMPT_DELAY_SECONDS = 0.25
 """How long an address is waited for alone (RFC 8305, section 5)."""
@@ -43,22 +43,22 @@ def interleaved(addresses: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Outcome:
     worked: bool
     at_seconds: float
 
 
-class Experience:
+class AddressHistory:
     """What is known of addresses with ports, by whether they took a connection the last time."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         """`clock_seconds`: a clock that only goes on."""
         self._clock_seconds = clock_seconds
-        self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, int], _Outcome] = OrderedDict()
 
     def note(self, address: str, port: int, *, worked: bool) -> None:
         """How a connection has ended that was tried."""
-        self._known[address, port] = _Known(worked, self._clock_seconds())
+        self._known[address, port] = _Outcome(worked, self._clock_seconds())
         self._known.move_to_end((address, port))
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
@@ -77,7 +77,7 @@ class Experience:
         return 2 if age_seconds < FAILED_SECONDS else 1
 
 
-EXPERIENCE = Experience()
+EXPERIENCE = AddressHistory()
 """Of this process."""
 
 
@@ -105,7 +105,7 @@ def _allowed(listed: Iterable[Any], allows: Callable[[str], bool]) -> list[str]:
 async def connect(
     host: str,
     port: int,
-    experience: Experience = EXPERIENCE,
+    experience: AddressHistory = EXPERIENCE,
     allows: Callable[[str], bool] = anywhere,
 ) -> socket.socket:
     """A connection to a host name or IP address. Cancel it to give up.
@@ -146,7 +146,7 @@ async def open_tls(
 
 
 async def connect_to(
-    addresses: Sequence[str], port: int, experience: Experience = EXPERIENCE
+    addresses: Sequence[str], port: int, experience: AddressHistory = EXPERIENCE
 ) -> tuple[str, socket.socket]:
     """The first of the addresses that takes a connection, and the connection.
 
@@ -167,7 +167,7 @@ async def connect_to(
         experience.note(address, port, worked=False)
         last = problem
 
-    found = await first_answer(
+    found = await race(
         experience.in_order(addresses, port),
         attempt,
         patience_seconds=ATTEMPT_DELAY_SECONDS,
@@ -187,7 +187,7 @@ async def in_order_now(
     addresses: Sequence[str],
     port: int,
     patience_seconds: float,
-    experience: Experience = EXPERIENCE,
+    experience: AddressHistory = EXPERIENCE,
 ) -> list[str]:
     """The addresses, the best first: where there are several, they are tried.
 
@@ -208,7 +208,7 @@ def best_address(
     host: str,
     port: int,
     patience_seconds: float | None,
-    experience: Experience = EXPERIENCE,
+    experience: AddressHistory = EXPERIENCE,
     allows: Callable[[str], bool] = anywhere,
 ) -> str:
     """The address to dial for a host name or IP address, in a thread without an event loop.
@@ -226,7 +226,7 @@ def best_address(
 
 
 async def find_best_address(
-    host: str, port: int, patience_seconds: float | None, experience: Experience = EXPERIENCE
+    host: str, port: int, patience_seconds: float | None, experience: AddressHistory = EXPERIENCE
 ) -> str:
     """The same where there is an event loop.
 

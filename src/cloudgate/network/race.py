@@ -8,7 +8,7 @@ Candidate = TypeVar("Candidate")
 Found = TypeVar("Found")
 
 
-async def first_answer(
+async def race(
     candidates: Sequence[Candidate],
     ask: Callable[[Candidate], Coroutine[Any, Any, Found]],
     *,

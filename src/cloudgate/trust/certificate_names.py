@@ -17,7 +17,7 @@ _NO_NAMES = (
 """A certificate that says so is for nobody."""
 
 
-def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+def subject_alt_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """The names and addresses in its subjectAltName."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -28,9 +28,9 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     return (*names, *(str(each) for each in addresses))
 
 
-def uncovered(names: Iterable[str], certificate: x509.Certificate) -> tuple[str, ...]:
+def not_covered(names: Iterable[str], certificate: x509.Certificate) -> tuple[str, ...]:
     """Those of `names` that it is not for; a wildcard is for one label."""
-    known = {each.lower().rstrip(".") for each in names_of(certificate)}
+    known = {each.lower().rstrip(".") for each in subject_alt_names(certificate)}
     return tuple(name for name in names if not _is_covered(name.lower().rstrip("."), known))
 
 

@@ -25,7 +25,7 @@ _OF_ONE_SITE = 64
 """Bits of an IPv6 address that are the same for all that one subscriber has."""
 
 
-def origin(address: str) -> str:
+def client_network(address: str) -> str:
     """What is equal for all addresses that one party can choose from: in IPv6, a whole network."""
     try:
         known = ip_address(address)
@@ -94,7 +94,7 @@ class Counts:
         return count
 
 
-class Failures:
+class LoginThrottle:
     """Counts wrong logons by account and address, and says how long the next one waits."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -106,17 +106,17 @@ class Failures:
         """How many accounts and addresses are remembered."""
         return len(self._counts)
 
-    def delay_before(self, address: str) -> float:
+    def delay_for(self, address: str) -> float:
         """How long a logon from an address waits before it is looked at."""
-        return delay_seconds(self._counts.of(f"address {origin(address)}"))
+        return delay_seconds(self._counts.of(f"address {client_network(address)}"))
 
     def failed(self, account: str, address: str) -> float:
         """Note a wrong logon. Returns how long its answer waits."""
-        keys = f"account {precis.key(account)}", f"address {origin(address)}"
+        keys = f"account {precis.key(account)}", f"address {client_network(address)}"
         counts = [self._counts.note(each) for each in keys]
         return max(delay_seconds(count) for count in counts)
 
     def succeeded(self, account: str, address: str) -> None:
         """Forget the failures of who has logged on."""
         self._counts.forget(f"account {precis.key(account)}")
-        self._counts.forget(f"address {origin(address)}")
+        self._counts.forget(f"address {client_network(address)}")

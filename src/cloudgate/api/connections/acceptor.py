@@ -17,8 +17,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from cloudgate.api.connections.connection_limit import Seat, Seats
-from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Account, Owed, Reading
+from cloudgate.api.connections.connection_limit import Admission, ConnectionLimiter
+from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Deadlines, Debt, WriteProgress
 from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
 from cloudgate.background import Background, Job
 
@@ -55,18 +55,18 @@ class Connection(HttpToolsProtocol):
         config: uvicorn.Config,
         server_state: ServerState,
         app_state: dict[str, Any],
-        seat: Seat,
+        seat: Admission,
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._seat = seat
-        self._account = Account(self.loop.time())
-        self._reading = Reading()
+        self._account = Deadlines(self.loop.time())
+        self._reading = WriteProgress()
         self._closing_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """TLS is there, where it is wanted."""
         super().connection_made(transport)
-        self._account.owe(Owed.HEADER, self.loop.time())
+        self._account.owe(Debt.HEADER, self.loop.time())
         self._seat.close = transport.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,27 +85,27 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self.scope["state"][SEAT] = self._seat
-        if self._account.owed is Owed.NEXT:
-            self._account.owe(Owed.HEADER, self.loop.time())
+        if self._account.owed is Debt.NEXT:
+            self._account.owe(Debt.HEADER, self.loop.time())
 
     def on_headers_complete(self) -> None:
         """The header is there."""
-        self._account.owe(Owed.BODY, self.loop.time())
+        self._account.owe(Debt.BODY, self.loop.time())
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is there as a whole."""
         answered = self.cycle.response_complete
-        self._account.owe(Owed.NEXT if answered else Owed.ANSWER, self.loop.time())
+        self._account.owe(Debt.NEXT if answered else Debt.ANSWER, self.loop.time())
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The answer was written, though perhaps not read."""
         super().on_response_complete()
-        if self._account.owed is Owed.BODY and self.cycle.response_complete:
-            self._account.owe(Owed.REST, self.loop.time())
-        elif not self.pipeline and self._account.owed is Owed.ANSWER:
-            self._account.owe(Owed.NEXT, self.loop.time())
+        if self._account.owed is Debt.BODY and self.cycle.response_complete:
+            self._account.owe(Debt.REST, self.loop.time())
+        elif not self.pipeline and self._account.owed is Debt.ANSWER:
+            self._account.owe(Debt.NEXT, self.loop.time())
 
     def look(self, now: float) -> None:
         """Hang up if the client has had its time."""
@@ -154,7 +154,7 @@ def _unsent_bytes(transport: asyncio.Transport) -> int:
     return int(struct.unpack("i", said)[0])
 
 
-class Accepting:
+class Acceptor:
     """Takes connections in on one socket. Stands where uvicorn has a server of asyncio's."""
 
     def __init__(
@@ -162,7 +162,7 @@ class Accepting:
         listener: socket.socket,
         config: uvicorn.Config,
         state: ServerState,
-        seats: Seats,
+        seats: ConnectionLimiter,
         is_trusted: Callable[[str], bool],
     ) -> None:
         """`is_trusted` says whether an address is a proxy's that speaks for many."""
@@ -225,7 +225,7 @@ class Accepting:
             try:
                 address = str(peer[0])
                 trusted = self._is_trusted(address)
-                seat = self._seats.take(address, loop.time(), trusted=trusted)
+                seat = self._seats.admit(address, loop.time(), trusted=trusted)
             except BaseException:
                 connection.close()
                 raise
@@ -237,7 +237,7 @@ class Accepting:
             self._beginning.add(beginning)
             beginning.add_done_callback(self._beginning.discard)
 
-    async def _begin(self, connection: socket.socket, address: str, seat: Seat) -> None:
+    async def _begin(self, connection: socket.socket, address: str, seat: Admission) -> None:
         """TLS, where it is wanted; then the connection goes on by itself."""
         try:
             if self._config.ssl is None:
@@ -258,7 +258,7 @@ class Accepting:
             raise
 
     async def _connect(
-        self, connection: socket.socket, seat: Seat, context: ssl.SSLContext | None = None
+        self, connection: socket.socket, seat: Admission, context: ssl.SSLContext | None = None
     ) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: Connection(self._config, self._state, {}, seat),
@@ -289,7 +289,7 @@ class Accepting:
         log.warning(
             "more connections than one address, or all together, may have",
             hung_up=refused - self._refused_before,
-            open=self._seats.taken,
+            open=self._seats.in_use,
         )
         self._refused_before, self._reported_at = refused, now
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cloudgate.trust.login_throttle import origin
+from cloudgate.trust.login_throttle import client_network
 
 CONNECTIONS_PER_ADDRESS = 4096
 """Unless the operator says otherwise: a thousand hosts behind one address, with some calls each."""
@@ -26,7 +26,7 @@ _PART_OF_ADDRESS = 4
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ConnectionLimits:
     """How many connections there may be."""
 
     in_all: int
@@ -35,19 +35,19 @@ class Bounds:
     unproven_of_address: int
 
 
-def bounds(files: int, of_address: int = CONNECTIONS_PER_ADDRESS) -> Bounds:
+def connection_limits(files: int, of_address: int = CONNECTIONS_PER_ADDRESS) -> ConnectionLimits:
     """What a process with so many open files can bear. Pure."""
     in_all = max(16, files - SPARE_FILES)
     unproven = min(in_all, MOST_UNPROVEN)
     of_one = max(1, min(of_address // _PART_UNPROVEN, unproven // _PART_OF_ADDRESS))
-    return Bounds(in_all, unproven, of_address, min(of_one, of_address))
+    return ConnectionLimits(in_all, unproven, of_address, min(of_one, of_address))
 
 
 @dataclass(eq=False)
-class Seat:
+class Admission:
     """One connection among those that were admitted, and what may hang up on it."""
 
-    hall: "Seats"
+    hall: "ConnectionLimiter"
     key: str | None
     """The address, as far as one party can choose it; None for a proxy that is trusted."""
     since: float
@@ -66,15 +66,15 @@ class Seat:
 
 @dataclass
 class _Address:
-    unproven: "OrderedDict[Seat, None]" = field(default_factory=OrderedDict)
+    unproven: "OrderedDict[Admission, None]" = field(default_factory=OrderedDict)
     """The oldest first."""
     proven: int = 0
 
 
-class Seats:
+class ConnectionLimiter:
     """Admits connections within bounds. Used on the event loop only."""
 
-    def __init__(self, allowed: Bounds) -> None:
+    def __init__(self, allowed: ConnectionLimits) -> None:
         self._allowed = allowed
         self._addresses: dict[str | None, _Address] = {}
         self._unproven = 0
@@ -85,11 +85,11 @@ class Seats:
         """How many were turned away, or had to make room, so far."""
 
     @property
-    def taken(self) -> int:
+    def in_use(self) -> int:
         """How many connections there are."""
         return self._unproven + self._proven
 
-    def take(self, address: str, now: float, *, trusted: bool = False) -> Seat | None:
+    def admit(self, address: str, now: float, *, trusted: bool = False) -> Admission | None:
         """A seat for a newcomer; None when there is none.
 
         Args:
@@ -97,19 +97,19 @@ class Seats:
             now: in seconds that only grow.
             trusted: it is a proxy, which speaks for many.
         """
-        key = None if trusted else origin(address)
+        key = None if trusted else client_network(address)
         here = self._addresses.get(key, _Address())
         if key is not None and not self._room_at(here) and not self._evict(key, now):
             return None
         crowded = self._unproven >= self._allowed.unproven
-        if (crowded or self.taken >= self._allowed.in_all) and not self._evict_anywhere(now):
+        if (crowded or self.in_use >= self._allowed.in_all) and not self._evict_anywhere(now):
             return None
-        seat = Seat(self, key, now)
+        seat = Admission(self, key, now)
         self._addresses.setdefault(key, _Address()).unproven[seat] = None
         self._unproven += 1
         return seat
 
-    def prove(self, seat: Seat) -> None:
+    def prove(self, seat: Admission) -> None:
         """This seat cannot be taken any more."""
         here = self._addresses.get(seat.key)
         if seat.is_proven or here is None or seat not in here.unproven:
@@ -122,7 +122,7 @@ class Seats:
         if seat.key is not None:
             self.on_proof(seat.key)
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, seat: Admission) -> None:
         """This seat is free; a second time means nothing."""
         here = self._addresses.get(seat.key)
         if here is None:

@@ -17,7 +17,7 @@ MOST_BODY_BYTES = 20 * 1024 * 1024
 """Of one request, more than any that is allowed; what comes beyond is not read."""
 
 
-class Owed(Enum):
+class Debt(Enum):
     """What a client has to send next, or may wait for."""
 
     HEADER = "header"
@@ -29,38 +29,38 @@ class Owed(Enum):
 
 
 @dataclass
-class Account:
+class Deadlines:
     """What one client owes, since when, and how much of it has come."""
 
     since: float
     """When it began to owe what it owes, in seconds that only grow."""
-    owed: Owed = Owed.HEADER
+    owed: Debt = Debt.HEADER
     received_bytes: int = 0
     """Since then."""
 
-    def owe(self, owed: Owed, now: float) -> None:
+    def owe(self, owed: Debt, now: float) -> None:
         """Something else is owed from now on."""
         self.owed, self.since, self.received_bytes = owed, now, 0
 
     def is_overdue(self, now: float, *, proven: bool) -> bool:
         """Whether the client has had its time. `proven`: it is known who it is."""
-        if self.owed is Owed.ANSWER:
+        if self.owed is Debt.ANSWER:
             return False
         allowed = SPEAK_SECONDS
-        if self.owed is Owed.NEXT and proven:
+        if self.owed is Debt.NEXT and proven:
             allowed = IDLE_SECONDS
-        elif self.owed is Owed.BODY:
+        elif self.owed is Debt.BODY:
             allowed += self.received_bytes / SLOWEST_BYTES_PER_SECOND
         return now - self.since >= allowed
 
     def is_too_much(self) -> bool:
         """Whether more has come than any header or body may be."""
-        in_body = self.owed in (Owed.BODY, Owed.REST)
+        in_body = self.owed in (Debt.BODY, Debt.REST)
         return self.received_bytes > (MOST_BODY_BYTES if in_body else MOST_HEADER_BYTES)
 
 
 @dataclass
-class Reading:
+class WriteProgress:
     """How fast a client takes what it was sent."""
 
     since: float | None = None

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cloudgate.errors import TooManyRequestsError
-from cloudgate.trust.login_throttle import origin
+from cloudgate.trust.login_throttle import client_network
 
 MOST_OF_ADDRESS = 64
 """How many of one address may be here at a time; in IPv6, of one network of 64 bits."""
@@ -29,7 +29,7 @@ class Waiter:
 
 
 @dataclass
-class Lines:
+class FairQueue:
     """Gives turns to addresses one after the other, however many clients each of them has."""
 
     most_of_address: int = MOST_OF_ADDRESS
@@ -52,7 +52,7 @@ class Lines:
         Raises:
             TooManyRequestsError: there are too many already, of this address or in all.
         """
-        waiter = Waiter(origin(address))
+        waiter = Waiter(client_network(address))
         count = self._here.get(waiter.address, 0)
         if count >= self.most_of_address:
             raise TooManyRequestsError(
@@ -103,7 +103,7 @@ class Lines:
 
     def was_right(self, address: str) -> None:
         """Somebody who is known came from there."""
-        key = origin(address)
+        key = client_network(address)
         self._known[key] = None
         self._known.move_to_end(key)
         while len(self._known) > MOST_KNOWN:

@@ -10,8 +10,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
-from cloudgate.api.connections.fair_queue import Lines, Waiter
-from cloudgate.trust.login_throttle import origin
+from cloudgate.api.connections.fair_queue import FairQueue, Waiter
+from cloudgate.trust.login_throttle import client_network
 
 Result = TypeVar("Result")
 
@@ -23,7 +23,7 @@ class Handshakes:
     """Lets handshakes begin one after the other. Used on the event loop only."""
 
     def __init__(self) -> None:
-        self._lines = Lines()
+        self._lines = FairQueue()
         self._turns: dict[Waiter, asyncio.Event] = {}
         self._is_free = True
 
@@ -47,7 +47,7 @@ class Handshakes:
 
     @contextlib.asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
-        waiter = Waiter(origin(address))
+        waiter = Waiter(client_network(address))
         turn = self._turns[waiter] = asyncio.Event()
         self._lines.join(waiter)
         self._call()

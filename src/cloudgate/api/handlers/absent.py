@@ -13,7 +13,7 @@ from cloudgate.api.compatibility.published import CALLS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import GUID, Route, fails, segments, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.sessions.roles import Role
@@ -217,7 +217,7 @@ COLLECTIONS = (
 )
 ANYTHING = "^.+$"
 _USUAL = ("GET", "PUT", "DELETE")
-_OWNERS: tuple[tuple[str, Callable[[Work, UUID], object], str], ...] = (
+_OWNERS: tuple[tuple[str, Callable[[UnitOfWork, UUID], object], str], ...] = (
     ("/backupServers/{id}/", get_backup_server, "BackupServer"),
     ("/repositories/{id}/", get_repository, "Repository"),
     ("/cloud/tenants/{id}/", get_tenant, "CloudTenant"),

@@ -20,7 +20,7 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.manager.audit.chain import verify
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query, Source, read_page
@@ -58,7 +58,7 @@ class QueryType:
     reference: Reference | None = None
     sort: str = "name"
     """What the links of /querySvc sort by."""
-    wholes: Callable[[Work, str, Sequence[Any]], tuple[Any, ...]] | None = None
+    wholes: Callable[[UnitOfWork, str, Sequence[Any]], tuple[Any, ...]] | None = None
     """Makes the entities of all rows at once, where more than the rows is needed for that."""
 
 

@@ -5,10 +5,10 @@ from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.sessions import note_denied
 from cloudgate.api.handlers.tasks import task_resource
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, create, down
+from cloudgate.api.http.links import ResourceLocation, create_link, down_link
 from cloudgate.api.http.router import DONE, Proof, Route, Routes, adds, fails, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
 from cloudgate.manager.sessions.roles import Role
@@ -50,16 +50,16 @@ def get_settings(call: Call) -> Answer:
     """The start of the part about accounts and roles."""
     href = f"{call.root}/security"
     found = (
-        down(f"{href}/accounts", "EnterpriseAccountReferenceList"),
-        down(f"{href}/roles", "EnterpriseRoleReferenceList"),
-        create(f"{href}/accounts"),
+        down_link(f"{href}/accounts", "EnterpriseAccountReferenceList"),
+        down_link(f"{href}/roles", "EnterpriseRoleReferenceList"),
+        create_link(f"{href}/accounts"),
         Link(rel="Start", href=f"{href}/accounts?action=rebuildScope"),
     )
     return Answer(resource=EnterpriseSecuritySettings(href=href, links=found))
 
 
-def _place(root: str, account: tables.Account) -> Place:
-    return Place(root, "/security/accounts", TYPE, account.id, account.name)
+def _place(root: str, account: tables.Account) -> ResourceLocation:
+    return ResourceLocation(root, "/security/accounts", TYPE, account.id, account.name)
 
 
 def _reference(root: str, account: tables.Account) -> EntityRef:
@@ -75,10 +75,10 @@ def _entity(root: str, account: tables.Account) -> EnterpriseAccount:
         type=place.type,
         links=(
             Link(rel="Alternate", href=place.href, type=place.reference_type),
-            down(f"{place.href}/roles", "EnterpriseAccountInRoleList"),
-            create(f"{place.href}/roles", "EnterpriseAccountInRole"),
-            down(f"{place.href}/scopes", "EnterpriseAccountHierarchyScopeList"),
-            create(f"{place.href}/scopes"),
+            down_link(f"{place.href}/roles", "EnterpriseAccountInRoleList"),
+            create_link(f"{place.href}/roles", "EnterpriseAccountInRole"),
+            down_link(f"{place.href}/scopes", "EnterpriseAccountHierarchyScopeList"),
+            create_link(f"{place.href}/scopes"),
             place.delete(),
             Link(rel="ToggleRestoreScopesEnabled", href=place.href),
         ),
@@ -158,7 +158,7 @@ def get_account(call: Call) -> Answer:
         return ACCOUNTS.one(call, _named(call, work))
 
 
-def _named(call: Call, work: Work) -> tables.Account:
+def _named(call: Call, work: UnitOfWork) -> tables.Account:
     return administration.get_account(work, call.identifier(TYPE))
 
 
@@ -348,8 +348,8 @@ def refuse_scope(_call: Call) -> Answer:
     raise NotOfferedError(_NO_SCOPES)
 
 
-def _role_place(root: str, role: Role) -> Place:
-    return Place(root, "/security/roles", ROLE, role.id, role.value)
+def _role_place(root: str, role: Role) -> ResourceLocation:
+    return ResourceLocation(root, "/security/roles", ROLE, role.id, role.value)
 
 
 def _role_reference(root: str, role: Role) -> EntityRef:

@@ -125,12 +125,12 @@ def get_root(call: Call) -> Answer:
     """The root of the API; needs no session."""
     logon = f"{call.root}/sessionMngr/?v="
     versions = tuple(
-        SupportedVersion(name=name, links=(links.create(logon + name, "LogonSession"),))
+        SupportedVersion(name=name, links=(links.create_link(logon + name, "LogonSession"),))
         for name in VERSIONS
     )
     found = (
-        links.down(f"{call.root}/logonSessions", "LogonSessionList"),
-        links.create(f"{logon}latest", "LogonSession"),
+        links.down_link(f"{call.root}/logonSessions", "LogonSessionList"),
+        links.create_link(f"{logon}latest", "LogonSession"),
     )
     return Answer(resource=EnterpriseManager(links=found, supported_versions=versions))
 
@@ -273,7 +273,7 @@ def session_resource(root: str, session: tables.LogonSession) -> LogonSession:
     found = (
         Link(rel="Up", href=f"{root}/", type="EnterpriseManager"),
         *(() if session.tenant_id else _ways_on(root)),
-        links.down(f"{root}/cloud", "CloudConnectService"),
+        links.down_link(f"{root}/cloud", "CloudConnectService"),
         Link(rel="Delete", href=href),
     )
     return LogonSession(
@@ -302,22 +302,22 @@ def _ways_on(root: str) -> Iterator[Link]:
     """What a session leads to, in the published order, and nothing else: some count places."""
     for path, kind in _REFERENCES:
         service = kind == "EnterpriseSecuritySettings"
-        yield links.down(root + path, kind if service else f"{kind}ReferenceList")
-    yield links.down(f"{root}/tasks", "TaskList")
-    yield links.down(f"{root}/querySvc", "QueryService")
-    yield links.down(f"{root}/lookupSvc", "LookupService")
+        yield links.down_link(root + path, kind if service else f"{kind}ReferenceList")
+    yield links.down_link(f"{root}/tasks", "TaskList")
+    yield links.down_link(f"{root}/querySvc", "QueryService")
+    yield links.down_link(f"{root}/lookupSvc", "LookupService")
     yield Link(rel="Down", href=f"{root}/reports/summary", name="Summary", type="Report")
     for path, kind in _REFERENCES:
         if path not in _WITHOUT_ENTITY_LINK:
-            yield links.down(root + path + links.ENTITY, f"{kind}List")
+            yield links.down_link(root + path + links.ENTITY, f"{kind}List")
         if path == "/managedServers":
-            yield links.create(f"{root}/backupServers?action=create")
-    yield links.down(f"{root}/vCloud", "VCloudService")
-    yield links.down(f"{root}/backupFiles{links.ENTITY}", "BackupFileList")
-    yield links.down(f"{root}/agents", "AgentsService")
-    yield links.down(f"{root}/selfService/vSphere", "VSphereSelfService")
-    yield links.down(f"{root}/externalRepositories{links.ENTITY}", "ExternalRepositoryList")
-    yield links.down(f"{root}/nas", "NasService")
+            yield links.create_link(f"{root}/backupServers?action=create")
+    yield links.down_link(f"{root}/vCloud", "VCloudService")
+    yield links.down_link(f"{root}/backupFiles{links.ENTITY}", "BackupFileList")
+    yield links.down_link(f"{root}/agents", "AgentsService")
+    yield links.down_link(f"{root}/selfService/vSphere", "VSphereSelfService")
+    yield links.down_link(f"{root}/externalRepositories{links.ENTITY}", "ExternalRepositoryList")
+    yield links.down_link(f"{root}/nas", "NasService")
 
 
 @ROUTES.add(
@@ -393,9 +393,9 @@ def get_cloud(call: Call) -> Answer:
     created = () if call.session.tenant_id else _CREATED_IN_CLOUD
     found = (
         Link(rel="Up", href=f"{root}/logonSessions/{call.session.id}", type="LogonSession"),
-        *(links.down(root + path, f"{kind}ReferenceList") for path, kind in shown),
-        *(links.down(root + path + links.ENTITY, f"{kind}List") for path, kind in shown),
-        *(links.create(root + path) for path in created),
+        *(links.down_link(root + path, f"{kind}ReferenceList") for path, kind in shown),
+        *(links.down_link(root + path + links.ENTITY, f"{kind}List") for path, kind in shown),
+        *(links.create_link(root + path) for path in created),
     )
     return Answer(
         resource=CloudConnectService(href=f"{root}/cloud", type="CloudConnectService", links=found)

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
-from cloudgate.api.host_protocol.refusals import Refusing, credential_of
+from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -25,13 +25,13 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment, report_handling
-from cloudgate.manager.host_protocol.enrolment import Heard
-from cloudgate.manager.host_protocol.gateway_progress import Reach, end_reached
-from cloudgate.manager.host_protocol.host_snapshot import Listed, Roster, roster
-from cloudgate.manager.host_protocol.report_handling import Waiting
+from cloudgate.manager.host_protocol.enrolment import HostAuthentication
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, finish_reachability
+from cloudgate.manager.host_protocol.host_snapshot import HostEntry, HostSnapshot, host_snapshot
+from cloudgate.manager.host_protocol.report_handling import NothingNew
 from cloudgate.manager.host_protocol.tenant_feed import (
-    Found,
     Question,
+    TenantFeed,
     look_up,
     question_of,
     speed_limits,
@@ -98,12 +98,12 @@ class HostProtocol:
         self._manager = manager
         self._probe = probe
         self._address_of = address_of
-        self._refusing = Refusing(manager, address_of)
-        self._trying: dict[Reach, asyncio.Task[None]] = {}
+        self._refusing = RefusalRecorder(manager, address_of)
+        self._trying: dict[ReachabilityCheck, asyncio.Task[None]] = {}
         self._looking = asyncio.Lock()
-        self._known: tuple[int, Roster] | None = None
+        self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._directory_changes: dict[Question, asyncio.Future[Found]] = {}
+        self._directory_changes: dict[Question, asyncio.Future[TenantFeed]] = {}
         """What hosts that are alike have to be told, as of that change."""
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -141,7 +141,7 @@ class HostProtocol:
                 f" why under {name}.",
             )
         if server_id is not None:
-            await self._refusing.note_fault(request, path, server_id, reason)
+            await self._refusing.record_fault(request, path, server_id, reason)
         self._after_change()
         return JSONResponse({"message": reason}, 503)
 
@@ -156,7 +156,7 @@ class HostProtocol:
             status = _STATUS.get(type(problem), 500)
             noted = not isinstance(problem, NotFoundError)
             if isinstance(problem, InvalidRequestError | NotAuthenticatedError):
-                noted = await self._refusing.note(request, path, problem.message)
+                noted = await self._refusing.record(request, path, problem.message)
             if noted:
                 log.warning("a host was refused", call=path[:200], reason=problem.message)
             said: dict[str, object] = {"message": problem.message}
@@ -208,14 +208,14 @@ class HostProtocol:
         else:
             seen = listed.seen_addresses
             keys = (listed.server_id, listed.site_id)
-            self._manager.presence.hear(listed.server_id, self._manager.clock())
+            self._manager.presence.touch(listed.server_id, self._manager.clock())
         await self._note_address(keys[0], seen, self._address_of(request))
         while True:
-            with self._manager.bell.listening(keys) as rung:
+            with self._manager.bell.subscribe(keys) as rung:
                 found = await self._news(credential, message)
                 if self._manager.faults.answered(keys[0]):
                     await run_in_threadpool(self._hear, credential, message.machine)
-                question = self._manager.questions.due(keys[0])
+                question = self._manager.questions.next(keys[0])
                 if question is not None:
                     news = found if isinstance(found, Update) else Update()
                     found = news.model_copy(update={"question": question})
@@ -227,7 +227,7 @@ class HostProtocol:
                     return _answer(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
                     return _answer(found)
-                if self._manager.presence.is_doubted(keys[0]):
+                if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
                     return _answer(Update())
                 left = deadline - asyncio.get_running_loop().time()
@@ -267,7 +267,7 @@ class HostProtocol:
         with self._manager.reading() as work:
             return enrolment.authenticate(work, credential).id
 
-    async def _roster(self) -> Roster:
+    async def _roster(self) -> HostSnapshot:
         """The hosts as they are now; looked up once for all after each change."""
         async with self._looking:
             changes = self._manager.changes.count
@@ -276,17 +276,17 @@ class HostProtocol:
                 self._directory_changes.clear()
             return self._known[1]
 
-    def _look_at_all(self) -> Roster:
+    def _look_at_all(self) -> HostSnapshot:
         with self._manager.reading() as work:
-            return roster(work)
+            return host_snapshot(work)
 
-    async def _usual(self, credential: str, message: PollRequest) -> Listed | None:
+    async def _usual(self, credential: str, message: PollRequest) -> HostEntry | None:
         """Who polls, if nothing is unusual about it."""
         listed = (await self._roster()).find(credential)
         usual = listed is not None and listed.is_usual(message, self._manager.clock())
         return listed if usual else None
 
-    async def _news(self, credential: str, message: PollRequest) -> Update | Waiting:
+    async def _news(self, credential: str, message: PollRequest) -> Update | NothingNew:
         """What is new for a host. The same change of the directory is looked up once for all."""
         current = await self._roster()
         listed = current.find(credential)
@@ -297,7 +297,7 @@ class HostProtocol:
         ):
             return await run_in_threadpool(self._look, credential, message)
         if current.directory_revision == message.directory_revision:
-            return Waiting(keys=())
+            return NothingNew(keys=())
         question = question_of(
             listed.site_id, listed.scope, message.directory_revision, current.directory_revision
         )
@@ -306,13 +306,15 @@ class HostProtocol:
             known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, question))
             self._directory_changes[question] = known
         found = await asyncio.shield(known)
-        return Update(directory=found.told_to(listed.scope))
+        return Update(directory=found.for_host(listed.scope))
 
-    def _look_at_directory(self, question: Question) -> Found:
+    def _look_at_directory(self, question: Question) -> TenantFeed:
         with self._manager.reading() as work:
             return look_up(work, question)
 
-    def _hear(self, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
+    def _hear(
+        self, credential: str, machine: str, *, may_renew: bool = False
+    ) -> HostAuthentication:
         """Take note of who speaks.
 
         Raises:
@@ -322,34 +324,36 @@ class HostProtocol:
         """
         with self._manager.reading() as work:
             server = enrolment.authenticate(work, credential)
-            if enrolment.is_usual(work, server, credential, machine):
-                work.presence.hear(server.id, work.now)
-                return Heard(server)
+            if enrolment.is_steady(work, server, credential, machine):
+                work.presence.touch(server.id, work.now)
+                return HostAuthentication(server)
         with self._manager.changing() as work:
-            heard = enrolment.hear(work, credential, machine, may_renew=may_renew)
+            heard = enrolment.authenticate_host(work, credential, machine, may_renew=may_renew)
         if heard.refusal is not None:
             raise heard.refusal
         return heard
 
-    def _look(self, credential: str, message: PollRequest) -> Update | Waiting:
+    def _look(self, credential: str, message: PollRequest) -> Update | NothingNew:
         with self._manager.reading() as work:
             server = enrolment.authenticate(work, credential)
             if server.assignment_revision == message.assignment_revision:
-                return report_handling.look(work, server, message)
+                return report_handling.pending_update(work, server, message)
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
-            return report_handling.look(work, enrolment.authenticate(work, credential), message)
+            return report_handling.pending_update(
+                work, enrolment.authenticate(work, credential), message
+            )
 
     async def _report(self, request: Request) -> Response:
         credential = await self._known_host(request)
         message = await _read(request, Report)
         enrolment.check_protocol(message)
 
-        def report() -> Reach | None:
+        def report() -> ReachabilityCheck | None:
             server_id = self._hear(credential, message.machine).server.id
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
-                return report_handling.take_report(work, server, message)
+                return report_handling.handle_report(work, server, message)
 
         reach = await run_in_threadpool(report)
         if reach is not None:
@@ -388,12 +392,12 @@ class HostProtocol:
                 speeds = speed_limits(work, served)
                 tunnels = tunnel_limits(work, server.backup_server_id, served)
             now = time.monotonic()
-            parts = self._manager.sharing.divide(server_id, message.demands, speeds, now)
-            tokens = self._manager.tokens.divide(server_id, message.demands, tunnels, now)
+            parts = self._manager.sharing.allocate(server_id, message.demands, speeds, now)
+            tokens = self._manager.tokens.allocate(server_id, message.demands, tunnels, now)
             return _allowances(parts, tokens.tunnels), tokens.ask_again
 
         told, ask_again = await run_in_threadpool(divide)
-        self._manager.bell.ring(ask_again)
+        self._manager.bell.notify(ask_again)
         return _answer(told)
 
     async def _take_answer(self, request: Request) -> Response:
@@ -407,7 +411,7 @@ class HostProtocol:
         self._manager.questions.answered(await run_in_threadpool(hear), message)
         return Response(status_code=204)
 
-    def _try(self, reach: Reach) -> None:
+    def _try(self, reach: ReachabilityCheck) -> None:
         """See in the background whether tenants reach the gateway; then its task ends.
 
         Once at a time, however often its host reports.
@@ -417,7 +421,7 @@ class HostProtocol:
 
         def end(warning: str) -> None:
             with self._manager.changing() as work:
-                end_reached(work, reach, warning)
+                finish_reachability(work, reach, warning)
 
         async def probe() -> None:
             warning = await self._probe(reach)

@@ -18,7 +18,7 @@ from cloudgate.protocol import SERVER_HEADER
 JOIN = "/v1/join"
 
 
-class Refusing:
+class RefusalRecorder:
     """Has it on record that hosts were refused: each sender once a minute for each call."""
 
     def __init__(self, manager: Manager, address_of: Callable[[Request], str]) -> None:
@@ -26,7 +26,7 @@ class Refusing:
         self._manager = manager
         self._address_of = address_of
 
-    async def note(self, request: Request, call: str, reason: str) -> bool:
+    async def record(self, request: Request, call: str, reason: str) -> bool:
         """A request was refused. Whether it is written down, and not only counted."""
         address, now = self._address_of(request), self._manager.clock()
         server_id = None if call == JOIN else await run_in_threadpool(self._sender, request)
@@ -51,15 +51,15 @@ class Refusing:
             claimed = UUID(request.headers.get(SERVER_HEADER, ""))
         except ValueError:
             claimed = None
-        self._manager.knocking.hear(Knock(known, usable(address), claimed, now))
+        self._manager.knocking.record(Knock(known, usable(address), claimed, now))
 
-    async def note_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
+    async def record_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
         """The manager could not answer a host, by its own fault or that of what is kept."""
         await self._note_known(self._address_of(request), call, server_id, reason)
 
     async def _note_known(self, address: str, call: str, server_id: UUID, reason: str) -> bool:
         now = self._manager.clock()
-        self._manager.presence.refuse(server_id, now)
+        self._manager.presence.record_refusal(server_id, now)
         if not self._manager.strangers.is_to_be_noted(
             "RefuseManagedServer", str(server_id), "", now, call
         ):
@@ -79,14 +79,14 @@ class Refusing:
 
     def _note_host(self, address: str, server_id: UUID, reason: str) -> None:
         with self._manager.changing(address=address) as work:
-            enrolment.note_refusal(work, get_managed_server(work, server_id), reason)
+            enrolment.record_refusal(work, get_managed_server(work, server_id), reason)
 
     def _note_unknown(self, address: str, token: str | None, reason: str) -> None:
         with self._manager.changing(address=address) as work:
             if token is None:
-                enrolment.note_unknown_host(work, reason)
+                enrolment.record_unknown_host(work, reason)
             else:
-                enrolment.note_refused_join(work, token, reason)
+                enrolment.record_refused_join(work, token, reason)
 
 
 def credential_of(request: Request) -> str:

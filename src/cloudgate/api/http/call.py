@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
@@ -77,13 +77,13 @@ class Call:
         return parse(self.path[name], resource_type)
 
     @contextmanager
-    def reading(self) -> Iterator[Work]:
+    def reading(self) -> Iterator[UnitOfWork]:
         """See one state of everything."""
         with self.manager.reading() as work:
             yield work
 
     @contextmanager
-    def changing(self) -> Iterator[Work]:
+    def changing(self) -> Iterator[UnitOfWork]:
         """Change things in the name of who is asking."""
         author = self.logon.account.name if self.logon else ""
         account_id = self.logon.account_id if self.logon else None

@@ -52,7 +52,7 @@ _STATUS: dict[type[CloudgateError], int] = {
 }
 
 
-def failure(problem: Exception, *, at_logon: bool = False) -> Answer:
+def error_response(problem: Exception, *, at_logon: bool = False) -> Answer:
     """The answer to a request that failed. What nobody foresaw is logged, not told in detail."""
     if isinstance(problem, CloudgateError):
         status = _STATUS.get(type(problem), 500)

@@ -12,7 +12,7 @@ ENTITY = "?format=Entity"
 
 
 @dataclass(frozen=True)
-class Place:
+class ResourceLocation:
     """Where an entity stands: what references, entities and the links between them need."""
 
     root: str
@@ -66,19 +66,19 @@ class Place:
         )
 
 
-def down(href: str, resource_type: str) -> Link:
+def down_link(href: str, resource_type: str) -> Link:
     """The way to a collection or a service."""
     return Link(rel="Down", href=href, type=resource_type)
 
 
-def create(href: str, resource_type: str | None = None) -> Link:
+def create_link(href: str, resource_type: str | None = None) -> Link:
     """How to add to a collection."""
     return Link(rel="Create", href=href, type=resource_type)
 
 
-def backup_server_place(root: str, server: BackupServer) -> Place:
+def backup_server_place(root: str, server: BackupServer) -> ResourceLocation:
     """Where a backup server stands."""
-    return Place(root, "/backupServers", "BackupServer", server.id, server.name)
+    return ResourceLocation(root, "/backupServers", "BackupServer", server.id, server.name)
 
 
 def up_to_backup_server(root: str, server: BackupServer) -> Link:
@@ -89,7 +89,7 @@ def up_to_backup_server(root: str, server: BackupServer) -> Link:
 @lru_cache(maxsize=256)
 def _up(root: str, server_id: UUID, name: str) -> Link:
     # The same for all that a site has, and asked for with each of them.
-    place = Place(root, "/backupServers", "BackupServer", server_id, name)
+    place = ResourceLocation(root, "/backupServers", "BackupServer", server_id, name)
     return Link(rel="Up", href=place.href, name=place.name, type=place.reference_type)
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from cloudgate.api.connections.fair_queue import Lines, Waiter
+from cloudgate.api.connections.fair_queue import FairQueue, Waiter
 from cloudgate.errors import (
     AccessDeniedError,
     CloudgateError,
@@ -26,7 +26,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.trust.login_throttle import Failures
+from cloudgate.trust.login_throttle import LoginThrottle
 
 Result = TypeVar("Result")
 
@@ -38,18 +38,18 @@ _NICE = 5
 """Of the threads that check (sched(7)): a third of what the others get while both want to run."""
 
 
-class LoggingOn:
+class LoginGate:
     """Lets those through who say a password, each at its time. Used on the event loop only."""
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        lines: Lines | None = None,
+        lines: FairQueue | None = None,
         at_once: int = AT_ONCE,
     ) -> None:
         self._clock = clock
-        self._failures = Failures(clock)
-        self._lines = lines or Lines()
+        self._failures = LoginThrottle(clock)
+        self._lines = lines or FairQueue()
         self._free = at_once
         self._turns: dict[Waiter, asyncio.Event] = {}
         self._threads = ThreadPoolExecutor(at_once, "password check", _be_nice)
@@ -62,7 +62,7 @@ class LoggingOn:
             turn.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def slowed(
+    async def log_on(
         self,
         request: Request,
         account: str,
@@ -103,9 +103,9 @@ class LoggingOn:
         came_at = self._clock()
         while True:
             # Others of the address may have failed meanwhile: so it is looked at the turn, again.
-            await self._wait(self._failures.delay_before(address) - (self._clock() - came_at))
+            await self._wait(self._failures.delay_for(address) - (self._clock() - came_at))
             await self._turn(waiter)
-            if self._failures.delay_before(address) <= self._clock() - came_at:
+            if self._failures.delay_for(address) <= self._clock() - came_at:
                 break
             self._give_back()
         try:

@@ -29,7 +29,7 @@ class _Answer:
     response: Response
 
 
-class Memory:
+class ResponseCache:
     """Answers and sessions that are true until the next change. Used on the event loop only."""
 
     def __init__(self, manager: Manager) -> None:

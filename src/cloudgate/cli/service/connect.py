@@ -11,7 +11,7 @@ import typer
 
 from cloudgate.connector.settings import (
     DEFAULT_GATEWAY_PORT,
-    Wanted,
+    Options,
     read_address,
     read_file,
     read_forward,
@@ -82,7 +82,7 @@ def connect(
     ] = False,
 ) -> None:
     """As a tenant: open local ports that lead through the provider's gateways."""
-    said = Wanted(
+    said = Options(
         tuple(gateway or ()),
         tenant,
         tuple(listen or ()),
@@ -95,17 +95,17 @@ def connect(
         if print_unit:
             typer.echo(_unit(said, config), nl=False)
         else:
-            _run(said.over(read_file(config)) if config else said, stdio)
+            _run(said.override(read_file(config)) if config else said, stdio)
     except CloudgateError as problem:
         _fail(problem.message)
 
 
-def _run(wanted: Wanted, stdio: str | None) -> None:
+def _run(wanted: Options, stdio: str | None) -> None:
     # Kept out of the way of --help.
     from cloudgate.cli.service.event_loop import run as run_on_loop  # noqa: PLC0415
     from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
-    from cloudgate.connector.balancer import Fleet  # noqa: PLC0415
-    from cloudgate.connector.run import Told, run_connector, run_standard_streams  # noqa: PLC0415
+    from cloudgate.connector.balancer import Balancer  # noqa: PLC0415
+    from cloudgate.connector.run import Output, run_connector, run_standard_streams  # noqa: PLC0415
     from cloudgate.connector.tls_connection import identity  # noqa: PLC0415
 
     if not wanted.gateway or not wanted.tenant or not (wanted.listen or stdio):
@@ -118,11 +118,11 @@ def _run(wanted: Wanted, stdio: str | None) -> None:
     who = identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
     watched = sys.stdout.isatty()
     log_to_stderr(_clear_live_line if watched and not stdio else None)
-    fleet = Fleet(addresses, who, half_close=bool(wanted.half_close))
+    fleet = Balancer(addresses, who, half_close=bool(wanted.half_close))
     if target is not None:
         run_on_loop(run_standard_streams(fleet, target))
         return
-    told = Told(
+    told = Output(
         say=lambda text: print(text, flush=True),
         show=_show_live_line if watched else None,
     )
@@ -143,7 +143,7 @@ def _clear_live_line() -> None:
     print("\r\x1b[K", end="", flush=True)
 
 
-def _password(wanted: Wanted) -> str:
+def _password(wanted: Options) -> str:
     if wanted.password_file is not None:
         try:
             return wanted.password_file.read_text("utf-8").rstrip("\r\n")
@@ -162,7 +162,7 @@ def _password(wanted: Wanted) -> str:
     return getpass.getpass(f"Password of {wanted.tenant}: ")
 
 
-def _unit(said: Wanted, config: Path | None) -> str:
+def _unit(said: Options, config: Path | None) -> str:
     """The unit (systemd.service(5)). It runs as who prints it, and so can read the same files."""
     if sys.platform == "win32":
         raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
@@ -170,7 +170,7 @@ def _unit(said: Wanted, config: Path | None) -> str:
 
     from cloudgate.connector.tls_connection import identity  # noqa: PLC0415  keeps --help fast
 
-    if config is None or said != Wanted():
+    if config is None or said != Options():
         raise InvalidRequestError(
             "--print-unit needs --config and no other option: the unit will use what is in the"
             " file alone."

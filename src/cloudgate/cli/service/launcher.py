@@ -32,8 +32,8 @@ from cloudgate.manager.core.reachable import reachable_by
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
-from cloudgate.manager.host_protocol.enrolment import expect_server, new_token
-from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.host_protocol.enrolment import new_token, preregister
+from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import (
     GATEWAY_DAYS,
@@ -160,7 +160,7 @@ def _opened(options: Options) -> Iterator[Manager]:
             database,
             authority,
             sealing,
-            challenges=Challenges(options.acme_dns_hook),
+            challenges=AcmeChallenges(options.acme_dns_hook),
             own_addresses=host_addresses,
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
             reachable=reachable_by(options.reachable, options.measurable_folders),
@@ -203,7 +203,7 @@ def _local_server_token(manager: Manager) -> str:
                 name="localhost", description="The backup server of this machine."
             )
             site = create_backup_server(work, settings)
-        _, token = expect_server(
+        _, token = preregister(
             work, site, socket.gethostname(), description="This machine.", local=True
         )
         return token

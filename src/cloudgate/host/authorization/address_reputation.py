@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from cloudgate.host.state.files import read_if_there, write_private
-from cloudgate.trust.login_throttle import FREE_FAILURES, Counts, origin
+from cloudgate.trust.login_throttle import FREE_FAILURES, Counts, client_network
 
 FAMILIAR_DAYS = 90
 """How long it is known that somebody was right from an address."""
@@ -94,7 +94,7 @@ class AddressReputation:
             who: the tenant that it says to be; None when nobody has that name.
             address: where it comes from.
         """
-        whose = origin(address)
+        whose = client_network(address)
         pair = f"{who} {whose}"
         familiar = who is not None and self._familiar.get(pair, 0) > self._today - FAMILIAR_DAYS
         return Standing(
@@ -106,7 +106,7 @@ class AddressReputation:
 
     def record_success(self, who: UUID, address: str) -> None:
         """It has said the right password."""
-        pair = f"{who} {origin(address)}"
+        pair = f"{who} {client_network(address)}"
         if self._familiar.get(pair) != self._today:
             self._is_new = True
         self._familiar[pair] = self._today
@@ -114,11 +114,11 @@ class AddressReputation:
         while len(self._familiar) > MOST_FAMILIAR:
             self._familiar.popitem(last=False)
         self._wrong_for.forget(pair)
-        self._asked.forget(origin(address))
+        self._asked.forget(client_network(address))
 
     def record_failure(self, who: UUID | None, address: str) -> None:
         """It has said a wrong one."""
-        whose = origin(address)
+        whose = client_network(address)
         self._wrong.note(whose)
         self._wrong_around.note(_network(address))
         if who is not None:
@@ -127,7 +127,7 @@ class AddressReputation:
 
     def record_attempt(self, address: str) -> None:
         """A password was said from there that has to be looked at."""
-        self._asked.note(origin(address))
+        self._asked.note(client_network(address))
         self._is_new = True
 
     def forget_others(self, known: Callable[[UUID], bool]) -> None:

@@ -15,7 +15,7 @@ from cloudgate.host.authorization.priority_queue import Asker, TooManyPendingErr
 from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.trust.login_throttle import Failures, origin
+from cloudgate.trust.login_throttle import LoginThrottle, client_network
 
 LONGEST_LOGGED = 128
 """Characters of a name that somebody unknown sent."""
@@ -75,7 +75,7 @@ class Authenticator:
     ) -> None:
         self._directory = directory
         self._passwords = PasswordVerifier()
-        self._failures = Failures(time.monotonic)
+        self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
         self.guesses = FailedLogins(now)
@@ -120,7 +120,7 @@ class Authenticator:
         return AuthenticationResult(name, login, proven=proven and is_the_same)
 
     async def _ask(self, question: _Attempt, said_name: str) -> bool:
-        whose = origin(question.address)
+        whose = client_network(question.address)
         mark = self._passwords.cache_key(question.password_hash, question.password)
         try:
             return await self._asked.do(
@@ -151,7 +151,7 @@ class Authenticator:
             delay_seconds = await self._verify_in_turn(question)
         else:
             async with turn:  # what is asked at once is looked at one after the other
-                await _wait(self._failures.delay_before(question.address))
+                await _wait(self._failures.delay_for(question.address))
                 delay_seconds = await self._verify_in_turn(question)
         if delay_seconds is None:
             return True

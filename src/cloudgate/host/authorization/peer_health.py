@@ -15,7 +15,7 @@ from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network.happy_eyeballs import connect
 from cloudgate.protocol import Peer
-from cloudgate.trust.certificate_names import uncovered
+from cloudgate.trust.certificate_names import not_covered
 
 _OUR_OWN_LACK = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 FRESH_SECONDS = 2.0
@@ -119,6 +119,6 @@ async def _is_self(address: str, peer: Peer) -> bool:
         return False
     names = {peer.name, peer.address}
     try:
-        return len(uncovered(names, x509.load_der_x509_certificate(shown))) < len(names)
+        return len(not_covered(names, x509.load_der_x509_certificate(shown))) < len(names)
     except ValueError:
         return False

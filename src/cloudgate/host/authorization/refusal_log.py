@@ -13,7 +13,7 @@ import structlog
 from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import LEFT_OUT
 from cloudgate.host.envoy.admin_client import AdminClient
-from cloudgate.trust.login_throttle import origin
+from cloudgate.trust.login_throttle import client_network
 
 SUMMED_SECONDS = 60.0
 """How long refusals are put together before they are told."""
@@ -53,7 +53,9 @@ class RefusalLog:
 
     def record(self, refused: Refused) -> None:
         """This was refused."""
-        self._addresses[self._known(origin(refused.address), self._addresses, MOST_ADDRESSES)] += 1
+        self._addresses[
+            self._known(client_network(refused.address), self._addresses, MOST_ADDRESSES)
+        ] += 1
         if self._told < TOLD_ONE_BY_ONE:
             self._told += 1
             _log.info(

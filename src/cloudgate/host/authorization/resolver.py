@@ -27,7 +27,7 @@ from cloudgate.host.envoy.xds_resources import MOST_OTHER_ADDRESSES
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback, is_never, meant
-from cloudgate.network.happy_eyeballs import Experience, in_order_now
+from cloudgate.network.happy_eyeballs import AddressHistory, in_order_now
 
 FRESH_SECONDS = 10.0
 """How long an answer is used again; short, so that a repository that moves is found."""
@@ -83,7 +83,7 @@ class Resolver:
         self._clock_seconds = clock_seconds
         self._threads = ThreadPoolExecutor(8, "lookup")
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
-        self._experience = Experience(clock_seconds)
+        self._experience = AddressHistory(clock_seconds)
         self._looking: SingleFlight[str, tuple[str, ...]] = SingleFlight(goes_on=True)
 
     async def resolve(self, address: str) -> tuple[str, ...]:

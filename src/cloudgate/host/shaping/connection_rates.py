@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloudgate.max_min import EVERYTHING, ROOM, divide
+from cloudgate.max_min import EVERYTHING, ROOM, allocate
 
 SAVED_SECONDS, OWED_SECONDS = 1.0, 2.5
 """Within so long what was too little is made good, and what was too much: the latter more slowly,
@@ -31,7 +31,7 @@ def rates_within(limit_bytes: float, lines: Mapping[str, ConnectionShare]) -> di
         name: EVERYTHING if each.is_pressing else each.speed_bytes * ROOM
         for name, each in lines.items()
     }
-    given = divide(limit_bytes, demands)
+    given = allocate(limit_bytes, demands)
     idle = [name for name, each in lines.items() if not each.is_pressing]
     for name in idle:
         given[name] = max(given[name], int(limit_bytes / len(idle)))

@@ -6,7 +6,7 @@ Without this, who opens sixteen tunnels gets sixteen times as much as who opens 
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
-from cloudgate.max_min import EVERYTHING, ROOM, Flow, divide
+from cloudgate.max_min import EVERYTHING, ROOM, Flow, allocate
 
 FULL = 0.9
 """A gateway that carries this part of what it can is full. What it is thought to carry falls by no
@@ -86,7 +86,7 @@ class FairShare:
         else:
             wanted = {who: max(self._demands[who], _LEAST_BYTES) for who in sent}
             least = min(_FIRST_BYTES, int(self._capacity / len(sent)))
-            parts = divide(self._capacity, wanted)
+            parts = allocate(self._capacity, wanted)
             # What nobody needs right now is for whoever needs it first.
             left = max(0, int(self._capacity) - sum(parts.values()))
             self._given = {who: max(part + left, least) for who, part in parts.items()}

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditChain, AuditEvent
 from cloudgate.trust.audit_chain import Verdict, hash_of, span
 
@@ -45,7 +45,7 @@ def document_of(event: AuditEvent) -> dict[str, Any]:
     }
 
 
-def append(work: Work, event: AuditEvent) -> None:
+def append(work: UnitOfWork, event: AuditEvent) -> None:
     """Put an entry at the end of the chain: it gets its number and its hash."""
     chain = _locked_chain(work)
     event.number = chain.number + 1
@@ -55,7 +55,7 @@ def append(work: Work, event: AuditEvent) -> None:
     work.session.add(event)
 
 
-def hash_before(work: Work, number: int) -> str:
+def hash_before(work: UnitOfWork, number: int) -> str:
     """The hash of the entry before that one."""
     before = (
         select(AuditEvent.hash)
@@ -70,13 +70,13 @@ def hash_before(work: Work, number: int) -> str:
     return LOST if chain is None else chain.anchor_hash
 
 
-def has_seal(work: Work) -> bool:
+def has_seal(work: UnitOfWork) -> bool:
     """Whether the end of the chain was ever sealed; it was not right after an upgrade."""
     chain = work.session.get(AuditChain, _CHAIN)
     return chain is not None and chain.seal != UNSEALED
 
 
-def forget(work: Work, until: int) -> None:
+def forget(work: UnitOfWork, until: int) -> None:
     """Remove the entries up to that one; the chain begins after it from here on."""
     chain = _locked_chain(work)
     last = work.session.get_one(AuditEvent, until)
@@ -88,7 +88,7 @@ def forget(work: Work, until: int) -> None:
     work.session.execute(table.delete().where(table.c.number <= until))  # type: ignore[attr-defined]
 
 
-def verify(work: Work) -> Verdict:
+def verify(work: UnitOfWork) -> Verdict:
     """See whether each entry is there and as it was."""
     chain = work.session.get(AuditChain, _CHAIN)
     if chain is None or chain.anchor_hash == LOST:
@@ -127,12 +127,12 @@ def _what_is_wrong(event: AuditEvent, number: int, previous: str) -> str:
     return f"Entry {event.number} is not as it was written, or the one before it is not."
 
 
-def _events(work: Work) -> Iterable[AuditEvent]:
+def _events(work: UnitOfWork) -> Iterable[AuditEvent]:
     query = select(AuditEvent).order_by(AuditEvent.number)
     return work.session.scalars(query.execution_options(yield_per=_AT_ONCE))
 
 
-def _locked_chain(work: Work) -> AuditChain:
+def _locked_chain(work: UnitOfWork) -> AuditChain:
     """The end of the chain, which nobody else moves until this change is over."""
     known = work.session.info.get(PURPOSE)
     if isinstance(known, AuditChain):
@@ -145,7 +145,7 @@ def _locked_chain(work: Work) -> AuditChain:
     return chain
 
 
-def _begun_anew(work: Work) -> AuditChain:
+def _begun_anew(work: UnitOfWork) -> AuditChain:
     """A chain in place of one whose end is gone: what happens now is written down all the same."""
     last = work.session.scalar(select(func.max(AuditEvent.number))) or 0
     return AuditChain(

@@ -8,30 +8,30 @@ from uuid import UUID
 
 from cloudgate.manager.audit.chain import append
 from cloudgate.manager.audit.events import Change, differences, event_of
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, Task
 
 BY_ITSELF = "Cloudgate"
 """Who makes the changes that nobody asked for."""
 
 
-def record(work: Work, change: Change, *, success: bool = True, message: str = "") -> None:
+def record(work: UnitOfWork, change: Change, *, success: bool = True, message: str = "") -> None:
     """Log a change that was made, or failed, just now."""
     _add(work, _noted(work, change), success=success, message=message)
 
 
-def note(work: Work, task: Task, change: Change) -> None:
+def note(work: UnitOfWork, task: Task, change: Change) -> None:
     """Have a change logged when its task ends."""
     task.audit = _noted(work, change)
 
 
-def record_end(work: Work, task: Task) -> None:
+def record_end(work: UnitOfWork, task: Task) -> None:
     """Log the change that a task was about."""
     if task.audit is not None:
         _add(work, task.audit, success=bool(task.success), message=task.message)
 
 
-def _noted(work: Work, change: Change) -> dict[str, Any]:
+def _noted(work: UnitOfWork, change: Change) -> dict[str, Any]:
     event = event_of(change)
     before, after = differences(change)
     return {
@@ -49,7 +49,7 @@ def _noted(work: Work, change: Change) -> dict[str, Any]:
     }
 
 
-def _add(work: Work, noted: dict[str, Any], *, success: bool, message: str) -> None:
+def _add(work: UnitOfWork, noted: dict[str, Any], *, success: bool, message: str) -> None:
     identifier = noted["object_id"]
     values = {**noted, "object_id": UUID(identifier) if identifier else None}
     append(work, AuditEvent(at=work.now, success=success, message=message, **values))

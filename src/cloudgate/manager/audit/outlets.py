@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.audit.chain import document_of, hash_before
-from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, Counter
 
 SYSLOG = "syslog"
@@ -150,7 +150,7 @@ def _pending(manager: Manager) -> Sequence[Entry]:
         return found
 
 
-def delivered_until(work: Work) -> int:
+def delivered_until(work: UnitOfWork) -> int:
     """The number of the last entry that the outlet has."""
     counter = work.session.get(Counter, DELIVERED)
     return counter.value if counter else 0

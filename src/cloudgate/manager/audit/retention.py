@@ -8,11 +8,11 @@ from cloudgate.manager.audit.chain import forget
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import delivered_until
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent
 
 
-def remove_old_entries(work: Work, kept: timedelta, *, has_outlet: bool) -> int:
+def remove_old_entries(work: UnitOfWork, kept: timedelta, *, has_outlet: bool) -> int:
     """Remove the entries that are older than that. How many that were.
 
     Only the oldest in a row are removed, and none that an outlet has not had yet; that it was done
@@ -36,6 +36,6 @@ def remove_old_entries(work: Work, kept: timedelta, *, has_outlet: bool) -> int:
     return int(count)
 
 
-def seal_chain(work: Work) -> None:
+def seal_chain(work: UnitOfWork) -> None:
     """Seal the chain's end where that was never done: after an upgrade. That is an entry, too."""
     record(work, Change(operation="SealAuditLog", object_type="AuditEvent"))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.audit_throttle import More
 from cloudgate.manager.registries.strangers import APART, GUESSES
 from cloudgate.manager.storage.tables import ManagedServer
@@ -28,7 +28,7 @@ def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
             _write(work, more)
 
 
-def _write(work: Work, more: More) -> None:
+def _write(work: UnitOfWork, more: More) -> None:
     name, address, _ = (*more.sender.split(APART), "", "")[:3]
     server = _server(work, name) if more.call == "RefuseManagedServer" else None
     name = server.name if server else name
@@ -52,5 +52,5 @@ def _write(work: Work, more: More) -> None:
     record(replace(work, author=name, address=address), change, success=False, message=message)
 
 
-def _server(work: Work, identifier: str) -> ManagedServer | None:
+def _server(work: UnitOfWork, identifier: str) -> ManagedServer | None:
     return work.session.get(ManagedServer, UUID(identifier)) if identifier else None

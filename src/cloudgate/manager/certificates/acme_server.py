@@ -18,7 +18,7 @@ from cloudgate.manager.certificates import rules
 from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
 from cloudgate.manager.certificates.orders import Order, Wish
 from cloudgate.manager.certificates.rules import Brought
-from cloudgate.manager.registries.acme_challenges import DNS, Challenges
+from cloudgate.manager.registries.acme_challenges import DNS, AcmeChallenges
 from cloudgate.manager.security.authority import new_key_pem
 
 ANSWER_SECONDS = 20
@@ -28,7 +28,7 @@ CHECK_LIMIT = timedelta(minutes=5)
 _SHOWN_CHARACTERS = 500
 
 
-def ask(order: Order, challenges: Challenges) -> Brought:
+def ask(order: Order, challenges: AcmeChallenges) -> Brought:
     """Have an ACME server certify names for a new key. Blocks until it did.
 
     By asking, the operator agrees to the server's terms of service.
@@ -104,7 +104,7 @@ def _open_account(server: client.ClientV2, wish: Wish) -> None:
         server.net.account = messages.RegistrationResource(body=asked, uri=known.location)
 
 
-def _ordered(server: client.ClientV2, wish: Wish, challenges: Challenges) -> Brought:
+def _ordered(server: client.ClientV2, wish: Wish, challenges: AcmeChallenges) -> Brought:
     key_pem = new_key_pem()
     order = server.new_order(crypto_util.make_csr(key_pem.encode(), list(wish.names)))
     with ExitStack() as shown:
@@ -124,7 +124,7 @@ def _shown(
     server: client.ClientV2,
     authorization: messages.AuthorizationResource,
     wish: Wish,
-    challenges: Challenges,
+    challenges: AcmeChallenges,
     finally_: Callable[..., object],
 ) -> tuple[messages.ChallengeBody, kinds.ChallengeResponse]:
     """Let the server see that a name is ours. What to tell it then."""

@@ -9,21 +9,21 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
-from cloudgate.trust.certificate_names import names_of
+from cloudgate.trust.certificate_names import subject_alt_names
 
 TYPE = "CloudCertificate"
 
 
-def list_certificates(work: Work) -> Sequence[CloudCertificate]:
+def list_certificates(work: UnitOfWork) -> Sequence[CloudCertificate]:
     """All that were brought; the one for all gateways first."""
     found = work.session.scalars(select(CloudCertificate)).all()
     return sorted(found, key=lambda each: (each.gateway_id is not None, each.name))
 
 
-def get_certificate(work: Work, identifier: UUID) -> CloudCertificate:
+def get_certificate(work: UnitOfWork, identifier: UUID) -> CloudCertificate:
     """One by its id.
 
     Raises:
@@ -36,7 +36,7 @@ def get_certificate(work: Work, identifier: UUID) -> CloudCertificate:
 
 
 def bring_certificate(
-    work: Work, brought: Brought, gateway: CloudGateway | None
+    work: UnitOfWork, brought: Brought, gateway: CloudGateway | None
 ) -> CloudCertificate:
     """Have a gateway, or all that have none of their own, show a certificate from now on.
 
@@ -47,13 +47,13 @@ def bring_certificate(
     """
     check_time(brought, work.now)
     made = put_in_force(work, brought, gateway.id if gateway else None)
-    names = list(names_of(leaf_of(made.chain_pem)))
+    names = list(subject_alt_names(leaf_of(made.chain_pem)))
     document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
     record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
     return made
 
 
-def put_in_force(work: Work, brought: Brought, gateway_id: UUID | None) -> CloudCertificate:
+def put_in_force(work: UnitOfWork, brought: Brought, gateway_id: UUID | None) -> CloudCertificate:
     """Have a gateway, or all without one of their own, show it in place of the one before."""
     for before in list_certificates(work):
         if before.gateway_id == gateway_id:
@@ -73,7 +73,7 @@ def put_in_force(work: Work, brought: Brought, gateway_id: UUID | None) -> Cloud
     return made
 
 
-def renew_certificate(work: Work, found: CloudCertificate, brought: Brought) -> None:
+def renew_certificate(work: UnitOfWork, found: CloudCertificate, brought: Brought) -> None:
     """Have the gateways that show one show its successor."""
     found.chain_pem = brought.chain_pem
     found.sealed_key = work.sealing.seal(brought.key_pem, _owner(found.id))
@@ -81,7 +81,7 @@ def renew_certificate(work: Work, found: CloudCertificate, brought: Brought) -> 
     _tell(work, _gateway_of(work, found))
 
 
-def delete_certificate(work: Work, found: CloudCertificate) -> None:
+def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
     """Have its gateways show a certificate of the product's own authority again."""
     gateway = _gateway_of(work, found)
     record(work, change_to(found, TYPE, "DeleteCloudCertificate", before={"Name": found.name}))
@@ -90,22 +90,22 @@ def delete_certificate(work: Work, found: CloudCertificate) -> None:
     _tell(work, gateway)
 
 
-def certificate_for(work: Work, gateway: CloudGateway) -> CloudCertificate | None:
+def certificate_for(work: UnitOfWork, gateway: CloudGateway) -> CloudCertificate | None:
     """The certificate that was brought for a gateway, or for all; None for none."""
     found = {each.gateway_id: each for each in list_certificates(work)}
     return found.get(gateway.id) or found.get(None)
 
 
-def key_of(work: Work, found: CloudCertificate) -> str:
+def key_of(work: UnitOfWork, found: CloudCertificate) -> str:
     """The private key as PEM, for the host that has to show the certificate."""
     return work.sealing.open(found.sealed_key, _owner(found.id))
 
 
-def _gateway_of(work: Work, found: CloudCertificate) -> CloudGateway | None:
+def _gateway_of(work: UnitOfWork, found: CloudCertificate) -> CloudGateway | None:
     return work.session.get(CloudGateway, found.gateway_id) if found.gateway_id else None
 
 
-def _tell(work: Work, gateway: CloudGateway | None) -> None:
+def _tell(work: UnitOfWork, gateway: CloudGateway | None) -> None:
     gateways = [gateway] if gateway else work.session.scalars(select(CloudGateway)).all()
     for each in gateways:
         touch_assignment(work, each.managed_server)
@@ -113,7 +113,7 @@ def _tell(work: Work, gateway: CloudGateway | None) -> None:
 
 def _name(brought: Brought) -> str:
     leaf = leaf_of(brought.chain_pem)
-    names = names_of(leaf)
+    names = subject_alt_names(leaf)
     return names[0] if names else leaf.subject.rfc4514_string()
 
 

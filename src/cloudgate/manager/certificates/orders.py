@@ -20,7 +20,7 @@ from cloudgate.manager.audit.log import note, record
 from cloudgate.manager.certificates import operations, rules
 from cloudgate.manager.certificates.rules import Brought
 from cloudgate.manager.certificates.warnings import note_warnings
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
 from cloudgate.manager.registries.acme_challenges import DNS
 from cloudgate.manager.security.authority import RENEWAL_SHARE
@@ -119,7 +119,7 @@ def _asked_name(name: str) -> str:
 
 
 def order_certificate(
-    work: Work, wish: Wish, account_key_pem: str, gateway_id: UUID | None = None
+    work: UnitOfWork, wish: Wish, account_key_pem: str, gateway_id: UUID | None = None
 ) -> Task:
     """Have a certificate asked for. The task ends when it is in force, or cannot be had.
 
@@ -160,22 +160,22 @@ def _account_owner(identifier: UUID) -> str:
     return f"AcmeAccount {identifier}"
 
 
-def next_due(work: Work) -> UUID | None:
+def next_due(work: UnitOfWork) -> UUID | None:
     """Which order to carry out now, if any: new ones first."""
     due = {each.id: moment for each in _orders(work) if (moment := _due_at(work, each)) <= work.now}
     return min(due, key=lambda each: due[each], default=None)
 
 
-def next_moment(work: Work) -> datetime | None:
+def next_moment(work: UnitOfWork) -> datetime | None:
     """When there is something to ask for at the earliest; None for never."""
     return min((_due_at(work, each) for each in _orders(work)), default=None)
 
 
-def _orders(work: Work) -> Sequence[CertificateOrder]:
+def _orders(work: UnitOfWork) -> Sequence[CertificateOrder]:
     return work.session.scalars(select(CertificateOrder)).all()
 
 
-def _due_at(work: Work, order: CertificateOrder) -> datetime:
+def _due_at(work: UnitOfWork, order: CertificateOrder) -> datetime:
     if order.certificate_id is None:
         return datetime.min.replace(tzinfo=UTC)
     leaf = rules.leaf_of(operations.get_certificate(work, order.certificate_id).chain_pem)
@@ -184,7 +184,7 @@ def _due_at(work: Work, order: CertificateOrder) -> datetime:
     return max(due, order.next_attempt_at) if order.next_attempt_at else due
 
 
-def open_order(work: Work, identifier: UUID) -> Order | None:
+def open_order(work: UnitOfWork, identifier: UUID) -> Order | None:
     """What to ask for; None when nobody wants it any more.
 
     Raises:
@@ -197,14 +197,14 @@ def open_order(work: Work, identifier: UUID) -> Order | None:
     return Order(identifier, from_document(found.wish), account_key)
 
 
-def order_of(work: Work, certificate_id: UUID) -> CertificateOrder | None:
+def order_of(work: UnitOfWork, certificate_id: UUID) -> CertificateOrder | None:
     """The order that a certificate came from; None for one that an operator brought."""
     return work.session.scalar(
         select(CertificateOrder).where(CertificateOrder.certificate_id == certificate_id)
     )
 
 
-def succeed(work: Work, identifier: UUID, brought: Brought) -> None:
+def succeed(work: UnitOfWork, identifier: UUID, brought: Brought) -> None:
     """Bring what was asked for into force; forgotten when nobody wants it any more."""
     order = work.session.get(CertificateOrder, identifier)
     if order is None:
@@ -235,7 +235,7 @@ def succeed(work: Work, identifier: UUID, brought: Brought) -> None:
         tasks.finish(work, task, success=True)
 
 
-def fail(work: Work, identifier: UUID, reason: str) -> None:
+def fail(work: UnitOfWork, identifier: UUID, reason: str) -> None:
     """Give an order up; one whose certificate is in force stays, and is tried again later."""
     task = _task_of(work, identifier)
     if task is not None:
@@ -254,7 +254,7 @@ def fail(work: Work, identifier: UUID, reason: str) -> None:
     record(work, _change("RenewCloudCertificate", order), success=False, message=reason)
 
 
-def end_late_order(work: Work, task: Task) -> None:
+def end_late_order(work: UnitOfWork, task: Task) -> None:
     """End a task whose order is gone, or was under way for too long."""
     identifier = task.certificate_order_id
     if identifier is None:
@@ -281,7 +281,7 @@ def _change(operation: str, order: CertificateOrder, after: dict[str, Any] | Non
     )
 
 
-def _task_of(work: Work, identifier: UUID) -> Task | None:
+def _task_of(work: UnitOfWork, identifier: UUID) -> Task | None:
     return work.session.scalar(
         select(Task).where(Task.certificate_order_id == identifier, Task.finished_at.is_(None))
     )

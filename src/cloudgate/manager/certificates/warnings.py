@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.rules import leaf_of
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
@@ -19,20 +19,20 @@ from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
 from cloudgate.network import hostport
-from cloudgate.trust.certificate_names import names_of, uncovered
+from cloudgate.trust.certificate_names import not_covered, subject_alt_names
 
 _MOST_CLAIMS = 5
 WARN_BEFORE = timedelta(days=30)
 """How long before its end a certificate that nobody renews is warned of, at the most."""
 
 
-def warnings_of(work: Work, found: CloudCertificate) -> str:
+def warnings_of(work: UnitOfWork, found: CloudCertificate) -> str:
     """About a certificate and the gateways that show it; empty when there is nothing."""
     gateways = [each for each in list_gateways(work) if certificate_for(work, each) is found]
     return _joined(_about_its_end(work, found), *(_about_names(found, each) for each in gateways))
 
 
-def note_warnings(work: Work, gateways: Iterable[CloudGateway]) -> None:
+def note_warnings(work: UnitOfWork, gateways: Iterable[CloudGateway]) -> None:
     """Write down what there is to say about the certificates that gateways show now."""
     for gateway in gateways:
         found = certificate_for(work, gateway)
@@ -46,16 +46,16 @@ def note_warnings(work: Work, gateways: Iterable[CloudGateway]) -> None:
 def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:
     dialled = external_ip_of(gateway)
     leaf = leaf_of(found.chain_pem)
-    if not uncovered([hostport.host_known_as(dialled)], leaf):
+    if not not_covered([hostport.host_known_as(dialled)], leaf):
         return ""
-    covered = ", ".join(names_of(leaf)) or "no name at all"
+    covered = ", ".join(subject_alt_names(leaf)) or "no name at all"
     return (
         f"{gateway.name} is dialled as {dialled}, which its certificate is not for: tenants will"
         f" not trust it. It is for {covered}. Bring one for that name, or change ExternalIP."
     )
 
 
-def _about_its_end(work: Work, found: CloudCertificate) -> str:
+def _about_its_end(work: UnitOfWork, found: CloudCertificate) -> str:
     end = leaf_of(found.chain_pem).not_valid_after_utc
     order = work.session.scalar(
         select(CertificateOrder).where(CertificateOrder.certificate_id == found.id)
@@ -72,11 +72,11 @@ def _about_its_end(work: Work, found: CloudCertificate) -> str:
     return f"{said} Bring its successor."
 
 
-def _about_our_own(work: Work, gateway: CloudGateway) -> str:
+def _about_our_own(work: UnitOfWork, gateway: CloudGateway) -> str:
     return _joined(_about_its_renewal(work, gateway), _about_claims(work, gateway))
 
 
-def _about_claims(work: Work, gateway: CloudGateway) -> str:
+def _about_claims(work: UnitOfWork, gateway: CloudGateway) -> str:
     """What the machine says of itself and nobody else does, where it might matter to tenants."""
     facts = facts_of(gateway.managed_server)
     if facts is None or wanted_settings(gateway).external_ip:
@@ -94,7 +94,7 @@ def _about_claims(work: Work, gateway: CloudGateway) -> str:
     )
 
 
-def _about_its_renewal(work: Work, gateway: CloudGateway) -> str:
+def _about_its_renewal(work: UnitOfWork, gateway: CloudGateway) -> str:
     server, term = gateway.managed_server, work.gateway_term
     if server.online_since is not None or server.seen_at is None:
         return ""

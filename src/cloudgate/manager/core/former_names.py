@@ -5,20 +5,20 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, Subtenant
 
 _AT_ONCE = 500
 """Ids in one query; SQLite takes a limited number of parameters."""
 
 
-def keep_names(work: Work, people: Iterable[CloudTenant | Subtenant]) -> None:
+def remember_names(work: UnitOfWork, people: Iterable[CloudTenant | Subtenant]) -> None:
     """Remember what tenants or subtenants are called that are being removed."""
     for each in people:
         work.session.merge(FormerName(id=each.id, name=each.name))
 
 
-def names_of(work: Work, ids: Iterable[UUID]) -> Mapping[UUID, str]:
+def names_of(work: UnitOfWork, ids: Iterable[UUID]) -> Mapping[UUID, str]:
     """The names of tenants and subtenants; of one that nobody remembers, its id."""
     wanted = sorted(set(ids))
     found = {each: str(each) for each in wanted}

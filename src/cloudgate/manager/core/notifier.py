@@ -8,7 +8,7 @@ from threading import Lock
 from uuid import UUID
 
 
-class Bell:
+class Notifier:
     """Wakes the waiters of a key. A ring before anybody waits is not remembered."""
 
     def __init__(self) -> None:
@@ -22,9 +22,9 @@ class Bell:
         with self._lock:
             self.closed = True
             keys = tuple(self._waiting)
-        self.ring(keys)
+        self.notify(keys)
 
-    def ring(self, keys: Iterable[UUID]) -> None:
+    def notify(self, keys: Iterable[UUID]) -> None:
         """Wake everybody who waits for one of `keys`. May be called from any thread."""
         with self._lock:
             woken = {event for key in keys for event in self._waiting.get(key, ())}
@@ -33,7 +33,7 @@ class Bell:
             loop.call_soon_threadsafe(event.set)
 
     @contextmanager
-    def listening(
+    def subscribe(
         self, keys: Iterable[UUID], event: asyncio.Event | None = None
     ) -> Iterator[asyncio.Event]:
         """An event that is set when one of `keys` rings from here on; a new one, or `event`."""

@@ -10,20 +10,20 @@ from sqlalchemy import delete
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from cloudgate.manager.core.notifier import Bell
+from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.reachable import Reachable
-from cloudgate.manager.registries.acme_challenges import Challenges
+from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
-from cloudgate.manager.registries.host_queries import Questions
+from cloudgate.manager.registries.host_queries import HostQueries
 from cloudgate.manager.registries.presence import Presence
-from cloudgate.manager.registries.rate_allocator import SpeedSharing
-from cloudgate.manager.registries.slot_tokens import TunnelTokens
+from cloudgate.manager.registries.rate_allocator import RateAllocator
+from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.strangers import Strangers
-from cloudgate.manager.registries.unknown_hosts import Knocking
-from cloudgate.manager.registries.unwritten_sessions import Unwritten
+from cloudgate.manager.registries.unknown_hosts import UnknownHosts
+from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions
 from cloudgate.manager.registries.warnings import Warnings
-from cloudgate.manager.security.authority import Authority, Term, gateway_term
-from cloudgate.manager.security.sealing import Sealing
+from cloudgate.manager.security.authority import Authority, Validity, gateway_term
+from cloudgate.manager.security.sealing import SealingKey
 from cloudgate.manager.storage.database import Database, is_out_of_room
 from cloudgate.manager.storage.tables import Counter, DirectoryRevision
 
@@ -43,19 +43,19 @@ def utc_now() -> datetime:
 
 
 @dataclass
-class Work:
+class UnitOfWork:
     """A transaction under way: what it may use, who asked for it, and whom it wakes."""
 
     session: Session
     now: datetime
     authority: Authority
-    sealing: Sealing
+    sealing: SealingKey
     presence: Presence = field(default_factory=Presence)
-    tokens: TunnelTokens = field(default_factory=TunnelTokens)
+    tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
-    knocking: Knocking = field(default_factory=Knocking)
-    gateway_term: Term = field(default_factory=gateway_term)
+    knocking: UnknownHosts = field(default_factory=UnknownHosts)
+    gateway_term: Validity = field(default_factory=gateway_term)
     """Of gateways' certificates."""
     own_addresses: Callable[[], Sequence[str]] = tuple
     """The IP addresses of the manager's machine."""
@@ -119,22 +119,22 @@ class Manager:
 
     database: Database
     authority: Authority
-    sealing: Sealing
-    bell: Bell = field(default_factory=Bell)
+    sealing: SealingKey
+    bell: Notifier = field(default_factory=Notifier)
     clock: Callable[[], datetime] = utc_now
-    challenges: Challenges = field(default_factory=Challenges)
-    gateway_term: Term = field(default_factory=gateway_term)
+    challenges: AcmeChallenges = field(default_factory=AcmeChallenges)
+    gateway_term: Validity = field(default_factory=gateway_term)
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
-    knocking: Knocking = field(default_factory=Knocking)
+    knocking: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
-    questions: Questions = field(default_factory=Questions)
+    questions: HostQueries = field(default_factory=HostQueries)
     reachable: Reachable = field(default_factory=Reachable)
-    unwritten: Unwritten = field(default_factory=Unwritten)
-    sharing: SpeedSharing = field(default_factory=SpeedSharing)
-    tokens: TunnelTokens = field(default_factory=TunnelTokens)
+    unwritten: UnwrittenSessions = field(default_factory=UnwrittenSessions)
+    sharing: RateAllocator = field(default_factory=RateAllocator)
+    tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
 
@@ -153,8 +153,8 @@ class Manager:
             raise
         self.warn(_DISK, "")
 
-    def _work(self, session: Session) -> Work:
-        return Work(
+    def _work(self, session: Session) -> UnitOfWork:
+        return UnitOfWork(
             session=session,
             now=self.clock(),
             authority=self.authority,
@@ -169,7 +169,7 @@ class Manager:
         )
 
     @contextmanager
-    def reading(self) -> Iterator[Work]:
+    def reading(self) -> Iterator[UnitOfWork]:
         """See one state of everything; nothing may be changed."""
         with self.database.reading() as session:
             yield self._work(session)
@@ -183,7 +183,7 @@ class Manager:
         account_id: UUID | None = None,
         administers: bool = True,
         shown: bool = True,
-    ) -> Iterator[Work]:
+    ) -> Iterator[UnitOfWork]:
         """Change things, all or nothing; hosts with news are woken afterwards.
 
         Args:
@@ -206,4 +206,4 @@ class Manager:
                 yield work
         if shown:
             self.changes.count += 1
-        self.bell.ring(work.news_for)
+        self.bell.notify(work.news_for)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import BackupServer, Credentials, PasswordKey
 from cloudgate.values import precis
 
@@ -16,7 +16,7 @@ CREDENTIALS = "Credentials"
 PASSWORD = "PasswordKey"  # noqa: S105  the name of a resource type
 
 
-def list_credentials(work: Work, site: BackupServer) -> Sequence[Credentials]:
+def list_credentials(work: UnitOfWork, site: BackupServer) -> Sequence[Credentials]:
     """A site's user names."""
     return work.session.scalars(
         select(Credentials)
@@ -25,7 +25,7 @@ def list_credentials(work: Work, site: BackupServer) -> Sequence[Credentials]:
     ).all()
 
 
-def get_credentials(work: Work, site: BackupServer, identifier: UUID) -> Credentials:
+def get_credentials(work: UnitOfWork, site: BackupServer, identifier: UUID) -> Credentials:
     """A site's user name by its id.
 
     Raises:
@@ -38,7 +38,7 @@ def get_credentials(work: Work, site: BackupServer, identifier: UUID) -> Credent
 
 
 def create_credentials(
-    work: Work, site: BackupServer, user_name: str, description: str, password: str
+    work: UnitOfWork, site: BackupServer, user_name: str, description: str, password: str
 ) -> Credentials:
     """Keep a user name with its password.
 
@@ -61,7 +61,7 @@ def create_credentials(
 
 
 def edit_credentials(
-    work: Work,
+    work: UnitOfWork,
     found: Credentials,
     *,
     user_name: str | None,
@@ -80,7 +80,7 @@ def edit_credentials(
     record(work, _credentials_change("EditCredentials", found, before=before, after=after))
 
 
-def delete_credentials(work: Work, found: Credentials) -> None:
+def delete_credentials(work: UnitOfWork, found: Credentials) -> None:
     """Forget a user name."""
     record(work, _credentials_change("DeleteCredentials", found, before=_documented(found)))
     work.session.delete(found)
@@ -106,7 +106,7 @@ def _credentials_change(
     )
 
 
-def list_passwords(work: Work, site: BackupServer) -> Sequence[PasswordKey]:
+def list_passwords(work: UnitOfWork, site: BackupServer) -> Sequence[PasswordKey]:
     """A site's passwords."""
     return work.session.scalars(
         select(PasswordKey)
@@ -115,7 +115,7 @@ def list_passwords(work: Work, site: BackupServer) -> Sequence[PasswordKey]:
     ).all()
 
 
-def get_password(work: Work, site: BackupServer, identifier: UUID) -> PasswordKey:
+def get_password(work: UnitOfWork, site: BackupServer, identifier: UUID) -> PasswordKey:
     """A site's password by its id.
 
     Raises:
@@ -127,7 +127,7 @@ def get_password(work: Work, site: BackupServer, identifier: UUID) -> PasswordKe
     return found
 
 
-def create_password(work: Work, site: BackupServer, hint: str, password: str) -> PasswordKey:
+def create_password(work: UnitOfWork, site: BackupServer, hint: str, password: str) -> PasswordKey:
     """Keep a password with a hint to it.
 
     Raises:
@@ -143,7 +143,9 @@ def create_password(work: Work, site: BackupServer, hint: str, password: str) ->
     return found
 
 
-def edit_password(work: Work, found: PasswordKey, hint: str | None, password: str | None) -> None:
+def edit_password(
+    work: UnitOfWork, found: PasswordKey, hint: str | None, password: str | None
+) -> None:
     """Change a hint, or a password; None leaves it as it is."""
     before = {"Hint": found.hint}
     if hint is not None:
@@ -157,7 +159,7 @@ def edit_password(work: Work, found: PasswordKey, hint: str | None, password: st
     record(work, _password_change("EditPassword", found, before=before, after=after))
 
 
-def delete_password(work: Work, found: PasswordKey) -> None:
+def delete_password(work: UnitOfWork, found: PasswordKey) -> None:
     """Forget a password."""
     record(work, _password_change("DeletePassword", found, before={"Hint": found.hint}))
     work.session.delete(found)

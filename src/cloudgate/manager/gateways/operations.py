@@ -14,7 +14,7 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
 from cloudgate.manager.gateways.lag import lag_of
 from cloudgate.manager.gateways.rules import GatewaySettings
@@ -44,14 +44,14 @@ _CONDITIONS: dict[str, str] = {
 }
 
 
-def list_gateways(work: Work) -> Sequence[CloudGateway]:
+def list_gateways(work: UnitOfWork) -> Sequence[CloudGateway]:
     """All gateways that are there, by name; those still being made are not."""
     return work.session.scalars(
         select(CloudGateway).where(CloudGateway.confirmed.is_not(None)).order_by(CloudGateway.name)
     ).all()
 
 
-def get_gateway(work: Work, identifier: UUID) -> CloudGateway:
+def get_gateway(work: UnitOfWork, identifier: UUID) -> CloudGateway:
     """A gateway by its id.
 
     Raises:
@@ -63,7 +63,7 @@ def get_gateway(work: Work, identifier: UUID) -> CloudGateway:
     return gateway
 
 
-def gateway_of(work: Work, server: ManagedServer) -> CloudGateway | None:
+def gateway_of(work: UnitOfWork, server: ManagedServer) -> CloudGateway | None:
     """The gateway role of a server."""
     return work.session.scalar(
         select(CloudGateway).where(CloudGateway.managed_server_id == server.id)
@@ -91,7 +91,7 @@ def external_ip_of(gateway: CloudGateway) -> str:
     )
 
 
-def signed_names(work: Work, gateway: CloudGateway) -> tuple[str, ...]:
+def signed_names(work: UnitOfWork, gateway: CloudGateway) -> tuple[str, ...]:
     """The names that a gateway's certificate is for: what was said by an operator, or seen."""
     server, settings = gateway.managed_server, wanted_settings(gateway)
     seen = set(read(server.seen_addresses))
@@ -135,7 +135,7 @@ def warnings_of(gateway: CloudGateway) -> str:
 
 
 def create_gateway(
-    work: Work,
+    work: UnitOfWork,
     settings: GatewaySettings,
     *,
     server_host_name: str,
@@ -168,11 +168,11 @@ def create_gateway(
     return task
 
 
-def _made_by(work: Work) -> str:
+def _made_by(work: UnitOfWork) -> str:
     return f"Created by {work.author} at {work.now:%m/%d/%Y %I:%M %p}."
 
 
-def _check_may_have_role(work: Work, server: ManagedServer) -> None:
+def _check_may_have_role(work: UnitOfWork, server: ManagedServer) -> None:
     if server.kind not in rules.GATEWAY_KINDS:
         raise InvalidRequestError(
             f"The server {server.name} is of the kind {server.kind}; only a Windows or Linux"
@@ -187,7 +187,7 @@ def _check_may_have_role(work: Work, server: ManagedServer) -> None:
 
 
 def edit_gateway(
-    work: Work,
+    work: UnitOfWork,
     gateway: CloudGateway,
     change: Mapping[str, Any],
     drain_seconds: int | None = None,
@@ -221,7 +221,7 @@ def edit_gateway(
     return task
 
 
-def _check_external_ip(work: Work, settings: GatewaySettings) -> None:
+def _check_external_ip(work: UnitOfWork, settings: GatewaySettings) -> None:
     """See whether who is asking may have the manager dial there: it looks if tenants get in."""
     if settings.external_ip:
         work.reachable.check_advertised(
@@ -246,7 +246,9 @@ def _changed(gateway: CloudGateway, change: Mapping[str, Any]) -> GatewaySetting
     return replace(settings, **given)
 
 
-def delete_gateway(work: Work, gateway: CloudGateway, drain_seconds: int | None = None) -> Task:
+def delete_gateway(
+    work: UnitOfWork, gateway: CloudGateway, drain_seconds: int | None = None
+) -> Task:
     """Take the role away. The machine stays a managed server.
 
     `drain_seconds`: how long live tunnels may go on; None for the usual time.

@@ -19,8 +19,8 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, Unavail
 from cloudgate.manager.audit.events import Change, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.unit_of_work import Work
-from cloudgate.manager.host_protocol.report_handling import note_facts
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.host_protocol.report_handling import update_facts
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import read, usable
 from cloudgate.manager.registries.unknown_hosts import RECENT
@@ -57,7 +57,7 @@ class NewServer:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HostAuthentication:
     """What came of hearing a host."""
 
     server: ManagedServer
@@ -70,8 +70,8 @@ class Heard:
         return f"Heard(server={self.server.name!r}, refusal={str(self.refusal)!r})"
 
 
-def expect_server(
-    work: Work, site: BackupServer, name: str, *, description: str = "", local: bool = False
+def preregister(
+    work: UnitOfWork, site: BackupServer, name: str, *, description: str = "", local: bool = False
 ) -> tuple[ManagedServer, str]:
     """Make a managed server that has not joined yet, and the one-time token for it to join with."""
     server = ManagedServer(
@@ -81,7 +81,9 @@ def expect_server(
     return server, new_token(work, server)
 
 
-def add_server(work: Work, backup_server_uid: str | None, name: str, description: str) -> NewServer:
+def add_server(
+    work: UnitOfWork, backup_server_uid: str | None, name: str, description: str
+) -> NewServer:
     """Make a managed server for an operator to have join.
 
     Raises:
@@ -95,14 +97,14 @@ def add_server(work: Work, backup_server_uid: str | None, name: str, description
             raise InvalidRequestError(
                 f"A managed server named {other.name} is in {site.name} already."
             )
-    server, token = expect_server(work, site, name, description=description)
+    server, token = preregister(work, site, name, description=description)
     work.session.flush()
     document = {"Name": name, "Description": description, "BackupServer": site.name}
     record(work, change_to(server, SERVER, "CreateManagedServer", after=document))
     return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
-def renew_token(work: Work, server: ManagedServer) -> NewServer:
+def renew_token(work: UnitOfWork, server: ManagedServer) -> NewServer:
     """A new token for a machine to join with, as this server.
 
     Raises:
@@ -117,7 +119,7 @@ def renew_token(work: Work, server: ManagedServer) -> NewServer:
     return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
-def revoke(work: Work, server: ManagedServer) -> None:
+def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     """Listen to this server's machine no more, until it joins again. Its live tunnels go on.
 
     Raises:
@@ -139,7 +141,7 @@ def revoke(work: Work, server: ManagedServer) -> None:
     record(work, change_to(server, SERVER, "RevokeManagedServer"))
 
 
-def is_revoked(work: Work, server_id: UUID) -> bool:
+def is_revoked(work: UnitOfWork, server_id: UUID) -> bool:
     """Whether a managed server was joined, and is listened to no more."""
     server = work.session.get(ManagedServer, server_id)
     return (
@@ -150,7 +152,7 @@ def is_revoked(work: Work, server_id: UUID) -> bool:
     )
 
 
-def readmit(work: Work, server: ManagedServer) -> None:
+def readmit(work: UnitOfWork, server: ManagedServer) -> None:
     """Let the machine in again that speaks as this server with a credential that is not known.
 
     It gets another one with its next poll.
@@ -185,7 +187,7 @@ def readmit(work: Work, server: ManagedServer) -> None:
     record(work, change_to(server, SERVER, "ReadmitManagedServer", after=after))
 
 
-def remark_on_knocks(work: Work, server: ManagedServer) -> str:
+def remark_on_knocks(work: UnitOfWork, server: ManagedServer) -> str:
     """For the operator: that somebody speaks as a host that is away, and is refused."""
     if server.local or server.credential_hash is None or is_heard(work, server):
         return ""
@@ -202,7 +204,7 @@ def remark_on_knocks(work: Work, server: ManagedServer) -> str:
     )
 
 
-def new_token(work: Work, server: ManagedServer) -> str:
+def new_token(work: UnitOfWork, server: ManagedServer) -> str:
     """A one-time token; an earlier one of this server is worth nothing from here on."""
     token = secrets.token_urlsafe(32)
     server.join_token_hash = token_hash(token)
@@ -215,7 +217,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def join(work: Work, request: protocol.JoinRequest) -> protocol.JoinAnswer:
+def join(work: UnitOfWork, request: protocol.JoinRequest) -> protocol.JoinAnswer:
     """Let a machine in for a one-time token.
 
     Raises:
@@ -235,14 +237,14 @@ def join(work: Work, request: protocol.JoinRequest) -> protocol.JoinAnswer:
     server.warning = ""
     server.usage_told_until = server.usage_told_until or work.now
     work.presence.forget(server.id)
-    work.presence.hear(server.id, work.now)
-    note_facts(work, server, request.facts)
+    work.presence.touch(server.id, work.now)
+    update_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
     record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
     return protocol.JoinAnswer(server_id=server.id, credential=credential)
 
 
-def check_token(work: Work, request: protocol.JoinRequest) -> ManagedServer:
+def check_token(work: UnitOfWork, request: protocol.JoinRequest) -> ManagedServer:
     """The server that a machine may join as. Changes nothing.
 
     Raises:
@@ -259,7 +261,7 @@ def check_token(work: Work, request: protocol.JoinRequest) -> ManagedServer:
     return server
 
 
-def _expected(work: Work, token: str) -> ManagedServer | None:
+def _expected(work: UnitOfWork, token: str) -> ManagedServer | None:
     """The server that a token was made for, expired or not; None when it was used, or is none."""
     return work.session.scalar(
         select(ManagedServer).where(ManagedServer.join_token_hash == token_hash(token))
@@ -281,7 +283,7 @@ def check_protocol(request: Spoken) -> None:
         )
 
 
-def authenticate(work: Work, credential: str) -> ManagedServer:
+def authenticate(work: UnitOfWork, credential: str) -> ManagedServer:
     """The managed server whose credential this is.
 
     Raises:
@@ -293,7 +295,7 @@ def authenticate(work: Work, credential: str) -> ManagedServer:
     return server
 
 
-def owner_of(work: Work, credential: str) -> ManagedServer | None:
+def owner_of(work: UnitOfWork, credential: str) -> ManagedServer | None:
     """The managed server whose credential this is; None when it is nobody's."""
     known = token_hash(credential)
     return work.session.scalar(
@@ -303,7 +305,7 @@ def owner_of(work: Work, credential: str) -> ManagedServer | None:
     )
 
 
-def is_usual(work: Work, server: ManagedServer, credential: str, machine: str) -> bool:
+def is_steady(work: UnitOfWork, server: ManagedServer, credential: str, machine: str) -> bool:
     """Whether there is nothing to write down about hearing this host once more."""
     return (
         server.online_since is not None
@@ -314,7 +316,9 @@ def is_usual(work: Work, server: ManagedServer, credential: str, machine: str) -
     )
 
 
-def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) -> Heard:
+def authenticate_host(
+    work: UnitOfWork, credential: str, machine: str, *, may_renew: bool = False
+) -> HostAuthentication:
     """A host has spoken: see whether it is who it says.
 
     `may_renew`: it can be given a new credential, if it is time. It is not the first time that this
@@ -325,7 +329,7 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
     """
     server = authenticate(work, credential)
     if _is_another(work, server, machine):
-        return Heard(server, refusal=_refusal(work, server))
+        return HostAuthentication(server, refusal=_refusal(work, server))
     if server.next_credential_hash == token_hash(credential):
         server.credential_hash, server.next_credential_hash = server.next_credential_hash, None
         server.credential_made_at = work.now
@@ -335,15 +339,15 @@ def hear(work: Work, credential: str, machine: str, *, may_renew: bool = False) 
     if server.online_since is None and not work.faults.is_cut_off(server.id):
         server.online_since = work.now
     server.seen_at = work.now
-    work.presence.hear(server.id, work.now)
+    work.presence.touch(server.id, work.now)
     if not (may_renew and _is_old(work, server)):
-        return Heard(server)
+        return HostAuthentication(server)
     fresh = secrets.token_urlsafe(32)
     server.next_credential_hash = token_hash(fresh)
-    return Heard(server, credential=fresh)
+    return HostAuthentication(server, credential=fresh)
 
 
-def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
+def record_refusal(work: UnitOfWork, server: ManagedServer, reason: str) -> None:
     """Have the operator know that something was said in a server's name that cannot be.
 
     The warning goes by itself once nothing of the kind was heard for a while: `Presence.refuse`.
@@ -353,19 +357,19 @@ def note_refusal(work: Work, server: ManagedServer, reason: str) -> None:
     record(work, change, success=False, message=reason)
 
 
-def note_refused_join(work: Work, token: str, reason: str) -> None:
+def record_refused_join(work: UnitOfWork, token: str, reason: str) -> None:
     """Have it on record that a machine was not let in; by the server's name if it is known."""
     server = _expected(work, token)
     _note_unknown(work, "RefuseJoin", reason, server)
 
 
-def note_unknown_host(work: Work, reason: str) -> None:
+def record_unknown_host(work: UnitOfWork, reason: str) -> None:
     """Have it on record that somebody spoke as a host with a credential that is nobody's."""
     _note_unknown(work, "RefuseUnknownHost", reason)
 
 
 def _note_unknown(
-    work: Work, operation: str, reason: str, server: ManagedServer | None = None
+    work: UnitOfWork, operation: str, reason: str, server: ManagedServer | None = None
 ) -> None:
     change = Change(
         operation=operation,
@@ -376,7 +380,7 @@ def _note_unknown(
     record(work, change, success=False, message=reason)
 
 
-def _is_another(work: Work, server: ManagedServer, machine: str) -> bool:
+def _is_another(work: UnitOfWork, server: ManagedServer, machine: str) -> bool:
     """Whether a machine is not taken for the one that joined.
 
     When that one is silent, it was started anew, or its disk was moved to another machine.
@@ -386,8 +390,8 @@ def _is_another(work: Work, server: ManagedServer, machine: str) -> bool:
     return is_heard(work, server)
 
 
-def _refusal(work: Work, server: ManagedServer) -> InvalidRequestError | UnavailableError:
-    are_both_there = work.presence.meet_stranger(server.id, work.now)
+def _refusal(work: UnitOfWork, server: ManagedServer) -> InvalidRequestError | UnavailableError:
+    are_both_there = work.presence.detect_clone(server.id, work.now)
     seen = f"{last_seen(work, server):%Y-%m-%d %H:%M:%S} UTC"
     if not are_both_there:
         work.news_for.add(server.id)  # has it say something, if it is there
@@ -402,6 +406,6 @@ def _refusal(work: Work, server: ManagedServer) -> InvalidRequestError | Unavail
     )
 
 
-def _is_old(work: Work, server: ManagedServer) -> bool:
+def _is_old(work: UnitOfWork, server: ManagedServer) -> bool:
     made_at = server.credential_made_at
     return made_at is None or work.now - made_at >= CREDENTIAL_LIFE

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from cloudgate import protocol
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE
@@ -20,7 +20,9 @@ HEARD_AGAIN_WITHIN = timedelta(days=1)
 """How long a report whose answer was lost is told from a new one."""
 
 
-def note_guesses(work: Work, server: ManagedServer, guesses: tuple[protocol.Guess, ...]) -> None:
+def record_failed_logins(
+    work: UnitOfWork, server: ManagedServer, guesses: tuple[protocol.Guess, ...]
+) -> None:
     """Put guesses at a gateway into the audit log, each once however often it is heard."""
     if not guesses:
         return
@@ -38,7 +40,9 @@ def note_guesses(work: Work, server: ManagedServer, guesses: tuple[protocol.Gues
             _record(work, server, guess, said)
 
 
-def _record(work: Work, server: ManagedServer, guess: protocol.Guess, said: dict[str, Any]) -> None:
+def _record(
+    work: UnitOfWork, server: ManagedServer, guess: protocol.Guess, said: dict[str, Any]
+) -> None:
     change = Change(
         operation=OPERATION,
         object_type=TYPE,
@@ -68,7 +72,7 @@ def _printable(name: str) -> str:
     return "".join(each if each.isprintable() else "\ufffd" for each in name)
 
 
-def _tenant_id(work: Work, server: ManagedServer, name: str) -> UUID | None:
+def _tenant_id(work: UnitOfWork, server: ManagedServer, name: str) -> UUID | None:
     """The tenant that is meant, if the gateway's site has one of that name."""
     login = rules.login(name.replace("/", "\\").partition("\\")[0])
     return work.session.scalar(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cloudgate.manager.certificates.operations import certificate_for
 from cloudgate.manager.certificates.warnings import note_warnings
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import (
     dialled_at,
     gateway_of,
@@ -20,7 +20,7 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import GatewayState, Report
 
 
-class Outcome(Enum):
+class Progress(Enum):
     """What a report means for the change that is under way."""
 
     DONE = "done"
@@ -28,21 +28,21 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-def outcome(state: GatewayState, *, removing: bool, enabled: bool) -> Outcome:
+def progress(state: GatewayState, *, removing: bool, enabled: bool) -> Progress:
     """Whether the machine is where it is wanted to be."""
     if state is GatewayState.FAILED:
-        return Outcome.FAILED
+        return Progress.FAILED
     if removing:
         goal = {GatewayState.ABSENT}
     elif enabled:
         goal = {GatewayState.LISTENING}
     else:
         goal = {GatewayState.CLOSED}
-    return Outcome.DONE if state in goal else Outcome.UNDER_WAY
+    return Progress.DONE if state in goal else Progress.UNDER_WAY
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReachabilityCheck:
     """A gateway that listens, whose advertised address is to be tried."""
 
     gateway_id: UUID
@@ -55,31 +55,33 @@ class Reach:
     """Whether it may be on the manager's own machine."""
 
 
-def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | None:
+def apply_report(
+    work: UnitOfWork, server: ManagedServer, report: Report
+) -> ReachabilityCheck | None:
     """Act on a report about the newest assignment of a server.
 
-    What is returned is to be tried, and `end_reached` to be called with what was found.
+    What is returned is to be tried, and `finish_reachability` to be called with what was found.
     """
     gateway = gateway_of(work, server)
     if gateway is None:
         return None
     task = tasks.running_gateway_task(work, gateway.id)
     enabled = wanted_settings(gateway).enabled
-    found = outcome(report.state, removing=gateway.removing, enabled=enabled)
+    found = progress(report.state, removing=gateway.removing, enabled=enabled)
     if (
         report.directory_revision < scope_of(server.scope, work.now).revision
-        and found is Outcome.DONE
+        and found is Progress.DONE
     ):
         # It listens, and would refuse tenants that it has not heard of yet.
-        found = Outcome.UNDER_WAY
-    if found is Outcome.DONE:
+        found = Progress.UNDER_WAY
+    if found is Progress.DONE:
         _confirm(work, gateway)
         if task is not None and enabled and not gateway.removing:
             task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
             return replace(reach_of(work, gateway), task_number=task.number)
         if task is not None:
-            _end(work, gateway, task, drained(report))
-    elif found is Outcome.FAILED:
+            _end(work, gateway, task, drain_summary(report))
+    elif found is Progress.FAILED:
         if task is not None:
             revert(work, gateway, task, report.reason)
     elif task is not None:
@@ -87,7 +89,7 @@ def settle_report(work: Work, server: ManagedServer, report: Report) -> Reach | 
     return None
 
 
-def end_reached(work: Work, reach: Reach, warning: str) -> None:
+def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
     """The gateway listens, and its advertised address was tried: end the task about it."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     task = None if reach.task_number is None else work.session.get(Task, reach.task_number)
@@ -101,10 +103,10 @@ def end_reached(work: Work, reach: Reach, warning: str) -> None:
     _end(work, gateway, task, message)
 
 
-def reach_of(work: Work, gateway: CloudGateway) -> Reach:
+def reach_of(work: UnitOfWork, gateway: CloudGateway) -> ReachabilityCheck:
     """Where tenants are told to find a gateway, and what they are to find there."""
     brought = certificate_for(work, gateway)
-    return Reach(
+    return ReachabilityCheck(
         gateway_id=gateway.id,
         address=dialled_at(gateway),
         port=settings_in_force(gateway).external_port,
@@ -113,7 +115,7 @@ def reach_of(work: Work, gateway: CloudGateway) -> Reach:
     )
 
 
-def drained(report: Report) -> str:
+def drain_summary(report: Report) -> str:
     """What to say of the tunnels that were live when a gateway was closed."""
     finished, closed = report.finished_tunnels, report.closed_tunnels
     if not finished and not closed:
@@ -121,7 +123,7 @@ def drained(report: Report) -> str:
     return f"Ok. Of its tunnels, {finished} finished by themselves and {closed} were closed."
 
 
-def _confirm(work: Work, gateway: CloudGateway) -> None:
+def _confirm(work: UnitOfWork, gateway: CloudGateway) -> None:
     if gateway.removing:
         work.session.delete(gateway)
         review_scope(work, gateway.managed_server)
@@ -132,7 +134,7 @@ def _confirm(work: Work, gateway: CloudGateway) -> None:
         touch_site(work, gateway.backup_server)
 
 
-def _end(work: Work, gateway: CloudGateway, task: Task, message: str) -> None:
+def _end(work: UnitOfWork, gateway: CloudGateway, task: Task, message: str) -> None:
     if task.operation == "CreateCloudGateway":
         tasks.relate_gateway(task, gateway.id)
     if task.message:
@@ -140,7 +142,7 @@ def _end(work: Work, gateway: CloudGateway, task: Task, message: str) -> None:
     tasks.finish(work, task, success=True, message=message)
 
 
-def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
+def revert(work: UnitOfWork, gateway: CloudGateway, task: Task, reason: str) -> None:
     """The change has failed: leave nothing of it behind, and say why."""
     server = gateway.managed_server
     if gateway.confirmed is None:
@@ -154,7 +156,7 @@ def revert(work: Work, gateway: CloudGateway, task: Task, reason: str) -> None:
     tasks.finish(work, task, success=False, message=reason)
 
 
-def silence(work: Work, server: ManagedServer) -> str:
+def timeout_reason(work: UnitOfWork, server: ManagedServer) -> str:
     """Why a change ended without a word from the host."""
     last = last_seen(work, server)
     seen = (

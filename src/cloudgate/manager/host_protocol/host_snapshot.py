@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, token_hash
 from cloudgate.manager.servers.tenant_scope import Scope, scope_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
@@ -18,7 +18,7 @@ from cloudgate.protocol import PollRequest
 
 
 @dataclass(frozen=True)
-class Listed:
+class HostEntry:
     """A host whose credential is in use, and about which nothing has to be written down."""
 
     server_id: UUID
@@ -36,19 +36,19 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Roster:
+class HostSnapshot:
     """All hosts whose credential is in use and who need nothing written down, at one moment."""
 
-    by_credential: Mapping[str, Listed]
+    by_credential: Mapping[str, HostEntry]
     """By the hash of the credential."""
     directory_revision: int
 
-    def find(self, credential: str) -> Listed | None:
+    def find(self, credential: str) -> HostEntry | None:
         """The host whose credential this is; None for one to be looked at more closely."""
         return self.by_credential.get(token_hash(credential))
 
 
-def roster(work: Work) -> Roster:
+def host_snapshot(work: UnitOfWork) -> HostSnapshot:
     """Look."""
     rows = work.session.execute(
         select(
@@ -69,7 +69,7 @@ def roster(work: Work) -> Roster:
         )
     )
     found = {
-        row.credential_hash: Listed(
+        row.credential_hash: HostEntry(
             server_id=row.id,
             site_id=row.backup_server_id,
             machine=row.machine,
@@ -82,4 +82,4 @@ def roster(work: Work) -> Roster:
         for row in rows
         if row.credential_hash is not None and row.credential_made_at is not None
     }
-    return Roster(found, work.directory_revision())
+    return HostSnapshot(found, work.directory_revision())

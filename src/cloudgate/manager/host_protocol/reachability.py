@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import condition_of
-from cloudgate.manager.host_protocol.gateway_progress import Reach, reach_of
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tasks.operations import running_gateway_task
 from cloudgate.protocol import GatewayState
@@ -29,7 +29,7 @@ def due_at(last: datetime, share: float, *, warned: bool) -> datetime:
     return last + (WARNED_INTERVAL if warned else USUAL_INTERVAL) * share
 
 
-def listening_gateways(work: Work) -> Mapping[UUID, bool]:
+def listening_gateways(work: UnitOfWork) -> Mapping[UUID, bool]:
     """The gateways that listen as they are wanted to, each with whether it is warned of."""
     rows = work.session.execute(
         select(CloudGateway.id, CloudGateway.reach_warning)
@@ -45,7 +45,7 @@ def listening_gateways(work: Work) -> Mapping[UUID, bool]:
     return {gateway_id: bool(warning) for gateway_id, warning in rows}
 
 
-def reach_again(work: Work, gateway_id: UUID) -> Reach | None:
+def reach_again(work: UnitOfWork, gateway_id: UUID) -> ReachabilityCheck | None:
     """Where to dial a gateway that listens; None when it does not, or a task dials it anyway."""
     gateway = work.session.get(CloudGateway, gateway_id)
     if gateway is None or gateway.removing or condition_of(gateway) != "Listening":
@@ -53,7 +53,7 @@ def reach_again(work: Work, gateway_id: UUID) -> Reach | None:
     return None if running_gateway_task(work, gateway_id) else reach_of(work, gateway)
 
 
-def has_news(work: Work, reach: Reach, warning: str) -> bool:
+def has_news(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> bool:
     """Whether `note_reached` has something to write."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     return (
@@ -63,7 +63,7 @@ def has_news(work: Work, reach: Reach, warning: str) -> bool:
     )
 
 
-def note_reached(work: Work, reach: Reach, warning: str) -> None:
+def note_reached(work: UnitOfWork, reach: ReachabilityCheck, warning: str) -> None:
     """Keep why a gateway is not reached, or that it is; unless it has changed meanwhile."""
     gateway = work.session.get(CloudGateway, reach.gateway_id)
     if gateway is not None and has_news(work, reach, warning):

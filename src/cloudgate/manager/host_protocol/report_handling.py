@@ -9,14 +9,14 @@ from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.certificates.operations import certificate_for, key_of
 from cloudgate.manager.certificates.warnings import note_warnings
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import gateway_of, signed_names, wanted_settings
 from cloudgate.manager.host_protocol import tenant_feed
-from cloudgate.manager.host_protocol.failed_logins import note_guesses
-from cloudgate.manager.host_protocol.gateway_progress import Reach, settle_report
+from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
 from cloudgate.manager.host_protocol.site_document import site_document, told_of
 from cloudgate.manager.registries.presence import CHANGE_SECONDS
-from cloudgate.manager.security.authority import Wanted
+from cloudgate.manager.security.authority import CertificateRequest
 from cloudgate.manager.servers.facts import check_facts, facts_of, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
@@ -24,13 +24,13 @@ from cloudgate.trust.certificate_roles import Role
 
 
 @dataclass(frozen=True)
-class Waiting:
+class NothingNew:
     """Nothing to tell a host yet: it hears when one of `keys` rings."""
 
     keys: tuple[UUID, ...]
 
 
-def note_facts(work: Work, server: ManagedServer, facts: protocol.HostFacts) -> None:
+def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFacts) -> None:
     """Keep what a machine says of itself; a gateway may need another certificate for it.
 
     Raises:
@@ -56,7 +56,7 @@ def note_facts(work: Work, server: ManagedServer, facts: protocol.HostFacts) -> 
     _look_again(work, server)
 
 
-def note_addresses(work: Work, server: ManagedServer, seen: str) -> None:
+def note_addresses(work: UnitOfWork, server: ManagedServer, seen: str) -> None:
     """The machine speaks from elsewhere: its gateway needs another certificate."""
     if seen != server.seen_addresses:
         with _telling_others(work, server):
@@ -64,7 +64,7 @@ def note_addresses(work: Work, server: ManagedServer, seen: str) -> None:
         _look_again(work, server)
 
 
-def _look_again(work: Work, server: ManagedServer) -> None:
+def _look_again(work: UnitOfWork, server: ManagedServer) -> None:
     gateway = gateway_of(work, server)
     if gateway is not None:
         touch_assignment(work, server)
@@ -72,7 +72,7 @@ def _look_again(work: Work, server: ManagedServer) -> None:
 
 
 @contextmanager
-def _telling_others(work: Work, server: ManagedServer) -> Iterator[None]:
+def _telling_others(work: UnitOfWork, server: ManagedServer) -> Iterator[None]:
     """Should other gateways know this one differently afterwards, they are told."""
     gateway = gateway_of(work, server)
     before = told_of(work, gateway) if gateway else None
@@ -81,9 +81,9 @@ def _telling_others(work: Work, server: ManagedServer) -> Iterator[None]:
         touch_site(work, server.backup_server)
 
 
-def look(
-    work: Work, server: ManagedServer, request: protocol.PollRequest
-) -> protocol.Update | Waiting:
+def pending_update(
+    work: UnitOfWork, server: ManagedServer, request: protocol.PollRequest
+) -> protocol.Update | NothingNew:
     """What is new for a host."""
     wanted = None
     if request.assignment_revision != server.assignment_revision:
@@ -93,11 +93,11 @@ def look(
     if request.site_revision != server.backup_server.site_revision:
         site = site_document(work, server.backup_server)
     if wanted is None and change is None and site is None:
-        return Waiting(keys=(server.id, server.backup_server_id))
+        return NothingNew(keys=(server.id, server.backup_server_id))
     return protocol.Update(assignment=wanted, directory=change, site=site)
 
 
-def current_assignment(work: Work, server: ManagedServer) -> protocol.Assignment:
+def current_assignment(work: UnitOfWork, server: ManagedServer) -> protocol.Assignment:
     """The state that a machine is wanted to be in."""
     gateway = gateway_of(work, server)
     wanted = None if gateway is None or gateway.removing else _gateway_document(work, gateway)
@@ -111,7 +111,7 @@ def current_assignment(work: Work, server: ManagedServer) -> protocol.Assignment
     return found.model_copy(update={"drain_seconds": gateway.drain_seconds})
 
 
-def _gateway_document(work: Work, gateway: CloudGateway) -> protocol.Gateway:
+def _gateway_document(work: UnitOfWork, gateway: CloudGateway) -> protocol.Gateway:
     brought = certificate_for(work, gateway)
     return protocol.Gateway(
         gateway_id=gateway.id,
@@ -122,39 +122,41 @@ def _gateway_document(work: Work, gateway: CloudGateway) -> protocol.Gateway:
     )
 
 
-def certificate_of(work: Work, gateway: CloudGateway) -> str:
+def certificate_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     """The gateway's certificate chain; a new one when names, key or time ask for it."""
     facts = facts_of(gateway.managed_server)
     if facts is None:
         raise NotFoundError(f"{gateway.managed_server.name} has not joined yet.")
     names = signed_names(work, gateway)
-    wanted = Wanted(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
-    if not work.authority.still_good(gateway.certificate_pem, wanted, work.now):
+    wanted = CertificateRequest(facts.public_key_pem, names, Role.GATEWAY, work.gateway_term)
+    if not work.authority.is_current(gateway.certificate_pem, wanted, work.now):
         gateway.certificate_pem = work.authority.issue(wanted, work.now)
     return gateway.certificate_pem
 
 
-def take_report(work: Work, server: ManagedServer, report: protocol.Report) -> Reach | None:
+def handle_report(
+    work: UnitOfWork, server: ManagedServer, report: protocol.Report
+) -> ReachabilityCheck | None:
     """Keep a report and act on it, unless it is about an assignment that is not the newest.
 
-    What is returned is to be tried: see `settle_report`.
+    What is returned is to be tried: see `apply_report`.
 
     Raises:
         InvalidRequestError: it says what this host cannot know, or what is known to be over.
     """
     _check_report(work, server, report)
-    note_guesses(work, server, report.guesses)
+    record_failed_logins(work, server, report.guesses)
     if report.facts is not None:
-        note_facts(work, server, report.facts)
+        update_facts(work, server, report.facts)
     # One that is larger than any comes from a database that is not here any more.
     is_known = report.directory_revision <= work.directory_revision()
     keep_report(server, report if is_known else report.model_copy(update={"directory_revision": 0}))
     if report.assignment_revision != server.assignment_revision:
         return None
-    return settle_report(work, server, report)
+    return apply_report(work, server, report)
 
 
-def _check_report(work: Work, server: ManagedServer, report: protocol.Report) -> None:
+def _check_report(work: UnitOfWork, server: ManagedServer, report: protocol.Report) -> None:
     if report.assignment_revision > server.assignment_revision:
         # An older database was put back: what the host has is from a future that is gone.
         touch_assignment(work, server)

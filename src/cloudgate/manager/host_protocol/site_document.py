@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import select
 
 from cloudgate import protocol
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import dialled_at, settings_in_force
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.registries.faults import each_alone
@@ -18,7 +18,7 @@ MOST_INSIDE = 16
 """Addresses of a gateway's machine that others are told of. They try all of them at once."""
 
 
-def site_document(work: Work, site: BackupServer) -> protocol.Site:
+def site_document(work: UnitOfWork, site: BackupServer) -> protocol.Site:
     """The site as its gateways are to know it."""
     gateways = work.session.scalars(
         select(CloudGateway)
@@ -44,16 +44,18 @@ def site_document(work: Work, site: BackupServer) -> protocol.Site:
     return found.model_copy(update={"drain_seconds": site.pool_drain_seconds})
 
 
-def told_of(work: Work, gateway: CloudGateway) -> protocol.Peer | None:
+def told_of(work: UnitOfWork, gateway: CloudGateway) -> protocol.Peer | None:
     """What the others know of a gateway; None when it accepts no tenants, or cannot be told of."""
     return next(iter(_told_of(work, [gateway])), None)
 
 
-def _told_of(work: Work, gateways: Iterable[CloudGateway]) -> tuple[protocol.Peer | None, ...]:
+def _told_of(
+    work: UnitOfWork, gateways: Iterable[CloudGateway]
+) -> tuple[protocol.Peer | None, ...]:
     return tuple(each_alone(gateways, _peer, _noting(work), _forgetting(work)))
 
 
-def _noting(work: Work) -> Callable[[CloudGateway, str], None]:
+def _noting(work: UnitOfWork) -> Callable[[CloudGateway, str], None]:
     def failed(gateway: CloudGateway, fault: str) -> None:
         work.faults.note(
             gateway.managed_server_id,
@@ -64,7 +66,7 @@ def _noting(work: Work) -> Callable[[CloudGateway, str], None]:
     return failed
 
 
-def _forgetting(work: Work) -> Callable[[CloudGateway], None]:
+def _forgetting(work: UnitOfWork) -> Callable[[CloudGateway], None]:
     return lambda gateway: work.faults.mended(gateway.managed_server_id)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 
 from cloudgate import protocol
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
@@ -61,7 +61,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class Found:
+class TenantFeed:
     """What there is to tell hosts that are alike, before it is told to each."""
 
     same_for_all: protocol.DirectoryChange
@@ -69,7 +69,7 @@ class Found:
     others: tuple[_Candidate, ...] = ()
     removed: tuple[tuple[UUID, Mapping[UUID, Stay]], ...] = ()
 
-    def told_to(self, scope: Scope) -> protocol.DirectoryChange:
+    def for_host(self, scope: Scope) -> protocol.DirectoryChange:
         """What one of these hosts is told."""
         bare = [each.tenant for each in self.others if scope.may_have_tunnels(each.stays)]
         gone = [
@@ -99,7 +99,7 @@ def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) 
     )
 
 
-def look_up(work: Work, question: Question) -> Found:
+def look_up(work: UnitOfWork, question: Question) -> TenantFeed:
     """What has changed for hosts that are alike.
 
     Those that know a revision that there never was are told everything: an older database was put
@@ -122,9 +122,9 @@ def look_up(work: Work, question: Question) -> Found:
     change = protocol.DirectoryChange(
         from_revision=since,
         revision=work.directory_revision(),
-        tenants=tuple(_entries(work, let_in, entry)),
+        tenants=tuple(_entries(work, let_in, to_message)),
     )
-    return Found(
+    return TenantFeed(
         change,
         tuple(
             _Candidate(told, stays[each.id])
@@ -135,7 +135,7 @@ def look_up(work: Work, question: Question) -> Found:
 
 
 def changes_since(
-    work: Work, server: ManagedServer, known_revision: int
+    work: UnitOfWork, server: ManagedServer, known_revision: int
 ) -> protocol.DirectoryChange | None:
     """What a host that knows `known_revision` has to be told; None when nothing."""
     current = work.directory_revision()
@@ -143,10 +143,10 @@ def changes_since(
     if known_revision == current:
         return None
     question = question_of(server.backup_server_id, scope, known_revision, current)
-    return look_up(work, question).told_to(scope)
+    return look_up(work, question).for_host(scope)
 
 
-def _candidates(work: Work, question: Question) -> Sequence[CloudTenant]:
+def _candidates(work: UnitOfWork, question: Question) -> Sequence[CloudTenant]:
     stayed = select(PoolStay.tenant_id).where(PoolStay.pool_id.in_(question.pool_ids))
     return work.session.scalars(
         select(CloudTenant).where(
@@ -160,7 +160,7 @@ def _candidates(work: Work, question: Question) -> Sequence[CloudTenant]:
     ).all()
 
 
-def _removed(work: Work, question: Question) -> Sequence[UUID]:
+def _removed(work: UnitOfWork, question: Question) -> Sequence[UUID]:
     return work.session.scalars(
         select(RemovedTenant.tenant_id).where(
             RemovedTenant.backup_server_id == question.site_id,
@@ -172,7 +172,9 @@ def _removed(work: Work, question: Question) -> Sequence[UUID]:
 _Make = Callable[[CloudTenant, Sequence[protocol.User]], protocol.Tenant]
 
 
-def _entries(work: Work, tenants: Sequence[CloudTenant], make: _Make) -> Iterator[protocol.Tenant]:
+def _entries(
+    work: UnitOfWork, tenants: Sequence[CloudTenant], make: _Make
+) -> Iterator[protocol.Tenant]:
     users: dict[UUID, list[protocol.User]] = defaultdict(list)
     ids = [tenant.id for tenant in tenants]
     for start in range(0, len(ids), _AT_ONCE):
@@ -203,7 +205,7 @@ def _as_other(question: Question) -> _Make:
     return make
 
 
-def entry(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> protocol.Tenant:
+def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> protocol.Tenant:
     """A tenant as gateways know it."""
     return protocol.Tenant(
         tenant_id=tenant.id,
@@ -242,7 +244,7 @@ def _bare_user(user: protocol.User) -> protocol.User:
     )
 
 
-def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+def speed_limits(work: UnitOfWork, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Bytes each second of those of the tenants that have a limit."""
     found = {}
     for start in range(0, len(tenant_ids), _AT_ONCE):
@@ -255,7 +257,7 @@ def speed_limits(work: Work, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
 
 
 def tunnel_limits(
-    work: Work, backup_server_id: UUID, tenant_ids: Sequence[UUID]
+    work: UnitOfWork, backup_server_id: UUID, tenant_ids: Sequence[UUID]
 ) -> dict[UUID, int]:
     """Tunnels at a time of those of a site's tenants that have a limit."""
     found = {}

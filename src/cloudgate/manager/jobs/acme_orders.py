@@ -13,12 +13,12 @@ from cloudgate.errors import CloudgateError
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.scheduler import RENEWAL_INTERVAL
-from cloudgate.manager.jobs.threads import in_a_thread
+from cloudgate.manager.jobs.threads import run_in_daemon_thread
 
 log = structlog.get_logger(__name__)
 
 
-class Ordering:
+class AcmeWorker:
     """Asks ACME servers for certificates that are due, one after the other."""
 
     def __init__(self, manager: Manager) -> None:
@@ -31,7 +31,7 @@ class Ordering:
             name="Looking after certificates from ACME servers",
             attempt=self._attempt,
             interval_seconds=RENEWAL_INTERVAL.total_seconds(),
-            news=partial(self._manager.bell.listening, [orders.NEWS]),
+            news=partial(self._manager.bell.subscribe, [orders.NEWS]),
         )
 
     def stop(self) -> None:
@@ -40,7 +40,7 @@ class Ordering:
 
     async def _attempt(self) -> float:
         while (identifier := await run_in_threadpool(self._next)) is not None:
-            await in_a_thread("ACME", partial(self._carry_out, identifier))
+            await run_in_daemon_thread("ACME", partial(self._carry_out, identifier))
         return (await run_in_threadpool(self._pause)).total_seconds()
 
     def _next(self) -> UUID | None:

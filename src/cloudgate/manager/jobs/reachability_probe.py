@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import reachability as gateways
-from cloudgate.manager.host_protocol.gateway_progress import Reach
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
 
@@ -33,10 +33,10 @@ MOST_AT_ONCE = 4
 """How many are dialled at a time."""
 _FORGOTTEN_AFTER = timedelta(hours=1)
 
-Prober = Callable[[Reach], Awaitable[str]]
+Prober = Callable[[ReachabilityCheck], Awaitable[str]]
 
 
-async def probe(reach: Reach) -> str:
+async def dial(reach: ReachabilityCheck) -> str:
     """Why the advertised address does not lead to the gateway; empty when it does."""
     where = f"{reach.address}, port {reach.port}"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -70,7 +70,7 @@ def _why_not(problem: Exception, where: str) -> str:
     return f"{where} cannot be reached from the manager: {why}."
 
 
-def _may_be(reach: Reach) -> Callable[[str], bool]:
+def _may_be(reach: ReachabilityCheck) -> Callable[[str], bool]:
     """Where a gateway's name may lead: it is not to lead the manager to itself."""
     # Who named the manager's own machine itself, and not a name that leads there, was let to.
     may_be_here = reach.is_here or is_loopback(reach.address) or is_own_name(reach.address)
@@ -85,7 +85,7 @@ def _is_same(shown_der: bytes | None, chain_pem: str) -> bool:
     return shown.fingerprint(hashes.SHA256()) == expected.fingerprint(hashes.SHA256())
 
 
-class Reaching:
+class ReachabilityMonitor:
     """Dials each gateway that listens, now and then, while the manager runs."""
 
     def __init__(self, manager: Manager, prober: Prober) -> None:
@@ -137,11 +137,11 @@ class Reaching:
             warning = await self._prober(reach)
             await run_in_threadpool(self._keep, reach, warning)
 
-    def _reach(self, gateway_id: UUID) -> Reach | None:
+    def _reach(self, gateway_id: UUID) -> ReachabilityCheck | None:
         with self._manager.reading() as work:
             return gateways.reach_again(work, gateway_id)
 
-    def _keep(self, reach: Reach, warning: str) -> None:
+    def _keep(self, reach: ReachabilityCheck, warning: str) -> None:
         with self._manager.reading() as work:
             if not gateways.has_news(work, reach, warning):
                 return

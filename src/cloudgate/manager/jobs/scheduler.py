@@ -34,7 +34,7 @@ WRITING_SESSIONS = "Writing down logon sessions"
 DELIVERING = "Delivering the audit log"
 
 
-class Ticking:
+class Scheduler:
     """Runs `cloudgate.manager.jobs.timeouts` at each deadline and after each change."""
 
     def __init__(
@@ -111,13 +111,13 @@ class Ticking:
     def _settle(self) -> float | None:
         if not self._hosts_have_time:
             with self._manager.changing() as work:
-                timeouts.give_hosts_time(work)
+                timeouts.extend_deadlines(work)
             self._hosts_have_time = True
         with self._manager.reading() as work:
             if not timeouts.has_open_tasks(work):
                 return None
         with self._manager.changing() as work:
-            timeouts.settle_tasks(work)
+            timeouts.finish_due_tasks(work)
             work.session.flush()
             deadline, now = timeouts.next_deadline(work), work.now
         if deadline is None:
@@ -126,10 +126,10 @@ class Ticking:
 
     def _note_presence(self) -> None:
         with self._manager.reading() as work:
-            if not timeouts.presence_has_news(work, self._presence_noted):
+            if not timeouts.presence_changed(work, self._presence_noted):
                 return
         with self._manager.changing() as work:
-            timeouts.note_presence(work)
+            timeouts.persist_presence(work)
             self._presence_noted = work.now
 
     def _deliver(self) -> None:

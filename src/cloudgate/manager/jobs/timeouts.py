@@ -7,10 +7,10 @@ from sqlalchemy import func, or_, select
 
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.warnings import note_warnings
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
-from cloudgate.manager.host_protocol.gateway_progress import revert, silence
+from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_reason
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.facts import facts_of, report_of
@@ -23,7 +23,7 @@ PRESENCE_NOTED = timedelta(seconds=60)
 """How old the time may get that the database has of a host that speaks all the time."""
 
 
-def settle_tasks(work: Work) -> None:
+def finish_due_tasks(work: UnitOfWork) -> None:
     """End the tasks whose work is done or whose time is up."""
     open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
     for task in open_tasks:
@@ -36,7 +36,7 @@ def settle_tasks(work: Work) -> None:
             _settle_directory_task(work, task)
 
 
-def give_hosts_time(work: Work) -> None:
+def extend_deadlines(work: UnitOfWork) -> None:
     """The manager was away: no host could answer, and those that can are given the time for it."""
     for task in work.session.scalars(
         select(Task).where(Task.finished_at.is_(None), Task.gateway_id.is_not(None))
@@ -44,17 +44,17 @@ def give_hosts_time(work: Work) -> None:
         task.deadline_at = max(task.deadline_at, work.now + tasks.GATEWAY_DEADLINE)
 
 
-def next_deadline(work: Work) -> datetime | None:
-    """When `settle_tasks` has something to do at the latest; None while no task runs."""
+def next_deadline(work: UnitOfWork) -> datetime | None:
+    """When `finish_due_tasks` has something to do at the latest; None while no task runs."""
     return work.session.scalar(select(func.min(Task.deadline_at)).where(Task.finished_at.is_(None)))
 
 
-def has_open_tasks(work: Work) -> bool:
+def has_open_tasks(work: UnitOfWork) -> bool:
     """Whether any task is still running."""
     return next_deadline(work) is not None
 
 
-def renew_certificates(work: Work) -> None:
+def renew_certificates(work: UnitOfWork) -> None:
     """Give gateways a new certificate in time, and note what there is to say of those they show."""
     gateways = work.session.scalars(
         select(CloudGateway).where(CloudGateway.removing.is_(False))
@@ -78,7 +78,7 @@ def renew_certificates(work: Work) -> None:
         pass
 
 
-def note_presence(work: Work) -> None:
+def persist_presence(work: UnitOfWork) -> None:
     """Write down who was heard of, who came, who went, and whom nothing is to be said of now."""
     for server in work.session.scalars(
         select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
@@ -91,12 +91,12 @@ def note_presence(work: Work) -> None:
         fault = work.faults.about(server.id) or remark_on_knocks(work, server)
         if fault:
             server.warning = fault
-        elif server.warning and work.presence.is_in_order(server.id, work.now):
+        elif server.warning and work.presence.is_healthy(server.id, work.now):
             server.warning = ""
 
 
-def presence_has_news(work: Work, known_since: datetime) -> bool:
-    """Whether `note_presence` has something to write: who went, what became too old or is over."""
+def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
+    """Whether `persist_presence` has something to write: who went, what is too old or over."""
     heard = work.presence.all()
     if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
         return True
@@ -106,17 +106,17 @@ def presence_has_news(work: Work, known_since: datetime) -> bool:
     return any(_has_news(work, server) for server in joined)
 
 
-def _has_news(work: Work, server: ManagedServer) -> bool:
+def _has_news(work: UnitOfWork, server: ManagedServer) -> bool:
     if server.online_since is not None and not is_online(work, server):
         return True
     fault = work.faults.about(server.id) or remark_on_knocks(work, server)
     if fault:
         return fault != server.warning
-    is_over = server.online_since is not None and work.presence.is_in_order(server.id, work.now)
+    is_over = server.online_since is not None and work.presence.is_healthy(server.id, work.now)
     return bool(server.warning) and is_over
 
 
-def _end_unanswered(work: Work, task: Task) -> None:
+def _end_unanswered(work: UnitOfWork, task: Task) -> None:
     gateway = work.session.get(CloudGateway, task.gateway_id)
     if gateway is None:
         tasks.finish(work, task, success=False, message="The gateway is gone.")
@@ -125,7 +125,7 @@ def _end_unanswered(work: Work, task: Task) -> None:
         # The host has closed the gateway, and does the rest whether it reaches the manager or not.
         task.deadline_at = work.now + tasks.GATEWAY_DEADLINE
         return
-    revert(work, gateway, task, silence(work, gateway.managed_server))
+    revert(work, gateway, task, timeout_reason(work, gateway.managed_server))
 
 
 def _drains(gateway: CloudGateway) -> bool:
@@ -135,7 +135,7 @@ def _drains(gateway: CloudGateway) -> bool:
     return is_to_close and server.reported_state == GatewayState.DRAINING
 
 
-def _settle_directory_task(work: Work, task: Task) -> None:
+def _settle_directory_task(work: UnitOfWork, task: Task) -> None:
     """A tenant's change is done when every gateway of its site has it.
 
     Gateways that are away do not hold it up, and are named. One that is there and cannot take it in
@@ -191,7 +191,7 @@ def _trouble(server: ManagedServer) -> str:
     return facts.trouble if facts is not None else ""
 
 
-def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
+def _misplaced(work: UnitOfWork, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
     """The tunnels that a change has left without a place, by server."""
     if not task.drains:
         return []
@@ -204,7 +204,7 @@ def _misplaced(work: Work, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
     return [(server, found) for server, found in told if found.directory_revision >= since]
 
 
-def _gateway_servers(work: Work, task: Task) -> Sequence[ManagedServer]:
+def _gateway_servers(work: UnitOfWork, task: Task) -> Sequence[ManagedServer]:
     return work.session.scalars(
         select(ManagedServer)
         .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)

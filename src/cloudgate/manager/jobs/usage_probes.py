@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs.threads import in_a_thread
+from cloudgate.manager.jobs.threads import run_in_daemon_thread
 from cloudgate.manager.probes import operations
 from cloudgate.manager.probes.measuring import measure
 from cloudgate.manager.probes.operations import Batch, Outcome
@@ -27,7 +27,7 @@ KEEP_SECONDS = 5.0
 """How long figures may wait to be kept together with others."""
 
 
-class Probing:
+class UsageProbeWorker:
     """Measures what tenants keep in repositories when that is due, one machine once at a time."""
 
     def __init__(self, manager: Manager) -> None:
@@ -58,7 +58,7 @@ class Probing:
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         """The bell, and the end of each measurement."""
         self._changed = event
-        with self._manager.bell.listening([operations.NEWS], event):
+        with self._manager.bell.subscribe([operations.NEWS], event):
             yield
 
     async def _attempt(self) -> float:
@@ -77,7 +77,7 @@ class Probing:
                 return min(pause or LONGEST_PAUSE, LONGEST_PAUSE)
             machine = batch.probe.machine
             carry_out = partial(self._carry_out, batch)
-            measuring = asyncio.create_task(in_a_thread("usage probe", carry_out))
+            measuring = asyncio.create_task(run_in_daemon_thread("usage probe", carry_out))
             self._running[machine] = measuring
             measuring.add_done_callback(partial(self._done, machine))
         return LONGEST_PAUSE

@@ -15,7 +15,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import get_gateway
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
@@ -44,12 +44,12 @@ class PoolChange:
     tenants: Sequence[UUID] | None = None
 
 
-def list_pools(work: Work) -> Sequence[GatewayPool]:
+def list_pools(work: UnitOfWork) -> Sequence[GatewayPool]:
     """All pools by name."""
     return work.session.scalars(select(GatewayPool).order_by(GatewayPool.name)).all()
 
 
-def get_pool(work: Work, identifier: UUID) -> GatewayPool:
+def get_pool(work: UnitOfWork, identifier: UUID) -> GatewayPool:
     """A pool by its id.
 
     Raises:
@@ -62,7 +62,7 @@ def get_pool(work: Work, identifier: UUID) -> GatewayPool:
 
 
 def create_pool(
-    work: Work,
+    work: UnitOfWork,
     wanted: PoolChange,
     backup_server_uid: str | None,
     drain_seconds: int | None = None,
@@ -92,7 +92,7 @@ def create_pool(
 
 
 def edit_pool(
-    work: Work, pool: GatewayPool, change: PoolChange, drain_seconds: int | None = None
+    work: UnitOfWork, pool: GatewayPool, change: PoolChange, drain_seconds: int | None = None
 ) -> Task:
     """Change a pool; a list that is given takes the place of the one before.
 
@@ -126,7 +126,7 @@ def edit_pool(
     return task
 
 
-def delete_pool(work: Work, pool: GatewayPool, drain_seconds: int | None = None) -> Task:
+def delete_pool(work: UnitOfWork, pool: GatewayPool, drain_seconds: int | None = None) -> Task:
     """Dissolve a pool. Its gateways stay, and are there for all tenants without a pool.
 
     `drain_seconds`: how long the tunnels may go on of tenants who may not use a gateway any more.
@@ -159,7 +159,9 @@ def _documented(pool: GatewayPool) -> dict[str, Any]:
     }
 
 
-def pools_of_uids(work: Work, site_id: UUID, identifiers: Iterable[UUID]) -> list[GatewayPool]:
+def pools_of_uids(
+    work: UnitOfWork, site_id: UUID, identifiers: Iterable[UUID]
+) -> list[GatewayPool]:
     """The pools that a tenant of a site is to use.
 
     Raises:
@@ -177,7 +179,7 @@ def pools_of_uids(work: Work, site_id: UUID, identifiers: Iterable[UUID]) -> lis
 
 
 def _put_gateways(
-    work: Work, pool: GatewayPool, identifiers: Sequence[UUID], *, may_be_empty: bool = False
+    work: UnitOfWork, pool: GatewayPool, identifiers: Sequence[UUID], *, may_be_empty: bool = False
 ) -> set[CloudTenant]:
     """Make these the gateways of a pool, and say whose directory entry may have to change."""
     wanted = [get_gateway(work, identifier) for identifier in dict.fromkeys(identifiers)]
@@ -211,7 +213,9 @@ def _check_may_be_in(pool: GatewayPool, gateway: CloudGateway) -> None:
         )
 
 
-def _put_tenants(work: Work, pool: GatewayPool, identifiers: Sequence[UUID]) -> set[CloudTenant]:
+def _put_tenants(
+    work: UnitOfWork, pool: GatewayPool, identifiers: Sequence[UUID]
+) -> set[CloudTenant]:
     wanted = [_tenant(work, pool, identifier) for identifier in dict.fromkeys(identifiers)]
     touched = {*wanted} ^ {*pool.tenants}
     before = {tenant: pools_of(tenant) for tenant in touched}
@@ -222,7 +226,7 @@ def _put_tenants(work: Work, pool: GatewayPool, identifiers: Sequence[UUID]) -> 
     return touched
 
 
-def _tenant(work: Work, pool: GatewayPool, identifier: UUID) -> CloudTenant:
+def _tenant(work: UnitOfWork, pool: GatewayPool, identifier: UUID) -> CloudTenant:
     tenant = work.session.get(CloudTenant, identifier)
     if tenant is None:
         raise NotFoundError(f"There is no tenant with the id {identifier}.")
@@ -234,7 +238,7 @@ def _tenant(work: Work, pool: GatewayPool, identifier: UUID) -> CloudTenant:
     return tenant
 
 
-def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
+def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None:
     for other in list_pools(work):
         if other.backup_server_id == site.id and precis.key(other.name) == precis.key(name):
             raise InvalidRequestError(f"A gateway pool named {other.name} is there already.")
@@ -246,7 +250,7 @@ def _names(tenants: Sequence[CloudTenant]) -> str:
     return f"{names} and {more} more" if more > 0 else names
 
 
-def begin_pool_drain(work: Work, site: BackupServer, drain_seconds: int | None) -> None:
+def begin_pool_drain(work: UnitOfWork, site: BackupServer, drain_seconds: int | None) -> None:
     """Say how long tunnels may go on that lose their place now; None for the usual time.
 
     What an operator says holds also for those that lost it before.
@@ -260,7 +264,7 @@ def begin_pool_drain(work: Work, site: BackupServer, drain_seconds: int | None) 
 
 
 def _publish(
-    work: Work,
+    work: UnitOfWork,
     operation: str,
     site: BackupServer,
     touched: set[CloudTenant],

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -84,7 +84,7 @@ def probe_of(repository: Repository) -> Probe | None:
     return from_document(repository.usage_probe) if repository.usage_probe else None
 
 
-def set_probe(work: Work, repository: Repository, wish: Wish) -> None:
+def set_probe(work: UnitOfWork, repository: Repository, wish: Wish) -> None:
     """Have a repository measured in this way from now on, and at once; or not any more.
 
     Raises:
@@ -112,7 +112,7 @@ def set_probe(work: Work, repository: Repository, wish: Wish) -> None:
     work.news_for.add(NEWS)
 
 
-def _check_may_be_named(work: Work, probe: Probe) -> None:
+def _check_may_be_named(work: UnitOfWork, probe: Probe) -> None:
     """See whether who is asking may have the manager look there."""
     if probe.method is Method.DIRECTORY:
         base = rules.directory_of(probe.path, rules.ANYBODY).base
@@ -128,7 +128,7 @@ def forget_figure(resource: TenantResource) -> None:
     resource.measuring_warning = ""
 
 
-def warning_of(work: Work, repository: Repository) -> str:
+def warning_of(work: UnitOfWork, repository: Repository) -> str:
     """What could not be measured the last time; empty when all could, or nobody measures."""
     if repository.usage_probe is None:
         return ""
@@ -143,7 +143,7 @@ def warning_of(work: Work, repository: Repository) -> str:
     return f"{len(failed)} of {len(warnings)} tenants could not be measured: {failed[0]}"
 
 
-def next_batch(work: Work, busy: Collection[str]) -> tuple[Batch | None, timedelta | None]:
+def next_batch(work: UnitOfWork, busy: Collection[str]) -> tuple[Batch | None, timedelta | None]:
     """What to measure now, on machines that are not `busy`.
 
     Without anything, the time until there is something; None for never.
@@ -168,7 +168,7 @@ def next_batch(work: Work, busy: Collection[str]) -> tuple[Batch | None, timedel
 
 
 def note(
-    work: Work,
+    work: UnitOfWork,
     batch: Batch,
     outcomes: Sequence[Outcome],
     chance: Callable[[], float] = random.random,
@@ -200,7 +200,7 @@ def note(
         resource.measure_after = work.now + rules.next_time(pause, chance())
 
 
-def _batch(work: Work, repository: Repository, probe: Probe) -> Batch:
+def _batch(work: UnitOfWork, repository: Repository, probe: Probe) -> Batch:
     rows = work.session.execute(
         select(TenantResource.id, CloudTenant.name, CloudTenant.id)
         .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
@@ -227,7 +227,7 @@ def _gone(resource: TenantResource, outcome: Outcome) -> str:
     )
 
 
-def _forget(work: Work, repository: Repository, *, figures: bool) -> None:
+def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
     if figures:
         repository.measured_capacity_bytes = repository.measured_free_bytes = None
     for resource in work.session.scalars(
@@ -238,19 +238,21 @@ def _forget(work: Work, repository: Repository, *, figures: bool) -> None:
             forget_figure(resource)
 
 
-def _kept_password(work: Work, repository: Repository, before: Probe | None, probe: Probe) -> str:
+def _kept_password(
+    work: UnitOfWork, repository: Repository, before: Probe | None, probe: Probe
+) -> str:
     """The password that is known, if it goes to where it went before."""
     if before is None or before.opened_by_password != probe.opened_by_password:
         return ""
     return _password(work, repository)
 
 
-def _password(work: Work, repository: Repository) -> str:
+def _password(work: UnitOfWork, repository: Repository) -> str:
     sealed = repository.sealed_probe_password
     return work.sealing.open(sealed, _owner(repository)) if sealed else ""
 
 
-def _server(work: Work, repository: Repository, probe: Probe) -> UUID:
+def _server(work: UnitOfWork, repository: Repository, probe: Probe) -> UUID:
     try:
         server = get_managed_server(work, UUID(probe.server_id))
     except NotFoundError as problem:

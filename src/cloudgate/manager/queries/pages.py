@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, func, select
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.fields import Fields
 from cloudgate.manager.queries.filter import Condition
 
@@ -52,7 +52,7 @@ class Page(Generic[Row]):
     """How many there are; 1 when nothing was found."""
 
 
-def read_page(work: Work, source: Source[Row], query: Query) -> Page[Row]:
+def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
     """The page of a query.
 
     Raises:

@@ -15,7 +15,7 @@ HOOK_SECONDS = 300.0
 _SHOWN_CHARACTERS = 500
 
 
-class Challenges:
+class AcmeChallenges:
     """What ACME servers may look for right now."""
 
     def __init__(self, dns_hook: Path | None = None) -> None:

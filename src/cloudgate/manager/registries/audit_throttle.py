@@ -28,7 +28,7 @@ class More:
     last_at: datetime
 
 
-class Refusals:
+class AuditThrottle:
     """Decides which refusals are written down, and counts the others. Any thread may call."""
 
     def __init__(self, most: int = MOST_NOTED, first: int = 1) -> None:
@@ -38,7 +38,7 @@ class Refusals:
         self._noted: dict[tuple[str, str], tuple[datetime, int]] = {}
         self._more: dict[tuple[str, str], More] = {}
 
-    def is_to_be_noted(self, sender: str, call: str, now: datetime, count: int = 1) -> bool:
+    def allow(self, sender: str, call: str, now: datetime, count: int = 1) -> bool:
         """Whether a refusal is to be written down; it counts as written from here on.
 
         Args:

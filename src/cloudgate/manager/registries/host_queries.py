@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 5.0
 
 
 @dataclass
-class _Asked:
+class _PendingQuery:
     server_id: UUID
     question: Question
     told: bool = False
@@ -20,27 +20,27 @@ class _Asked:
     answered: Event = field(default_factory=Event)
 
 
-class Questions:
+class HostQueries:
     """Questions that wait for an answer. All methods may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._asked: dict[str, _Asked] = {}
+        self._asked: dict[str, _PendingQuery] = {}
 
-    def ask(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
+    def request_tunnels(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
         """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
         return self._put(server_id, Question(question=uuid4().hex, end_tunnels=end))
 
-    def ask_size(self, server_id: UUID, directory: Directory) -> str:
-        """Ask a host how much is in a directory; ring for it, then `hear` or `forget`."""
+    def request_disk_usage(self, server_id: UUID, directory: Directory) -> str:
+        """Ask a host how much is in a directory; notify for it, then `resolve` or `discard`."""
         return self._put(server_id, Question(question=uuid4().hex, measure=directory))
 
     def _put(self, server_id: UUID, question: Question) -> str:
         with self._lock:
-            self._asked[question.question] = _Asked(server_id, question)
+            self._asked[question.question] = _PendingQuery(server_id, question)
         return question.question
 
-    def due(self, server_id: UUID) -> Question | None:
+    def next(self, server_id: UUID) -> Question | None:
         """What a host has not been asked yet; it counts as asked from here on."""
         with self._lock:
             for asked in self._asked.values():
@@ -57,13 +57,13 @@ class Questions:
             asked.answer = answer
             asked.answered.set()
 
-    def hear(self, name: str, seconds: float) -> Answer | None:
+    def resolve(self, name: str, seconds: float) -> Answer | None:
         """The answer, if it comes within so many seconds; the question stays open."""
         asked = self._asked[name]
         asked.answered.wait(seconds)
         return asked.answer
 
-    def forget(self, name: str) -> None:
+    def discard(self, name: str) -> None:
         """Nobody waits for the answer any more."""
         with self._lock:
             self._asked.pop(name, None)

@@ -23,7 +23,7 @@ so long: each time its gateway and others are told anew."""
 
 
 @dataclass(frozen=True)
-class _Strangers:
+class _CloneSuspicion:
     """Machines that speak as a host and are not the one that joined."""
 
     since: datetime
@@ -35,12 +35,12 @@ class Presence:
 
     def __init__(self) -> None:
         self._heard: dict[UUID, datetime] = {}
-        self._strangers: dict[UUID, _Strangers] = {}
+        self._strangers: dict[UUID, _CloneSuspicion] = {}
         self._refused: dict[UUID, datetime] = {}
         self._heard_from: dict[UUID, dict[str, datetime]] = {}
         self._changed_until: dict[UUID, datetime] = {}
 
-    def hear(self, server_id: UUID, now: datetime) -> None:
+    def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""
         self._heard[server_id] = now
 
@@ -73,7 +73,7 @@ class Presence:
         """Nobody else speaks as this host from here on, as far as is known."""
         self._strangers.pop(server_id, None)
 
-    def meet_stranger(self, server_id: UUID, now: datetime) -> bool:
+    def detect_clone(self, server_id: UUID, now: datetime) -> bool:
         """Another machine has spoken as this host. Whether both of them are there.
 
         They are when the host was heard of since the other one first spoke. A machine that was
@@ -81,12 +81,12 @@ class Presence:
         """
         known = self._strangers.get(server_id)
         if known is None or now - known.last >= ONLINE_FOR:
-            known = _Strangers(now, now)
+            known = _CloneSuspicion(now, now)
         self._strangers[server_id] = replace(known, last=now)
         heard = self._heard.get(server_id)
         return heard is not None and heard > known.since
 
-    def is_doubted(self, server_id: UUID) -> bool:
+    def is_contested(self, server_id: UUID) -> bool:
         """Whether another machine has spoken as this host, which was not heard of since."""
         strangers = self._strangers.get(server_id)
         if strangers is None:
@@ -94,11 +94,11 @@ class Presence:
         heard = self._heard.get(server_id)
         return heard is None or heard <= strangers.since
 
-    def refuse(self, server_id: UUID, now: datetime) -> None:
+    def record_refusal(self, server_id: UUID, now: datetime) -> None:
         """Something was refused that came in this host's name."""
         self._refused[server_id] = now
 
-    def is_in_order(self, server_id: UUID, now: datetime) -> bool:
+    def is_healthy(self, server_id: UUID, now: datetime) -> bool:
         """Whether the host is heard of, and nothing came in its name for a while that was refused.
 
         Who asks for the first time since this process began hears so after that while.

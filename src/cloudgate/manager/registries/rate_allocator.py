@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from uuid import UUID
 
-from cloudgate.max_min import Flow, shares
+from cloudgate.max_min import Flow, max_min_shares
 from cloudgate.protocol import Allowance, Demand
 
 FRESH_SECONDS = 15.0
@@ -24,14 +24,14 @@ class _Said:
     given_bytes: int
 
 
-class SpeedSharing:
+class RateAllocator:
     """Divides each limit by what the tenant sends through each gateway. Any thread may call."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._said: dict[UUID, dict[UUID, _Said]] = {}
 
-    def divide(
+    def allocate(
         self,
         server_id: UUID,
         demands: Iterable[Demand],
@@ -66,7 +66,7 @@ class SpeedSharing:
         given = min(before.given_bytes, limit) if before else limit
         said[server_id] = _Said(now_seconds, demand.sent_bytes, given)
         flows = {server: Flow(each.given_bytes, each.sent_bytes) for server, each in said.items()}
-        part = shares(limit, flows, LEAST_PART)[server_id] if len(said) > 1 else limit
+        part = max_min_shares(limit, flows, LEAST_PART)[server_id] if len(said) > 1 else limit
         said[server_id] = replace(said[server_id], given_bytes=part)
         self._said[demand.tenant_id] = said
         return part

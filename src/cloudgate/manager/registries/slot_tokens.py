@@ -57,7 +57,7 @@ class Parts:
     """Managed servers that hold what another needs, or need what another gave back."""
 
 
-class TunnelTokens:
+class SlotTokenAllocator:
     """Divides each tenant's number of tunnels by where they are needed. Any thread may call."""
 
     def __init__(self, began_at_seconds: float | None = None) -> None:
@@ -85,7 +85,7 @@ class TunnelTokens:
                 if not said:
                     del self._said[who]
 
-    def divide(
+    def allocate(
         self,
         server_id: UUID,
         demands: Iterable[Demand],

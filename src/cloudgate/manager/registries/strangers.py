@@ -7,7 +7,7 @@ one of all the others; so many rows are the most that strangers cause, whatever 
 from collections import defaultdict
 from datetime import datetime
 
-from cloudgate.manager.registries.audit_throttle import More, Refusals, network_of
+from cloudgate.manager.registries.audit_throttle import AuditThrottle, More, network_of
 
 FIRST_LOGONS = 4
 """So many wrong logons with one name from one address are written down within a minute."""
@@ -24,11 +24,11 @@ class Strangers:
     """Counts who was refused lately, by audit operation. Any thread may call."""
 
     def __init__(self) -> None:
-        self._refusals: defaultdict[str, Refusals] = defaultdict(Refusals)
-        self._refusals["LogOn"] = Refusals(first=FIRST_LOGONS)
-        self._refusals[GUESSES] = Refusals(most=MOST_GUESSES)
-        self._refusals["DenyAccess"] = Refusals(most=MOST_DENIED)
-        self._guesses_at: defaultdict[str, Refusals] = defaultdict(Refusals)
+        self._refusals: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
+        self._refusals["LogOn"] = AuditThrottle(first=FIRST_LOGONS)
+        self._refusals[GUESSES] = AuditThrottle(most=MOST_GUESSES)
+        self._refusals["DenyAccess"] = AuditThrottle(most=MOST_DENIED)
+        self._guesses_at: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
 
     def is_to_be_noted(
         self, operation: str, name: str, address: str, now: datetime, call: str = ""
@@ -44,7 +44,7 @@ class Strangers:
         """
         known = (name, network_of(address), call)
         sender = APART.join(each.replace(APART, " ") for each in known)
-        return self._refusals[operation].is_to_be_noted(sender, operation, now)
+        return self._refusals[operation].allow(sender, operation, now)
 
     def is_guess_to_be_noted(self, gateway: str, guess: str, now: datetime, count: int) -> bool:
         """Whether guesses at a gateway are to be written down now; else they are summed up.
@@ -55,9 +55,9 @@ class Strangers:
             now: the time.
             count: how many.
         """
-        here = self._guesses_at[gateway].is_to_be_noted(guess, GUESSES, now, 0)
+        here = self._guesses_at[gateway].allow(guess, GUESSES, now, 0)
         everywhere = self._refusals[GUESSES]
-        if here and everywhere.is_to_be_noted(f"{gateway} {guess}", GUESSES, now, 0):
+        if here and everywhere.allow(f"{gateway} {guess}", GUESSES, now, 0):
             return True
         everywhere.add(gateway, GUESSES, now, count)
         return False

@@ -25,13 +25,13 @@ class Knock:
     at: datetime
 
 
-class Knocking:
+class UnknownHosts:
     """The hosts that were refused last, a bounded number. May be called from any thread."""
 
     def __init__(self) -> None:
         self._heard: dict[tuple[str, UUID | None, str], Knock] = {}
 
-    def hear(self, knock: Knock) -> None:
+    def record(self, knock: Knock) -> None:
         """A host was refused."""
         # One that says who it is tries several credentials; the last one counts.
         told_apart = "" if knock.claimed else knock.credential_hash

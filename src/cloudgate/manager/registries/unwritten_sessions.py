@@ -28,7 +28,7 @@ class Begun:
 
 
 @dataclass
-class Unwritten:
+class UnwrittenSessions:
     """Sessions, and uses of sessions, that wait for the disk. May be used from any thread."""
 
     _begun: dict[UUID, Begun] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
@@ -37,19 +37,19 @@ class RepositoryChange:
     probe: Wish | None = None
 
 
-def list_repositories(work: Work) -> Sequence[Repository]:
+def list_repositories(work: UnitOfWork) -> Sequence[Repository]:
     """All repositories by name."""
     return work.session.scalars(select(Repository).order_by(Repository.name)).all()
 
 
-def repositories_of(work: Work, site: BackupServer) -> Sequence[Repository]:
+def repositories_of(work: UnitOfWork, site: BackupServer) -> Sequence[Repository]:
     """A site's repositories by name."""
     return work.session.scalars(
         select(Repository).where(Repository.backup_server_id == site.id).order_by(Repository.name)
     ).all()
 
 
-def get_repository(work: Work, identifier: UUID) -> Repository:
+def get_repository(work: UnitOfWork, identifier: UUID) -> Repository:
     """A repository by its id.
 
     Raises:
@@ -62,7 +62,7 @@ def get_repository(work: Work, identifier: UUID) -> Repository:
 
 
 def create_repository(
-    work: Work, wanted: RepositoryChange, backup_server_uid: str | None
+    work: UnitOfWork, wanted: RepositoryChange, backup_server_uid: str | None
 ) -> Repository:
     """Add a repository to a site.
 
@@ -92,7 +92,7 @@ def create_repository(
     return repository
 
 
-def edit_repository(work: Work, repository: Repository, change: RepositoryChange) -> None:
+def edit_repository(work: UnitOfWork, repository: Repository, change: RepositoryChange) -> None:
     """Change a repository; its tenants reach the new address with their next tunnel.
 
     Raises:
@@ -121,7 +121,7 @@ def edit_repository(work: Work, repository: Repository, change: RepositoryChange
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
 
 
-def _move(work: Work, repository: Repository, change: RepositoryChange) -> None:
+def _move(work: UnitOfWork, repository: Repository, change: RepositoryChange) -> None:
     """What is there stays as it is, also if it could not be made any more."""
     before = repository.address
     followed = before == repository.endpoint
@@ -136,20 +136,20 @@ def _move(work: Work, repository: Repository, change: RepositoryChange) -> None:
         _check_address(work, repository)
 
 
-def _check_address(work: Work, repository: Repository) -> None:
+def _check_address(work: UnitOfWork, repository: Repository) -> None:
     """See whether who is asking may have gateways connect there."""
     host, _ = hostport.split(repository.address)
     work.reachable.check_host(host, "Address", administers=work.administers)
 
 
-def _state_capacity(work: Work, repository: Repository, capacity_bytes: int) -> None:
+def _state_capacity(work: UnitOfWork, repository: Repository, capacity_bytes: int) -> None:
     """What is shown, sent back, states nothing: it may have been measured."""
     shown = rooms_of(work, [repository]).get(repository.id, UNKNOWN).capacity
     if capacity_bytes != shown:
         repository.capacity_bytes = capacity_bytes or None
 
 
-def delete_repository(work: Work, repository: Repository) -> None:
+def delete_repository(work: UnitOfWork, repository: Repository) -> None:
     """Remove a repository.
 
     Raises:
@@ -187,7 +187,7 @@ def _documented(repository: Repository) -> dict[str, Any]:
     }
 
 
-def _check_is_unique(work: Work, repository: Repository) -> None:
+def _check_is_unique(work: UnitOfWork, repository: Repository) -> None:
     others = work.session.scalars(
         select(Repository).where(Repository.backup_server_id == repository.backup_server_id)
     )
@@ -203,7 +203,7 @@ def _check_is_unique(work: Work, repository: Repository) -> None:
             )
 
 
-def _republish_tenants(work: Work, repository: Repository) -> None:
+def _republish_tenants(work: UnitOfWork, repository: Repository) -> None:
     revision = work.next_directory_revision()
     tenants = work.session.scalars(
         select(CloudTenant)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Float, case, cast, func, select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.storage.tables import Repository, TenantResource
 
@@ -69,7 +69,7 @@ class Room:
 UNKNOWN = Room()
 
 
-def rooms_of(work: Work, repositories: Sequence[Repository]) -> Mapping[UUID, Room]:
+def rooms_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[UUID, Room]:
     """How large each of them is, by its id."""
     found: dict[UUID, Room] = {}
     identifiers = [each.id for each in repositories]

@@ -35,30 +35,30 @@ _CERTIFIABLE = (ec.EllipticCurvePublicKey, rsa.RSAPublicKey, ed25519.Ed25519Publ
 
 
 @dataclass(frozen=True)
-class Term:
+class Validity:
     """For how long a certificate is good, and how old it gets before another takes its place."""
 
     life: timedelta
     renewed_after: timedelta
 
 
-def gateway_term(days: int = GATEWAY_DAYS) -> Term:
+def gateway_term(days: int = GATEWAY_DAYS) -> Validity:
     """Of gateways' certificates: soon worth nothing when stolen, and good while nobody renews."""
-    return Term(timedelta(days=days), timedelta(days=1))
+    return Validity(timedelta(days=days), timedelta(days=1))
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CertificateRequest:
     """What a server certificate is to be for."""
 
     public_key_pem: str
     names: tuple[str, ...]
     """DNS names and IP addresses."""
     role: Role
-    term: Term
+    term: Validity
 
 
-PORT_TERM = Term(timedelta(days=90), timedelta(days=60))
+PORT_TERM = Validity(timedelta(days=90), timedelta(days=60))
 """Of the certificate of the manager's own port."""
 
 
@@ -94,7 +94,7 @@ class Authority:
         """What clients have to trust."""
         return self.root.pem
 
-    def issue(self, wanted: Wanted, now: datetime) -> str:
+    def issue(self, wanted: CertificateRequest, now: datetime) -> str:
         """A server certificate in PEM: the leaf, who issued it, and the root.
 
         Raises:
@@ -121,7 +121,7 @@ class Authority:
         chain = [Signer(leaf, issuer.key), issuer, *([self.root] if issuer != self.root else [])]
         return "".join(each.pem for each in chain)
 
-    def still_good(self, chain_pem: str, wanted: Wanted, now: datetime) -> bool:
+    def is_current(self, chain_pem: str, wanted: CertificateRequest, now: datetime) -> bool:
         """Whether a certificate is what `issue` makes of this, and still young."""
         if not chain_pem:
             return False
@@ -218,12 +218,12 @@ class PortCertificate:
     def _is_still_good(self, pem: bytes, now: datetime) -> bool:
         try:
             public = _public_pem(serialization.load_pem_private_key(pem, None).public_key())
-            return self.authority.still_good(pem.decode("ascii"), self._wanted(public), now)
+            return self.authority.is_current(pem.decode("ascii"), self._wanted(public), now)
         except ValueError:
             return False  # damaged, and made anew
 
-    def _wanted(self, public_key_pem: str) -> Wanted:
-        return Wanted(public_key_pem, self.names, Role.MANAGER, PORT_TERM)
+    def _wanted(self, public_key_pem: str) -> CertificateRequest:
+        return CertificateRequest(public_key_pem, self.names, Role.MANAGER, PORT_TERM)
 
 
 def _make_root(now: datetime) -> Signer:

@@ -18,7 +18,7 @@ from cloudgate.errors import CloudgateError
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
-class Sealing:
+class SealingKey:
     """Seals and opens secrets."""
 
     def __init__(self, key: bytes) -> None:
@@ -55,7 +55,7 @@ class Sealing:
         return hmac.compare_digest(mark, self.mark(text, purpose))
 
 
-def open_sealing(folder: Path) -> Sealing:
+def open_sealing(folder: Path) -> SealingKey:
     """The sealing of a data folder, whose key is made where there is none.
 
     Whether there may be none is for `cloudgate.manager.security.installation` to say.
@@ -72,4 +72,4 @@ def open_sealing(folder: Path) -> Sealing:
         raise CloudgateError(f"Cannot use the key file {file}: {problem.strerror}.") from None
     if len(key) != _KEY_BYTES:
         raise CloudgateError(f"The key file {file} is damaged: put it back from a backup.")
-    return Sealing(key)
+    return SealingKey(key)

@@ -11,7 +11,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -37,12 +37,12 @@ class BackupServerSettings:
     certificate_thumbprint: str | None = None
 
 
-def list_backup_servers(work: Work) -> Sequence[BackupServer]:
+def list_backup_servers(work: UnitOfWork) -> Sequence[BackupServer]:
     """All backup servers by name."""
     return work.session.scalars(select(BackupServer).order_by(BackupServer.name)).all()
 
 
-def get_backup_server(work: Work, identifier: UUID) -> BackupServer:
+def get_backup_server(work: UnitOfWork, identifier: UUID) -> BackupServer:
     """A backup server by its id.
 
     Raises:
@@ -54,7 +54,7 @@ def get_backup_server(work: Work, identifier: UUID) -> BackupServer:
     return server
 
 
-def choose_backup_server(work: Work, id_or_name: str | None, uid: str | None) -> BackupServer:
+def choose_backup_server(work: UnitOfWork, id_or_name: str | None, uid: str | None) -> BackupServer:
     """The backup server that a request is about, as POST /cloud/gateways tells how to name it.
 
     Raises:
@@ -73,7 +73,7 @@ def choose_backup_server(work: Work, id_or_name: str | None, uid: str | None) ->
     return chosen if chosen is not None else _only_one(work)
 
 
-def _by_id_or_name(work: Work, id_or_name: str) -> BackupServer:
+def _by_id_or_name(work: UnitOfWork, id_or_name: str) -> BackupServer:
     try:
         identifier = identifiers.parse(id_or_name, TYPE)
     except InvalidRequestError:
@@ -85,7 +85,7 @@ def _by_id_or_name(work: Work, id_or_name: str) -> BackupServer:
     return get_backup_server(work, identifier)
 
 
-def _only_one(work: Work) -> BackupServer:
+def _only_one(work: UnitOfWork) -> BackupServer:
     servers = list_backup_servers(work)
     if len(servers) == 1:
         return servers[0]
@@ -96,7 +96,7 @@ def _only_one(work: Work) -> BackupServer:
     )
 
 
-def create_backup_server(work: Work, settings: BackupServerSettings) -> BackupServer:
+def create_backup_server(work: UnitOfWork, settings: BackupServerSettings) -> BackupServer:
     """Connect a backup server.
 
     Raises:
@@ -112,7 +112,9 @@ def create_backup_server(work: Work, settings: BackupServerSettings) -> BackupSe
     return server
 
 
-def edit_backup_server(work: Work, server: BackupServer, settings: BackupServerSettings) -> None:
+def edit_backup_server(
+    work: UnitOfWork, server: BackupServer, settings: BackupServerSettings
+) -> None:
     """Change a backup server; what tenants reach it by changes with it.
 
     Raises:
@@ -136,7 +138,7 @@ def _apply(server: BackupServer, settings: BackupServerSettings) -> None:
             setattr(server, field, value)
 
 
-def _republish_tenants(work: Work, server: BackupServer) -> None:
+def _republish_tenants(work: UnitOfWork, server: BackupServer) -> None:
     revision = work.next_directory_revision()
     for tenant in work.session.scalars(
         select(CloudTenant).where(CloudTenant.backup_server_id == server.id)
@@ -145,13 +147,13 @@ def _republish_tenants(work: Work, server: BackupServer) -> None:
     work.news_for.add(server.id)
 
 
-def _check_name_is_free(work: Work, name: str, own_id: UUID | None) -> None:
+def _check_name_is_free(work: UnitOfWork, name: str, own_id: UUID | None) -> None:
     for other in list_backup_servers(work):
         if precis.key(other.name) == precis.key(name) and other.id != own_id:
             raise InvalidRequestError(f"A backup server named {other.name} is connected already.")
 
 
-def delete_backup_server(work: Work, server: BackupServer) -> None:
+def delete_backup_server(work: UnitOfWork, server: BackupServer) -> None:
     """Disconnect a backup server.
 
     Raises:

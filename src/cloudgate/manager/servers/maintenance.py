@@ -2,7 +2,7 @@
 
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.servers.managed_servers import touch_site
 from cloudgate.manager.storage.tables import Maintenance
@@ -12,12 +12,12 @@ MESSAGE = "Service provider is currently undergoing scheduled maintenance"
 _THE_ONE = 1
 
 
-def current_maintenance(work: Work) -> Maintenance | None:
+def current_maintenance(work: UnitOfWork) -> Maintenance | None:
     """The maintenance that goes on; None when there is none."""
     return work.session.get(Maintenance, _THE_ONE)
 
 
-def begin_maintenance(work: Work, message: str | None, *, restores_allowed: bool) -> None:
+def begin_maintenance(work: UnitOfWork, message: str | None, *, restores_allowed: bool) -> None:
     """From now on no backup begins; those that run go on. Or say it in other words."""
     found = current_maintenance(work)
     before = _document(found)
@@ -29,7 +29,7 @@ def begin_maintenance(work: Work, message: str | None, *, restores_allowed: bool
     _tell(work, "BeginMaintenance", before, _document(found))
 
 
-def end_maintenance(work: Work) -> None:
+def end_maintenance(work: UnitOfWork) -> None:
     """Everything is as before."""
     found = current_maintenance(work)
     if found is not None:
@@ -39,7 +39,10 @@ def end_maintenance(work: Work) -> None:
 
 
 def _tell(
-    work: Work, operation: str, before: dict[str, object] | None, after: dict[str, object] | None
+    work: UnitOfWork,
+    operation: str,
+    before: dict[str, object] | None,
+    after: dict[str, object] | None,
 ) -> None:
     for site in list_backup_servers(work):
         touch_site(work, site)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Work, next_revision
+from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of
@@ -20,12 +20,12 @@ from cloudgate.values import precis
 TYPE = "ManagedServer"
 
 
-def list_managed_servers(work: Work) -> Sequence[ManagedServer]:
+def list_managed_servers(work: UnitOfWork) -> Sequence[ManagedServer]:
     """All managed servers by name."""
     return work.session.scalars(select(ManagedServer).order_by(ManagedServer.name)).all()
 
 
-def get_managed_server(work: Work, identifier: UUID) -> ManagedServer:
+def get_managed_server(work: UnitOfWork, identifier: UUID) -> ManagedServer:
     """A managed server by its id.
 
     Raises:
@@ -37,7 +37,7 @@ def get_managed_server(work: Work, identifier: UUID) -> ManagedServer:
     return server
 
 
-def servers_of(work: Work, site: BackupServer) -> Sequence[ManagedServer]:
+def servers_of(work: UnitOfWork, site: BackupServer) -> Sequence[ManagedServer]:
     """A site's managed servers by name."""
     return work.session.scalars(
         select(ManagedServer)
@@ -46,7 +46,7 @@ def servers_of(work: Work, site: BackupServer) -> Sequence[ManagedServer]:
     ).all()
 
 
-def delete_managed_server(work: Work, server: ManagedServer) -> None:
+def delete_managed_server(work: UnitOfWork, server: ManagedServer) -> None:
     """Take a machine out of the infrastructure; its host service is not let in any more.
 
     Raises:
@@ -70,7 +70,7 @@ def delete_managed_server(work: Work, server: ManagedServer) -> None:
     work.news_for.add(server.id)
 
 
-def find_by_host_name(work: Work, site: BackupServer, host_name: str) -> ManagedServer:
+def find_by_host_name(work: UnitOfWork, site: BackupServer, host_name: str) -> ManagedServer:
     """The managed server of a site that a ServerHostName means.
 
     Raises:
@@ -144,30 +144,30 @@ def condition_of(server: ManagedServer) -> str:
     return "Expected" if server.facts is None else "Offline"
 
 
-def last_seen(work: Work, server: ManagedServer) -> datetime | None:
+def last_seen(work: UnitOfWork, server: ManagedServer) -> datetime | None:
     """When the host was last heard of; None for never."""
     known = (server.seen_at, work.presence.last(server.id))
     return max((moment for moment in known if moment is not None), default=None)
 
 
-def is_online(work: Work, server: ManagedServer) -> bool:
+def is_online(work: UnitOfWork, server: ManagedServer) -> bool:
     """Whether the host has been heard of lately, and hears of changes, as far as is known."""
     return is_heard(work, server) and not work.faults.is_cut_off(server.id)
 
 
-def is_heard(work: Work, server: ManagedServer) -> bool:
+def is_heard(work: UnitOfWork, server: ManagedServer) -> bool:
     """Whether the host has been heard of lately."""
     seen = last_seen(work, server)
     return seen is not None and work.now - seen < ONLINE_FOR
 
 
-def touch_assignment(work: Work, server: ManagedServer) -> None:
+def touch_assignment(work: UnitOfWork, server: ManagedServer) -> None:
     """What is wanted of this machine has changed: give it a new revision, and tell the host."""
     server.assignment_revision = next_revision(server.assignment_revision, work.now)
     work.news_for.add(server.id)
 
 
-def touch_site(work: Work, site: BackupServer) -> None:
+def touch_site(work: UnitOfWork, site: BackupServer) -> None:
     """What all gateways of a site have to know has changed: tell their hosts."""
     site.site_revision = next_revision(site.site_revision, work.now)
     work.news_for.add(site.id)

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -126,7 +126,7 @@ def may_use(pool_id: UUID) -> ColumnElement[bool]:
 
 
 def note_moving(
-    work: Work, tenant_id: UUID, before: Collection[UUID], after: Collection[UUID]
+    work: UnitOfWork, tenant_id: UUID, before: Collection[UUID], after: Collection[UUID]
 ) -> None:
     """A tenant may use other pools than before; none before it is there, none when it is gone."""
     if set(before) == set(after):
@@ -147,7 +147,7 @@ def note_moving(
 
 
 def stays_of(
-    work: Work, tenant_ids: Iterable[UUID], current: Mapping[UUID, Iterable[UUID]]
+    work: UnitOfWork, tenant_ids: Iterable[UUID], current: Mapping[UUID, Iterable[UUID]]
 ) -> dict[UUID, dict[UUID, Stay]]:
     """In which pools tenants were and are; `current`: in which those are that are there."""
     found: dict[UUID, dict[UUID, Stay]] = {
@@ -162,7 +162,7 @@ def stays_of(
     return found
 
 
-def review_scope(work: Work, server: ManagedServer) -> None:
+def review_scope(work: UnitOfWork, server: ManagedServer) -> None:
     """The gateway role of a server may be another than before: see what its host may know now.
 
     What it may know no more is taken from it, and what it needs is told, before it lets anybody in.

@@ -10,7 +10,7 @@ from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundErr
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.accounts import local_name
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, LogonSession
@@ -31,12 +31,12 @@ class NewAccount:
     password: str | None = None
 
 
-def list_accounts(work: Work) -> Sequence[Account]:
+def list_accounts(work: UnitOfWork) -> Sequence[Account]:
     """All accounts by name."""
     return work.session.scalars(select(Account).order_by(Account.name)).all()
 
 
-def get_account(work: Work, identifier: UUID) -> Account:
+def get_account(work: UnitOfWork, identifier: UUID) -> Account:
     """An account by its id.
 
     Raises:
@@ -65,7 +65,7 @@ def roles_of(account: Account) -> frozenset[Role]:
     return frozenset(BY_ID[found.role_id] for found in account.roles if found.role_id in BY_ID)
 
 
-def create_account(work: Work, new: NewAccount) -> Account:
+def create_account(work: UnitOfWork, new: NewAccount) -> Account:
     """Let somebody use the API. Without a password nobody can log on with it yet.
 
     Raises:
@@ -94,7 +94,7 @@ def create_account(work: Work, new: NewAccount) -> Account:
     return account
 
 
-def delete_account(work: Work, account: Account) -> None:
+def delete_account(work: UnitOfWork, account: Account) -> None:
     """Remove an account and its logon sessions.
 
     Raises:
@@ -109,7 +109,7 @@ def delete_account(work: Work, account: Account) -> None:
     work.session.delete(account)
 
 
-def toggle_restore_scope(work: Work, account: Account) -> None:
+def toggle_restore_scope(work: UnitOfWork, account: Account) -> None:
     """Turn the right to restore all machines on or off."""
     before = {"AllowRestoreAllVms": account.restores_all_vms}
     account.restores_all_vms = not account.restores_all_vms
@@ -117,7 +117,7 @@ def toggle_restore_scope(work: Work, account: Account) -> None:
     record(work, change_to(account, TYPE, "EditAccount", before=before, after=after))
 
 
-def add_role(work: Work, account: Account, role: Role) -> None:
+def add_role(work: UnitOfWork, account: Account, role: Role) -> None:
     """Give an account one more role; one that it has already stays.
 
     Raises:
@@ -129,7 +129,7 @@ def add_role(work: Work, account: Account, role: Role) -> None:
     record(work, change_to(account, TYPE, "AddAccountRole", after={"Role": role.value}))
 
 
-def remove_role(work: Work, account: Account, role: Role) -> None:
+def remove_role(work: UnitOfWork, account: Account, role: Role) -> None:
     """Take a role from an account.
 
     Raises:
@@ -149,7 +149,9 @@ def remove_role(work: Work, account: Account, role: Role) -> None:
     record(work, change_to(account, TYPE, "DeleteAccountRole", before={"Role": role.value}))
 
 
-def set_password(work: Work, account: Account, password: str, *, keep: UUID | None = None) -> None:
+def set_password(
+    work: UnitOfWork, account: Account, password: str, *, keep: UUID | None = None
+) -> None:
     """Give an account a new password, and end its logon sessions but `keep`."""
     account.password_hash = hash_password(password)
     sessions = delete(LogonSession).where(LogonSession.account_id == account.id)
@@ -169,7 +171,7 @@ def check_password(account: Account, password: str) -> None:
         raise AccessDeniedError("Access denied: CurrentPassword is wrong.")
 
 
-def _check_not_last_administrator(work: Work, account: Account) -> None:
+def _check_not_last_administrator(work: UnitOfWork, account: Account) -> None:
     others = work.session.scalar(
         select(func.count())
         .select_from(AccountRole)

@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Manager, Work
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.unwritten_sessions import Begun
 from cloudgate.manager.storage.tables import Account, LogonSession
 
@@ -38,7 +38,7 @@ def has_ended(used_at: datetime, now: datetime) -> bool:
 
 
 def open_session(
-    work: Work, account: Account, version: str, tenant_id: UUID | None = None
+    work: UnitOfWork, account: Account, version: str, tenant_id: UUID | None = None
 ) -> LogonSession:
     """Begin a session; those that have ended are swept out.
 
@@ -112,7 +112,7 @@ def write_unwritten(manager: Manager) -> None:
     manager.unwritten.write(write)
 
 
-def _write_begun(work: Work, begun: Begun) -> None:
+def _write_begun(work: UnitOfWork, begun: Begun) -> None:
     account = work.session.get(Account, begun.session.account_id)
     if account is None or account.password_hash != begun.password_hash:
         return
@@ -176,7 +176,7 @@ def use_session(manager: Manager, identifier: UUID) -> LogonSession:
     return session
 
 
-def _begun(manager: Manager, work: Work, identifier: UUID) -> LogonSession | None:
+def _begun(manager: Manager, work: UnitOfWork, identifier: UUID) -> LogonSession | None:
     """A session that could not be written yet, with its account as it is now."""
     begun = manager.unwritten.find(identifier)
     if begun is None:
@@ -211,7 +211,7 @@ def _note_use(manager: Manager, identifier: UUID) -> None:
     manager.unwritten.use(identifier, manager.clock())
 
 
-def list_sessions(work: Work) -> Sequence[LogonSession]:
+def list_sessions(work: UnitOfWork) -> Sequence[LogonSession]:
     """All sessions that have not ended, oldest first."""
     return work.session.scalars(
         select(LogonSession)
@@ -220,7 +220,7 @@ def list_sessions(work: Work) -> Sequence[LogonSession]:
     ).all()
 
 
-def get_session(work: Work, identifier: UUID) -> LogonSession:
+def get_session(work: UnitOfWork, identifier: UUID) -> LogonSession:
     """A session by its id.
 
     Raises:
@@ -232,7 +232,7 @@ def get_session(work: Work, identifier: UUID) -> LogonSession:
     return session
 
 
-def close_session(work: Work, session: LogonSession) -> None:
+def close_session(work: UnitOfWork, session: LogonSession) -> None:
     """End a session."""
     name = session.account.name
     work.session.delete(session)

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.core.former_names import keep_names
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.former_names import remember_names
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import publish
@@ -38,14 +38,14 @@ class SubtenantChange:
     unlimited: bool | None = None
 
 
-def list_subtenants(work: Work, tenant: CloudTenant) -> Sequence[Subtenant]:
+def list_subtenants(work: UnitOfWork, tenant: CloudTenant) -> Sequence[Subtenant]:
     """A tenant's users by name."""
     return work.session.scalars(
         select(Subtenant).where(Subtenant.tenant_id == tenant.id).order_by(Subtenant.name)
     ).all()
 
 
-def get_subtenant(work: Work, tenant: CloudTenant, identifier: UUID) -> Subtenant:
+def get_subtenant(work: UnitOfWork, tenant: CloudTenant, identifier: UUID) -> Subtenant:
     """A tenant's user by its id.
 
     Raises:
@@ -57,7 +57,7 @@ def get_subtenant(work: Work, tenant: CloudTenant, identifier: UUID) -> Subtenan
     return subtenant
 
 
-def create_subtenant(work: Work, tenant: CloudTenant, wanted: SubtenantChange) -> Task:
+def create_subtenant(work: UnitOfWork, tenant: CloudTenant, wanted: SubtenantChange) -> Task:
     """Add a user to a tenant.
 
     Raises:
@@ -85,7 +85,7 @@ def create_subtenant(work: Work, tenant: CloudTenant, wanted: SubtenantChange) -
     return task
 
 
-def edit_subtenant(work: Work, subtenant: Subtenant, change: SubtenantChange) -> Task:
+def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChange) -> Task:
     """Change a user of a tenant. Its name stays.
 
     Raises:
@@ -114,7 +114,7 @@ def edit_subtenant(work: Work, subtenant: Subtenant, change: SubtenantChange) ->
     return task
 
 
-def delete_subtenant(work: Work, subtenant: Subtenant) -> Task:
+def delete_subtenant(work: UnitOfWork, subtenant: Subtenant) -> Task:
     """Remove a user of a tenant. What it has stored stays where it is."""
     change = change_to(
         subtenant,
@@ -123,7 +123,7 @@ def delete_subtenant(work: Work, subtenant: Subtenant) -> Task:
         before=_documented(subtenant),
         owner_id=subtenant.tenant_id,
     )
-    keep_names(work, [subtenant])
+    remember_names(work, [subtenant])
     work.session.delete(subtenant)
     task = publish(work, subtenant.tenant, "DeleteCloudSubtenant")
     note(work, task, change)
@@ -197,7 +197,7 @@ def _resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
     )
 
 
-def _check_name_is_free(work: Work, tenant: CloudTenant, name: str) -> None:
+def _check_name_is_free(work: UnitOfWork, tenant: CloudTenant, name: str) -> None:
     taken = work.session.scalar(
         select(Subtenant.name).where(
             Subtenant.tenant_id == tenant.id, Subtenant.login == rules.login(name)

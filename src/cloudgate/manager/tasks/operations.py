@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select, true
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.log import record_end
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -33,7 +33,7 @@ def task_id(task: Task) -> str:
     return f"{_PREFIX}{task.number}"
 
 
-def start_gateway_task(work: Work, operation: str, gateway: CloudGateway) -> Task:
+def start_gateway_task(work: UnitOfWork, operation: str, gateway: CloudGateway) -> Task:
     """A task that ends when the host has reported about its gateway.
 
     A task about the same gateway that is still running ends here: the later change wins.
@@ -59,14 +59,16 @@ def start_gateway_task(work: Work, operation: str, gateway: CloudGateway) -> Tas
     return task
 
 
-def running_gateway_task(work: Work, gateway_id: UUID) -> Task | None:
+def running_gateway_task(work: UnitOfWork, gateway_id: UUID) -> Task | None:
     """The task whose end depends on what the host says about this gateway."""
     return work.session.scalar(
         select(Task).where(Task.gateway_id == gateway_id, Task.finished_at.is_(None))
     )
 
 
-def start_directory_task(work: Work, operation: str, backup_server_id: UUID, revision: int) -> Task:
+def start_directory_task(
+    work: UnitOfWork, operation: str, backup_server_id: UUID, revision: int
+) -> Task:
     """A task that ends when the site's gateways have taken in a change of the tenant directory."""
     task = Task(
         operation=operation,
@@ -81,7 +83,7 @@ def start_directory_task(work: Work, operation: str, backup_server_id: UUID, rev
     return task
 
 
-def finished_task(work: Work, operation: str, message: str) -> Task:
+def finished_task(work: UnitOfWork, operation: str, message: str) -> Task:
     """A task for work that is done already."""
     task = Task(
         operation=operation,
@@ -95,7 +97,7 @@ def finished_task(work: Work, operation: str, message: str) -> Task:
     return task
 
 
-def finish(work: Work, task: Task, *, success: bool, message: str = OK) -> None:
+def finish(work: UnitOfWork, task: Task, *, success: bool, message: str = OK) -> None:
     """End a task."""
     task.finished_at = work.now
     task.success = success
@@ -161,19 +163,19 @@ class Whose:
 EVERYBODYS = Whose(all=True)
 
 
-def list_tasks(work: Work, whose: Whose = EVERYBODYS) -> list[Task]:
+def list_tasks(work: UnitOfWork, whose: Whose = EVERYBODYS) -> list[Task]:
     """Tasks that were not removed, oldest first."""
     chosen = select(Task).where(Task.hidden.is_(False), whose.condition)
     return list(work.session.scalars(chosen.order_by(Task.number)))
 
 
-def count_running_tasks(work: Work) -> int:
+def count_running_tasks(work: UnitOfWork) -> int:
     """How many tasks have not ended."""
     query = select(func.count()).select_from(Task).where(Task.finished_at.is_(None))
     return work.session.scalar(query) or 0
 
 
-def find_task(work: Work, identifier: str, whose: Whose = EVERYBODYS) -> Task:
+def find_task(work: UnitOfWork, identifier: str, whose: Whose = EVERYBODYS) -> Task:
     """A task by its id.
 
     Raises:
@@ -192,7 +194,7 @@ def find_task(work: Work, identifier: str, whose: Whose = EVERYBODYS) -> Task:
     return task
 
 
-def remove_task(work: Work, identifier: str, whose: Whose = EVERYBODYS) -> None:
+def remove_task(work: UnitOfWork, identifier: str, whose: Whose = EVERYBODYS) -> None:
     """Forget a task's record. Work that is under way goes on: it cannot be left half done.
 
     Raises:

@@ -16,8 +16,8 @@ from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoun
 from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
-from cloudgate.manager.core.former_names import keep_names
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.former_names import remember_names
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
@@ -82,12 +82,12 @@ class TenantChange:
     """It is what was shown of the tenant, sent back: what was filled in there, nobody chose."""
 
 
-def list_tenants(work: Work) -> Sequence[CloudTenant]:
+def list_tenants(work: UnitOfWork) -> Sequence[CloudTenant]:
     """All tenants by name."""
     return work.session.scalars(select(CloudTenant).order_by(CloudTenant.name)).all()
 
 
-def get_tenant(work: Work, identifier: UUID) -> CloudTenant:
+def get_tenant(work: UnitOfWork, identifier: UUID) -> CloudTenant:
     """A tenant by its id.
 
     Raises:
@@ -99,7 +99,7 @@ def get_tenant(work: Work, identifier: UUID) -> CloudTenant:
     return tenant
 
 
-def authenticate_tenant(work: Work, name: str, password: str) -> CloudTenant:
+def authenticate_tenant(work: UnitOfWork, name: str, password: str) -> CloudTenant:
     """The tenant of that name and password, on whichever site.
 
     Raises:
@@ -118,7 +118,7 @@ def authenticate_tenant(work: Work, name: str, password: str) -> CloudTenant:
 
 
 def create_tenant(
-    work: Work,
+    work: UnitOfWork,
     wanted: TenantChange,
     *,
     backup_server_id_or_name: str | None,
@@ -146,7 +146,7 @@ def create_tenant(
     return task
 
 
-def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
+def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> Task:
     """Change a customer. Its name stays: it is part of what others know.
 
     Raises:
@@ -175,12 +175,12 @@ def edit_tenant(work: Work, tenant: CloudTenant, change: TenantChange) -> Task:
 _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 
 
-def end_tunnels(work: Work, tenant: CloudTenant) -> None:
+def end_tunnels(work: UnitOfWork, tenant: CloudTenant) -> None:
     """Have all tunnels of a tenant end that were opened until now; part of a change to it."""
     tenant.tunnels_end_before = work.now
 
 
-def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
+def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
     """Remove a customer. What it has stored stays where it is.
 
     Args:
@@ -198,7 +198,7 @@ def delete_tenant(work: Work, tenant: CloudTenant, *, include_backups: bool = Fa
         RemovedTenant(tenant_id=tenant.id, backup_server_id=site_id, directory_revision=revision)
     )
     users = select(Subtenant).where(Subtenant.tenant_id == tenant.id)
-    keep_names(work, [tenant, *work.session.scalars(users)])
+    remember_names(work, [tenant, *work.session.scalars(users)])
     work.session.delete(tenant)
     work.news_for.add(site_id)
     task = tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
@@ -223,7 +223,7 @@ def get_resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
     raise NotFoundError(f"The tenant {tenant.name} has no resource with the id {identifier}.")
 
 
-def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
+def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
     """Give a tenant a quota on one more repository.
 
     Raises:
@@ -241,7 +241,7 @@ def add_resource(work: Work, tenant: CloudTenant, quota: Quota) -> Task:
 
 
 def remove_resource(
-    work: Work, tenant: CloudTenant, resource: TenantResource, *, tunnels_end: bool = False
+    work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, *, tunnels_end: bool = False
 ) -> Task:
     """Take a quota away; `tunnels_end` ends the tunnels that the tenant has, too.
 
@@ -300,7 +300,7 @@ def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bo
     )
 
 
-def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
+def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
     for name in SETTINGS:
         value = getattr(wanted, name)
         if value is not None:
@@ -318,7 +318,7 @@ def _apply(work: Work, tenant: CloudTenant, wanted: TenantChange) -> None:
         tenant.pools = pools_of_uids(work, tenant.backup_server_id, wanted.pools)
 
 
-def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota]) -> None:
+def _replace_resources(work: UnitOfWork, tenant: CloudTenant, quotas: Sequence[Quota]) -> None:
     """Quotas that are named by id or are on the same repository are edited, the others new."""
     with work.session.no_autoflush:
         by_id = {resource.id: resource for resource in tenant.resources}
@@ -343,7 +343,7 @@ def _replace_resources(work: Work, tenant: CloudTenant, quotas: Sequence[Quota])
         _check_quotas(tenant)
 
 
-def _check_is_unused(work: Work, tenant: CloudTenant, resource: TenantResource) -> None:
+def _check_is_unused(work: UnitOfWork, tenant: CloudTenant, resource: TenantResource) -> None:
     names = work.session.scalars(
         select(Subtenant.name)
         .where(Subtenant.resource_id == resource.id)
@@ -357,7 +357,9 @@ def _check_is_unused(work: Work, tenant: CloudTenant, resource: TenantResource) 
         )
 
 
-def _make_resource(work: Work, tenant: CloudTenant, quota: Quota, position: int) -> TenantResource:
+def _make_resource(
+    work: UnitOfWork, tenant: CloudTenant, quota: Quota, position: int
+) -> TenantResource:
     repository = get_repository(work, identifiers.parse(quota.repository_uid, REPOSITORY))
     if repository.backup_server_id != tenant.backup_server_id:
         raise InvalidRequestError(
@@ -381,7 +383,7 @@ def _check_quotas(tenant: CloudTenant) -> None:
         raise InvalidRequestError("A tenant can have one quota on a repository, not two.")
 
 
-def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
+def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None:
     taken = work.session.scalar(
         select(CloudTenant.name).where(
             CloudTenant.backup_server_id == site.id, CloudTenant.login == rules.login(name)
@@ -391,7 +393,7 @@ def _check_name_is_free(work: Work, site: BackupServer, name: str) -> None:
         raise InvalidRequestError(f"A tenant named {taken} is there already.")
 
 
-def publish(work: Work, tenant: CloudTenant, operation: str) -> Task:
+def publish(work: UnitOfWork, tenant: CloudTenant, operation: str) -> Task:
     """Have the site's gateways learn what has changed about a tenant."""
     tenant.directory_revision = work.next_directory_revision()
     work.session.flush()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.tenant_scope import all_periods, pools_of, stays_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, RemovedTenant, Subtenant
 from cloudgate.protocol import Usage
@@ -17,7 +17,7 @@ _AT_ONCE = 500
 class Billable:
     """The tenants of a batch that the host may serve, or may have served before it was told."""
 
-    def __init__(self, work: Work, server: ManagedServer, usage: Iterable[Usage]) -> None:
+    def __init__(self, work: UnitOfWork, server: ManagedServer, usage: Iterable[Usage]) -> None:
         """Looked up for all lines together."""
         lines = tuple(usage)
         self._tenants = ever_served(work, server, (each.tenant_id for each in lines))
@@ -39,7 +39,9 @@ class Billable:
         return ""
 
 
-def ever_served(work: Work, server: ManagedServer, tenant_ids: Iterable[UUID]) -> frozenset[UUID]:
+def ever_served(
+    work: UnitOfWork, server: ManagedServer, tenant_ids: Iterable[UUID]
+) -> frozenset[UUID]:
     """Those of the tenants that gateways of a server could ever let in, also if they are gone."""
     wanted, periods = set(tenant_ids), all_periods(server)
     current: dict[UUID, frozenset[UUID]] = {}

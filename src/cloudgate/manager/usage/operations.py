@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from cloudgate import protocol
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.usage.billable import Billable
@@ -57,7 +57,7 @@ class Refused:
         )
 
 
-def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> str:
+def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> str:
     """Count a batch, once. What is not counted of it, and why; empty when all was.
 
     The lines that can be are counted also where others cannot: an honest host would not get rid of
@@ -104,13 +104,13 @@ def take_usage(work: Work, server: ManagedServer, batch: UsageBatch) -> str:
     return refused.told(batch)
 
 
-def _first(work: Work, batch: UsageBatch) -> datetime:
+def _first(work: UnitOfWork, batch: UsageBatch) -> datetime:
     """The oldest minute of a batch that can be, of a host that has not told anything before."""
     possible = (each.minute for each in batch.usage if not impossible_time(each, work.now))
     return min((*possible, work.now))
 
 
-def compact_usage(work: Work) -> bool:
+def compact_usage(work: UnitOfWork) -> bool:
     """Put old minutes together to hours, and old hours to days. Whether there may be more."""
     more = False
     for minutes, kept in KEPT.items():

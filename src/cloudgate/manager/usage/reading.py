@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Select, Subquery, cast, func, null, select
 
 from cloudgate.manager.core.former_names import names_of
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
@@ -52,13 +52,13 @@ class Used:
     bytes_down: int
 
 
-def usage_of(work: Work, tenant: CloudTenant, since: datetime) -> tuple[Used, ...]:
+def usage_of(work: UnitOfWork, tenant: CloudTenant, since: datetime) -> tuple[Used, ...]:
     """What a tenant used since a moment, oldest first."""
     found = _stretches(since).where(Usage.tenant_id == tenant.id).order_by(Usage.at, Usage.number)
     return _named(work, work.session.execute(found).all())
 
 
-def page_of_usage(work: Work, query: Query, since: datetime, *, total: bool) -> Page[Used]:
+def page_of_usage(work: UnitOfWork, query: Query, since: datetime, *, total: bool) -> Page[Used]:
     """A page of what all tenants used since a moment, those included that are not there any more.
 
     Args:
@@ -103,7 +103,7 @@ def _order(chosen: Subquery, query: Query, usual: Iterable[Any]) -> list[Any]:
     return order
 
 
-def _named(work: Work, rows: Any) -> tuple[Used, ...]:
+def _named(work: UnitOfWork, rows: Any) -> tuple[Used, ...]:
     ids = {row.tenant_id for row in rows} | {row.subtenant_id for row in rows} - {None}
     names = names_of(work, ids)
     return tuple(

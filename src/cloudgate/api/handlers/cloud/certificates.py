@@ -7,19 +7,19 @@ from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place
+from cloudgate.api.http.links import ResourceLocation
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.certificates import operations, orders, rules
 from cloudgate.manager.certificates.orders import Wish
 from cloudgate.manager.certificates.warnings import note_warnings, warnings_of
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import TYPE as GATEWAY
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
 from cloudgate.manager.registries.acme_challenges import HTTP
 from cloudgate.manager.security.authority import new_key_pem
 from cloudgate.manager.storage import tables
-from cloudgate.trust.certificate_names import names_of
+from cloudgate.trust.certificate_names import subject_alt_names
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.cloud.certificates import (
     CloudCertificate,
@@ -34,9 +34,11 @@ TYPE = operations.TYPE
 ROUTES = Routes(ADMINISTRATORS)
 
 
-def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) -> CloudCertificate:
+def certificate_entity(
+    work: UnitOfWork, root: str, found: tables.CloudCertificate
+) -> CloudCertificate:
     """A certificate, without its key."""
-    place = Place(root, "/cloud/certificates", TYPE, found.id, found.name)
+    place = ResourceLocation(root, "/cloud/certificates", TYPE, found.id, found.name)
     leaf = rules.leaf_of(found.chain_pem)
     gateway = work.session.get(tables.CloudGateway, found.gateway_id) if found.gateway_id else None
     return CloudCertificate(
@@ -46,7 +48,7 @@ def certificate_entity(work: Work, root: str, found: tables.CloudCertificate) ->
         name=place.name,
         uid=place.uid,
         subject=leaf.subject.rfc4514_string(),
-        names=", ".join(names_of(leaf)),
+        names=", ".join(subject_alt_names(leaf)),
         thumbprint=rules.thumbprint(found.chain_pem),
         valid_from=leaf.not_valid_before_utc,
         valid_to=leaf.not_valid_after_utc,

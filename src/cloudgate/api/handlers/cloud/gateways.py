@@ -9,7 +9,7 @@ from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, up_to_backup_server
+from cloudgate.api.http.links import ResourceLocation, up_to_backup_server
 from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.gateways import operations
@@ -36,9 +36,9 @@ LISTENED_TO_INCOMING_PORT = ("v1", "v1_1", "v1_2", "v1_3")
 ROUTES = Routes(PROVIDERS)
 
 
-def gateway_place(root: str, gateway: tables.CloudGateway) -> Place:
+def gateway_place(root: str, gateway: tables.CloudGateway) -> ResourceLocation:
     """Where a gateway stands."""
-    return Place(root, "/cloud/gateways", TYPE, gateway.id, gateway.name)
+    return ResourceLocation(root, "/cloud/gateways", TYPE, gateway.id, gateway.name)
 
 
 def gateway_reference(root: str, gateway: tables.CloudGateway) -> EntityRef:
@@ -75,7 +75,7 @@ def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
     pool = gateway.pool
     if pool is None:
         return ()
-    place = Place(root, "/cloud/gatewayPools", "CloudGatewayPool", pool.id, pool.name)
+    place = ResourceLocation(root, "/cloud/gatewayPools", "CloudGatewayPool", pool.id, pool.name)
     return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
 
 

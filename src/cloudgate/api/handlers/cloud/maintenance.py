@@ -3,7 +3,7 @@
 from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Route, Routes, shows
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers import maintenance
 from cloudgate.wire.resources.cloud.live import CloudMaintenance
 
@@ -13,7 +13,7 @@ PATH = "/cloud/maintenance"
 ROUTES = Routes(PROVIDERS)
 
 
-def _entity(work: Work, root: str) -> CloudMaintenance:
+def _entity(work: UnitOfWork, root: str) -> CloudMaintenance:
     found = maintenance.current_maintenance(work)
     return CloudMaintenance(
         href=f"{root}{PATH}",

@@ -10,7 +10,7 @@ from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.api.http.links import ResourceLocation, down_link, up_to_backup_server
 from cloudgate.api.http.router import Route, Routes, shows, shows_either
 from cloudgate.manager.pools import operations
 from cloudgate.manager.pools.operations import PoolChange
@@ -33,9 +33,9 @@ ROUTES = Routes(PROVIDERS)
 ROUTES_OF_TENANT = Routes(PROVIDERS)
 
 
-def pool_place(root: str, pool: tables.GatewayPool) -> Place:
+def pool_place(root: str, pool: tables.GatewayPool) -> ResourceLocation:
     """Where a pool stands."""
-    return Place(root, "/cloud/gatewayPools", TYPE, pool.id, pool.name)
+    return ResourceLocation(root, "/cloud/gatewayPools", TYPE, pool.id, pool.name)
 
 
 def pool_reference(root: str, pool: tables.GatewayPool) -> EntityRef:
@@ -64,13 +64,13 @@ FORMS = Forms(
 )
 
 
-def _links(root: str, pool: tables.GatewayPool, place: Place) -> tuple[Link, ...]:
+def _links(root: str, pool: tables.GatewayPool, place: ResourceLocation) -> tuple[Link, ...]:
     found = [
         up_to_backup_server(root, pool.backup_server),
         place.to_reference(),
         place.edit(),
         place.delete(),
-        down(f"{place.href}/gateways", "CloudGatewayReferenceList"),
+        down_link(f"{place.href}/gateways", "CloudGatewayReferenceList"),
     ]
     if pool.tenants:
         href = f"{place.href}/tenants"

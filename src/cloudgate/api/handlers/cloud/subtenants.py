@@ -9,7 +9,7 @@ from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
 from cloudgate.api.http.router import Route, Routes, shows
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
 from cloudgate.manager.subtenants.operations import SubtenantChange
@@ -160,7 +160,7 @@ def delete_subtenant(call: Call) -> Answer:
     return accepted(call, task)
 
 
-def _named(call: Call, work: Work) -> tables.Subtenant:
+def _named(call: Call, work: UnitOfWork) -> tables.Subtenant:
     tenant = get_tenant(work, call.identifier(tenants.TYPE))
     return operations.get_subtenant(work, tenant, call.identifier(TYPE, "subtenant"))
 

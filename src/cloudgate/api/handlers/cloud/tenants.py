@@ -11,9 +11,9 @@ from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import (
-    Place,
-    create,
-    down,
+    ResourceLocation,
+    create_link,
+    down_link,
     up_to_backup_server,
     up_to_backup_server_entity,
 )
@@ -72,9 +72,9 @@ ROUTES = Routes(PROVIDERS)
 ROUTES_OF_RESOURCES = Routes(PROVIDERS)
 
 
-def tenant_place(root: str, tenant: tables.CloudTenant) -> Place:
+def tenant_place(root: str, tenant: tables.CloudTenant) -> ResourceLocation:
     """Where a tenant stands."""
-    return Place(root, "/cloud/tenants", TYPE, tenant.id, tenant.name)
+    return ResourceLocation(root, "/cloud/tenants", TYPE, tenant.id, tenant.name)
 
 
 def tenant_reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
@@ -125,7 +125,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
 FORMS = Forms(tenant_reference, tenant_entity, lambda found: CloudTenants(cloud_tenants=found))
 
 
-def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, ...]:
+def _links(root: str, tenant: tables.CloudTenant, place: ResourceLocation) -> tuple[Link, ...]:
     resources = f"{place.href}/resources"
     compute = f"{place.href}/computeResources"
     subtenants = f"{place.href}/subtenants"
@@ -133,13 +133,13 @@ def _links(root: str, tenant: tables.CloudTenant, place: Place) -> tuple[Link, .
         up_to_backup_server(root, tenant.backup_server),
         place.to_reference(),
         place.edit(),
-        down(resources, "CloudTenantResourceList"),
-        create(resources, RESOURCE),
+        down_link(resources, "CloudTenantResourceList"),
+        create_link(resources, RESOURCE),
         place.delete(),
-        down(compute, "CloudTenantComputeResourceList"),
-        create(compute, "CloudTenantComputeResource"),
-        down(subtenants, "CloudSubtenantList"),
-        create(subtenants, "CloudSubtenant"),
+        down_link(compute, "CloudTenantComputeResourceList"),
+        create_link(compute, "CloudTenantComputeResource"),
+        down_link(subtenants, "CloudSubtenantList"),
+        create_link(subtenants, "CloudSubtenant"),
         Link(
             rel="Related",
             href=f"{place.href}/freelicenseCounters",

@@ -9,7 +9,7 @@ from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import TYPE, get_gateway
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
@@ -56,12 +56,12 @@ def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
             raise UnavailableError(
                 f"The managed server {name} is offline; which tunnels it has is not known."
             )
-    question = call.manager.questions.ask(server_id, end)
-    call.manager.bell.ring([server_id])
+    question = call.manager.questions.request_tunnels(server_id, end)
+    call.manager.bell.notify([server_id])
     return call.manager.questions.wait(question)
 
 
-def _entity(work: Work, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
+def _entity(work: UnitOfWork, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
     tenant = work.session.get(CloudTenant, tunnel.tenant_id)
     return CloudGatewayTunnel(
         tunnel_id=tunnel.tunnel,
@@ -75,6 +75,6 @@ def _entity(work: Work, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
     )
 
 
-def _name_of_user(work: Work, user_id: UUID | None) -> str | None:
+def _name_of_user(work: UnitOfWork, user_id: UUID | None) -> str | None:
     user = work.session.get(Subtenant, user_id) if user_id else None
     return user.name if user else None

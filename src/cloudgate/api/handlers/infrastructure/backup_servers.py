@@ -30,13 +30,13 @@ def server_reference(root: str, server: tables.BackupServer) -> EntityRef:
     """The short form of a backup server."""
     place = links.backup_server_place(root, server)
     return place.reference(
-        links.down(f"{place.href}/jobs", "JobReferenceList"),
-        links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
-        links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
-        links.down(f"{place.href}/credentials", "CredentialsList"),
-        links.down(f"{place.href}/passwords", "PasswordKeyList"),
+        links.down_link(f"{place.href}/jobs", "JobReferenceList"),
+        links.down_link(f"{place.href}/repositories", "RepositoryReferenceList"),
+        links.down_link(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
+        links.down_link(f"{place.href}/credentials", "CredentialsList"),
+        links.down_link(f"{place.href}/passwords", "PasswordKeyList"),
         place.to_entity(),
-        links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
+        links.down_link(f"{place.href}/managedServers", "ManagedServerReferenceList"),
     )
 
 
@@ -50,14 +50,16 @@ def server_entity(root: str, server: tables.BackupServer) -> BackupServer:
             place.to_reference(),
             place.edit(named=False),
             Link(rel="Delete", href=place.href, type=place.reference_type),
-            links.down(f"{place.href}/jobs", "JobReferenceList"),
-            links.down(f"{place.href}/managedServers", "ManagedServerReferenceList"),
-            links.down(f"{place.href}/repositories", "RepositoryReferenceList"),
-            links.down(f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"),
-            links.down(f"{place.href}/credentials", "CredentialsList"),
-            links.create(f"{place.href}/credentials?action=create"),
-            links.down(f"{place.href}/passwords", "PasswordKeyList"),
-            links.create(f"{place.href}/passwords?action=create"),
+            links.down_link(f"{place.href}/jobs", "JobReferenceList"),
+            links.down_link(f"{place.href}/managedServers", "ManagedServerReferenceList"),
+            links.down_link(f"{place.href}/repositories", "RepositoryReferenceList"),
+            links.down_link(
+                f"{place.href}/externalRepositories", "ExternalRepositoryReferenceList"
+            ),
+            links.down_link(f"{place.href}/credentials", "CredentialsList"),
+            links.create_link(f"{place.href}/credentials?action=create"),
+            links.down_link(f"{place.href}/passwords", "PasswordKeyList"),
+            links.create_link(f"{place.href}/passwords?action=create"),
             Link(rel="VeeamZip", href=f"{place.href}?action=veeamzip"),
             Link(rel="QuickBackup", href=f"{place.href}?action=quickbackup"),
             Link(rel="Start", href=f"{place.href}?action=collect"),

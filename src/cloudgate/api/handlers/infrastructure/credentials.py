@@ -4,7 +4,7 @@ from cloudgate.api.access import ADMINISTRATORS, PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.credentials import operations
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.storage import tables
@@ -60,16 +60,16 @@ def _links(root: str, site: tables.BackupServer, href: str, kind: str) -> tuple[
     )
 
 
-def _site(call: Call, work: Work) -> tables.BackupServer:
+def _site(call: Call, work: UnitOfWork) -> tables.BackupServer:
     return get_backup_server(work, call.identifier("BackupServer"))
 
 
-def _named(call: Call, work: Work) -> tables.Credentials:
+def _named(call: Call, work: UnitOfWork) -> tables.Credentials:
     identifier = call.identifier(CREDENTIALS, "item")
     return operations.get_credentials(work, _site(call, work), identifier)
 
 
-def _password(call: Call, work: Work) -> tables.PasswordKey:
+def _password(call: Call, work: UnitOfWork) -> tables.PasswordKey:
     identifier = call.identifier(PASSWORD, "item")
     return operations.get_password(work, _site(call, work), identifier)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, up_to_backup_server_entity
+from cloudgate.api.http.links import ResourceLocation, up_to_backup_server_entity
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows, shows_either
 from cloudgate.manager.host_protocol.enrolment import (
     NewServer,
@@ -36,9 +36,9 @@ LISTS = Routes(PROVIDERS)
 ROUTES = Routes(PROVIDERS)
 
 
-def server_place(root: str, server: tables.ManagedServer) -> Place:
+def server_place(root: str, server: tables.ManagedServer) -> ResourceLocation:
     """Where a managed server stands."""
-    return Place(root, "/managedServers", TYPE, server.id, server.name)
+    return ResourceLocation(root, "/managedServers", TYPE, server.id, server.name)
 
 
 def server_reference(root: str, server: tables.ManagedServer) -> EntityRef:
@@ -75,7 +75,7 @@ def server_entity(root: str, server: tables.ManagedServer) -> ManagedServer:
     )
 
 
-def _if_removable(place: Place, server: tables.ManagedServer) -> tuple[Link, ...]:
+def _if_removable(place: ResourceLocation, server: tables.ManagedServer) -> tuple[Link, ...]:
     return () if server.local else (place.delete(),)
 
 

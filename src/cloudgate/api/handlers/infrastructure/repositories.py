@@ -8,10 +8,10 @@ from uuid import UUID
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, down, up_to_backup_server
+from cloudgate.api.http.links import ResourceLocation, down_link, up_to_backup_server
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.repositories import operations
@@ -37,9 +37,9 @@ ROUTES_OF_SITE = Routes(PROVIDERS)
 ROUTES = Routes(PROVIDERS)
 
 
-def repository_place(root: str, repository: tables.Repository) -> Place:
+def repository_place(root: str, repository: tables.Repository) -> ResourceLocation:
     """Where a repository stands."""
-    return Place(root, "/repositories", TYPE, repository.id, repository.name)
+    return ResourceLocation(root, "/repositories", TYPE, repository.id, repository.name)
 
 
 def unnamed(repository: tables.Repository) -> str:
@@ -54,7 +54,7 @@ def repository_reference(root: str, repository: tables.Repository) -> EntityRef:
 
 
 def repository_entities(
-    work: Work, root: str, found: Sequence[tables.Repository]
+    work: UnitOfWork, root: str, found: Sequence[tables.Repository]
 ) -> tuple[Repository, ...]:
     """Repositories with how large they are, and what there is to say of measuring them."""
     rooms = rooms_of(work, found)
@@ -75,8 +75,8 @@ def repository_entity(
         links=(
             up_to_backup_server(root, repository.backup_server),
             place.to_reference(),
-            down(f"{place.href}/backups", "BackupReferenceList"),
-            down(f"{place.href}/replicas", "ReplicaReferenceList"),
+            down_link(f"{place.href}/backups", "BackupReferenceList"),
+            down_link(f"{place.href}/replicas", "ReplicaReferenceList"),
             place.edit(),
             place.delete(),
         ),
@@ -142,7 +142,7 @@ def get_repositories_of_site(call: Call) -> Answer:
         return _listed(work, call, operations.repositories_of(work, site))
 
 
-def _listed(work: Work, call: Call, found: Sequence[tables.Repository]) -> Answer:
+def _listed(work: UnitOfWork, call: Call, found: Sequence[tables.Repository]) -> Answer:
     if call.wants_entity:
         entities = repository_entities(work, call.root, found)
         return Answer(resource=Repositories(repositories=entities))

@@ -7,9 +7,9 @@ from cloudgate.api.handlers.cloud.gateways import gateway_place
 from cloudgate.api.handlers.infrastructure.managed_servers import server_place
 from cloudgate.api.handlers.infrastructure.repositories import repository_place, unnamed
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.links import Place, backup_server_place
+from cloudgate.api.http.links import ResourceLocation, backup_server_place
 from cloudgate.api.http.router import Route, Routes, shows
-from cloudgate.manager.core.unit_of_work import Work
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
 from cloudgate.manager.repositories.operations import list_repositories
@@ -42,7 +42,7 @@ def get_warnings(call: Call) -> Answer:
     return Answer(resource=OperatorWarnings(operator_warnings=(*own, *found)))
 
 
-def _of_others(work: Work, root: str) -> Iterator[tuple[Place, str]]:
+def _of_others(work: UnitOfWork, root: str) -> Iterator[tuple[ResourceLocation, str]]:
     for site in list_backup_servers(work):
         yield backup_server_place(root, site), hostport.unnamed_in_http1(site.name)
     for server in managed_servers.list_managed_servers(work):
