@@ -220,6 +220,8 @@ class HostFacts(Document):
     """The same for as long as this machine runs, and another on any other machine."""
     trouble: Remark = ""
     """For the operator: what keeps it from doing all that it should."""
+    advice: Remark = ""
+    """For the operator: what it could do better, and what to type for that."""
 
 
 class JoinRequest(Document):

@@ -23,6 +23,7 @@ from cloudgate.host.envoy.xds_resources import (
     secret,
 )
 from cloudgate.host.platform.addresses import host_has_ipv6
+from cloudgate.host.platform.congestion_control import congestion_control
 from cloudgate.host.platform.port_owner import explain, find_owner, taken_port
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import check_certificate, private_key_pem
@@ -84,7 +85,7 @@ class ListenerRollout:
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
-        return listener(self._layout, where)
+        return listener(self._layout, where, congestion_control())
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds

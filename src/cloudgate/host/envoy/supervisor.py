@@ -18,6 +18,7 @@ from cloudgate.host.envoy.hot_restart import ProcessSet
 from cloudgate.host.envoy.xds_listener import ListenAddress, listener
 from cloudgate.host.envoy.xds_resources import bootstrap, clusters, digest
 from cloudgate.host.platform import open_connections
+from cloudgate.host.platform.congestion_control import congestion_control
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.files import write_private
@@ -365,7 +366,8 @@ def _settings(layout: StatePaths, doors: LocalEndpoints) -> str:
 
     Where the authorizer is, an Envoy that runs is told again when that changes.
     """
-    anywhere = listener(layout, [ListenAddress("0.0.0.0", 1)])  # noqa: S104  an example
+    example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
+    anywhere = listener(layout, example, congestion_control())
     return digest(
         [
             bootstrap(layout, doors.admin_config(""), capacity()),

@@ -4,6 +4,7 @@ TLS with the certificate from a watched file, then HTTP: a CONNECT is shown to t
 becomes a tunnel, anything else is told what this is.
 """
 
+import base64
 import socket
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from cloudgate.host.envoy.xds_resources import (
     path_config_source,
     prebound,
 )
+from cloudgate.host.platform.congestion_control import TCP_CONGESTION
 from cloudgate.host.state.paths import StatePaths
 
 FIRST_REQUEST_SECONDS = 10
@@ -90,17 +92,26 @@ def listen_addresses(
     return (ListenAddress("0.0.0.0", port),)  # noqa: S104  # all addresses are asked for
 
 
-def listener(layout: StatePaths, where: Sequence[ListenAddress]) -> Resource:
+def listener(
+    layout: StatePaths, where: Sequence[ListenAddress], congestion_control: str = ""
+) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
     Envoy cuts the tunnels of a listener that changes, so other settings have another name: the
     new listener is added, the old one removed, and the old one's tunnels go on.
+
+    Args:
+        layout: where the files are.
+        where: what it listens on.
+        congestion_control: of its connections; empty for what the system uses by itself.
     """
-    settings = _listener_settings(layout, where)
+    settings = _listener_settings(layout, where, congestion_control)
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
 
-def _listener_settings(layout: StatePaths, where: Sequence[ListenAddress]) -> Resource:
+def _listener_settings(
+    layout: StatePaths, where: Sequence[ListenAddress], congestion_control: str
+) -> Resource:
     first, *others = [{"address": _socket_address(each)} for each in where]
     return {
         "@type": f"{TYPES}config.listener.v3.Listener",
@@ -111,7 +122,7 @@ def _listener_settings(layout: StatePaths, where: Sequence[ListenAddress]) -> Re
         "enable_reuse_port": False,
         "tcp_backlog_size": 4096,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "socket_options": _socket_options(),
+        "socket_options": _socket_options(congestion_control),
         "filter_chains": [
             {
                 "transport_socket": _downstream_tls(layout.xds),
@@ -127,7 +138,7 @@ def _socket_address(where: ListenAddress) -> Resource:
     return {"socket_address": address | ({"ipv4_compat": True} if where.dual else {})}
 
 
-def _socket_options() -> list[Resource]:
+def _socket_options(congestion_control: str) -> list[Resource]:
     # A listening socket hands these down to the connections that it accepts.
     values = [
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -138,7 +149,18 @@ def _socket_options() -> list[Resource]:
     if sys.platform == "linux":
         # A connection that turns out to be a slow tenant's can be slowed, its packets not cut.
         values.append((socket.IPPROTO_TCP, TCP_MAXSEG, TENANTS_SEGMENT_BYTES))
-    return [prebound(*each) for each in values]
+    options = [prebound(*each) for each in values]
+    if congestion_control:
+        name = base64.b64encode(congestion_control.encode()).decode()
+        options.append(
+            {
+                "level": socket.IPPROTO_TCP,
+                "name": TCP_CONGESTION,
+                "buf_value": name,
+                "state": "STATE_PREBIND",
+            }
+        )
+    return options
 
 
 def _downstream_tls(xds: Path) -> Resource:

@@ -5,6 +5,7 @@ import socket
 
 from cloudgate import __version__
 from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.host.platform.congestion_control import advice
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import public_key_pem
@@ -23,4 +24,5 @@ def gather_facts(layout: StatePaths, envoy_version: str, trouble: str = "") -> H
         public_key_pem=public_key_pem(layout),
         machine=machine_mark(),
         trouble=readable(trouble),
+        advice=readable(advice()),
     )

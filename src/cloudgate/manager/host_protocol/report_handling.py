@@ -42,7 +42,8 @@ def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFa
     if known == before:
         return
     check_facts(facts)
-    only_trouble = before is not None and {**known, "trouble": ""} == {**before, "trouble": ""}
+    words = {"trouble": "", "advice": ""}
+    only_trouble = before is not None and {**known, **words} == {**before, **words}
     if not (only_trouble or work.presence.may_change(server.id, work.now)):
         raise InvalidRequestError(
             "The machine says something else of itself all the time: its name, addresses, key or"

@@ -96,6 +96,7 @@ def _mended(kept: dict[str, Any], name: str) -> HostFacts:
         public_key_pem=readable(_text(kept, "public_key_pem"))[:LONGEST_PEM],
         machine=printable(_text(kept, "machine")),
         trouble=readable(_text(kept, "trouble")),
+        advice=readable(_text(kept, "advice")),
     )
 
 

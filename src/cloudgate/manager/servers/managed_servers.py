@@ -133,8 +133,8 @@ def known_names(server: ManagedServer) -> set[str]:
 def warnings_of(server: ManagedServer) -> str:
     """What an operator should look at; empty when nothing."""
     facts = facts_of(server)
-    trouble = facts.trouble if facts is not None and server.online_since is not None else ""
-    return readable(" ".join(text for text in (server.warning, trouble) if text))
+    said = (facts.trouble, facts.advice) if facts and server.online_since is not None else ()
+    return readable(" ".join(text for text in (server.warning, *said) if text))
 
 
 def condition_of(server: ManagedServer) -> str:
