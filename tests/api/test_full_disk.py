@@ -1,15 +1,30 @@
 """While nothing can be written, the manager can be read, and who has a password logs on."""
 
+import re
 import resource
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
+from cloudgate.errors import CloudgateError
+from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
-from tests.support.disks import make_room, needs_mounts, small_disk, take_bytes
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.failures import reason
+from tests.support.disks import (
+    fail,
+    file_disk,
+    make_room,
+    needs_loop_devices,
+    needs_mounts,
+    small_disk,
+    take_bytes,
+)
 from tests.support.manager import PASSWORD, RunningManager, running_manager
 
 _BYTES = 16 * 1024
@@ -103,3 +118,64 @@ def test_a_disk_that_is_full_is_a_warning_until_there_is_room(tmp_path: Path) ->
         make_room(disk)
         assert admin.post(f"{site['Href']}?action=collect").is_success
         assert warned() == []
+
+
+@needs_loop_devices
+def test_a_disk_that_has_made_itself_read_only_is_a_warning(tmp_path: Path) -> None:
+    with file_disk(tmp_path / "disk") as disk, running_manager(disk) as running:
+        admin = running.logged_on()
+        (site,) = admin.get("/backupServers").json()["Refs"]
+        fail(disk)
+        refused = admin.post(f"{site['Href']}?action=collect")
+        assert refused.status_code == 503
+        assert "disk" in refused.json()["Message"]
+        warned = admin.get("/warnings").json()["OperatorWarnings"]
+        assert refused.json()["Message"] in {each["Message"] for each in warned}
+        again = running.client(Accept="application/json")
+        assert again.post("/sessionMngr/", auth=("admin", PASSWORD)).is_success
+        assert admin.get("/tasks").is_success
+
+
+@needs_loop_devices
+def test_a_database_that_cannot_be_opened_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    with file_disk(tmp_path / "disk") as disk:
+        with running_manager(disk):
+            pass
+        take_bytes(disk)
+        with pytest.raises(CloudgateError, match=r"cannot be used.*disk .* is full"):
+            Database(sqlite_url(disk / DATABASE))
+
+
+def codes(primary: int) -> list[int]:
+    """All codes of SQLite that are of one kind."""
+    known = {getattr(sqlite3, name) for name in dir(sqlite3) if name.startswith("SQLITE_")}
+    return [each for each in known if isinstance(each, int) and each & 0xFF == primary]
+
+
+@pytest.mark.parametrize(
+    ("primary", "said"),
+    [
+        (sqlite3.SQLITE_READONLY, "can only be read"),
+        (sqlite3.SQLITE_CANTOPEN, "cannot be opened"),
+        (sqlite3.SQLITE_CORRUPT, "damaged"),
+        (sqlite3.SQLITE_NOTADB, "damaged"),
+        (sqlite3.SQLITE_IOERR, "I/O error|is full"),
+    ],
+)
+def test_each_failure_of_a_disk_is_said_with_what_to_do(primary: int, said: str) -> None:
+    found = codes(primary)
+    assert found
+    for code in found:
+        error = sqlite3.DatabaseError("for programmers")
+        error.sqlite_errorcode = code
+        text = reason(DatabaseError("SELECT", {}, error))
+        assert text is not None
+        assert re.search(said, text)
+
+
+def test_a_lock_of_another_is_no_failure_of_a_disk() -> None:
+    for code in codes(sqlite3.SQLITE_BUSY) + codes(sqlite3.SQLITE_CONSTRAINT):
+        error = sqlite3.DatabaseError("for programmers")
+        error.sqlite_errorcode = code
+        assert reason(DatabaseError("SELECT", {}, error)) is None
+    assert reason(DatabaseError("SELECT", {}, Exception("of another database"))) is None

@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from cloudgate.cli.resources.common import bytes_of
 from tests.cli.conftest import Run
 
 GB = 1024**3
+CA = "ca.pem"
 TASKS, SPEED = "MaxConcurrentTasks", "ThrottlingSpeedLimit"
 
 
@@ -49,6 +53,35 @@ def test_help_cuts_nothing_at_80_columns(words: tuple[str, ...]) -> None:
     if words == ("up",):
         for name in ("--gateway-certificate-days", "CLOUDGATE_ADMIN_PASSWORD_FILE"):
             assert name in said.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("up", "--data"),
+        ("serve", "--data"),
+        ("host", "run", "--data"),
+        ("host", "join", "https://localhost:1", "--token", "t", "--ca", CA, "--data"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_named_with_the_reason(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "a file"
+    file.touch()
+    ca = tmp_path / CA
+    ca.write_text("no certificate")
+    command = [str(ca) if word == CA else word for word in words]
+    ended = subprocess.run(
+        [sys.executable, "-m", "cloudgate", *command, str(file / "data")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert re.fullmatch(r"Error: .{20,}\.\n", ended.stderr)
 
 
 def test_what_moved_through_a_tunnel_has_a_unit() -> None:

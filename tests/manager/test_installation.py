@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 
-from cloudgate.errors import CloudgateError
+from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -169,6 +168,6 @@ def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
     with sqlite3.connect(data / "cloudgate.db") as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(OperationalError, match="locked"):
+        with pytest.raises(UnavailableError, match=r"cannot be used: .*locked"):
             Database(sqlite_url(data / "cloudgate.db"))
     other.close()

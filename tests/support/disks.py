@@ -25,6 +25,35 @@ def small_disk(folder: Path, *, size: str = "4m", inodes: int = 400) -> Iterator
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+needs_loop_devices = pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/dev/loop-control").exists(),
+    reason="only root may mount a file as a disk, where the system can",
+)
+
+
+@contextmanager
+def file_disk(folder: Path, *, mebibytes: int = 24) -> Iterator[Path]:
+    """The folder is a disk with a file system of its own (ext4), that can fail as disks do."""
+    image = folder.with_suffix(".img")
+    with image.open("wb") as file:
+        file.truncate(mebibytes * 1024**2)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+        image.unlink()
+
+
+def fail(disk: Path) -> None:
+    """The file system meets an error, and makes itself read-only, with files open or not."""
+    device = disk.stat().st_dev
+    name = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve().name
+    Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("1")
+
+
 def take_bytes(disk: Path) -> None:
     """The disk takes not a byte more."""
     filler = disk / "filler"

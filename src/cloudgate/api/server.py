@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.api.application import Application
@@ -34,6 +34,7 @@ from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonito
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.security.authority import PortCertificate
+from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.processes.open_files import allow_many_files
 
 BACKLOG = 1024
@@ -199,6 +200,8 @@ class ManagerServer:
 
 def _foreseen(error: Exception) -> str | None:
     """What an operator can do something about."""
+    if isinstance(error, DatabaseError) and (found := database_reason(error)):
+        return found
     if isinstance(error, OperationalError):
         return f"The database cannot be used: {error.orig}."
     return None

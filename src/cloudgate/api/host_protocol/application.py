@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -41,6 +41,7 @@ from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
 from cloudgate.protocol import (
@@ -129,6 +130,8 @@ class HostProtocol:
         """Nobody foresaw it: the host tries again, and the operator is told where to look."""
         name = fault_id()
         log.error("a host was not answered", call=path[:200], fault=name, exc_info=problem)
+        if isinstance(problem, DatabaseError) and (found := database_reason(problem)):
+            return JSONResponse({"message": f"{found} ({name} in the manager's log)"}, 503)
         if isinstance(problem, OperationalError):
             reason = f"The database cannot be used right now ({name} in the manager's log)."
             return JSONResponse({"message": reason}, 503)

@@ -1,7 +1,7 @@
 """Failures: what is a failed request told? Every error, as a status and the API's `Error`."""
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from cloudgate.api.http.call import Answer
 from cloudgate.api.http.negotiation import UnsupportedFormError
@@ -15,8 +15,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.manager.core.unit_of_work import OUT_OF_ROOM
-from cloudgate.manager.storage.database import is_out_of_room
+from cloudgate.manager.storage.failures import reason
 from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
@@ -58,18 +57,16 @@ def error_response(problem: Exception, *, at_logon: bool = False) -> Answer:
         status = _STATUS.get(type(problem), 500)
         headers = _headers(problem, at_logon=at_logon)
         return _answer(status, problem.message, headers, problem.advice)
+    if isinstance(problem, DatabaseError) and (found := reason(problem)):
+        log.error("the database failed", reason=found, error=str(problem.orig))
+        return _answer(503, found)
     if isinstance(problem, OperationalError):
         log.error("the database failed", exc_info=problem)
-        return _answer(503, _unusable(problem))
+        return _answer(
+            503, "The database cannot be used right now; the manager's log says why. Try again."
+        )
     log.error("a request failed in a way that nobody foresaw", exc_info=problem)
     return _answer(500, "Internal error: the manager's log says more.")
-
-
-def _unusable(problem: OperationalError) -> str:
-    """What to say of a database that fails."""
-    if is_out_of_room(problem):
-        return OUT_OF_ROOM
-    return "The database cannot be used right now; the manager's log says why. Try again."
 
 
 def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:

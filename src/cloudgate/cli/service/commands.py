@@ -358,6 +358,10 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
         return run_on_loop(work)
     except CloudgateError as problem:
         _fail(problem.message)
+    except OSError as problem:
+        if problem.filename is None:
+            raise  # of no file: nobody foresaw it
+        _fail(f"Cannot use {problem.filename}: {problem.strerror}.")
 
 
 def _fail(message: str) -> NoReturn:

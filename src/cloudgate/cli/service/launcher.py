@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from sqlalchemy.exc import DatabaseError
 
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
@@ -51,16 +52,16 @@ from cloudgate.manager.servers.backup_servers import (
 from cloudgate.manager.servers.managed_servers import list_managed_servers
 from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.failures import reason as database_reason
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 10.0
 """How long the host service may take to end."""
 RESTART_SECONDS = 1.0
+"""How long to wait before a host service that died is started again."""
 LONGEST_RESTART_SECONDS = 5.0
 """Before it is started once more, however often it has ended."""
-"""How long to wait before a host service that died is started again."""
-
 GATEWAY_SECONDS = 30.0
 """How long at most it waits for the gateway of this machine before it says that it is ready."""
 _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -165,6 +166,11 @@ def _opened(options: Options) -> Iterator[Manager]:
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
             reachable=reachable_by(options.reachable, options.measurable_folders),
         )
+    except DatabaseError as problem:
+        found = database_reason(problem)
+        if found is None:
+            raise
+        raise UnavailableError(found) from problem
     finally:
         database.close()
 

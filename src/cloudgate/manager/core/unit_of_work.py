@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from cloudgate.manager.core.notifier import Notifier
@@ -24,16 +24,13 @@ from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term
 from cloudgate.manager.security.sealing import SealingKey
-from cloudgate.manager.storage.database import Database, is_out_of_room
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import Counter, DirectoryRevision
 
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
 """A host that was away for longer is told everything."""
-OUT_OF_ROOM = (
-    "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
-    " room there, and try again. Reading and logging on go on."
-)
 _DISK = "the disk of the data folder"
 
 
@@ -144,12 +141,12 @@ class Manager:
             self.changes.count += 1
 
     @contextmanager
-    def _seeing_whether_there_is_room(self) -> Iterator[None]:
+    def _seeing_whether_it_can_be_written(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as problem:
-            if is_out_of_room(problem):
-                self.warn(_DISK, OUT_OF_ROOM)
+        except DatabaseError as problem:
+            if found := database_reason(problem):
+                self.warn(_DISK, found)
             raise
         self.warn(_DISK, "")
 
@@ -193,7 +190,7 @@ class Manager:
             administers: whether who asks for it may name what administrators may.
             shown: whether the API can show what is changed.
         """
-        with self._seeing_whether_there_is_room(), self.database.writing() as session:
+        with self._seeing_whether_it_can_be_written(), self.database.writing() as session:
             work = replace(
                 self._work(session),
                 author=author,

@@ -9,25 +9,15 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.exc import DatabaseError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cloudgate.errors import UnavailableError
+from cloudgate.manager.storage.failures import is_damaged, reason
 
 REVISIONS = Path(__file__).parent / "revisions"
 _BUSY_SECONDS = 30
-
-
-def is_out_of_room(problem: OperationalError) -> bool:
-    """Whether a database failed because its disk is full."""
-    return isinstance(problem.orig, sqlite3.OperationalError) and "full" in str(problem.orig)
-
-
-def _is_damaged(problem: DatabaseError) -> bool:
-    """Whether a file is no database any more. A full disk, or another's lock, damages none."""
-    code = getattr(problem.orig, "sqlite_errorcode", None)  # which other databases have not
-    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 class Database:
@@ -37,20 +27,16 @@ class Database:
         """Open it.
 
         Raises:
-            UnavailableError: a newer release has been at work in it, or it is damaged.
-            OperationalError: it is whole, and cannot be used: its disk is full, or it is locked.
+            UnavailableError: a newer release has been at work in it, it is damaged, or it cannot
+                be used now: its disk is full or fails, or another program has locked it.
         """
         self._engine = _open(url)
         try:
             with self._engine.connect() as connection:
                 _bring_forward(connection)
         except DatabaseError as problem:
-            if not _is_damaged(problem):
-                raise
-            raise UnavailableError(
-                f"The database {make_url(url).database} cannot be read: {problem.orig}. Bring the"
-                " data folder back from a backup, and start again; nothing was changed."
-            ) from problem
+            self._engine.dispose()
+            raise UnavailableError(_why_not_opened(url, problem)) from problem
         writing = self._engine.execution_options(writes=True)
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
@@ -89,6 +75,17 @@ class _Reading(Session):
 def sqlite_url(file: Path) -> str:
     """The address of a SQLite database in a file."""
     return f"sqlite:///{file}"
+
+
+def _why_not_opened(url: str, problem: DatabaseError) -> str:
+    name = make_url(url).database
+    if is_damaged(problem):
+        return (
+            f"The database {name} cannot be read: {problem.orig}. Bring the data folder back from a"
+            " backup, and start again; nothing was changed."
+        )
+    found = reason(problem) or "See that its server runs, and that no other program has locked it."
+    return f"The database {name} cannot be used: {problem.orig}. {found}"
 
 
 def _bring_forward(connection: Connection) -> None:
