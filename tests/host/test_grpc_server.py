@@ -27,9 +27,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.host.authorization.grpc_server import LONGEST_MESSAGE_BYTES, GrpcServer, serve_grpc
-from cloudgate.host.envoy.socket_handoff import VARIABLE, pass_listener
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.processes.socket_handoff import VARIABLE, pass_listener
 
 PATIENCE_SECONDS = 20
 CHECK = "/envoy.service.auth.v3.Authorization/Check"

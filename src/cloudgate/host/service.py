@@ -20,7 +20,6 @@ from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
 from cloudgate.host.envoy.log_rotation import Rotation
-from cloudgate.host.envoy.socket_handoff import pass_listener
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.manager_link.reporter import Reporter
@@ -42,6 +41,7 @@ from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Con
 from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.processes.socket_handoff import pass_listener
 
 _log = structlog.get_logger(__name__)
 

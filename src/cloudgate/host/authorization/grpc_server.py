@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 import structlog
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.host.envoy.socket_handoff import BACKLOG
+from cloudgate.processes.socket_handoff import BACKLOG
 
 Method = Callable[[bytes], Awaitable[bytes]]
 """From the message of a request to that of its answer."""

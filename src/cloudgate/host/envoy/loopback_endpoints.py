@@ -17,11 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.host.envoy.socket_handoff import BACKLOG, inherit_listener
 from cloudgate.host.envoy.unix_endpoints import ANSWER_SECONDS
 from cloudgate.host.state.files import read_if_there, read_or_backup, write_private
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import pem_of
+from cloudgate.processes.socket_handoff import BACKLOG, inherit_listener
 
 ADDRESS = "127.0.0.1"
 PAGES = ("/ready", "/stats?", "/listeners?", "/config_dump?resource=dynamic_listeners&")

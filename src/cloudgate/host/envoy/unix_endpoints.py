@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx2
 
-from cloudgate.host.envoy.socket_handoff import BACKLOG, inherit_listener
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.processes.socket_handoff import BACKLOG, inherit_listener
 
 ANSWER_SECONDS = 3.0
 """How long one answer of the administration may take. Envoy answers in milliseconds unless it is
