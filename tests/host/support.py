@@ -300,19 +300,20 @@ class Machine:
         self.admin = await self._stack.enter_async_context(AdminClient(self.doors))
         news = asyncio.Event()
         self.envoy = EnvoySupervisor(self.layout, self.doors, self.admin, news.set)
+        self.envoys = self.envoy.processes
         self.watch = TunnelTracker(
-            self.layout, self.envoy, self.directory, role, site=self.site, places=places
+            self.layout, self.envoys, self.directory, role, site=self.site, places=places
         )
         self.pacer = TrafficShaper(
-            self.envoy,
+            self.envoys,
             self.directory,
             self.watch,
             self.allowances,
             fairness=FairShare(self.capacity_bytes),
             starts=gatekeeper.starts,
         )
-        self.maintenance = RestoreOnlyEnforcer(self.envoy, self.site, self.watch)
-        crowd = ConnectionLimiter(self.envoy, role, self.watch, limit=self.connections_per_address)
+        self.maintenance = RestoreOnlyEnforcer(self.envoys, self.site, self.watch)
+        crowd = ConnectionLimiter(self.envoys, role, self.watch, limit=self.connections_per_address)
         parts = (self.watch, self.pacer, self.maintenance, crowd)
         self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
@@ -377,8 +378,8 @@ class Machine:
 
     def kill_envoy(self) -> None:
         """Kill Envoy the hard way."""
-        assert self.envoy.pid is not None
-        os.kill(self.envoy.pid, signal.SIGKILL)
+        assert self.envoys.pid is not None
+        os.kill(self.envoys.pid, signal.SIGKILL)
 
 
 @asynccontextmanager

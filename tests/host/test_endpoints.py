@@ -23,9 +23,9 @@ from envoy.service.auth.v3 import external_auth_pb2 as messages
 from google.rpc.status_pb2 import Status
 
 from cloudgate.host.authorization.grpc_server import serve_grpc
-from cloudgate.host.envoy.hot_restart import read_process_set
 from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackEndpoints
 from cloudgate.host.envoy.process import running
+from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.platform import windows
 from cloudgate.host.platform.windows_service import Keeper, host_command
 from cloudgate.host.state.paths import StatePaths, state_paths
@@ -130,19 +130,19 @@ async def test_the_administration_tells_no_secret_and_takes_no_orders(
             assert (await asked.post(path)).status_code == httpx2.codes.FORBIDDEN, path
         shown = await asked.get("/config_dump?resource=dynamic_listeners&mask=name")
         assert shown.status_code == httpx2.codes.OK
-    assert machine.envoy.pid is not None
+    assert machine.envoys.pid is not None
 
 
 async def test_a_host_service_that_is_started_again_is_found_where_it_was(
     machine: Machine, client: Client, port: int
 ) -> None:
     live = await client.connect(port, REPO)
-    pid, asked_at = machine.envoy.pid, authorizer_port(machine.layout)
+    pid, asked_at = machine.envoys.pid, authorizer_port(machine.layout)
     await machine.leave()
     assert await live.echoes()
     await machine.start()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
-    assert (machine.envoy.pid, authorizer_port(machine.layout)) == (pid, asked_at)
+    assert (machine.envoys.pid, authorizer_port(machine.layout)) == (pid, asked_at)
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
 
@@ -151,7 +151,7 @@ async def test_where_somebody_has_taken_the_port_another_one_is_used(
     machine: Machine, client: Client, port: int
 ) -> None:
     live = await client.connect(port, REPO)
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     await machine.leave()
     taken = authorizer_port(machine.layout)
     with socket.create_server((ADDRESS, taken)):
@@ -162,14 +162,14 @@ async def test_where_somebody_has_taken_the_port_another_one_is_used(
             while (await client.connect(port, REPO)).status != 200:
                 pass  # Envoy has not read yet where to ask
         assert await live.echoes()
-        assert machine.envoy.pid == pid
+        assert machine.envoys.pid == pid
 
 
 async def test_an_identity_that_a_disk_has_damaged_is_made_anew(
     machine: Machine, client: Client, port: int
 ) -> None:
     assert (await client.connect(port, REPO)).status == 200
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     await machine.leave()
     machine.layout.local_identity.write_text("half")
     await machine.start()
@@ -177,7 +177,7 @@ async def test_an_identity_that_a_disk_has_damaged_is_made_anew(
     async with asyncio.timeout(PATIENCE_SECONDS):
         while (await client.connect(port, REPO)).status != 200:
             pass  # Envoy has not read it yet
-    assert machine.envoy.pid == pid
+    assert machine.envoys.pid == pid
 
 
 async def test_an_envoy_that_died_is_replaced(machine: Machine, client: Client, port: int) -> None:

@@ -319,7 +319,7 @@ async def test_in_http_2_a_name_with_an_underscore_is_a_target_as_any_other(
 async def test_clients_that_stop_reading_cost_little_memory_and_others_go_on(
     machine: Machine, client: Client, setting: Setting, repository_port: int
 ) -> None:
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     assert pid is not None
     stuck = machine.directory.by_id(tenant(1).tenant_id)
     assert stuck is not None

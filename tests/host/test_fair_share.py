@@ -259,7 +259,7 @@ def test_the_counters_of_real_threads_are_read() -> None:
 @pytest.mark.anyio
 async def test_the_threads_of_envoy_that_carry_tunnels_are_found(machine: Machine) -> None:
     await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
-    workers = congestion.read_counters(machine.envoy.pids).workers
+    workers = congestion.read_counters(machine.envoys.pids).workers
     assert workers
     assert all(busy >= 0 for busy in workers.values())
 

@@ -23,7 +23,7 @@ from cloudgate.host.authorization.refusal_log import (
     RefusalLog,
     Refused,
 )
-from cloudgate.host.envoy import supervisor
+from cloudgate.host.envoy import launcher
 from cloudgate.host.envoy.xds_listener import MOST_REQUESTS
 from cloudgate.host.envoy.xds_resources import GUARD, TUNNELS, bootstrap
 from cloudgate.protocol import GatewayState
@@ -62,15 +62,15 @@ async def test_an_envoy_that_was_started_without_its_guard_is_succeeded_and_no_t
 
     gateway = machine.gateway(free_port())
     with monkeypatch.context() as release_before:
-        release_before.setattr(supervisor, "bootstrap", unguarded)
+        release_before.setattr(launcher, "bootstrap", unguarded)
         await machine.bring(gateway, GatewayState.LISTENING)
-        before = machine.envoy.pid
+        before = machine.envoys.pid
         tunnel = await client.connect(gateway.port, REPO)
         assert await runtime(machine) == {}
         await machine.leave()
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
-    assert machine.envoy.pid != before
+    assert machine.envoys.pid != before
     assert await runtime(machine) == {name: str(value) for name, value in GUARD.items()}
     assert await tunnel.echoes()
     assert await (await client.connect(gateway.port, REPO)).echoes()

@@ -397,7 +397,7 @@ async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_a
     assert ((await client.connect(port, REPO)).status == 200) != stays_out
     assert await theirs.echoes()
     async with restarted(machine, authority) as again:
-        assert again.envoy.is_running
+        assert again.envoys.is_running
         assert ((await client.connect(port, REPO)).status == 200) != stays_out
         assert (await client.connect(port, REPO, f"other:{PASSWORD}")).status == 200
         assert await theirs.echoes()

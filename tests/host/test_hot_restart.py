@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy import hot_restart, process, supervisor
-from cloudgate.host.envoy.hot_restart import ProcessSet, read_process_set
+from cloudgate.host.envoy import hot_restart, launcher, process, process_set
 from cloudgate.host.envoy.process import running
+from cloudgate.host.envoy.process_set import ProcessSet, read_process_set
 from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import StatePaths
@@ -50,7 +50,7 @@ class Installation:
 
     def settings(self, name: str) -> None:
         """Another Cloudgate is installed, which tells Envoy something else."""
-        self._monkeypatch.setattr(supervisor, "_settings", lambda *_: name)
+        self._monkeypatch.setattr(launcher, "_settings", lambda *_: name)
 
 
 async def renewed(machine: Machine, gateway: Gateway) -> None:
@@ -63,7 +63,7 @@ async def renewed(machine: Machine, gateway: Gateway) -> None:
 async def served(machine: Machine) -> None:
     """Wait until the Envoys that were succeeded are gone."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while machine.envoy.draining_labels:
+        while machine.envoys.draining_labels:
             await machine.found(GatewayState.LISTENING)
 
 
@@ -115,14 +115,14 @@ async def test_a_newer_envoy_takes_over_and_no_tunnel_is_cut_or_refused(
     await machine.bring(gateway, GatewayState.LISTENING)
     assert machine.envoy.version == "1.39.3"
     live = [await client.connect(port, REPO) for _ in range(3)]
-    old = machine.envoy.pid
+    old = machine.envoys.pid
     async with others_coming_in(client, port) as statuses:
         await several(statuses)
         install.envoy(NOW, "1.40.0")
         await renewed(machine, gateway)
         await several(statuses)
     assert machine.envoy.version == "1.40.0"
-    assert machine.envoy.pid != old
+    assert machine.envoys.pid != old
     assert all([await each.echoes() for each in live])
     for each in live:
         each.close()
@@ -150,7 +150,7 @@ async def test_the_tunnels_of_both_are_counted_and_can_be_ended(
     assert gone.closed_tunnels == 2
     assert await old.is_cut()
     assert await new.is_cut()
-    assert not machine.envoy.is_running
+    assert not machine.envoys.is_running
 
 
 async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
@@ -164,7 +164,7 @@ async def test_one_that_took_over_hands_over_too_and_all_of_their_tunnels_go_on(
         await renewed(machine, gateway)
         live.append(await client.connect(port, REPO))
     assert all([await each.echoes() for each in live])
-    assert len(machine.envoy.draining_labels) == 4
+    assert len(machine.envoys.draining_labels) == 4
     assert "hot restart sendmsg" not in machine.layout.envoy_log.read_text()
 
 
@@ -174,7 +174,7 @@ async def test_an_old_one_that_dies_takes_only_its_own_tunnels_along(
     gateway = machine.gateway(port)
     await machine.bring(gateway, GatewayState.LISTENING)
     first = await client.connect(port, REPO)
-    first_pid = machine.envoy.pid
+    first_pid = machine.envoys.pid
     install.settings("second")
     await renewed(machine, gateway)
     second = await client.connect(port, REPO)
@@ -200,13 +200,13 @@ async def test_a_host_service_that_dies_in_between_finishes_when_it_is_back(
     current = read_process_set(machine.layout).current
     assert current is not None
     hot_restart.detach_xds(machine.layout, current)
-    hot_restart.keep_process_set(machine.layout, ProcessSet(predecessor=current))
+    process_set.keep_process_set(machine.layout, ProcessSet(predecessor=current))
     assert not await refuses(port)
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
-    assert len(machine.envoy.draining_labels) == 1
+    assert len(machine.envoys.draining_labels) == 1
 
 
 async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
@@ -220,11 +220,11 @@ async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
         earlier.setattr(hot_restart, "SUPPORTS_HOT_RESTART", False)
         gateway = machine.gateway(port)
         await machine.bring(gateway, GatewayState.LISTENING)
-    old = machine.envoy.pid
+    old = machine.envoys.pid
     live = await client.connect(port, REPO)
     install.settings("other settings")
     await renewed(machine, gateway)
-    assert machine.envoy.pid == old
+    assert machine.envoys.pid == old
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
     for each in client.opened:
@@ -232,7 +232,7 @@ async def test_one_that_cannot_hand_over_goes_on_until_it_has_no_tunnel(
     async with asyncio.timeout(PATIENCE_SECONDS):
         while machine.envoy.is_outdated:
             await machine.found(GatewayState.LISTENING)
-    assert machine.envoy.pid != old
+    assert machine.envoys.pid != old
     assert await (await client.connect(port, REPO)).echoes()
 
 
@@ -241,14 +241,14 @@ async def test_an_installation_that_is_broken_leaves_the_old_one_in_place(
 ) -> None:
     gateway = machine.gateway(port)
     await machine.bring(gateway, GatewayState.LISTENING)
-    old = machine.envoy.pid
+    old = machine.envoys.pid
     live = await client.connect(port, REPO)
     broken = tmp_path / "envoy"
     broken.write_text(f'#!/bin/sh\n[ "$1" = --hot-restart-version ] && exec {NOW} "$@"\nexit 1\n')
     broken.chmod(0o700)
     install.envoy(broken, "1.41.0")
     await renewed(machine, gateway)
-    assert machine.envoy.pid == old
+    assert machine.envoys.pid == old
     assert await live.echoes()
     assert await (await client.connect(port, REPO)).echoes()
 
@@ -271,7 +271,7 @@ async def test_what_a_release_without_succession_wrote_down_is_understood(
     await machine.bring(gateway, GatewayState.LISTENING)
     assert await live.echoes()
     assert running(current)
-    assert machine.envoy.pid == current.pid
+    assert machine.envoys.pid == current.pid
 
 
 async def test_nothing_is_left_of_those_that_are_gone(

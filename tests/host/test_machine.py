@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.host.envoy import hot_restart, listener_rollout, process
+from cloudgate.host.envoy import listener_rollout, process, process_set
 from cloudgate.host.envoy.xds_listener import listener
 from cloudgate.host.platform import started_at
 from cloudgate.host.state import files
@@ -73,7 +73,7 @@ async def test_an_envoy_of_another_state_folder_keeps_its_port(
     async with running_machine(tmp_path / "other", authority) as other:
         await other.bring(other.gateway(port), GatewayState.LISTENING)
         failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
-        assert f"(id {other.envoy.pid})" in failed.reason
+        assert f"(id {other.envoys.pid})" in failed.reason
 
 
 async def test_an_address_of_another_host_is_named(machine: Machine) -> None:
@@ -176,9 +176,9 @@ async def test_the_same_again_changes_nothing(machine: Machine, client: Client) 
     gateway = machine.gateway(port)
     await machine.bring(gateway, GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
-    before = machine.envoy.pid
+    before = machine.envoys.pid
     await machine.bring(gateway, GatewayState.LISTENING)
-    assert machine.envoy.pid == before
+    assert machine.envoys.pid == before
     assert await tunnel.echoes()
 
 
@@ -200,12 +200,12 @@ async def test_a_later_host_service_adopts_envoy_and_its_tunnels(
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
-    before = machine.envoy.pid
+    before = machine.envoys.pid
     await machine.leave()
     async with running_machine(machine.layout.state, authority) as later:
         found = await later.found(GatewayState.LISTENING)
         assert found.live_tunnels == 1
-        assert later.envoy.pid == before
+        assert later.envoys.pid == before
         assert await tunnel.echoes()
         assert await (await client.connect(port, REPO)).echoes()
 
@@ -239,7 +239,7 @@ async def test_at_the_deadline_what_is_left_is_cut(machine: Machine, client: Cli
     assert (ended.finished_tunnels, ended.closed_tunnels) == (1, 3)
     for tunnel in staying:
         assert await tunnel.is_cut()
-    assert machine.envoy.pid is None
+    assert machine.envoys.pid is None
 
 
 async def test_a_deadline_of_nothing_cuts_at_once(machine: Machine, client: Client) -> None:
@@ -322,7 +322,7 @@ async def test_an_envoy_that_cannot_be_written_down_is_not_left_behind(
             raise full
         files.write_with_backup(path, content)
 
-    monkeypatch.setattr(hot_restart, "write_with_backup", record)
+    monkeypatch.setattr(process_set, "write_with_backup", record)
     machine.kill_envoy()
     assert await asyncio.to_thread(thrice.wait, 10)
     is_full = False
@@ -374,7 +374,7 @@ async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
-    before = machine.envoy.pid
+    before = machine.envoys.pid
     assert before is not None
     await machine.leave()
     os.kill(before, signal.SIGSTOP)
@@ -384,5 +384,5 @@ async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
     finally:
         os.kill(before, signal.SIGCONT)
     await machine.found(GatewayState.LISTENING)
-    assert machine.envoy.pid == before
+    assert machine.envoys.pid == before
     assert await tunnel.echoes()

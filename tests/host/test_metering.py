@@ -14,9 +14,8 @@ from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
 from cloudgate.host.access_log.record import AccessRecord, RecordType
 from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogTail, Position
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
-from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths, state_paths
@@ -196,12 +195,9 @@ def layout(tmp_path: Path) -> StatePaths:
 
 def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
-    envoy = EnvoySupervisor(
-        layout, UnixEndpoints(layout), AdminClient(UnixEndpoints(layout)), lambda: None
-    )
     watch = TunnelTracker(
         layout,
-        envoy,
+        EnvoyProcesses(layout, UnixEndpoints(layout)),
         TenantDirectory(layout.directory),
         GatewayStatus(),
         site=SiteStore(layout.site),

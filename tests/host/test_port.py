@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.host.authorization.resolver import is_elsewhere
-from cloudgate.host.envoy import supervisor
+from cloudgate.host.envoy import launcher
 from cloudgate.host.platform import connections_by_address
 from cloudgate.host.platform.resource_limits import (
     BYTES_OF_A_TUNNEL,
@@ -107,7 +107,7 @@ def test_the_kernel_tells_who_is_connected() -> None:
 async def test_when_the_gateway_is_full_newcomers_are_turned_away_and_tunnels_go_on(
     machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "capacity", lambda: Capacity(3, 2**30))
+    monkeypatch.setattr(launcher, "capacity", lambda: Capacity(3, 2**30))
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnels = [await client.connect(port, REPO) for _ in range(3)]
@@ -327,7 +327,7 @@ async def _ended(reader: asyncio.StreamReader) -> bool:
 async def test_tunnels_that_stall_cost_little_memory_and_others_go_on(
     machine: Machine, client: Client, port: int, repository_port: int
 ) -> None:
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     assert pid is not None
     async with held_repository() as (stalling, _):
         stuck = Target(endpoint="stuck.example:443", address=f"127.0.0.1:{stalling}")

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cloudgate.host import saturation
-from cloudgate.host.envoy import supervisor
+from cloudgate.host.envoy import launcher
 from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.saturation import (
     REVIEW_SECONDS,
@@ -156,7 +156,7 @@ async def test_an_envoy_without_files_is_seen_and_when_it_has_some_again(
     machine: Machine, client: Client
 ) -> None:
     await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     assert pid is not None
 
     def level() -> saturation.Level:
@@ -176,14 +176,14 @@ async def test_an_envoy_without_files_is_seen_and_when_it_has_some_again(
 async def test_a_full_gateway_is_told_and_how_many_it_turned_away(
     machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (supervisor, saturation):
+    for module in (launcher, saturation):
         monkeypatch.setattr(module, "capacity", lambda: Capacity(4, 2**30))
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     told = SaturationMonitor(Conditions(), lambda: None)
 
     async def level() -> saturation.Level:
-        found = await told._of_envoy(machine.envoy, machine.admin)
+        found = await told._of_envoy(machine.envoys, machine.admin)
         return next(each for each in found if each.kind == "connections")
 
     tunnels = [await client.connect(port, REPO) for _ in range(2)]
@@ -201,16 +201,18 @@ async def test_a_full_gateway_is_told_and_how_many_it_turned_away(
 async def test_tenants_that_were_turned_away_are_told_of_once(
     machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (supervisor, saturation):
+    for module in (launcher, saturation):
         monkeypatch.setattr(module, "capacity", lambda: Capacity(2, 2**30))
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     told = SaturationMonitor(Conditions(), lambda: None)
-    await told._of_envoy(machine.envoy, machine.admin)
+    await told._of_envoy(machine.envoys, machine.admin)
     for _ in range(2):
         await client.connect(port, REPO)
     with pytest.raises((ConnectionError, ssl.SSLError)):
         await client.connect(port, REPO)
-    first, again = [(await told._of_envoy(machine.envoy, machine.admin))[0].words for _ in range(2)]
+    first, again = [
+        (await told._of_envoy(machine.envoys, machine.admin))[0].words for _ in range(2)
+    ]
     assert "1 were turned away just now" in first
     assert "turned away just now" not in again

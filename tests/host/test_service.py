@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
-from cloudgate.host.envoy.hot_restart import read_process_set
 from cloudgate.host.envoy.process import EnvoyProcess, running
+from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.service import run_host_service
 from cloudgate.host.state.enrolment import load_enrolment

@@ -17,7 +17,7 @@ import pytest
 from cloudgate.errors import UnavailableError
 from cloudgate.host.authorization import peer_health
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
-from cloudgate.host.envoy.supervisor import _has_connections
+from cloudgate.host.envoy.process_set import has_connections
 from cloudgate.host.platform import (
     Pacing,
     close_connections,
@@ -125,7 +125,7 @@ def test_with_no_file_left_connections_are_unknown_and_not_none(other: tuple[int
         ):
             with pytest.raises(UnavailableError, match="Too many open files"):
                 look()
-        assert _has_connections(pid)
+        assert has_connections(pid)
     assert open_connections(pid) == 1
     assert pacing.carried([name]).keys() == {name}
     assert close_connections(pid, [name]) == 1
@@ -184,16 +184,16 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
     assert tunnel.status == 200
-    pid = machine.envoy.pid
+    pid = machine.envoys.pid
     async with asyncio.timeout(10):
         while not machine.watch.live:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     with no_file_left():
         await asyncio.sleep(1)  # all that is done again and again is done meanwhile
-        assert machine.envoy.pid == pid
-        assert not machine.envoy.is_idle
+        assert machine.envoys.pid == pid
+        assert not machine.envoys.is_idle
         assert await tunnel.echoes()
     machine.know(tenant(repository_port, enabled=False))
     async with asyncio.timeout(5):
         assert await tunnel.is_cut()
-    assert machine.envoy.pid == pid
+    assert machine.envoys.pid == pid

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloudgate.host.envoy.hot_restart import read_process_set
+from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.state.paths import StatePaths, state_paths
 from tests.network import knock, transfer
 from tests.support.network import PUBLIC, Provider

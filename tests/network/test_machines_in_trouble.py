@@ -14,7 +14,7 @@ from pathlib import Path
 import envoy
 import pytest
 
-from cloudgate.host.envoy.hot_restart import read_process_set
+from cloudgate.host.envoy.process_set import read_process_set
 from tests.network.site import PORTS, SMALL_DISK, Site
 from tests.support.network import missing
 from tests.support.waiting import within

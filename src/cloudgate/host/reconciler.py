@@ -143,7 +143,7 @@ class Reconciler:
             self._on_outcome(outcome)
             if outcome.state is GatewayState.DRAINING:
                 pause_seconds = DRAIN_REVIEW_SECONDS
-            elif self._envoy.draining_labels:
+            elif self._envoy.processes.draining_labels:
                 pause_seconds = SUCCESSION_REVIEW_SECONDS
         await self._wait(pause_seconds)
 
@@ -191,14 +191,14 @@ class Reconciler:
         self._drain.forget()
         await self._listening.apply(gateway)
         live_tunnels = await self._live_tunnels()
-        if self._envoy.is_outdated and self._envoy.is_idle:
+        if self._envoy.is_outdated and self._envoy.processes.is_idle:
             await self._exchange_idle(gateway)
         return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
 
     async def _exchange_idle(self, gateway: Gateway) -> None:
         """Start an Envoy anew that no other can take over from, unless somebody comes meanwhile."""
         await self._listening.withdraw()
-        if self._envoy.is_idle:
+        if self._envoy.processes.is_idle:
             await self._envoy.stop()
         await self._listening.apply(gateway)
 
@@ -214,7 +214,7 @@ class Reconciler:
         outcome = replace(outcome, finished_tunnels=finished, closed_tunnels=closed)
         if live_tunnels:
             return replace(outcome, state=GatewayState.DRAINING, live_tunnels=live_tunnels)
-        if self._envoy.is_running:
+        if self._envoy.processes.is_running:
             _log.info("gateway is closed", finished_tunnels=finished, closed_tunnels=closed)
             await self._envoy.stop()
         state = GatewayState.ABSENT if assignment.gateway is None else GatewayState.CLOSED
@@ -222,10 +222,12 @@ class Reconciler:
 
     async def _live_tunnels(self) -> int:
         """Of the Envoy that listens, and of those that it took over from."""
-        retired = self._envoy.draining_labels
+        retired = self._envoy.processes.draining_labels
         of_retired = [each.envoy for each in self._watch.live if each.envoy in retired]
         await self._envoy.stop_drained(set(of_retired))
-        return len(of_retired) + (await self._admin.live_tunnels() if self._envoy.pid else 0)
+        return len(of_retired) + (
+            await self._admin.live_tunnels() if self._envoy.processes.pid else 0
+        )
 
     async def _close_late_tunnels(self, drain_seconds: float, live_tunnels: int) -> int:
         """Close the tunnels whose time is up; how many are left."""

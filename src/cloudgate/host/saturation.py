@@ -16,7 +16,7 @@ import structlog
 
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy.admin_client import AdminClient
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform.resource_limits import capacity, memory_limits
 from cloudgate.host.state.conditions import Conditions
 from cloudgate.processes.open_files import own_files_limit
@@ -146,12 +146,12 @@ class SaturationMonitor:
         """By kind, when its figure was told."""
         self._turned_away: Mapping[str, int] = {}
 
-    async def run(self, state: Path, envoy: EnvoySupervisor, admin: AdminClient) -> None:
+    async def run(self, state: Path, envoys: EnvoyProcesses, admin: AdminClient) -> None:
         """Look for ever."""
         while True:
             await asyncio.sleep(REVIEW_SECONDS)
-            of_machine = await asyncio.to_thread(machine_levels, state, _processes(envoy))
-            self.sample([*of_machine, *await self._of_envoy(envoy, admin)])
+            of_machine = await asyncio.to_thread(machine_levels, state, _processes(envoys))
+            self.sample([*of_machine, *await self._of_envoy(envoys, admin)])
 
     def sample(self, levels: Iterable[Level]) -> None:
         """These are the levels now. What is not among them could not be seen, and stays as told."""
@@ -173,8 +173,8 @@ class SaturationMonitor:
         if is_new:
             self._on_change()
 
-    async def _of_envoy(self, envoy: EnvoySupervisor, admin: AdminClient) -> list[Level]:
-        if envoy.pid is None:
+    async def _of_envoy(self, envoys: EnvoyProcesses, admin: AdminClient) -> list[Level]:
+        if envoys.pid is None:
             return []
         try:
             found = await admin.counters(*_COUNTERS)
@@ -188,8 +188,8 @@ class SaturationMonitor:
         ]
 
 
-def _processes(envoy: EnvoySupervisor) -> dict[str, int]:
-    found = [(mark, envoy.pid_of(mark)) for mark in sorted(envoy.labels)]
+def _processes(envoys: EnvoyProcesses) -> dict[str, int]:
+    found = [(mark, envoys.pid_of(mark)) for mark in sorted(envoys.labels)]
     return {mark: pid for mark, pid in found if pid is not None}
 
 

@@ -161,7 +161,7 @@ async def _work_until(
     envoy = EnvoySupervisor(layout, doors, admin, news.set)
     watch = TunnelTracker(
         layout,
-        envoy,
+        envoy.processes,
         known.directory,
         known.role,
         site=known.site,
@@ -187,7 +187,12 @@ async def _work_until(
     )
     fairness = FairShare(_capacity_bytes())
     pacer = TrafficShaper(
-        envoy, known.directory, watch, known.allowances, fairness=fairness, starts=gatekeeper.starts
+        envoy.processes,
+        known.directory,
+        watch,
+        known.allowances,
+        fairness=fairness,
+        starts=gatekeeper.starts,
     )
     channel = ManagerSync(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
 
@@ -200,12 +205,12 @@ async def _work_until(
         known.troubles.set(name, failing.text if failing else "")
         outbox.mark_dirty()
 
-    crowd = ConnectionLimiter(envoy, known.role, watch, limit=_connections_per_address())
+    crowd = ConnectionLimiter(envoy.processes, known.role, watch, limit=_connections_per_address())
     background = Background(
         (
             *watch.jobs(),
             pacer.job(),
-            RestoreOnlyEnforcer(envoy, known.site, watch).job(),
+            RestoreOnlyEnforcer(envoy.processes, known.site, watch).job(),
             crowd.job(),
             reconciler.job(),
             *channel.jobs(),
@@ -217,7 +222,7 @@ async def _work_until(
                 partial(
                     SaturationMonitor(known.troubles, outbox.mark_dirty).run,
                     layout.state,
-                    envoy,
+                    envoy.processes,
                     admin,
                 ),
             ),

@@ -11,32 +11,14 @@ when that one ends; so it does not ask.
 """
 
 import contextlib
-import itertools
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import structlog
-from pydantic import BaseModel, ConfigDict
-
-from cloudgate.host.access_log.record import PROCESS_VARIABLE
-from cloudgate.host.envoy.process import (
-    DRAIN_SECONDS,
-    ProcessRecord,
-    RestartEpoch,
-    running,
-)
-from cloudgate.host.platform import (
-    ENVOY,
-    SUPPORTS_HOT_RESTART,
-    command_lines_with,
-    environment_of,
-    program_of,
-    started_at,
-)
-from cloudgate.host.state.files import read_or_backup, write_with_backup
+from cloudgate.host.envoy.process import DRAIN_SECONDS, ProcessRecord, RestartEpoch
+from cloudgate.host.platform import SUPPORTS_HOT_RESTART
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.programs import ask
 
@@ -47,97 +29,6 @@ _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
 """Processes of one line that have names of their own; then the names begin anew."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where shm_open(3) keeps it
-
-_UNKNOWN_PROGRAM = "unknown"
-"""Of an Envoy that was not written down: another than any that is installed."""
-
-_log = structlog.get_logger(__name__)
-
-
-class ProcessSet(BaseModel):
-    """The processes of Envoy on this host, as they are written down for the next host service."""
-
-    model_config = ConfigDict(frozen=True)
-
-    current: ProcessRecord | None = None
-    """The one that listens."""
-    predecessor: ProcessRecord | None = None
-    """The one that listens until the current one does."""
-    retired: tuple[ProcessRecord, ...] = ()
-    """Those that listen no more and still carry tunnels."""
-
-    @property
-    def all(self) -> tuple[ProcessRecord, ...]:
-        """Every one of them."""
-        return tuple(each for each in (self.current, self.predecessor, *self.retired) if each)
-
-    def alive(self) -> "ProcessSet":
-        """The roster without those that are gone."""
-        return ProcessSet(
-            current=self.current if running(self.current) else None,
-            predecessor=self.predecessor if running(self.predecessor) else None,
-            retired=tuple(each for each in self.retired if running(each)),
-        )
-
-
-def read_process_set(layout: StatePaths) -> ProcessSet:
-    """Who runs here, by the last that was written down, and those that it does not name.
-
-    Where it was lost, Envoys with live tunnels run on: one that nobody knew would keep the tunnels
-    of those who may not be here any more.
-    """
-    known = (read_or_backup(layout.roster, _process_set) or ProcessSet()).alive()
-    strays = _strays(layout, {each.pid for each in known.all})
-    if not strays:
-        return known
-    _log.warning("envoys run here that were not written down", pids=[each.pid for each in strays])
-    current = known.current
-    if current is None:
-        *strays, current = strays
-    return ProcessSet(
-        current=current, predecessor=known.predecessor, retired=(*known.retired, *strays)
-    )
-
-
-def _strays(layout: StatePaths, known: set[int]) -> list[ProcessRecord]:
-    """The Envoys of this folder that are not known, the one that was started last at the end."""
-    found = []
-    for pid, words in command_lines_with(str(layout.bootstrap)).items():
-        if pid in known or Path(words[0]).name != ENVOY or "--mode" in words:
-            continue
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
-            record = _record(pid, words)
-            if record.started:
-                found.append(record)
-    return sorted(found, key=lambda each: (int(each.started), each.place.epoch))
-
-
-def _record(pid: int, words: list[str]) -> ProcessRecord:
-    said = dict(itertools.pairwise(words))
-    base_id, epoch = int(said.get("--base-id", 0)), int(said.get("--restart-epoch", 0))
-    place = RestartEpoch(base_id, epoch, restart_version(program_of(pid)) if base_id else "")
-    return ProcessRecord(
-        pid=pid,
-        started=started_at(pid) or "",
-        mark=environment_of(pid).get(PROCESS_VARIABLE, ""),
-        program=_UNKNOWN_PROGRAM,
-        place=place,
-    )
-
-
-def _process_set(text: str) -> ProcessSet:
-    if '"pid"' in text and '"current"' not in text:
-        # That is how releases before this one wrote it down.
-        return ProcessSet(current=ProcessRecord.model_validate_json(text))
-    return ProcessSet.model_validate_json(text)
-
-
-def keep_process_set(layout: StatePaths, roster: ProcessSet) -> None:
-    """Write down who runs here."""
-    if roster.all:
-        write_with_backup(layout.roster, roster.model_dump_json())
-    else:
-        layout.roster.unlink(missing_ok=True)
 
 
 def can_hot_restart(executable: Path, before: ProcessRecord) -> bool:
@@ -164,7 +55,7 @@ def restart_version(executable: Path) -> str:
     return (said.output or said.errors).strip() if said.is_well else ""
 
 
-def is_valid(executable: Path, bootstrap: Path) -> str:
+def validation_error(executable: Path, bootstrap: Path) -> str:
     """Why `executable` does not start with `bootstrap`; empty when it does.
 
     Raises:
@@ -228,12 +119,12 @@ def detach_xds(layout: StatePaths, record: ProcessRecord) -> None:
     layout.make_folders()
 
 
-def cleanup(layout: StatePaths, gone: ProcessRecord, left: ProcessSet) -> None:
+def cleanup(layout: StatePaths, gone: ProcessRecord, left: Collection[ProcessRecord]) -> None:
     """Remove what a process that is gone has left, as far as nobody needs it."""
     if gone.mark:
         shutil.rmtree(layout.retired_xds(gone.mark), ignore_errors=True)
     line = gone.place.base_id
-    if line and all(each.place.base_id != line for each in left.all):
+    if line and all(each.place.base_id != line for each in left):
         for epoch in range(_AT_A_TIME):
             _forget(layout, line, epoch)
         (_SHARED_MEMORY / f"envoy_shared_memory_{line * 10}").unlink(missing_ok=True)

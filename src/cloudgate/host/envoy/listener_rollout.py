@@ -60,7 +60,11 @@ class ListenerRollout:
         await self._envoy.begin_hot_restart()
         wanted = self._wanted(gateway)
         # One that takes over gets the port from the other only while that one listens.
-        told = [wanted] if self._envoy.is_hot_restarting else xds_files.listeners(self._layout.xds)
+        told = (
+            [wanted]
+            if self._envoy.processes.is_hot_restarting
+            else xds_files.listeners(self._layout.xds)
+        )
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
         await self._envoy.ensure_running()
@@ -78,7 +82,7 @@ class ListenerRollout:
             UnavailableError: Envoy does not say that it did.
         """
         self._envoy.reserve.release_for(lambda: self._put([]))
-        if not await self._envoy.adopt() and not self._envoy.is_hot_restarting:
+        if not await self._envoy.adopt() and not self._envoy.processes.is_hot_restarting:
             return
         await self._envoy.ensure_running()
         await self._wait_exactly([])

@@ -33,7 +33,7 @@ class Rotation:
     async def _attempt(self) -> None:
         # Where somebody has taken it away, Envoy goes on to write to what nobody reads any more.
         self._moved = rotate(self._path) or self._moved or not self._path.exists()
-        if self._moved and self._envoy.is_running:
+        if self._moved and self._envoy.processes.is_running:
             # An Envoy that starts later opens the new file by itself.
             await self._envoy.reopen_logs()
         self._moved = False

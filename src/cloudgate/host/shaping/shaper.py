@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from cloudgate.background import Background, Job
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.start_rates import UNPACED_BYTES
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.platform import Pacing, Sent
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
@@ -59,7 +59,7 @@ class TrafficShaper:
 
     def __init__(
         self,
-        envoy: EnvoySupervisor,
+        envoys: EnvoyProcesses,
         directory: TenantDirectory,
         watch: TunnelTracker,
         allowances: RateAllocations,
@@ -69,13 +69,13 @@ class TrafficShaper:
         load: CongestionMonitor | None = None,
     ) -> None:
         """`load`: whether the gateway may have no room for more; None to find out."""
-        self._envoy = envoy
+        self._envoys = envoys
         self._directory = directory
         self._watch = watch
         self._allowances = allowances
         self._fairness = fairness
         self._starts = starts
-        self._load = load or CongestionMonitor(lambda: envoy.pids)
+        self._load = load or CongestionMonitor(lambda: envoys.pids)
         self._pacing: dict[int, Pacing] = {}
         self._rates: dict[str, int] = {}
         """What connections may send that are slowed."""
@@ -178,7 +178,7 @@ class TrafficShaper:
         return limit if limit is None or account is None else int(account.within(limit))
 
     def _slow_newcomer(self, client: str, rate: int) -> None:
-        pid = self._envoy.pid
+        pid = self._envoys.pid
         if pid is not None:
             self._pacing.setdefault(pid, Pacing(pid)).set({client: rate})
 
@@ -232,7 +232,7 @@ class TrafficShaper:
         seen = []
         for each in self._watch.live:
             if each.envoy not in pids:
-                pids[each.envoy] = self._envoy.pid_of(each.envoy)
+                pids[each.envoy] = self._envoys.pid_of(each.envoy)
             pid = pids[each.envoy]
             if pid is not None:
                 found[each.tenant_id].update((name, pid) for name in _sockets_of(each))
@@ -241,7 +241,7 @@ class TrafficShaper:
                 self._rates |= dict.fromkeys(_sockets_of(each), newcomer.rate_bytes)
                 self._new.update(_sockets_of(each))
         self._starts.seen(seen)
-        current = self._envoy.pid
+        current = self._envoys.pid
         for newcomer in self._starts.newcomers().values():
             if current is not None:
                 found[newcomer.tenant_id][newcomer.client] = current
@@ -317,7 +317,7 @@ class TrafficShaper:
         sent: dict[str, Sent] = {}
         for pid, some in by_pid.items():
             sent |= self._pacing.setdefault(pid, Pacing(pid)).look(some)
-        current = self._envoy.pid
+        current = self._envoys.pid
         self._pacing = {
             pid: each for pid, each in self._pacing.items() if pid in by_pid or pid == current
         }

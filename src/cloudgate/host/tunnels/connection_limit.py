@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import structlog
 
 from cloudgate.background import Background, Job
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections, connections_by_address
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -52,7 +52,7 @@ class ConnectionLimiter:
 
     def __init__(
         self,
-        envoy: EnvoySupervisor,
+        envoys: EnvoyProcesses,
         role: GatewayStatus,
         watch: TunnelTracker,
         *,
@@ -60,7 +60,7 @@ class ConnectionLimiter:
         look: Callable[[int], ConnectionsByAddress] = connections_by_address,
     ) -> None:
         """`limit`: connections that one address may have; `look`: who is connected to a port."""
-        self._envoy = envoy
+        self._envoys = envoys
         self._role = role
         self._watch = watch
         self._limit = limit
@@ -85,7 +85,7 @@ class ConnectionLimiter:
         Raises:
             UnavailableError: this system does not let the host service do so.
         """
-        pid, port = self._envoy.pid, self._role.port
+        pid, port = self._envoys.pid, self._role.port
         if pid is None or port is None:
             self._role.crowded = frozenset()
             return

@@ -7,7 +7,7 @@ judged by which way the bytes go: a restore asks for much and sends little.
 from collections import defaultdict
 
 from cloudgate.background import Background, Job
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import Pacing
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.tunnels.accounting import Tunnel
@@ -26,8 +26,8 @@ def looks_like_restore(bytes_up: int, bytes_down: int) -> bool:
 class RestoreOnlyEnforcer:
     """Ends the tunnels that began in maintenance and send data."""
 
-    def __init__(self, envoy: EnvoySupervisor, site: SiteStore, watch: TunnelTracker) -> None:
-        self._envoy = envoy
+    def __init__(self, envoys: EnvoyProcesses, site: SiteStore, watch: TunnelTracker) -> None:
+        self._envoys = envoys
         self._site = site
         self._watch = watch
         self._looking: dict[int, Pacing] = {}
@@ -65,7 +65,7 @@ class RestoreOnlyEnforcer:
                 self._watch.terminate(sending, "maintenance: data may only be brought back")
 
     def _sending(self, mark: str, begun: list[Tunnel]) -> list[Tunnel]:
-        pid = self._envoy.pid_of(mark)
+        pid = self._envoys.pid_of(mark)
         if pid is None:
             return []
         looking = self._looking.setdefault(pid, Pacing(pid))

@@ -24,7 +24,7 @@ from cloudgate.host.access_log.record import (
     released_slot,
 )
 from cloudgate.host.access_log.tail import LogTail, Position
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections
 from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.files import read_or_backup, write_with_backup
@@ -80,7 +80,7 @@ class TunnelTracker:
     def __init__(
         self,
         layout: StatePaths,
-        envoy: EnvoySupervisor,
+        envoys: EnvoyProcesses,
         directory: TenantDirectory,
         role: GatewayStatus,
         *,
@@ -90,7 +90,7 @@ class TunnelTracker:
         troubles: Conditions | None = None,
     ) -> None:
         self._path = layout.usage
-        self._envoy = envoy
+        self._envoys = envoys
         self._directory = directory
         self._role = role
         self._site = site
@@ -206,7 +206,7 @@ class TunnelTracker:
                 self._ended_places.append(place)
         if self._tunnels.live and self._follower.is_at_end:
             # Earlier, later lines of an Envoy that is gone would begin its tunnels again.
-            self._tunnels.keep_only(self._envoy.labels)
+            self._tunnels.keep_only(self._envoys.labels)
         if self._was_counted:
             self._tunnels.drain_usage()
             self._was_counted = not self._follower.is_at_end
@@ -273,7 +273,7 @@ class TunnelTracker:
                 by_envoy.setdefault(each.envoy, []).append(each)
         found = 0
         for mark, some in by_envoy.items():
-            pid = self._envoy.pid_of(mark)
+            pid = self._envoys.pid_of(mark)
             if pid is not None:
                 found += close_connections(pid, [each.client for each in some])
                 self._cut |= {each.tunnel for each in some}
@@ -285,7 +285,7 @@ class TunnelTracker:
         """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent."""
         in_use = {tunnel.client for tunnel in self._tunnels.live} if torn else set()
         for entry in torn:
-            pid = self._envoy.pid_of(entry.envoy)
+            pid = self._envoys.pid_of(entry.envoy)
             if pid is None or entry.client in in_use:
                 continue
             try:
@@ -341,7 +341,7 @@ class TunnelTracker:
             if found is None or not found.at_once:
                 continue
             try:
-                ended = sum(close_connections(pid, [client]) for pid in self._envoy.pids)
+                ended = sum(close_connections(pid, [client]) for pid in self._envoys.pids)
             except UnavailableError as error:
                 self._problem = UnavailableError(f"Tunnels go on that should not: {error.message}")
                 return

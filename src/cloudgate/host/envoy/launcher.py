@@ -1,0 +1,93 @@
+"""Envoy launcher: what is a new Envoy started with, and what does it say when it ends?"""
+
+import json
+from contextlib import ExitStack
+from functools import cached_property
+from uuid import uuid4
+
+from cloudgate.host.envoy import hot_restart, process
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.xds_listener import ListenAddress, listener
+from cloudgate.host.envoy.xds_resources import bootstrap, clusters, digest
+from cloudgate.host.platform.congestion_control import congestion_control
+from cloudgate.host.platform.resource_limits import capacity
+from cloudgate.host.state.files import write_private
+from cloudgate.host.state.paths import StatePaths
+
+_LAST_WORDS_CHARACTERS = 600
+
+
+class EnvoyLauncher:
+    """Starts the Envoy of this installation."""
+
+    def __init__(self, layout: StatePaths, doors: LocalEndpoints) -> None:
+        self._layout = layout
+        self._doors = doors
+        self._log_start = 0
+        self._while_starting = ExitStack()
+
+    @cached_property
+    def binary(self) -> process.EnvoyBinary:
+        """What would be started."""
+        return process.installed_binary(_settings(self._layout, self._doors))
+
+    def why_not_hot_restarted(self, before: process.ProcessRecord) -> str:
+        """Why the Envoy of this installation cannot take over from `before`; empty when it can.
+
+        Raises:
+            UnavailableError: it does not say.
+        """
+        if not hot_restart.can_hot_restart(self.binary.path, before):
+            return "no other can take over from it"
+        self._write_bootstrap("")
+        return hot_restart.validation_error(self.binary.path, self._layout.bootstrap)
+
+    def launch(self, before: process.ProcessRecord | None) -> process.EnvoyProcess:
+        """Start one, which is to take over from `before` and then `settled`.
+
+        Raises:
+            UnavailableError: it does not start, or cannot be told from other processes.
+        """
+        mark = uuid4().hex
+        self._write_bootstrap(mark)
+        log = self._layout.envoy_log
+        self._log_start = log.stat().st_size if log.exists() else 0
+        place = hot_restart.next_epoch(self.binary.path, before)
+        options = [*self._doors.command_line(mark), *hot_restart.options(self._layout, place)]
+        self.settled()
+        self._while_starting.enter_context(hot_restart.mute_parent(self._layout, before))
+        return process.start(self._layout, self.binary, mark, place, options)
+
+    def settled(self) -> None:
+        """The one that was started answers: what only its start needed is given back."""
+        self._while_starting.close()
+
+    def last_words(self) -> str:
+        """What the one that was started last has said last."""
+        try:
+            with self._layout.envoy_log.open("rb") as log:
+                log.seek(self._log_start)
+                text = log.read().decode("utf-8", "replace")
+        except OSError:  # ENOENT, EMFILE: it is told that it ended, without its own words
+            return ""
+        return text[-_LAST_WORDS_CHARACTERS:].strip()
+
+    def _write_bootstrap(self, mark: str) -> None:
+        settings = bootstrap(self._layout, self._doors.admin_config(mark), capacity())
+        write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
+
+
+def _settings(layout: StatePaths, doors: LocalEndpoints) -> str:
+    """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
+
+    Where the authorizer is, an Envoy that runs is told again when that changes.
+    """
+    example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
+    anywhere = listener(layout, example, congestion_control())
+    return digest(
+        [
+            bootstrap(layout, doors.admin_config(""), capacity()),
+            clusters({"address": {}}),
+            anywhere,
+        ]
+    )
