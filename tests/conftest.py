@@ -1,5 +1,6 @@
 """What do tests of several rooms share?"""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ structlog.configure(
         ),
     ]
 )
+
+# Managers that run beside each other would all show their figures at the usual address.
+os.environ.setdefault("CLOUDGATE_METRICS_LISTEN", "off")
 
 # What a check of a password costs is the promise of one test; the others would only wait for it.
 password_hashes.hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)

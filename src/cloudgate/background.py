@@ -50,6 +50,8 @@ class Job:
     """Of one processor, that it may take: with more to do, attempts are rarer."""
     lasts: bool = False
     """An attempt goes on as long as the program: it is well once it has gone on for a while."""
+    needed: bool = False
+    """While it fails, what runs it is not ready to do what it is there for."""
     news: Callable[[asyncio.Event], AbstractContextManager[object]] = nullcontext
     """While the context is open, the event is set whenever an attempt is due before its time."""
 
@@ -64,11 +66,24 @@ class Failing:
     """Attempts in a row."""
     reason: str
     """One that somebody foresaw, or what to look for in the log."""
+    is_needed: bool = False
+    """As in its `Job`."""
 
     @property
     def text(self) -> str:
         """For the operator. It stays the same while nothing but the count changes."""
         return f"{self.name} has failed since {self.since:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
+
+@dataclass
+class JobRecord:
+    """What became of a job's attempts since the program began."""
+
+    name: str
+    runs: int = 0
+    """Attempts that have ended, and those of lasting jobs that went on for a while."""
+    failures: int = 0
+    succeeded_at: datetime | None = None
 
 
 class Background:
@@ -92,6 +107,12 @@ class Background:
         self._supervised = {job.name: _Supervised(job) for job in jobs}
         self._on_change = on_change or _nobody
         self._foreseen = foreseen or _nothing
+        self.is_running = False
+
+    @property
+    def records(self) -> tuple[JobRecord, ...]:
+        """What became of the attempts of each job."""
+        return tuple(each.record for each in self._supervised.values())
 
     @property
     def failing(self) -> tuple[Failing, ...]:
@@ -105,9 +126,13 @@ class Background:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for name, each in self._supervised.items():
-                group.create_task(self._supervise(each), name=name)
+        self.is_running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, each in self._supervised.items():
+                    group.create_task(self._supervise(each), name=name)
+        finally:
+            self.is_running = False
 
     async def _supervise(self, each: "_Supervised") -> None:
         with each.job.news(each.woken):
@@ -157,8 +182,11 @@ class Background:
             since=before.since if before else datetime.now(UTC),
             failures=before.failures + 1 if before else 1,
             reason=reason,
+            is_needed=each.job.needed,
         )
         each.failing = failing
+        each.record.runs += 1
+        each.record.failures += 1
         is_news = before is None or before.reason != reason
         if is_news:
             self._on_change(each.job.name, failing)
@@ -180,6 +208,8 @@ class Background:
 
     def _note_success(self, each: "_Supervised") -> None:
         before, each.failing = each.failing, None
+        each.record.runs += 1
+        each.record.succeeded_at = datetime.now(UTC)
         if before is not None:
             self._on_change(each.job.name, None)
             _log.info(
@@ -197,6 +227,7 @@ class _Supervised:
         self.job = job
         self.woken = asyncio.Event()
         self.failing: Failing | None = None
+        self.record = JobRecord(job.name)
         self.mark = ""
         """Where the log says more about this row of failures."""
         self.logged_at = 0.0

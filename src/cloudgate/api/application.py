@@ -29,6 +29,7 @@ from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
+from cloudgate.api.watchers import WATCHED, WATCHERS, WatchersDoor
 from cloudgate.errors import (
     AccessDeniedError,
     InvalidRequestError,
@@ -40,6 +41,7 @@ from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.monitoring.endpoint import Monitoring
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
 from cloudgate.wire.encoding import json_text, xml_text
@@ -69,6 +71,7 @@ class Application:
         after_change: Callable[[], None],
         trusted_proxies: tuple[Network, ...] = (),
         prober: Prober = dial,
+        monitoring: Monitoring | None = None,
     ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
@@ -77,6 +80,7 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
+        self._watching = WatchersDoor(monitoring, self._may_watch) if monitoring else None
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address
         )
@@ -100,6 +104,8 @@ class Application:
         first, rest = self._path(request)
         if first == ".well-known":
             return self._challenge(request, rest)
+        if self._watching is not None and first in WATCHED:
+            return await self._watching.respond(request, f"{first}{rest}".strip("/").lower())
         if first == "host":
             return await self._hosts.respond(request, rest)
         at_logon = rest.strip("/").lower() == "sessionmngr"
@@ -115,6 +121,16 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             self._after_change()
         return response
+
+    async def _may_watch(self, request: Request) -> bool:
+        """Whether who asks may see all that there is to see of the manager's health.
+
+        Raises:
+            CloudgateError: there is a session, which has ended; or none, where one is needed.
+        """
+        logon = await self._logon(request)
+        prove(request.state)
+        return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
     def _path(self, request: Request) -> tuple[str, str]:
         """The first part of the path in lower case, and the rest.

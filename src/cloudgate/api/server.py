@@ -33,8 +33,11 @@ from cloudgate.manager.jobs.acme_orders import AcmeWorker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
+from cloudgate.manager.monitoring.health import manager_health
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.monitoring.endpoint import Monitoring
+from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.processes.open_files import allow_many_files
 
 BACKLOG = 1024
@@ -93,6 +96,8 @@ class Extras:
     """How long entries of the audit log are kept; for ever when None."""
     prober: Prober = dial
     """Says whether a gateway is reached at its advertised address."""
+    metrics_listener: socket.socket | None = None
+    """Where health and figures are shown to whoever reaches it; nowhere when None."""
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     """How many connections one address may have; those of trusted proxies are not counted so."""
 
@@ -129,11 +134,15 @@ class ManagerServer:
             on_change=self._note_failing,
             foreseen=_foreseen,
         )
+        self.health = manager_health(manager, self._background)
+        self._monitoring = Monitoring(self.health, {})
+        self._metrics_listener = extras.metrics_listener
         self._application = Application(
             manager,
             lambda: self._background.wake(*self._after_change),
             extras.trusted_proxies,
             extras.prober,
+            self._monitoring,
         )
         seats = ConnectionLimiter(
             connection_limits(allow_many_files(), extras.connections_per_address)
@@ -156,6 +165,11 @@ class ManagerServer:
         """Serve until `stop` is called."""
         async with asyncio.TaskGroup() as group:
             by_itself = group.create_task(self._background.run())
+            watched = [
+                group.create_task(serve_monitoring(self._monitoring, each))
+                for each in (self._metrics_listener,)
+                if each is not None
+            ]
             try:
                 async with asyncio.TaskGroup() as serving:
                     for server, listener in self._servers:
@@ -163,7 +177,8 @@ class ManagerServer:
             finally:
                 self._ordering.stop()
                 self._probing.stop()
-                by_itself.cancel()
+                for each in (by_itself, *watched):
+                    each.cancel()
         await run_in_threadpool(self._ticking.finish)
 
     def _note_failing(self, name: str, failing: Failing | None) -> None:
@@ -192,6 +207,7 @@ class ManagerServer:
 
     def stop(self) -> None:
         """End `run`: hosts that wait for news are answered, other requests may finish."""
+        self.health.drain()
         self._bell.close()
         self._application.stop()
         for server, _ in self._servers:

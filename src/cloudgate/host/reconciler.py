@@ -127,6 +127,7 @@ class Reconciler:
             attempt=self._review,
             interval_seconds=0.0,
             longest_pause_seconds=REVIEW_SECONDS,
+            needed=True,
         )
 
     async def run(self) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.manager_link.sync import HostState, ManagerSync
+from cloudgate.host.monitoring.health import host_health
 from cloudgate.host.platform import lock_file
 from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.saturation import SaturationMonitor
@@ -41,6 +44,9 @@ from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, Con
 from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.monitoring.endpoint import OFF, Monitoring, listen
+from cloudgate.monitoring.endpoint import serve as serve_monitoring
+from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.socket_handoff import pass_listener
 
 _log = structlog.get_logger(__name__)
@@ -70,6 +76,8 @@ async def run_host_service(
     state_folder: Path,
     open_doors: Callable[[StatePaths], LocalEndpoints] = local_endpoints,
     until: Callable[[], object] | None = None,
+    metrics_listen: str | None = None,
+    notifier: Notifier | None = None,
 ) -> bool:
     """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
 
@@ -78,19 +86,42 @@ async def run_host_service(
     At SIGHUP it ends alone, and says True: it is to be started again. Killed without a chance to
     clean up, it leaves Envoy running as well; the next run adopts it.
 
+    Args:
+        state_folder: where its files are.
+        open_doors: how it and Envoy reach each other.
+        until: returns when it is to end.
+        metrics_listen: at which ``ADDRESS:PORT`` it shows its health and figures; None for nowhere.
+        notifier: who is told that it runs; nobody when None.
+
     Raises:
-        CloudgateError: The host has not joined, or the folder is in use.
+        CloudgateError: The host has not joined, the folder is in use, or figures cannot be shown
+            where they are wanted.
     """
     layout = state_paths(state_folder)
     layout.make_folders()
     _check_membership(layout)
-    with _sole_user(layout):
+    with _sole_user(layout), _watched_at(metrics_listen) as listener:
         stop = Shutdown()
         if until is not None:
             _stop_after(until, stop)
+        watchers = Watchers(listener, notifier or Notifier({}))
         with _on_signals(stop):
-            await _run_until(layout, open_doors(layout), stop)
+            await _run_until(layout, open_doors(layout), stop, watchers)
         return stop.again
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who looks how the host service is."""
+
+    listener: socket.socket | None
+    """Where it shows its health and figures."""
+    notifier: Notifier
+    """Who started it."""
+
+
+def _watched_at(where: str | None) -> AbstractContextManager[socket.socket | None]:
+    return nullcontext() if where in (None, "", OFF) else listen(where or "")
 
 
 def _reset(watch: TunnelTracker) -> None:
@@ -122,7 +153,9 @@ def _check_membership(layout: StatePaths) -> None:
         _log.error("the manager cannot be reached; the gateway goes on", reason=error.message)
 
 
-async def _run_until(layout: StatePaths, doors: LocalEndpoints, stop: Shutdown) -> None:
+async def _run_until(
+    layout: StatePaths, doors: LocalEndpoints, stop: Shutdown, watchers: Watchers
+) -> None:
     journal = WithdrawalJournal(layout.withdrawals, DiskReserve(layout.reserve).release_for)
     known = HostState(
         TenantDirectory(layout.directory, journal),
@@ -141,7 +174,7 @@ async def _run_until(layout: StatePaths, doors: LocalEndpoints, stop: Shutdown) 
     ) as gatekeeper:
         server = await serve_authorizer(gatekeeper, doors)
         try:
-            await _work_until(layout, doors, known, gatekeeper, stop)
+            await _work_until(layout, doors, known, gatekeeper, stop=stop, watchers=watchers)
             if stop.again:
                 await server.retire()
                 pass_listener(server.listener)
@@ -154,7 +187,9 @@ async def _work_until(
     doors: LocalEndpoints,
     known: HostState,
     gatekeeper: Authorizer,
+    *,
     stop: Shutdown,
+    watchers: Watchers,
 ) -> None:
     news = asyncio.Event()
     admin = AdminClient(doors)
@@ -233,12 +268,20 @@ async def _work_until(
         ),
         on_change=note_failing,
     )
+    health = host_health(known, admin, background, lambda: outbox.outcome, layout.state)
+    monitoring = Monitoring(health, {})
     try:
         await _adopt(envoy)
         async with asyncio.TaskGroup() as group:
-            work = group.create_task(background.run())
+            work = [group.create_task(background.run())]
+            if watchers.listener is not None:
+                work.append(group.create_task(serve_monitoring(monitoring, watchers.listener)))
+            telling = keep_informed(watchers.notifier, health, lambda: _described(known))
+            work.append(group.create_task(telling))
             await stop.wait()
-            work.cancel()
+            health.drain()
+            for each in work:
+                each.cancel()
         watch.checkpoint()
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
@@ -251,6 +294,11 @@ async def _work_until(
             _reset(watch)
             await envoy.stop()
         await admin.close()
+
+
+def _described(known: HostState) -> str:
+    live = known.role.live_tunnels
+    return f"{live} live tunnel{'' if live == 1 else 's'}"
 
 
 def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:

@@ -140,6 +140,26 @@ MeasurableFolders = Annotated[
         show_default=False,
     ),
 ]
+MetricsListen = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_METRICS_LISTEN",
+        metavar="ADDRESS:PORT",
+        help="Where /metrics, /livez and /readyz are shown, to all who reach it, or off;"
+        " 127.0.0.1:9397 when left out.",
+        show_default=False,
+    ),
+]
+HostMetricsListen = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_METRICS_LISTEN",
+        metavar="ADDRESS:PORT",
+        help="Where /metrics, /livez and /readyz of this host are shown, to all who reach it;"
+        " nowhere when left out.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -163,6 +183,7 @@ def up(
     reachable: Reachable = None,
     measurable_folder: MeasurableFolders = None,
     audit_days: AuditDays = None,
+    metrics_listen: MetricsListen = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     from cloudgate.cli.service.launcher import Options, run_up  # noqa: PLC0415  keeps --help fast
@@ -181,6 +202,7 @@ def up(
         tuple(reachable or ()),
         tuple(measurable_folder or ()),
         audit_days,
+        metrics_listen,
     )
     _run(run_up(options))
 
@@ -199,6 +221,7 @@ def serve(
     reachable: Reachable = None,
     measurable_folder: MeasurableFolders = None,
     audit_days: AuditDays = None,
+    metrics_listen: MetricsListen = None,
     print_unit: Annotated[
         bool,
         typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
@@ -221,6 +244,7 @@ def serve(
         tuple(reachable or ()),
         tuple(measurable_folder or ()),
         audit_days,
+        metrics_listen,
     )
     if not print_unit:
         _run(run_serve(options))
@@ -327,6 +351,7 @@ def _text_of(file: Path | None) -> str:
 @host_commands.command("run")
 def run(
     data: Data = None,
+    metrics_listen: HostMetricsListen = None,
     with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
     until_input_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
@@ -334,12 +359,21 @@ def run(
     from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
     from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
     from cloudgate.host.service import run_host_service  # noqa: PLC0415
+    from cloudgate.monitoring.systemd import Notifier  # noqa: PLC0415
 
     log_to_stderr()
     if with_parent is not None:
         end_with_parent(with_parent)
     until = _read_input if until_input_ends else None
-    again = _run(run_host_service((data or default_data_folder()) / "host", until=until))
+    again = _run(
+        run_host_service(
+            (data or default_data_folder()) / "host",
+            until=until,
+            # The manager on this machine has that address, and shows what its host reports.
+            metrics_listen=metrics_listen if with_parent is None else None,
+            notifier=Notifier() if with_parent is None else Notifier({}),
+        )
+    )
     if again:
         # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
         os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606

@@ -9,7 +9,14 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -35,6 +42,7 @@ from cloudgate.manager.gateways.operations import list_gateways, settings_in_for
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.host_protocol.enrolment import new_token, preregister
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
+from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.security import installation
 from cloudgate.manager.security.authority import (
     GATEWAY_DAYS,
@@ -53,6 +61,8 @@ from cloudgate.manager.servers.managed_servers import list_managed_servers
 from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.monitoring.endpoint import OFF, listen
+from cloudgate.monitoring.systemd import Notifier, keep_informed
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +72,9 @@ RESTART_SECONDS = 1.0
 """How long to wait before a host service that died is started again."""
 LONGEST_RESTART_SECONDS = 5.0
 """Before it is started once more, however often it has ended."""
+METRICS_LISTEN = "127.0.0.1:9397"
+"""Where health and figures are shown, unless told otherwise."""
+
 GATEWAY_SECONDS = 30.0
 """How long at most it waits for the gateway of this machine before it says that it is ready."""
 _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -92,6 +105,8 @@ class Options:
     """Folders of managed servers that they may have measured."""
     audit_days: int | None = None
     """How long entries of the audit log are kept; for ever when None."""
+    metrics_listen: str | None = None
+    """Where health and figures are shown; at `METRICS_LISTEN`, if that is free, when None."""
 
 
 async def run_serve(options: Options) -> None:
@@ -101,7 +116,8 @@ async def run_serve(options: Options) -> None:
         password = _administrator(manager, options.admin_password_file)
         async with _served(manager, options) as server:
             _greet(options, password)
-            await _stopped(server)
+            async with _telling_systemd(manager, server):
+                await _stopped(server)
 
 
 async def run_up(options: Options) -> None:
@@ -120,7 +136,8 @@ async def run_up(options: Options) -> None:
                 await asyncio.wait({stopped, back}, return_when=asyncio.FIRST_COMPLETED)
                 if not stopped.done():
                     _greet(options, password)
-                await stopped
+                async with _telling_systemd(manager, server):
+                    await stopped
             finally:
                 for each in (host, back):
                     each.cancel()
@@ -228,6 +245,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             plain = listeners.enter_context(open_listener(options.host, options.http_port))
         extras = Extras(
             http_listener=plain,
+            metrics_listener=listeners.enter_context(_metrics_listener(options.metrics_listen)),
             trusted_proxies=networks(options.trusted_proxies),
             audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
@@ -242,6 +260,42 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
         finally:
             server.stop()
             await running
+
+
+@asynccontextmanager
+async def _telling_systemd(manager: Manager, server: ManagerServer) -> AsyncIterator[None]:
+    """While it runs, systemd hears so, if it wants to."""
+
+    def describe() -> str:
+        online = sum(
+            manager.clock() - seen < ONLINE_FOR for seen in manager.presence.all().values()
+        )
+        return f"{online} managed server{'' if online == 1 else 's'} online"
+
+    telling = asyncio.create_task(keep_informed(Notifier(), server.health, describe))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket | None]:
+    """Where figures are shown.
+
+    Raises:
+        CloudgateError: they cannot be shown where they are wanted. Where nobody said where, it is
+            no reason not to start: another manager on this machine has that address.
+    """
+    if where == OFF:
+        return nullcontext()
+    if where is not None:
+        return listen(where)
+    try:
+        return listen(METRICS_LISTEN)
+    except CloudgateError as problem:
+        log.warning("metrics are shown nowhere", reason=problem.message)
+        return nullcontext()
 
 
 def _spare_the_collector() -> None:

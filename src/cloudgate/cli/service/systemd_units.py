@@ -40,6 +40,10 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+Type=notify
+NotifyAccess=main
+TimeoutStartSec=15min
+WatchdogSec=60
 User={user}
 ExecStart={" ".join(word(each) for each in command)}
 Restart=always
@@ -77,6 +81,7 @@ def _arguments(options: Options) -> Iterator[str]:
         *(("--reachable", each) for each in options.reachable),
         *(("--measurable-folder", each) for each in options.measurable_folders),
         ("--audit-days", options.audit_days),
+        ("--metrics-listen", options.metrics_listen),
     ):
         if value is not None:
             yield name

@@ -48,6 +48,11 @@ class Reporter:
         self._lost = False
         self._changed = asyncio.Event()
 
+    @property
+    def outcome(self) -> ReconcileResult | None:
+        """How the machine was found to be the last time; None before it was looked at."""
+        return self._outcome
+
     def observe(self, outcome: ReconcileResult) -> None:
         """The machine was looked at."""
         self._outcome = outcome

@@ -44,6 +44,9 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
+Type=notify
+NotifyAccess=main
+WatchdogSec=60
 User={user}
 ExecStart={word(python)} -m cloudgate host run --data {word(str(data))}
 ExecReload=/bin/kill -HUP $MAINPID

@@ -33,6 +33,11 @@ class ManagerClock:
         self._heard = now, self._monotonic_seconds()
 
     @property
+    def heard_seconds_ago(self) -> float | None:
+        """How long ago the manager was last heard of; None where it was not yet."""
+        return None if self._heard is None else self._monotonic_seconds() - self._heard[1]
+
+    @property
     def offset(self) -> timedelta:
         """How far this machine's clock is ahead of the manager's; nothing when about right."""
         if self._heard is None:

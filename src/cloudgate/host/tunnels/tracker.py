@@ -147,6 +147,7 @@ class TunnelTracker:
                 attempt=self._attempt,
                 interval_seconds=POLL_SECONDS,
                 longest_pause_seconds=1.0,
+                needed=True,
             ),
             Job(
                 name="Writing down what tenants use",

@@ -31,7 +31,8 @@ from cloudgate.manager.storage.tables import Counter, DirectoryRevision
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
 """A host that was away for longer is told everything."""
-_DISK = "the disk of the data folder"
+DISK = "the disk of the data folder"
+"""Kind of the warning."""
 
 
 def utc_now() -> datetime:
@@ -146,9 +147,9 @@ class Manager:
             yield
         except DatabaseError as problem:
             if found := database_reason(problem):
-                self.warn(_DISK, found)
+                self.warn(DISK, found)
             raise
-        self.warn(_DISK, "")
+        self.warn(DISK, "")
 
     def _work(self, session: Session) -> UnitOfWork:
         return UnitOfWork(

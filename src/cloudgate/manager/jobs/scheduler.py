@@ -64,8 +64,10 @@ class Scheduler:
         seconds = PRESENCE_INTERVAL.total_seconds()
         each_tick = partial(Job, interval_seconds=seconds, longest_pause_seconds=seconds)
         found = (
-            each_tick(name=SETTLING, attempt=lambda: run_in_threadpool(self._settle)),
-            each_tick(name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence)),
+            each_tick(name=SETTLING, attempt=lambda: run_in_threadpool(self._settle), needed=True),
+            each_tick(
+                name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence), needed=True
+            ),
             each_tick(
                 name=SUMMING_UP, attempt=lambda: run_in_threadpool(write_sums, self._manager)
             ),

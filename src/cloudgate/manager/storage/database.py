@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
@@ -30,7 +30,9 @@ class Database:
             UnavailableError: a newer release has been at work in it, it is damaged, or it cannot
                 be used now: its disk is full or fails, or another program has locked it.
         """
+        self.url = url
         self._engine = _open(url)
+        self._probed = _without_memory(url) or self._engine
         try:
             with self._engine.connect() as connection:
                 _bring_forward(connection)
@@ -49,9 +51,23 @@ class Database:
         """A session that may change things; one at a time on SQLite."""
         return self._write()
 
+    def current_revision(self) -> str | None:
+        """The revision that the tables are at, as the file or the server says right now.
+
+        A connection to SQLite remembers what it has read for as long as nobody writes, so a new one
+        is asked.
+
+        Raises:
+            DatabaseError: it cannot be read.
+        """
+        with self._probed.connect() as connection:
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return None if found is None else str(found)
+
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()
+        self._probed.dispose()
 
 
 class _Reading(Session):
@@ -161,6 +177,15 @@ def _open(url: str) -> Engine:
     event.listen(engine, "begin", _begin_sqlite)
     _watch_file(engine, file)
     return engine
+
+
+def _without_memory(url: str) -> Engine | None:
+    """Of SQLite: what makes a new connection each time; None for others, which ask the server."""
+    known = make_url(url)
+    if known.get_backend_name() != "sqlite":
+        return None
+    file = Path(known.database or "")
+    return create_engine(url, poolclass=NullPool, creator=lambda: _connect_sqlite(file))
 
 
 def _connect_sqlite(file: Path) -> sqlite3.Connection:

@@ -1,0 +1,67 @@
+"""Watchers: what does the API's port show of health and figures, and to whom?
+
+Load balancers and orchestrators have no session: whether the manager lives and is ready is told to
+everybody, in one word. All else is for those who may see it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cloudgate.api.access import PROVIDERS
+from cloudgate.errors import CloudgateError
+from cloudgate.monitoring.endpoint import LIVE, METRICS, READY, Monitoring
+
+WATCHED = (LIVE, READY, METRICS)
+"""First parts of the paths."""
+WATCHERS = PROVIDERS
+"""The roles that see all of it."""
+
+
+class WatchersDoor:
+    """Answers who watches, on a port that strangers reach."""
+
+    def __init__(
+        self, monitoring: Monitoring, may_watch: Callable[[Request], Awaitable[bool]]
+    ) -> None:
+        """`may_watch` raises CloudgateError where nobody is known who asks."""
+        self._monitoring = monitoring
+        self._may_watch = may_watch
+
+    async def respond(self, request: Request, path: str) -> Response:
+        """The answer to one request."""
+        if request.method not in ("GET", "HEAD"):
+            return _plain("Only GET and HEAD are allowed here.", 405, Allow="GET, HEAD")
+        wants_all = "verbose" in request.url.query.lower()
+        is_for_all = path in (LIVE, READY)
+        sees_all = False
+        if wants_all or not is_for_all:
+            try:
+                sees_all = await self._may_watch(request)
+            except CloudgateError as problem:
+                if not is_for_all:
+                    return _plain(problem.message, 401, **{"WWW-Authenticate": "Bearer"})
+            except SQLAlchemyError:
+                # Who asks cannot be known, which is no reason not to say that all is not well.
+                if not is_for_all:
+                    return _plain("The database cannot be used right now.", 503)
+        if not (sees_all or is_for_all):
+            return _plain("Access denied", 403)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        said = await self._monitoring.answer(path, headers, verbose=wants_all and sees_all)
+        if said is None:
+            return _plain("There is nothing here.", 404)
+        return Response(
+            said.body,
+            said.status,
+            {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **said.headers},
+            said.media_type,
+        )
+
+
+def _plain(text: str, status: int, **headers: str) -> Response:
+    return Response(
+        f"{text}\n", status, {"Cache-Control": "no-store", **headers}, media_type="text/plain"
+    )

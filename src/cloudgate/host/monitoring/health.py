@@ -1,0 +1,86 @@
+"""Health of a host: can tenants come in here, and why not?
+
+A gateway goes on without its manager: that it is away is told, and keeps nobody out.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from cloudgate.background import Background
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.manager_link.sync import HostState
+from cloudgate.host.reconciler import ReconcileResult
+from cloudgate.monitoring.health import Finding, Health, InThread, disk_problem, jobs_check
+from cloudgate.protocol import GatewayState
+
+AWAY_SECONDS = 60.0
+"""A manager that was not heard of for so long is away."""
+
+
+def host_health(
+    known: HostState,
+    admin: AdminClient,
+    background: Background,
+    outcome: Callable[[], ReconcileResult | None],
+    state: Path,
+) -> Health:
+    """Its health.
+
+    Args:
+        known: what the manager has told.
+        admin: what Envoy says of itself.
+        background: what runs.
+        outcome: how the machine was found to be the last time.
+        state: the folder of what is kept.
+    """
+
+    async def envoy() -> str:
+        if known.role.gateway is None:
+            return ""
+        return "" if await admin.is_ready() else "Envoy does not answer"
+
+    def tenants() -> str:
+        if known.role.gateway is None:
+            return ""
+        if not known.directory.revision:
+            return "the gateway does not know its tenants yet"
+        if not (known.directory.is_certain and known.site.is_certain):
+            return (
+                "who may come in is not certain: the disk takes nothing, or has lost what it held"
+            )
+        return ""
+
+    def manager() -> Finding:
+        ago = known.clock.heard_seconds_ago
+        if ago is None:
+            return Finding("manager", remark="it was not heard of yet")
+        away = f"it was not heard of for {ago:.0f} seconds" if ago > AWAY_SECONDS else ""
+        return Finding("manager", remark=away)
+
+    return Health(
+        {
+            "gateway": lambda: gateway_finding(known, outcome()),
+            "envoy": envoy,
+            "tenants": tenants,
+            "disk": InThread(partial(disk_problem, state)),
+            "background jobs": jobs_check(background),
+            "manager": manager,
+        }
+    )
+
+
+def gateway_finding(known: HostState, outcome: ReconcileResult | None) -> Finding:
+    """Whether the gateway listens, if there is to be one."""
+    name, role = "gateway", known.role
+    if role.is_revoked:
+        return Finding(name, "the manager has shut this host out")
+    if role.gateway is None:
+        return Finding(name, remark="none is wanted on this host")
+    if not role.is_accepting:
+        return Finding(name, "it is drained or disabled, and takes no new tunnels")
+    if outcome is None:
+        return Finding(name, "whether it listens is not known yet")
+    if outcome.state is not GatewayState.LISTENING:
+        return Finding(name, outcome.reason.rstrip(".") or f"it is {outcome.state.value}")
+    return Finding(name)

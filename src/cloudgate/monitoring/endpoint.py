@@ -1,0 +1,185 @@
+"""Monitoring endpoint: what is answered to who watches? ``/livez``, ``/readyz``, and figures.
+
+On an address of its own it tells all that there is; on a port that strangers reach, whoever serves
+there says to whom.
+"""
+
+import asyncio
+import gzip
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from cloudgate.errors import CloudgateError
+from cloudgate.monitoring.health import Health
+
+LIVE, READY = "livez", "readyz"
+METRICS = "metrics"
+OFF = "off"
+"""In place of an address: nowhere."""
+COMPRESSED_FROM_BYTES = 1024
+_TEXT = "text/plain; charset=utf-8"
+_MOST_CONNECTIONS = 64
+_GRACE_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, before it is one of HTTP."""
+
+    status: int
+    body: bytes
+    media_type: str = _TEXT
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Document = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Makes a document for an Accept header: what it says, and its media type."""
+
+
+class Monitoring:
+    """What a process shows to who watches it."""
+
+    def __init__(self, health: Health, documents: Mapping[str, Document]) -> None:
+        """`documents`: by their paths, without the first slash."""
+        self.health = health
+        self._documents = documents
+
+    async def answer(
+        self, path: str, headers: Mapping[str, str], *, verbose: bool = False
+    ) -> Answered | None:
+        """What is at a path; None when there is nothing.
+
+        Args:
+            path: without slashes around it.
+            headers: of the request, in lower case.
+            verbose: whether to tell each check, and why it failed.
+        """
+        if path == LIVE:
+            return Answered(200, b"[+]event loop ok\nlivez passed\n" if verbose else b"ok\n")
+        if path == READY:
+            return await self._readiness(verbose=verbose)
+        document = self._documents.get(path)
+        if document is None:
+            return None
+        body, media_type = await document(headers.get("accept", ""))
+        told = {"Vary": "Accept, Accept-Encoding"}
+        if "gzip" in headers.get("accept-encoding", "") and len(body) > COMPRESSED_FROM_BYTES:
+            # The lowest level takes a third of the time, and the text is much alike.
+            body = await asyncio.to_thread(gzip.compress, body, 1)
+            told["Content-Encoding"] = "gzip"
+        return Answered(200, body, media_type, told)
+
+    async def _readiness(self, *, verbose: bool) -> Answered:
+        found = await self.health.findings()
+        is_ready = not any(each.problem for each in found)
+        lines = [each.line for each in found] if verbose else []
+        if verbose:
+            lines.append("readyz passed" if is_ready else "readyz failed")
+        else:
+            lines.append("ok" if is_ready else "not ready")
+        return Answered(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
+
+
+class MonitoringApplication:
+    """The ASGI application of an address that only those reach who may see all."""
+
+    def __init__(self, monitoring: Monitoring) -> None:
+        self._monitoring = monitoring
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """One request."""
+        del receive
+        if scope["type"] != "http":
+            return
+        headers = {
+            name.decode("latin-1"): each.decode("latin-1") for name, each in scope["headers"]
+        }
+        verbose = "verbose" in scope["query_string"].decode("latin-1").lower()
+        said: Answered | None
+        if scope["method"] not in ("GET", "HEAD"):
+            said = Answered(
+                405, b"Only GET and HEAD are allowed here.\n", headers={"Allow": "GET, HEAD"}
+            )
+        else:
+            said = await self._monitoring.answer(
+                scope["path"].strip("/").lower(), headers, verbose=verbose
+            )
+        if said is None:
+            said = Answered(404, b"There is nothing here; see /livez, /readyz and /metrics.\n")
+        told = {
+            "Content-Type": said.media_type,
+            "Content-Length": str(len(said.body)),
+            "Cache-Control": "no-store",
+            **said.headers,
+        }
+        raw = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+        await send({"type": "http.response.start", "status": said.status, "headers": raw})
+        body = b"" if scope["method"] == "HEAD" else said.body
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the business of whoever started the process."""
+        yield
+
+
+async def serve(monitoring: Monitoring, listener: socket.socket) -> None:
+    """Answer at an address until cancelled."""
+    config = uvicorn.Config(
+        MonitoringApplication(monitoring),
+        log_config=None,
+        access_log=False,
+        interface="asgi3",
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+
+
+def listen(where: str) -> socket.socket:
+    """A socket that listens at ``ADDRESS:PORT``, an address of IPv6 in brackets.
+
+    Raises:
+        CloudgateError: it is no such address, or cannot be listened at; the message says why.
+    """
+    address, colon, port = where.rpartition(":")
+    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:  # noqa: PLR2004  ports end there
+        raise CloudgateError(
+            f"--metrics-listen: found {where!r}, expected ADDRESS:PORT, such as 127.0.0.1:9397, or"
+            f" {OFF}."
+        )
+    host = address.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family)
+    except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno and problem.errno > 0 else str(problem)
+        raise CloudgateError(
+            f"Metrics cannot be served at {where}: {reason}. Choose another address with"
+            f" --metrics-listen, or {OFF}."
+        ) from None

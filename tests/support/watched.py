@@ -1,0 +1,171 @@
+"""How does a test watch the product? A manager and a host as processes, and where they show it."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from tests.support.ports import free_port
+from tests.support.product import PASSWORD, Client
+from tests.support.waiting import until
+
+START_SECONDS = 60.0
+
+
+class SystemdSocket:
+    """Hears what a service tells systemd."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(0.02)
+        self.path = path
+        self._lines: list[str] = []
+
+    @property
+    def lines(self) -> list[str]:
+        """All that was said so far."""
+        try:
+            while True:
+                self._lines += self._socket.recv(65536).decode().splitlines()
+        except TimeoutError:
+            return self._lines
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+
+@dataclass
+class Service:
+    """A process of the product, and where it shows itself."""
+
+    process: "subprocess.Popen[bytes]"
+    metrics_port: int
+    systemd: SystemdSocket
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it shows its health and figures."""
+        return f"http://127.0.0.1:{self.metrics_port}"
+
+    def get(self, path: str, **headers: str) -> httpx2.Response:
+        """What it shows there."""
+        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=10)
+
+    def is_ready(self) -> bool:
+        """Whether it answers that it is ready."""
+        try:
+            return self.get("/readyz").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+
+@dataclass
+class Site:
+    """A manager, and a host with a gateway."""
+
+    folder: Path
+    stack: ExitStack
+    port: int = field(default_factory=free_port)
+    gateway_port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.password_file = self.folder / "password"
+        self.password_file.write_text(PASSWORD)
+        self.manager = self._run(
+            "manager",
+            *("serve", "--data", str(self.folder / "manager"), "--port", str(self.port)),
+            *("--admin-password-file", str(self.password_file)),
+        )
+        until(self.manager.is_ready, START_SECONDS)
+
+    @property
+    def ca_file(self) -> Path:
+        """What clients of the manager trust."""
+        return self.folder / "manager" / "tls" / "ca.pem"
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """A client of the REST API that has logged on."""
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        url = f"https://localhost:{self.port}/api"
+        accept = {"Accept": "application/json"}
+        with httpx2.Client(base_url=url, verify=context, headers=accept, timeout=30) as http:
+            http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
+            yield Client(http)
+
+    def add_host(self, name: str = "gw1.example") -> Service:
+        """A host that has joined, without a gateway."""
+        with self.client() as client:
+            if not client.http.get("/backupServers").json()["Refs"]:
+                self.say("backup-server", "create", "site.example")
+        shown = self.say("server", "create", name)
+        line = next(line for line in shown.splitlines() if "host join" in line)
+        state = str(self.folder / name)
+        words = [re.sub(r"^https://[^/]*:", "https://localhost:", each) for each in line.split()]
+        self.say(*words[1:], "--data", state)
+        self.host = self._run("host", "host", "run", "--data", state)
+        return self.host
+
+    def add_gateway(self, name: str = "gw1.example") -> None:
+        """The role for that host."""
+        with self.client() as client:
+            task = client.create_gateway(self.gateway_port, name, ExternalIp="localhost")
+        assert task["Result"]["Success"] is True, task
+
+    def say(self, *words: str) -> str:
+        """What a command prints."""
+        command = [sys.executable, "-m", "cloudgate", *words]
+        done = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
+            "CLOUDGATE_URL": f"https://localhost:{self.port}",
+            "CLOUDGATE_CA": str(self.ca_file),
+            "CLOUDGATE_PASSWORD_FILE": str(self.password_file),
+            "HOME": str(self.folder),
+        }
+
+    def _run(self, name: str, *words: str) -> Service:
+        metrics, systemd = free_port(), SystemdSocket(self.folder / f"{name}.notify")
+        self.stack.callback(systemd.close)
+        path = self.folder / f"{name}.log"
+        log = self.stack.enter_context(path.open("ab"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cloudgate", *words, "--metrics-listen", f"127.0.0.1:{metrics}"],
+            env=self._environment()
+            | {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "1500000"},
+            stdout=log,
+            stderr=log,
+        )
+        self.stack.callback(_end, process)
+        return Service(process, metrics, systemd, path)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+    process.wait(30)
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """A manager that runs, and all that is added to it, until the end."""
+    with ExitStack() as stack:
+        yield Site(folder, stack)
