@@ -38,7 +38,9 @@ from cloudgate.host.state.private_key import public_key_pem
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
+from cloudgate.host.tunnels.enforcer import TunnelEnforcer
 from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -301,8 +303,10 @@ class Machine:
         news = asyncio.Event()
         self.envoy = EnvoySupervisor(self.layout, self.doors, self.admin, news.set)
         self.envoys = self.envoy.processes
-        self.watch = TunnelTracker(
-            self.layout, self.envoys, self.directory, role, site=self.site, places=places
+        closer = TunnelCloser(self.envoys)
+        self.watch = TunnelTracker(self.layout, self.envoys, role, places=places, closer=closer)
+        self.enforcer = TunnelEnforcer(
+            self.watch, closer, self.directory, role, site=self.site, places=places
         )
         self.pacer = TrafficShaper(
             self.envoys,
@@ -312,9 +316,9 @@ class Machine:
             fairness=FairShare(self.capacity_bytes),
             starts=gatekeeper.starts,
         )
-        self.maintenance = RestoreOnlyEnforcer(self.envoys, self.site, self.watch)
+        self.maintenance = RestoreOnlyEnforcer(self.envoys, self.site, self.watch, closer)
         crowd = ConnectionLimiter(self.envoys, role, self.watch, limit=self.connections_per_address)
-        parts = (self.watch, self.pacer, self.maintenance, crowd)
+        parts = (self.enforcer, self.watch, self.pacer, self.maintenance, crowd)
         self._watching = [asyncio.create_task(each.run()) for each in parts]
         self.reconciler = Reconciler(
             self.layout,
@@ -323,6 +327,7 @@ class Machine:
             self.admin,
             role=role,
             watch=self.watch,
+            closer=closer,
             news=news,
             on_outcome=self.outcomes.put_nowait,
             journal=self.journal,

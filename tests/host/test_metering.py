@@ -19,11 +19,11 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths, state_paths
-from cloudgate.host.state.site import SiteStore
-from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, TunnelTable
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.host.tunnels.tracker import MAX_USAGE_BATCH, TunnelTracker
+from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import (
     PATIENCE_SECONDS,
@@ -107,11 +107,11 @@ def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> N
     )
     watch = quiet_watch(layout, TunnelTable(used=used))
     told = 0
-    while batch := watch.next_usage_batch()[1]:
+    while batch := watch.usage.next_batch()[1]:
         told += sum(each.bytes_up for each in batch)
         message = UsageBatch(batch="b", usage=batch).model_dump_json()
         assert len(message) < BODY_LIMIT_BYTES / 8
-        watch.acknowledge_usage()
+        watch.usage.acknowledge()
     assert told == many
 
 
@@ -137,7 +137,7 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -
     watch = quiet_watch(layout, TunnelTable())
     for _ in range(4):
         watch.poll()
-    ((_, used),) = [watch.next_usage_batch()]
+    ((_, used),) = [watch.usage.next_batch()]
     assert sum(each.bytes_up for each in used) == 20
     assert sum(each.tunnels for each in used) == 1
     assert watch.live == ()
@@ -195,15 +195,11 @@ def layout(tmp_path: Path) -> StatePaths:
 
 def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
+    envoys = EnvoyProcesses(layout, UnixEndpoints(layout))
     watch = TunnelTracker(
-        layout,
-        EnvoyProcesses(layout, UnixEndpoints(layout)),
-        TenantDirectory(layout.directory),
-        GatewayStatus(),
-        site=SiteStore(layout.site),
-        places=TunnelSlots(),
+        layout, envoys, GatewayStatus(), places=TunnelSlots(), closer=TunnelCloser(envoys)
     )
-    watch._tunnels = tunnels
+    watch._tunnels = watch.usage._tunnels = tunnels
     return watch
 
 
@@ -212,8 +208,8 @@ async def used(watch: TunnelTracker, bytes_up: int) -> list[Usage]:
     found: list[Usage] = []
     async with asyncio.timeout(PATIENCE_SECONDS + 20):
         while sum(each.bytes_up for each in found) < bytes_up:
-            found += watch.next_usage_batch()[1]
-            watch.acknowledge_usage()
+            found += watch.usage.next_batch()[1]
+            watch.usage.acknowledge()
             await asyncio.sleep(0.05)
     return found
 
@@ -256,16 +252,16 @@ async def test_a_batch_stays_the_same_until_it_was_delivered(
     tunnel = await client.connect(port, REPO)
     assert await tunnel.echoes()
     tunnel.close()
-    name, batch = machine.watch.next_usage_batch()
+    name, batch = machine.watch.usage.next_batch()
     async with asyncio.timeout(PATIENCE_SECONDS):
         while sum(each.bytes_up for each in batch) == 0:
             await asyncio.sleep(0.05)
-            machine.watch.acknowledge_usage()
-            name, batch = machine.watch.next_usage_batch()
-    assert machine.watch.next_usage_batch() == (name, batch)
+            machine.watch.usage.acknowledge()
+            name, batch = machine.watch.usage.next_batch()
+    assert machine.watch.usage.next_batch() == (name, batch)
     kept = json.loads(machine.layout.usage.read_text())
     assert kept["batch"] == name
-    machine.watch.acknowledge_usage()
+    machine.watch.usage.acknowledge()
     assert json.loads(machine.layout.usage.read_text())["batched"] == []
 
 

@@ -185,7 +185,7 @@ async def without_a_place(machine: Machine, tunnels: int) -> Misplaced:
     """Wait until so many tunnels have no place, and say what became of the others."""
     async with asyncio.timeout(5):
         while True:
-            found = machine.watch.misplaced()
+            found = machine.enforcer.misplaced()
             if found is not None and found.tunnels == tunnels:
                 return found
             await asyncio.sleep(0.05)
@@ -357,6 +357,6 @@ async def test_an_assignment_that_is_lost_ends_no_tunnel_of_its_pool(
     await machine.envoy.adopt()
     machine.watch.poll()
     assert machine.watch.live
-    assert machine.watch.misplaced() is None
+    assert machine.enforcer.misplaced() is None
     assert await tunnel.echoes()
     assert (await client.connect(port, REPO)).status == 503

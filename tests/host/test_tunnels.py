@@ -39,7 +39,7 @@ async def test_live_tunnels_are_counted(port: int, client: Client, machine: Mach
     for _ in range(3):
         assert await (await client.connect(port, "repo.example:443")).echoes()
     assert await machine.admin.live_tunnels() == 3
-    assert set(machine.watch.contribution()) <= set(Report.model_fields)
+    assert set(machine.enforcer.contribution()) <= set(Report.model_fields)
 
 
 @pytest.mark.parametrize("login", ["", "acme:wrong", "nobody:x", "acme"])

@@ -20,6 +20,7 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.kept_document import KeptDocument
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import Assignment, Gateway, GatewayState
@@ -76,6 +77,7 @@ class Reconciler:
         *,
         role: GatewayStatus,
         watch: TunnelTracker,
+        closer: TunnelCloser,
         news: asyncio.Event,
         on_outcome: Callable[[ReconcileResult], None],
         journal: WithdrawalJournal | None = None,
@@ -89,6 +91,7 @@ class Reconciler:
             admin: what Envoy says of itself.
             role: what the authorizer has to know of the assignment.
             watch: the live tunnels.
+            closer: ends them one by one.
             news: is set by whoever knows that something happened to the machine.
             on_outcome: hears what was found.
             journal: takes what the disk does not.
@@ -103,6 +106,7 @@ class Reconciler:
         self._assignment = self.kept.current
         self._role = role
         self._watch = watch
+        self._closer = closer
         role.follow(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
@@ -240,7 +244,7 @@ class Reconciler:
             self._watch.poll()
             late = overdue(self._watch.live, late_seconds, spread_seconds)
             try:
-                self._drain.note_closed(self._watch.terminate(late, "the drain is over"))
+                self._drain.note_closed(self._closer.terminate(late, "the drain is over"))
             except UnavailableError as error:
                 _log.warning("tunnels are closed all at once", reason=error.message)
             else:

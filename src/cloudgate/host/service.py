@@ -40,7 +40,9 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
+from cloudgate.host.tunnels.enforcer import TunnelEnforcer
 from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -124,14 +126,14 @@ def _watched_at(where: str | None) -> AbstractContextManager[socket.socket | Non
     return nullcontext() if where in (None, "", OFF) else listen(where or "")
 
 
-def _reset(watch: TunnelTracker) -> None:
+def _reset(watch: TunnelTracker, closer: TunnelCloser) -> None:
     """End all tunnels so that their programs see that they were cut.
 
     An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
     """
     try:
         watch.poll()
-        watch.terminate(watch.live, "the host service ends")
+        closer.terminate(watch.live, "the host service ends")
     except UnavailableError as error:
         _log.warning("tunnels may look finished to their programs", reason=error.message)
 
@@ -194,19 +196,28 @@ async def _work_until(
     news = asyncio.Event()
     admin = AdminClient(doors)
     envoy = EnvoySupervisor(layout, doors, admin, news.set)
+    closer = TunnelCloser(envoy.processes)
     watch = TunnelTracker(
         layout,
         envoy.processes,
+        known.role,
+        places=gatekeeper.places,
+        closer=closer,
+        now=known.clock,
+        troubles=known.troubles,
+    )
+    enforcer = TunnelEnforcer(
+        watch,
+        closer,
         known.directory,
         known.role,
         site=known.site,
         places=gatekeeper.places,
         now=known.clock,
-        troubles=known.troubles,
     )
     outbox = Reporter(
         lambda: gather_facts(layout, envoy.version, _troubles(known)),
-        (known.directory.contribution, watch.contribution),
+        (known.directory.contribution, enforcer.contribution),
         guesses=gatekeeper.guesses,
     )
     reconciler = Reconciler(
@@ -216,6 +227,7 @@ async def _work_until(
         admin,
         role=known.role,
         watch=watch,
+        closer=closer,
         news=news,
         on_outcome=outbox.observe,
         journal=known.journal,
@@ -229,7 +241,9 @@ async def _work_until(
         fairness=fairness,
         starts=gatekeeper.starts,
     )
-    channel = ManagerSync(layout, known, reconciler, outbox, watch, tokens=gatekeeper.tokens)
+    channel = ManagerSync(
+        layout, known, reconciler, outbox, watch, closer=closer, tokens=gatekeeper.tokens
+    )
 
     def keep_room() -> None:
         envoy.reserve.allocate()
@@ -243,9 +257,10 @@ async def _work_until(
     crowd = ConnectionLimiter(envoy.processes, known.role, watch, limit=_connections_per_address())
     background = Background(
         (
-            *watch.jobs(),
+            enforcer.job(),
+            watch.job(),
             pacer.job(),
-            RestoreOnlyEnforcer(envoy.processes, known.site, watch).job(),
+            RestoreOnlyEnforcer(envoy.processes, known.site, watch, closer).job(),
             crowd.job(),
             reconciler.job(),
             *channel.jobs(),
@@ -291,7 +306,7 @@ async def _work_until(
         if stop.again:
             await envoy.release()
         elif envoy.is_supervised:
-            _reset(watch)
+            _reset(watch, closer)
             await envoy.stop()
         await admin.close()
 

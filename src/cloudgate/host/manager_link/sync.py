@@ -39,8 +39,10 @@ from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
-from cloudgate.host.tunnels.tracker import MAX_USAGE_BATCH, TunnelTracker
+from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import (
     Allowances as TheirAllowances,
 )
@@ -122,11 +124,13 @@ class ManagerSync:
         outbox: Reporter,
         watch: TunnelTracker,
         *,
+        closer: TunnelCloser,
         tokens: SlotTokens,
     ) -> None:
         self._tokens = tokens
         self._sharing = asyncio.Lock()
         self._watch = watch
+        self._closer = closer
         self._layout = layout
         self._known = known
         self._reconciler = reconciler
@@ -284,12 +288,12 @@ class ManagerSync:
         await asyncio.sleep(USAGE_SECONDS)
         is_more = True
         while is_more:
-            batch, usage = self._watch.next_usage_batch()
+            batch, usage = self._watch.usage.next_batch()
             if usage:
                 await client.send_usage(
                     UsageBatch(machine=machine_mark(), batch=batch, usage=usage)
                 )
-                self._watch.acknowledge_usage()
+                self._watch.usage.acknowledge()
             is_more = len(usage) >= MAX_USAGE_BATCH
         await self._sync_allocations(client)
         backoff.success()
@@ -327,7 +331,7 @@ class ManagerSync:
         reason = ""
         if unwanted:
             try:
-                self._watch.terminate(unwanted, "the operator closed it")
+                self._closer.terminate(unwanted, "the operator closed it")
             except UnavailableError as error:
                 unwanted, reason = [], error.message
         return Answer(

@@ -11,6 +11,7 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import Pacing
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.tunnels.accounting import Tunnel
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.tracker import TunnelTracker
 
 REVIEW_SECONDS = 0.5
@@ -26,10 +27,17 @@ def looks_like_restore(bytes_up: int, bytes_down: int) -> bool:
 class RestoreOnlyEnforcer:
     """Ends the tunnels that began in maintenance and send data."""
 
-    def __init__(self, envoys: EnvoyProcesses, site: SiteStore, watch: TunnelTracker) -> None:
+    def __init__(
+        self,
+        envoys: EnvoyProcesses,
+        site: SiteStore,
+        watch: TunnelTracker,
+        closer: TunnelCloser,
+    ) -> None:
         self._envoys = envoys
         self._site = site
         self._watch = watch
+        self._closer = closer
         self._looking: dict[int, Pacing] = {}
 
     def job(self) -> Job:
@@ -62,7 +70,7 @@ class RestoreOnlyEnforcer:
         for mark, begun in by_envoy.items():
             sending = self._sending(mark, begun)
             if sending:
-                self._watch.terminate(sending, "maintenance: data may only be brought back")
+                self._closer.terminate(sending, "maintenance: data may only be brought back")
 
     def _sending(self, mark: str, begun: list[Tunnel]) -> list[Tunnel]:
         pid = self._envoys.pid_of(mark)

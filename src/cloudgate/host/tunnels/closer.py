@@ -1,0 +1,73 @@
+"""Tunnel closer: how does a single tunnel end, so that its program sees that it was cut?"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import structlog
+
+from cloudgate.errors import UnavailableError
+from cloudgate.host.access_log.record import AccessRecord
+from cloudgate.host.envoy.process_set import EnvoyProcesses
+from cloudgate.host.platform import close_connections
+from cloudgate.host.tunnels.accounting import Tunnel
+
+_log = structlog.get_logger(__name__)
+
+
+class TunnelCloser:
+    """Ends tunnels one by one: the connections of others go on."""
+
+    def __init__(self, envoys: EnvoyProcesses) -> None:
+        self._envoys = envoys
+        self._closed: set[str] = set()
+        """Those that were ended, until the access log says so."""
+
+    def terminate(self, tunnels: Iterable[Tunnel], reason: str) -> int:
+        """End these tunnels; how many there were.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        by_envoy: dict[str, list[Tunnel]] = {}
+        for each in tunnels:
+            if each.tunnel not in self._closed:
+                by_envoy.setdefault(each.envoy, []).append(each)
+        found = 0
+        for mark, some in by_envoy.items():
+            pid = self._envoys.pid_of(mark)
+            if pid is not None:
+                found += close_connections(pid, [each.client for each in some])
+                self._closed |= {each.tunnel for each in some}
+        _note(found, reason)
+        return found
+
+    def terminate_connection(self, client: str, reason: str) -> None:
+        """End the tunnel that comes from that address and port, whichever Envoy has it.
+
+        Raises:
+            UnavailableError: this system does not let the host service do so.
+        """
+        _note(sum(close_connections(pid, [client]) for pid in self._envoys.pids), reason)
+
+    def tear(self, torn: Sequence[AccessRecord], in_use: Collection[str]) -> None:
+        """Tear what targets tore, before Envoy closes it in order: an end may mean all was sent.
+
+        `in_use`: the connections of live tunnels.
+        """
+        for entry in torn:
+            pid = self._envoys.pid_of(entry.envoy)
+            if pid is None or entry.client in in_use:
+                continue
+            try:
+                close_connections(pid, [entry.client])
+            except UnavailableError as error:
+                _log.warning("a target's reset is not passed on", reason=error.message)
+
+    def closed_of(self, live: Collection[str]) -> set[str]:
+        """Which of the tunnels that are live were ended here; the others are forgotten."""
+        self._closed &= set(live)
+        return self._closed
+
+
+def _note(ended: int, reason: str) -> None:
+    if ended:
+        _log.info("tunnels ended", tunnels=ended, reason=reason)
