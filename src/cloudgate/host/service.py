@@ -24,8 +24,10 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
 from cloudgate.host.envoy.log_rotation import Rotation
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.manager_link.facts import gather_facts
+from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.host.manager_link.reporter import Reporter
-from cloudgate.host.manager_link.sync import HostState, ManagerSync
+from cloudgate.host.manager_link.sync import ManagerSync
 from cloudgate.host.monitoring.health import host_health
 from cloudgate.host.platform import lock_file
 from cloudgate.host.reconciler import Reconciler
@@ -242,7 +244,13 @@ async def _work_until(
         starts=gatekeeper.starts,
     )
     channel = ManagerSync(
-        layout, known, reconciler, outbox, watch, closer=closer, tokens=gatekeeper.tokens
+        layout,
+        known,
+        reconciler,
+        outbox,
+        usage=watch.usage,
+        queries=QueryHandler(watch, closer),
+        tokens=gatekeeper.tokens,
     )
 
     def keep_room() -> None:

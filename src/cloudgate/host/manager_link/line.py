@@ -1,0 +1,111 @@
+"""Line to the manager: how is something told again and again, however long the manager is away?"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+
+from cloudgate.errors import CloudgateError, NotAuthenticatedError, RevokedError
+from cloudgate.host.manager_link.client import ManagerClient
+from cloudgate.host.manager_link.standing import HostStanding
+from cloudgate.host.state.enrolment import load_enrolment
+from cloudgate.host.state.paths import StatePaths
+
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between two attempts to reach a manager that is away."""
+REVOKED_PAUSE_SECONDS = 30.0
+"""Between two attempts with a credential that the manager did not accept."""
+FIRST_PAUSE_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
+
+
+class Backoff:
+    """Pauses that grow, of random length, so that hosts do not return all at once."""
+
+    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+        self._chance = chance
+        self._failures = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the last failure was the first of its series; the others need no words."""
+        return self._failures == 1
+
+    def success(self) -> bool:
+        """Start anew. Whether there were failures before."""
+        failed, self._failures = self._failures > 0, 0
+        return failed
+
+    def pause_seconds(self, error: CloudgateError) -> float:
+        """How long to wait after one more failure."""
+        self._failures = min(self._failures + 1, 16)
+        if isinstance(error, NotAuthenticatedError):
+            return REVOKED_PAUSE_SECONDS
+        longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._failures)
+        return float(longest * self._chance())
+
+
+Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
+"""What is said to the manager, and made of its answer; done again at once when it has returned."""
+
+
+class ManagerLine:
+    """Repeats steps for ever, each on a connection of its own."""
+
+    def __init__(
+        self, layout: StatePaths, standing: HostStanding, on_time: Callable[[datetime], None]
+    ) -> None:
+        """`on_time` is told the manager's time with each answer."""
+        self._layout = layout
+        self._standing = standing
+        self._on_time = on_time
+
+    async def repeat(self, step: Step, *, tries_credentials: bool = False) -> None:
+        """Take a step again and again.
+
+        `tries_credentials`: whether another credential is tried where the one in use is refused;
+        one step decides that for all.
+        """
+        backoff = Backoff()
+        while True:
+            try:
+                await self._connected(step, backoff)
+            except CloudgateError as error:
+                if isinstance(error, RevokedError):
+                    self._standing.revoked()
+                pause_seconds = backoff.pause_seconds(error)
+                if tries_credentials and isinstance(error, NotAuthenticatedError):
+                    pause_seconds = self._standing.refused() or pause_seconds
+                if backoff.is_new or isinstance(error, NotAuthenticatedError):
+                    _log_failure(error)
+                await asyncio.sleep(pause_seconds)
+
+    async def _connected(self, step: Step, backoff: Backoff) -> None:
+        # Read anew after each failure: the host may have joined again.
+        known = load_enrolment(self._layout)
+        async with ManagerClient(
+            known.url,
+            known.ca_pem,
+            self._standing.credential,
+            self._on_time,
+            says_role=known.manager_says_role,
+            server_id=known.server_id,
+        ) as client:
+            while True:
+                await step(client, backoff)
+                if client.says_role and not known.manager_says_role:
+                    known = self._standing.note_role()
+
+
+def _log_failure(error: CloudgateError) -> None:
+    if isinstance(error, NotAuthenticatedError):
+        _log.error(
+            "the manager does not accept this host any more; the gateway goes on as it is. "
+            "Run `cloudgate host join` to join again",
+            reason=error.message,
+        )
+    else:
+        _log.warning("no line to the manager", reason=error.message)

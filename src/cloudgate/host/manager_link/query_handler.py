@@ -1,0 +1,43 @@
+"""Query handler: what does this host answer to the manager's questions?"""
+
+from dataclasses import asdict
+
+from cloudgate.errors import UnavailableError
+from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
+from cloudgate.host.platform.machine import machine_mark
+from cloudgate.host.tunnels.closer import TunnelCloser
+from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.protocol import Answer, LiveTunnel, Question
+from cloudgate.protocol.bounds import readable
+
+
+class QueryHandler:
+    """Says which tunnels are live, ends those that an operator closes, has folders measured."""
+
+    def __init__(self, watch: TunnelTracker, closer: TunnelCloser) -> None:
+        self._watch = watch
+        self._closer = closer
+        self.measuring = DiskUsageWorker()
+        """What takes longer than a question may."""
+
+    def answer(self, question: Question) -> Answer | None:
+        """The answer; None when it comes later, from `measuring`."""
+        if question.measure is not None:
+            self.measuring.ask(question)
+            return None
+        self._watch.poll()
+        live = self._watch.live
+        unwanted = [each for each in live if each.tunnel in question.end_tunnels]
+        reason = ""
+        if unwanted:
+            try:
+                self._closer.terminate(unwanted, "the operator closed it")
+            except UnavailableError as error:
+                unwanted, reason = [], error.message
+        return Answer(
+            machine=machine_mark(),
+            question=question.question,
+            tunnels=tuple(LiveTunnel.model_validate(asdict(each)) for each in live),
+            ended=tuple(each.tunnel for each in unwanted),
+            reason=readable(reason),
+        )

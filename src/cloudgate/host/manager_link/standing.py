@@ -1,0 +1,77 @@
+"""Standing: does the manager still know this host, and by which credential?"""
+
+import structlog
+
+from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.state.enrolment import Enrolment, keep_role, load_enrolment
+from cloudgate.host.state.host_credentials import HostCredentials
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.withdrawal_journal import TooLongError
+
+REVOKED_ENTRY = "revoked"
+"""Of the journal."""
+
+_log = structlog.get_logger(__name__)
+
+
+class HostStanding:
+    """What the manager thinks of this host; that it was shut out holds over restarts."""
+
+    def __init__(self, layout: StatePaths, known: HostState) -> None:
+        self._layout = layout
+        self._known = known
+        self._credentials = HostCredentials(layout)
+        if known.journal is not None:
+            known.role.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
+
+    def credential(self) -> str:
+        """What to prove this host with now.
+
+        Raises:
+            NotFoundError: this host has not joined.
+        """
+        return self._credentials.use()
+
+    def refused(self) -> float | None:
+        """The manager does not know it. In how many seconds to try another; None when none is."""
+        return self._credentials.refused()
+
+    def revoked(self) -> None:
+        """Let nobody new in while the manager says so, also after a restart. Live tunnels go on."""
+        if not self._known.role.is_revoked:
+            _log.error("the manager has shut this host out; nobody new is let in")
+        self._note_revoked(revoked=True)
+
+    def heard(self) -> None:
+        """The manager has answered, and so has not shut this host out."""
+        if self._known.role.is_revoked:
+            self._note_revoked(revoked=False)
+
+    def accepted(self) -> None:
+        """The manager knows this host by the credential in use."""
+        self.heard()
+        try:
+            self._credentials.accepted()
+        except OSError as error:
+            self._known.troubles.set_write_failure("state", error)
+
+    def note_role(self) -> Enrolment:
+        """The manager has said its role; what does not is not taken for it from now on."""
+        known = load_enrolment(self._layout)
+        try:
+            keep_role(self._layout, known)
+        except OSError as error:
+            self._known.troubles.set_write_failure("state", error)
+        return known.model_copy(update={"manager_says_role": True})
+
+    def _note_revoked(self, *, revoked: bool) -> None:
+        self._known.role.is_revoked = revoked
+        journal = self._known.journal
+        if journal is None:
+            return
+        try:
+            journal.put(REVOKED_ENTRY, entry=revoked or None)
+        except TooLongError:
+            return  # the manager says it again after a restart
+        except OSError as error:  # ENOSPC, EDQUOT, EROFS, EIO: the same
+            self._known.troubles.set_write_failure("state", error)
