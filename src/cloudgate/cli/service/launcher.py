@@ -38,7 +38,11 @@ from cloudgate.host.state.paths import state_paths
 from cloudgate.manager.audit.outlets import open_outlet
 from cloudgate.manager.core.reachable import reachable_by
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.gateways.operations import list_gateways, settings_in_force
+from cloudgate.manager.gateways.operations import (
+    list_gateways,
+    settings_in_force,
+    wanted_settings,
+)
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.host_protocol.enrolment import new_token, preregister
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -371,10 +375,14 @@ async def _run_host_service(data: Path) -> None:
 
 
 async def _gateway_back(manager: Manager, data: Path) -> None:
-    """Wait until this machine's gateway, should it have one, lets tenants in; but not for ever."""
+    """Wait until this machine's gateway, should it have one, lets tenants in; but not for ever.
+
+    One that drains lets nobody in any more, whatever was in force before.
+    """
     with manager.reading() as work:
         here = [each for each in list_gateways(work) if each.managed_server.local]
-        known = [each for each in map(settings_in_force, here) if each.enabled]
+        open_ = [each for each in here if not each.removing and wanted_settings(each).enabled]
+        known = [each for each in map(settings_in_force, open_) if each.enabled]
         doors = [
             (address, listening_port(each))
             for each in known
