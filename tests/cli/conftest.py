@@ -1,9 +1,11 @@
 """The command line as a process would have it: its own folders, environment, and no terminal."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
@@ -24,7 +26,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cloudgate(running: RunningManager, home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def manager_logs_elsewhere() -> Iterator[None]:
+    """What the manager in this process logs is no output of the command."""
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.__stderr__))
+    yield
+    structlog.configure(logger_factory=before)
+
+
+@pytest.fixture
+def cloudgate(
+    running: RunningManager,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    manager_logs_elsewhere: None,
+) -> Run:
     """Runs a command against the manager, as its administrator."""
     password_file = home / "password"
     password_file.write_text(f"{PASSWORD}\n")

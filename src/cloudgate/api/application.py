@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from cloudgate import trace_context
 from cloudgate.api.access import may_call
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
@@ -94,10 +95,12 @@ class Application:
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
-        try:
-            response = await self._respond(request)
-        except ClientDisconnect:
-            return
+        named = request.headers.getlist(trace_context.HEADER)
+        with trace_context.following(trace_context.begin(named, self._manager.clock())):
+            try:
+                response = await self._respond(request)
+            except ClientDisconnect:
+                return
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:

@@ -32,6 +32,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.acme_orders import AcmeWorker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
+from cloudgate.manager.jobs.span_export import Export, SpanExporter
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
 from cloudgate.manager.security.authority import PortCertificate
@@ -92,6 +93,8 @@ class Extras:
     trusted_proxies: tuple[Network, ...] = ()
     """The proxies that are believed about where requests come from."""
     audit_outlet: Outlet | None = None
+    span_export: Export | None = None
+    """Sends the spans of changes to a collector."""
     audit_kept: timedelta | None = None
     """How long entries of the audit log are kept; for ever when None."""
     prober: Prober = dial
@@ -124,12 +127,14 @@ class ManagerServer:
         )
         after_change = self._ticking.jobs()
         self._after_change = tuple(job.name for job in after_change)
+        spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
             (
                 *after_change,
                 self._ordering.job(),
                 self._probing.job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
+                *([spans.job()] if spans else ()),
             ),
             on_change=self._note_failing,
             foreseen=_foreseen,

@@ -5,6 +5,7 @@ machine is compared with the assignment and what differs is mended. Every step m
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -23,8 +24,9 @@ from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
-from cloudgate.protocol import Assignment, Gateway, GatewayState
+from cloudgate.protocol import Assignment, Gateway, GatewayState, Took
 from cloudgate.protocol.bounds import readable
+from cloudgate.trace_context import TraceContext, following
 
 ATTEMPT_SECONDS = 8.0
 """Longest that an attempt may take before it counts as failed."""
@@ -51,6 +53,7 @@ class ReconcileResult:
     live_tunnels: int = 0
     finished_tunnels: int = 0
     closed_tunnels: int = 0
+    took: Took | None = None
 
     def contribution(self) -> dict[str, object]:
         """Its members of the `Report`."""
@@ -62,6 +65,7 @@ class ReconcileResult:
             "live_tunnels": self.live_tunnels,
             "finished_tunnels": self.finished_tunnels,
             "closed_tunnels": self.closed_tunnels,
+            "took": self.took,
         }
 
 
@@ -110,14 +114,23 @@ class Reconciler:
         role.follow(self._assignment)
         self._established = self._assignment
         self._given_up: Assignment | None = None
+        self._request: TraceContext | None = None
+        self._heard_at_seconds: float | None = None
+        """When the assignment came that has not been listened to yet."""
+        self._took: tuple[int, Took] | None = None
+        """What that took, and of which assignment."""
 
     @property
     def revision(self) -> int | None:
         """Of the assignment in force; None when there never was one."""
         return self._assignment.revision if self._assignment else None
 
-    def set_desired(self, assignment: Assignment) -> None:
-        """Make `assignment` the wanted state, from now on and over restarts."""
+    def set_desired(self, assignment: Assignment, request: TraceContext | None = None) -> None:
+        """Make `assignment` the wanted state, from now on and over restarts.
+
+        `request`: what it is done for, if anybody knows.
+        """
+        self._request, self._heard_at_seconds = request, time.monotonic()
         self.kept.replace(assignment)
         self._assignment = assignment
         self._role.follow(assignment)
@@ -155,7 +168,8 @@ class Reconciler:
     async def _tried(self, wanted: Assignment) -> ReconcileResult:
         """What an attempt has come to. The manager hears also of a failure that nobody foresaw."""
         try:
-            return await self.reconcile_once(wanted)
+            with following(self._request):
+                return await self.reconcile_once(wanted)
         except Exception as error:
             reason = (
                 f"The host service failed in a way that nobody foresaw ({type(error).__name__})."
@@ -194,11 +208,24 @@ class Reconciler:
 
     async def _listen(self, gateway: Gateway, outcome: ReconcileResult) -> ReconcileResult:
         self._drain.forget()
-        await self._listening.apply(gateway)
+        applied_at_seconds = await self._listening.apply(gateway)
+        self._note_took(outcome.revision, applied_at_seconds)
         live_tunnels = await self._live_tunnels()
         if self._envoy.is_outdated and self._envoy.processes.is_idle:
             await self._exchange_idle(gateway)
-        return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels)
+        took = self._took[1] if self._took and self._took[0] == outcome.revision else None
+        return replace(outcome, state=GatewayState.LISTENING, live_tunnels=live_tunnels, took=took)
+
+    def _note_took(self, revision: int, applied_at_seconds: float) -> None:
+        heard_at_seconds, self._heard_at_seconds = self._heard_at_seconds, None
+        if heard_at_seconds is not None:
+            self._took = (
+                revision,
+                Took(
+                    applied_seconds=round(max(0.0, applied_at_seconds - heard_at_seconds), 4),
+                    read_back_seconds=round(time.monotonic() - applied_at_seconds, 4),
+                ),
+            )
 
     async def _exchange_idle(self, gateway: Gateway) -> None:
         """Start an Envoy anew that no other can take over from, unless somebody comes meanwhile."""

@@ -40,6 +40,7 @@ from cloudgate.protocol.bounds import (
     Pem,
     Remark,
     Revision,
+    Seconds,
     Service,
     Small,
     Token,
@@ -334,6 +335,9 @@ class Update(Document):
     """The host is to say at once what it holds of tenants' tunnels."""
     credential: str | None = None
     """From now on; the one in use is good until this one has been used."""
+    assignment_trace: str = ""
+    """Of the request that the assignment is for, as W3C Trace Context has it; empty for none."""
+    directory_trace: str = ""
 
     def __repr__(self) -> str:
         return f"Update(assignment={self.assignment!r})"
@@ -459,6 +463,15 @@ class Guess(Document):
     last_at: Moment
 
 
+class Took(Document):
+    """How long it took until the machine was as its assignment says, by the host's own clock."""
+
+    applied_seconds: Seconds
+    """From hearing of it until all was written and Envoy ran."""
+    read_back_seconds: Seconds
+    """From then until Envoy said that it listens as wanted."""
+
+
 class Report(Document):
     """How far a host has come."""
 
@@ -480,6 +493,9 @@ class Report(Document):
     closed_tunnels: Small = 0
     """Of those that were live when the gateway was closed: ended by this host at the deadline."""
     misplaced: Misplaced | None = None
+    took: Took | None = None
+    """For the assignment that this report is about; None until it listens, and once it did so
+    before this run of the host service."""
     guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
     """Since those of the last report that was answered. Sent again as they were until they are
     heard, so that each is logged once."""

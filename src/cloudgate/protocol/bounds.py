@@ -109,5 +109,6 @@ Moment = Annotated[AwareDatetime, AfterValidator(_check_moment)]
 Small = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 """How many there are of something."""
 Revision = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+Seconds = Annotated[float, Field(ge=0, le=2**31, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(strict=True, ge=0, le=2**60)]
 """More than any machine has, or ever carries."""

@@ -1,12 +1,16 @@
 """Tasks: which are there, and how did they end?"""
 
+from datetime import timedelta
+
+from cloudgate import trace_context
 from cloudgate.api.access import EVERYBODY
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Route, Routes, shows
+from cloudgate.manager.servers.managed_servers import names_of_servers
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks import operations
 from cloudgate.wire.resources.base import Link
-from cloudgate.wire.resources.sessions import Task, TaskResult, Tasks
+from cloudgate.wire.resources.sessions import Task, TaskResult, Tasks, TaskStep, TaskTimeline
 
 ROUTES = Routes(EVERYBODY)
 
@@ -60,6 +64,35 @@ def get_task(call: Call) -> Answer:
     with call.reading() as work:
         task = operations.find_task(work, call.path["id"], call.sees_tasks)
     return Answer(resource=task_resource(call.root, task))
+
+
+@ROUTES.add(
+    Route(verb="GET", path="/tasks/{id}/timeline", identifier=TASK_ID, answers=shows(TaskTimeline))
+)
+def get_task_timeline(call: Call) -> Answer:
+    """What happened of a task so far, and when; an extension."""
+    with call.reading() as work:
+        task = operations.find_task(work, call.path["id"], call.sees_tasks)
+        steps = operations.timeline(work, task)
+        names = names_of_servers(work, {each.server_id for each in steps if each.server_id})
+    request = trace_context.parse(task.trace)
+    shown = tuple(
+        TaskStep(
+            name=each.name.value,
+            managed_server=names.get(each.server_id) if each.server_id else None,
+            time=each.at,
+            milliseconds=round((each.at - steps[0].at) / timedelta(milliseconds=1)),
+        )
+        for each in steps
+    )
+    return Answer(
+        resource=TaskTimeline(
+            task_id=operations.task_id(task),
+            operation=task.operation,
+            trace_id=request.trace_id if request else None,
+            steps=shown,
+        )
+    )
 
 
 @ROUTES.add(

@@ -227,15 +227,20 @@ class HostProtocol:
                     found = news.model_copy(update={"demand": True})
                 if heard is not None and heard.credential is not None:
                     news = found if isinstance(found, Update) else Update()
+                    news = self._traced(keys, news)
                     return _answer(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
-                    return _answer(found)
+                    return _answer(self._traced(keys, found))
                 if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
                     return _answer(Update())
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
                     return _answer(Update())
+
+    def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
+        """What a host is told, with the requests that it is for; their timelines have it."""
+        return self._manager.timelines.tell(*keys, update, self._manager.clock())
 
     async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
         """Keep from where a host speaks, should that be new."""

@@ -1,6 +1,7 @@
 """Shared resource commands: what is the same for every resource?"""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,11 @@ Site = Annotated[
 ]
 
 
-def group(kind: Kind, text: str) -> typer.Typer:
-    """The commands of a kind of thing; `list` and `show` to begin with."""
+def group(kind: Kind, text: str, show: Callable[..., None] | None = None) -> typer.Typer:
+    """The commands of a kind of thing; `list` and `show` to begin with.
+
+    `show`: shows one, where more can be said of it than its entity.
+    """
     app = groups.group(name=kind.word, help=text)
 
     def show_all(call: Call) -> None:
@@ -37,7 +41,7 @@ def group(kind: Kind, text: str) -> typer.Typer:
     show_all.__doc__ = f"List the {kind.many}."
     show_one.__doc__ = f"Show a {kind.word.replace('-', ' ')}."
     command(app, "list")(show_all)
-    command(app, "show")(show_one)
+    command(app, "show")(show or show_one)
     return app
 
 

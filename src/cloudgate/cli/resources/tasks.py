@@ -1,8 +1,13 @@
 """Task commands: what can be done with tasks?"""
 
-from cloudgate.cli.lookup import Kind
+from typing import Annotated
+
+import typer
+
+from cloudgate.cli.commands import Call
+from cloudgate.cli.lookup import Kind, find
 from cloudgate.cli.output import at
-from cloudgate.cli.resources.common import add_delete, group
+from cloudgate.cli.resources.common import Thing, add_delete, group
 
 KIND = Kind(
     word="task",
@@ -19,5 +24,29 @@ KIND = Kind(
     },
     named=False,
 )
-app = group(KIND, "Tasks: the records of changes that take time.")
+STEPS = {
+    "Step": at("Name"),
+    "ManagedServer": at("ManagedServer"),
+    "Time": at("Time"),
+    "Milliseconds": at("Milliseconds"),
+}
+
+
+def show(
+    call: Call,
+    name: Thing,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Show what happened when, and where.")
+    ] = False,
+) -> None:
+    """Show a task."""
+    found = find(call.api, KIND, name)
+    if not timeline:
+        call.show(found.entity)
+        return
+    answer = call.api.get(f"{found.path}/timeline")
+    call.screen.listing(answer, answer.body.get("Steps") or [], STEPS)
+
+
+app = group(KIND, "Tasks: the records of changes that take time.", show)
 add_delete(app, KIND, "Remove the record of a task.")

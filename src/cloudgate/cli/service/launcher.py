@@ -45,6 +45,7 @@ from cloudgate.manager.gateways.operations import (
 )
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.host_protocol.enrolment import new_token, preregister
+from cloudgate.manager.jobs.span_export import open_export
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.security import installation
@@ -253,6 +254,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             trusted_proxies=networks(options.trusted_proxies),
             audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
+            span_export=open_export(),
             audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
         )
         server = ManagerServer(manager, listener, certificate, extras)

@@ -48,10 +48,11 @@ class ListenerRollout:
         self._envoy = envoy
         self._admin = admin
 
-    async def apply(self, gateway: Gateway) -> None:
+    async def apply(self, gateway: Gateway) -> float:
         """Have Envoy listen as `gateway` says; returns when it does.
 
-        What listened before goes on until then, and goes on when this fails.
+        What listened before goes on until then, and goes on when this fails. What is returned is
+        when all was written and Envoy ran, in seconds of `time.monotonic`.
 
         Raises:
             CloudgateError: It does not, with what an operator can do about it.
@@ -68,12 +69,14 @@ class ListenerRollout:
         version = self._put_common(gateway)
         self._put(told)  # Envoy does not start without the file
         await self._envoy.ensure_running()
+        applied_at_seconds = time.monotonic()
         active = (await self._admin.listeners()).active
         in_force = [each for each in told if each["name"] in active]
         if [each["name"] for each in told] != [wanted["name"]] or not in_force:
             await self._replace(in_force, wanted)
         await self._wait_active(wanted)
         await self._wait_certificate(version)
+        return applied_at_seconds
 
     async def withdraw(self) -> None:
         """Close the port at once; live tunnels go on. On a full disk that is worth its reserve.

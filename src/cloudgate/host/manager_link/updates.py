@@ -11,6 +11,7 @@ from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.state.host_credentials import keep_credential
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import Update
+from cloudgate.trace_context import following, parse
 
 KEEP_SECONDS = 5.0
 """How often it is tried to write down what a full disk did not take."""
@@ -50,12 +51,15 @@ class Updates:
             UnavailableError: something has to be said again, since it cannot be kept.
         """
         if update.directory is not None:
-            self._known.directory.apply(update.directory)
+            with following(parse(update.directory_trace)):
+                self._known.directory.apply(update.directory)
         if update.site is not None:
             self._known.site.replace(update.site)
         if update.assignment is not None:
-            _log.info("assignment received", revision=update.assignment.revision)
-            self._reconciler.set_desired(update.assignment)
+            request = parse(update.assignment_trace)
+            with following(request):
+                _log.info("assignment received", revision=update.assignment.revision)
+            self._reconciler.set_desired(update.assignment, request)
         problem = self._note_unkept()
         if update.credential is not None:
             try:

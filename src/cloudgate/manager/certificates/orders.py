@@ -148,8 +148,8 @@ def order_certificate(
         deadline_at=work.now + ORDER_DEADLINE,
         certificate_order_id=identifier,
     )
-    work.session.add_all((made, task))
-    work.session.flush()
+    work.session.add(made)
+    tasks.begin(work, task)
     asked = {"DirectoryUrl": wish.directory_url, "Names": list(wish.names)}
     note(work, task, _change(_OPERATION, made, asked))
     work.news_for.add(NEWS)

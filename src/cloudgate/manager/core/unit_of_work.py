@@ -19,6 +19,7 @@ from cloudgate.manager.registries.presence import Presence
 from cloudgate.manager.registries.rate_allocator import RateAllocator
 from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.strangers import Strangers
+from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions
 from cloudgate.manager.registries.warnings import Warnings
@@ -67,6 +68,10 @@ class UnitOfWork:
     """Whether who asked for it administers; what nobody asked for by the API does."""
     reachable: Reachable = field(default_factory=Reachable)
     """What may be named by those who do not."""
+    timelines: TaskTimelines = field(default_factory=TaskTimelines)
+    begun_tasks: list[tuple[Begun, tuple[Step, ...]]] = field(default_factory=list)
+    """With the steps before their transaction held."""
+    ended_tasks: list[Ended] = field(default_factory=list)
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
 
@@ -133,6 +138,7 @@ class Manager:
     unwritten: UnwrittenSessions = field(default_factory=UnwrittenSessions)
     sharing: RateAllocator = field(default_factory=RateAllocator)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
+    timelines: TaskTimelines = field(default_factory=TaskTimelines)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
 
@@ -159,6 +165,7 @@ class Manager:
             sealing=self.sealing,
             presence=self.presence,
             tokens=self.tokens,
+            timelines=self.timelines,
             faults=self.faults,
             strangers=self.strangers,
             knocking=self.knocking,
@@ -202,6 +209,11 @@ class Manager:
             )
             with session.begin():
                 yield work
+        for begun, steps in work.begun_tasks:
+            self.timelines.begin(begun, steps, self.clock())
+        if self.timelines.on_end is not None:
+            for each in work.ended_tasks:
+                self.timelines.on_end(each)
         if shown:
             self.changes.count += 1
         self.bell.notify(work.news_for)

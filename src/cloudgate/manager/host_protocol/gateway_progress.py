@@ -97,6 +97,7 @@ def finish_reachability(work: UnitOfWork, reach: ReachabilityCheck, warning: str
         gateway.reach_warning = warning
     if gateway is None or task is None or task.finished_at is not None:
         return
+    work.timelines.dialled(task.number, work.now)
     message = tasks.OK
     if warning:
         message = f"The gateway listens, but tenants may not reach it. {warning}"

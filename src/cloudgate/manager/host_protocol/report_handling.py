@@ -152,7 +152,14 @@ def handle_report(
     # One that is larger than any comes from a database that is not here any more.
     is_known = report.directory_revision <= work.directory_revision()
     keep_report(server, report if is_known else report.model_copy(update={"directory_revision": 0}))
-    if report.assignment_revision != server.assignment_revision:
+    is_newest = report.assignment_revision == server.assignment_revision
+    work.timelines.reported(
+        server.id,
+        server.backup_server_id,
+        report if is_newest else report.model_copy(update={"took": None}),
+        work.now,
+    )
+    if not is_newest:
         return None
     return apply_report(work, server, report)
 

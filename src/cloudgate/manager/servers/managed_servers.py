@@ -1,6 +1,6 @@
 """Managed servers: which machine does a name mean, and is it there?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -35,6 +35,12 @@ def get_managed_server(work: UnitOfWork, identifier: UUID) -> ManagedServer:
     if server is None:
         raise NotFoundError(f"There is no managed server with the id {identifier}.")
     return server
+
+
+def names_of_servers(work: UnitOfWork, identifiers: Iterable[UUID]) -> dict[UUID, str]:
+    """The names of managed servers by their ids, of those that are there."""
+    chosen = select(ManagedServer.id, ManagedServer.name).where(ManagedServer.id.in_(identifiers))
+    return {row.id: row.name for row in work.session.execute(chosen)}
 
 
 def servers_of(work: UnitOfWork, site: BackupServer) -> Sequence[ManagedServer]:

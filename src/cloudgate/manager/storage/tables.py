@@ -528,6 +528,12 @@ class Task(Base):
     related_name: Mapped[str] = mapped_column(default="")
     audit: Mapped[dict[str, Any] | None]
     """What goes into the audit log once the task has ended."""
+    trace: Mapped[str] = mapped_column(String(55), default="")
+    """Of the request that asked for it, as W3C Trace Context has it; empty of a task by itself."""
+    received_at: Mapped[datetime | None]
+    """When that request came."""
+    steps: Mapped[list[dict[str, str]] | None] = mapped_column(JSON(none_as_null=True))
+    """What happened when, once the task has ended; see `registries.task_timelines`."""
 
 
 class AuditEvent(Base):

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, func, select, true
 
+from cloudgate import trace_context
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.log import record_end
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, StepName, read_steps
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -26,6 +29,8 @@ LONGEST_DIRECTORY_WAIT = timedelta(seconds=60)
 """How long a change waits for gateways that are there, and say nothing against it."""
 OK = "Ok"
 _PREFIX = "task-"
+
+_log = structlog.get_logger(__name__)
 
 
 def task_id(task: Task) -> str:
@@ -47,8 +52,7 @@ def start_gateway_task(work: UnitOfWork, operation: str, gateway: CloudGateway) 
         gateway_id=gateway.id,
     )
     earlier = running_gateway_task(work, gateway.id)
-    work.session.add(task)
-    work.session.flush()
+    begin(work, task, server_id=gateway.managed_server_id)
     if earlier is not None:
         finish(
             work,
@@ -78,8 +82,7 @@ def start_directory_task(
         backup_server_id=backup_server_id,
         directory_revision=revision,
     )
-    work.session.add(task)
-    work.session.flush()
+    begin(work, task)
     return task
 
 
@@ -91,10 +94,43 @@ def finished_task(work: UnitOfWork, operation: str, message: str) -> Task:
         created_at=work.now,
         deadline_at=work.now,
     )
-    work.session.add(task)
+    begin(work, task)
     finish(work, task, success=True, message=message)
     work.session.flush()
     return task
+
+
+def begin(work: UnitOfWork, task: Task, *, server_id: UUID | None = None) -> None:
+    """Begin a task for the request that is answered right now.
+
+    Args:
+        work: under way.
+        task: new.
+        server_id: the managed server that has to carry it out; None where all of a site have to.
+    """
+    request = trace_context.current()
+    if request is not None:
+        task.trace, task.received_at = request.header, request.began_at
+    work.session.add(task)
+    work.session.flush()
+    begun = Begun(
+        number=task.number,
+        trace=task.trace,
+        parent_id=request.parent_id if request else "",
+        server_id=server_id,
+        site_id=task.backup_server_id,
+        revision=task.directory_revision,
+    )
+    steps = [Step(StepName.STARTED, work.now)]
+    if task.received_at is not None:
+        steps.insert(0, Step(StepName.RECEIVED, task.received_at))
+    work.begun_tasks.append((begun, tuple(steps)))
+    _log.info("task began", task=task_id(task), operation=task.operation)
+
+
+def timeline(work: UnitOfWork, task: Task) -> tuple[Step, ...]:
+    """What has happened of a task so far, as it came. Empty for one of an earlier release."""
+    return work.timelines.steps(task.number) if task.steps is None else read_steps(task.steps)
 
 
 def finish(work: UnitOfWork, task: Task, *, success: bool, message: str = OK) -> None:
@@ -102,7 +138,24 @@ def finish(work: UnitOfWork, task: Task, *, success: bool, message: str = OK) ->
     task.finished_at = work.now
     task.success = success
     task.message = message
+    before, parent_id = _steps_before_end(work, task)
+    steps = (*before, Step(StepName.FINISHED, work.now))
+    task.steps = [each.document() for each in steps]
+    work.ended_tasks.append(
+        Ended(task.number, task.operation, success, task.trace, parent_id, steps)
+    )
     record_end(work, task)
+    with trace_context.following(trace_context.parse(task.trace)):
+        _log.info("task ended", task=task_id(task), success=success, message=message)
+
+
+def _steps_before_end(work: UnitOfWork, task: Task) -> tuple[tuple[Step, ...], str]:
+    for each in work.begun_tasks:
+        begun, steps = each
+        if begun.number == task.number:
+            work.begun_tasks.remove(each)  # it ends in the transaction in which it began
+            return steps, begun.parent_id
+    return work.timelines.end(task.number)
 
 
 def remark(task: Task, remarks: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Session resources: what does a client see before and after it logs on?"""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from cloudgate.wire.description import Described, attribute, element, listed, repeated
@@ -92,6 +93,29 @@ class Tasks(Described):
     """All tasks."""
 
     tasks: tuple[Task, ...] = repeated("Task")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskStep(Described):
+    """One thing that happened of a change."""
+
+    name: str | None = element()
+    managed_server: str | None = element()
+    """Where; None for the manager."""
+    time: datetime | None = element()
+    milliseconds: int | None = element()
+    """Since the first step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTimeline(Described):
+    """What happened of a task, and when."""
+
+    task_id: str | None = element()
+    operation: str | None = element()
+    trace_id: str | None = element()
+    """Of the request that asked for it, as W3C Trace Context has it."""
+    steps: tuple[TaskStep, ...] = repeated("Step")
 
 
 @dataclass(frozen=True, kw_only=True)
