@@ -2,12 +2,13 @@
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import TextIO, cast
 
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, Processor
 
 
 class LossyStream(io.TextIOBase):
@@ -18,8 +19,10 @@ class LossyStream(io.TextIOBase):
     are missing.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, missing: Callable[[int], str] | None = None) -> None:
+        """`missing`: the line that says how many are missing."""
         self._stream = stream
+        self._missing = missing or _missing
         self._lost_lines = 0
 
     def write(self, text: str) -> int:
@@ -27,7 +30,7 @@ class LossyStream(io.TextIOBase):
         lost = self._lost_lines
         try:
             if lost:
-                self._stream.write(f"{lost} lines of the log before this could not be written\n")
+                self._stream.write(f"{self._missing(lost)}\n")
             self._stream.write(text)
             self._stream.flush()
         except OSError:  # ENOSPC, EPIPE, EIO: nobody can be told but the next line
@@ -47,6 +50,9 @@ class LossyStream(io.TextIOBase):
 def log_to_stderr(before: Callable[[], None] | None = None) -> None:
     """Send all logs to standard error: coloured lines on a terminal, JSON lines otherwise.
 
+    Lines that libraries log by `logging` have the same form. For journald each line begins with its
+    priority, as sd-daemon(3) has it.
+
     Args:
         before: called before each line, to make room for it.
     """
@@ -56,24 +62,78 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
             before()
         return event
 
-    stream = LossyStream(sys.stderr)
-    logging.basicConfig(
-        level=logging.WARNING, stream=stream, format="%(levelname)s %(name)s: %(message)s"
+    for_people = sys.stderr.isatty()
+    render: Processor = (
+        structlog.dev.ConsoleRenderer()
+        if for_people
+        else _JsonLines(with_priority=_is_journal(sys.stderr))
     )
-    on_terminal = stream.isatty()
-    renderer = (
-        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
-    )
+    missing = None if for_people else _missing_as(render)
+    stream = LossyStream(sys.stderr, missing)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            make_room,
-            renderer,
-        ],
+        processors=[*_SHARED, make_room, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+_SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+)
+_FIRST = ("timestamp", "level", "event")
+"""What every line has, in this order; see docs/logs.md."""
+_PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
+"""As syslog(3) counts them."""
+
+
+class _JsonLines:
+    """A line of JSON for each event."""
+
+    def __init__(self, *, with_priority: bool) -> None:
+        self._with_priority = with_priority
+        self._to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+    def __call__(self, logger: object, name: str, event: EventDict) -> str:
+        """Render it."""
+        ordered = {key: event.pop(key) for key in _FIRST if key in event} | dict(event)
+        line = self._to_json(logger, name, ordered)
+        text = line if isinstance(line, str) else line.decode()
+        if not self._with_priority:
+            return text
+        return f"<{_PRIORITIES.get(str(ordered.get('level')), 6)}>{text}"
+
+
+def _missing(lines: int) -> str:
+    return f"{lines} lines of the log before this could not be written"
+
+
+def _missing_as(render: Processor) -> Callable[[int], str]:
+    def say(lines: int) -> str:
+        event: EventDict = {"event": "lines of the log could not be written", "lines": lines}
+        for each in (*_SHARED[1:], render):
+            event = each(None, "warning", event)  # type: ignore[assignment]
+        return str(event)
+
+    return say
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether a stream goes to journald: `$JOURNAL_STREAM` of systemd.exec(5) names it."""
+    named = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # EBADF; a stream without a file
+        return False
+    return named == f"{found.st_dev}:{found.st_ino}"

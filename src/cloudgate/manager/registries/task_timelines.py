@@ -156,6 +156,8 @@ class TaskTimelines:
             for each in self._running():
                 if update.assignment is not None and each.begun.server_id == server_id:
                     traces["assignment_trace"] = each.begun.trace
+                    # What a new gateway has to know of tenants comes with it.
+                    traces.setdefault("directory_trace", each.begun.trace)
                 elif update.directory is not None and _covers(
                     each.begun, site_id, update.directory.revision
                 ):
