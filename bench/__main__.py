@@ -30,7 +30,7 @@ from bench.load import load
 from bench.machine import allow_many_files, describe, most_tunnels
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
-from cloudgate.host.service import CONNECTIONS_VARIABLE
+from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from tests.support.network import missing
 
 PARTS = (

@@ -21,7 +21,7 @@ from bench.attackers import TARGET, Attack, attacking
 from bench.gateway import host_service
 from bench.load import load
 from bench.tunnels import client_context, connect_request, ping
-from cloudgate.host.service import CONNECTIONS_VARIABLE
+from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from cloudgate.host.state.paths import state_paths
 from tests.support.ports import free_port
 from tests.support.product import Product, product

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cloudgate.host.service import WAIT_VARIABLE
+from cloudgate.host.settings import WAIT_VARIABLE
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client
 from tests.support.tunnel import Tunnel, open_tunnel, repository

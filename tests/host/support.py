@@ -20,17 +20,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from cloudgate.background import Background
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
-from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
-from cloudgate.host.reconciler import Reconciler, ReconcileResult
-from cloudgate.host.shaping.fair_share import FairShare
+from cloudgate.host.gateway import GatewayParts
+from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.reconciler import ReconcileResult
+from cloudgate.host.settings import HostSettings
 from cloudgate.host.shaping.rate_allocations import RateAllocations
-from cloudgate.host.shaping.shaper import TrafficShaper
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths, state_paths
@@ -38,12 +38,8 @@ from cloudgate.host.state.private_key import public_key_pem
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
-from cloudgate.host.tunnels.closer import TunnelCloser
-from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
-from cloudgate.host.tunnels.enforcer import TunnelEnforcer
-from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import (
     Assignment,
     DirectoryChange,
@@ -283,13 +279,15 @@ class Machine:
 
     async def start(self) -> None:
         """Start what a host service consists of, without its channel."""
-        role, places = GatewayStatus(), TunnelSlots()
+        known = HostState(
+            self.directory, self.site, GatewayStatus(), self.journal, allowances=self.allowances
+        )
         gatekeeper = self._stack.enter_context(
             Authorizer(
                 self.directory,
                 self.site,
-                role,
-                places,
+                known.role,
+                TunnelSlots(),
                 wait_seconds=self.wait_seconds,
                 reputation=AddressReputation(self.layout.reputation),
             )
@@ -299,47 +297,26 @@ class Machine:
         self.guesses = gatekeeper.guesses
         self.tokens = gatekeeper.tokens
         self._stack.push_async_callback(server.stop)
-        self.admin = await self._stack.enter_async_context(AdminClient(self.doors))
-        news = asyncio.Event()
-        self.envoy = EnvoySupervisor(self.layout, self.doors, self.admin, news.set)
-        self.envoys = self.envoy.processes
-        closer = TunnelCloser(self.envoys)
-        self.watch = TunnelTracker(self.layout, self.envoys, role, places=places, closer=closer)
-        self.enforcer = TunnelEnforcer(
-            self.watch, closer, self.directory, role, site=self.site, places=places
+        settings = HostSettings(
+            capacity_bytes=self.capacity_bytes,
+            connections_per_address=self.connections_per_address,
         )
-        self.pacer = TrafficShaper(
-            self.envoys,
-            self.directory,
-            self.watch,
-            self.allowances,
-            fairness=FairShare(self.capacity_bytes),
-            starts=gatekeeper.starts,
-        )
-        self.maintenance = RestoreOnlyEnforcer(self.envoys, self.site, self.watch, closer)
-        crowd = ConnectionLimiter(self.envoys, role, self.watch, limit=self.connections_per_address)
-        parts = (self.enforcer, self.watch, self.pacer, self.maintenance, crowd)
-        self._watching = [asyncio.create_task(each.run()) for each in parts]
-        self.reconciler = Reconciler(
-            self.layout,
-            self.doors,
-            self.envoy,
-            self.admin,
-            role=role,
-            watch=self.watch,
-            closer=closer,
-            news=news,
-            on_outcome=self.outcomes.put_nowait,
-            journal=self.journal,
-        )
+        parts = GatewayParts(self.layout, self.doors, known, gatekeeper, settings=settings)
+        self._stack.push_async_callback(parts.admin.close)
+        self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
+        self.watch, self.enforcer = parts.tracker, parts.enforcer
+        self.pacer, self.maintenance = parts.shaper, parts.restore_only
+        self.reconciler = parts.reconciler
+        self.reconciler.on_outcome = self.outcomes.put_nowait
+        self._background = Background(parts.jobs())
         self._revision = self.reconciler.revision or 0
-        self._work = asyncio.create_task(self.reconciler.run())
+        self._work = asyncio.create_task(self._background.run())
 
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
-        for each in (self._work, *self._watching):
-            each.cancel()
-        await asyncio.gather(self._work, *self._watching, return_exceptions=True)
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+        self.watch.checkpoint()
         await self.envoy.release()
         await self._stack.aclose()
 

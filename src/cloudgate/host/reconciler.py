@@ -83,7 +83,6 @@ class Reconciler:
         watch: TunnelTracker,
         closer: TunnelCloser,
         news: asyncio.Event,
-        on_outcome: Callable[[ReconcileResult], None],
         journal: WithdrawalJournal | None = None,
     ) -> None:
         """What it needs.
@@ -97,7 +96,6 @@ class Reconciler:
             watch: the live tunnels.
             closer: ends them one by one.
             news: is set by whoever knows that something happened to the machine.
-            on_outcome: hears what was found.
             journal: takes what the disk does not.
         """
         self.kept = KeptDocument(layout.assignment, Assignment, journal)
@@ -105,7 +103,8 @@ class Reconciler:
         self._admin = admin
         self._listening = ListenerRollout(layout, doors, envoy, admin)
         self._drain = Drain(layout, journal=journal)
-        self._on_outcome = on_outcome
+        self.on_outcome: Callable[[ReconcileResult], None] = lambda _: None
+        """Hears what was found."""
         self._news = news
         self._assignment = self.kept.current
         self._role = role
@@ -158,7 +157,7 @@ class Reconciler:
         if wanted is not None and wanted is not self._given_up:
             outcome = await self._tried(wanted)
             self._record_result(wanted, outcome.state)
-            self._on_outcome(outcome)
+            self.on_outcome(outcome)
             if outcome.state is GatewayState.DRAINING:
                 pause_seconds = DRAIN_REVIEW_SECONDS
             elif self._envoy.processes.draining_labels:
@@ -175,7 +174,7 @@ class Reconciler:
                 f"The host service failed in a way that nobody foresaw ({type(error).__name__})."
             )
             failed = GatewayState.FAILED
-            self._on_outcome(ReconcileResult(wanted.revision, failed, wanted.gateway, reason))
+            self.on_outcome(ReconcileResult(wanted.revision, failed, wanted.gateway, reason))
             raise
 
     async def reconcile_once(self, assignment: Assignment) -> ReconcileResult:

@@ -1,28 +1,24 @@
 """Host service: which parts run on a managed server, and how are they put together?"""
 
 import asyncio
-import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import structlog
 
-from cloudgate.background import Background, Failing, Job
-from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.background import Background, Failing
+from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.host.authorization.address_reputation import AddressReputation
-from cloudgate.host.authorization.authorizer import SLOT_WAIT_SECONDS, Authorizer
+from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
-from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
-from cloudgate.host.envoy.log_rotation import Rotation
-from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.gateway import GatewayParts
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.query_handler import QueryHandler
@@ -30,11 +26,8 @@ from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.manager_link.sync import ManagerSync
 from cloudgate.host.monitoring.health import host_health
 from cloudgate.host.platform import lock_file
-from cloudgate.host.reconciler import Reconciler
-from cloudgate.host.saturation import SaturationMonitor
-from cloudgate.host.shaping.fair_share import FairShare
-from cloudgate.host.shaping.shaper import TrafficShaper
-from cloudgate.host.state.disk_reserve import REVIEW_SECONDS, DiskReserve
+from cloudgate.host.settings import HostSettings
+from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.enrolment import load_enrolment
 from cloudgate.host.state.files import damaged_files
 from cloudgate.host.state.gateway_status import GatewayStatus
@@ -42,27 +35,13 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
-from cloudgate.host.tunnels.closer import TunnelCloser
-from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimiter
-from cloudgate.host.tunnels.enforcer import TunnelEnforcer
-from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.monitoring.endpoint import OFF, Monitoring, listen
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.socket_handoff import pass_listener
 
 _log = structlog.get_logger(__name__)
-
-
-WAIT_VARIABLE = "CLOUDGATE_TUNNEL_WAIT_SECONDS"
-"""Environment: how long a tunnel waits for a tenant's other tunnels to end."""
-CONNECTIONS_VARIABLE = "CLOUDGATE_CONNECTIONS_PER_ADDRESS"
-"""Environment: how many connections to the gateway one IP address may have."""
-CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
-"""Environment: what the gateway's line carries, in millions of bits each second, both directions
-together; found out by itself where it is not set."""
 
 
 class Shutdown(asyncio.Event):
@@ -128,25 +107,6 @@ def _watched_at(where: str | None) -> AbstractContextManager[socket.socket | Non
     return nullcontext() if where in (None, "", OFF) else listen(where or "")
 
 
-def _reset(watch: TunnelTracker, closer: TunnelCloser) -> None:
-    """End all tunnels so that their programs see that they were cut.
-
-    An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
-    """
-    try:
-        watch.poll()
-        closer.terminate(watch.live, "the host service ends")
-    except UnavailableError as error:
-        _log.warning("tunnels may look finished to their programs", reason=error.message)
-
-
-async def _adopt(envoy: EnvoySupervisor) -> None:
-    try:
-        await envoy.adopt()
-    except UnavailableError as error:
-        _log.error("envoy is not adopted yet", reason=error.message)
-
-
 def _check_membership(layout: StatePaths) -> None:
     try:
         load_enrolment(layout)
@@ -160,6 +120,7 @@ def _check_membership(layout: StatePaths) -> None:
 async def _run_until(
     layout: StatePaths, doors: LocalEndpoints, stop: Shutdown, watchers: Watchers
 ) -> None:
+    settings = HostSettings.from_environment()
     journal = WithdrawalJournal(layout.withdrawals, DiskReserve(layout.reserve).release_for)
     known = HostState(
         TenantDirectory(layout.directory, journal),
@@ -172,13 +133,15 @@ async def _run_until(
         known.site,
         known.role,
         TunnelSlots(),
-        wait_seconds=_wait_seconds(),
+        wait_seconds=settings.slot_wait_seconds,
         now=known.clock,
         reputation=AddressReputation(layout.reputation),
-    ) as gatekeeper:
-        server = await serve_authorizer(gatekeeper, doors)
+    ) as authorizer:
+        server = await serve_authorizer(authorizer, doors)
         try:
-            await _work_until(layout, doors, known, gatekeeper, stop=stop, watchers=watchers)
+            gateway = GatewayParts(layout, doors, known, authorizer, settings=settings)
+            parts = _compose(layout, known, authorizer, gateway)
+            await _work_until(gateway, parts, stop, watchers)
             if stop.again:
                 await server.retire()
                 pass_listener(server.listener)
@@ -186,137 +149,73 @@ async def _run_until(
             await server.stop()
 
 
-async def _work_until(
-    layout: StatePaths,
-    doors: LocalEndpoints,
-    known: HostState,
-    gatekeeper: Authorizer,
-    *,
-    stop: Shutdown,
-    watchers: Watchers,
-) -> None:
-    news = asyncio.Event()
-    admin = AdminClient(doors)
-    envoy = EnvoySupervisor(layout, doors, admin, news.set)
-    closer = TunnelCloser(envoy.processes)
-    watch = TunnelTracker(
-        layout,
-        envoy.processes,
-        known.role,
-        places=gatekeeper.places,
-        closer=closer,
-        now=known.clock,
-        troubles=known.troubles,
+@dataclass(frozen=True)
+class _Parts:
+    """What runs, and what is shown of it."""
+
+    background: Background
+    monitoring: Monitoring
+    describe: Callable[[], str]
+    """In a few words, for who started it."""
+
+
+def _compose(
+    layout: StatePaths, known: HostState, authorizer: Authorizer, gateway: GatewayParts
+) -> _Parts:
+    """Put the gateway in touch with its manager, and with who watches over both."""
+    reporter = Reporter(
+        lambda: gather_facts(layout, gateway.envoy.version, _troubles(known)),
+        (known.directory.contribution, gateway.enforcer.contribution),
+        guesses=authorizer.guesses,
     )
-    enforcer = TunnelEnforcer(
-        watch,
-        closer,
-        known.directory,
-        known.role,
-        site=known.site,
-        places=gatekeeper.places,
-        now=known.clock,
-    )
-    outbox = Reporter(
-        lambda: gather_facts(layout, envoy.version, _troubles(known)),
-        (known.directory.contribution, enforcer.contribution),
-        guesses=gatekeeper.guesses,
-    )
-    reconciler = Reconciler(
-        layout,
-        doors,
-        envoy,
-        admin,
-        role=known.role,
-        watch=watch,
-        closer=closer,
-        news=news,
-        on_outcome=outbox.observe,
-        journal=known.journal,
-    )
-    fairness = FairShare(_capacity_bytes())
-    pacer = TrafficShaper(
-        envoy.processes,
-        known.directory,
-        watch,
-        known.allowances,
-        fairness=fairness,
-        starts=gatekeeper.starts,
-    )
-    channel = ManagerSync(
+    gateway.reconciler.on_outcome = reporter.observe
+    sync = ManagerSync(
         layout,
         known,
-        reconciler,
-        outbox,
-        usage=watch.usage,
-        queries=QueryHandler(watch, closer),
-        tokens=gatekeeper.tokens,
+        gateway.reconciler,
+        reporter,
+        usage=gateway.tracker.usage,
+        queries=QueryHandler(gateway.tracker, gateway.closer),
+        tokens=authorizer.tokens,
     )
-
-    def keep_room() -> None:
-        envoy.reserve.allocate()
-        if known.journal is not None:
-            known.journal.keep()
 
     def note_failing(name: str, failing: Failing | None) -> None:
         known.troubles.set(name, failing.text if failing else "")
-        outbox.mark_dirty()
+        reporter.mark_dirty()
 
-    crowd = ConnectionLimiter(envoy.processes, known.role, watch, limit=_connections_per_address())
     background = Background(
-        (
-            enforcer.job(),
-            watch.job(),
-            pacer.job(),
-            RestoreOnlyEnforcer(envoy.processes, known.site, watch, closer).job(),
-            crowd.job(),
-            reconciler.job(),
-            *channel.jobs(),
-            Rotation(layout.access_log, envoy).job(),
-            Job(name="Keeping room", attempt=keep_room, interval_seconds=REVIEW_SECONDS),
-            _lasting("Summing up refusals", partial(gatekeeper.refusals.run, admin)),
-            _lasting(
-                "Looking what is saturated",
-                partial(
-                    SaturationMonitor(known.troubles, outbox.mark_dirty).run,
-                    layout.state,
-                    envoy.processes,
-                    admin,
-                ),
-            ),
-            _lasting(
-                "Remembering who was right before",
-                partial(gatekeeper.reputation.run, known.directory.knows),
-            ),
-        ),
+        (*gateway.jobs(), *sync.jobs(), *gateway.housekeeping(reporter.mark_dirty)),
         on_change=note_failing,
     )
-    health = host_health(known, admin, background, lambda: outbox.outcome, layout.state)
-    monitoring = Monitoring(health, {})
+    health = host_health(known, gateway.admin, background, lambda: reporter.outcome, layout.state)
+    return _Parts(background, Monitoring(health, {}), lambda: _described(known))
+
+
+async def _work_until(
+    gateway: GatewayParts, parts: _Parts, stop: Shutdown, watchers: Watchers
+) -> None:
+    health = parts.monitoring.health
     try:
-        await _adopt(envoy)
+        await gateway.adopt()
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(background.run())]
+            work = [
+                group.create_task(parts.background.run()),
+                group.create_task(keep_informed(watchers.notifier, health, parts.describe)),
+            ]
             if watchers.listener is not None:
-                work.append(group.create_task(serve_monitoring(monitoring, watchers.listener)))
-            telling = keep_informed(watchers.notifier, health, lambda: _described(known))
-            work.append(group.create_task(telling))
+                serving = serve_monitoring(parts.monitoring, watchers.listener)
+                work.append(group.create_task(serving))
             await stop.wait()
             health.drain()
             for each in work:
                 each.cancel()
-        watch.checkpoint()
+        gateway.tracker.checkpoint()
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
-        await envoy.release()
+        await gateway.envoy.release()
         raise
     finally:
-        if stop.again:
-            await envoy.release()
-        elif envoy.is_supervised:
-            _reset(watch, closer)
-            await envoy.stop()
-        await admin.close()
+        await gateway.close(tunnels_go_on=stop.again)
 
 
 def _described(known: HostState) -> str:
@@ -324,38 +223,8 @@ def _described(known: HostState) -> str:
     return f"{live} live tunnel{'' if live == 1 else 's'}"
 
 
-def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
-    return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)
-
-
 def _troubles(known: HostState) -> str:
     return " ".join(text for text in (known.troubles.text, damaged_files()) if text)
-
-
-def _wait_seconds() -> float:
-    found = _number(WAIT_VARIABLE, "seconds")
-    return SLOT_WAIT_SECONDS if found is None else found
-
-
-def _connections_per_address() -> int:
-    found = _number(CONNECTIONS_VARIABLE, "connections")
-    return max(1, int(found)) if found else CONNECTIONS_PER_ADDRESS
-
-
-def _capacity_bytes() -> int | None:
-    found = _number(CAPACITY_VARIABLE, "millions of bits each second")
-    return int(found * 1_000_000 / 8) if found else None
-
-
-def _number(variable: str, unit: str) -> float | None:
-    """A setting of the environment; None when it is not set."""
-    text = os.environ.get(variable, "")
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:
-        raise InvalidRequestError(
-            f"{variable} is {text[:50]!r}; expected a number of {unit}."
-        ) from None
 
 
 def _stop_after(until: Callable[[], object], stop: Shutdown) -> None:

@@ -1,0 +1,161 @@
+"""Gateway: which parts carry tunnels on this machine, and who of them knows whom?
+
+All of it works without a manager, by what is on this disk.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from cloudgate.background import Job
+from cloudgate.errors import UnavailableError
+from cloudgate.host.authorization.authorizer import Authorizer
+from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.endpoints import LocalEndpoints
+from cloudgate.host.envoy.log_rotation import Rotation
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.manager_link.host_state import HostState
+from cloudgate.host.reconciler import Reconciler
+from cloudgate.host.saturation import SaturationMonitor
+from cloudgate.host.settings import HostSettings
+from cloudgate.host.shaping.fair_share import FairShare
+from cloudgate.host.shaping.shaper import TrafficShaper
+from cloudgate.host.state.disk_reserve import REVIEW_SECONDS
+from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.tunnels.closer import TunnelCloser
+from cloudgate.host.tunnels.connection_limit import ConnectionLimiter
+from cloudgate.host.tunnels.enforcer import TunnelEnforcer
+from cloudgate.host.tunnels.restore_only import RestoreOnlyEnforcer
+from cloudgate.host.tunnels.tracker import TunnelTracker
+
+_log = structlog.get_logger(__name__)
+
+
+class GatewayParts:
+    """Envoy, and what decides of its tunnels once they were let in."""
+
+    def __init__(
+        self,
+        layout: StatePaths,
+        doors: LocalEndpoints,
+        known: HostState,
+        authorizer: Authorizer,
+        *,
+        settings: HostSettings,
+    ) -> None:
+        news = asyncio.Event()
+        self._layout = layout
+        self._known = known
+        self._authorizer = authorizer
+        self.admin = AdminClient(doors)
+        self.envoy = EnvoySupervisor(layout, doors, self.admin, news.set)
+        envoys = self.envoy.processes
+        self.closer = TunnelCloser(envoys)
+        self.tracker = TunnelTracker(
+            layout,
+            envoys,
+            known.role,
+            places=authorizer.places,
+            closer=self.closer,
+            now=known.clock,
+            troubles=known.troubles,
+        )
+        self.enforcer = TunnelEnforcer(
+            self.tracker,
+            self.closer,
+            known.directory,
+            known.role,
+            site=known.site,
+            places=authorizer.places,
+            now=known.clock,
+        )
+        self.shaper = TrafficShaper(
+            envoys,
+            known.directory,
+            self.tracker,
+            known.allowances,
+            fairness=FairShare(settings.capacity_bytes),
+            starts=authorizer.starts,
+        )
+        self.restore_only = RestoreOnlyEnforcer(envoys, known.site, self.tracker, self.closer)
+        self.connection_limiter = ConnectionLimiter(
+            envoys, known.role, self.tracker, limit=settings.connections_per_address
+        )
+        self.reconciler = Reconciler(
+            layout,
+            doors,
+            self.envoy,
+            self.admin,
+            role=known.role,
+            watch=self.tracker,
+            closer=self.closer,
+            news=news,
+            journal=known.journal,
+        )
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What carries tunnels and ends them."""
+        return (
+            self.enforcer.job(),
+            self.tracker.job(),
+            self.shaper.job(),
+            self.restore_only.job(),
+            self.connection_limiter.job(),
+            self.reconciler.job(),
+        )
+
+    def housekeeping(self, on_change: Callable[[], None]) -> tuple[Job, ...]:
+        """What keeps the machine fit for it. `on_change`: there is something new to tell."""
+        saturation = SaturationMonitor(self._known.troubles, on_change)
+        envoys, authorizer = self.envoy.processes, self._authorizer
+        return (
+            Rotation(self._layout.access_log, self.envoy).job(),
+            Job(name="Keeping room", attempt=self._keep_room, interval_seconds=REVIEW_SECONDS),
+            _lasting("Summing up refusals", partial(authorizer.refusals.run, self.admin)),
+            _lasting(
+                "Looking what is saturated",
+                partial(saturation.run, self._layout.state, envoys, self.admin),
+            ),
+            _lasting(
+                "Remembering who was right before",
+                partial(authorizer.reputation.run, self._known.directory.knows),
+            ),
+        )
+
+    async def adopt(self) -> None:
+        """Take over the Envoy that an earlier host service left running, if it answers."""
+        try:
+            await self.envoy.adopt()
+        except UnavailableError as error:
+            _log.error("envoy is not adopted yet", reason=error.message)
+
+    async def close(self, *, tunnels_go_on: bool) -> None:
+        """Leave the machine: to the next host service, or with all tunnels ended for good."""
+        if tunnels_go_on:
+            await self.envoy.release()
+        elif self.envoy.is_supervised:
+            self._cut_tunnels()
+            await self.envoy.stop()
+        await self.admin.close()
+
+    def _cut_tunnels(self) -> None:
+        """End all tunnels so that their programs see that they were cut.
+
+        An Envoy that ends itself says to those in HTTP/1.1 that the target had no more to say.
+        """
+        try:
+            self.tracker.poll()
+            self.closer.terminate(self.tracker.live, "the host service ends")
+        except UnavailableError as error:
+            _log.warning("tunnels may look finished to their programs", reason=error.message)
+
+    def _keep_room(self) -> None:
+        self.envoy.reserve.allocate()
+        if self._known.journal is not None:
+            self._known.journal.keep()
+
+
+def _lasting(name: str, run: Callable[[], Awaitable[None]]) -> Job:
+    return Job(name=name, attempt=run, interval_seconds=1.0, lasts=True)

@@ -1,0 +1,56 @@
+"""Settings: what has the operator set for this host service? By its environment."""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.host.authorization.authorizer import SLOT_WAIT_SECONDS
+from cloudgate.host.tunnels.connection_limit import CONNECTIONS_PER_ADDRESS
+
+WAIT_VARIABLE = "CLOUDGATE_TUNNEL_WAIT_SECONDS"
+"""Environment: how long a tunnel waits for a tenant's other tunnels to end."""
+CONNECTIONS_VARIABLE = "CLOUDGATE_CONNECTIONS_PER_ADDRESS"
+"""Environment: how many connections to the gateway one IP address may have."""
+CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
+"""Environment: what the gateway's line carries, in millions of bits each second, both directions
+together; found out by itself where it is not set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """What an operator may set."""
+
+    slot_wait_seconds: float = SLOT_WAIT_SECONDS
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    capacity_bytes: int | None = None
+    """Each second; None to find out."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """As it is set.
+
+        Raises:
+            InvalidRequestError: a variable holds no number.
+        """
+        wait_seconds = _number(WAIT_VARIABLE, "seconds")
+        connections = _number(CONNECTIONS_VARIABLE, "connections")
+        mbit = _number(CAPACITY_VARIABLE, "millions of bits each second")
+        return cls(
+            slot_wait_seconds=SLOT_WAIT_SECONDS if wait_seconds is None else wait_seconds,
+            connections_per_address=max(1, int(connections))
+            if connections
+            else CONNECTIONS_PER_ADDRESS,
+            capacity_bytes=int(mbit * 1_000_000 / 8) if mbit else None,
+        )
+
+
+def _number(variable: str, unit: str) -> float | None:
+    """A setting of the environment; None when it is not set."""
+    text = os.environ.get(variable, "")
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        raise InvalidRequestError(
+            f"{variable} is {text[:50]!r}; expected a number of {unit}."
+        ) from None
