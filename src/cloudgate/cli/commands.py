@@ -10,6 +10,7 @@ import typer
 
 from cloudgate.cli import passwords, task_wait
 from cloudgate.cli.client import Answer, Api
+from cloudgate.cli.loading import loading
 from cloudgate.cli.output import Screen, complain
 from cloudgate.cli.session_cache import LogonFile
 from cloudgate.cli.settings import DEFAULT_URL, DEFAULT_USER, Given, Output, connection
@@ -104,7 +105,8 @@ def _carry_out(
     function: Callable[..., None], values: dict[str, Any], given: Given, *, waits: bool
 ) -> None:
     """Run a command. What goes wrong is said in one sentence, and ends with status 1."""
-    from cloudgate.cli.transport import Transport  # noqa: PLC0415  keeps --help fast
+    with loading():  # what --help does not need
+        from cloudgate.cli.transport import Transport  # noqa: PLC0415
 
     try:
         where = connection(given)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from cloudgate.cli import groups
+from cloudgate.cli.loading import loading
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 
@@ -186,7 +187,8 @@ def up(
     metrics_listen: MetricsListen = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
-    from cloudgate.cli.service.launcher import Options, run_up  # noqa: PLC0415  keeps --help fast
+    with loading():  # what --help does not need
+        from cloudgate.cli.service.launcher import Options, run_up  # noqa: PLC0415
 
     options = Options(
         data or default_data_folder(),
@@ -228,7 +230,8 @@ def serve(
     ] = False,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""
-    from cloudgate.cli.service.launcher import Options, run_serve  # noqa: PLC0415
+    with loading():
+        from cloudgate.cli.service.launcher import Options, run_serve  # noqa: PLC0415
 
     options = Options(
         data or default_data_folder(),
@@ -356,10 +359,11 @@ def run(
     until_input_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Run the host service of this machine."""
-    from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
-    from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
-    from cloudgate.host.service import run_host_service  # noqa: PLC0415
-    from cloudgate.monitoring.systemd import Notifier  # noqa: PLC0415
+    with loading():
+        from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
+        from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
+        from cloudgate.host.service import run_host_service  # noqa: PLC0415
+        from cloudgate.monitoring.systemd import Notifier  # noqa: PLC0415
 
     log_to_stderr()
     if with_parent is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cloudgate.cli.loading import loading
 from cloudgate.connector.settings import (
     DEFAULT_GATEWAY_PORT,
     Options,
@@ -102,11 +103,12 @@ def connect(
 
 def _run(wanted: Options, stdio: str | None) -> None:
     # Kept out of the way of --help.
-    from cloudgate.cli.service.event_loop import run as run_on_loop  # noqa: PLC0415
-    from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
-    from cloudgate.connector.balancer import Balancer  # noqa: PLC0415
-    from cloudgate.connector.run import Output, run_connector, run_standard_streams  # noqa: PLC0415
-    from cloudgate.connector.tls_connection import identity  # noqa: PLC0415
+    with loading():
+        from cloudgate.cli.service.event_loop import run as run_on_loop  # noqa: PLC0415
+        from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
+        from cloudgate.connector.balancer import Balancer  # noqa: PLC0415
+        from cloudgate.connector.run import Output, run_connector, run_standard_streams  # noqa: PLC0415
+        from cloudgate.connector.tls_connection import identity  # noqa: PLC0415
 
     if not wanted.gateway or not wanted.tenant or not (wanted.listen or stdio):
         raise InvalidRequestError(
