@@ -27,6 +27,7 @@ from cloudgate.api.http.negotiation import (
     body_form,
 )
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
+from cloudgate.api.http.request_meter import RequestMeter, note_route
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
@@ -96,18 +97,24 @@ class Application:
             return
         request = Request(scope, receive)
         named = request.headers.getlist(trace_context.HEADER)
-        with trace_context.following(trace_context.begin(named, self._manager.clock())):
+        with (
+            trace_context.following(trace_context.begin(named, self._manager.clock())),
+            RequestMeter(self._manager.recorder, request) as meter,
+        ):
             try:
                 response = await self._respond(request)
             except ClientDisconnect:
                 return
+            meter.status = response.status_code
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         first, rest = self._path(request)
         if first == ".well-known":
+            note_route(request, "/.well-known")
             return self._challenge(request, rest)
         if self._watching is not None and first in WATCHED:
+            note_route(request, f"/{first}")
             return await self._watching.respond(request, f"{first}{rest}".strip("/").lower())
         if first == "host":
             return await self._hosts.respond(request, rest)
@@ -172,6 +179,7 @@ class Application:
         given = _parameters(request)
         query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
+        note_route(request, f"/{API}{route.path}")
         if verb not in SAFE:
             self._check_no_foreign_page(request)
         logon = await self._logon(request) if route.needs_session else None

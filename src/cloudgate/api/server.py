@@ -35,9 +35,10 @@ from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
+from cloudgate.manager.monitoring.metrics import ManagerMetrics
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.monitoring.endpoint import Monitoring
+from cloudgate.monitoring.endpoint import METRICS, Monitoring
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.processes.open_files import allow_many_files
 
@@ -140,7 +141,14 @@ class ManagerServer:
             foreseen=_foreseen,
         )
         self.health = manager_health(manager, self._background)
-        self._monitoring = Monitoring(self.health, {})
+        metrics = ManagerMetrics(
+            manager,
+            self._background,
+            self.health,
+            port_certificate=certificate.known_file,
+            has_outlet=extras.audit_outlet is not None,
+        )
+        self._monitoring = Monitoring(self.health, {METRICS: metrics.document})
         self._metrics_listener = extras.metrics_listener
         self._application = Application(
             manager,

@@ -4,7 +4,7 @@ All of it works without a manager, by what is on this disk.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import structlog
@@ -95,6 +95,17 @@ class GatewayParts:
             journal=known.journal,
         )
 
+        self._saturation = SaturationMonitor(known.troubles, self._note_saturation)
+        self._on_change: Callable[[], None] = lambda: None
+
+    @property
+    def full(self) -> Mapping[str, float]:
+        """By resource, how much of it is used, as far as it was seen; 1 for all of it."""
+        return {**self._saturation.parts, **self.shaper.parts}
+
+    def _note_saturation(self) -> None:
+        self._on_change()
+
     def jobs(self) -> tuple[Job, ...]:
         """What carries tunnels and ends them."""
         return (
@@ -108,7 +119,7 @@ class GatewayParts:
 
     def housekeeping(self, on_change: Callable[[], None]) -> tuple[Job, ...]:
         """What keeps the machine fit for it. `on_change`: there is something new to tell."""
-        saturation = SaturationMonitor(self._known.troubles, on_change)
+        self._on_change = on_change
         envoys, authorizer = self.envoy.processes, self._authorizer
         return (
             Rotation(self._layout.access_log, self.envoy).job(),
@@ -116,7 +127,7 @@ class GatewayParts:
             _lasting("Summing up refusals", partial(authorizer.refusals.run, self.admin)),
             _lasting(
                 "Looking what is saturated",
-                partial(saturation.run, self._layout.state, envoys, self.admin),
+                partial(self._saturation.run, self._layout.state, envoys, self.admin),
             ),
             _lasting(
                 "Remembering who was right before",

@@ -144,6 +144,8 @@ class SaturationMonitor:
         self._clock_seconds = clock_seconds
         self._told: dict[str, float] = {}
         """By kind, when its figure was told."""
+        self.parts: dict[str, float] = {}
+        """By kind, how much of it was used when it was last seen; 1 for all of it."""
         self._turned_away: Mapping[str, int] = {}
 
     async def run(self, state: Path, envoys: EnvoyProcesses, admin: AdminClient) -> None:
@@ -157,6 +159,7 @@ class SaturationMonitor:
         """These are the levels now. What is not among them could not be seen, and stays as told."""
         now, is_new = self._clock_seconds(), False
         for each in levels:
+            self.parts[each.kind] = min(1.0, each.part)
             told_at = self._told.get(each.kind)
             if each.part < (each.full if told_at is None else each.over):
                 if told_at is not None:

@@ -24,7 +24,10 @@ from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.manager_link.sync import ManagerSync
+from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
+from cloudgate.host.monitoring.figures import HostFigures
 from cloudgate.host.monitoring.health import host_health
+from cloudgate.host.monitoring.metrics import HostMetrics
 from cloudgate.host.platform import lock_file
 from cloudgate.host.settings import HostSettings
 from cloudgate.host.state.disk_reserve import DiskReserve
@@ -36,7 +39,7 @@ from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.monitoring.endpoint import OFF, Monitoring, listen
+from cloudgate.monitoring.endpoint import METRICS, OFF, Monitoring, listen
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.socket_handoff import pass_listener
@@ -183,12 +186,30 @@ def _compose(
         known.troubles.set(name, failing.text if failing else "")
         reporter.mark_dirty()
 
+    counters = EnvoyCounters(gateway.admin)
+    figures = reporter.figures = HostFigures(
+        gateway.tracker,
+        authorizer.meter,
+        gateway.shaper.held_back,
+        counters,
+        full=lambda: gateway.full,
+        clock=known.clock,
+        state=layout.state,
+        envoys=lambda: gateway.envoy.processes.pids,
+    )
     background = Background(
-        (*gateway.jobs(), *sync.jobs(), *gateway.housekeeping(reporter.mark_dirty)),
+        (
+            *gateway.jobs(),
+            *sync.jobs(),
+            *gateway.housekeeping(reporter.mark_dirty),
+            counters.job(),
+        ),
         on_change=note_failing,
     )
     health = host_health(known, gateway.admin, background, lambda: reporter.outcome, layout.state)
-    return _Parts(background, Monitoring(health, {}), lambda: _described(known))
+    metrics = HostMetrics(figures, background, health)
+    monitoring = Monitoring(health, {METRICS: metrics.document})
+    return _Parts(background, monitoring, lambda: _described(known))
 
 
 async def _work_until(

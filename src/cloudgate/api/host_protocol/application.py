@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
+from cloudgate.api.http.request_meter import note_route
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -40,6 +41,7 @@ from cloudgate.manager.host_protocol.tenant_feed import (
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.registries.faults import fault_id
+from cloudgate.manager.registries.host_figures import WANTED_SECONDS
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served
@@ -154,6 +156,7 @@ class HostProtocol:
             verb = "GET" if path == "/v1/authority" else "POST"
             if call is None or request.method != verb:
                 raise NotFoundError(f"The host protocol has no call {path[:200]!r}.")
+            note_route(request, f"/host{path}")
             return await call(request)
         except CloudgateError as problem:
             status = _STATUS.get(type(problem), 500)
@@ -228,15 +231,15 @@ class HostProtocol:
                 if heard is not None and heard.credential is not None:
                     news = found if isinstance(found, Update) else Update()
                     news = self._traced(keys, news)
-                    return _answer(news.model_copy(update={"credential": heard.credential}))
+                    return _told(news.model_copy(update={"credential": heard.credential}))
                 if isinstance(found, Update):
-                    return _answer(self._traced(keys, found))
+                    return _told(self._traced(keys, found))
                 if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
-                    return _answer(Update())
+                    return _told(Update())
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
-                    return _answer(Update())
+                    return _told(Update())
 
     def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
         """What a host is told, with the requests that it is for; their timelines have it."""
@@ -288,10 +291,10 @@ class HostProtocol:
         with self._manager.reading() as work:
             return host_snapshot(work)
 
-    async def _usual(self, credential: str, message: PollRequest) -> HostEntry | None:
-        """Who polls, if nothing is unusual about it."""
+    async def _usual(self, credential: str, message: PollRequest | Report) -> HostEntry | None:
+        """Who speaks, if nothing is unusual about it."""
         listed = (await self._roster()).find(credential)
-        usual = listed is not None and listed.is_usual(message, self._manager.clock())
+        usual = listed is not None and listed.is_usual(message.machine, self._manager.clock())
         return listed if usual else None
 
     async def _news(self, credential: str, message: PollRequest) -> Update | NothingNew:
@@ -356,18 +359,34 @@ class HostProtocol:
         credential = await self._known_host(request)
         message = await _read(request, Report)
         enrolment.check_protocol(message)
+        if message.figures is not None and await self._has_nothing_but_figures(credential, message):
+            return Response(status_code=204)
 
         def report() -> ReachabilityCheck | None:
             server_id = self._hear(credential, message.machine).server.id
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
-                return report_handling.handle_report(work, server, message)
+                found = report_handling.handle_report(work, server, message)
+            self._manager.figures.keep(server_id, message)
+            return found
 
         reach = await run_in_threadpool(report)
         if reach is not None:
             self._try(reach)
         self._after_change()
         return Response(status_code=204)
+
+    async def _has_nothing_but_figures(self, credential: str, message: Report) -> bool:
+        """Keep the figures of a report that says nothing else that is new. Whether that is all.
+
+        It touches no database: hosts tell figures a few times a minute.
+        """
+        listed = await self._usual(credential, message)
+        if listed is None or not self._manager.figures.is_repeated(listed.server_id, message):
+            return False
+        self._manager.presence.touch(listed.server_id, self._manager.clock())
+        self._manager.figures.keep(listed.server_id, message)
+        return True
 
     async def _usage(self, request: Request) -> Response:
         credential = await self._known_host(request)
@@ -478,6 +497,11 @@ async def _read(request: Request, kind: type[Message]) -> Message:
         raise InvalidRequestError(
             readable(f"The message is malformed: {where}: {first['msg']}.")
         ) from None
+
+
+def _told(update: Update) -> Response:
+    """News, with how often the host's figures are wanted."""
+    return _answer(update.model_copy(update={"figures_seconds": WANTED_SECONDS}))
 
 
 def _answer(document: Document) -> Response:

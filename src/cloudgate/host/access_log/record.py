@@ -64,6 +64,8 @@ class AccessRecord:
     bytes_down: int
     ended_at: datetime | None = None
     """None where the line is of no end."""
+    setup_seconds: float | None = None
+    """From the request to the beginning of the tunnel; None where the line is of no beginning."""
     is_torn: bool = False
     """Whether the target tore it (RST), where Envoy does not tell the client so by itself."""
 
@@ -87,6 +89,7 @@ def parse_record(line: str) -> AccessRecord | None:
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
             ended_at=_ended_at(said),
+            setup_seconds=_setup_seconds(said),
             is_torn=_is_torn(said),
         )
     except (ValueError, KeyError, TypeError):
@@ -98,6 +101,13 @@ def _ended_at(said: dict[str, Any]) -> datetime | None:
         return None
     lasted = timedelta(milliseconds=said.get("duration_ms") or 0)
     return datetime.fromisoformat(said["time"]) + lasted
+
+
+def _setup_seconds(said: dict[str, Any]) -> float | None:
+    lasted = said.get("duration_ms")
+    if said["type"] != RecordType.BEGUN or not isinstance(lasted, int | float):
+        return None
+    return lasted / 1000
 
 
 def _is_torn(said: dict[str, Any]) -> bool:

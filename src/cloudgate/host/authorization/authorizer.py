@@ -13,6 +13,7 @@ from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import Authenticator
+from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
@@ -34,7 +35,7 @@ from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import hostport
-from cloudgate.protocol import Tenant
+from cloudgate.protocol import Refusal, Tenant
 
 SLOT_WAIT_SECONDS = 10.0
 LONGEST_SLOT_WAIT_SECONDS = 12.0
@@ -48,29 +49,42 @@ TOO_MANY = Denial(
     503,
     "Too many connections come from this address; try again when some have ended.",
     RETRY_SECONDS,
+    kind=Refusal.CONNECTIONS,
 )
 TOO_MANY_PASSWORDS = Denial(
-    503, "Too many passwords from this address wait to be looked at; try again.", RETRY_SECONDS
+    503,
+    "Too many passwords from this address wait to be looked at; try again.",
+    RETRY_SECONDS,
+    kind=Refusal.PASSWORDS,
 )
 TOO_FAST = Denial(
     503,
     "The tenant opens tunnels faster than its speed limit allows; try again.",
     RETRY_SECONDS,
+    kind=Refusal.SPEED,
 )
-CLOSED = Denial(503, "This gateway takes no new tunnels; use another one.", 5)
+CLOSED = Denial(503, "This gateway takes no new tunnels; use another one.", 5, kind=Refusal.CLOSED)
 NOT_CERTAIN = Denial(
     503,
     "The gateway's disk takes nothing, or has lost what it held, and its manager does not answer:"
     " who may come in is not certain. Try again.",
     5,
+    kind=Refusal.UNCERTAIN,
 )
-REVOKED = Denial(503, "The provider has shut this gateway out; use another one.", 5)
-NOT_IN_TIME = Denial(503, "The gateway could not decide in time; try again.", RETRY_SECONDS)
+REVOKED = Denial(
+    503, "The provider has shut this gateway out; use another one.", 5, kind=Refusal.REVOKED
+)
+NOT_IN_TIME = Denial(
+    503, "The gateway could not decide in time; try again.", RETRY_SECONDS, kind=Refusal.TIMEOUT
+)
 NOBODY_KNOWN = Denial(
-    503, "The gateway does not know its tenants yet; try again or use another one.", RETRY_SECONDS
+    503,
+    "The gateway does not know its tenants yet; try again or use another one.",
+    RETRY_SECONDS,
+    kind=Refusal.UNCERTAIN,
 )
 """Before it was told, or after the disk has lost it: nobody's password is wrong by that."""
-BAD_REQUEST = Denial(401, NOT_AUTHENTICATED.reason)
+BAD_REQUEST = Denial(401, NOT_AUTHENTICATED.reason, kind=Refusal.CREDENTIALS)
 """The same for a document, for which the gateway is no proxy."""
 
 
@@ -89,6 +103,8 @@ class AuthorizationResult:
     holder: TunnelMetadata | None = None
     """What the tunnel is known by; None when refused."""
     refusal: Denial | None = None
+    tenant_id: UUID | None = None
+    """Whose request it is, as far as that was proved, when refused."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +158,8 @@ class Authorizer:
         self._logins = Authenticator(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
+        self.meter = AuthorizationMeter()
+        """What was answered, in figures."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
         self._resolver = Resolver()
@@ -186,6 +204,11 @@ class Authorizer:
     ) -> AuthorizationResult:
         who = await self._logins.authenticate(authorization, address)
         name, login = who.name, who.login
+        whose = login.tenant.tenant_id if login is not None and who.proven else None
+
+        def refused(refusal: Denial) -> AuthorizationResult:
+            return AuthorizationResult(name, target or "", refusal=refusal, tenant_id=whose)
+
         decision = evaluate(
             login,
             target,
@@ -197,20 +220,18 @@ class Authorizer:
                 self._maintenance_denial() or self._connection_limit_denial(address) or decision
             )
         if isinstance(decision, Denial):
-            return AuthorizationResult(name, target or "", refusal=decision)
+            return refused(decision)
         try:
             found, *others = await self._resolver.resolve(decision.address)
         except AccessDeniedError as error:
-            return AuthorizationResult(name, target or "", refusal=Denial(403, error.message))
+            return refused(Denial(403, error.message, kind=Refusal.ADDRESS))
         except UnavailableError as error:
-            return AuthorizationResult(
-                name, target or "", refusal=Denial(503, error.message, RETRY_SECONDS)
-            )
+            return refused(Denial(503, error.message, RETRY_SECONDS, kind=Refusal.LOOKUP))
         if login is None:
-            return AuthorizationResult(name, target or "", refusal=NOT_AUTHENTICATED)
+            return refused(NOT_AUTHENTICATED)
         let_in = await self._let_in(login.tenant, address, port)
         if isinstance(let_in, Denial):
-            return AuthorizationResult(name, target or "", refusal=let_in)
+            return refused(let_in)
         place, cluster = let_in
         holder = TunnelMetadata(
             place=place,
@@ -234,7 +255,7 @@ class Authorizer:
                 f"The tenant has {tenant.concurrent_tunnels} tunnels {where}, which is all that it"
                 f" may have; none has ended within {self._wait_seconds:g} seconds."
             )
-            return Denial(503, reason, RETRY_SECONDS)
+            return Denial(503, reason, RETRY_SECONDS, kind=Refusal.TUNNELS)
         client = hostport.join(address.removeprefix("::ffff:"), port)
         try:
             cluster = await self.starts.begin(place, tenant.tenant_id, client, self._wait_seconds)
@@ -258,7 +279,7 @@ class Authorizer:
         maintenance = self._site.maintenance
         if maintenance is None or maintenance.restores:
             return None
-        return Denial(503, maintenance.message, AT_WORK_RETRY_SECONDS)
+        return Denial(503, maintenance.message, AT_WORK_RETRY_SECONDS, kind=Refusal.MAINTENANCE)
 
     def _connection_limit_denial(self, address: str) -> Denial | None:
         return TOO_MANY if address in self._role.crowded else None

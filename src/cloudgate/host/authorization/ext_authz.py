@@ -22,6 +22,7 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
 from cloudgate.host.state.site import WELL_KNOWN
+from cloudgate.protocol import Refusal
 
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
@@ -37,7 +38,8 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         try:
-            answer: bytes = (await _check(gatekeeper, request.attributes)).SerializeToString()
+            with gatekeeper.meter.answering():
+                answer: bytes = (await _check(gatekeeper, request.attributes)).SerializeToString()
         except asyncio.CancelledError:
             gatekeeper.refusals.record_given_up()
             raise
@@ -54,13 +56,22 @@ async def _check(gatekeeper: Authorizer, asked: Any) -> Any:
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
         told = await gatekeeper.describe_gateways(authorization, address)
+        if told.refusal is not None:
+            gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
         return _discovery_response(told)
     verdict = await gatekeeper.authorize(http.host, authorization, address, source.port_value)
     if verdict.refusal is None:
         return _allowed(verdict)
+    gatekeeper.meter.note_refused(_kind(verdict.refusal, authorization), verdict.tenant_id)
     _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
     return _refused(verdict.refusal, _metadata(verdict))
+
+
+def _kind(refusal: Denial, authorization: str | None) -> Refusal:
+    """What it is counted as: programs ask once without a password, and then with it."""
+    is_first = refusal.kind is Refusal.CREDENTIALS and not authorization
+    return Refusal.CHALLENGE if is_first else refusal.kind
 
 
 def _note(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from cloudgate.host.state.principal import Principal
 from cloudgate.network import hostport
-from cloudgate.protocol import Target, Tenant
+from cloudgate.protocol import Refusal, Target, Tenant
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
 """What a 407 asks for."""
@@ -37,6 +37,8 @@ class Denial:
     reason: str
     retry_after_seconds: int | None = None
     """When it is worth another try; None when nothing is known about that."""
+    kind: Refusal = Refusal.OTHER
+    """What it is counted as."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class RequestContext:
     """None of the gateways in the tenant's pools answers."""
 
 
-NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.")
+NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.", kind=Refusal.CREDENTIALS)
 """The one answer to all that keeps a client from proving who it is, so that none tells more."""
 
 
@@ -88,24 +90,26 @@ def evaluate(
     if barred is not None:
         return barred
     if target is None:
-        return Denial(403, "CONNECT must name a target as host:port.")
+        return Denial(403, "CONNECT must name a target as host:port.", kind=Refusal.TARGET)
     for each in login.targets:
         if _known_as(each.endpoint) == target:
             return each
-    return Denial(403, f"The tenant has no right to {target}.")
+    return Denial(403, f"The tenant has no right to {target}.", kind=Refusal.TARGET)
 
 
 def denial_reason(login: Principal, circumstances: RequestContext) -> Denial | None:
     """Why somebody may not come in by this gateway, whatever the target; None when they may."""
     tenant = login.tenant
     if not tenant.enabled:
-        return Denial(403, "The tenant is disabled.")
+        return Denial(403, "The tenant is disabled.", kind=Refusal.DISABLED)
     if login.user is not None and not login.user.enabled:
-        return Denial(403, "This user of the tenant is disabled.")
+        return Denial(403, "This user of the tenant is disabled.", kind=Refusal.DISABLED)
     if tenant.expires_at is not None and tenant.expires_at <= circumstances.now:
-        return Denial(403, "The tenant's lease has expired.")
+        return Denial(403, "The tenant's lease has expired.", kind=Refusal.EXPIRED)
     if not _pool_allows(tenant, circumstances):
-        return Denial(403, "This gateway is set apart for others; use another one.")
+        return Denial(
+            403, "This gateway is set apart for others; use another one.", kind=Refusal.POOL
+        )
     return None
 
 

@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.reconciler import ReconcileResult
-from cloudgate.protocol import GatewayState, HostFacts, Report
+from cloudgate.protocol import Figures, GatewayState, HostFacts, Report
 
 REPEAT_SECONDS = 5.0
 """How old the last report of a draining gateway may get."""
@@ -17,6 +17,19 @@ COUNT_SECONDS = 30.0
 
 Contributor = Callable[[], Mapping[str, Any]]
 """A part of the host service that has something to say: members of `Report`, as they are now."""
+
+
+class FiguresSource(Protocol):
+    """What a host counts, for the manager."""
+
+    def now(self) -> Figures:
+        """As it is now."""
+
+    def acknowledge(self, figures: Figures) -> None:
+        """The manager has them."""
+
+    def resync(self) -> None:
+        """The manager may have lost what it heard."""
 
 
 class Reporter:
@@ -47,6 +60,11 @@ class Reporter:
         self._known_facts: HostFacts | None = None
         self._lost = False
         self._changed = asyncio.Event()
+        self.figures: FiguresSource | None = None
+        """What is told besides, as often as the manager wants it."""
+        self.figures_seconds: float | None = None
+        """How often that is; None for not at all."""
+        self._figures_at_seconds: float | None = None
 
     @property
     def outcome(self) -> ReconcileResult | None:
@@ -67,6 +85,9 @@ class Reporter:
         self._sent = None
         self._known_facts = None
         self._lost = True
+        if self.figures is not None:
+            self.figures.resync()
+        self._figures_at_seconds = None
         self._changed.set()
 
     async def next_report(self) -> Report:
@@ -77,7 +98,10 @@ class Reporter:
             self._lost = False
             report = self._report()
             if report is not None and self._is_news(report):
-                return report
+                return self._with_figures(report)
+            if self._sent is not None and self._figures_are_due:
+                # As it was heard, so that the manager has nothing to write down.
+                return self._with_figures(self._sent)
 
     def acknowledge(self, report: Report) -> None:
         """The manager has `report`, unless it was said meanwhile that it may have lost it."""
@@ -85,8 +109,27 @@ class Reporter:
         if self._lost:
             return
         self._known_facts = report.facts or self._known_facts
-        self._sent = report.model_copy(update={"facts": None, "guesses": ()})
+        if report.figures is not None:
+            self._figures_at_seconds = self._clock_seconds()
+            if self.figures is not None:
+                self.figures.acknowledge(report.figures)
+        is_repeated = report.model_copy(update={"figures": None}) == self._sent
+        self._sent = report.model_copy(update={"facts": None, "guesses": (), "figures": None})
+        if is_repeated:
+            return  # it is as old as it was
         self._sent_at_seconds = self._clock_seconds()
+
+    @property
+    def _figures_are_due(self) -> bool:
+        if self.figures is None or self.figures_seconds is None:
+            return False
+        heard_at = self._figures_at_seconds
+        return heard_at is None or self._clock_seconds() - heard_at >= self.figures_seconds
+
+    def _with_figures(self, report: Report) -> Report:
+        if self.figures is None or not self._figures_are_due:
+            return report
+        return report.model_copy(update={"figures": self.figures.now()})
 
     def _report(self) -> Report | None:
         if self._outcome is None:

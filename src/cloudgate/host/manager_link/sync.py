@@ -115,6 +115,7 @@ class ManagerSync:
         backoff.success()
         if update.demand:
             self._tokens.news.set()
+        self._outbox.figures_seconds = update.figures_seconds
         self._updates.apply(update)
         answer = self._queries.answer(update.question) if update.question else None
         if answer is not None:

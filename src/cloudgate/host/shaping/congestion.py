@@ -52,6 +52,8 @@ class CongestionMonitor:
         self.worker_is_busy = False
         """Whether one of the threads that carry tunnels may be full."""
         self.line_is_full = False
+        self.parts: dict[str, float] = {}
+        """How much is used of what carries tunnels, as far as it is known: 1 for all of it."""
 
     def sample(self) -> None:
         """See what has been done since the last look, unless that was just now."""
@@ -64,16 +66,27 @@ class CongestionMonitor:
             before, self._last = self._last, now
             self.worker_is_busy = cpu_is_saturated(before, now)
             self.line_is_full = network_is_saturated(before, now, _speed_bytes)
+            parts = {
+                "processors": busiest_worker(before, now),
+                "line": fullest_line(before, now, _speed_bytes),
+            }
+            self.parts = {name: min(1.0, part) for name, part in parts.items() if part is not None}
 
 
 def cpu_is_saturated(before: MachineCounters, now: MachineCounters) -> bool:
     """Whether one of the threads had something to do nearly all the time. Pure."""
+    return (busiest_worker(before, now) or 0.0) >= WORTH_A_LOOK
+
+
+def busiest_worker(before: MachineCounters, now: MachineCounters) -> float | None:
+    """Which part of the time the busiest thread had something to do; None for none. Pure."""
     seconds = now.at_seconds - before.at_seconds
-    return seconds > 0 and any(
-        busy - before.workers[thread] >= WORTH_A_LOOK * seconds
+    parts = [
+        (busy - before.workers[thread]) / seconds
         for thread, busy in now.workers.items()
-        if thread in before.workers
-    )
+        if seconds > 0 and thread in before.workers
+    ]
+    return max(parts, default=None)
 
 
 def network_is_saturated(
@@ -83,17 +96,21 @@ def network_is_saturated(
 
     `speed_bytes`: what an interface carries each second, None when nobody knows.
     """
+    return (fullest_line(before, now, speed_bytes) or 0.0) >= BUSY
+
+
+def fullest_line(
+    before: MachineCounters, now: MachineCounters, speed_bytes: Callable[[str], int | None]
+) -> float | None:
+    """Which part of what it can the fullest line carried; None where nobody knows. Pure."""
     seconds = now.at_seconds - before.at_seconds
-    if seconds <= 0:
-        return False
+    parts = []
     for name, counts in now.carried.items():
         speed, earlier = speed_bytes(name), before.carried.get(name)
-        if not speed or earlier is None:
-            continue
-        most = max(one - other for one, other in zip(counts, earlier, strict=True))
-        if most / seconds >= BUSY * speed:
-            return True
-    return False
+        if seconds > 0 and speed and earlier is not None:
+            most = max(one - other for one, other in zip(counts, earlier, strict=True))
+            parts.append(most / seconds / speed)
+    return max(parts, default=None)
 
 
 def read_counters(pids: Iterable[int]) -> MachineCounters:

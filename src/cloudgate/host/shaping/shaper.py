@@ -20,11 +20,13 @@ from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
 from cloudgate.host.shaping.fair_share import FairShare
 from cloudgate.host.shaping.first_rates import FirstRates, Granted, Newcomer
+from cloudgate.host.shaping.held_back import HeldBack
 from cloudgate.host.shaping.rate_allocations import RateAllocations
 from cloudgate.host.shaping.rate_meter import Past, RateMeter
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.protocol import Restraint
 
 REVIEW_SECONDS = 0.2
 NEWCOMERS_SECONDS = 0.05
@@ -95,10 +97,17 @@ class TrafficShaper:
         self._given_back: set[str] = set()
         """Those that were found to be gone since."""
         self._looks_at_all_until = time.monotonic() + FIRST_SECONDS
+        self.held_back = HeldBack()
+        """Whom it held back, and for how long."""
         starts.limit_of = self._limit_of
         starts.slow = self._slow_newcomer
         starts.refresh = self._take_in_news
         starts.arrives = self._make_room
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """How much is used of what carries tunnels, as far as it is known: 1 for all of it."""
+        return self._load.parts
 
     def job(self) -> Job:
         """What is to be run."""
@@ -165,6 +174,9 @@ class TrafficShaper:
             parts = rates_within(within, {name: self._line(name) for name in there})
             wanted |= parts
             pressing = [parts[name] for name in there if self._flows.is_pressing(name)]
+            if pressing:
+                is_sold = sold[tenant_id] == limit
+                self.held_back.note(tenant_id, Restraint.LIMIT if is_sold else Restraint.SHARE, now)
             granted[tenant_id] = Granted(len(pressing), sum(pressing))
             self._of[tenant_id] = its
         self._accounts = accounts

@@ -40,10 +40,13 @@ class ManagerClock:
     @property
     def offset(self) -> timedelta:
         """How far this machine's clock is ahead of the manager's; nothing when about right."""
-        if self._heard is None:
-            return timedelta()
-        ahead = self._own() - self._managers()
-        return ahead if abs(ahead) >= WRONG else timedelta()
+        ahead = self.ahead
+        return ahead if ahead is not None and abs(ahead) >= WRONG else timedelta()
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead, as heard; None when the manager was not yet."""
+        return None if self._heard is None else self._own() - self._managers()
 
     @property
     def trouble(self) -> str:

@@ -5,12 +5,13 @@ to the line before, so that a line that is read twice, or one that is missing, c
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from sys import intern
 from uuid import UUID
 
 from cloudgate.host.access_log.record import AccessRecord, RecordType
+from cloudgate.host.state.stopwatch import Stopwatch
 from cloudgate.protocol import Usage
 
 TOLD_BY_MINUTES = timedelta(hours=2)
@@ -40,10 +41,24 @@ class Tunnel:
     """As in its `Pass`; None where the release before this one kept it."""
 
 
+@dataclass
+class Total:
+    """Of all tenants together."""
+
+    tunnels: int = 0
+    """That began."""
+    bytes_up: int = 0
+    bytes_down: int = 0
+    setup: Stopwatch = field(default_factory=Stopwatch)
+    """How long they took to begin."""
+
+
 class TunnelTable:
     """The live tunnels, and what was used since it was last handed over."""
 
     def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
+        self.total = Total()
+        """Of all that was counted since this table was made."""
         self._live = {each.tunnel: each for each in live}
         self._used = {_key(each): each for each in used}
 
@@ -75,6 +90,8 @@ class TunnelTable:
             up=after.bytes_up - known.bytes_up,
             down=after.bytes_down - known.bytes_down,
         )
+        if entry.setup_seconds is not None:
+            self.total.setup.note(entry.setup_seconds)
         if entry.kind is RecordType.ENDED:
             self._live.pop(entry.tunnel, None)
         else:
@@ -120,6 +137,9 @@ class TunnelTable:
     def _count(self, tunnel: Tunnel, now: datetime, *, tunnels: int, up: int, down: int) -> None:
         if not (tunnels or up or down):
             return
+        self.total.tunnels += tunnels
+        self.total.bytes_up += up
+        self.total.bytes_down += down
         more = Usage(
             minute=_minute(now),
             tenant_id=tunnel.tenant_id,

@@ -27,7 +27,7 @@ from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.files import read_or_backup, write_with_backup
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.host.tunnels.accounting import Tunnel, TunnelTable
+from cloudgate.host.tunnels.accounting import Total, Tunnel, TunnelTable
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.eviction import EvictionState, PoolEviction
 from cloudgate.host.tunnels.slots import TunnelSlots
@@ -120,6 +120,11 @@ class TunnelTracker:
         """Whether who is in is known: while the log is read anew it may not be."""
         return not self._was_counted
 
+    @property
+    def total(self) -> Total:
+        """What was counted since this process began, of all tenants together."""
+        return self._tunnels.total
+
     def lift_restore_only(self) -> None:
         """Maintenance is over: its tunnels are like all others from now on."""
         self._tunnels.lift_restore_only()
@@ -166,6 +171,7 @@ class TunnelTracker:
             self._tunnels.keep_only(self._envoys.labels)
         if self._was_counted:
             self._tunnels.drain_usage()
+            self._tunnels.total = Total()
             self._was_counted = not self._follower.is_at_end
         torn = [each for each in entries if _was_just_torn(each, now)]
         if torn:

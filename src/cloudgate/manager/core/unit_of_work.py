@@ -1,5 +1,6 @@
 """Unit of work: how is something read or changed? In one transaction, with its author."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
+from cloudgate.manager.registries.host_figures import HostFiguresRegistry
 from cloudgate.manager.registries.host_queries import HostQueries
 from cloudgate.manager.registries.presence import Presence
 from cloudgate.manager.registries.rate_allocator import RateAllocator
@@ -28,6 +30,7 @@ from cloudgate.manager.security.sealing import SealingKey
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import Counter, DirectoryRevision
+from cloudgate.monitoring.recorder import Recorder
 
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
@@ -74,6 +77,8 @@ class UnitOfWork:
     ended_tasks: list[Ended] = field(default_factory=list)
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
+    observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
+    """What is to be recorded once it holds: a metric, how much it was, and its labels."""
 
     def next_directory_revision(self) -> int:
         """A revision of the tenant directory that was never used before."""
@@ -141,6 +146,8 @@ class Manager:
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
+    figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
+    recorder: Recorder = field(default_factory=Recorder)
 
     def warn(self, kind: str, text: str) -> None:
         """Have the operator see something about the manager itself; an empty text ends it."""
@@ -176,8 +183,15 @@ class Manager:
     @contextmanager
     def reading(self) -> Iterator[UnitOfWork]:
         """See one state of everything; nothing may be changed."""
-        with self.database.reading() as session:
-            yield self._work(session)
+        began = time.perf_counter()
+        try:
+            with self.database.reading() as session:
+                yield self._work(session)
+        finally:
+            self._note_transaction("read", began)
+
+    def _note_transaction(self, operation: str, began: float) -> None:
+        self.recorder.observe("cloudgate_database_seconds", time.perf_counter() - began, operation)
 
     @contextmanager
     def changing(
@@ -198,6 +212,7 @@ class Manager:
             administers: whether who asks for it may name what administrators may.
             shown: whether the API can show what is changed.
         """
+        began = time.perf_counter()
         with self._seeing_whether_it_can_be_written(), self.database.writing() as session:
             work = replace(
                 self._work(session),
@@ -207,8 +222,13 @@ class Manager:
                 administers=administers,
                 reachable=self.reachable,
             )
-            with session.begin():
-                yield work
+            try:
+                with session.begin():
+                    yield work
+            finally:
+                self._note_transaction("write", began)
+        for name, value, labels in work.observed:
+            self.recorder.observe(name, value, *labels)
         for begun, steps in work.begun_tasks:
             self.timelines.begin(begun, steps, self.clock())
         if self.timelines.on_end is not None:

@@ -14,7 +14,6 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, token_hash
 from cloudgate.manager.servers.tenant_scope import Scope, scope_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
-from cloudgate.protocol import PollRequest
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class HostEntry:
     seen_addresses: str
     scope: Scope
 
-    def is_usual(self, request: PollRequest, now: datetime) -> bool:
-        """Whether there is nothing unusual about a poll: the same machine, a young credential."""
-        return now < self.credential_good_until and request.machine in ("", self.machine)
+    def is_usual(self, machine: str, now: datetime) -> bool:
+        """Whether nothing is unusual about who speaks: the same machine, a young credential."""
+        return now < self.credential_good_until and machine in ("", self.machine)
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,9 @@ def finish(work: UnitOfWork, task: Task, *, success: bool, message: str = OK) ->
     work.ended_tasks.append(
         Ended(task.number, task.operation, success, task.trace, parent_id, steps)
     )
+    took_seconds = (work.now - task.created_at).total_seconds()
+    labels = (task.operation, "true" if success else "false")
+    work.observed.append(("cloudgate_task_seconds", took_seconds, labels))
     record_end(work, task)
     with trace_context.following(trace_context.parse(task.trace)):
         _log.info("task ended", task=task_id(task), success=success, message=message)

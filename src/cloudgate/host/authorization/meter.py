@@ -1,0 +1,47 @@
+"""Meter of the authorizer: how many were refused and why, and how long did answers take?
+
+Counting is a few additions: a new tunnel costs nothing by it that could be measured.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from cloudgate.host.state.stopwatch import Stopwatch
+from cloudgate.protocol import Refusal
+
+MOST_TENANTS = 50_000
+"""Of so many it is counted how often each was refused; they have proved who they are."""
+
+
+class AuthorizationMeter:
+    """Counts since the host service began. Used on the event loop."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self.refused: Counter[Refusal] = Counter()
+        self.refused_tenants: Counter[UUID] = Counter()
+        self.took = Stopwatch()
+        self.waiting = 0
+        """Requests that are not answered yet."""
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A request is looked at meanwhile."""
+        began = self._clock_seconds()
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+            self.took.note(self._clock_seconds() - began)
+
+    def note_refused(self, kind: Refusal, tenant_id: UUID | None = None) -> None:
+        """A request was refused, of a tenant if it has proved to be one."""
+        self.refused[kind] += 1
+        if tenant_id is not None and (
+            tenant_id in self.refused_tenants or len(self.refused_tenants) < MOST_TENANTS
+        ):
+            self.refused_tenants[tenant_id] += 1

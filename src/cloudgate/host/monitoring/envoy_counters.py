@@ -1,0 +1,77 @@
+"""Envoy counters: what has Envoy counted, over all that ran here since the host service began?
+
+Of its statistics a few are asked for, by names that are Envoy's (Envoy: listener and cluster
+statistics). All of them, as ``/stats/prometheus`` has them, take so long that readiness
+waits (https://github.com/envoyproxy/envoy/issues/16425).
+"""
+
+from collections.abc import Mapping
+
+from cloudgate.background import Job
+from cloudgate.errors import UnavailableError
+from cloudgate.host.envoy.admin_client import AdminClient
+
+REVIEW_SECONDS = 5.0
+_COUNTERS = {
+    "handshakes": ("listener.gateway.ssl.handshake",),
+    "tls_failures": ("listener.gateway.ssl.connection_error",),
+    "connections_rejected": (
+        "listener.gateway.downstream_global_cx_overflow",
+        "listener.gateway.downstream_cx_overload_reject",
+        "listener.gateway.downstream_cx_overflow",
+    ),
+}
+_TARGET_FAILURES = "cluster.tunnels[^.]*.upstream_cx_connect_fail"
+_CONNECTIONS = "listener.gateway.downstream_cx_active"
+_EXPIRY = "listener.gateway.ssl.certificate.certificate.expiration_unix_time_seconds"
+
+
+class EnvoyCounters:
+    """Adds up what each Envoy counts; one that begins anew begins at 0, and nothing is lost."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+        self._last: Mapping[str, int] = {}
+        self.totals: dict[str, int] = {}
+        """Empty as long as none has answered."""
+        self.connections: int | None = None
+        self.certificate_expires_at: int | None = None
+
+    def job(self) -> Job:
+        """What is to be run."""
+        return Job(
+            name="Counting what Envoy does", attempt=self.look, interval_seconds=REVIEW_SECONDS
+        )
+
+    async def look(self) -> None:
+        """Ask the Envoy that listens, should there be one."""
+        names = [each for some in _COUNTERS.values() for each in some]
+        try:
+            found = await self._admin.counters(*names, _TARGET_FAILURES, _CONNECTIONS, _EXPIRY)
+        except UnavailableError:
+            self.connections = None  # unknown
+            return
+        self.connections = found.get(_CONNECTIONS)
+        self.certificate_expires_at = found.get(_EXPIRY) or None
+        self._add(
+            {
+                **{name: _sum(found, some) for name, some in _COUNTERS.items()},
+                "target_failures": sum(
+                    value for name, value in found.items() if name.startswith("cluster.")
+                ),
+            }
+        )
+
+    def _add(self, now: Mapping[str, int]) -> None:
+        is_first = not self.totals
+        for name, value in now.items():
+            before = self._last.get(name, value if is_first else 0)
+            # What an Envoy had counted before this host service began is not of its time.
+            self.totals[name] = self.totals.get(name, 0) + (
+                value - before if value >= before else value
+            )
+        self._last = now
+
+
+def _sum(found: Mapping[str, int], names: tuple[str, ...]) -> int:
+    return sum(found.get(each, 0) for each in names)

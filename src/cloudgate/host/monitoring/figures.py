@@ -1,0 +1,176 @@
+"""Figures of a host: what did its parts count, put together for manager and scrapes?"""
+
+import os
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from cloudgate.host.authorization.meter import AuthorizationMeter
+from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
+from cloudgate.host.shaping.held_back import HeldBack
+from cloudgate.host.state.manager_clock import ManagerClock
+from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.protocol import MOST_TENANTS_COUNTED, Figures, Restraint, TenantFigures
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_USER_TICKS, _SYSTEM_TICKS = 11, 12
+"""Of ``/proc/PID/stat``, counted after the name (proc(5))."""
+
+
+class HostFigures:
+    """Puts together what is counted anyway; nothing is counted for it alone."""
+
+    def __init__(
+        self,
+        watch: TunnelTracker,
+        meter: AuthorizationMeter,
+        held_back: HeldBack,
+        envoy: EnvoyCounters,
+        *,
+        full: Callable[[], Mapping[str, float]],
+        clock: ManagerClock,
+        state: Path,
+        envoys: Callable[[], Collection[int]],
+    ) -> None:
+        """What is counted where.
+
+        Args:
+            watch: tunnels.
+            meter: requests for them.
+            held_back: who got less speed than they would have taken.
+            envoy: what Envoy counts.
+            full: by resource, how much of it is used.
+            clock: how far this machine's clock is off.
+            state: folder of the host service.
+            envoys: the process ids of those that run.
+        """
+        self._watch = watch
+        self._meter = meter
+        self._held_back = held_back
+        self._full = full
+        self._envoy = envoy
+        self._clock = clock
+        self._state = state
+        self._envoys = envoys
+        self._run = uuid4().hex
+        self._began_seconds = time.monotonic()
+        self._cpu = {"host": ProcessorTime(), "envoy": ProcessorTime()}
+        self._told: dict[UUID, TenantFigures] = {}
+        """Of tenants, as the manager has heard it."""
+
+    def now(self) -> Figures:
+        """All of it, as it is now."""
+        total, envoy = self._watch.total, self._envoy.totals
+        ahead = self._clock.ahead
+        pids = {"host": (os.getpid(),), "envoy": tuple(self._envoys())}
+        memory = {name: [memory_bytes(pid) for pid in some] for name, some in pids.items()}
+        return Figures(
+            run=self._run,
+            uptime_seconds=time.monotonic() - self._began_seconds,
+            tunnels_live=len(self._watch.live),
+            tunnels_opened=total.tunnels,
+            bytes_up=total.bytes_up,
+            bytes_down=total.bytes_down,
+            refused={kind.value: count for kind, count in self._meter.refused.items()},
+            setup=total.setup.distribution,
+            authorization=self._meter.took.distribution,
+            authorizing=self._meter.waiting,
+            held_back_seconds={
+                each.value: self._held_back.by_restraint[each] for each in Restraint
+            },
+            handshakes=envoy.get("handshakes"),
+            tls_failures=envoy.get("tls_failures"),
+            connections=self._envoy.connections,
+            connections_rejected=envoy.get("connections_rejected"),
+            target_failures=envoy.get("target_failures"),
+            full={kind: round(part, 4) for kind, part in self._full().items()},
+            cpu_seconds={name: self._cpu[name].add(some) for name, some in pids.items()},
+            memory_bytes={
+                name: sum(each for each in some if each is not None)
+                for name, some in memory.items()
+                if any(each is not None for each in some)
+            },
+            disk_free_bytes=_free_bytes(self._state),
+            clock_ahead_seconds=None if ahead is None else round(ahead.total_seconds(), 1),
+            certificate_expires_at=self._envoy.certificate_expires_at,
+            tenants=tuple(self._news_of_tenants()),
+        )
+
+    def acknowledge(self, figures: Figures) -> None:
+        """The manager has them."""
+        self._told |= {each.tenant_id: each for each in figures.tenants}
+
+    def resync(self) -> None:
+        """The manager may have lost what it heard."""
+        self._told.clear()
+
+    def _news_of_tenants(self) -> Iterable[TenantFigures]:
+        live = Counter(each.tenant_id for each in self._watch.live)
+        refused, held = self._meter.refused_tenants, self._held_back.by_tenant
+        found = 0
+        for tenant_id in live.keys() | refused.keys() | held.keys() | self._told.keys():
+            now = TenantFigures(
+                tenant_id=tenant_id,
+                tunnels=live[tenant_id],
+                refused=refused.get(tenant_id, 0),
+                held_back_seconds=round(held.get(tenant_id, 0.0), 2),
+            )
+            if now != self._told.get(tenant_id):
+                found += 1
+                if found > MOST_TENANTS_COUNTED:
+                    return
+                yield now
+
+
+class ProcessorTime:
+    """Adds up what processes take of the processors, of those that have ended, too."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, float] = {}
+        self._total_seconds = 0.0
+
+    def add(self, pids: Iterable[int]) -> float:
+        """How long they have had a processor since they were first seen; these run now."""
+        now = {pid: seconds for pid in pids if (seconds := cpu_seconds(pid)) is not None}
+        for pid, seconds in now.items():
+            self._total_seconds += max(0.0, seconds - self._last.get(pid, seconds))
+        self._last = now
+        return self._total_seconds
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """How long a process has had a processor; None where that cannot be seen."""
+    fields = _stat(pid)
+    if not fields:
+        return None
+    return (int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / _TICKS
+
+
+def memory_bytes(pid: int) -> float | None:
+    """What of a process is in memory; None where that cannot be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
+    except OSError:  # ENOENT, ESRCH: it has ended, or there is no /proc
+        return None
+
+
+def _stat(pid: int) -> list[str]:
+    if sys.platform != "linux":
+        return []
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:  # ENOENT, ESRCH: it has ended
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _free_bytes(state: Path) -> float | None:
+    try:
+        return shutil.disk_usage(state).free
+    except OSError:  # ENOENT, EIO: it cannot be seen, which is not none
+        return None

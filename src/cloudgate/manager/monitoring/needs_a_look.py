@@ -1,0 +1,55 @@
+"""What needs a look: of which objects is an operator to be told something, and what?
+
+One list: `cloudgate status`, the API's warnings and the metrics have it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.gateways import operations as gateways
+from cloudgate.manager.probes.operations import warning_of
+from cloudgate.manager.repositories.operations import list_repositories
+from cloudgate.manager.servers import managed_servers
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer, Repository
+from cloudgate.network import hostport
+
+MANAGER = "Manager"
+Subject = BackupServer | ManagedServer | CloudGateway | Repository
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Something that needs a look."""
+
+    kind: str
+    """Type of the object, as the API names it."""
+    name: str
+    text: str
+    subject: Subject | None = None
+    """None for the manager itself."""
+    since: datetime | None = None
+
+
+def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Needed]:
+    """All of it: first the manager itself, then what it looks after."""
+    for each in manager.warnings.all():
+        yield Needed(MANAGER, "manager", each.text, since=each.since)
+    for kind, subject, text in _of_others(work):
+        if text:
+            yield Needed(kind, subject.name, text, subject)
+
+
+def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:
+    for site in list_backup_servers(work):
+        yield "BackupServer", site, hostport.unnamed_in_http1(site.name)
+    for server in managed_servers.list_managed_servers(work):
+        yield "ManagedServer", server, managed_servers.warnings_of(server)
+    for gateway in gateways.list_gateways(work):
+        yield "CloudGateway", gateway, gateways.warnings_of(gateway)
+    for repository in list_repositories(work):
+        host = hostport.split(repository.endpoint)[0]
+        yield "Repository", repository, hostport.unnamed_in_http1(host)
+        yield "Repository", repository, warning_of(work, repository)

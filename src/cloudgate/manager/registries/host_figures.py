@@ -1,0 +1,126 @@
+"""Host figures: what has each host counted, as it last said? Kept in memory alone.
+
+Of tenants it adds up what all hosts have counted since this process began: what a host counted
+before is not of its time.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from uuid import UUID
+
+from cloudgate.protocol import Figures, Report, TenantFigures
+
+WANTED_SECONDS = 15.0
+"""How often hosts are to tell."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a host said last."""
+
+    figures: Figures
+    at_seconds: float
+    """When, by the monotonic clock."""
+    at: float
+    """The same, in seconds since 1970."""
+
+
+@dataclass
+class TenantSums:
+    """Of a tenant, over all hosts."""
+
+    tunnels: int = 0
+    refused: int = 0
+    held_back_seconds: float = 0.0
+
+
+@dataclass
+class _Host:
+    run: str = ""
+    report: Report | None = None
+    heard: Heard | None = None
+    tenants: dict[UUID, TenantFigures] = field(default_factory=dict)
+
+
+class HostFiguresRegistry:
+    """What hosts have counted. May be used from any thread."""
+
+    def __init__(
+        self,
+        clock_seconds: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock_seconds = clock_seconds
+        self._now = now
+        self._began_seconds = clock_seconds()
+        self._lock = Lock()
+        self._hosts: dict[UUID, _Host] = defaultdict(_Host)
+        self._refused: dict[UUID, int] = defaultdict(int)
+        self._held_back: dict[UUID, float] = defaultdict(float)
+
+    def is_repeated(self, server_id: UUID, report: Report) -> bool:
+        """Whether a host says nothing but what it said before, besides figures."""
+        if report.facts is not None or report.guesses:
+            return False
+        with self._lock:
+            known = self._hosts.get(server_id)
+            return known is not None and known.report == _without_figures(report)
+
+    def keep(self, server_id: UUID, report: Report) -> None:
+        """What a host has said was dealt with."""
+        with self._lock:
+            host = self._hosts[server_id]
+            host.report = _without_figures(report)
+            if report.figures is not None:
+                self._take(host, report.figures)
+
+    def forget(self, server_id: UUID) -> None:
+        """The host has no business here any more, or has to be heard anew."""
+        with self._lock:
+            self._hosts.pop(server_id, None)
+
+    def heard(self) -> Mapping[UUID, Heard]:
+        """What each host said last."""
+        with self._lock:
+            return {key: each.heard for key, each in self._hosts.items() if each.heard}
+
+    def age_seconds(self, heard: Heard) -> float:
+        """How long ago that was."""
+        return self._clock_seconds() - heard.at_seconds
+
+    def tenants(self) -> Mapping[UUID, TenantSums]:
+        """What was counted of each tenant, of those of which anything was."""
+        with self._lock:
+            found: dict[UUID, TenantSums] = defaultdict(TenantSums)
+            for host in self._hosts.values():
+                for tenant_id, each in host.tenants.items():
+                    found[tenant_id].tunnels += each.tunnels
+            for tenant_id, refused in self._refused.items():
+                found[tenant_id].refused = refused
+            for tenant_id, seconds in self._held_back.items():
+                found[tenant_id].held_back_seconds = seconds
+            return found
+
+    def _take(self, host: _Host, figures: Figures) -> None:
+        now = self._clock_seconds()
+        began_here = figures.uptime_seconds < now - self._began_seconds
+        is_first = not host.run
+        if figures.run != host.run:
+            host.run, host.tenants = figures.run, {}
+        # A host that has counted for longer than this process runs counts from here on.
+        counts_all = not is_first or began_here
+        for each in figures.tenants:
+            before = host.tenants.get(each.tenant_id)
+            if before is not None or counts_all:
+                refused, held = (before.refused, before.held_back_seconds) if before else (0, 0.0)
+                self._refused[each.tenant_id] += max(0, each.refused - refused)
+                self._held_back[each.tenant_id] += max(0.0, each.held_back_seconds - held)
+            host.tenants[each.tenant_id] = each
+        host.heard = Heard(figures.model_copy(update={"tenants": ()}), now, self._now())
+
+
+def _without_figures(report: Report) -> Report:
+    return report.model_copy(update={"figures": None, "facts": None, "guesses": ()})
