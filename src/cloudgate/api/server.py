@@ -36,9 +36,10 @@ from cloudgate.manager.jobs.span_export import Export, SpanExporter
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
 from cloudgate.manager.monitoring.metrics import ManagerMetrics
+from cloudgate.manager.monitoring.tenant_metrics import TenantMetrics
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.monitoring.endpoint import METRICS, Monitoring
+from cloudgate.monitoring.endpoint import METRICS, TENANTS, Monitoring
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.processes.open_files import allow_many_files
 
@@ -148,7 +149,10 @@ class ManagerServer:
             port_certificate=certificate.known_file,
             has_outlet=extras.audit_outlet is not None,
         )
-        self._monitoring = Monitoring(self.health, {METRICS: metrics.document})
+        tenants = TenantMetrics(manager)
+        self._monitoring = Monitoring(
+            self.health, {METRICS: metrics.document, TENANTS: tenants.document}
+        )
         self._metrics_listener = extras.metrics_listener
         self._application = Application(
             manager,

@@ -20,6 +20,7 @@ from cloudgate.monitoring.health import Health
 
 LIVE, READY = "livez", "readyz"
 METRICS = "metrics"
+TENANTS = "metrics/tenants"
 OFF = "off"
 """In place of an address: nowhere."""
 COMPRESSED_FROM_BYTES = 1024

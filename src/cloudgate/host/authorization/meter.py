@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from cloudgate.host.state.stopwatch import Stopwatch
+from cloudgate.monitoring.stopwatch import Stopwatch
 from cloudgate.protocol import Refusal
 
 MOST_TENANTS = 50_000

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
@@ -37,7 +37,7 @@ class Denial:
     reason: str
     retry_after_seconds: int | None = None
     """When it is worth another try; None when nothing is known about that."""
-    kind: Refusal = Refusal.OTHER
+    kind: Refusal = field(default=Refusal.OTHER, compare=False)
     """What it is counted as."""
 
 

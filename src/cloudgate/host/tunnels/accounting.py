@@ -11,7 +11,7 @@ from sys import intern
 from uuid import UUID
 
 from cloudgate.host.access_log.record import AccessRecord, RecordType
-from cloudgate.host.state.stopwatch import Stopwatch
+from cloudgate.monitoring.stopwatch import Stopwatch
 from cloudgate.protocol import Usage
 
 TOLD_BY_MINUTES = timedelta(hours=2)

@@ -493,6 +493,19 @@ class Usage(Base):
     bytes_down: Mapped[int] = mapped_column(BigInteger)
 
 
+class UsageTotal(Base):
+    """What a tenant used in all, also of one that is not there any more: the sum of its `Usage`."""
+
+    __tablename__ = "usage_totals"
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tunnels: Mapped[int] = mapped_column(BigInteger)
+    bytes_up: Mapped[int] = mapped_column(BigInteger)
+    bytes_down: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+    """The minute in which it last used something."""
+
+
 class Task(Base):
     """The record of a change that takes time."""
 

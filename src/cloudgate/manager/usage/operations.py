@@ -17,6 +17,7 @@ from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
+from cloudgate.manager.usage.totals import More, add_to_totals
 from cloudgate.protocol import UsageBatch
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
@@ -71,6 +72,7 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     line = Line(server.usage_told_until or _first(work, batch), work.now)
     refused = Refused()
     last: dict[UUID, datetime] = {}
+    more: dict[UUID, More] = {}
     for each in batch.usage:
         reason = impossible_time(each, work.now) or whose.why_not(each)
         if not reason and not line.carries(each):
@@ -94,6 +96,12 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
             )
         )
         last[each.tenant_id] = max(at, last.get(each.tenant_id, at))
+        total = more.setdefault(each.tenant_id, More(at))
+        total.at = last[each.tenant_id]
+        total.tunnels += each.tunnels
+        total.bytes_up += each.bytes_up
+        total.bytes_down += each.bytes_down
+    add_to_totals(work, more)
     for tenant_id, moment in last.items():
         tenant = work.session.get(CloudTenant, tenant_id)
         if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):

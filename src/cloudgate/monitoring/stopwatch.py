@@ -6,7 +6,7 @@ from cloudgate.protocol import SETUP_BUCKETS_SECONDS, Distribution
 
 
 class Stopwatch:
-    """Counts times since the host service began."""
+    """Counts times since the process began."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(SETUP_BUCKETS_SECONDS) + 1)
