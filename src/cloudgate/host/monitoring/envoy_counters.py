@@ -5,7 +5,8 @@ statistics). All of them, as ``/stats/prometheus`` has them, take so long that r
 waits (https://github.com/envoyproxy/envoy/issues/16425).
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
@@ -23,15 +24,21 @@ _COUNTERS = {
 }
 _TARGET_FAILURES = "cluster.tunnels[^.]*.upstream_cx_connect_fail"
 _CONNECTIONS = "listener.gateway.downstream_cx_active"
+_UPTIME = "server.uptime"
 _EXPIRY = "listener.gateway.ssl.certificate.certificate.expiration_unix_time_seconds"
 
 
 class EnvoyCounters:
     """Adds up what each Envoy counts; one that begins anew begins at 0, and nothing is lost."""
 
-    def __init__(self, admin: AdminClient) -> None:
+    def __init__(
+        self, admin: AdminClient, clock_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._admin = admin
+        self._clock_seconds = clock_seconds
+        self._began_seconds = clock_seconds()
         self._last: Mapping[str, int] = {}
+        self._last_uptime_seconds = 0
         self.totals: dict[str, int] = {}
         """Empty as long as none has answered."""
         self.connections: int | None = None
@@ -46,30 +53,31 @@ class EnvoyCounters:
     async def look(self) -> None:
         """Ask the Envoy that listens, should there be one."""
         names = [each for some in _COUNTERS.values() for each in some]
+        others = (_TARGET_FAILURES, _CONNECTIONS, _EXPIRY, _UPTIME)
         try:
-            found = await self._admin.counters(*names, _TARGET_FAILURES, _CONNECTIONS, _EXPIRY)
+            found = await self._admin.counters(*names, *others)
         except UnavailableError:
             self.connections = None  # unknown
             return
         self.connections = found.get(_CONNECTIONS)
         self.certificate_expires_at = found.get(_EXPIRY) or None
-        self._add(
-            {
-                **{name: _sum(found, some) for name, some in _COUNTERS.items()},
-                "target_failures": sum(
-                    value for name, value in found.items() if name.startswith("cluster.")
-                ),
-            }
-        )
+        counted = {name: _sum(found, some) for name, some in _COUNTERS.items()}
+        failures = (value for name, value in found.items() if name.startswith("cluster."))
+        self.add({**counted, "target_failures": sum(failures)}, found.get(_UPTIME, 0))
 
-    def _add(self, now: Mapping[str, int]) -> None:
-        is_first = not self.totals
+    def add(self, now: Mapping[str, int], uptime_seconds: int) -> None:
+        """An Envoy that has run for so long has counted this."""
+        is_older = uptime_seconds > self._clock_seconds() - self._began_seconds + 1
+        if not self.totals and is_older:
+            # What it had counted before this host service began is not of its time.
+            self._last = now
+        elif uptime_seconds < self._last_uptime_seconds:
+            self._last = {}  # another one
+        self._last_uptime_seconds = uptime_seconds
         for name, value in now.items():
-            before = self._last.get(name, value if is_first else 0)
-            # What an Envoy had counted before this host service began is not of its time.
-            self.totals[name] = self.totals.get(name, 0) + (
-                value - before if value >= before else value
-            )
+            before = self._last.get(name, 0)
+            more = value - before if value >= before else value
+            self.totals[name] = self.totals.get(name, 0) + more
         self._last = now
 
 
