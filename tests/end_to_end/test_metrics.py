@@ -144,7 +144,8 @@ def test_open_metrics_says_the_same(used: Site, page: Page) -> None:
     answer = service.get(path, Accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.text.endswith("# EOF\n")
-    names = {each.name for family in open_metrics(answer.text) for each in family.samples}
+    families = open_metrics(answer.text)  # type: ignore[no-untyped-call]
+    names = {each.name for family in families for each in family.samples}
     assert names == set(scraped(service, path))
 
 
