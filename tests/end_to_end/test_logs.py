@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import ssl
 import subprocess
 import sys
+import tarfile
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
@@ -50,7 +52,7 @@ def put_everywhere(client: Client, secrets: Secrets) -> dict[str, Any]:
     """Say a secret wherever the API takes one, rightly and wrongly; a tenant that may come in."""
     http = client.http
     uid = client.add_repository("vault", "vault.example:8443", "127.0.0.1:9")
-    tenant = {"Name": "acme", "Password": secrets.new("tenant")}
+    tenant = {"Name": "zephyr", "Password": secrets.new("tenant")}
     quota = [{"Name": "quota", "RepositoryUid": uid, "QuotaMb": 10240}]
     task = client.done(
         http.post(
@@ -70,7 +72,7 @@ def put_everywhere(client: Client, secrets: Secrets) -> dict[str, Any]:
     client.done(http.post(f"{href}/subtenants", json=subtenant))
     client.done(http.put(href, json={"Password": secrets.new("changed tenant")}))
     wrong = [
-        ("/cloud/tenants", {"Name": "acme", "Password": secrets.new("of a name that is taken")}),
+        ("/cloud/tenants", {"Name": "zephyr", "Password": secrets.new("of a name that is taken")}),
         ("/cloud/tenants", {"Name": "x", "Passwort": secrets.new("of no element")}),
         ("/cloud/tenants", {"Name": "x", "Password": {"Text": secrets.new("of another form")}}),
         ("/nowhere", {"Password": secrets.new("of no resource")}),
@@ -85,7 +87,7 @@ def put_everywhere(client: Client, secrets: Secrets) -> dict[str, Any]:
         "Password": secrets.new("probe"),
     }
     http.put(f"/repositories/{uid}", json={"UsageProbe": probe}).raise_for_status()
-    for user, password in (("admin", "guess"), ("", "guess of nobody"), ("acme", "tenant's")):
+    for user, password in (("admin", "guess"), ("", "guess of nobody"), ("zephyr", "tenant's")):
         basic = (user, secrets.new(password))
         assert httpx2.post(
             f"{http.base_url}sessionMngr/", auth=basic, verify=http_context(http)
@@ -121,6 +123,38 @@ async def come_in(port: int, ca: Path, *logins: str) -> list[str]:
     return answers
 
 
+def cloudgate(home: Path, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "cloudgate", *words],
+        env={"CLOUDGATE_PASSWORD": PASSWORD, "HOME": str(home), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def bundled(folder: Path, data: Path, started: Product) -> dict[str, bytes]:
+    """The files of a support bundle."""
+    file = folder / "bundle.tar.gz"
+    log = ("--log", str(started.log_file))
+    made = cloudgate(folder, "support-bundle", str(file), "--data", str(data), *log)
+    assert made.returncode == 0, made.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = cloudgate(folder, "support-bundle", str(file), "--data", str(data))
+    assert again.returncode == 1, "what is there is not written over"
+    with tarfile.open(file) as bundle:
+        found = {each.name: bundle.extractfile(each) for each in bundle.getmembers()}
+        texts = {name: opened.read() for name, opened in found.items() if opened is not None}
+    inside = {name.removeprefix("cloudgate-support/") for name in texts}
+    assert inside >= {
+        "versions.json", "checks.json", "host/directory.json", "logs/access.log",
+        "manager/tasks.json", f"logs/{started.log_file.name}",
+    }  # fmt: skip
+    assert b"tenant-1" in texts["cloudgate-support/host/directory.json"]
+    assert b"CreateCloudTenant" in texts["cloudgate-support/manager/tasks.json"]
+    return texts
+
+
 def logged(started: Product, data: Path) -> dict[Path, bytes]:
     """All logs, and all else that is written into files."""
     files = [*data.rglob("*"), started.log_file]
@@ -132,19 +166,19 @@ def test_a_request_is_followed_through_all_logs_and_no_secret_is_in_any(tmp_path
     with product(data) as started, started.client() as client:
         client.create_gateway(port)
         task = put_everywhere(client, secrets)
-        login = f"acme:{secrets.made['changed tenant']}"
+        login = f"zephyr:{secrets.made['changed tenant']}"
         answers = asyncio.run(
-            come_in(port, started.ca_file, login, f"acme:{secrets.new('guess at a gateway')}")
+            come_in(port, started.ca_file, login, f"zephyr:{secrets.new('guess at a gateway')}")
         )
         assert " 503 " in answers[0]
         assert " 407 " in answers[1]
-        spoken = subprocess.run(
-            [sys.executable, "-m", "cloudgate", "status", "--url", started.url],
-            env={"CLOUDGATE_PASSWORD": PASSWORD, "HOME": str(tmp_path)},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        spoken = cloudgate(tmp_path, "status", "--url", started.url)
+        checked = cloudgate(tmp_path, "doctor", "--data", str(data), "-o", "json")
+        assert checked.returncode == 0, checked.stdout
+        verdicts = {each["Check"]: each["Verdict"] for each in json.loads(checked.stdout)}
+        for name in ("database", "keys", "manager's name", "manager", "clock", "gateway"):
+            assert verdicts[name] == "ok", checked.stdout
+        bundle = bundled(tmp_path, data, started)
         processes = [
             (Path("/proc") / str(each) / "cmdline").read_bytes() for each in started.processes()
         ]
@@ -152,10 +186,17 @@ def test_a_request_is_followed_through_all_logs_and_no_secret_is_in_any(tmp_path
     texts = {str(path): text for path, text in logged(started, data).items()}
     texts["processes"] = b"\0".join(processes)
     texts["status"] = spoken.stdout + spoken.stderr
+    texts |= bundle
+    for name in ("zephyr", "laptop", "vault.example"):
+        assert [path for path, text in bundle.items() if name.encode() in text] == []
     for name in secrets.made:
         for form in secrets.forms(name):
             found = [path for path, text in texts.items() if form in text]
             assert found == [], (name, form)
+    ended = cloudgate(tmp_path, "doctor", "--data", str(data))
+    assert ended.returncode == 1
+    assert b"cannot be reached" in ended.stdout
+    assert b"Nobody listens" in ended.stdout
     lines = [json.loads(line) for line in started.log.splitlines() if line.startswith("{")]
     assert all(list(each)[:3] == ["timestamp", "level", "event"] for each in lines)
     followed = {each["event"] for each in lines if each.get("trace_id") == TRACE}

@@ -17,13 +17,14 @@ from cloudgate.cli.resources.cloud import (
     usage,
 )
 from cloudgate.cli.resources.infrastructure import backup_servers, repositories, servers
-from cloudgate.cli.service import commands, connect
+from cloudgate.cli.service import commands, connect, diagnosis
 
 app = groups.group(
     name="cloudgate", pretty_exceptions_show_locals=False, callback=before_any_command
 )
 commands.register(app)
 connect.register(app)
+diagnosis.register(app)
 status.register(app)
 usage.register(app)
 tenants.app.add_typer(tenant_resources.app)

@@ -1,0 +1,89 @@
+"""Diagnosis commands: how does an operator have a machine checked, and help found?"""
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloudgate.cli.output import Screen, at
+from cloudgate.cli.service.commands import Data
+from cloudgate.cli.settings import Output, default_data_folder
+
+if TYPE_CHECKING:
+    from cloudgate.diagnosis.findings import Finding
+
+AsJson = Annotated[
+    Output | None,
+    typer.Option("--output", "-o", help="json for programs.", show_default=False),
+]
+COLUMNS = {
+    "Check": at("Check"),
+    "Verdict": at("Verdict"),
+    "What was found": at("Text"),
+    "What to do": at("Advice"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("doctor")(doctor)
+    app.command("support-bundle")(support_bundle)
+
+
+def doctor(data: Data = None, output: AsJson = None) -> None:
+    """Check this machine: clock, names, ports, disk, certificates; ends with 1 for a problem."""
+    from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415  keeps --help fast
+
+    found = asyncio.run(_checked(data or default_data_folder()))
+    documents = [each.document() for each in found]
+    if output is Output.JSON:
+        print(json.dumps(documents))
+    else:
+        Screen().sections({"checks": (documents, COLUMNS)})
+    if worst(found) is Verdict.PROBLEM:
+        raise typer.Exit(1)
+
+
+def support_bundle(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The new file; the time names it if left out.", show_default=False),
+    ] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A log of the manager or the host service that is elsewhere; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where this machine has its metrics.", show_default=False),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Put what whoever helps needs to see into one file, without secrets and customers' names."""
+    from cloudgate.diagnosis.bundle import METRICS, write  # noqa: PLC0415
+    from cloudgate.errors import CloudgateError  # noqa: PLC0415
+
+    folder = data or default_data_folder()
+    named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
+    found = asyncio.run(_checked(folder))
+    try:
+        made, count = write(named, folder, found, log or (), metrics or METRICS)
+    except CloudgateError as problem:
+        print(f"Error: {problem.message}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"{made}: {count} files. Secrets are taken out, and customers have other names in it.")
+
+
+async def _checked(folder: Path) -> "list[Finding]":
+    from cloudgate.diagnosis.machine import check  # noqa: PLC0415
+
+    return [each async for each in check(folder)]

@@ -1,0 +1,118 @@
+"""Findings: what has a check found, and what is there to do? Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+from cryptography import x509
+
+CLOCK_SOON_SECONDS, CLOCK_WRONG_SECONDS = 5.0, 60.0
+"""A clock that differs by more is told of, and by more is wrong."""
+EXPIRES_SOON = timedelta(days=3)
+"""A gateway's own certificate is replaced long before."""
+LEAST_MTU, USUAL_MTU = 1280, 1500
+"""Bytes: what IP of version 6 asks of every line (RFC 8200, 5), and what lines have."""
+
+
+class Verdict(StrEnum):
+    """How it is with what was looked at."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, and may not for long, or not well."""
+    PROBLEM = "problem"
+    UNKNOWN = "unknown"
+    """It could not be seen."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check has found."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    advice: str = ""
+    """What to do; empty where there is nothing."""
+
+    def document(self) -> dict[str, str]:
+        """For programs."""
+        return {
+            "Check": self.check,
+            "Verdict": self.verdict.value,
+            "Text": self.text,
+            "Advice": self.advice,
+        }
+
+
+def worst(findings: Iterable[Finding]) -> Verdict:
+    """The verdict over all; what could not be seen is no problem by itself."""
+    found = {each.verdict for each in findings}
+    order = (Verdict.PROBLEM, Verdict.WARNING, Verdict.UNKNOWN)
+    return next((each for each in order if each in found), Verdict.OK)
+
+
+def of_clock(offset_seconds: float) -> Finding:
+    """Of a clock that is ahead of the manager's by so much."""
+    amount = abs(offset_seconds)
+    direction = "ahead of" if offset_seconds > 0 else "behind"
+    text = f"This machine's clock is {amount:.0f} seconds {direction} the manager's."
+    advice = "Have both set by NTP: chronyc tracking, or timedatectl timesync-status."
+    if amount > CLOCK_WRONG_SECONDS:
+        return Finding("clock", Verdict.PROBLEM, text, advice)
+    if amount > CLOCK_SOON_SECONDS:
+        return Finding("clock", Verdict.WARNING, text, advice)
+    return Finding("clock", Verdict.OK, "It agrees with the manager's within a few seconds.")
+
+
+def of_path_mtu(where: str, mtu_bytes: int) -> Finding:
+    """Of the largest packet that a line takes, as far as the kernel knows."""
+    text = f"Packets to {where} may have {mtu_bytes} bytes."
+    if mtu_bytes < LEAST_MTU:
+        advice = "No line should take less than 1280: look at tunnels and VPNs on the way."
+        return Finding("packet size", Verdict.PROBLEM, text, advice)
+    if mtu_bytes < USUAL_MTU:
+        advice = (
+            "Less than usual. Should uploads stand still after their first kilobytes, a firewall on"
+            " the way swallows ICMP: let it pass, or clamp the MSS of TCP at the router."
+        )
+        return Finding("packet size", Verdict.WARNING, text, advice)
+    return Finding("packet size", Verdict.OK, text)
+
+
+def of_certificate(chain_pem: str, now: datetime) -> Finding:
+    """Of the certificate that a gateway was told to show."""
+    check = "certificate"
+    try:
+        chain = x509.load_pem_x509_certificates(chain_pem.encode())
+    except ValueError:
+        advice = "Bring the certificate once more: cloudgate certificate import --help."
+        return Finding(check, Verdict.PROBLEM, "The gateway's certificate cannot be read.", advice)
+    leaf = chain[0]
+    for lower, upper in pairwise(chain):
+        if lower.issuer != upper.subject:
+            return Finding(
+                check,
+                Verdict.PROBLEM,
+                f"The chain is broken: {_name(lower)} was not issued by {_name(upper)}.",
+                "Bring leaf, then intermediate certificates, each issued by the next.",
+            )
+    left = leaf.not_valid_after_utc - now
+    until = f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    if leaf.not_valid_before_utc > now:
+        advice = "See whether this machine's clock is right."
+        return Finding(check, Verdict.PROBLEM, f"{_name(leaf)} is not valid yet.", advice)
+    if left <= timedelta(0):
+        advice = "The manager replaces its own in time: see why this host does not hear it."
+        return Finding(check, Verdict.PROBLEM, f"{_name(leaf)} ended at {until}.", advice)
+    if left < EXPIRES_SOON:
+        advice = "Replace it, or see why this host does not hear its manager."
+        return Finding(check, Verdict.WARNING, f"{_name(leaf)} ends at {until}.", advice)
+    return Finding(check, Verdict.OK, f"{_name(leaf)} is good until {until}.")
+
+
+def _name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.rfc4514_string()
+    return names or "the certificate"
