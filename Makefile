@@ -2,6 +2,7 @@
 # make check   what one works with, in a minute: style, types, who may import whom, and pure tests
 # make test    install what the tests need and run them all (ARGS="tests/wire" for some)
 # make thorough  properties with thousands of cases that nobody has seen; no result is the same
+# make fuzz    what reads others' bytes in C, with sanitizers, as many seconds as ARGS says
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
 # make lock    pin the dependencies anew
@@ -24,7 +25,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test together alone thorough lint style types types-on-windows contracts pure bench lock clean
+.PHONY: up check test together alone thorough fuzz lint style types types-on-windows contracts pure bench lock clean
 
 up: .venv/run
 	@exec $(BIN)/cloudgate up $(ARGS)
@@ -50,6 +51,9 @@ alone:
 
 thorough: .venv/dev
 	$(BIN)/pytest --numprocesses 2 --hypothesis-profile thorough --timeout 3600 $(PROPERTIES)
+
+fuzz: .venv/dev
+	$(BIN)/python -m data_path.fuzz $(ARGS)
 
 lint: style types types-on-windows contracts
 
@@ -84,7 +88,7 @@ lock: .venv/dev
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/run: .venv/pip requirements/run.txt pyproject.toml
+.venv/run: .venv/pip requirements/run.txt pyproject.toml hatch_build.py $(wildcard data_path/*)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@

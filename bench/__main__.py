@@ -30,6 +30,7 @@ from bench.load import load
 from bench.machine import allow_many_files, describe, most_tunnels
 from bench.proxies import haproxy, nginx, stunnel
 from bench.report import Section, goals
+from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.settings import CONNECTIONS_VARIABLE
 from tests.support.network import missing
 
@@ -145,8 +146,9 @@ def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterat
     with ExitStack() as stack:
         start = stack.enter_context
         work = start(load())
-        ours, material = start(gateway(folder, work.port))
-        few = [ours, start(haproxy(material)), start(nginx(material))]
+        ours, material = start(gateway(folder, work.port, Way.MODULE))
+        by_http, _ = start(gateway(folder, work.port, Way.HTTP))
+        few = [ours, by_http, start(haproxy(material)), start(nginx(material))]
         all_of_them = [*few, start(haproxy(material, LARGE_BUFFER_BYTES)), start(stunnel(material))]
         if "memory" in parts:  # before all else, while the proxies are fresh
             yield memory.measure(work, few, min(effort.idle_tunnels, most_tunnels()))

@@ -1,6 +1,7 @@
 """How is the gateway under test made? By the product: `cloudgate up` and calls of its API."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,15 +9,16 @@ from pathlib import Path
 
 from bench.accounting import children, thread_names
 from bench.machine import PROXY_CORES, pinned
-from bench.proxies import GATEWAY, Material, Proxy
+from bench.proxies import GATEWAY, GATEWAY_BY_HTTP, Material, Proxy
 from bench.tunnels import (
     PATIENCE_SECONDS,
     TunnelRefusedError,
-    Way,
     client_context,
     connect_request,
     open_tunnel,
 )
+from bench.tunnels import Way as Through
+from cloudgate.host.envoy.data_path.choice import DEFAULT, VARIABLE, Way
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
@@ -26,12 +28,23 @@ _TENANT, _PASSWORD, _TARGET = "acme", "p4ssword", "vault.example:443"
 _WORKER = "wrk:worker"
 
 
+NAMES = {Way.MODULE: GATEWAY, Way.HTTP: GATEWAY_BY_HTTP}
+
+
 @contextmanager
-def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Material]]:
-    """A gateway that lets a tenant in, and what others need to do the same work."""
-    data, port = folder / "data", free_port()
+def gateway(
+    folder: Path, repository_port: int, way: Way = DEFAULT
+) -> Iterator[tuple[Proxy, Material]]:
+    """A gateway that lets a tenant in, and what others need to do the same work.
+
+    Args:
+        folder: for all of its files.
+        repository_port: of the repository that tunnels lead to.
+        way: which way they go through Envoy.
+    """
+    data, port = folder / f"data-{way}", free_port()
     with ExitStack() as stack:
-        with pinned(PROXY_CORES):
+        with pinned(PROXY_CORES), _environment(VARIABLE, way):
             started = stack.enter_context(product(data))
         client = stack.enter_context(started.client())
         task = client.create_gateway(port)
@@ -40,19 +53,34 @@ def gateway(folder: Path, repository_port: int) -> Iterator[tuple[Proxy, Materia
         vault = client.add_repository("vault", _TARGET, f"127.0.0.1:{repository_port}")
         client.add_tenant(_TENANT, _PASSWORD, vault)
         layout = state_paths(data / "host")
-        way = Way(port, connect_request(_TARGET, _TENANT, _PASSWORD))
-        ciphersuite = _ciphersuite(way)
+        through = Through(port, connect_request(_TARGET, _TENANT, _PASSWORD))
+        ciphersuite = _ciphersuite(through)
         material = Material(folder, _certificate(layout, folder), repository_port, ciphersuite)
-        yield gateway_proxy(layout, way, host_service(started.process.pid)), material
+        host = host_service(started.process.pid)
+        yield gateway_proxy(layout, through, host, NAMES[way]), material
 
 
-def gateway_proxy(layout: StatePaths, way: Way, host_service_pid: int) -> Proxy:
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def gateway_proxy(
+    layout: StatePaths, way: Through, host_service_pid: int, name: str = GATEWAY
+) -> Proxy:
     """The gateway that this host service runs; an Envoy of one worker."""
     envoy_pid = int(json.loads(layout.roster.read_text())["current"]["pid"])
     workers = sum(name.startswith(_WORKER) for name in thread_names(envoy_pid))
     if workers != 1:
         raise RuntimeError(f"Envoy has {workers} workers, where one core is compared.")
-    return Proxy(GATEWAY, way, (envoy_pid,), (host_service_pid,))
+    return Proxy(name, way, (envoy_pid,), (host_service_pid,))
 
 
 def host_service(manager_pid: int) -> int:
@@ -63,7 +91,7 @@ def host_service(manager_pid: int) -> int:
     return found
 
 
-def _ciphersuite(way: Way) -> str:
+def _ciphersuite(way: Through) -> str:
     """What the gateway agrees on with a client; asked until it knows the tenant."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:

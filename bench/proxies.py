@@ -14,6 +14,7 @@ from tests.support.ports import free_port
 from tests.support.product import accepts
 
 GATEWAY = "Cloudgate"
+GATEWAY_BY_HTTP = "Cloudgate, by HTTP alone"
 HAPROXY = "HAProxy"
 HAPROXY_LARGE = "HAProxy, 128 KiB buffers"
 NGINX = "nginx stream"

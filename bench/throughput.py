@@ -13,10 +13,26 @@ from bench.tunnels import DOWNLOAD, UPLOAD
 WANTED_RATIO = 1.2
 WARM_UP_SECONDS = 0.4
 GIGABYTE = 1e9
-KINDS = tuple((way, count) for way in (UPLOAD, DOWNLOAD) for count in (1, 16, 256))
+MANY = 256
+MANY_NOTE = (
+    f"With {MANY} connections load and proxies share the cores, and who gets them changes from"
+    " round to round: GB/s say nothing there. CPU seconds for a GB do, as far as the spreads of two"
+    " proxies, in brackets, do not overlap."
+)
+KINDS = tuple((way, count) for way in (UPLOAD, DOWNLOAD) for count in (1, 16, MANY))
 """Direction, and connections at once."""
 
 Kind = tuple[bytes, int]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What went through a proxy, and what that has cost."""
+
+    moved_bytes: int
+    cpu: float
+    """Seconds of CPU."""
+    seconds: float
 
 
 @dataclass
@@ -24,10 +40,17 @@ class Figures:
     """Gigabytes per second and core, a figure for each round."""
 
     rounds: dict[tuple[str, Kind], list[float]] = field(default_factory=dict)
+    speeds: dict[tuple[str, Kind], list[float]] = field(default_factory=dict)
+    """Gigabytes per second, whoever had the cores."""
 
-    def add(self, name: str, kind: Kind, figure: float) -> None:
+    def add(self, name: str, kind: Kind, flow: "Flow") -> None:
         """Note what a proxy reached in a round."""
-        self.rounds.setdefault((name, kind), []).append(figure)
+        self.rounds.setdefault((name, kind), []).append(flow.moved_bytes / GIGABYTE / flow.cpu)
+        self.speeds.setdefault((name, kind), []).append(flow.moved_bytes / GIGABYTE / flow.seconds)
+
+    def seconds_per_gigabyte(self, name: str, kind: Kind) -> list[float]:
+        """CPU time for a gigabyte, a figure for each round, the lowest first."""
+        return sorted(1 / each for each in self.rounds[name, kind])
 
     def typical(self, name: str, kind: Kind) -> float:
         """The median of all rounds."""
@@ -45,9 +68,10 @@ def measure(load: Load, proxies: Sequence[Proxy], rounds: int, seconds: float) -
     for number in range(rounds):
         for kind in KINDS:
             for each in _turned(proxies, number):
-                figures.add(each.name, kind, _per_core(load, each, kind, seconds))
+                figures.add(each.name, kind, _flow(load, each, kind, seconds))
     names = [each.name for each in proxies]
-    return Section("Throughput", _note(rounds, seconds), _table(figures, names), _goals(figures))
+    body = f"{_table(figures, names)}\n\n{MANY_NOTE}\n\n{_table_of_many(figures, names)}"
+    return Section("Throughput", _note(rounds, seconds), body, _goals(figures))
 
 
 def _turned(proxies: Sequence[Proxy], by: int) -> list[Proxy]:
@@ -55,13 +79,13 @@ def _turned(proxies: Sequence[Proxy], by: int) -> list[Proxy]:
     return [*proxies[first:], *proxies[:first]]
 
 
-def _per_core(load: Load, proxy: Proxy, kind: Kind, seconds: float) -> float:
+def _flow(load: Load, proxy: Proxy, kind: Kind, seconds: float) -> Flow:
     with load.flowing(proxy.way, *kind):
         time.sleep(WARM_UP_SECONDS)
-        moved, used = load.transferred_bytes(), _cpu_seconds(proxy)
+        moved, used, began = load.transferred_bytes(), _cpu_seconds(proxy), time.monotonic()
         time.sleep(seconds)
         moved, used = load.transferred_bytes() - moved, _cpu_seconds(proxy) - used
-    return moved / GIGABYTE / used
+        return Flow(moved, used, time.monotonic() - began)
 
 
 def _cpu_seconds(proxy: Proxy) -> float:
@@ -80,6 +104,25 @@ def _table(figures: Figures, names: Sequence[str]) -> str:
     head = ["GB/s per core", *(_title(kind) for kind in KINDS)]
     rows = [[name, *(_cell(figures, name, kind) for kind in KINDS)] for name in names]
     return table(head, rows)
+
+
+def _table_of_many(figures: Figures, names: Sequence[str]) -> str:
+    kinds = [kind for kind in KINDS if kind[1] == MANY]
+    head = ["", *(f"{_title(kind)}: {what}" for kind in kinds for what in ("CPU s/GB", "GB/s"))]
+    rows = [
+        [name, *(cell for kind in kinds for cell in _cells_of_many(figures, name, kind))]
+        for name in names
+    ]
+    return table(head, rows)
+
+
+def _cells_of_many(figures: Figures, name: str, kind: Kind) -> tuple[str, str]:
+    costs, speeds = figures.seconds_per_gigabyte(name, kind), sorted(figures.speeds[name, kind])
+    return _spread(costs), _spread(speeds)
+
+
+def _spread(figures: Sequence[float]) -> str:
+    return f"{median(figures):.2f} ({figures[0]:.2f} - {figures[-1]:.2f})"
 
 
 def _title(kind: Kind) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cloudgate.host.envoy.data_path.choice import FOLDER, VARIABLE, Way, chosen_data_path
+from data_path.build import build, compiler
 from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
 
 
@@ -32,9 +34,33 @@ async def repository_port(anyio_backend: object) -> AsyncIterator[int]:
         yield port
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests of a module with `BOTH_WAYS` run with either way of tunnels through Envoy."""
+    if getattr(metafunc.module, "BOTH_WAYS", False) and "machine" in metafunc.fixturenames:
+        metafunc.parametrize("way", list(Way), indirect=True)
+
+
+@pytest.fixture
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """Which way tunnels go through Envoy: as the environment says, unless a test asks for one."""
+    asked = getattr(request, "param", None)
+    if asked is Way.MODULE and compiler() is None:
+        pytest.skip("without a C compiler there is no module for Envoy")
+    if asked is not None:
+        monkeypatch.setenv(VARIABLE, asked)
+    return chosen_data_path().way
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module() -> None:
+    """The module for Envoy, of the sources as they are."""
+    if compiler() is not None:
+        assert build(FOLDER) == ""
+
+
 @pytest.fixture
 async def machine(
-    tmp_path: Path, authority: Authority, repository_port: int
+    tmp_path: Path, authority: Authority, repository_port: int, way: Way
 ) -> AsyncIterator[Machine]:
     async with running_machine(tmp_path / "state", authority) as started:
         started.know(tenant(repository_port))

@@ -292,7 +292,7 @@ class Machine:
                 reputation=AddressReputation(self.layout.reputation),
             )
         )
-        server = await serve_authorizer(gatekeeper, self.doors)
+        self.authorizer = server = await serve_authorizer(gatekeeper, self.doors)
         self.gatekeeper = gatekeeper
         self.guesses = gatekeeper.guesses
         self.tokens = gatekeeper.tokens

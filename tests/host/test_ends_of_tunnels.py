@@ -1,8 +1,9 @@
 """What does the end of one side's direction cause at the other side of a gateway?
 
 Pinned as Envoy has it, because docs/connector.md and the connector rely on it: in HTTP/1.1 the end
-of either direction is the end of the tunnel, in HTTP/2 a client may end its own and still listen.
-A target's reset is the client's, which in HTTP/1.1 is the host service's doing.
+of either direction is the end of the tunnel; in HTTP/2 a client may end its own and still listen,
+as it may where the module for Envoy carries the tunnel. A target's reset is the client's, which in
+HTTP/1.1 without the module is the host service's doing.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
 from h2.settings import SettingCodes
 
+from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import (
     PASSWORD,
@@ -39,6 +41,7 @@ DATA = os.urandom(300_000)
 ENDED, CUT = "ended", "cut"
 FIRST_WINDOW_BYTES = 65_535
 """How much a target may send in HTTP/2 before the client takes some (RFC 9113, section 6.9.2)."""
+BOTH_WAYS = True
 STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
 pytestmark = pytest.mark.anyio
@@ -139,6 +142,7 @@ class Setting:
 
     client: Client
     port: int
+    way: Way
     came: "asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]]"
 
     async def http1(self) -> tuple[Tunnel, Repository]:
@@ -167,12 +171,12 @@ class Setting:
 
 
 @pytest.fixture
-async def setting(machine: Machine, client: Client) -> AsyncIterator[Setting]:
+async def setting(machine: Machine, client: Client, way: Way) -> AsyncIterator[Setting]:
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     async with held_repository() as (repository, came):
         machine.know(tenant(repository))
-        yield Setting(client, port, came)
+        yield Setting(client, port, way, came)
 
 
 def end_sending(writer: asyncio.StreamWriter) -> None:
@@ -184,7 +188,7 @@ def end_sending(writer: asyncio.StreamWriter) -> None:
         copy.shutdown(socket.SHUT_WR)
 
 
-async def test_in_http_1_the_end_of_the_clients_direction_is_the_end_of_the_tunnel(
+async def test_in_http_1_the_end_of_the_clients_direction_ends_a_tunnel_without_the_module(
     setting: Setting,
 ) -> None:
     tunnel, repository = await setting.http1()
@@ -192,6 +196,11 @@ async def test_in_http_1_the_end_of_the_clients_direction_is_the_end_of_the_tunn
     assert await repository.reader.readexactly(len(DATA)) == DATA
     end_sending(tunnel.writer)
     assert await repository.heard() == (b"", ENDED)
+    if setting.way is Way.MODULE:
+        repository.writer.write(DATA)
+        repository.writer.write_eof()
+        assert await _heard(tunnel.reader) == (DATA, ENDED)
+        return
     repository.writer.write(b"the answer comes too late")
     # As an end or as a cut: that depends on what Envoy had read of the client's goodbye by then.
     answer, _ = await _heard(tunnel.reader)
@@ -205,12 +214,12 @@ async def test_in_http_1_all_that_a_client_sent_before_it_closed_arrives(setting
     assert await repository.heard() == (DATA, ENDED)
 
 
-async def test_in_http_1_a_client_that_resets_looks_like_an_end_to_the_target(
+async def test_in_http_1_a_client_that_resets_looks_like_an_end_to_the_target_without_the_module(
     setting: Setting,
 ) -> None:
     tunnel, repository = await setting.http1()
     reset(tunnel.writer)
-    assert await repository.heard() == (b"", ENDED)
+    assert await repository.heard() == (b"", CUT if setting.way is Way.MODULE else ENDED)
 
 
 async def test_in_http_1_all_that_a_target_sent_before_its_end_arrives_and_the_tunnel_ends(

@@ -234,9 +234,17 @@ async def test_what_is_advised_for_an_edge_is_in_force(machine: Machine, port: i
         for each in dump
         for one in each.get("dynamic_listeners", [])
     )
-    (chain,) = listener["filter_chains"]
-    (http,) = (each["typed_config"] for each in chain["filters"])
-    tls = chain["transport_socket"]["typed_config"]["common_tls_context"]
+    within = [
+        one["listener"] for each in dump for one in each.get("static_listeners", [])
+    ]  # where the module for Envoy is in use
+    managers = [
+        each["typed_config"]
+        for one in (listener, *within)
+        for chain in one["filter_chains"]
+        for each in chain["filters"]
+        if each["name"] == "envoy.filters.network.http_connection_manager"
+    ]
+    assert managers
     cluster = next(
         one["cluster"]
         for each in dump
@@ -249,20 +257,23 @@ async def test_what_is_advised_for_an_edge_is_in_force(machine: Machine, port: i
         "envoy.overload_actions.stop_accepting_connections",
     }
     assert len(started["overload_manager"]["resource_monitors"]) == 2
-    assert tls["tls_params"] == {"tls_minimum_protocol_version": "TLSv1_2"}
-    assert chain["transport_socket_connect_timeout"] == "10s"
+    for chain in listener["filter_chains"]:
+        tls = chain["transport_socket"]["typed_config"]["common_tls_context"]
+        assert tls["tls_params"] == {"tls_minimum_protocol_version": "TLSv1_2"}
+        assert chain["transport_socket_connect_timeout"] == "10s"
     assert listener["per_connection_buffer_limit_bytes"] == 128 * 1024
     assert cluster["per_connection_buffer_limit_bytes"] == 128 * 1024
     assert cluster["connect_timeout"] == "5s"
-    assert http["use_remote_address"] is True
-    assert http["request_headers_timeout"] == "10s"
-    assert http["common_http_protocol_options"] == {
-        "idle_timeout": "10s",
-        "max_requests_per_connection": MOST_REQUESTS,
-    }
-    assert http["http2_protocol_options"] == {
-        "allow_connect": True,
-        "max_concurrent_streams": 1,
-        "initial_stream_window_size": 512 * 1024,
-        "initial_connection_window_size": 512 * 1024,
-    }
+    for http in managers:
+        assert http["use_remote_address"] is True
+        assert http["request_headers_timeout"] == "10s"
+        assert http["common_http_protocol_options"] == {
+            "idle_timeout": "10s",
+            "max_requests_per_connection": MOST_REQUESTS,
+        }
+        assert http["http2_protocol_options"] == {
+            "allow_connect": True,
+            "max_concurrent_streams": 1,
+            "initial_stream_window_size": 512 * 1024,
+            "initial_connection_window_size": 512 * 1024,
+        }

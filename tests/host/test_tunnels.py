@@ -17,6 +17,7 @@ from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
+BOTH_WAYS = True
 
 
 @pytest.fixture
@@ -134,6 +135,7 @@ async def test_http_1_is_preferred_and_h2_is_there(
 async def test_without_an_authorizer_nobody_gets_in(
     port: int, client: Client, machine: Machine
 ) -> None:
+    await machine.authorizer.stop()
     machine.layout.authorizer_socket.unlink()
     refused = await client.connect(port, "repo.example:443")
     assert refused.status == 503

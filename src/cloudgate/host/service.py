@@ -18,6 +18,7 @@ from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authorizer import Authorizer
 from cloudgate.host.authorization.ext_authz import serve_authorizer
 from cloudgate.host.envoy.endpoints import LocalEndpoints, local_endpoints
+from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.gateway import GatewayParts
 from cloudgate.host.manager_link.facts import gather_facts
 from cloudgate.host.manager_link.host_state import HostState
@@ -28,7 +29,7 @@ from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
 from cloudgate.host.monitoring.figures import HostFigures
 from cloudgate.host.monitoring.health import host_health
 from cloudgate.host.monitoring.metrics import HostMetrics
-from cloudgate.host.platform import lock_file
+from cloudgate.host.platform import congestion_control, lock_file
 from cloudgate.host.settings import HostSettings
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.enrolment import load_enrolment
@@ -167,7 +168,9 @@ def _compose(
 ) -> _Parts:
     """Put the gateway in touch with its manager, and with who watches over both."""
     reporter = Reporter(
-        lambda: gather_facts(layout, gateway.envoy.version, _troubles(known)),
+        lambda: gather_facts(
+            layout, gateway.envoy.version, _troubles(known), _advice(gateway.envoy)
+        ),
         (known.directory.contribution, gateway.enforcer.contribution),
         guesses=authorizer.guesses,
     )
@@ -242,6 +245,10 @@ async def _work_until(
 def _described(known: HostState) -> str:
     live = known.role.live_tunnels
     return f"{live} live tunnel{'' if live == 1 else 's'}"
+
+
+def _advice(envoy: EnvoySupervisor) -> str:
+    return " ".join(text for text in (congestion_control.advice(), envoy.data_path.advice) if text)
 
 
 def _troubles(known: HostState) -> str:

@@ -6,6 +6,7 @@ line of their own, so that nobody fills a disk with them.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,6 +26,7 @@ REFUSALS_AT_ONCE = 100
 """Lines about requests that became no tunnel, one after the other; then only so many each second.
 How many more there were is summed up in the log of the host service."""
 REFUSALS_PER_SECOND = 5
+_ESTABLISHED = 200
 REFUSAL_LINES = "refusal-lines"
 """Name of the bucket that these lines come from."""
 LEFT_OUT = "access_log.process_ratelimit.denied"
@@ -43,6 +45,14 @@ class RecordType(StrEnum):
     BEGUN = "DownstreamTunnelSuccessfullyEstablished"
     GOING_ON = "DownstreamPeriodic"
     ENDED = "DownstreamEnd"
+
+
+_OF_TCP = {
+    "TcpUpstreamConnected": RecordType.BEGUN,
+    "TcpPeriodic": RecordType.GOING_ON,
+    "TcpConnectionEnd": RecordType.ENDED,
+}
+"""What Envoy calls the same where it carries a tunnel by TCP alone."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,8 @@ def _setup_seconds(said: dict[str, Any]) -> float | None:
 
 
 def _is_torn(said: dict[str, Any]) -> bool:
-    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it.
+    # UC is Envoy's flag of an upstream connection's termination. HTTP/2 has RST_STREAM for it, and
+    # what goes by TCP alone is torn by Envoy itself.
     is_end = said["type"] == RecordType.ENDED
     return is_end and said.get("flags") == "UC" and said["protocol"] != "HTTP/2"
 
@@ -141,9 +152,6 @@ def _pass(said: dict[str, Any]) -> TunnelMetadata | None:
     )
 
 
-_ESTABLISHED = 200
-
-
 def _said(key: str) -> str:
     return f"%DYNAMIC_METADATA({AUTHORIZER_METADATA}:{key})%"
 
@@ -171,21 +179,55 @@ JSON_FORMAT = {
 }
 
 
-def access_log(path: str, refusal_lines: dict[str, Any]) -> dict[str, Any]:
+_HANDED_OVER_FORMAT = {**JSON_FORMAT, "client": "%DOWNSTREAM_REMOTE_ADDRESS%"}
+"""Of what the module has handed over, within Envoy: the client is who that says."""
+_TCP_FORMAT: dict[str, str | int] = {
+    **JSON_FORMAT,
+    "protocol": "HTTP/1",
+    "status": _ESTABLISHED,
+    # Without CONNECT and its answer, which are the module's.
+    "bytes_up": "%UPSTREAM_WIRE_BYTES_SENT%",
+    "bytes_down": "%UPSTREAM_WIRE_BYTES_RECEIVED%",
+    "details": "%CONNECTION_TERMINATION_DETAILS%",
+}
+"""Of tunnels that the module carries; there is no line of what became none."""
+
+
+def access_log(
+    path: str, refusal_lines: dict[str, Any], *, handed_over: bool = False
+) -> dict[str, Any]:
     """Envoy's access logger that appends to `path`.
 
     Args:
         path: the file.
         refusal_lines: where Envoy reads the bucket of the lines about what was refused, as a
             config source.
+        handed_over: whether requests come from the module.
     """
+    some = {"or_filter": {"filters": [_WAS_LET_IN, _one_of_few(refusal_lines)]}}
+    return _file_log(path, some, _HANDED_OVER_FORMAT if handed_over else JSON_FORMAT)
+
+
+def tcp_access_logs(path: str) -> list[dict[str, Any]]:
+    """The same for tunnels that the module carries, in the same words."""
+    return [
+        _file_log(
+            path,
+            {"and_filter": {"filters": [_WAS_LET_IN, {"log_type_filter": {"types": [of_tcp]}}]}},
+            {**_TCP_FORMAT, "type": str(kind)},
+        )
+        for of_tcp, kind in _OF_TCP.items()
+    ]
+
+
+def _file_log(path: str, some: dict[str, Any], json_format: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": "envoy.access_loggers.file",
-        "filter": {"or_filter": {"filters": [_WAS_LET_IN, _one_of_few(refusal_lines)]}},
+        "filter": some,
         "typed_config": {
             "@type": f"{_TYPES}.access_loggers.file.v3.FileAccessLog",
             "path": path,
-            "log_format": {"json_format": JSON_FORMAT},
+            "log_format": {"json_format": dict(json_format)},
         },
     }
 

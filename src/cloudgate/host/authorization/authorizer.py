@@ -245,6 +245,15 @@ class Authorizer:
             cluster = to_several(cluster)
         return AuthorizationResult(name, target or "", found, cluster, tuple(others), holder)
 
+    def take_back(self, verdict: AuthorizationResult, address: str, port: int) -> None:
+        """Who was let in has given up before the tunnel began: no line of the log will say so."""
+        if verdict.holder is None:
+            return
+        place = verdict.holder.place
+        self.places.note_logged(hostport.join(address.removeprefix("::ffff:"), port), place)
+        self.starts.seen([place])
+        self.places.release(place)
+
     async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Denial:
         """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
         limit = self.tokens.limit(tenant)

@@ -1,6 +1,10 @@
-"""External authorization: how does Envoy ask whether a request may become a tunnel? By gRPC."""
+"""External authorization: how does Envoy ask whether a request may become a tunnel?
+
+Its connection manager by gRPC, its module by messages of its own, both at one socket.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
@@ -15,7 +19,9 @@ from cloudgate.host.authorization.authorizer import (
     Authorizer,
     DiscoveryResult,
 )
-from cloudgate.host.authorization.grpc_server import GrpcServer, serve_grpc
+from cloudgate.host.authorization.grpc_server import GrpcServer, OtherLine, Served, serve_grpc
+from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, Question
+from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
 from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
@@ -34,35 +40,65 @@ _CHALLENGES = {
 
 async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> GrpcServer:
     """Start to answer Envoy."""
+    handed_over = HandedOver()
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         try:
-            with gatekeeper.meter.answering():
-                answer: bytes = (await _check(gatekeeper, request.attributes)).SerializeToString()
+            answer = await _check(gatekeeper, handed_over, request.attributes)
         except asyncio.CancelledError:
             gatekeeper.refusals.record_given_up()
             raise
-        return answer
+        said: bytes = answer.SerializeToString()
+        return said
 
-    return await serve_grpc(check, doors.listen(), doors.context)
+    async def decide(question: Question) -> AuthorizationResult:
+        verdict = await _decide(gatekeeper, question)
+        handed_over.note(question, verdict)
+        return verdict
+
+    def give_up(question: Question, verdict: AuthorizationResult | None) -> None:
+        handed_over.forget(question)
+        if verdict is None:
+            gatekeeper.refusals.record_given_up()
+        else:
+            gatekeeper.take_back(verdict, question.address, question.port)
+
+    def made(on_lost: Callable[[Served], None]) -> tuple[ModuleLine, Served]:
+        line = ModuleLine(Decisions(decide, give_up), on_lost)
+        return line, line
+
+    other = OtherLine(GREETING, made)
+    return await serve_grpc(check, doors.listen(), doors.context, other)
 
 
-async def _check(gatekeeper: Authorizer, asked: Any) -> Any:
+async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationResult:
+    with gatekeeper.meter.answering():
+        return await gatekeeper.authorize(
+            question.authority, question.authorization, question.address, question.port
+        )
+
+
+async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) -> Any:
     http = asked.request.http
     source = asked.source.address.socket_address
     address = source.address
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
-        told = await gatekeeper.describe_gateways(authorization, address)
+        with gatekeeper.meter.answering():
+            told = await gatekeeper.describe_gateways(authorization, address)
         if told.refusal is not None:
             gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
         return _discovery_response(told)
-    verdict = await gatekeeper.authorize(http.host, authorization, address, source.port_value)
+    question = Question(http.host, authorization, address, source.port_value)
+    verdict = handed_over.take(question) or await _decide(gatekeeper, question)
     if verdict.refusal is None:
         return _allowed(verdict)
+    if verdict.refusal is SILENT:  # it was let in, and its target is not there
+        gatekeeper.take_back(verdict, address, source.port_value)
+        return _refused(verdict.refusal, _metadata(verdict))
     gatekeeper.meter.note_refused(_kind(verdict.refusal, authorization), verdict.tenant_id)
     _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
     return _refused(verdict.refusal, _metadata(verdict))

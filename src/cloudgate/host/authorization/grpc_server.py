@@ -15,7 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 
@@ -99,6 +99,32 @@ class _Call:
     """What of the answer has to wait for the other side's window."""
 
 
+class Served(Protocol):
+    """A connection that the server can end in order."""
+
+    def send_goaway(self) -> None:
+        """Ask for no more."""
+        ...
+
+    async def wait_idle(self) -> None:
+        """Wait until all is answered that was asked."""
+        ...
+
+    def abort(self) -> None:
+        """End it."""
+        ...
+
+
+@dataclass(frozen=True)
+class OtherLine:
+    """Another protocol on the same socket."""
+
+    greeting: bytes
+    """What its connections begin with; never with the first byte of HTTP/2."""
+    make: Callable[[Callable[[Served], None]], tuple[asyncio.Protocol, Served]]
+    """Makes one, which calls what it is given when it is lost."""
+
+
 class GrpcServer:
     """Answers the calls of one gRPC method until it is stopped."""
 
@@ -106,7 +132,7 @@ class GrpcServer:
         self,
         listener: socket.socket,
         server: asyncio.Server,
-        connections: "set[_Connection]",
+        connections: set[Served],
     ) -> None:
         self.listener = listener
         """Stays open while it is answered here, and after `retire`."""
@@ -141,14 +167,17 @@ class GrpcServer:
 
 
 async def serve_grpc(
-    method: Method, listener: socket.socket, context: ssl.SSLContext | None = None
+    method: Method,
+    listener: socket.socket,
+    context: ssl.SSLContext | None = None,
+    other: OtherLine | None = None,
 ) -> GrpcServer:
     """Answer calls on a socket that listens; over TLS where there is a context."""
-    connections: set[_Connection] = set()
+    connections: set[Served] = set()
     loop = asyncio.get_running_loop()
 
     def made() -> _Connection:
-        return _Connection(method, connections)
+        return _Connection(method, connections, other)
 
     settings: dict[str, Any] = {"sock": listener.dup(), "backlog": BACKLOG, "ssl": context}
     if context is not None:
@@ -165,8 +194,11 @@ async def serve_grpc(
 class _Connection(asyncio.Protocol):
     """One HTTP/2 connection of the client, from its preface to its end."""
 
-    def __init__(self, method: Method, connections: "set[_Connection]") -> None:
+    def __init__(
+        self, method: Method, connections: set[Served], other: OtherLine | None = None
+    ) -> None:
         self._method = method
+        self._other = other
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
@@ -183,9 +215,13 @@ class _Connection(asyncio.Protocol):
         self._all_answered = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say how much may come at once: any number of questions, none of them long."""
+        """Nothing is said before it is known which protocol it is."""
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
+
+    def _greet(self) -> None:
+        """Say how much may come at once: any number of questions, none of them long."""
+        self._greeted = True
         settings = (
             (_HEADER_TABLE_SIZE, 0),
             (_MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS),
@@ -222,6 +258,12 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what came."""
         self._unread += data
+        if self._other is not None and not self._greeted:
+            if self._unread.startswith(self._other.greeting):
+                self._change_over(self._other)
+                return
+            if self._other.greeting.startswith(self._unread):
+                return  # the rest is to come
         try:
             self._take_frames()
         except _ProtocolError as error:
@@ -230,6 +272,17 @@ class _Connection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
+    def _change_over(self, other: OtherLine) -> None:
+        if self._transport is None:
+            return
+        protocol, served = other.make(self._connections.discard)
+        self._connections.discard(self)
+        self._connections.add(served)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if rest := bytes(self._unread[len(other.greeting) :]):
+            protocol.data_received(rest)
+
     def _take_frames(self) -> None:
         unread = self._unread
         if not self._greeted:
@@ -237,7 +290,7 @@ class _Connection(asyncio.Protocol):
                 return
             if not unread.startswith(_PREFACE):
                 raise _ProtocolError(_PROTOCOL_ERROR, "It is not HTTP/2.")
-            self._greeted = True
+            self._greet()
             del unread[: len(_PREFACE)]
         at = 0
         with memoryview(bytes(unread)) as came:

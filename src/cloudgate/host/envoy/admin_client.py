@@ -118,7 +118,9 @@ def read_listeners(dump: Any, bound: Any) -> Listeners:
     return Listeners(
         active=frozenset(each["name"] for each in configs if "active_state" in each),
         bound={
-            each["name"]: frozenset(_addresses(each)) for each in bound.get("listener_statuses", [])
+            each["name"]: frozenset(_addresses(each))
+            for each in bound.get("listener_statuses", [])
+            if "socket_address" in each["local_address"]  # the others are within Envoy
         },
         rejected={
             each["name"]: each["error_state"].get("details", "without a reason")

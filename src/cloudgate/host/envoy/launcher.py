@@ -5,16 +5,21 @@ from contextlib import ExitStack
 from functools import cached_property
 from uuid import uuid4
 
+import structlog
+
 from cloudgate.host.envoy import hot_restart, process
+from cloudgate.host.envoy.data_path.choice import DataPath, chosen_data_path
 from cloudgate.host.envoy.endpoints import LocalEndpoints
-from cloudgate.host.envoy.xds_listener import ListenAddress, listener
-from cloudgate.host.envoy.xds_resources import bootstrap, clusters, digest
+from cloudgate.host.envoy.xds_listener import ListenAddress, listener, requests_listener
+from cloudgate.host.envoy.xds_resources import Resource, bootstrap, clusters, digest
 from cloudgate.host.platform.congestion_control import congestion_control
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.state.files import write_private
 from cloudgate.host.state.paths import StatePaths
 
 _LAST_WORDS_CHARACTERS = 600
+
+_log = structlog.get_logger(__name__)
 
 
 class EnvoyLauncher:
@@ -25,11 +30,21 @@ class EnvoyLauncher:
         self._doors = doors
         self._log_start = 0
         self._while_starting = ExitStack()
+        self.data_path = chosen_data_path()
+        """Which way tunnels go through the one that would be started."""
 
     @cached_property
     def binary(self) -> process.EnvoyBinary:
         """What would be started."""
-        return process.installed_binary(_settings(self._layout, self._doors))
+        return process.installed_binary(_settings(self._layout, self._doors, self.data_path))
+
+    def give_up_module(self, reason: str) -> None:
+        """Have tunnels go by HTTP alone from now on: with the module there is no gateway."""
+        if not self.data_path.module:
+            return
+        _log.error("envoy goes on without its module", reason=reason)
+        self.data_path = DataPath(reason=reason)
+        self.__dict__.pop("binary", None)  # it is another one by that
 
     def why_not_hot_restarted(self, before: process.ProcessRecord) -> str:
         """Why the Envoy of this installation cannot take over from `before`; empty when it can.
@@ -56,7 +71,8 @@ class EnvoyLauncher:
         options = [*self._doors.command_line(mark), *hot_restart.options(self._layout, place)]
         self.settled()
         self._while_starting.enter_context(hot_restart.mute_parent(self._layout, before))
-        return process.start(self._layout, self.binary, mark, place, options)
+        more = self.data_path.environment
+        return process.start(self._layout, self.binary, mark, place, options, more=more)
 
     def settled(self) -> None:
         """The one that was started answers: what only its start needed is given back."""
@@ -73,21 +89,28 @@ class EnvoyLauncher:
         return text[-_LAST_WORDS_CHARACTERS:].strip()
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = bootstrap(self._layout, self._doors.admin_config(mark), capacity())
+        settings = _bootstrap(self._layout, self._doors, mark, self.data_path)
         write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
 
-def _settings(layout: StatePaths, doors: LocalEndpoints) -> str:
+def _bootstrap(
+    layout: StatePaths, doors: LocalEndpoints, mark: str, data_path: DataPath
+) -> Resource:
+    internal = [requests_listener(layout)] if data_path.module else []
+    return bootstrap(layout, doors.admin_config(mark), capacity(), internal)
+
+
+def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
 
     Where the authorizer is, an Envoy that runs is told again when that changes.
     """
     example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
-    anywhere = listener(layout, example, congestion_control())
+    anywhere = listener(layout, example, congestion_control(), data_path)
     return digest(
         [
-            bootstrap(layout, doors.admin_config(""), capacity()),
-            clusters({"address": {}}),
+            _bootstrap(layout, doors, "", data_path),
+            clusters({"address": {}}, with_requests=bool(data_path.module)),
             anywhere,
         ]
     )

@@ -37,6 +37,10 @@ _LOOK_AGAIN_SECONDS = 0.02
 _log = structlog.get_logger(__name__)
 
 
+class _ModuleRejectedError(UnavailableError):
+    """Envoy does not take the listener, because of the module that it names."""
+
+
 class ListenerRollout:
     """Opens and closes the gateway's port, and believes only what Envoy says of it."""
 
@@ -58,6 +62,13 @@ class ListenerRollout:
             CloudgateError: It does not, with what an operator can do about it.
         """
         check_certificate(self._layout, gateway.certificate_chain_pem, gateway.private_key_pem)
+        try:
+            return await self._apply(gateway)
+        except _ModuleRejectedError as error:
+            self._envoy.give_up_module(f"Envoy does not take it: {error.message}")
+            return await self._apply(gateway)
+
+    async def _apply(self, gateway: Gateway) -> float:
         await self._envoy.begin_hot_restart()
         wanted = self._wanted(gateway)
         # One that takes over gets the port from the other only while that one listens.
@@ -92,11 +103,13 @@ class ListenerRollout:
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
-        return listener(self._layout, where, congestion_control())
+        return listener(self._layout, where, congestion_control(), self._envoy.data_path)
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
-        xds_files.write(folder, "clusters", clusters(self._doors.authorizer_endpoint()))
+        authorizer = self._doors.authorizer_endpoint()
+        with_requests = bool(self._envoy.data_path.module)
+        xds_files.write(folder, "clusters", clusters(authorizer, with_requests=with_requests))
         xds_files.write(folder, ROUTES, [routes()])
         xds_files.write(folder, REFUSAL_LINES, [refusal_lines()])
         chain = gateway.certificate_chain_pem
@@ -128,7 +141,9 @@ class ListenerRollout:
         while time.monotonic() < deadline:
             found = await self._admin.listeners()
             if name in found.rejected:
-                raise UnavailableError(await _reason(found.rejected[name]))
+                details = found.rejected[name]
+                kind = _ModuleRejectedError if _is_of_module(details) else UnavailableError
+                raise kind(await _reason(details))
             if _listens(found, wanted):
                 return
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -159,6 +174,11 @@ def _listens(found: Listeners, wanted: Resource) -> bool:
     bound = {(ip_address(each), port) for each, port in found.bound.get(name, frozenset())}
     asked = {(ip_address(each), port) for each, port in xds_files.sockets_of(wanted)}
     return name in found.active and bound == asked
+
+
+def _is_of_module(details: str) -> bool:
+    """Whether Envoy's words are of a module that it cannot use. Pure."""
+    return "dynamic module" in details.lower() or "dynamic_module" in details
 
 
 async def _reason(details: str) -> str:

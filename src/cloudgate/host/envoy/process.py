@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +179,13 @@ def installed_binary(settings: str) -> EnvoyBinary:
 
 
 def start(
-    layout: StatePaths, program: EnvoyBinary, mark: str, place: RestartEpoch, options: Sequence[str]
+    layout: StatePaths,
+    program: EnvoyBinary,
+    mark: str,
+    place: RestartEpoch,
+    options: Sequence[str],
+    *,
+    more: Mapping[str, str],
 ) -> EnvoyProcess:
     """Start Envoy so that it outlives this process.
 
@@ -189,10 +195,11 @@ def start(
         mark: what its lines in the access log are marked with.
         place: where it stands among those that take over from one another.
         options: how Envoy is told of its place.
+        more: what its environment has besides.
     """
     allow_many_files()
     command = [str(program.path), "--config-path", str(layout.bootstrap), *_SETTINGS, *options]
-    environment = {**os.environ, PROCESS_VARIABLE: mark}
+    environment = {**os.environ, **more, PROCESS_VARIABLE: mark}
     with layout.envoy_log.open("ab") as log:
         pid = start_detached(command, log, layout.bootstrap.parent, environment)
     try:

@@ -55,6 +55,12 @@ def to_several(cluster: str) -> str:
     return name_of(_no_faster(RATES_TO_SEVERAL_BYTES, rate_bytes), TO_SEVERAL)
 
 
+def to_one(cluster: str) -> str:
+    """The cluster that does the same for a target with one address."""
+    rate_bytes = rate_of(cluster)
+    return UNLIMITED_CLUSTER if rate_bytes is None else cluster_of(rate_bytes)
+
+
 def rate_of(cluster: str) -> int | None:
     """How fast the connections of a cluster begin; None for as fast as they can."""
     rate = cluster.rpartition("-")[2]

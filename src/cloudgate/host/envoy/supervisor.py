@@ -9,6 +9,7 @@ import structlog
 from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy import hot_restart
 from cloudgate.host.envoy.admin_client import AdminClient
+from cloudgate.host.envoy.data_path.choice import DataPath
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
@@ -21,6 +22,8 @@ READY_SECONDS = 6.0
 STABLE_SECONDS = 30.0
 """An Envoy that lived this long died by accident; a shorter life makes the next wait longer."""
 LONGEST_PAUSE_SECONDS = 5.0
+MOST_SHORT_LIVES = 3
+"""So many in a row, and the module that was loaded is to blame, until somebody knows better."""
 
 _LOOK_AGAIN_SECONDS = 0.02
 _FIRST_PAUSE_SECONDS = 0.1
@@ -65,6 +68,15 @@ class EnvoySupervisor:
         """Whether the Envoy that listens is another one than this installation would start."""
         current = self.processes.known.current
         return current is not None and current.program != self._launcher.binary.identity
+
+    @property
+    def data_path(self) -> DataPath:
+        """Which way tunnels go through the Envoy of this installation."""
+        return self._launcher.data_path
+
+    def give_up_module(self, reason: str) -> None:
+        """Have tunnels go by HTTP alone from now on."""
+        self._launcher.give_up_module(reason)
 
     async def adopt(self) -> bool:
         """Take over the Envoy that an earlier host service left running. Whether there is one.
@@ -207,7 +219,7 @@ class EnvoySupervisor:
 
     async def _start_again_when_dead(self) -> None:
         pause_seconds = 0.0
-        gone = 0
+        gone = short_lives = 0
         while (envoy := self.processes.listening) is not None:
             born = time.monotonic()
             if envoy.pid != gone:
@@ -215,8 +227,11 @@ class EnvoySupervisor:
                 gone = envoy.pid
                 _log.error("envoy died", pid=gone, last_words=self._launcher.last_words())
                 self._on_change()
+                short_lives += 1
             if time.monotonic() - born > STABLE_SECONDS:
-                pause_seconds = 0.0
+                pause_seconds = short_lives = 0
+            if short_lives >= MOST_SHORT_LIVES and self.data_path.module:
+                self.give_up_module("Envoy died several times, each time soon after its start.")
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:

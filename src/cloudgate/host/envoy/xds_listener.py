@@ -17,13 +17,16 @@ from cloudgate.host.access_log.record import (
     PERIOD_SECONDS,
     REFUSAL_LINES,
     access_log,
+    tcp_access_logs,
 )
+from cloudgate.host.envoy.data_path.choice import DataPath
 from cloudgate.host.envoy.start_rates import TENANTS_SEGMENT_BYTES
 from cloudgate.host.envoy.xds_resources import (
     AUTHORIZER,
     BUFFER_BYTES,
     CERTIFICATE,
     KEEPALIVE,
+    REQUESTS,
     ROUTES,
     TCP_MAXSEG,
     TYPES,
@@ -93,7 +96,10 @@ def listen_addresses(
 
 
 def listener(
-    layout: StatePaths, where: Sequence[ListenAddress], congestion_control: str = ""
+    layout: StatePaths,
+    where: Sequence[ListenAddress],
+    congestion_control: str = "",
+    data_path: DataPath | None = None,
 ) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
@@ -104,14 +110,16 @@ def listener(
         layout: where the files are.
         where: what it listens on.
         congestion_control: of its connections; empty for what the system uses by itself.
+        data_path: which way tunnels go; by HTTP alone when left out.
     """
-    settings = _listener_settings(layout, where, congestion_control)
+    settings = _listener_settings(where, congestion_control)
+    settings |= (
+        _by_module(layout, data_path) if data_path and data_path.module else _by_http(layout)
+    )
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
 
-def _listener_settings(
-    layout: StatePaths, where: Sequence[ListenAddress], congestion_control: str
-) -> Resource:
+def _listener_settings(where: Sequence[ListenAddress], congestion_control: str) -> Resource:
     first, *others = [{"address": _socket_address(each)} for each in where]
     return {
         "@type": f"{TYPES}config.listener.v3.Listener",
@@ -123,14 +131,125 @@ def _listener_settings(
         "tcp_backlog_size": 4096,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "socket_options": _socket_options(congestion_control),
-        "filter_chains": [
+    }
+
+
+def _by_http(layout: StatePaths) -> Resource:
+    return {"filter_chains": [_filter_chain(layout, [_connection_manager(layout)])]}
+
+
+def _by_module(layout: StatePaths, data_path: DataPath) -> Resource:
+    """Who speaks HTTP/2 alone, as ALPN says, goes by HTTP; all else by the module."""
+    inspector = f"{TYPES}extensions.filters.listener.tls_inspector.v3.TlsInspector"
+    offered = f"{TYPES}extensions.matching.common_inputs.network.v3.ApplicationProtocolInput"
+    return {
+        "listener_filters": [
             {
-                "transport_socket": _downstream_tls(layout.xds),
-                "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
-                "filters": [_connection_manager(layout)],
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {"@type": inspector},
             }
         ],
+        "listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s",
+        "filter_chain_matcher": {
+            "matcher_tree": {
+                "input": {"name": "offered", "typed_config": {"@type": offered}},
+                "exact_match_map": {"map": {"'h2'": _chain("http")}},
+            },
+            "on_no_match": _chain("module"),
+        },
+        "filter_chains": [
+            {"name": "http", **_filter_chain(layout, [_connection_manager(layout)])},
+            {
+                "name": "module",
+                **_filter_chain(
+                    layout, [_module_filter(layout, data_path), _tcp_proxy(layout, data_path)]
+                ),
+            },
+        ],
     }
+
+
+def _chain(name: str) -> Resource:
+    value = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": name}
+    return {"action": {"name": name, "typed_config": value}}
+
+
+def _filter_chain(layout: StatePaths, filters: list[Resource]) -> Resource:
+    return {
+        "transport_socket": _downstream_tls(layout.xds),
+        "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
+        "filters": filters,
+    }
+
+
+def requests_listener(layout: StatePaths) -> Resource:
+    """Where the module hands requests over to: to the connection manager of this Envoy."""
+    proxy = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+    return {
+        "name": REQUESTS,
+        "stat_prefix": REQUESTS,
+        "internal_listener": {},
+        # They were counted when they came to the gateway.
+        "ignore_global_conn_limit": True,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters": [
+            {
+                "name": "envoy.filters.listener.proxy_protocol",
+                "typed_config": {"@type": proxy},
+            }
+        ],
+        "filter_chains": [{"filters": [_connection_manager(layout, handed_over=True)]}],
+    }
+
+
+def _module_filter(layout: StatePaths, data_path: DataPath) -> Resource:
+    kind = f"{TYPES}extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
+    path = {
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
+        "value": str(layout.authorizer_socket),
+    }
+    return {
+        "name": "envoy.filters.network.dynamic_modules",
+        "typed_config": {
+            "@type": kind,
+            "dynamic_module_config": _module(data_path),
+            "filter_name": "connect",
+            "filter_config": path,
+        },
+    }
+
+
+def _module(data_path: DataPath) -> Resource:
+    return {"name": data_path.module, "do_not_close": True}
+
+
+def _tcp_proxy(layout: StatePaths, data_path: DataPath) -> Resource:
+    logger = f"{TYPES}extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog"
+    # The module's comes first: only then does Envoy know what the tunnel's lines say.
+    connected = {
+        "name": "envoy.access_loggers.dynamic_modules",
+        "typed_config": {
+            "@type": logger,
+            "dynamic_module_config": _module(data_path),
+            "logger_name": "connected",
+        },
+    }
+    proxy = {
+        "@type": f"{TYPES}extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "gateway",
+        # The module names another for whom it lets in.
+        "cluster": REQUESTS,
+        "max_connect_attempts": 2,
+        "idle_timeout": "0s",
+        # The module gives it nothing before it is connected; without, nothing would be read at all.
+        "max_early_data_bytes": BUFFER_BYTES,
+        "access_log": [connected, *tcp_access_logs(str(layout.access_log))],
+        "access_log_options": {
+            "flush_access_log_on_connected": True,
+            "access_log_flush_interval": f"{PERIOD_SECONDS}s",
+        },
+    }
+    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}
 
 
 def _socket_address(where: ListenAddress) -> Resource:
@@ -181,7 +300,7 @@ def _downstream_tls(xds: Path) -> Resource:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
-def _connection_manager(layout: StatePaths) -> Resource:
+def _connection_manager(layout: StatePaths, *, handed_over: bool = False) -> Resource:
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -213,7 +332,11 @@ def _connection_manager(layout: StatePaths) -> Resource:
         "http_filters": [_authorization_filter(), _router()],
         "local_reply_config": {"mappers": _local_replies()},
         "access_log": [
-            access_log(str(layout.access_log), path_config_source(layout.xds, REFUSAL_LINES))
+            access_log(
+                str(layout.access_log),
+                path_config_source(layout.xds, REFUSAL_LINES),
+                handed_over=handed_over,
+            )
         ],
         "access_log_options": {
             "flush_log_on_tunnel_successfully_established": True,

@@ -38,6 +38,8 @@ OTHER_ADDRESSES = "others"
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
+REQUESTS = "requests"
+"""Where the module hands requests over to that it does not settle: a listener within Envoy."""
 
 HEAP = "envoy.resource_monitors.fixed_heap"
 BUFFER_BYTES = 128 * 1024
@@ -63,6 +65,8 @@ GUARD = {
     # Who gives up requests within a second, more than half of the first ten, is hung up on.
     "overload.premature_reset_total_stream_count": 10,
     "overload.premature_reset_min_stream_lifetime_seconds": 1,
+    # The end of a connection within Envoy is an end: as a reset it would be one for the client.
+    "envoy.reloadable_features.enable_send_rst_on_user_space_socket": "false",
 }
 """Envoy's runtime: what keeps a connection with many requests from keeping the others waiting."""
 TYPES = "type.googleapis.com/envoy."
@@ -82,9 +86,34 @@ end
 KEEPALIVE = {"keepalive_time": 60, "keepalive_interval": 15, "keepalive_probes": 6}
 
 
-def bootstrap(layout: StatePaths, administration: Resource, capacity: Capacity) -> Resource:
-    """What Envoy starts with: where its administration is and which files to watch."""
+def bootstrap(
+    layout: StatePaths,
+    administration: Resource,
+    capacity: Capacity,
+    internal_listeners: Sequence[Resource] = (),
+) -> Resource:
+    """What Envoy starts with: where its administration is and which files to watch.
+
+    Args:
+        layout: where the files are.
+        administration: where Envoy has that.
+        capacity: what it may take.
+        internal_listeners: what it listens on for itself alone.
+    """
+    internal: Resource = {
+        "static_resources": {"listeners": list(internal_listeners)},
+        "bootstrap_extensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typed_config": {
+                    "@type": f"{TYPES}extensions.bootstrap.internal_listener.v3.InternalListener",
+                    "buffer_size_kb": BUFFER_BYTES // 1024,
+                },
+            }
+        ],
+    }
     return {
+        **(internal if internal_listeners else {}),
         "node": {"id": "gateway", "cluster": "cloudgate"},
         "admin": {**administration, "ignore_global_conn_limit": True},
         "overload_manager": _overload_manager(capacity),
@@ -141,11 +170,12 @@ def discovery_response(resources: Sequence[Resource]) -> str:
     return json.dumps({"version_info": version, "resources": list(resources)}, indent=1)
 
 
-def clusters(authorizer: Resource) -> list[Resource]:
+def clusters(authorizer: Resource, *, with_requests: bool = False) -> list[Resource]:
     """The tunnels' clusters and the authorizer's.
 
     Args:
         authorizer: where that is, as `cloudgate.host.envoy.endpoints.LocalEndpoints` says it.
+        with_requests: whether the module hands requests over within Envoy.
     """
     return [
         _tunnels_cluster(),
@@ -153,6 +183,7 @@ def clusters(authorizer: Resource) -> list[Resource]:
         _tunnels_to_several_cluster(),
         *(_paced(_tunnels_to_several_cluster(), rate) for rate in RATES_TO_SEVERAL_BYTES),
         _authorizer_cluster(**authorizer),
+        *([_requests_cluster()] if with_requests else []),
     ]
 
 
@@ -313,6 +344,37 @@ def _authorizer_cluster(address: Resource, transport_socket: Resource | None = N
         },
         "typed_extension_protocol_options": {_HTTP_OPTIONS: http2},
         **({"transport_socket": transport_socket} if transport_socket else {}),
+    }
+
+
+def _requests_cluster() -> Resource:
+    """The connection manager in this process, which is told where a connection comes from."""
+    raw = f"{TYPES}extensions.transport_sockets.raw_buffer.v3.RawBuffer"
+    proxy = f"{TYPES}extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"
+    internal = {"envoy_internal_address": {"server_listener_name": REQUESTS}}
+    endpoint = {"endpoint": {"address": internal}}
+    return {
+        "@type": f"{TYPES}config.cluster.v3.Cluster",
+        "name": REQUESTS,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "circuit_breakers": _unlimited(),
+        "load_assignment": {
+            "cluster_name": REQUESTS,
+            "endpoints": [{"lb_endpoints": [endpoint]}],
+        },
+        "transport_socket": {
+            "name": "envoy.transport_sockets.upstream_proxy_protocol",
+            "typed_config": {
+                "@type": proxy,
+                "config": {"version": "V2"},
+                "transport_socket": {
+                    "name": "envoy.transport_sockets.raw_buffer",
+                    "typed_config": {"@type": raw},
+                },
+            },
+        },
     }
 
 

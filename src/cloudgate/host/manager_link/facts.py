@@ -5,7 +5,6 @@ import socket
 
 from cloudgate import __version__
 from cloudgate.host.platform.addresses import host_addresses
-from cloudgate.host.platform.congestion_control import advice
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.private_key import public_key_pem
@@ -13,7 +12,9 @@ from cloudgate.protocol import HostFacts
 from cloudgate.protocol.bounds import LONGEST_NAME, printable, readable, usable_addresses
 
 
-def gather_facts(layout: StatePaths, envoy_version: str, trouble: str = "") -> HostFacts:
+def gather_facts(
+    layout: StatePaths, envoy_version: str, trouble: str = "", advice: str = ""
+) -> HostFacts:
     """The facts as they are now, with the version of the Envoy that runs, or would."""
     return HostFacts(
         host_name=printable(socket.gethostname(), LONGEST_NAME) or "?",
@@ -24,5 +25,5 @@ def gather_facts(layout: StatePaths, envoy_version: str, trouble: str = "") -> H
         public_key_pem=public_key_pem(layout),
         machine=machine_mark(),
         trouble=readable(trouble),
-        advice=readable(advice()),
+        advice=readable(advice),
     )

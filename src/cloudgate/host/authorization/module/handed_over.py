@@ -1,0 +1,94 @@
+"""Handed-over requests: what was decided of a request that Envoy asks about a second time?
+
+Envoy's module asks first. Who is refused, and whose target does not answer, it hands over to the
+connection manager, which asks again. That one hears what was decided, so that no password is looked
+at twice, and no place given twice.
+"""
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cloudgate.host.authorization.authorizer import RETRY_SECONDS, AuthorizationResult
+from cloudgate.host.authorization.policy import Denial
+from cloudgate.host.envoy.start_rates import to_one
+from cloudgate.host.envoy.xds_listener import NO_ANSWER
+from cloudgate.host.envoy.xds_resources import CONNECT_SECONDS
+
+REMEMBERED_SECONDS = CONNECT_SECONDS + 3.0
+"""How long after the first question the second one may come: when the target was tried."""
+MOST_REMEMBERED = 50_000
+SILENT = Denial(503, NO_ANSWER.rstrip("\n"), RETRY_SECONDS)
+
+
+@dataclass(frozen=True)
+class Question:
+    """May a CONNECT become a tunnel? With all that the answer depends on."""
+
+    authority: str
+    authorization: str | None
+    """The value of Proxy-Authorization."""
+    address: str
+    """IP address that it comes from."""
+    port: int
+
+    def __repr__(self) -> str:
+        return f"Question({self.authority!r}, ..., {self.address!r}, {self.port})"
+
+
+class HandedOver:
+    """Remembers for seconds what was decided."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self._key = secrets.token_bytes(32)
+        self._decided: OrderedDict[tuple[str, int], tuple[float, bytes, AuthorizationResult]] = (
+            OrderedDict()
+        )
+
+    def note(self, question: Question, verdict: AuthorizationResult) -> None:
+        """This was decided, and may be asked about once more."""
+        now = self._clock_seconds()
+        oldest = now - REMEMBERED_SECONDS
+        while self._decided:
+            at, _, _ = next(iter(self._decided.values()))
+            if at > oldest and len(self._decided) < MOST_REMEMBERED:
+                break
+            self._decided.popitem(last=False)
+        who = (question.address, question.port)
+        self._decided.pop(who, None)
+        self._decided[who] = now, self._mark(question), verdict
+
+    def forget(self, question: Question) -> None:
+        """Nobody asks about it any more."""
+        self._decided.pop((question.address, question.port), None)
+
+    def take(self, question: Question) -> AuthorizationResult | None:
+        """What the connection manager is to be told; None for what nobody has asked before.
+
+        Of a target that was tried it is the rest of its addresses, or that it does not answer.
+        """
+        found = self._decided.pop((question.address, question.port), None)
+        if found is None:
+            return None
+        at, mark, verdict = found
+        is_old = at <= self._clock_seconds() - REMEMBERED_SECONDS
+        if is_old or not secrets.compare_digest(mark, self._mark(question)):
+            return None
+        return verdict if verdict.refusal is not None else _after_failure(verdict)
+
+    def _mark(self, question: Question) -> bytes:
+        said = f"{question.authority}\0{question.authorization}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(said, key=self._key, digest_size=16).digest()
+
+
+def _after_failure(verdict: AuthorizationResult) -> AuthorizationResult:
+    """The same, once its first address did not take a connection. Pure."""
+    if not verdict.others:
+        return replace(verdict, refusal=SILENT)
+    address, *others = verdict.others
+    cluster = verdict.cluster if others else to_one(verdict.cluster)
+    return replace(verdict, address=address, others=tuple(others), cluster=cluster)

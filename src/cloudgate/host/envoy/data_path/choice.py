@@ -1,0 +1,103 @@
+"""Choice of the data path: does this installation have a module for its Envoy, and is it wanted?
+
+The module (``data_path`` in the sources) is made for one version of Envoy and one kind of machine,
+and only where there was a compiler. Wherever it does not fit, gateways work without it.
+"""
+
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.host.envoy import process
+
+VARIABLE = "CLOUDGATE_DATA_PATH"
+"""Environment: which way tunnels go; `Way`."""
+SEARCH_VARIABLE = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH"
+"""In Envoy's environment: where it looks for modules."""
+FOLDER = Path(__file__).parent
+"""Where the module is, if it was built."""
+_DESCRIPTION = "module.json"
+
+
+class Way(StrEnum):
+    """A way of tunnels through Envoy."""
+
+    MODULE = "module"
+    HTTP = "http"
+
+
+DEFAULT = Way.HTTP
+
+
+@dataclass(frozen=True)
+class DataPath:
+    """Which way tunnels go."""
+
+    module: str = ""
+    """Name of the module; empty where they go by HTTP alone."""
+    folder: Path = FOLDER
+    """Where it is."""
+    reason: str = ""
+    """Why there is none although one was asked for."""
+
+    @property
+    def way(self) -> Way:
+        """What it is called in the environment."""
+        return Way.MODULE if self.module else Way.HTTP
+
+    @property
+    def advice(self) -> str:
+        """For the operator: why each tunnel costs more than it could; empty when it does not."""
+        if not self.reason:
+            return ""
+        return (
+            "Its tunnels go without the module for Envoy, which costs twice the memory:"
+            f" {self.reason}"
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Envoy has to know for it."""
+        return {SEARCH_VARIABLE: str(self.folder)} if self.module else {}
+
+
+BY_HTTP = DataPath()
+
+
+def chosen_data_path(folder: Path = FOLDER) -> DataPath:
+    """The way that the environment asks for, as far as this installation has it.
+
+    Raises:
+        InvalidRequestError: the environment asks for another.
+    """
+    said = os.environ.get(VARIABLE) or DEFAULT
+    try:
+        wanted = Way(said)
+    except ValueError:
+        raise InvalidRequestError(
+            f"{VARIABLE} is {said[:50]!r}; expected {' or '.join(Way)}."
+        ) from None
+    if wanted is Way.HTTP:
+        return BY_HTTP
+    try:
+        built = json.loads((folder / _DESCRIPTION).read_text())
+        module, envoy, machine = built["name"], built["envoy"], built["machine"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return DataPath(reason="It was not built. Install a C compiler, then run make anew.")
+    return _fitting(folder, module, envoy, machine)
+
+
+def _fitting(folder: Path, module: str, envoy: str, machine: str) -> DataPath:
+    installed = process.installed_version()
+    if envoy != installed:
+        return DataPath(reason=f"It is made for Envoy {envoy}, and {installed} is installed.")
+    if sys.platform != "linux" or machine != platform.machine():
+        return DataPath(reason=f"It is made for Linux on {machine}.")
+    if not (folder / f"lib{module}.so").is_file():
+        return DataPath(reason=f"{folder / f'lib{module}.so'} is missing.")
+    return DataPath(module, folder)
