@@ -14,7 +14,7 @@ from tests.support.host import ScriptedHost, obedient
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-FEWER_BODIES = Path(__file__).parents[1] / "support" / "fewer_bodies.py"
+HOOKS = Path(__file__).parents[1] / "support" / "schemathesis_hooks.py"
 TIME_LIMIT_SECONDS = 1800
 HEADER = "X-RestSvcSessionId"
 THERE = (
@@ -135,7 +135,7 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
     """Everything that Schemathesis is told, except where the manager is."""
     thorough = profiles.get_current_profile_name() == "thorough"
     text = SETTINGS.format(
-        hooks="" if thorough else f'hooks = "{FEWER_BODIES}"',
+        hooks="" if thorough else f'hooks = "{HOOKS}"',
         examples=30 if thorough else 4,
         ca=running.ca_file,
         token=client.cookies[HEADER],
