@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,7 +19,7 @@ from typer.testing import CliRunner
 from cloudgate.cli import task_wait
 from cloudgate.cli.app import app
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Product, product
+from tests.support.product import PASSWORD, Installation, Product, installation
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end
@@ -105,25 +104,33 @@ def environment(started: Product) -> dict[str, str]:
     }
 
 
-@contextmanager
-def gateway(data: Path) -> Iterator[tuple[Product, list[ssl.SSLSocket]]]:
-    """A gateway with two live tunnels."""
-    port = free_port()
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A product with a tenant, and a repository that lets in and says nothing."""
     with (
-        product(data) as started,
+        installation(tmp_path_factory.mktemp("product") / "data") as made,
         socket.create_server(("127.0.0.1", 0)) as repository,
-        started.client() as client,
+        made.product.client() as client,
     ):
-        assert client.create_gateway(port)["Result"]["Success"] is True
         address = f"127.0.0.1:{repository.getsockname()[1]}"
         uid = client.add_repository("vault", "vault.example:8443", address)
         client.add_tenant("acme", "p4ssword", uid)
-        tunnels = [connect(started, port) for _ in range(2)]
-        try:
-            yield started, list(tunnels)
-        finally:
-            for tunnel in tunnels:
-                tunnel.close()
+        yield made
+
+
+@pytest.fixture
+def tunnels(site: Installation) -> Iterator[list[ssl.SSLSocket]]:
+    """Two live tunnels of a gateway, whatever the test before has left."""
+    if site.product.process.poll() is not None:
+        site.start_again()
+    site.remove_gateways()
+    port = free_port()
+    with site.product.client() as client:
+        assert client.create_gateway(port)["Result"]["Success"] is True
+    opened = [connect(site.product, port) for _ in range(2)]
+    yield list(opened)
+    for tunnel in opened:
+        tunnel.close()
 
 
 def connect(started: Product, port: int) -> ssl.SSLSocket:
@@ -140,9 +147,9 @@ def connect(started: Product, port: int) -> ssl.SSLSocket:
 
 @pytest.mark.parametrize("way", [at_a_terminal, by_a_script], ids=["terminal", "script"])
 def test_it_shows_how_many_tunnels_are_left_and_ends_with_the_last_one(
-    tmp_path: Path, way: Way
+    site: Installation, tunnels: list[ssl.SSLSocket], way: Way
 ) -> None:
-    with gateway(tmp_path / "data") as (started, tunnels), way(environment(started)) as watched:
+    with way(environment(site.product)) as watched:
         assert watched.says("localhost: Draining, 2 tunnels are left")
         tunnels.pop().close()
         assert watched.says("localhost: Draining, 1 tunnel is left")
@@ -153,38 +160,34 @@ def test_it_shows_how_many_tunnels_are_left_and_ends_with_the_last_one(
             assert watched.text.count("1 tunnel is left") == 1
 
 
-def test_a_manager_that_is_killed_meanwhile_does_not_end_it(tmp_path: Path) -> None:
-    with (
-        gateway(tmp_path / "data") as (started, tunnels),
-        at_a_terminal(environment(started)) as watched,
-    ):
+def test_a_manager_that_is_killed_meanwhile_does_not_end_it(
+    site: Installation, tunnels: list[ssl.SSLSocket]
+) -> None:
+    with at_a_terminal(environment(site.product)) as watched:
         assert watched.says("2 tunnels are left")
-        started.kill()
+        site.product.kill()
         assert watched.says("Its task goes on")
         tunnels.pop().close()
-        with product(started.data, port=started.port):
-            assert watched.says("1 tunnel is left")
-            tunnels.pop().close()
-            assert watched.ends() == 0
+        site.start_again()
+        assert watched.says("1 tunnel is left")
+        tunnels.pop().close()
+        assert watched.ends() == 0
         assert "2 finished by themselves and 0 were closed" in watched.text
 
 
 def test_a_manager_that_stays_away_ends_it_with_the_way_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Installation, tunnels: list[ssl.SSLSocket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_wait, "PATIENCE_SECONDS", 0.5)
-    with gateway(tmp_path / "data") as (started, _tunnels):
-        for name, value in environment(started).items():
-            monkeypatch.setenv(name, value)
-        results = []
-        running = threading.Thread(
-            target=lambda: results.append(CliRunner().invoke(app, COMMAND[3:]))
-        )
-        running.start()
-        with started.client() as client:
-            until(lambda: client.gateway()["State"] == "Draining")
-        started.kill()
-        running.join(PATIENCE_SECONDS)
+    for name, value in environment(site.product).items():
+        monkeypatch.setenv(name, value)
+    results = []
+    running = threading.Thread(target=lambda: results.append(CliRunner().invoke(app, COMMAND[3:])))
+    running.start()
+    with site.product.client() as client:
+        until(lambda: client.gateway()["State"] == "Draining")
+    site.product.kill()
+    running.join(PATIENCE_SECONDS)
     (result,) = results
     assert result.exit_code == 1
     assert re.search(r"The task goes on .* cloudgate task show task-\d+ tells", result.stderr)

@@ -14,7 +14,7 @@ import pytest
 from cloudgate.host.access_log.record import PERIOD_SECONDS
 from cloudgate.host.manager_link.sync import USAGE_SECONDS
 from tests.support.ports import free_port
-from tests.support.product import Product, accepts, product
+from tests.support.product import Installation, Product, accepts
 from tests.support.tunnel import Tunnel, open_tunnel, repository
 
 pytestmark = pytest.mark.end_to_end
@@ -37,9 +37,13 @@ class Site:
 
     def __init__(self, data: Path, stack: ExitStack) -> None:
         self._stack = stack
-        self.product: Product = stack.enter_context(product(data))
-        self._starts = [self.product]
+        self._installation = Installation(data, stack)
         self.port = free_port()
+
+    @property
+    def product(self) -> Product:
+        """What the operator has started last."""
+        return self._installation.product
 
     def open(self, address: str) -> None:
         """Have the operator do his part."""
@@ -77,33 +81,27 @@ class Site:
             threading.Event().wait(0.2)
         return found
 
-    def processes(self) -> dict[int, str]:
-        """What runs, whichever start it came from: Envoy outlives them."""
-        return {pid: said for each in self._starts for pid, said in each.processes().items()}
-
     def pid_of(self, words: str) -> int:
         """A process of the product, as soon as it is there."""
         deadline = time.monotonic() + TOLD_SECONDS
         while True:
-            found = [pid for pid, said in self.processes().items() if words in said]
+            found = [pid for pid, said in self._installation.processes().items() if words in said]
             if len(found) == 1:
                 return found[0]
-            assert time.monotonic() < deadline, self.processes()
+            assert time.monotonic() < deadline, self._installation.processes()
             threading.Event().wait(0.05)
 
     def kill(self, words: str) -> None:
         """End a process of the product at once, and see that it is gone."""
         pid = self.pid_of(words)
         os.kill(pid, signal.SIGKILL)
-        while pid in self.processes():
+        while pid in self._installation.processes():
             threading.Event().wait(0.01)
 
     def kill_manager_and_start_again(self) -> None:
         """The process that was started is killed, and the operator starts it again."""
-        before = self.product
-        before.kill()
-        self.product = self._stack.enter_context(product(before.data, port=before.port))
-        self._starts.append(self.product)
+        self.product.kill()
+        self._installation.start_again()
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,55 @@ def product(
         process.stdout.close()
         for left in marked_processes(mark):
             os.kill(left, signal.SIGKILL)
+
+
+class Installation:
+    """A product that outlives its processes: tests kill it, and start it again."""
+
+    def __init__(self, data: Path, stack: ExitStack) -> None:
+        """Whatever was started is ended with `stack`."""
+        self._stack = stack
+        self.product = stack.enter_context(product(data))
+        self._starts = [self.product]
+
+    def start_again(self) -> None:
+        """The operator starts once more what has ended."""
+        before = self.product
+        self.product = self._stack.enter_context(product(before.data, port=before.port))
+        self._starts.append(self.product)
+
+    def processes(self) -> dict[int, str]:
+        """What runs, whichever start it came from: Envoy outlives them."""
+        return {pid: said for each in self._starts for pid, said in each.processes().items()}
+
+    @property
+    def envoy(self) -> int:
+        """The process of the only Envoy."""
+        return envoy_among(self.processes())
+
+    def remove_gateways(self) -> None:
+        """Have no gateway, whatever a test has left."""
+        with self.product.client() as client:
+            for each in client.http.get("/cloud/gateways").json()["Refs"]:
+                answer = client.http.delete(each["Href"], params={"drainSeconds": 0})
+                assert client.done(answer)["Result"]["Success"], self.product.log
+
+
+@contextmanager
+def installation(data: Path) -> Iterator[Installation]:
+    """An installation that runs."""
+    with ExitStack() as stack:
+        yield Installation(data, stack)
+
+
+def envoy_among(processes: Mapping[int, str]) -> int:
+    """The only process that is an Envoy."""
+    (found,) = [
+        process
+        for process, command in processes.items()
+        if "--config-path" in command or "envoy" in command.partition(" ")[0].rpartition("/")[2]
+    ]
+    return found
 
 
 def _wait_until_ready(started: Product) -> None:
