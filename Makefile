@@ -19,6 +19,7 @@ PURE := tests/wire $(wildcard tests/test_*.py) $(addprefix tests/manager/, test_
 	test_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py
 LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network
+ALONE := $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
@@ -41,13 +42,14 @@ else
 	@$(MAKE) --keep-going --no-print-directory together alone
 endif
 
-# What waits for processes and networks leaves the processors to others: a third worker pays.
+# What waits for processes and networks leaves the processors to others: two more workers pay.
 together:
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not alone" --durations 15 $(LONGEST) tests
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not alone" --durations 15 $(LONGEST) tests
 
-# What is seen of speed means something only without others beside it.
+# What is seen of speed means something only beside little else: two at a time, of which one waits
+# for most of its time until a gateway has forgotten what its manager said last.
 alone:
-	$(BIN)/pytest -m alone tests
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m alone --durations 5 $(ALONE)
 
 thorough: .venv/dev
 	$(BIN)/pytest --numprocesses 2 --hypothesis-profile thorough --timeout 3600 $(PROPERTIES)
@@ -91,6 +93,7 @@ lock: .venv/dev
 .venv/run: .venv/pip requirements/run.txt pyproject.toml hatch_build.py $(wildcard data_path/*)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/run.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt .venv/envoy-before .venv/api-clients

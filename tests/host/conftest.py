@@ -1,6 +1,6 @@
 """What do the tests of the host service share?"""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,10 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def client(authority: Authority) -> Iterator[Client]:
+async def client(authority: Authority, anyio_backend: object) -> AsyncIterator[Client]:
     made = Client(authority.pem)
     yield made
-    for tunnel in made.opened:
-        tunnel.close()
+    await made.close()
 
 
 @pytest.fixture

@@ -177,6 +177,14 @@ class Client:
             source=source,
         )
 
+    async def close(self) -> None:
+        """Let go of all tunnels, and wait until they are: a loop cannot be closed before."""
+        for tunnel in self.opened:
+            tunnel.close()
+        gone = [tunnel.writer.wait_closed() for tunnel in self.opened]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.gather(*gone, return_exceptions=True)
+
     async def ask(
         self, port: int, request: str, host: str = "127.0.0.1", source: str | None = None
     ) -> Tunnel:

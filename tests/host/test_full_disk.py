@@ -235,8 +235,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def many(count: int, **changes: object) -> tuple[Tenant, ...]:
+    like = tenant(1, **changes)
     return tuple(
-        tenant(1, tenant_id=UUID(int=each + 1), name=f"t{each}", **changes) for each in range(count)
+        like.model_copy(update={"tenant_id": UUID(int=each + 1), "name": f"t{each}"})
+        for each in range(count)
     )
 
 

@@ -68,10 +68,14 @@ class Tenant:
     def open(self) -> None:
         """Have the provider do its part."""
         say = self.provider.cloudgate
-        for place, port in PORTS.items():
+        words = ("--mode", "NAT", "--external-ip", PUBLIC, "--internal-port", "8080")
+
+        def open_gateway(place: str) -> None:
             self.provider.join(place)
-            words = ("--mode", "NAT", "--external-ip", PUBLIC, "--internal-port", "8080")
-            say("gateway", "create", place, "--port", str(port), *words)
+            say("gateway", "create", place, "--port", str(PORTS[place]), *words)
+
+        with ThreadPoolExecutor() as together:
+            list(together.map(open_gateway, PORTS))
         address = f"{self.network.address('manager')}:8443"
         vault = rest_server_command(self.folder / "vault", address, "vault.example", "localhost")
         self.network.start("manager", *vault)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,9 @@ class Site:
         """Have the provider do its part."""
         call = self.provider.call
         (self.folder / "password").write_text("p4ssword")
+        with ThreadPoolExecutor() as together:
+            list(together.map(self.provider.join, PORTS))
         for place, port in PORTS.items():
-            self.provider.join(place)
             where = {"ExternalIp": PUBLIC, "ExternalPort": port, "InternalPort": 8080}
             call(
                 "POST", "/cloud/gateways", {"ServerHostName": place, "NetworkType": "NAT", **where}

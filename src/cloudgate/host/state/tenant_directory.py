@@ -207,7 +207,10 @@ def _secrets(tenants: Tenants, change: DirectoryChange) -> set[str]:
     return {
         secret
         for who in people
-        for secret in (who.password_hash, *(f"{who.name} {each}" for each in who.targets))
+        for secret in (
+            who.password_hash,
+            *(f"{who.name} {each.endpoint} {each.address}" for each in who.targets),
+        )
         if secret
     }
 
