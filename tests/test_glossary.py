@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,14 @@ def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
     return found
 
 
-DEFINED = {
-    (file.parent.name if file.name == "__init__.py" else file.stem, name): node
-    for file in SOURCE.rglob("*.py")
-    for name, node in members(ast.parse(file.read_text("utf-8")).body).items()
-}
+@cache
+def defined() -> dict[tuple[str, str], ast.stmt]:
+    """What all modules define, by the module's name and its own."""
+    return {
+        (file.parent.name if file.name == "__init__.py" else file.stem, name): node
+        for file in SOURCE.rglob("*.py")
+        for name, node in members(ast.parse(file.read_text("utf-8")).body).items()
+    }
 
 
 def is_there(name: str) -> bool:
@@ -43,9 +47,9 @@ def is_there(name: str) -> bool:
     if name.startswith("cloudgate."):
         return (SOURCE.parent / name.replace(".", "/")).exists()
     *_, owner, member = ["", *name.split(".")]
-    if (owner, member) in DEFINED:
+    if (owner, member) in defined():
         return True
-    classes = [node for (_, known), node in DEFINED.items() if known == (owner or member)]
+    classes = [node for (_, known), node in defined().items() if known == (owner or member)]
     return any(
         isinstance(node, ast.ClassDef) and (not owner or member in members(node.body))
         for node in classes

@@ -17,7 +17,7 @@ from tests.network.site import PORTS, Site, running
 from tests.support.certificates import Made, pem_of
 from tests.support.network import PUBLIC, PUBLIC_IPV6, missing
 from tests.support.repository import rest_server_command
-from tests.support.waiting import within
+from tests.support.waiting import until, within
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -97,10 +97,10 @@ def test_certificates_come_and_go_under_load_and_no_tunnel_is_cut(
             trusted.write_text(pem_of(made.issuer))
             say("certificate", "import", str(tmp_path / "brought.pem"))
             for place in ("gw1", "gw2"):
-                within(10, lambda: site.lets_in(place, ca_file=trusted))  # noqa: B023  used at once
+                until(lambda: site.lets_in(place, ca_file=trusted))  # noqa: B023  used at once
         (found,) = json.loads(say("certificate", "list", "-o", "json").stdout)["CloudCertificates"]
         say("certificate", "delete", found["UID"])
-        within(10, lambda: site.lets_in("gw1"))
+        until(lambda: site.lets_in("gw1"))
 
 
 def test_a_gateway_is_reached_by_ipv6_behind_nat_and_directly(site: Site) -> None:
@@ -191,7 +191,7 @@ def test_a_backup_goes_through_nat_and_comes_back_equal(site: Site, tmp_path: Pa
     address = f"{site.network.address('store')}:8443"
     folder = tmp_path / "vault"
     site.network.start("store", *rest_server_command(folder, address, "backup.example"))
-    within(20, lambda: site.knocks("gw1", address))
+    until(lambda: site.knocks("gw1", address))
     say = site.provider.cloudgate
     say("repository", "create", "backup", "--endpoint", "backup.example:8443", "--address", address)
     create = ("tenant", "create", "omega", "--repository", "backup=100")

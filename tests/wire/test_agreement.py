@@ -6,6 +6,7 @@ import json as stdlib_json
 import pkgutil
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -46,9 +47,10 @@ def all_types() -> list[type[Described]]:
     return found
 
 
-def global_elements() -> set[str]:
+@cache
+def global_elements() -> frozenset[str]:
     root = etree.fromstring(schema.schema_bytes())
-    return {str(node.get("name")) for node in root.iterfind(f"{XSD}element")}
+    return frozenset(str(node.get("name")) for node in root.iterfind(f"{XSD}element"))
 
 
 ROOTS = [kind for kind in all_types() if kind.root() in global_elements()]
