@@ -95,7 +95,9 @@ def test_while_the_managers_database_is_away_all_goes_on(site: Site) -> None:
         try:
             refused = site.provider.type("tenant", "list")
             assert refused.returncode == 1
-            assert "database cannot be used" in refused.stderr
+            assert (
+                "database's files in the manager's data folder cannot be opened" in refused.stderr
+            )
             assert site.lets_in("gw1")
             assert going.moves()
         finally:
