@@ -21,7 +21,9 @@ class AuthorizationMeter:
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self.refused: Counter[Refusal] = Counter()
+        # The one that everybody watches is there before it has ever happened: of what begins with
+        # its first value, Prometheus sees no increase.
+        self.refused: Counter[Refusal] = Counter({Refusal.CREDENTIALS: 0})
         self.refused_tenants: Counter[UUID] = Counter()
         self.took = Stopwatch()
         self.waiting = 0

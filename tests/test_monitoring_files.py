@@ -1,0 +1,82 @@
+"""Do alerts, boards and documents speak of metrics that there are, and of each other?"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
+from tests.support.metrics_page import PAGE, table, written
+
+ROOT = Path(__file__).parent.parent
+MONITORING = ROOT / "monitoring"
+RULES = (MONITORING / "rules.yml").read_text("utf-8")
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text("utf-8")
+SUFFIXES = ("_bucket", "_sum", "_count")
+ALERTS = re.findall(r"- alert: (\w+)", RULES)
+PARTS = ("**Means**", "**Customers**", "**Look**", "**Do**")
+
+
+def board_queries() -> Iterator[str]:
+    for board in sorted(MONITORING.glob("dashboard-*.json")):
+        for panel in json.loads(board.read_text("utf-8"))["panels"]:
+            for target in panel["targets"]:
+                yield target["expr"]
+
+
+def unknown(text: str) -> set[str]:
+    """Names of metrics that are not in the table."""
+    named = {each for each in re.findall(r"\bcloudgate_\w+", text) if not each.endswith("_")}
+    families = {re.sub(f"({'|'.join(SUFFIXES)})$", "", each) for each in named}
+    return {each for each in families if each not in METRICS}
+
+
+def test_rules_and_boards_name_metrics_that_are_there() -> None:
+    assert not unknown(RULES)
+    assert not unknown(" ".join(board_queries()))
+    assert unknown("cloudgate_nonsense_total")
+
+
+def test_each_alert_says_what_to_do_and_has_its_part_of_the_runbook() -> None:
+    parts = dict(re.findall(r"\n## (\w+)\n(.*?)(?=\n## |\Z)", RUNBOOK, re.DOTALL))
+    assert list(parts) == ALERTS
+    for alert, text in parts.items():
+        assert all(each in text for each in PARTS), alert
+        assert f"runbook_url: docs/runbook.md#{alert.lower()}" in RULES
+    blocks = RULES.split("- alert: ")[1:]
+    for needed in ("expr:", "severity:", "summary:", "description:", "runbook_url:"):
+        assert all(needed in block for block in blocks)
+
+
+def test_each_alert_is_tried() -> None:
+    tried = (MONITORING / "rules_test.yml").read_text("utf-8")
+    assert all(re.search(rf"alertname(=\"|: ){alert}\b", tried) for alert in ALERTS)
+
+
+def test_the_page_has_the_table_of_metrics() -> None:
+    assert written(PAGE.read_text("utf-8")) == PAGE.read_text("utf-8"), (
+        ".venv/bin/python -m tests.support.metrics_page writes it anew"
+    )
+    for page in Page:
+        assert table(page).count("\n") > 5
+
+
+def test_names_are_as_prometheus_wants_them() -> None:
+    assert len(METRICS) == len(TABLE)
+    for each in TABLE:
+        assert re.fullmatch(r"cloudgate_[a-z_]+", each.name)
+        assert each.name.endswith("_total") == (each.kind is Kind.COUNTER), each.name
+        assert each.name.endswith("_info") == (each.kind is Kind.INFO), each.name
+        assert bool(each.buckets) == (each.kind is Kind.HISTOGRAM), each.name
+        assert each.help.endswith(".")
+
+
+@pytest.mark.parametrize("label", ["target", "user", "address", "subtenant", "password"])
+def test_no_label_is_of_what_is_not_bounded_or_nobodys_business(label: str) -> None:
+    assert not [each for each in TABLE if label in each.labels]
+
+
+def test_tenants_are_named_on_their_own_page_alone() -> None:
+    assert {each.pages for each in TABLE if "tenant" in each.labels} == {(Page.TENANTS,)}
