@@ -31,7 +31,7 @@ from cloudgate.api.http.request_meter import RequestMeter, note_route
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
-from cloudgate.api.watchers import WATCHED, WATCHERS, WatchersDoor
+from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
 from cloudgate.errors import (
     AccessDeniedError,
     InvalidRequestError,
@@ -43,7 +43,6 @@ from cloudgate.manager.jobs.reachability_probe import Prober, dial
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.storage.tables import LogonSession
-from cloudgate.monitoring.endpoint import Monitoring
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
 from cloudgate.wire.encoding import json_text, xml_text
@@ -73,7 +72,7 @@ class Application:
         after_change: Callable[[], None],
         trusted_proxies: tuple[Network, ...] = (),
         prober: Prober = dial,
-        monitoring: Monitoring | None = None,
+        watched: Watched | None = None,
     ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
@@ -82,7 +81,7 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
-        self._watching = WatchersDoor(monitoring, self._may_watch) if monitoring else None
+        self._watching = WatchersDoor(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address
         )

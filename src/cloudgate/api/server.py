@@ -25,6 +25,8 @@ from cloudgate.api.connections.connection_limit import (
 from cloudgate.api.connections.deadlines import IDLE_SECONDS
 from cloudgate.api.http.header_spelling import Spelled, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
+from cloudgate.api.metrics_tokens import MetricsTokens
+from cloudgate.api.watchers import Watched
 from cloudgate.background import Background, Failing
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -103,6 +105,8 @@ class Extras:
     """Says whether a gateway is reached at its advertised address."""
     metrics_listener: socket.socket | None = None
     """Where health and figures are shown to whoever reaches it; nowhere when None."""
+    metrics_tokens: MetricsTokens | None = None
+    """Who besides sessions may see figures on the API's port; nobody when None."""
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     """How many connections one address may have; those of trusted proxies are not counted so."""
 
@@ -159,7 +163,7 @@ class ManagerServer:
             lambda: self._background.wake(*self._after_change),
             extras.trusted_proxies,
             extras.prober,
-            self._monitoring,
+            Watched(self._monitoring, extras.metrics_tokens),
         )
         seats = ConnectionLimiter(
             connection_limits(allow_many_files(), extras.connections_per_address)

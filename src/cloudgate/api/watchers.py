@@ -5,12 +5,15 @@ everybody, in one word. All else is for those who may see it.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cloudgate.api.access import PROVIDERS
+from cloudgate.api.connections.acceptor import prove
+from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.errors import CloudgateError
 from cloudgate.monitoring.endpoint import LIVE, METRICS, READY, Monitoring
 
@@ -20,14 +23,21 @@ WATCHERS = PROVIDERS
 """The roles that see all of it."""
 
 
+@dataclass(frozen=True)
+class Watched:
+    """What there is to see, and who may see it without a session."""
+
+    monitoring: Monitoring
+    tokens: MetricsTokens | None = None
+
+
 class WatchersDoor:
     """Answers who watches, on a port that strangers reach."""
 
-    def __init__(
-        self, monitoring: Monitoring, may_watch: Callable[[Request], Awaitable[bool]]
-    ) -> None:
-        """`may_watch` raises CloudgateError where nobody is known who asks."""
-        self._monitoring = monitoring
+    def __init__(self, watched: Watched, may_watch: Callable[[Request], Awaitable[bool]]) -> None:
+        """`may_watch` says whether a session may; it raises CloudgateError where there is none."""
+        self._monitoring = watched.monitoring
+        self._tokens = watched.tokens
         self._may_watch = may_watch
 
     async def respond(self, request: Request, path: str) -> Response:
@@ -39,7 +49,7 @@ class WatchersDoor:
         sees_all = False
         if wants_all or not is_for_all:
             try:
-                sees_all = await self._may_watch(request)
+                sees_all = self._has_token(request) or await self._may_watch(request)
             except CloudgateError as problem:
                 if not is_for_all:
                     return _plain(problem.message, 401, **{"WWW-Authenticate": "Bearer"})
@@ -59,6 +69,13 @@ class WatchersDoor:
             {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **said.headers},
             said.media_type,
         )
+
+    def _has_token(self, request: Request) -> bool:
+        shown = request.headers.get("authorization", "")
+        if self._tokens is None or not self._tokens.has(shown):
+            return False
+        prove(request.state)
+        return True
 
 
 def _plain(text: str, status: int, **headers: str) -> Response:

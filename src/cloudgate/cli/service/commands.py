@@ -151,6 +151,15 @@ MetricsListen = Annotated[
         show_default=False,
     ),
 ]
+MetricsTokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_METRICS_TOKEN_FILE",
+        metavar="FILE",
+        help="File with tokens, one a line: who shows one may see /metrics on the API's port, too.",
+        show_default=False,
+    ),
+]
 HostMetricsListen = Annotated[
     str | None,
     typer.Option(
@@ -185,6 +194,7 @@ def up(
     measurable_folder: MeasurableFolders = None,
     audit_days: AuditDays = None,
     metrics_listen: MetricsListen = None,
+    metrics_token_file: MetricsTokenFile = None,
 ) -> None:
     """Start everything on this machine: manager, backup server, managed server."""
     with loading():  # what --help does not need
@@ -205,6 +215,7 @@ def up(
         tuple(measurable_folder or ()),
         audit_days,
         metrics_listen,
+        metrics_token_file,
     )
     _run(run_up(options))
 
@@ -224,6 +235,7 @@ def serve(
     measurable_folder: MeasurableFolders = None,
     audit_days: AuditDays = None,
     metrics_listen: MetricsListen = None,
+    metrics_token_file: MetricsTokenFile = None,
     print_unit: Annotated[
         bool,
         typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
@@ -248,6 +260,7 @@ def serve(
         tuple(measurable_folder or ()),
         audit_days,
         metrics_listen,
+        metrics_token_file,
     )
     if not print_unit:
         _run(run_serve(options))

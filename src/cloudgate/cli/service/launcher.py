@@ -27,6 +27,7 @@ from sqlalchemy.exc import DatabaseError
 
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
+from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.background import Background, Failing, Job
 from cloudgate.cli.service.logs import log_to_stderr
@@ -112,6 +113,8 @@ class Options:
     """How long entries of the audit log are kept; for ever when None."""
     metrics_listen: str | None = None
     """Where health and figures are shown; at `METRICS_LISTEN`, if that is free, when None."""
+    metrics_token_file: Path | None = None
+    """With tokens by which they are shown on the API's port, too; none when None."""
 
 
 async def run_serve(options: Options) -> None:
@@ -250,6 +253,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             plain = listeners.enter_context(open_listener(options.host, options.http_port))
         extras = Extras(
             http_listener=plain,
+            metrics_tokens=_metrics_tokens(options.metrics_token_file),
             metrics_listener=listeners.enter_context(_metrics_listener(options.metrics_listen)),
             trusted_proxies=networks(options.trusted_proxies),
             audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
@@ -284,6 +288,10 @@ async def _telling_systemd(manager: Manager, server: ManagerServer) -> AsyncIter
     finally:
         telling.cancel()
         await asyncio.wait([telling])
+
+
+def _metrics_tokens(file: Path | None) -> MetricsTokens | None:
+    return MetricsTokens(file) if file is not None else None
 
 
 def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket | None]:

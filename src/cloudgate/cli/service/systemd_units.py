@@ -66,7 +66,7 @@ def _arguments(options: Options) -> Iterator[str]:
     if audit_log and audit_log != "syslog":
         audit_log = str(options.data.cwd() / audit_log)
     port = None if options.port == DEFAULT_PORT else options.port
-    password_file = options.admin_password_file
+    password_file, token_file = options.admin_password_file, options.metrics_token_file
     for name, value in (
         ("--data", options.data.resolve()),
         ("--host", options.host or None),
@@ -82,6 +82,7 @@ def _arguments(options: Options) -> Iterator[str]:
         *(("--measurable-folder", each) for each in options.measurable_folders),
         ("--audit-days", options.audit_days),
         ("--metrics-listen", options.metrics_listen),
+        ("--metrics-token-file", token_file and token_file.resolve()),
     ):
         if value is not None:
             yield name
