@@ -19,9 +19,11 @@ from cloudgate.errors import UnavailableError
 from cloudgate.manager.servers.facts import report_of
 from cloudgate.manager.servers.tenant_scope import NO_POOL, scope_of
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage import database
 from cloudgate.manager.storage.database import (
     REVISIONS,
     Database,
+    dump,
     migrate,
     newest_revision,
     revision_of,
@@ -114,6 +116,38 @@ def test_a_migrated_database_is_what_the_models_say(tmp_path: Path) -> None:
         assert compare_metadata(context, Base.metadata) == []
         assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
     engine.dispose()
+
+
+def test_an_empty_file_becomes_what_all_revisions_make_of_it(tmp_path: Path) -> None:
+    """Should this fail: ``.venv/bin/python tools/empty-database``."""
+    new, moved = tmp_path / "new.db", tmp_path / "moved.db"
+    Database(sqlite_url(new)).close()
+    engine = create_engine(sqlite_url(moved))
+    with engine.connect() as connection:
+        migrate(connection)
+    engine.dispose()
+    assert parts(new) == parts(moved)
+
+
+def parts(file: Path) -> list[str]:
+    """Columns, constraints and so on; in which order a table's constraints stand is chance."""
+    return sorted(line.strip(" \t,") for line in dump(file).splitlines())
+
+
+def test_a_first_start_that_was_cut_off_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "empty.sql"
+    whole = database.EMPTY.read_text("utf-8")
+    script.write_text(whole + "INSERT INTO nowhere VALUES (1);\n", "utf-8")
+    url = sqlite_url(tmp_path / "new.db")
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(database, "EMPTY", script)
+        with pytest.raises(UnavailableError, match="nowhere"):
+            Database(url)
+    assert dump(tmp_path / "new.db") == ""
+    Database(url).close()
+    assert dump(tmp_path / "new.db") == whole
 
 
 def test_accounts_of_the_first_release_keep_all_rights(tmp_path: Path) -> None:

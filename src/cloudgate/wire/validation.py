@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lxml import etree
@@ -42,8 +43,9 @@ _ANY_UID = f"a UID such as urn:veeam:{_ANY_TYPE}:"
 class _Schemas(threading.local):
     """One compiled schema for each thread: it keeps the errors of its last check."""
 
-    def __init__(self) -> None:
-        self.schema = etree.XMLSchema(etree.fromstring(schema_bytes()))
+    @cached_property
+    def schema(self) -> etree.XMLSchema:
+        return etree.XMLSchema(etree.fromstring(schema_bytes()))
 
 
 _schemas = _Schemas()

@@ -4,12 +4,14 @@ Existing programs read these collections: they are there, and truthfully empty. 
 in them is refused with 501, which says so.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from cloudgate.api.access import ADMINISTRATORS, EVERYBODY, PROVIDERS, RESTORERS
-from cloudgate.api.compatibility.published import CALLS
+from cloudgate.api.compatibility.published import CALLS, Published
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import GUID, Route, fails, segments, shows, shows_either
 from cloudgate.errors import NotFoundError, NotOfferedError
@@ -319,8 +321,7 @@ def _calls_within(collection: Absent) -> Iterator[tuple[str, str]]:
     start_parts = segments(start)
     depth = len(start_parts)
     seen = set()
-    for published in CALLS:
-        parts = segments(published.path)
+    for published, parts in _published()[start_parts[0]]:
         if len(parts) < depth or not _is_like(parts[:depth], start_parts):
             continue
         path = "/".join([start, *_named(parts[depth:])])
@@ -328,6 +329,16 @@ def _calls_within(collection: Absent) -> Iterator[tuple[str, str]]:
         if not usual and (published.verb, path) not in seen:
             seen.add((published.verb, path))
             yield published.verb, path
+
+
+@cache
+def _published() -> Mapping[str, Sequence[tuple[Published, list[str]]]]:
+    """The published calls with the parts of their paths, by the first of these."""
+    found = defaultdict(list)
+    for published in CALLS:
+        parts = segments(published.path)
+        found["".join(parts[:1])].append((published, parts))
+    return found
 
 
 def _is_like(parts: list[str], others: list[str]) -> bool:

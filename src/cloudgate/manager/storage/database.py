@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,8 @@ from cloudgate.errors import UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
 
 REVISIONS = Path(__file__).parent / "revisions"
+EMPTY = REVISIONS / "empty.sql"
+"""What SQLite makes of all revisions up to the one that it names, where there is nothing yet."""
 _BUSY_SECONDS = 30
 
 
@@ -106,6 +108,8 @@ def _why_not_opened(url: str, problem: DatabaseError) -> str:
 
 def _bring_forward(connection: Connection) -> None:
     found, newest = revision_of(connection), newest_revision()
+    if found is None and connection.dialect.name == "sqlite":
+        found = _make_tables(connection)
     if found is not None and found > newest:
         raise UnavailableError(
             f"The database is at revision {found}, made by a newer release; this one knows revision"
@@ -113,6 +117,37 @@ def _bring_forward(connection: Connection) -> None:
         )
     if found != newest:
         migrate(connection)
+
+
+def _make_tables(connection: Connection) -> str | None:
+    """Have an empty file hold the tables, as all revisions up to one would have left them.
+
+    Those take a second of CPU. A file that holds anything is left to them; so is, if there are any,
+    what came after that one. Which revision it is at then; None where nothing was made.
+    """
+    if inspect(connection).get_table_names():
+        return None
+    for statement in _statements(EMPTY.read_text("utf-8")):
+        connection.exec_driver_sql(statement)
+    found = revision_of(connection)
+    connection.commit()
+    return found
+
+
+def dump(file: Path) -> str:
+    """What a database of SQLite holds, as statements that make the same of an empty file."""
+    with closing(sqlite3.connect(file)) as connection:
+        _begin, *statements, _commit = connection.iterdump()
+        return "".join(f"{statement}\n" for statement in statements)
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def newest_revision() -> str:
