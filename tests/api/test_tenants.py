@@ -388,7 +388,17 @@ def test_a_quota_that_is_taken_away_ends_the_tunnels_where_that_is_asked_for(
     finished(client, client.delete(quota["Href"] + "?endTunnels=true" * ending).json())
     update = host.poll().directory
     assert update is not None
-    assert (update.tenants[0].tunnels_end_before is not None) == ending
+    (told,) = update.tenants
+    # By this alone, a host of the release before ends all of them.
+    assert (told.tunnels_end_before is not None) == ending
+    assert [each.endpoint for each in told.ended_targets] == ["v.example:1"] * ending
+    assert told.all_end_before is None
+    client.put(f"{href}?endTunnels=true", json={"Password": "another"})
+    update = host.poll().directory
+    assert update is not None
+    (told,) = update.tenants
+    assert told.tunnels_end_before is not None
+    assert told.ended_targets == ()
     event = next(e for e in running.audited() if e.operation == "DeleteCloudTenantResource")
     assert (event.after or {}).get("Tunnels") == ("ended" if ending else None)
 

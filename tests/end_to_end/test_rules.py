@@ -55,15 +55,19 @@ class Tenant:
         assert found.lives()
         return found
 
-    def add_subtenant(self, name: str, password: str) -> str:
-        """The path of a new subtenant that may reach the vault."""
+    def quota_of_vault(self) -> str:
+        """The id of its quota on the vault."""
         quotas = self.client.http.get(self.path + "?format=Entity").json()["Resources"]
         (vault,) = [
             each["Id"]
             for each in quotas["CloudTenantResources"]
             if each["RepositoryQuota"]["DisplayName"] == "quota 0"
         ]
-        spec = {"Name": name, "Password": password, "TenantResourceId": vault}
+        return str(vault)
+
+    def add_subtenant(self, name: str, password: str) -> str:
+        """The path of a new subtenant that may reach the vault."""
+        spec = {"Name": name, "Password": password, "TenantResourceId": self.quota_of_vault()}
         added = self.client.http.post(
             self.path + "/subtenants", json={**spec, "UnlimitedQuota": True}
         )
@@ -175,6 +179,24 @@ def test_a_new_password_ends_the_tunnels_when_that_is_asked_for(
     tenant.change("?endTunnels=true", Password="another one")
     assert tunnel.is_cut(CUT_SECONDS)
     assert tenant.live(password="another one").status == 200
+    assert undisturbed.lives()
+
+
+def test_a_quota_that_is_taken_away_ends_the_tunnels_there_and_no_others_when_that_is_asked_for(
+    tenant: Tenant, other: Tenant
+) -> None:
+    there, elsewhere, undisturbed = tenant.live(), tenant.live(target=STORE), other.live()
+    path = f"{tenant.path}/resources/{tenant.quota_of_vault()}?endTunnels=true"
+    assert tenant.client.done(tenant.client.http.delete(path))["Result"]["Success"]
+    assert there.is_cut(CUT_SECONDS)
+    assert tenant.tunnel().status == 403
+    later = tenant.live(target=STORE)
+    assert elsewhere.lives()
+    assert undisturbed.lives()
+    tenant.change("?endTunnels=true", Description="all of them")
+    for each in (elsewhere, later):
+        assert each.is_cut(CUT_SECONDS)
+    assert tenant.live(target=STORE).status == 200
     assert undisturbed.lives()
 
 

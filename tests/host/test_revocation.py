@@ -24,7 +24,7 @@ from cloudgate.host.tunnels.accounting import Tunnel as Known
 from cloudgate.host.tunnels.drain import JITTER_SECONDS
 from cloudgate.host.tunnels.eviction import PoolEviction
 from cloudgate.host.tunnels.revocation import Revocation, revocation_of
-from cloudgate.protocol import GatewayState, Misplaced, Site, Tenant, User
+from cloudgate.protocol import EndedTarget, GatewayState, Misplaced, Site, Tenant, User
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,
@@ -249,6 +249,31 @@ def test_only_what_is_against_the_tenant_itself_ends_a_tunnel(
     change: dict[str, object], pool_id: UUID | None, expected: Revocation | None
 ) -> None:
     assert revocation_of(TUNNEL, ACME.model_copy(update=change), NOW, pool_id) == expected
+
+
+LATER = NOW + timedelta(seconds=1)
+HERE, THERE = (EndedTarget(endpoint=each, before=LATER) for each in (REPO, "other.example:1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "ends"),
+    [
+        ({"ended_targets": (THERE, HERE)}, True),
+        ({"ended_targets": (THERE,)}, False),
+        ({"ended_targets": (THERE,), "all_end_before": NOW}, False),
+        ({"ended_targets": (THERE,), "all_end_before": LATER}, True),
+        ({"ended_targets": (HERE.model_copy(update={"before": NOW}),)}, False),
+    ],
+)
+def test_where_tunnels_to_some_targets_were_ended_those_to_others_go_on(
+    change: dict[str, object], *, ends: bool
+) -> None:
+    acme = ACME.model_copy(update={"tunnels_end_before": LATER, **change})
+    for user in (None, User(user_id=UUID(int=7), name="anna", password_hash="x")):
+        users = () if user is None else (user,)
+        tunnel = replace(TUNNEL, user_id=user.user_id if user else None)
+        found = revocation_of(tunnel, acme.model_copy(update={"users": users}), NOW, None)
+        assert (found is not None) == ends
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ class Limits(Document):
     """How many tunnels it may have at a time; None for no limit."""
 
 
+class EndedTarget(Document):
+    """A target whose tunnels of a tenant were ended."""
+
+    endpoint: str
+    before: AwareDatetime
+    """Tunnels to it that were opened before this moment are to end."""
+
+
 class Tenant(Limits):
     """What a gateway must know of a tenant to let it in."""
 
@@ -119,7 +127,12 @@ class Tenant(Limits):
     """With pools: when all gateways of its pools are down, it may also use those in no pool."""
     users: tuple[User, ...] = ()
     tunnels_end_before: AwareDatetime | None = None
-    """Tunnels that were opened before this moment are to end."""
+    """Tunnels that were opened before this moment are to end; all of them, to a host that does not
+    know the two members below."""
+    ended_targets: tuple[EndedTarget, ...] = ()
+    """When there are any, only tunnels to these end, and those of `all_end_before`."""
+    all_end_before: AwareDatetime | None = None
+    """With `ended_targets`: tunnels to anywhere that were opened before this moment are to end."""
 
 
 class DirectoryChange(Document):

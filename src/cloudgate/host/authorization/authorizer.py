@@ -240,7 +240,8 @@ class Authorizer:
             era=revocation_epoch(login.tenant.tunnels_end_before),
             restoring=self._site.maintenance is not None,
         )
-        self.places.note_let_in(hostport.join(address.removeprefix("::ffff:"), port), holder)
+        client = hostport.join(address.removeprefix("::ffff:"), port)
+        self.places.note_let_in(client, holder, target or "")
         if others:
             cluster = to_several(cluster)
         return AuthorizationResult(name, target or "", found, cluster, tuple(others), holder)

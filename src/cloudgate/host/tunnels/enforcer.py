@@ -104,14 +104,15 @@ class TunnelEnforcer:
 
     def _end_unlogged(self, now: datetime) -> None:
         """End also those that must end and that no line speaks of, as while the disk is full."""
-        for client, holder in list(self._places.unlogged.items()):
+        for client, known in list(self._places.unlogged.items()):
+            holder = known.holder
             tunnel = Tunnel(
                 tunnel=holder.place,
                 envoy="",
                 started_at=now,
                 tenant_id=holder.tenant_id,
                 user_id=holder.user_id,
-                target="",
+                target=known.target,
                 client=client,
                 from_address="",
                 era=holder.era,

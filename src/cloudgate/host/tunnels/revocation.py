@@ -59,11 +59,19 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
 
 
 def _were_ended(tunnel: Tunnel, tenant: Tenant) -> bool:
+    before = _ended_before(tunnel.target, tenant)
     if tunnel.era is not None:
-        return is_revoked(tunnel.era, tenant.tunnels_end_before)
+        return is_revoked(tunnel.era, before)
     # Kept by the release before: then two clocks have to do.
-    before = tenant.tunnels_end_before
     return before is not None and tunnel.started_at < before
+
+
+def _ended_before(target: str, tenant: Tenant) -> datetime | None:
+    """Tunnels to a target that were opened before this moment are to end; None when none are."""
+    if not tenant.ended_targets:
+        return tenant.tunnels_end_before
+    ended = [each.before for each in tenant.ended_targets if each.endpoint == target]
+    return max([*ended, *filter(None, [tenant.all_end_before])], default=None)
 
 
 def _is_in_allowed_pool(tenant: Tenant, pool_id: UUID | None) -> bool:

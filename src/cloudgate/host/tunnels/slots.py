@@ -27,13 +27,21 @@ class _Slot:
     begun: bool = False
 
 
+@dataclass(frozen=True)
+class Unlogged:
+    """A tunnel that was let in, and that no line of the access log speaks of yet."""
+
+    holder: TunnelMetadata
+    target: str
+
+
 class TunnelSlots:
     """Counts each tenant's tunnels here, and gives free slots in the order of asking."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._places: dict[str, _Slot] = {}
-        self.unlogged: dict[str, TunnelMetadata] = {}
+        self.unlogged: dict[str, Unlogged] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
         the access log speaks of yet. While its disk is full, none does."""
         self._taken: dict[UUID, int] = defaultdict(int)
@@ -41,17 +49,17 @@ class TunnelSlots:
         self.on_change: Callable[[UUID], None] = lambda _: None
         """Called when somebody begins to wait for a place of a tenant, and when one came back."""
 
-    def note_let_in(self, client: str, holder: TunnelMetadata) -> None:
-        """Somebody was let in who comes from that address and port."""
+    def note_let_in(self, client: str, holder: TunnelMetadata, target: str) -> None:
+        """Somebody was let in who comes from that address and port, to a target."""
         self.unlogged.pop(client, None)
-        self.unlogged[client] = holder
+        self.unlogged[client] = Unlogged(holder, target)
         if len(self.unlogged) > MOST_UNLOGGED:
             del self.unlogged[next(iter(self.unlogged))]
 
     def note_logged(self, client: str, place: str) -> None:
         """The access log speaks of the tunnel in a place."""
-        holder = self.unlogged.get(client)
-        if holder is not None and holder.place == place:
+        known = self.unlogged.get(client)
+        if known is not None and known.holder.place == place:
             del self.unlogged[client]
 
     def in_use(self, tenant_id: UUID) -> int:

@@ -6,6 +6,8 @@ Of those that it may let in, all; of others that may have tunnels there, what en
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -217,7 +219,7 @@ def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> prot
         pool_ids=tuple(pool.id for pool in tenant.pools),
         failover_to_others=tenant.failover_to_others,
         users=tuple(users),
-        tunnels_end_before=tenant.tunnels_end_before,
+        **_ends(tenant),
         **limits.from_document(tenant.limits).told.model_dump(),
     )
 
@@ -234,8 +236,24 @@ def bare(
         expires_at=tenant.expires_at,
         pool_ids=tuple(pool_ids),
         users=tuple(_bare_user(user) for user in users),
-        tunnels_end_before=tenant.tunnels_end_before,
+        **_ends(tenant),
     )
+
+
+def _ends(tenant: CloudTenant) -> dict[str, Any]:
+    """Which of its tunnels are to end. Hosts of the release before end all where some are to."""
+    of_all = tenant.tunnels_end_before
+    ended = [
+        protocol.EndedTarget(endpoint=endpoint, before=datetime.fromisoformat(moment))
+        for endpoint, moment in tenant.target_ends.items()
+    ]
+    if not ended:
+        return {"tunnels_end_before": of_all}
+    return {
+        "tunnels_end_before": max([*(each.before for each in ended), *filter(None, [of_all])]),
+        "ended_targets": tuple(ended),
+        "all_end_before": of_all,
+    }
 
 
 def _bare_user(user: protocol.User) -> protocol.User:

@@ -334,6 +334,9 @@ class CloudTenant(Base):
     backup_protection_period: Mapped[int] = mapped_column(default=1)
     failover_to_others: Mapped[bool] = mapped_column(default=False)
     tunnels_end_before: Mapped[datetime | None]
+    """Its tunnels that were opened before this moment are to end."""
+    target_ends: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    """By ``host:port``: its tunnels there that were opened before this moment are to end, too."""
     """Tunnels that were opened before this moment are to end."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)

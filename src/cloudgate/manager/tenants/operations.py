@@ -28,6 +28,7 @@ from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
     RemovedTenant,
+    Repository,
     Subtenant,
     Task,
     TenantResource,
@@ -35,6 +36,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import limits, rules
 from cloudgate.manager.tenants.limits import Limits
+from cloudgate.network import hostport
 from cloudgate.trust.password_hashes import hash_password, matches
 from cloudgate.values import identifiers, precis
 
@@ -178,6 +180,13 @@ _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 def end_tunnels(work: UnitOfWork, tenant: CloudTenant) -> None:
     """Have all tunnels of a tenant end that were opened until now; part of a change to it."""
     tenant.tunnels_end_before = work.now
+    tenant.target_ends = {}
+
+
+def _end_tunnels_to(work: UnitOfWork, tenant: CloudTenant, repository: Repository) -> None:
+    """The same for its tunnels to a repository, by the name that it has now."""
+    endpoint = hostport.known_as(repository.endpoint)
+    tenant.target_ends = {**tenant.target_ends, endpoint: work.now.isoformat()}
 
 
 def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
@@ -243,7 +252,7 @@ def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
 def remove_resource(
     work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, *, tunnels_end: bool = False
 ) -> Task:
-    """Take a quota away; `tunnels_end` ends the tunnels that the tenant has, too.
+    """Take a quota away; `tunnels_end` ends the tunnels that the tenant has there, too.
 
     Raises:
         InvalidRequestError: subtenants have a part of it.
@@ -252,7 +261,7 @@ def remove_resource(
     change = _resource_change(tenant, resource, added=False)
     tenant.resources.remove(resource)
     if tunnels_end:
-        end_tunnels(work, tenant)
+        _end_tunnels_to(work, tenant, resource.repository)
         change = replace(change, after=TUNNELS_ENDED)
     task = publish(work, tenant, "DeleteCloudTenantResource")
     note(work, task, change)

@@ -1,6 +1,7 @@
 """Tenants: what does the API say of them and their quotas, and what may be done to them?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -209,6 +210,9 @@ ENDING_TUNNELS = Parameter(
     name=END_TUNNELS,
     description="Extension: true to end the tunnels that the tenant has.",
     values=("true", "false"),
+)
+ENDING_TUNNELS_THERE = replace(
+    ENDING_TUNNELS, description="Extension: true to end the tunnels that the tenant has there."
 )
 
 
@@ -505,7 +509,7 @@ def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
         verb="DELETE",
         path="/cloud/tenants/{id}/resources/{resource}",
         answers=TASK,
-        query=(ENDING_TUNNELS,),
+        query=(ENDING_TUNNELS_THERE,),
     )
 )
 def delete_resource(call: Call) -> Answer:
@@ -518,5 +522,5 @@ def delete_resource(call: Call) -> Answer:
 
 
 def _tunnels_end(call: Call) -> bool:
-    """Whether the tunnels that the tenant has are to end with the change."""
+    """Whether tunnels that the tenant has are to end with the change."""
     return call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1")

@@ -47,7 +47,8 @@ def delete(
     tenant: Tenant,
     resource: Annotated[str, typer.Argument(metavar="RESOURCE", help="Name or id of the quota.")],
     end_tunnels: Annotated[
-        bool, typer.Option("--end-tunnels", help="End the tunnels that the tenant has, too.")
+        bool,
+        typer.Option("--end-tunnels", help="End the tenant's tunnels to that repository, too."),
     ] = False,
 ) -> None:
     """Take a quota away; what is stored stays, and live tunnels go on unless told otherwise."""
