@@ -1,6 +1,5 @@
 """Host protocol application: how do hosts talk to the manager over HTTP?"""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -15,6 +14,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cloudgate.api.connections.acceptor import prove
+from cloudgate.api.host_protocol.known_hosts import KnownHosts
+from cloudgate.api.host_protocol.long_poll import LongPoll
+from cloudgate.api.host_protocol.reachability import Reachability
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
 from cloudgate.api.http.request_meter import note_route
 from cloudgate.errors import (
@@ -26,20 +28,12 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment, report_handling
-from cloudgate.manager.host_protocol.enrolment import HostAuthentication
-from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, finish_reachability
-from cloudgate.manager.host_protocol.host_snapshot import HostEntry, HostSnapshot, host_snapshot
-from cloudgate.manager.host_protocol.report_handling import NothingNew
+from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.host_protocol.tenant_feed import (
-    Question,
-    TenantFeed,
-    look_up,
-    question_of,
     speed_limits,
     tunnel_limits,
 )
 from cloudgate.manager.jobs.reachability_probe import Prober
-from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.registries.faults import fault_id
 from cloudgate.manager.registries.host_figures import WANTED_SECONDS
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -47,7 +41,6 @@ from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served
 from cloudgate.manager.usage.operations import take_usage
 from cloudgate.protocol import (
-    POLL_SECONDS,
     REVOKED,
     SERVER_HEADER,
     Allowance,
@@ -99,15 +92,11 @@ class HostProtocol:
     ) -> None:
         """`address_of` says from which IP address a request came."""
         self._manager = manager
-        self._probe = probe
         self._address_of = address_of
         self._refusing = RefusalRecorder(manager, address_of)
-        self._trying: dict[ReachabilityCheck, asyncio.Task[None]] = {}
-        self._looking = asyncio.Lock()
-        self._known: tuple[int, HostSnapshot] | None = None
-        """As of which change the hosts were looked up, and what was found."""
-        self._directory_changes: dict[Question, asyncio.Future[TenantFeed]] = {}
-        """What hosts that are alike have to be told, as of that change."""
+        self._reachability = Reachability(manager, probe, after_change)
+        self._hosts = KnownHosts(manager)
+        self._long_poll = LongPoll(manager, self._hosts)
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
@@ -204,60 +193,7 @@ class HostProtocol:
         credential = await self._known_host(request)
         message = await _read(request, PollRequest)
         enrolment.check_protocol(message)
-        deadline = asyncio.get_running_loop().time() + POLL_SECONDS
-        listed = await self._usual(credential, message)
-        heard = None
-        if listed is None:
-            heard = await run_in_threadpool(self._hear, credential, message.machine, may_renew=True)
-            keys = (heard.server.id, heard.server.backup_server_id)
-            seen = heard.server.seen_addresses
-        else:
-            seen = listed.seen_addresses
-            keys = (listed.server_id, listed.site_id)
-            self._manager.presence.touch(listed.server_id, self._manager.clock())
-        await self._note_address(keys[0], seen, self._address_of(request))
-        while True:
-            with self._manager.bell.subscribe(keys) as rung:
-                found = await self._news(credential, message)
-                if self._manager.faults.answered(keys[0]):
-                    await run_in_threadpool(self._hear, credential, message.machine)
-                question = self._manager.questions.next(keys[0])
-                if question is not None:
-                    news = found if isinstance(found, Update) else Update()
-                    found = news.model_copy(update={"question": question})
-                if self._manager.tokens.takes_back(keys[0]):
-                    news = found if isinstance(found, Update) else Update()
-                    found = news.model_copy(update={"demand": True})
-                if heard is not None and heard.credential is not None:
-                    news = found if isinstance(found, Update) else Update()
-                    news = self._traced(keys, news)
-                    return _told(news.model_copy(update={"credential": heard.credential}))
-                if isinstance(found, Update):
-                    return _told(self._traced(keys, found))
-                if self._manager.presence.is_contested(keys[0]):
-                    # A host that is there polls again at once; one that is not says nothing.
-                    return _told(Update())
-                left = deadline - asyncio.get_running_loop().time()
-                if self._manager.bell.closed or not await _happens(rung, left):
-                    return _told(Update())
-
-    def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
-        """What a host is told, with the requests that it is for; their timelines have it."""
-        return self._manager.timelines.tell(*keys, update, self._manager.clock())
-
-    async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
-        """Keep from where a host speaks, should that be new."""
-        address, now = seen_addresses.usable(shown), self._manager.clock()
-        heard = self._manager.presence.hear_from(server_id, address, now)
-        now_seen = seen_addresses.after(seen, address, heard, now)
-        if now_seen == seen:
-            return
-
-        def note() -> None:
-            with self._manager.changing() as work:
-                report_handling.note_addresses(work, get_managed_server(work, server_id), now_seen)
-
-        await run_in_threadpool(note)
+        return _told(await self._long_poll.answer(credential, message, self._address_of(request)))
 
     async def _known_host(self, request: Request) -> str:
         """The credential of a request, before anything else of it is looked at.
@@ -266,94 +202,9 @@ class HostProtocol:
             NotAuthenticatedError: it is nobody's.
         """
         credential = credential_of(request)
-        listed = (await self._roster()).find(credential)
-        if listed is not None:
-            request.state.server_id = listed.server_id
-        else:
-            request.state.server_id = await run_in_threadpool(self._owner, credential)
+        request.state.server_id = await self._hosts.server_id_of(credential)
         prove(request.state)
         return credential
-
-    def _owner(self, credential: str) -> UUID:
-        with self._manager.reading() as work:
-            return enrolment.authenticate(work, credential).id
-
-    async def _roster(self) -> HostSnapshot:
-        """The hosts as they are now; looked up once for all after each change."""
-        async with self._looking:
-            changes = self._manager.changes.count
-            if self._known is None or self._known[0] != changes:
-                self._known = (changes, await run_in_threadpool(self._look_at_all))
-                self._directory_changes.clear()
-            return self._known[1]
-
-    def _look_at_all(self) -> HostSnapshot:
-        with self._manager.reading() as work:
-            return host_snapshot(work)
-
-    async def _usual(self, credential: str, message: PollRequest | Report) -> HostEntry | None:
-        """Who speaks, if nothing is unusual about it."""
-        listed = (await self._roster()).find(credential)
-        usual = listed is not None and listed.is_usual(message.machine, self._manager.clock())
-        return listed if usual else None
-
-    async def _news(self, credential: str, message: PollRequest) -> Update | NothingNew:
-        """What is new for a host. The same change of the directory is looked up once for all."""
-        current = await self._roster()
-        listed = current.find(credential)
-        if (
-            listed is None
-            or listed.assignment_revision != message.assignment_revision
-            or listed.site_revision != message.site_revision
-        ):
-            return await run_in_threadpool(self._look, credential, message)
-        if current.directory_revision == message.directory_revision:
-            return NothingNew(keys=())
-        question = question_of(
-            listed.site_id, listed.scope, message.directory_revision, current.directory_revision
-        )
-        known = self._directory_changes.get(question)
-        if known is None or (known.done() and known.exception() is not None):
-            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, question))
-            self._directory_changes[question] = known
-        found = await asyncio.shield(known)
-        return Update(directory=found.for_host(listed.scope))
-
-    def _look_at_directory(self, question: Question) -> TenantFeed:
-        with self._manager.reading() as work:
-            return look_up(work, question)
-
-    def _hear(
-        self, credential: str, machine: str, *, may_renew: bool = False
-    ) -> HostAuthentication:
-        """Take note of who speaks.
-
-        Raises:
-            NotAuthenticatedError: nobody knows them.
-            InvalidRequestError: it is not the machine that the credential was given to.
-            UnavailableError: whether it is that is known when the other has been silent for long.
-        """
-        with self._manager.reading() as work:
-            server = enrolment.authenticate(work, credential)
-            if enrolment.is_steady(work, server, credential, machine):
-                work.presence.touch(server.id, work.now)
-                return HostAuthentication(server)
-        with self._manager.changing() as work:
-            heard = enrolment.authenticate_host(work, credential, machine, may_renew=may_renew)
-        if heard.refusal is not None:
-            raise heard.refusal
-        return heard
-
-    def _look(self, credential: str, message: PollRequest) -> Update | NothingNew:
-        with self._manager.reading() as work:
-            server = enrolment.authenticate(work, credential)
-            if server.assignment_revision == message.assignment_revision:
-                return report_handling.pending_update(work, server, message)
-        # An assignment may need a new certificate, which is kept.
-        with self._manager.changing() as work:
-            return report_handling.pending_update(
-                work, enrolment.authenticate(work, credential), message
-            )
 
     async def _report(self, request: Request) -> Response:
         credential = await self._known_host(request)
@@ -363,7 +214,7 @@ class HostProtocol:
             return Response(status_code=204)
 
         def report() -> ReachabilityCheck | None:
-            server_id = self._hear(credential, message.machine).server.id
+            server_id = self._hosts.hear(credential, message.machine).server.id
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
                 found = report_handling.handle_report(work, server, message)
@@ -372,7 +223,7 @@ class HostProtocol:
 
         reach = await run_in_threadpool(report)
         if reach is not None:
-            self._try(reach)
+            self._reachability.look(reach)
         self._after_change()
         return Response(status_code=204)
 
@@ -381,7 +232,7 @@ class HostProtocol:
 
         It touches no database: hosts tell figures a few times a minute.
         """
-        listed = await self._usual(credential, message)
+        listed = await self._hosts.usual(credential, message.machine)
         if listed is None or not self._manager.figures.is_repeated(listed.server_id, message):
             return False
         self._manager.presence.touch(listed.server_id, self._manager.clock())
@@ -394,7 +245,7 @@ class HostProtocol:
         enrolment.check_protocol(message)
 
         def use() -> str:
-            server_id = self._hear(credential, message.machine).server.id
+            server_id = self._hosts.hear(credential, message.machine).server.id
             with self._manager.changing() as work:
                 return take_usage(work, get_managed_server(work, server_id), message)
 
@@ -410,7 +261,7 @@ class HostProtocol:
         enrolment.check_protocol(message)
 
         def divide() -> tuple[Document, frozenset[UUID]]:
-            server_id = self._hear(credential, message.machine).server.id
+            server_id = self._hosts.hear(credential, message.machine).server.id
             with self._manager.reading() as work:
                 server = get_managed_server(work, server_id)
                 served = sorted(
@@ -433,32 +284,10 @@ class HostProtocol:
         enrolment.check_protocol(message)
 
         def hear() -> UUID:
-            return self._hear(credential, message.machine).server.id
+            return self._hosts.hear(credential, message.machine).server.id
 
         self._manager.questions.answered(await run_in_threadpool(hear), message)
         return Response(status_code=204)
-
-    def _try(self, reach: ReachabilityCheck) -> None:
-        """See in the background whether tenants reach the gateway; then its task ends.
-
-        Once at a time, however often its host reports.
-        """
-        if reach in self._trying:
-            return
-
-        def end(warning: str) -> None:
-            with self._manager.changing() as work:
-                finish_reachability(work, reach, warning)
-
-        async def probe() -> None:
-            warning = await self._probe(reach)
-            await run_in_threadpool(end, warning)
-            self._after_change()
-
-        # Should this end with the manager, the host's next report brings it up again.
-        trying = asyncio.create_task(probe())
-        self._trying[reach] = trying
-        trying.add_done_callback(lambda _: self._trying.pop(reach))
 
 
 def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allowances:
@@ -471,14 +300,6 @@ def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allo
         ),
         tunnels_are_divided=True,
     )
-
-
-async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), max(within_seconds, 0))
-    except TimeoutError:
-        return False
-    return True
 
 
 async def _read(request: Request, kind: type[Message]) -> Message:

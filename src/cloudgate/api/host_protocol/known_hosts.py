@@ -1,0 +1,116 @@
+"""Known hosts: who speaks, and what is new for them? Looked up once for all after each change."""
+
+import asyncio
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol import enrolment, report_handling
+from cloudgate.manager.host_protocol.enrolment import HostAuthentication
+from cloudgate.manager.host_protocol.host_snapshot import HostEntry, HostSnapshot, host_snapshot
+from cloudgate.manager.host_protocol.report_handling import NothingNew
+from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
+from cloudgate.protocol import PollRequest, Update
+
+
+class KnownHosts:
+    """Knows hosts by what they show, and remembers what they have to be told."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._looking = asyncio.Lock()
+        self._known: tuple[int, HostSnapshot] | None = None
+        """As of which change the hosts were looked up, and what was found."""
+        self._directory_changes: dict[Question, asyncio.Future[TenantFeed]] = {}
+        """What hosts that are alike have to be told, as of that change."""
+
+    async def server_id_of(self, credential: str) -> UUID:
+        """The managed server that proves itself so.
+
+        Raises:
+            NotAuthenticatedError: there is none.
+        """
+        listed = (await self._roster()).find(credential)
+        if listed is not None:
+            return listed.server_id
+        return await run_in_threadpool(self._owner, credential)
+
+    async def usual(self, credential: str, machine: str) -> HostEntry | None:
+        """Who speaks, if nothing is unusual about it."""
+        listed = (await self._roster()).find(credential)
+        usual = listed is not None and listed.is_usual(machine, self._manager.clock())
+        return listed if usual else None
+
+    async def news(self, credential: str, message: PollRequest) -> Update | NothingNew:
+        """What is new for a host. The same change of the directory is looked up once for all."""
+        current = await self._roster()
+        listed = current.find(credential)
+        if (
+            listed is None
+            or listed.assignment_revision != message.assignment_revision
+            or listed.site_revision != message.site_revision
+        ):
+            return await run_in_threadpool(self._look, credential, message)
+        if current.directory_revision == message.directory_revision:
+            return NothingNew(keys=())
+        question = question_of(
+            listed.site_id, listed.scope, message.directory_revision, current.directory_revision
+        )
+        known = self._directory_changes.get(question)
+        if known is None or (known.done() and known.exception() is not None):
+            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, question))
+            self._directory_changes[question] = known
+        found = await asyncio.shield(known)
+        return Update(directory=found.for_host(listed.scope))
+
+    def hear(self, credential: str, machine: str, *, may_renew: bool = False) -> HostAuthentication:
+        """Take note of who speaks. Blocks.
+
+        Raises:
+            NotAuthenticatedError: nobody knows them.
+            InvalidRequestError: it is not the machine that the credential was given to.
+            UnavailableError: whether it is that is known when the other has been silent for long.
+        """
+        with self._manager.reading() as work:
+            server = enrolment.authenticate(work, credential)
+            if enrolment.is_steady(work, server, credential, machine):
+                work.presence.touch(server.id, work.now)
+                return HostAuthentication(server)
+        with self._manager.changing() as work:
+            heard = enrolment.authenticate_host(work, credential, machine, may_renew=may_renew)
+        if heard.refusal is not None:
+            raise heard.refusal
+        return heard
+
+    async def _roster(self) -> HostSnapshot:
+        """The hosts as they are now; looked up once for all after each change."""
+        async with self._looking:
+            changes = self._manager.changes.count
+            if self._known is None or self._known[0] != changes:
+                self._known = (changes, await run_in_threadpool(self._look_at_all))
+                self._directory_changes.clear()
+            return self._known[1]
+
+    def _look_at_all(self) -> HostSnapshot:
+        with self._manager.reading() as work:
+            return host_snapshot(work)
+
+    def _owner(self, credential: str) -> UUID:
+        with self._manager.reading() as work:
+            return enrolment.authenticate(work, credential).id
+
+    def _look_at_directory(self, question: Question) -> TenantFeed:
+        with self._manager.reading() as work:
+            return look_up(work, question)
+
+    def _look(self, credential: str, message: PollRequest) -> Update | NothingNew:
+        with self._manager.reading() as work:
+            server = enrolment.authenticate(work, credential)
+            if server.assignment_revision == message.assignment_revision:
+                return report_handling.pending_update(work, server, message)
+        # An assignment may need a new certificate, which is kept.
+        with self._manager.changing() as work:
+            return report_handling.pending_update(
+                work, enrolment.authenticate(work, credential), message
+            )

@@ -1,0 +1,92 @@
+"""Long poll: what is a host told, and when? At once where there is news, else once it comes."""
+
+import asyncio
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.api.host_protocol.known_hosts import KnownHosts
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol import report_handling
+from cloudgate.manager.registries import seen_addresses
+from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.protocol import POLL_SECONDS, PollRequest, Update
+
+
+class LongPoll:
+    """Answers polls; one without news is held for a while."""
+
+    def __init__(self, manager: Manager, hosts: KnownHosts) -> None:
+        self._manager = manager
+        self._hosts = hosts
+
+    async def answer(self, credential: str, message: PollRequest, address: str) -> Update:
+        """What a host is told that has shown its credential, and speaks from an IP address.
+
+        Raises:
+            CloudgateError: it is told nothing; see `KnownHosts.hear`.
+        """
+        deadline = asyncio.get_running_loop().time() + POLL_SECONDS
+        listed = await self._hosts.usual(credential, message.machine)
+        heard = None
+        if listed is None:
+            heard = await run_in_threadpool(
+                self._hosts.hear, credential, message.machine, may_renew=True
+            )
+            keys = (heard.server.id, heard.server.backup_server_id)
+            seen = heard.server.seen_addresses
+        else:
+            seen = listed.seen_addresses
+            keys = (listed.server_id, listed.site_id)
+            self._manager.presence.touch(listed.server_id, self._manager.clock())
+        await self._note_address(keys[0], seen, address)
+        while True:
+            with self._manager.bell.subscribe(keys) as rung:
+                found = await self._hosts.news(credential, message)
+                if self._manager.faults.answered(keys[0]):
+                    await run_in_threadpool(self._hosts.hear, credential, message.machine)
+                question = self._manager.questions.next(keys[0])
+                if question is not None:
+                    news = found if isinstance(found, Update) else Update()
+                    found = news.model_copy(update={"question": question})
+                if self._manager.tokens.takes_back(keys[0]):
+                    news = found if isinstance(found, Update) else Update()
+                    found = news.model_copy(update={"demand": True})
+                if heard is not None and heard.credential is not None:
+                    news = found if isinstance(found, Update) else Update()
+                    news = self._traced(keys, news)
+                    return news.model_copy(update={"credential": heard.credential})
+                if isinstance(found, Update):
+                    return self._traced(keys, found)
+                if self._manager.presence.is_contested(keys[0]):
+                    # A host that is there polls again at once; one that is not says nothing.
+                    return Update()
+                left = deadline - asyncio.get_running_loop().time()
+                if self._manager.bell.closed or not await _happens(rung, left):
+                    return Update()
+
+    def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
+        """What a host is told, with the requests that it is for; their timelines have it."""
+        return self._manager.timelines.tell(*keys, update, self._manager.clock())
+
+    async def _note_address(self, server_id: UUID, seen: str, shown: str) -> None:
+        """Keep from where a host speaks, should that be new."""
+        address, now = seen_addresses.usable(shown), self._manager.clock()
+        heard = self._manager.presence.hear_from(server_id, address, now)
+        now_seen = seen_addresses.after(seen, address, heard, now)
+        if now_seen == seen:
+            return
+
+        def note() -> None:
+            with self._manager.changing() as work:
+                report_handling.note_addresses(work, get_managed_server(work, server_id), now_seen)
+
+        await run_in_threadpool(note)
+
+
+async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), max(within_seconds, 0))
+    except TimeoutError:
+        return False
+    return True
