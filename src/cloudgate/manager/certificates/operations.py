@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
@@ -29,10 +28,7 @@ def get_certificate(work: UnitOfWork, identifier: UUID) -> CloudCertificate:
     Raises:
         NotFoundError: there is none.
     """
-    found = work.session.get(CloudCertificate, identifier)
-    if found is None:
-        raise NotFoundError(f"There is no certificate with the id {identifier}.")
-    return found
+    return work.get(CloudCertificate, identifier, "certificate")
 
 
 def bring_certificate(

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import delete
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -29,8 +31,10 @@ from cloudgate.manager.security.authority import Authority, Validity, gateway_te
 from cloudgate.manager.security.sealing import SealingKey
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.manager.storage.tables import Counter, DirectoryRevision
+from cloudgate.manager.storage.tables import Base, Counter, DirectoryRevision
 from cloudgate.monitoring.recorder import Recorder
+
+Row = TypeVar("Row", bound=Base)
 
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
@@ -79,6 +83,17 @@ class UnitOfWork:
     """Servers and sites whose hosts are to be woken once the transaction holds."""
     observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
     """What is to be recorded once it holds: a metric, how much it was, and its labels."""
+
+    def get(self, kind: type[Row], identifier: UUID, what: str) -> Row:
+        """A row by its id. `what` it is, as people say it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self.session.get(kind, identifier)
+        if found is None:
+            raise NotFoundError(f"There is no {what} with the id {identifier}.")
+        return found
 
     def next_directory_revision(self) -> int:
         """A revision of the tenant directory that was never used before."""

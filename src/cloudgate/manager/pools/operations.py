@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
@@ -55,10 +55,7 @@ def get_pool(work: UnitOfWork, identifier: UUID) -> GatewayPool:
     Raises:
         NotFoundError: there is none.
     """
-    pool = work.session.get(GatewayPool, identifier)
-    if pool is None:
-        raise NotFoundError(f"There is no gateway pool with the id {identifier}.")
-    return pool
+    return work.get(GatewayPool, identifier, "gateway pool")
 
 
 def create_pool(
@@ -227,9 +224,7 @@ def _put_tenants(
 
 
 def _tenant(work: UnitOfWork, pool: GatewayPool, identifier: UUID) -> CloudTenant:
-    tenant = work.session.get(CloudTenant, identifier)
-    if tenant is None:
-        raise NotFoundError(f"There is no tenant with the id {identifier}.")
+    tenant = work.get(CloudTenant, identifier, "tenant")
     if tenant.backup_server_id != pool.backup_server.id:
         raise InvalidRequestError(
             f"The tenant {tenant.name} belongs to another backup server"

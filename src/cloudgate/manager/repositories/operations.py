@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate.errors import InvalidRequestError, NotFoundError
+from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
@@ -55,10 +55,7 @@ def get_repository(work: UnitOfWork, identifier: UUID) -> Repository:
     Raises:
         NotFoundError: there is none.
     """
-    repository = work.session.get(Repository, identifier)
-    if repository is None:
-        raise NotFoundError(f"There is no repository with the id {identifier}.")
-    return repository
+    return work.get(Repository, identifier, "repository")
 
 
 def create_repository(

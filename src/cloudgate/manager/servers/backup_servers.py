@@ -48,10 +48,7 @@ def get_backup_server(work: UnitOfWork, identifier: UUID) -> BackupServer:
     Raises:
         NotFoundError: there is none.
     """
-    server = work.session.get(BackupServer, identifier)
-    if server is None:
-        raise NotFoundError(f"There is no backup server with the id {identifier}.")
-    return server
+    return work.get(BackupServer, identifier, "backup server")
 
 
 def choose_backup_server(work: UnitOfWork, id_or_name: str | None, uid: str | None) -> BackupServer:

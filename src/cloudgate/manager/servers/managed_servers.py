@@ -31,10 +31,7 @@ def get_managed_server(work: UnitOfWork, identifier: UUID) -> ManagedServer:
     Raises:
         NotFoundError: there is none.
     """
-    server = work.session.get(ManagedServer, identifier)
-    if server is None:
-        raise NotFoundError(f"There is no managed server with the id {identifier}.")
-    return server
+    return work.get(ManagedServer, identifier, "managed server")
 
 
 def names_of_servers(work: UnitOfWork, identifiers: Iterable[UUID]) -> dict[UUID, str]:

@@ -42,10 +42,7 @@ def get_account(work: UnitOfWork, identifier: UUID) -> Account:
     Raises:
         NotFoundError: there is none.
     """
-    account = work.session.get(Account, identifier)
-    if account is None:
-        raise NotFoundError(f"There is no account with the id {identifier}.")
-    return account
+    return work.get(Account, identifier, "account")
 
 
 def get_role(identifier: UUID) -> Role:

@@ -95,10 +95,7 @@ def get_tenant(work: UnitOfWork, identifier: UUID) -> CloudTenant:
     Raises:
         NotFoundError: there is none.
     """
-    tenant = work.session.get(CloudTenant, identifier)
-    if tenant is None:
-        raise NotFoundError(f"There is no tenant with the id {identifier}.")
-    return tenant
+    return work.get(CloudTenant, identifier, "tenant")
 
 
 def authenticate_tenant(work: UnitOfWork, name: str, password: str) -> CloudTenant:
