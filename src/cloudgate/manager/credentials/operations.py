@@ -1,12 +1,13 @@
 """Credential operations: how are they kept? Sealed, and never shown again."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, Change
+from cloudgate.manager.audit.events import NEW_PASSWORD, Change, Document
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import BackupServer, Credentials, PasswordKey
@@ -14,6 +15,7 @@ from cloudgate.values import precis
 
 CREDENTIALS = "Credentials"
 PASSWORD = "PasswordKey"  # noqa: S105  the name of a resource type
+Kept = TypeVar("Kept", Credentials, PasswordKey)
 
 
 def list_credentials(work: UnitOfWork, site: BackupServer) -> Sequence[Credentials]:
@@ -31,10 +33,9 @@ def get_credentials(work: UnitOfWork, site: BackupServer, identifier: UUID) -> C
     Raises:
         NotFoundError: it has none of that id.
     """
-    found = work.session.get(Credentials, identifier)
-    if found is None or found.backup_server_id != site.id:
-        raise NotFoundError(f"{site.name} has no credentials with the id {identifier}.")
-    return found
+    return _of_site(
+        work.session.get(Credentials, identifier), site, f"credentials with the id {identifier}"
+    )
 
 
 def create_credentials(
@@ -53,11 +54,7 @@ def create_credentials(
         user_name=precis.name(user_name),
         description=description,
     )
-    found.sealed_password = work.sealing.seal(password, f"{CREDENTIALS} {found.id}")
-    work.session.add(found)
-    work.session.flush()
-    record(work, _credentials_change("CreateCredentials", found, after=_documented(found)))
-    return found
+    return _keep(work, found, password, "CreateCredentials")
 
 
 def edit_credentials(
@@ -73,37 +70,7 @@ def edit_credentials(
     found.user_name = precis.name(user_name or "") or found.user_name
     if description is not None:
         found.description = description
-    after = _documented(found)
-    if password:
-        found.sealed_password = work.sealing.seal(password, f"{CREDENTIALS} {found.id}")
-        after.update(NEW_PASSWORD)
-    record(work, _credentials_change("EditCredentials", found, before=before, after=after))
-
-
-def delete_credentials(work: UnitOfWork, found: Credentials) -> None:
-    """Forget a user name."""
-    record(work, _credentials_change("DeleteCredentials", found, before=_documented(found)))
-    work.session.delete(found)
-
-
-def _documented(found: Credentials) -> dict[str, str]:
-    return {"Username": found.user_name, "Description": found.description}
-
-
-def _credentials_change(
-    operation: str,
-    found: Credentials,
-    before: dict[str, str] | None = None,
-    after: dict[str, str] | None = None,
-) -> Change:
-    return Change(
-        operation=operation,
-        object_type=CREDENTIALS,
-        object_id=found.id,
-        object_name=found.user_name,
-        before=before,
-        after=after,
-    )
+    record(work, _change("EditCredentials", found, before, _after(work, found, password)))
 
 
 def list_passwords(work: UnitOfWork, site: BackupServer) -> Sequence[PasswordKey]:
@@ -121,10 +88,9 @@ def get_password(work: UnitOfWork, site: BackupServer, identifier: UUID) -> Pass
     Raises:
         NotFoundError: it has none of that id.
     """
-    found = work.session.get(PasswordKey, identifier)
-    if found is None or found.backup_server_id != site.id:
-        raise NotFoundError(f"{site.name} has no password with the id {identifier}.")
-    return found
+    return _of_site(
+        work.session.get(PasswordKey, identifier), site, f"password with the id {identifier}"
+    )
 
 
 def create_password(work: UnitOfWork, site: BackupServer, hint: str, password: str) -> PasswordKey:
@@ -136,46 +102,79 @@ def create_password(work: UnitOfWork, site: BackupServer, hint: str, password: s
     if not password:
         raise InvalidRequestError("Password is missing.")
     found = PasswordKey(id=uuid4(), backup_server_id=site.id, hint=hint, modified_at=work.now)
-    found.sealed_password = work.sealing.seal(password, f"{PASSWORD} {found.id}")
-    work.session.add(found)
-    work.session.flush()
-    record(work, _password_change("CreatePassword", found, after={"Hint": hint}))
-    return found
+    return _keep(work, found, password, "CreatePassword")
 
 
 def edit_password(
     work: UnitOfWork, found: PasswordKey, hint: str | None, password: str | None
 ) -> None:
     """Change a hint, or a password; None leaves it as it is."""
-    before = {"Hint": found.hint}
+    before = _documented(found)
     if hint is not None:
         found.hint = hint
-    after = {"Hint": found.hint}
-    if password:
-        found.sealed_password = work.sealing.seal(password, f"{PASSWORD} {found.id}")
-        after.update(NEW_PASSWORD)
+    after = _after(work, found, password)
     if after != before:
         found.modified_at = work.now
-    record(work, _password_change("EditPassword", found, before=before, after=after))
+    record(work, _change("EditPassword", found, before, after))
 
 
-def delete_password(work: UnitOfWork, found: PasswordKey) -> None:
-    """Forget a password."""
-    record(work, _password_change("DeletePassword", found, before={"Hint": found.hint}))
+def delete(work: UnitOfWork, found: Credentials | PasswordKey) -> None:
+    """Forget a user name, or a password."""
+    operation = "DeleteCredentials" if isinstance(found, Credentials) else "DeletePassword"
+    record(work, _change(operation, found, before=_documented(found)))
     work.session.delete(found)
 
 
-def _password_change(
+def _of_site(found: Kept | None, site: BackupServer, what: str) -> Kept:
+    if found is None or found.backup_server_id != site.id:
+        raise NotFoundError(f"{site.name} has no {what}.")
+    return found
+
+
+def _keep(work: UnitOfWork, found: Kept, password: str, operation: str) -> Kept:
+    _seal(work, found, password)
+    work.session.add(found)
+    work.session.flush()
+    record(work, _change(operation, found, after=_documented(found)))
+    return found
+
+
+def _after(
+    work: UnitOfWork, found: Credentials | PasswordKey, password: str | None
+) -> dict[str, str]:
+    """As the audit log shows it after a change; the password is replaced, should there be one."""
+    after = _documented(found)
+    if password:
+        _seal(work, found, password)
+        after.update(NEW_PASSWORD)
+    return after
+
+
+def _seal(work: UnitOfWork, found: Credentials | PasswordKey, password: str) -> None:
+    found.sealed_password = work.sealing.seal(password, f"{_type_of(found)} {found.id}")
+
+
+def _type_of(found: Credentials | PasswordKey) -> str:
+    return CREDENTIALS if isinstance(found, Credentials) else PASSWORD
+
+
+def _documented(found: Credentials | PasswordKey) -> dict[str, str]:
+    if isinstance(found, Credentials):
+        return {"Username": found.user_name, "Description": found.description}
+    return {"Hint": found.hint}
+
+
+def _change(
     operation: str,
-    found: PasswordKey,
-    before: dict[str, str] | None = None,
-    after: dict[str, str] | None = None,
+    found: Credentials | PasswordKey,
+    before: Document | None = None,
+    after: Document | None = None,
 ) -> Change:
     return Change(
         operation=operation,
-        object_type=PASSWORD,
+        object_type=_type_of(found),
         object_id=found.id,
-        object_name=found.hint,
+        object_name=found.user_name if isinstance(found, Credentials) else found.hint,
         before=before,
         after=after,
     )

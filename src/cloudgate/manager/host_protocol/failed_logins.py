@@ -14,6 +14,7 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE
+from cloudgate.protocol.bounds import printable
 
 OPERATION = "GuessTenantPassword"
 HEARD_AGAIN_WITHIN = timedelta(days=1)
@@ -58,18 +59,13 @@ def _record(
 
 def _documented(server: ManagedServer, guess: protocol.Guess) -> dict[str, Any]:
     return {
-        "Name": _printable(guess.name),
+        "Name": printable(guess.name, len(guess.name)),  # for XML, and for every database
         "Address": str(guess.address),
         "Count": guess.count,
         "FirstTime": guess.first_at.isoformat(),
         "LastTime": guess.last_at.isoformat(),
         "ManagedServer": server.name,
     }
-
-
-def _printable(name: str) -> str:
-    """A claimed name may have what neither XML nor every database takes."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in name)
 
 
 def _tenant_id(work: UnitOfWork, server: ManagedServer, name: str) -> UUID | None:

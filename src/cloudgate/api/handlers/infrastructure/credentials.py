@@ -152,7 +152,7 @@ def put_credentials(call: Call, info: CredentialsInfo) -> Answer:
 def delete_credentials(call: Call) -> Answer:
     """Forget a user name."""
     with call.changing() as work:
-        operations.delete_credentials(work, _named(call, work))
+        operations.delete(work, _named(call, work))
     return Answer(status=204)
 
 
@@ -225,5 +225,5 @@ def put_password(call: Call, body: PasswordKeyInfoSpec | PasswordKeyInfo) -> Ans
 def delete_password(call: Call) -> Answer:
     """Forget a password."""
     with call.changing() as work:
-        operations.delete_password(work, _password(call, work))
+        operations.delete(work, _password(call, work))
     return Answer(status=204)
