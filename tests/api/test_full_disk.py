@@ -12,7 +12,10 @@ import pytest
 from sqlalchemy.exc import DatabaseError
 
 from cloudgate.errors import CloudgateError
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.registries.unwritten_sessions import Begun
 from cloudgate.manager.security.installation import DATABASE
+from cloudgate.manager.sessions import operations as sessions
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason
@@ -97,6 +100,36 @@ def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: Running
     assert stays.get("/tasks").status_code == 401
     write_unwritten(running.manager)
     assert stays.get("/tasks").status_code == 401
+
+
+def test_who_logs_off_while_sessions_are_being_written_is_out(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = running.client(Accept="application/json")
+    with full_disk(running):
+        client.post("/sessionMngr/", auth=("admin", PASSWORD))
+    write = sessions._write_begun
+
+    def log_off_meanwhile(work: UnitOfWork, begun: Begun) -> None:
+        write(work, begun)
+        running.manager.unwritten.end(begun.session.id)
+
+    monkeypatch.setattr(sessions, "_write_begun", log_off_meanwhile)
+    write_unwritten(running.manager)
+    assert client.get("/tasks").status_code == 401
+
+
+def test_who_logs_off_from_a_session_that_a_failing_disk_has_written_is_out(
+    running: RunningManager,
+) -> None:
+    client = running.client(Accept="application/json")
+    with full_disk(running):
+        made = client.post("/sessionMngr/", auth=("admin", PASSWORD)).json()
+    (begun,) = running.manager.unwritten.all()
+    write_unwritten(running.manager)
+    running.manager.unwritten.begin(begun)
+    assert client.delete(made["Href"]).status_code == 204
+    assert client.get("/tasks").status_code == 401
 
 
 @needs_mounts

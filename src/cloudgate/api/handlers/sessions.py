@@ -359,12 +359,19 @@ def delete_session(call: Call) -> Answer:
     if call.manager.unwritten.find(own) is not None:
         _check_may_see(call, own)
         call.manager.unwritten.end(own)
-        return Answer(status=204)
+        if not _is_written(call, own):
+            return Answer(status=204)
     with call.changing() as work:
         session = operations.get_session(work, call.identifier("LogonSession"))
         _check_may_see(call, session.id)
         operations.close_session(work, session)
     return Answer(status=204)
+
+
+def _is_written(call: Call, session_id: UUID) -> bool:
+    """Whether it is in the database after all: a disk may fail when it has written already."""
+    with call.reading() as work:
+        return work.session.get(tables.LogonSession, session_id) is not None
 
 
 def _may_see(call: Call, session_id: UUID) -> bool:

@@ -71,16 +71,17 @@ class UnwrittenSessions:
         with self._lock:
             return max(written, self._used.get(identifier, written))
 
-    def write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> None:
-        """Have all of it written; it is kept when that fails."""
+    def write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> list[UUID]:
+        """Have all of it written; it is kept when that fails. What was ended meanwhile."""
         with self._lock:
             begun, used = list(self._begun.values()), dict(self._used)
         if not begun and not used:
-            return
+            return []
         write(begun, used)
         with self._lock:
-            for each in begun:
-                self._begun.pop(each.session.id, None)
+            written = [each.session.id for each in begun]
+            ended = [each for each in written if self._begun.pop(each, None) is None]
             for identifier, at in used.items():
                 if self._used.get(identifier) == at:
                     del self._used[identifier]
+        return ended

@@ -109,7 +109,9 @@ def write_unwritten(manager: Manager) -> None:
                 if session is not None:
                     session.used_at = max(session.used_at, at)
 
-    manager.unwritten.write(write)
+    if ended := manager.unwritten.write(write):
+        with manager.changing() as work:
+            work.session.execute(delete(LogonSession).where(LogonSession.id.in_(ended)))
 
 
 def _write_begun(work: UnitOfWork, begun: Begun) -> None:
