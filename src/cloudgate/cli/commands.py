@@ -78,6 +78,12 @@ def command(
 
 
 def _with_shared_options(function: Callable[..., None], *, waits: bool) -> Callable[..., None]:
+    """A command as Typer sees it.
+
+    Of ``create(call, name, *, port=6180)`` it makes::
+
+        run(*, ctx, name, port=6180, no_wait=False, output=None, url=None, user=None, ...)
+    """
     own = list(inspect.signature(function).parameters.values())[1:]
     names = {parameter.name for parameter in own}
     shared = [

@@ -1,10 +1,11 @@
 """Service commands: which start a part of Cloudgate itself? `up`, `serve`, `host run`."""
 
+import inspect
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -12,6 +13,9 @@ from cloudgate.cli import groups
 from cloudgate.cli.loading import loading
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
+
+if TYPE_CHECKING:
+    from cloudgate.cli.service.launcher import Options
 
 Result = TypeVar("Result")
 
@@ -174,12 +178,13 @@ HostMetricsListen = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("up")(up)
-    app.command("serve")(serve)
+    app.command("up")(_with_manager_options(up))
+    app.command("serve")(_with_manager_options(serve))
     app.add_typer(host_commands, name="host")
 
 
-def up(
+def _manager_options(
+    *,
     data: Data = None,
     host: Host = "",
     port: Port = DEFAULT_PORT,
@@ -195,12 +200,11 @@ def up(
     audit_days: AuditDays = None,
     metrics_listen: MetricsListen = None,
     metrics_token_file: MetricsTokenFile = None,
-) -> None:
-    """Start everything on this machine: manager, backup server, managed server."""
-    with loading():  # what --help does not need
-        from cloudgate.cli.service.launcher import Options, run_up  # noqa: PLC0415
+) -> "Options":
+    """What starts a manager, as it is typed; Typer reads it from here."""
+    from cloudgate.cli.service.launcher import Options  # noqa: PLC0415
 
-    options = Options(
+    return Options(
         data or default_data_folder(),
         host,
         port,
@@ -217,52 +221,48 @@ def up(
         metrics_listen,
         metrics_token_file,
     )
+
+
+def _with_manager_options(function: Callable[..., None]) -> Callable[..., None]:
+    """A command as Typer sees it.
+
+    Of ``serve(options, *, print_unit=False)`` it makes::
+
+        run(*, data=None, host="", port=9398, ..., print_unit=False)
+    """
+    _, *own = inspect.signature(function).parameters.values()
+    shared = inspect.signature(_manager_options).parameters
+
+    def run(**values: Any) -> None:
+        with loading():  # what --help does not need
+            from cloudgate.cli.service import launcher  # noqa: F401, PLC0415
+        said = {name: values.pop(name) for name in shared}
+        function(_manager_options(**said), **values)
+
+    vars(run)["__signature__"] = inspect.Signature([*shared.values(), *own])  # what Typer reads
+    run.__doc__ = function.__doc__
+    return run
+
+
+def up(options: "Options") -> None:
+    """Start everything on this machine: manager, backup server, managed server."""
+    from cloudgate.cli.service.launcher import run_up  # noqa: PLC0415
+
     _run(run_up(options))
 
 
 def serve(
-    data: Data = None,
-    host: Host = "",
-    port: Port = DEFAULT_PORT,
-    admin_password_file: PasswordFile = None,
-    http_port: HttpPort = None,
-    trusted_proxy: TrustedProxies = None,
-    audit_log: AuditLog = None,
-    acme_dns_hook: AcmeDnsHook = None,
-    gateway_certificate_days: CertificateDays = None,
-    connections_per_address: ConnectionsPerAddress = None,
-    reachable: Reachable = None,
-    measurable_folder: MeasurableFolders = None,
-    audit_days: AuditDays = None,
-    metrics_listen: MetricsListen = None,
-    metrics_token_file: MetricsTokenFile = None,
+    options: "Options",
+    *,
     print_unit: Annotated[
         bool,
         typer.Option("--print-unit", help="Print a systemd unit that starts it so; start nothing."),
     ] = False,
 ) -> None:
     """Start the manager alone, for managed servers on other machines."""
-    with loading():
-        from cloudgate.cli.service.launcher import Options, run_serve  # noqa: PLC0415
-
-    options = Options(
-        data or default_data_folder(),
-        host,
-        port,
-        admin_password_file,
-        http_port,
-        tuple(trusted_proxy or ()),
-        audit_log,
-        acme_dns_hook,
-        gateway_certificate_days,
-        connections_per_address,
-        tuple(reachable or ()),
-        tuple(measurable_folder or ()),
-        audit_days,
-        metrics_listen,
-        metrics_token_file,
-    )
     if not print_unit:
+        from cloudgate.cli.service.launcher import run_serve  # noqa: PLC0415
+
         _run(run_serve(options))
         return
     from cloudgate.cli.service.systemd_units import manager_unit  # noqa: PLC0415
