@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Product, product
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -123,12 +124,12 @@ def test_an_operator_sees_tunnels_closes_one_and_holds_maintenance(tmp_path: Pat
             started, "maintenance", "begin", "--message", "New disks.", "--no-restores"
         )
         assert "New disks." in begun
-        for _ in range(50):
+
+        def is_refused_with_the_reason() -> bool:
             tunnel, said = connect(started, port)
             tunnel.close()
-            if "503" in said:
-                break
-            threading.Event().wait(0.1)
-        assert "New disks." in said
+            return " 503 " in said and "New disks." in said
+
+        until(is_refused_with_the_reason)
         cloudgate(started, "maintenance", "end")
         assert "false" in cloudgate(started, "maintenance", "show").lower()

@@ -54,7 +54,7 @@ PASSWORD = "Grünes-Boot-7:x"
 HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 PASSWORD_HASH = HASHER.hash(PASSWORD)
 GATEWAY_ID = UUID(int=6)
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 class Authority:

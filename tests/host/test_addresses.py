@@ -10,7 +10,7 @@ import pytest
 
 from cloudgate.host.authorization import resolver
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import Client, Machine, tenant
+from tests.host.support import PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 from tests.test_happy_eyeballs import silent
 
@@ -86,7 +86,7 @@ async def reached(client: Client, port: int) -> str:
     """The address that a new tunnel leads to."""
     tunnel = await client.connect(port, NAME)
     assert tunnel.status == 200, tunnel.body
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return (await tunnel.reader.readexactly(9)).decode()
 
 
@@ -154,5 +154,5 @@ async def test_an_address_that_a_client_names_in_headers_means_nothing(
         extra = f"X-Envoy-Original-Dst-Host: {where}\r\nothers: {where}\r\naddress: {where}\r\n"
         tunnel = await client.connect(port, NAME, extra=extra)
         assert tunnel.status == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert await tunnel.reader.readexactly(9) == b"127.0.0.4"

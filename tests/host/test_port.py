@@ -27,6 +27,7 @@ from cloudgate.protocol import GatewayState, Target
 from tests.host.support import (
     HASHER,
     PASSWORD,
+    PATIENCE_SECONDS,
     Client,
     Machine,
     Tunnel,
@@ -266,7 +267,7 @@ async def test_any_name_opens_a_tunnel(
 async def test_no_tls_is_hung_up_on(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"CONNECT repo.example:443 HTTP/1.1\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await reader.read() == b""
     writer.close()
     assert not await refuses(port)
@@ -309,7 +310,7 @@ async def test_a_reset_of_either_side_reaches_the_other(
         tunnel = await client.connect(port, REPO)
         reader, _ = await came.get()
         reset(tunnel.writer)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             with_end = await _ended(reader)
         assert with_end
         tunnel = await client.connect(port, REPO)

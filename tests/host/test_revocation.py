@@ -75,7 +75,7 @@ async def test_a_tenants_tunnels_end_within_seconds_and_no_others(
     ours = [await client.connect(port, REPO) for _ in range(3)]
     theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
     machine.know(*([] if change is None else [acme.model_copy(update=change)]), other)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for tunnel in ours:
             assert await tunnel.is_cut()
     assert await theirs.echoes()
@@ -135,7 +135,7 @@ async def test_a_user_of_a_tenant_that_is_removed_loses_its_own_tunnels_only(
     theirs = await client.connect(port, REPO)
     assert (hers.status, theirs.status) == (200, 200)
     machine.know(acme)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await hers.is_cut()
     assert await theirs.echoes()
 
@@ -153,7 +153,7 @@ async def test_a_gateway_that_is_set_apart_lets_strange_tunnels_finish_until_the
     assert (await client.connect(port, REPO)).status == 403
     assert await tunnel.echoes()
     machine.site.replace(Site(revision=2, drain="now", drain_seconds=0.5))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await tunnel.is_cut()
     found = await without_a_place(machine, 0)
     assert (found.finished, found.closed) == (0, 1)
@@ -183,7 +183,7 @@ async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_se
 
 async def without_a_place(machine: Machine, tunnels: int) -> Misplaced:
     """Wait until so many tunnels have no place, and say what became of the others."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             found = machine.enforcer.misplaced()
             if found is not None and found.tunnels == tunnels:
@@ -205,7 +205,7 @@ async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
             await after.found(GatewayState.LISTENING)
             assert await tunnel.echoes()
             after.know(acme.model_copy(update={"enabled": False}))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 assert await tunnel.is_cut()
 
 

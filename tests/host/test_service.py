@@ -139,7 +139,7 @@ async def test_an_assignment_becomes_a_gateway_and_sigterm_ends_it(
         await assign(manager, authority, 3, port)
         await manager.heard(GatewayState.LISTENING, 3)
         host.terminate()
-        assert await asyncio.wait_for(host.wait(), 10) == 0
+        assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
     assert find_running(layout) is None
     assert await refuses(port)
 
@@ -261,7 +261,7 @@ async def test_a_host_that_is_not_known_any_more_keeps_its_gateway(
         await manager.heard(GatewayState.LISTENING, 1)
         manager.revoked = True
         await manager.tell(directory=manager.directory.model_copy(update={"revision": 8}))  # type: ignore[union-attr]
-        await asyncio.wait_for(manager.refused.wait(), 10)
+        await asyncio.wait_for(manager.refused.wait(), PATIENCE_SECONDS)
         assert await (await client.connect(port, REPO)).echoes()
         assert host.returncode is None
 
@@ -342,7 +342,7 @@ async def test_two_host_services_do_not_share_a_folder(
     layout: StatePaths, manager: TinyManager
 ) -> None:
     async with host_service(layout):
-        await asyncio.wait_for(manager.polls.get(), 10)
+        await asyncio.wait_for(manager.polls.get(), PATIENCE_SECONDS)
         with pytest.raises(UnavailableError, match="Another host service uses"):
             await run_host_service(layout.state)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from cloudgate.protocol import GatewayState, Report
-from tests.host.support import PASSWORD, Client, Machine, tenant
+from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +32,7 @@ async def test_a_tunnel_carries_the_same_bytes_both_ways(port: int, client: Clie
     assert tunnel.status == 200
     data = os.urandom(300_000)
     tunnel.writer.write(data)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await tunnel.reader.readexactly(len(data)) == data
 
 
@@ -195,7 +195,7 @@ async def test_the_access_log_says_who_reached_what_and_why_not(
 
 async def access_lines(path: Path, count: int) -> list[dict[str, object]]:
     """The log's lines, once there are `count`: Envoy writes them once a second."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         lines = await asyncio.to_thread(_wait_for_lines, path, count)
     return [json.loads(line) for line in lines]
 

@@ -31,7 +31,7 @@ from cloudgate.host.platform.linux_sock_diag import connections_by_address
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.protocol import GatewayState, Peer
-from tests.host.support import Client, Machine, tenant
+from tests.host.support import PATIENCE_SECONDS, Client, Machine, tenant
 from tests.support.ports import free_port
 
 REPO = "repo.example:443"
@@ -185,7 +185,7 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
     tunnel = await client.connect(port, REPO)
     assert tunnel.status == 200
     pid = machine.envoys.pid
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not machine.watch.live:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     with no_file_left():
@@ -194,6 +194,6 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
         assert not machine.envoys.is_idle
         assert await tunnel.echoes()
     machine.know(tenant(repository_port, enabled=False))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert await tunnel.is_cut()
     assert machine.envoys.pid == pid
