@@ -3,6 +3,7 @@
 # make test    install what the tests need and run them all (ARGS="tests/wire" for some)
 # make thorough  properties with thousands of cases that nobody has seen; no result is the same
 # make fuzz    what reads others' bytes in C, with sanitizers, as many seconds as ARGS says
+# make coverage  which branches all tests take, in a table (ARGS="tests/host" for some)
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
 # make lock    pin the dependencies anew
@@ -50,6 +51,14 @@ together:
 # for most of its time until a gateway has forgotten what its manager said last.
 alone:
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m alone --durations 5 $(ALONE)
+
+# Branches, of the processes that tests start, too; those that are killed tell nothing.
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage/data
+coverage: .venv/dev
+	@rm -rf .coverage && mkdir .coverage
+	-$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --timeout 900 $(or $(ARGS),$(LONGEST) tests)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 thorough: .venv/dev
 	$(BIN)/pytest --numprocesses 2 --hypothesis-profile thorough --timeout 3600 $(PROPERTIES)
@@ -106,4 +115,4 @@ lock: .venv/dev
 	@touch $@
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
