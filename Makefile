@@ -27,7 +27,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test together alone thorough fuzz lint style types types-on-windows contracts pure bench lock clean
+.PHONY: up check test test-packages together alone thorough fuzz lint style types types-on-windows contracts pure bench lock clean
 
 up: .venv/run
 	@exec $(BIN)/cloudgate up $(ARGS)
@@ -35,13 +35,16 @@ up: .venv/run
 check: .venv/dev
 	@$(MAKE) --keep-going --jobs 2 --output-sync --no-print-directory types pure style types-on-windows contracts
 
-test: .venv/dev
-	@tools/need $(TEST_PACKAGES)
+test:
+	@$(MAKE) --jobs 4 --no-print-directory .venv/dev test-packages
 ifdef ARGS
 	$(BIN)/pytest $(ARGS)
 else
 	@$(MAKE) --keep-going --no-print-directory together alone
 endif
+
+test-packages:
+	@tools/need $(TEST_PACKAGES)
 
 # What waits for processes and networks leaves the processors to others: two more workers pay.
 together:
