@@ -27,7 +27,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-packages together alone thorough fuzz lint style types types-on-windows contracts pure bench lock clean
+.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure bench lock clean
 
 up: .venv/run
 	@exec $(BIN)/cloudgate up $(ARGS)
