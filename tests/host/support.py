@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -178,12 +178,8 @@ class Client:
         )
 
     async def close(self) -> None:
-        """Let go of all tunnels, and wait until they are: a loop cannot be closed before."""
-        for tunnel in self.opened:
-            tunnel.close()
-        gone = [tunnel.writer.wait_closed() for tunnel in self.opened]
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await asyncio.gather(*gone, return_exceptions=True)
+        """Let go of all tunnels."""
+        await abort([tunnel.writer for tunnel in self.opened])
 
     async def ask(
         self, port: int, request: str, host: str = "127.0.0.1", source: str | None = None
@@ -222,6 +218,14 @@ async def refuses(port: int) -> bool:
     return False
 
 
+async def abort(writers: Collection[asyncio.StreamWriter]) -> None:
+    """Let go of connections, and wait until they are gone: a loop cannot be closed before."""
+    for each in writers:
+        each.transport.abort()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
+
+
 @asynccontextmanager
 async def echo_server() -> AsyncIterator[int]:
     """A repository that answers with what it hears; its port."""
@@ -243,8 +247,8 @@ async def echo_server() -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
     finally:
         server.close()
-        for writer in writers:
-            writer.transport.abort()
+        await asyncio.sleep(0)  # those that came last are heard of
+        await abort(writers)
 
 
 def tenant(repository_port: int, **changes: object) -> Tenant:

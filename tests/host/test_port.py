@@ -31,6 +31,7 @@ from tests.host.support import (
     Client,
     Machine,
     Tunnel,
+    abort,
     fill,
     refuses,
     resident_kib,
@@ -298,8 +299,8 @@ async def held_repository() -> AsyncIterator[
         yield int(server.sockets[0].getsockname()[1]), came
     finally:
         server.close()
-        for writer in held:
-            writer.transport.abort()
+        await asyncio.sleep(0)  # those that came last are heard of
+        await abort(held)
 
 
 async def test_a_reset_of_either_side_reaches_the_other(
