@@ -45,65 +45,90 @@ async def open_first(
         UnavailableError: one does, but the target does not or there are too many tunnels.
     """
     # Gateways take a name that is no host's in HTTP/2 only.
-    half_close = half_close or not is_host_name(target.host)
-    turn = asyncio.Event()
-    turn.set()
-    tried: list[GatewayEndpoint] = []
-    unconnected: list[GatewayEndpoint] = []
-    reason: CloudgateError = GatewayUnreachableError("No gateway is known.")
-
-    async def attempt(gateway: GatewayEndpoint) -> Tunnel:
-        gateway.tunnels += 1
-        tried.append(gateway)
-        unconnected.append(gateway)
-        line = await connect(gateway.address, who, who.http2 if half_close else who.http1)
-        unconnected.remove(gateway)
-        return await _ask_in_turn(line, target, who, half_close=half_close, turn=turn)
-
-    def failed(gateway: GatewayEndpoint, problem: BaseException) -> None:
-        nonlocal reason
-        reason = _judged(problem, reason, gateway, lost)
-
+    asked = _Asked(target, who, lost, half_close=half_close or not is_host_name(target.host))
     try:
         found = await race(
             gateways,
-            attempt,
+            asked.attempt,
             patience_seconds=PATIENCE_SECONDS,
-            failed=failed,
+            failed=asked.failed,
             # While a gateway is thinking about the request, no other one would be faster.
-            may_begin=turn.is_set,
+            may_begin=asked.turn.is_set,
             discard=lambda tunnel: tunnel.close(),
         )
     finally:
-        for each in tried:
-            each.tunnels -= 1
+        asked.over()
     if found is None:
-        raise reason
+        raise asked.reason
     for late in gateways[: gateways.index(found[0])]:
-        if late in unconnected:
+        if late in asked.unconnected:
             lost(late, "Another gateway answered before it.")
     return found
 
 
-async def _ask_in_turn(
-    line: TlsConnection, target: HostPort, who: Identity, *, half_close: bool, turn: asyncio.Event
-) -> Tunnel:
-    """Ask a gateway for the tunnel, and have no other one asked for a while."""
-    try:
-        while not turn.is_set():
-            await turn.wait()
-    except asyncio.CancelledError:
-        line.close()
-        raise
-    turn.clear()
-    later = asyncio.get_running_loop().call_later(ALONE_SECONDS, turn.set)
-    try:
-        return await request_tunnel(line, target, who, half_close=half_close)
-    except BaseException:
-        turn.set()
-        raise
-    finally:
-        later.cancel()
+class _Asked:
+    """One tunnel that gateways are asked for: who has been, whose turn it is, and why not."""
+
+    def __init__(
+        self,
+        target: HostPort,
+        who: Identity,
+        lost: Callable[[GatewayEndpoint, str], None],
+        *,
+        half_close: bool,
+    ) -> None:
+        self._target = target
+        self._who = who
+        self._half_close = half_close
+        self._lost = lost
+        self._tried: list[GatewayEndpoint] = []
+        self.unconnected: list[GatewayEndpoint] = []
+        self.turn = asyncio.Event()
+        """Set while another gateway may be asked."""
+        self.turn.set()
+        self.reason: CloudgateError = GatewayUnreachableError("No gateway is known.")
+        """What to tell if none gives one."""
+
+    async def attempt(self, gateway: GatewayEndpoint) -> Tunnel:
+        """Connect to a gateway, and ask it when it is its turn."""
+        gateway.tunnels += 1
+        self._tried.append(gateway)
+        self.unconnected.append(gateway)
+        who = self._who
+        line = await connect(gateway.address, who, who.http2 if self._half_close else who.http1)
+        self.unconnected.remove(gateway)
+        return await self._ask(line)
+
+    def failed(self, gateway: GatewayEndpoint, problem: BaseException) -> None:
+        """A gateway gave none.
+
+        Raises:
+            CloudgateError: no other one would.
+        """
+        self.reason = _judged(problem, self.reason, gateway, self._lost)
+
+    def over(self) -> None:
+        """No gateway is asked any more."""
+        for each in self._tried:
+            each.tunnels -= 1
+
+    async def _ask(self, line: TlsConnection) -> Tunnel:
+        """Ask a gateway for the tunnel, and have no other one asked for a while."""
+        try:
+            while not self.turn.is_set():
+                await self.turn.wait()
+        except asyncio.CancelledError:
+            line.close()
+            raise
+        self.turn.clear()
+        later = asyncio.get_running_loop().call_later(ALONE_SECONDS, self.turn.set)
+        try:
+            return await request_tunnel(line, self._target, self._who, half_close=self._half_close)
+        except BaseException:
+            self.turn.set()
+            raise
+        finally:
+            later.cancel()
 
 
 def _judged(
