@@ -24,6 +24,7 @@ from bench import (
     setup,
     tenants,
     throughput,
+    wan,
 )
 from bench.gateway import gateway
 from bench.load import load
@@ -47,7 +48,7 @@ PARTS = (
     "api",
     "hosts",
 )
-NAMED = ("attack",)
+NAMED = ("attack", "wan")
 """Parts that are measured only when they are asked for."""
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 1800
@@ -88,12 +89,16 @@ def main() -> None:
     done = []
     wanted = [*options.parts, *(options.only or ())]
     for section in _sections(
-        [each for each in wanted if each != "attack"] if wanted else PARTS, effort
+        [each for each in wanted if each not in NAMED] if wanted else PARTS, effort
     ):
         print(section, flush=True)
         done.append(section)
     if "attack" in wanted:
         section = _attack(options)
+        print(section, flush=True)
+        done.append(section)
+    if "wan" in wanted:
+        section = _wan(quick=options.quick)
         print(section, flush=True)
         done.append(section)
     print(goals(done) or "")
@@ -117,6 +122,11 @@ def _options() -> argparse.Namespace:
 def _attack(options: argparse.Namespace) -> Section:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
         return attack.measure(Path(folder), tuple(options.kind or ()), options.record)
+
+
+def _wan(*, quick: bool) -> Section:
+    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
+        return wan.measure(Path(folder) / "wan", quick=quick)
 
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:

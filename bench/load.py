@@ -23,6 +23,7 @@ from bench.tunnels import (
     open_tunnel,
     ping,
 )
+from tests.support.long_line import enter
 
 MOST_CONNECTIONS = 256
 """That data flow through at once."""
@@ -119,6 +120,8 @@ def _flow(
     way: Way, direction: bytes, slots: range, ready: Barrier, counts: "Array[c_uint64]"
 ) -> None:
     os.sched_setaffinity(0, LOAD_CORES)
+    if way.network:
+        enter(way.network)
     with ThreadPoolExecutor(len(slots)) as threads:
         for done in [threads.submit(_carry, way, direction, ready, counts, s) for s in slots]:
             done.result()

@@ -55,6 +55,7 @@ class Material:
     repository_port: int
     ciphersuite: str
     """The one of TLS 1.3 that the gateway chooses, for all: ciphers are not compared here."""
+    listen: str = "127.0.0.1"
 
 
 @contextmanager
@@ -74,7 +75,7 @@ defaults
     timeout client 1h
     timeout server 1h
 listen relay
-    bind 127.0.0.1:{port} ssl crt {material.certificate}
+    bind {material.listen}:{port} ssl crt {material.certificate}
     server repository 127.0.0.1:{material.repository_port}
 """)
     name = HAPROXY_LARGE if buffer_bytes else HAPROXY

@@ -18,6 +18,9 @@ class Way:
     port: int
     request: bytes = b""
     """Empty where everything is relayed."""
+    host: str = "127.0.0.1"
+    network: str = ""
+    """The network namespace that clients are in; empty for this one."""
 
 
 class TunnelRefusedError(Exception):
@@ -47,7 +50,7 @@ def open_tunnel(way: Way, context: ssl.SSLContext) -> ssl.SSLSocket:
     Raises:
         TunnelRefusedError: The proxy says no.
     """
-    plain = socket.create_connection(("127.0.0.1", way.port), timeout=PATIENCE_SECONDS)
+    plain = socket.create_connection((way.host, way.port), timeout=PATIENCE_SECONDS)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     tunnel = context.wrap_socket(plain)
     if way.request:

@@ -53,6 +53,42 @@ class Total:
     """How long they took to begin."""
 
 
+_Key = tuple[datetime, UUID, UUID | None, str]
+"""Minute, tenant, user, target."""
+
+
+@dataclass(slots=True)
+class _Used:
+    """What was used under one key; each line of the log adds to it, so it is no message yet."""
+
+    tunnels: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    message: Usage | None = None
+
+    def add(self, tunnels: int, bytes_up: int, bytes_down: int) -> None:
+        """So much more."""
+        self.tunnels += tunnels
+        self.bytes_up += bytes_up
+        self.bytes_down += bytes_down
+        self.message = None
+
+    def told(self, key: _Key) -> Usage:
+        """For the manager."""
+        if self.message is None:
+            minute, tenant_id, user_id, target = key
+            self.message = Usage(
+                minute=minute,
+                tenant_id=tenant_id,
+                user_id=user_id,
+                target=target,
+                tunnels=self.tunnels,
+                bytes_up=self.bytes_up,
+                bytes_down=self.bytes_down,
+            )
+        return self.message
+
+
 class TunnelTable:
     """The live tunnels, and what was used since it was last handed over."""
 
@@ -60,7 +96,9 @@ class TunnelTable:
         self.total = Total()
         """Of all that was counted since this table was made."""
         self._live = {each.tunnel: each for each in live}
-        self._used = {_key(each): each for each in used}
+        self._used: dict[_Key, _Used] = {}
+        for each in used:
+            self._add(each)
 
     @property
     def live(self) -> tuple[Tunnel, ...]:
@@ -70,7 +108,7 @@ class TunnelTable:
     @property
     def usage(self) -> tuple[Usage, ...]:
         """What was used and not taken yet, by minute, tenant, user and target."""
-        return tuple(self._used.values())
+        return tuple(each.told(key) for key, each in self._used.items())
 
     def apply(self, entry: AccessRecord, now: datetime) -> Tunnel:
         """Take in a line; the tunnel that it is about, as it is after it."""
@@ -115,12 +153,12 @@ class TunnelTable:
             most: how many at most; None for all.
         """
         taken = sorted(self._used, key=lambda key: key[0])[:most]
-        return tuple(self._used.pop(key) for key in taken)
+        return tuple(self._used.pop(key).told(key) for key in taken)
 
     def compact(self, now: datetime) -> None:
         """Put together what has waited for long, so that a manager that is away fills no disk."""
-        before, self._used = self._used, {}
-        for each in before.values():
+        before, self._used = self.usage, {}
+        for each in before:
             minute = _bucket(each.minute, now)
             self._add(each if minute == each.minute else _moved(each, minute))
 
@@ -129,8 +167,8 @@ class TunnelTable:
         if all(now - LONGEST_AWAY <= minute <= now for minute, *_ in self._used):
             return
         minute = _minute(now)
-        before, self._used = self._used, {}
-        for each in before.values():
+        before, self._used = self.usage, {}
+        for each in before:
             is_right = now - LONGEST_AWAY <= each.minute <= now
             self._add(each if is_right else _moved(each, minute))
 
@@ -140,20 +178,13 @@ class TunnelTable:
         self.total.tunnels += tunnels
         self.total.bytes_up += up
         self.total.bytes_down += down
-        more = Usage(
-            minute=_minute(now),
-            tenant_id=tunnel.tenant_id,
-            user_id=tunnel.user_id,
-            target=tunnel.target,
-            tunnels=tunnels,
-            bytes_up=up,
-            bytes_down=down,
-        )
-        self._add(more)
+        key = _minute(now), tunnel.tenant_id, tunnel.user_id, tunnel.target
+        self._used.setdefault(key, _Used()).add(tunnels, up, down)
 
     def _add(self, more: Usage) -> None:
-        before = self._used.get(_key(more))
-        self._used[_key(more)] = more if before is None else _sum(before, more)
+        key = more.minute, more.tenant_id, more.user_id, more.target
+        used = self._used.setdefault(key, _Used())
+        used.add(more.tunnels, more.bytes_up, more.bytes_down)
 
 
 def _minute(now: datetime) -> datetime:
@@ -185,18 +216,4 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         from_address=entry.from_address,
         restoring=entry.holder.restoring,
         era=entry.holder.era,
-    )
-
-
-def _key(usage: Usage) -> tuple[datetime, UUID, UUID | None, str]:
-    return usage.minute, usage.tenant_id, usage.user_id, usage.target
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return one.model_copy(
-        update={
-            "tunnels": one.tunnels + other.tunnels,
-            "bytes_up": one.bytes_up + other.bytes_up,
-            "bytes_down": one.bytes_down + other.bytes_down,
-        }
     )

@@ -187,7 +187,7 @@ class TunnelTracker:
                 self._ended.append(Ended(after, now - entry.ended_at))
         if entry is not None and entry.kind is not RecordType.ENDED:
             self._places.confirm(entry.holder.place, entry.holder.tenant_id)
-        elif place := released_slot(line):
+        elif place := entry.holder.place if entry is not None else released_slot(line):
             self._places.release(place)
             self._ended_places.append(place)
         return entry
