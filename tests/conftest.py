@@ -9,7 +9,9 @@ import structlog
 from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
+from cloudgate.host.envoy.data_path.choice import FOLDER
 from cloudgate.trust import password_hashes
+from data_path.build import build, compiler
 from tests.support import spoken
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
@@ -42,6 +44,13 @@ settings.register_profile(
     "thorough", max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def module() -> None:
+    """The module for Envoy, of the sources as they are."""
+    if compiler() is not None:
+        assert build(FOLDER) == ""
 
 
 @pytest.fixture

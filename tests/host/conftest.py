@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudgate.host.envoy.data_path.choice import FOLDER, VARIABLE, Way, chosen_data_path
-from data_path.build import build, compiler
+from cloudgate.host.envoy.data_path.choice import VARIABLE, Way, chosen_data_path
+from data_path.build import compiler
 from tests.host.support import Authority, Client, Machine, echo_server, running_machine, tenant
 
 
@@ -48,13 +48,6 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
     if asked is not None:
         monkeypatch.setenv(VARIABLE, asked)
     return chosen_data_path().way
-
-
-@pytest.fixture(scope="session", autouse=True)
-def module() -> None:
-    """The module for Envoy, of the sources as they are."""
-    if compiler() is not None:
-        assert build(FOLDER) == ""
 
 
 @pytest.fixture

@@ -193,3 +193,18 @@ async def test_both_ways_give_the_same_answers(
         for _ in range(REQUESTS):
             group.create_task(compare(some_request(chance)))
     assert {"200", "400", "403", "404", "407", "503"} <= statuses
+
+
+@pytest.mark.parametrize("request_line", ["GET / HTTP/1.1", "CONNECT repo.example:443 HTTP/1.1"])
+async def test_both_ways_end_a_connection_in_order_after_their_last_word(
+    both: dict[Way, tuple[Machine, int]], authority: Authority, request_line: str
+) -> None:
+    context = ssl.create_default_context(cadata=authority.pem)
+    for _, port in both.values():
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="localhost"
+        )
+        writer.write(f"{request_line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        async with asyncio.timeout(QUIET_SECONDS):
+            assert (await reader.read()).endswith(b"\n")  # and no reset
+        writer.close()

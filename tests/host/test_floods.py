@@ -51,7 +51,7 @@ async def runtime(machine: Machine) -> Mapping[str, str]:
 async def test_envoy_takes_one_request_of_a_connection_at_a_time(
     machine: Machine, port: int
 ) -> None:
-    assert await runtime(machine) == {name: str(value) for name, value in GUARD.items()}
+    assert await runtime(machine) == {name: str(value).lower() for name, value in GUARD.items()}
 
 
 async def test_an_envoy_that_was_started_without_its_guard_is_succeeded_and_no_tunnel_is_cut(
@@ -71,7 +71,7 @@ async def test_an_envoy_that_was_started_without_its_guard_is_succeeded_and_no_t
     await machine.start()
     await machine.bring(gateway, GatewayState.LISTENING)
     assert machine.envoys.pid != before
-    assert await runtime(machine) == {name: str(value) for name, value in GUARD.items()}
+    assert await runtime(machine) == {name: str(value).lower() for name, value in GUARD.items()}
     assert await tunnel.echoes()
     assert await (await client.connect(gateway.port, REPO)).echoes()
 

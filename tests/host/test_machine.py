@@ -300,7 +300,7 @@ async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
     monkeypatch.setattr(listener_rollout, "listener", bad)
     port = free_port()
     failed = await machine.bring(machine.gateway(port), GatewayState.FAILED)
-    assert "same matching rules" in failed.reason
+    assert "error adding listener" in failed.reason
     assert await refuses(port)
 
 

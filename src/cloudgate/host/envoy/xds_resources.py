@@ -66,7 +66,7 @@ GUARD = {
     "overload.premature_reset_total_stream_count": 10,
     "overload.premature_reset_min_stream_lifetime_seconds": 1,
     # The end of a connection within Envoy is an end: as a reset it would be one for the client.
-    "envoy.reloadable_features.enable_send_rst_on_user_space_socket": "false",
+    "envoy.reloadable_features.enable_send_rst_on_user_space_socket": False,
 }
 """Envoy's runtime: what keeps a connection with many requests from keeping the others waiting."""
 TYPES = "type.googleapis.com/envoy."

@@ -31,7 +31,8 @@ class Way(StrEnum):
     HTTP = "http"
 
 
-DEFAULT = Way.HTTP
+DEFAULT = Way.MODULE
+"""Where the module is made for this system at all."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class DataPath:
     folder: Path = FOLDER
     """Where it is."""
     reason: str = ""
-    """Why there is none although one was asked for."""
+    """Why there is none although there should be one."""
 
     @property
     def way(self) -> Way:
@@ -75,7 +76,7 @@ def chosen_data_path(folder: Path = FOLDER) -> DataPath:
     Raises:
         InvalidRequestError: the environment asks for another.
     """
-    said = os.environ.get(VARIABLE) or DEFAULT
+    said = os.environ.get(VARIABLE) or (DEFAULT if sys.platform == "linux" else Way.HTTP)
     try:
         wanted = Way(said)
     except ValueError:
