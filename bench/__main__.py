@@ -19,6 +19,7 @@ from bench import (
     hosts,
     limits,
     memory,
+    metrics,
     remote,
     revoke,
     setup,
@@ -47,6 +48,7 @@ PARTS = (
     "remote",
     "api",
     "hosts",
+    "metrics",
 )
 NAMED = ("attack", "wan")
 """Parts that are measured only when they are asked for."""
@@ -147,8 +149,14 @@ def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
             yield remote.measure(Path(folder) / "remote", effort.creations)
         if "api" in parts:
             yield api.measure(Path(folder) / "api", effort.calls)
-        if "hosts" in parts:
-            yield hosts.measure(Path(folder) / "hosts")
+        yield from _of_the_manager(Path(folder), parts)
+
+
+def _of_the_manager(folder: Path, parts: Sequence[str]) -> Iterator[Section]:
+    if "hosts" in parts:
+        yield hosts.measure(folder / "hosts")
+    if "metrics" in parts:
+        yield metrics.measure(folder / "metrics")
 
 
 def _beside_others(folder: Path, parts: Sequence[str], effort: Effort) -> Iterator[Section]:

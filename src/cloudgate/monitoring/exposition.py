@@ -86,10 +86,9 @@ class Lines:
         """Lines that are made already."""
         self._of(name).extend(lines)
 
-    def take(self, other: "Lines") -> None:
-        """All of another's, too."""
-        for name, lines in other._lines.items():  # noqa: SLF001  of the same class
-            self._of(name).extend(lines)
+    def text(self, name: str) -> str:
+        """The lines of one metric."""
+        return "".join(self._lines.get(name, ()))
 
     def _of(self, name: str) -> list[str]:
         return self._lines.setdefault(name, [])

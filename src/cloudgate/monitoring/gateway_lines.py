@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from cloudgate.monitoring.exposition import Lines
+from cloudgate.monitoring.metrics_table import Page, shown_on
 from cloudgate.protocol import SETUP_BUCKETS_SECONDS, Distribution, Figures, Refusal, Restraint
 
 OTHER = "other"
@@ -26,6 +27,19 @@ RESOURCES = frozenset(
     }
 )
 PROCESSES = frozenset({"envoy", "host"})
+
+
+FAMILIES = tuple(
+    each.name for each in shown_on(Page.HOST) if each.labels[:2] == ("gateway", "site")
+)
+"""The metrics that a host's figures become."""
+
+
+def blocks(figures: Figures, gateway: str, site: str, now_seconds: float) -> tuple[str, ...]:
+    """The lines of each of `FAMILIES`, put together: a page of many gateways joins them."""
+    made = Lines()
+    write_figures(made, figures, gateway, site, now_seconds=lambda: now_seconds)
+    return tuple(made.text(name) for name in FAMILIES)
 
 
 def write_figures(

@@ -20,4 +20,4 @@ class Stopwatch:
     @property
     def distribution(self) -> Distribution:
         """All of them."""
-        return Distribution(counts=tuple(self._counts), sum_seconds=self._sum_seconds)
+        return Distribution(counts=tuple(self._counts), sum_seconds=round(self._sum_seconds, 3))

@@ -534,7 +534,7 @@ class Restraint(StrEnum):
     """Their part of a gateway that is full."""
 
 
-SETUP_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SETUP_BUCKETS_SECONDS = (0.025, 0.1, 0.5, 2.5, 10.0)
 """Upper bounds of what is counted together in a `Distribution`; the last count is of all above."""
 MOST_KINDS_COUNTED = 64
 MOST_TENANTS_COUNTED = 2000

@@ -18,6 +18,8 @@ from cloudgate.protocol import MOST_TENANTS_COUNTED, Figures, Restraint, TenantF
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+LEAST_FULL = 0.005
+"""What is used less than to this part is not told: with a thousand gateways each figure counts."""
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
 """Of ``/proc/PID/stat``, counted after the name (proc(5))."""
 
@@ -81,15 +83,17 @@ class HostFigures:
             authorization=self._meter.took.distribution,
             authorizing=self._meter.waiting,
             held_back_seconds={
-                each.value: self._held_back.by_restraint[each] for each in Restraint
+                each.value: round(self._held_back.by_restraint[each], 1) for each in Restraint
             },
             handshakes=envoy.get("handshakes"),
             tls_failures=envoy.get("tls_failures"),
             connections=self._envoy.connections,
             connections_rejected=envoy.get("connections_rejected"),
             target_failures=envoy.get("target_failures"),
-            full={kind: round(part, 4) for kind, part in self._full().items()},
-            cpu_seconds={name: self._cpu[name].add(some) for name, some in pids.items()},
+            full={
+                kind: round(part, 2) for kind, part in self._full().items() if part >= LEAST_FULL
+            },
+            cpu_seconds={name: round(self._cpu[name].add(some), 1) for name, some in pids.items()},
             memory_bytes={
                 name: sum(each for each in some if each is not None)
                 for name, some in memory.items()

@@ -1,17 +1,20 @@
 """Metrics of the manager: what does its page show? Itself, its hosts, and what these report."""
 
+import json
 import os
 import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,6 +23,7 @@ from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
+from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.registries.host_figures import Heard
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
@@ -35,8 +39,8 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.storage.tables import (
     Counter as CounterRow,
 )
-from cloudgate.monitoring.exposition import Lines
-from cloudgate.monitoring.gateway_lines import write_figures
+from cloudgate.monitoring.exposition import Lines, escaped, labels_text
+from cloudgate.monitoring.gateway_lines import FAMILIES, blocks
 from cloudgate.monitoring.health import Health
 from cloudgate.monitoring.process_page import page
 from cloudgate.protocol import GatewayState
@@ -47,6 +51,14 @@ OVERDUE = timedelta(minutes=1)
 STALE_SECONDS = 120.0
 """Figures of a host that said nothing for so long are not shown any more: they are unknown."""
 ROOT, PORT = "authority", "manager"
+_OWN_FAMILIES = (
+    "cloudgate_gateway_info",
+    "cloudgate_gateway_up",
+    "cloudgate_gateway_enabled",
+    "cloudgate_directory_lag_revisions",
+    "cloudgate_figures_age_seconds",
+)
+"""What the manager itself knows of gateways."""
 
 
 class ManagerMetrics:
@@ -75,8 +87,9 @@ class ManagerMetrics:
         self._health = health
         self._port_certificate = port_certificate
         self._has_outlet = has_outlet
-        self._made: dict[UUID, tuple[Heard, tuple[str, str], Lines]] = {}
-        """The lines of each host's figures, which are made once."""
+        self._made: dict[str, _Made] = {}
+        """The lines of each host's figures, which are made once, when it tells them."""
+        manager.figures.on_heard = self._note_heard
         self._needed: Sequence[tuple[str, str]] = ()
         self._needed_at_seconds: float | None = None
         self._writing = threading.Lock()
@@ -140,67 +153,79 @@ class ManagerMetrics:
     def _write_hosts(self, lines: Lines, work: UnitOfWork) -> None:
         rows = work.session.execute(
             select(
-                ManagedServer.id,
+                type_coerce(ManagedServer.id, String()),
                 ManagedServer.name,
-                ManagedServer.seen_at,
-                ManagedServer.facts.is_(None).label("is_new"),
-                BackupServer.name.label("site"),
+                type_coerce(ManagedServer.seen_at, String()),
+                ManagedServer.facts.is_(None),
+                BackupServer.name,
             )
             .join(BackupServer)
             .order_by(ManagedServer.name, ManagedServer.id)
         ).all()
-        names = _Names()
-        heard, states = work.presence.all(), Counter({"Online": 0, "Offline": 0, "Expected": 0})
-        for row in rows:
-            whose = names.unique(row.name, row.site, row.id)
-            moments = [each for each in (row.seen_at, heard.get(row.id)) if each is not None]
-            seen = max(moments, default=None)
-            is_up = seen is not None and work.now - seen < ONLINE_FOR
-            states["Online" if is_up else "Expected" if row.is_new else "Offline"] += 1
-            lines.put("cloudgate_host_up", int(is_up), *whose)
-            if seen is not None:
-                at = round(seen.timestamp())
-                lines.put("cloudgate_host_last_seen_timestamp_seconds", at, *whose)
+        names, now = _Names(), work.now.timestamp()
+        heard = {each.hex: at.timestamp() for each, at in work.presence.all().items()}
+        states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
+        up, last = [], []
+        for identifier, name, seen_at, is_new, site in rows:
+            key = hex_of(identifier)
+            shown = names.labels("server", name, site, key)
+            kept = seconds_of(seen_at) if seen_at else 0.0
+            seen = max(kept, heard.get(key, 0.0))
+            is_up = seen > 0 and now - seen < ONLINE_FOR.total_seconds()
+            states["Online" if is_up else "Expected" if is_new else "Offline"] += 1
+            up.append(f"cloudgate_host_up{{{shown}}} {int(is_up)}\n")
+            if seen:
+                last.append(f"cloudgate_host_last_seen_timestamp_seconds{{{shown}}} {seen:.0f}\n")
+        lines.put_lines("cloudgate_host_up", up)
+        lines.put_lines("cloudgate_host_last_seen_timestamp_seconds", last)
         for state, count in states.items():
             lines.put("cloudgate_hosts", count, state)
 
     def _write_gateways(self, lines: Lines, work: UnitOfWork) -> None:
-        heard, left = self._manager.figures.heard(), {}
-        revisions = _Revisions(work)
-        names = _Names()
+        heard = {each.hex: said for each, said in self._manager.figures.heard().items()}
+        made: dict[str, _Made] = {}
+        revisions, names = _Revisions(work), _Names()
+        found: dict[str, list[str]] = {name: [] for name in _OWN_FAMILIES}
+        info, up, enabled, lag, ages = found.values()
+        cut_off = {each.hex for each in work.faults.cut_off_servers()}
         for row in _gateways(work):
-            whose = names.unique(row.name, row.site, row.gateway_id)
-            is_enabled = bool(row.wanted.get("enabled", True)) and not row.removing
-            is_online = row.online_since is not None and not work.faults.is_cut_off(row.server_id)
-            is_listening = row.reported_state == GatewayState.LISTENING
-            is_up = is_online and is_listening
-            versions = (row.version or "", row.envoy_version or "")
-            shown = (row.pool or "", row.server, *versions)
-            lines.put("cloudgate_gateway_info", 1, *whose, *shown)
-            lines.put("cloudgate_gateway_up", int(is_up), *whose)
-            lines.put("cloudgate_gateway_enabled", int(is_enabled), *whose)
+            shown = names.labels("gateway", row.name, row.site, hex_of(row.gateway_id))
+            wanted = _document(row.wanted) if isinstance(row.wanted, str) else row.wanted
+            is_enabled = bool(wanted.get("enabled", True)) and not row.removing
+            key = hex_of(row.server_id)
+            is_online = row.online_since is not None and key not in cut_off
+            is_up = is_online and row.reported_state == GatewayState.LISTENING
+            info.append(f"cloudgate_gateway_info{{{shown},{_info_labels(row)}}} 1\n")
+            up.append(f"cloudgate_gateway_up{{{shown}}} {int(is_up)}\n")
+            enabled.append(f"cloudgate_gateway_enabled{{{shown}}} {int(is_enabled)}\n")
             if is_online:
                 behind = revisions.newer_than(row.directory_revision or 0)
-                lines.put("cloudgate_directory_lag_revisions", behind, *whose)
-            said = heard.get(row.server_id)
+                lag.append(f"cloudgate_directory_lag_revisions{{{shown}}} {behind}\n")
+            said = heard.get(key)
             if said is None:
                 continue
             age = self._manager.figures.age_seconds(said)
-            lines.put("cloudgate_figures_age_seconds", round(age, 1), *whose)
+            ages.append(f"cloudgate_figures_age_seconds{{{shown}}} {age:.1f}\n")
             if age <= STALE_SECONDS:
-                left[row.server_id] = self._lines_of(row.server_id, said, whose)
-                lines.take(left[row.server_id][2])
-        self._made = left
+                made[key] = self._made_of(key, said, names.last)
+        for name, some in found.items():
+            lines.put_lines(name, some)
+        self._made = made
+        joined = zip(*(each.blocks for each in made.values()), strict=True)
+        for name, some_lines in zip(FAMILIES, joined, strict=False):
+            lines.put_lines(name, some_lines)
 
-    def _lines_of(
-        self, server_id: UUID, said: Heard, whose: tuple[str, str]
-    ) -> tuple[Heard, tuple[str, str], Lines]:
-        known = self._made.get(server_id)
-        if known is not None and known[0] is said and known[1] == whose:
+    def _made_of(self, key: str, said: Heard, whose: tuple[str, str]) -> "_Made":
+        known = self._made.get(key)
+        if known is not None and known.heard is said and known.whose == whose:
             return known
-        made = Lines()
-        write_figures(made, said.figures, *whose, now_seconds=lambda: said.at)
-        return said, whose, made
+        return _Made(said, whose, blocks(said.figures, *whose, said.at))
+
+    def _note_heard(self, server_id: UUID, said: Heard) -> None:
+        """Make its lines now: at a scrape all of them would have to be made at once."""
+        known = self._made.get(server_id.hex)
+        if known is not None:
+            self._made[server_id.hex] = self._made_of(server_id.hex, said, known.whose)
 
     def _write_needed(self, lines: Lines, work: UnitOfWork) -> None:
         now = time.monotonic()
@@ -218,19 +243,31 @@ class ManagerMetrics:
             lines.put("cloudgate_needs_a_look", 1, kind, name)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """The lines of a host's figures."""
+
+    heard: Heard
+    whose: tuple[str, str]
+    blocks: tuple[str, ...]
+
+
 class _Names:
     """Makes names of things unique: two with one name at a site are told apart by their ids."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()
+        self.last = ("", "")
+        """Name and site of the last of them."""
 
-    def unique(self, name: str, site: str, identifier: UUID) -> tuple[str, str]:
-        """How a thing of a site is called."""
+    def labels(self, label: str, name: str, site: str, key: str) -> str:
+        """The labels of a thing of a site."""
         found = (name, site)
         if found in self._taken:
-            found = (f"{name} ({identifier.hex[:8]})", site)
+            found = (f"{name} ({key[:8]})", site)
         self._taken.add(found)
-        return found
+        self.last = found
+        return f'{label}="{escaped(found[0])}",site="{escaped(site)}"'
 
 
 class _Revisions:
@@ -253,17 +290,20 @@ class _Revisions:
 
 
 def _gateways(work: UnitOfWork) -> Iterable[Any]:
+    raw = (
+        CloudGateway.id.label("gateway_id"),
+        CloudGateway.wanted.label("wanted"),
+        ManagedServer.id.label("server_id"),
+        ManagedServer.online_since.label("online_since"),
+    )
     return work.session.execute(
         select(
-            CloudGateway.id.label("gateway_id"),
+            *(type_coerce(each.element, String()).label(each.name) for each in raw),
             CloudGateway.name,
-            CloudGateway.wanted,
             CloudGateway.removing,
             BackupServer.name.label("site"),
             GatewayPool.name.label("pool"),
-            ManagedServer.id.label("server_id"),
             ManagedServer.name.label("server"),
-            ManagedServer.online_since,
             ManagedServer.reported_state,
             ManagedServer.facts["version"].as_string().label("version"),
             ManagedServer.facts["envoy_version"].as_string().label("envoy_version"),
@@ -275,6 +315,21 @@ def _gateways(work: UnitOfWork) -> Iterable[Any]:
         .where(CloudGateway.confirmed.is_not(None))
         .order_by(CloudGateway.name, CloudGateway.id)
     ).all()
+
+
+def _info_labels(row: Any) -> str:
+    return _shown_info(row.pool or "", row.server, row.version or "", row.envoy_version or "")
+
+
+@lru_cache(4096)
+def _shown_info(*shown: str) -> str:
+    return labels_text(("pool", "server", "version", "envoy_version"), shown)
+
+
+@lru_cache(4096)
+def _document(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _write_tasks(lines: Lines, work: UnitOfWork) -> None:

@@ -5,63 +5,30 @@ in a thread, a part at a time, so that requests are answered meanwhile.
 """
 
 import asyncio
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import String, func, select, type_coerce
 
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.registries.host_figures import TenantSums
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
 from cloudgate.manager.tenants.limits import from_document
 from cloudgate.monitoring.exposition import OPEN_METRICS, escaped, heading, media_type
-from cloudgate.monitoring.metrics_table import METRICS
+from cloudgate.monitoring.metrics_table import METRICS, Page, shown_on
 
 REMEMBERED = timedelta(days=90)
 """A tenant that was removed is shown for so long after it last used something."""
-AT_ONCE = 500
+AT_ONCE = 250
 """Tenants whose lines are made before requests have their turn."""
 _NOTHING = TenantSums()
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown of a tenant; None is unknown, or no limit."""
-
-    tenant: str
-    """Its name, escaped."""
-    bytes_up: int = 0
-    bytes_down: int = 0
-    opened: int = 0
-    tunnels: int | None = None
-    tunnels_limit: int | None = None
-    limit_bytes: int | None = None
-    held_back_seconds: float | None = None
-    refused: int | None = None
-    quota_bytes: int | None = None
-    used_bytes: int | None = None
-    last_activity: int | None = None
-    enabled: int | None = None
-
-
-_COLUMNS: tuple[tuple[str, str, Callable[[Shown], float | None]], ...] = (
-    ("cloudgate_tenant_bytes_total", ',direction="up"', lambda each: each.bytes_up),
-    ("cloudgate_tenant_bytes_total", ',direction="down"', lambda each: each.bytes_down),
-    ("cloudgate_tenant_tunnels_opened_total", "", lambda each: each.opened),
-    ("cloudgate_tenant_tunnels", "", lambda each: each.tunnels),
-    ("cloudgate_tenant_tunnels_limit", "", lambda each: each.tunnels_limit),
-    ("cloudgate_tenant_limit_bytes", "", lambda each: each.limit_bytes),
-    ("cloudgate_tenant_held_back_seconds_total", "", lambda each: each.held_back_seconds),
-    ("cloudgate_tenant_refused_total", "", lambda each: each.refused),
-    ("cloudgate_tenant_quota_bytes", "", lambda each: each.quota_bytes),
-    ("cloudgate_tenant_used_bytes", "", lambda each: each.used_bytes),
-    ("cloudgate_tenant_last_activity_timestamp_seconds", "", lambda each: each.last_activity),
-    ("cloudgate_tenant_enabled", "", lambda each: each.enabled),
-)
 
 
 class TenantMetrics:
@@ -76,112 +43,150 @@ class TenantMetrics:
         return await asyncio.to_thread(self._made, form), form
 
     def _made(self, form: str) -> bytes:
+        page = _TenantPage(self._manager.figures.tenants())
         with self._manager.reading() as work:
-            shown = tuple(_shown(work, self._manager.figures.tenants()))
-        return written(shown, form).encode()
+            page.add_present(_present(work), work.now)
+            page.add_removed(_removed(work))
+        return page.render(form).encode()
 
 
-def written(shown: Sequence[Shown], form: str) -> str:
-    """The page of these tenants."""
-    parts: list[str] = []
-    before = ""
-    for name, label, value_of in _COLUMNS:
-        lines: list[str] = []
-        for start in range(0, len(shown), AT_ONCE):
-            lines += [
-                f'{name}{{tenant="{each.tenant}"{label}}} {value}\n'
-                for each in shown[start : start + AT_ONCE]
-                if (value := value_of(each)) is not None
-            ]
-            time.sleep(0)  # lets go of the interpreter
-        if lines and name != before:
-            parts.append(heading(METRICS[name], form))
-            before = name
-        parts += lines
-    return "".join(parts) + ("# EOF\n" if form == OPEN_METRICS else "")
+class _TenantPage:
+    """The lines of tenants, by metric.
+
+    Rows are as the driver gives them: what SQLAlchemy would make of them costs more than all else.
+    """
+
+    def __init__(self, counted: Mapping[UUID, TenantSums]) -> None:
+        self._counted = {each.hex: sums for each, sums in counted.items()}
+        self._names: set[str] = set()
+        self._lines: dict[str, list[str]] = {each.name: [] for each in shown_on(Page.TENANTS)}
+
+    def add_present(self, rows: Sequence[Any], now: datetime) -> None:
+        """Tenants that are there."""
+        lines = self._lines
+        tunnels, refused = (
+            lines["cloudgate_tenant_tunnels"],
+            lines["cloudgate_tenant_refused_total"],
+        )
+        held_back = lines["cloudgate_tenant_held_back_seconds_total"]
+        most = lines["cloudgate_tenant_tunnels_limit"]
+        limit = lines["cloudgate_tenant_limit_bytes"]
+        quotas, used = lines["cloudgate_tenant_quota_bytes"], lines["cloudgate_tenant_used_bytes"]
+        enabled = lines["cloudgate_tenant_enabled"]
+        for number, row in enumerate(rows):
+            if number % AT_ONCE == 0:
+                time.sleep(0)  # lets go of the interpreter
+            identifier, name, is_enabled, expires_at, limits, *total, quota, used_bytes = row
+            key = hex_of(identifier)
+            shown = self._use(name, key, total)
+            sums = self._counted.get(key, _NOTHING)
+            tunnels.append(f"cloudgate_tenant_tunnels{shown} {sums.tunnels}\n")
+            refused.append(f"cloudgate_tenant_refused_total{shown} {sums.refused}\n")
+            held_back.append(
+                f"cloudgate_tenant_held_back_seconds_total{shown} {sums.held_back_seconds:.2f}\n"
+            )
+            speed_bytes, at_a_time = _limits(limits)
+            if at_a_time is not None:
+                most.append(f"cloudgate_tenant_tunnels_limit{shown} {at_a_time}\n")
+            if speed_bytes is not None:
+                limit.append(f"cloudgate_tenant_limit_bytes{shown} {speed_bytes}\n")
+            if quota is not None:
+                quotas.append(f"cloudgate_tenant_quota_bytes{shown} {int(quota) * MB}\n")
+            if used_bytes is not None:
+                used.append(f"cloudgate_tenant_used_bytes{shown} {int(used_bytes)}\n")
+            is_over = expires_at is not None and seconds_of(expires_at) <= now.timestamp()
+            may_come = int(bool(is_enabled) and not is_over)
+            enabled.append(f"cloudgate_tenant_enabled{shown} {may_come}\n")
+
+    def add_removed(self, rows: Sequence[Any]) -> None:
+        """Tenants that are not there any more: what they used is to be billed all the same."""
+        for identifier, name, *total in rows:
+            self._use(name, hex_of(identifier), total)
+
+    def _use(self, name: str, key: str, total: Sequence[Any]) -> str:
+        """What a tenant used. How its labels are written."""
+        opened, up, down, at = total
+        # Of several with one name, at several sites or one after the other, the first has it alone.
+        unique = name if name not in self._names else f"{name} ({key[:8]})"
+        self._names.add(unique)
+        label = escaped(unique)
+        lines, shown = self._lines, f'{{tenant="{label}"}}'
+        name = "cloudgate_tenant_bytes_total"
+        lines[name].append(
+            f'{name}{{tenant="{label}",direction="up"}} {up or 0}\n'
+            f'{name}{{tenant="{label}",direction="down"}} {down or 0}\n'
+        )
+        name = "cloudgate_tenant_tunnels_opened_total"
+        lines[name].append(f"{name}{shown} {opened or 0}\n")
+        if at is not None:
+            name = "cloudgate_tenant_last_activity_timestamp_seconds"
+            lines[name].append(f"{name}{shown} {seconds_of(at)}\n")
+        return shown
+
+    def render(self, form: str) -> str:
+        """The page in a format."""
+        parts: list[str] = []
+        for name, lines in self._lines.items():
+            if lines:
+                parts += (heading(METRICS[name], form), "".join(lines))
+        return "".join(parts) + ("# EOF\n" if form == OPEN_METRICS else "")
 
 
-def _shown(work: UnitOfWork, counted: Mapping[UUID, TenantSums]) -> Iterator[Shown]:
-    totals = {
-        row.tenant_id: row
-        for row in work.session.execute(
-            select(
-                UsageTotal.tenant_id,
+def _raw(*columns: Any) -> Iterable[Any]:
+    return (type_coerce(each, String()) for each in columns)
+
+
+def _present(work: UnitOfWork) -> Sequence[Any]:
+    rooms = (
+        select(
+            TenantResource.tenant_id,
+            func.sum(TenantResource.quota_mb).label("quota_mb"),
+            func.sum(TenantResource.used_bytes).label("used_bytes"),
+        )
+        .group_by(TenantResource.tenant_id)
+        .subquery()
+    )
+    return work.session.execute(
+        select(
+            *_raw(
+                CloudTenant.id,
+                CloudTenant.name,
+                CloudTenant.enabled,
+                CloudTenant.expires_at,
+                CloudTenant.limits,
                 UsageTotal.tunnels,
                 UsageTotal.bytes_up,
                 UsageTotal.bytes_down,
                 UsageTotal.at,
+                rooms.c.quota_mb,
+                rooms.c.used_bytes,
             )
         )
-    }
-    rooms = {
-        row[0]: (row[1], row[2])
-        for row in work.session.execute(
-            select(
-                TenantResource.tenant_id,
-                func.sum(TenantResource.quota_mb),
-                func.sum(TenantResource.used_bytes),
-            ).group_by(TenantResource.tenant_id)
-        )
-    }
-    names: set[str] = set()
-    rows = work.session.execute(
-        select(
-            CloudTenant.id,
-            CloudTenant.name,
-            CloudTenant.enabled,
-            CloudTenant.expires_at,
-            CloudTenant.limits,
-        ).order_by(CloudTenant.login, CloudTenant.id)
-    )
-    for row in rows:
-        total, sums = totals.pop(row.id, None), counted.get(row.id, _NOTHING)
-        limits = from_document(row.limits) if row.limits else None
-        quota, used = rooms.get(row.id, (None, None))
-        is_over = row.expires_at is not None and row.expires_at <= work.now
-        yield Shown(
-            _unique(names, row.name, row.id),
-            total.bytes_up if total else 0,
-            total.bytes_down if total else 0,
-            total.tunnels if total else 0,
-            sums.tunnels,
-            limits.concurrent_tunnels if limits else None,
-            limits.speed_limit_bytes if limits else None,
-            round(sums.held_back_seconds, 2),
-            sums.refused,
-            None if quota is None else int(quota) * MB,
-            None if used is None else int(used),
-            _seconds(total.at) if total else None,
-            int(row.enabled and not is_over),
-        )
-    yield from _removed(work, names, totals)
+        .outerjoin(UsageTotal, UsageTotal.tenant_id == CloudTenant.id)
+        .outerjoin(rooms, rooms.c.tenant_id == CloudTenant.id)
+        .order_by(CloudTenant.login, CloudTenant.id)
+    ).all()
 
 
-def _removed(work: UnitOfWork, names: set[str], totals: Mapping[UUID, object]) -> Iterator[Shown]:
-    """Tenants that are not there any more: what they used is to be billed all the same."""
-    rows = work.session.execute(
-        select(FormerName.name, UsageTotal)
-        .join(FormerName, FormerName.id == UsageTotal.tenant_id)
-        .where(UsageTotal.at > work.now - REMEMBERED)
+def _removed(work: UnitOfWork) -> Sequence[Any]:
+    total = (UsageTotal.tunnels, UsageTotal.bytes_up, UsageTotal.bytes_down, UsageTotal.at)
+    return work.session.execute(
+        select(*_raw(FormerName.id, FormerName.name, *total))
+        .join(UsageTotal, UsageTotal.tenant_id == FormerName.id)
+        .outerjoin(CloudTenant, CloudTenant.id == FormerName.id)
+        .where(UsageTotal.at > work.now - REMEMBERED, CloudTenant.id.is_(None))
         .order_by(FormerName.name, FormerName.id)
-    )
-    for name, total in rows:
-        if total.tenant_id in totals:
-            yield Shown(
-                _unique(names, name, total.tenant_id),
-                total.bytes_up,
-                total.bytes_down,
-                total.tunnels,
-                last_activity=_seconds(total.at),
-            )
+    ).all()
 
 
-def _unique(names: set[str], name: str, identifier: UUID) -> str:
-    """Of several with one name, at several sites or one after the other, the first has it alone."""
-    found = name if name not in names else f"{name} ({identifier.hex[:8]})"
-    names.add(found)
-    return escaped(found)
+def _limits(kept: Any) -> tuple[int | None, int | None]:
+    """Bytes a second, and tunnels at a time; None for no limit."""
+    if not kept:
+        return None, None
+    return _known_limits(kept if isinstance(kept, str) else json.dumps(kept))
 
 
-def _seconds(moment: datetime) -> int:
-    return int(moment.timestamp())
+@lru_cache(4096)
+def _known_limits(text: str) -> tuple[int | None, int | None]:
+    found = from_document(json.loads(text))
+    return found.speed_limit_bytes, found.concurrent_tunnels

@@ -35,6 +35,10 @@ class Faults:
         """Whether the host's last poll could not be answered."""
         return server_id in self._of_polls
 
+    def cut_off_servers(self) -> frozenset[UUID]:
+        """The hosts whose last poll could not be answered."""
+        return frozenset(self._of_polls)
+
     def answered(self, server_id: UUID) -> bool:
         """A host's poll was answered. Whether the one before was not."""
         return self._of_polls.pop(server_id, None) is not None

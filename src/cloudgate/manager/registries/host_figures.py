@@ -60,6 +60,8 @@ class HostFiguresRegistry:
         self._hosts: dict[UUID, _Host] = defaultdict(_Host)
         self._refused: dict[UUID, int] = defaultdict(int)
         self._held_back: dict[UUID, float] = defaultdict(float)
+        self.on_heard: Callable[[UUID, Heard], None] = lambda *_: None
+        """Called with what a host has just said, in the thread that it was heard in."""
 
     def is_repeated(self, server_id: UUID, report: Report) -> bool:
         """Whether a host says nothing but what it said before, besides figures."""
@@ -76,6 +78,9 @@ class HostFiguresRegistry:
             host.report = _without_figures(report)
             if report.figures is not None:
                 self._take(host, report.figures)
+            heard = host.heard
+        if report.figures is not None and heard is not None:
+            self.on_heard(server_id, heard)
 
     def forget(self, server_id: UUID) -> None:
         """The host has no business here any more, or has to be heard anew."""
