@@ -24,6 +24,8 @@ _COUNTERS = {
 }
 _TARGET_FAILURES = "cluster.tunnels[^.]*.upstream_cx_connect_fail"
 _CONNECTIONS = "listener.gateway.downstream_cx_active"
+_SAME_SECONDS = 2.5
+"""Envoy tells whole seconds; one that began so much later than another is not the same."""
 _UPTIME = "server.uptime"
 _EXPIRY = "listener.gateway.ssl.certificate.certificate.expiration_unix_time_seconds"
 
@@ -38,7 +40,8 @@ class EnvoyCounters:
         self._clock_seconds = clock_seconds
         self._began_seconds = clock_seconds()
         self._last: Mapping[str, int] = {}
-        self._last_uptime_seconds = 0
+        self._begun_at_seconds = self._began_seconds
+        """When the Envoy began that was last asked."""
         self.totals: dict[str, int] = {}
         """Empty as long as none has answered."""
         self.connections: int | None = None
@@ -67,13 +70,15 @@ class EnvoyCounters:
 
     def add(self, now: Mapping[str, int], uptime_seconds: int) -> None:
         """An Envoy that has run for so long has counted this."""
-        is_older = uptime_seconds > self._clock_seconds() - self._began_seconds + 1
+        now_seconds = self._clock_seconds()
+        is_older = uptime_seconds > now_seconds - self._began_seconds + 1
+        begun_at_seconds = now_seconds - uptime_seconds
         if not self.totals and is_older:
             # What it had counted before this host service began is not of its time.
             self._last = now
-        elif uptime_seconds < self._last_uptime_seconds:
+        elif begun_at_seconds > self._begun_at_seconds + _SAME_SECONDS:
             self._last = {}  # another one
-        self._last_uptime_seconds = uptime_seconds
+        self._begun_at_seconds = begun_at_seconds
         for name, value in now.items():
             before = self._last.get(name, 0)
             more = value - before if value >= before else value

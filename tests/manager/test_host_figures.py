@@ -1,0 +1,93 @@
+"""Do counts of hosts add up over restarts of hosts and of the manager, and never go backwards?"""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cloudgate.manager.registries.host_figures import HostFiguresRegistry
+from cloudgate.protocol import Figures, GatewayState, Report, TenantFigures
+
+HOST, TENANT = UUID(int=1), UUID(int=2)
+
+
+@dataclass
+class Host:
+    """A host service that counts what a tenant is refused."""
+
+    clock: list[float]
+    number: int = 0
+    refused: int = 0
+    began: float = 0.0
+    told: int | None = field(default=None)
+
+    def restart(self) -> None:
+        self.number, self.refused, self.began, self.told = self.number + 1, 0, self.clock[0], None
+
+    def report(self) -> Report:
+        of_tenant = TenantFigures(
+            tenant_id=TENANT, tunnels=1, refused=self.refused, held_back_seconds=0.0
+        )
+        news = () if self.told == self.refused else (of_tenant,)
+        self.told = self.refused
+        figures = Figures(
+            run=str(self.number), uptime_seconds=self.clock[0] - self.began, tenants=news
+        )
+        return Report(
+            assignment_revision=1,
+            directory_revision=1,
+            state=GatewayState.LISTENING,
+            figures=figures,
+        )
+
+
+STEPS = st.lists(st.sampled_from(["refuse", "report", "restart host", "restart manager"]))
+
+
+@given(STEPS)
+@example(["refuse", "report", "restart host", "refuse", "report"])
+@example(["refuse", "report", "restart manager", "report", "refuse", "report"])
+def test_counts_only_grow_but_to_0_and_are_what_was_reported_since_the_manager_began(
+    steps: list[str],
+) -> None:
+    clock = [1000.0]
+    registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+    host, expected, pending, before = Host(clock, began=0.0), 0, 0, 0
+    registry.keep(HOST, host.report())
+    for step in steps:
+        clock[0] += 10
+        if step == "refuse":
+            host.refused += 1
+            pending += 1
+        elif step == "report":
+            registry.keep(HOST, host.report())
+            expected, pending = expected + pending, 0
+        elif step == "restart host":
+            host.restart()
+            pending = 0  # it was never told
+        else:
+            registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+            host.told = None  # a host tells all of it to a manager that was away
+            registry.keep(HOST, host.report())
+            before = expected = pending = 0
+            if host.began > clock[0]:
+                raise AssertionError("A host cannot begin later than now.")
+        sums = registry.tenants().get(TENANT)
+        now = sums.refused if sums else 0
+        assert now == expected
+        assert now >= before
+        before = now
+
+
+def test_a_report_that_says_nothing_else_is_told_from_one_that_does() -> None:
+    registry = HostFiguresRegistry()
+    host = Host([10.0])
+    report = host.report()
+    assert not registry.is_repeated(HOST, report)
+    registry.keep(HOST, report)
+    assert registry.is_repeated(HOST, host.report())
+    drained = report.model_copy(update={"state": GatewayState.DRAINING})
+    assert not registry.is_repeated(HOST, drained)
+    registry.forget(HOST)
+    assert not registry.is_repeated(HOST, report)
