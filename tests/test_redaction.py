@@ -76,3 +76,60 @@ def test_a_name_of_two_letters_or_more_is_nowhere_whatever_stands_around(
 @given(st.recursive(st.none() | st.booleans() | st.integers(), st.lists, max_leaves=9))
 def test_nothing_is_lost_that_is_no_name(value: object) -> None:
     assert Redaction([]).value(value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("sam", "x \u017fam y", "x tenant-1 y"),
+        ("\u0130stanbul GmbH", "of \u0130stanbul GmbH.", "of tenant-1."),
+        ("stra\u00dfe", "STRASSE, strasse, STRA\u00dfE", "tenant-1, tenant-1, tenant-1"),
+        ("Ba\u0308cker", "of B\u00c4CKER", "of tenant-1"),
+        ("B\u00e4cker", '{"tenant": "B\\u00e4cker', '{"tenant": "tenant-1'),
+        ("B\u00e4cker", "/x%2FB%C3%A4cker", "/x%2Ftenant-1"),
+        ("a b@c", "?u=a%20b%40c&a+b%40c", "?u=tenant-1&tenant-1"),
+        ("acme", "line\\nacme_backup", "line\\ntenant-1_backup"),
+        ("+acme+", "x+acme+y", "xtenant-1y"),
+        ('a"b', '{"tenant":"a\\"b', '{"tenant":"tenant-1'),
+    ],
+)
+def test_a_name_is_known_however_it_is_written(name: str, text: str, said: str) -> None:
+    assert Redaction([(name, "tenant")]).text(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("peer ipv6:%5B2a00:1450::5%5D:443", "peer ipv6:%5Baddress-1%5D:443"),
+        ("peer:2a00:1450::5 left", "peer:address-1 left"),
+        ("[::ffff:8.8.8.8]:443", "[address-1]:443"),
+    ],
+)
+def test_an_address_is_known_however_it_is_written(text: str, said: str) -> None:
+    assert Redaction([]).text(text) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://cloudgate:hunter2@db/cloudgate",
+        "cloudgate host join --token hunter2",
+        "password=hunter2",
+        '{"host_token": "hunter2 and more", "x',
+        "{'api_key': 'hunter2'",
+        '\\"token\\":\\"hunter2\\"',
+    ],
+)
+def test_a_secret_is_removed_from_a_text_that_is_no_json(text: str) -> None:
+    assert "hunter2" not in Redaction([]).lines(text)
+
+
+def test_of_a_damaged_state_file_nothing_is_told() -> None:
+    for damaged in ('{"credential": {"a": "hunter2"', "[" * 100_000):
+        assert "left out" in (told := Redaction([]).document(damaged))
+        assert "hunter2" not in told
+
+
+def test_a_line_that_is_nested_too_deeply_is_a_text() -> None:
+    line = '{"a":' * 100_000
+    assert Redaction([]).lines(line) == line

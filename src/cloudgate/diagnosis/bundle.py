@@ -30,6 +30,8 @@ from cloudgate.processes.programs import ask
 
 LOG_BYTES = 2 * 1024 * 1024
 """Of each log, from its end."""
+STATE_BYTES = 64 * 1024 * 1024
+"""Of a state file, which is told whole or not at all."""
 JOURNAL_LINES = 5000
 JOURNAL_SECONDS = 20.0
 NEWEST_ROWS = 300
@@ -52,6 +54,8 @@ _NAMED = (
     "LogonSession",
 )  # fmt: skip
 """Types of objects in the audit log whose names are a customer's."""
+_NAMED_IN_LOGS = {"tenant": "tenant", "account": "account", "target": "target"}
+"""Members of a log's lines that name a customer, also one that is not known here any more."""
 _TABLES = {
     "managed_servers": "name, kind, seen_at, online_since, warning, facts, report",
     "cloud_gateways": "name, wanted, confirmed, removing, reach_warning",
@@ -100,7 +104,7 @@ def write(
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as bundle:
         for part in parts:
-            content = part.text.encode()
+            content = part.text.encode(errors="backslashreplace")
             entry = tarfile.TarInfo(f"cloudgate-support/{part.name}")
             entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
             bundle.addfile(entry, io.BytesIO(content))
@@ -115,27 +119,33 @@ def collect(
     data: Path, findings: Sequence[Finding], logs: Iterable[Path], metrics: str
 ) -> Iterator[Part]:
     """What is in a bundle: secrets taken out, and customers under other names."""
+    layout = state_paths(data / "host")
+    named = (layout.access_log, layout.envoy_log, *logs)
+    said = {
+        path.name: found
+        for log in named
+        for path in (log, log.with_suffix(f"{log.suffix}.1"))
+        if (found := _end_of(path)) is not None
+    }
+    journal = _journal()
+    if journal:
+        said["journal.txt"] = journal
     names = list(_names_of_manager(data / DATABASE))
-    names += _names_of_host(data / "host" / "directory.json")
+    names += _names_of_host(layout.directory)
+    for each in said.values():
+        names += _names_of_log(each)
     redaction = Redaction(names)
     yield Part("versions.json", _json(_versions()))
     yield Part("settings.json", _json(redaction.value(_settings())))
     yield Part("checks.json", _json(redaction.value([each.document() for each in findings])))
     yield Part("files.txt", redaction.text("\n".join(_files(data))))
-    layout = state_paths(data / "host")
     for name in _STATE_FILES:
         path = getattr(layout, name)
-        found = _end_of(path)
+        found = _state_file(path, redaction)
         if found is not None:
-            yield Part(f"host/{path.name}", redaction.document(found))
-    for log in (layout.access_log, layout.envoy_log, *logs):
-        for path in (log, log.with_suffix(f"{log.suffix}.1")):
-            found = _end_of(path)
-            if found is not None:
-                yield Part(f"logs/{path.name}", redaction.lines(found))
-    journal = _journal()
-    if journal:
-        yield Part("logs/journal.txt", redaction.lines(journal))
+            yield Part(f"host/{path.name}", found)
+    for name, text in said.items():
+        yield Part(f"logs/{name}", redaction.lines(text))
     for part in _manager(data / DATABASE):
         yield Part(part.name, redaction.document(part.text))
     found = _metrics(metrics)
@@ -180,15 +190,32 @@ def _files(data: Path) -> Iterator[str]:
 
 
 def _end_of(path: Path) -> str | None:
-    """The end of a file, or why it could not be read; None where there is none."""
+    """The last whole lines of a file, or why it could not be read; None where there is none."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
-            return file.read().decode(errors="replace")
+            left_out = max(0, file.seek(0, os.SEEK_END) - LOG_BYTES)
+            file.seek(left_out)
+            end = file.read(LOG_BYTES)
     except FileNotFoundError:
         return None
     except OSError as problem:
         return f"It cannot be read: {problem.strerror}."
+    if left_out:
+        # Of a line that is cut, nobody can tell a name or a secret by what stands before it.
+        end = end.partition(b"\n")[2]
+    return end.decode(errors="replace")
+
+
+def _state_file(path: Path, redaction: Redaction) -> str | None:
+    """What may be told of a state file, or why it could not be read; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(STATE_BYTES).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        return f"It cannot be read: {problem.strerror}."
+    return redaction.document(text)
 
 
 def _journal() -> str:
@@ -228,8 +255,27 @@ def _names_of_host(file: Path) -> list[tuple[str, str]]:
     for tenant in tenants:
         found += [(str(each.get("name", "")), "user") for each in tenant.get("users", ())]
         for target in tenant.get("targets", ()):
-            found += [(str(target.get(each, "")), "repository") for each in ("endpoint", "address")]
+            for member in ("endpoint", "address"):
+                name = str(target.get(member, ""))
+                found += [(name, "repository"), (name.rpartition(":")[0], "repository")]
     return found
+
+
+def _names_of_log(text: str) -> Iterator[tuple[str, str]]:
+    """The names that lines of JSON say to be a customer's."""
+    for line in text.split("\n"):
+        if not line.startswith("{"):
+            continue
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError):
+            continue  # a text
+        for member, kind in _NAMED_IN_LOGS.items():
+            name = said.get(member)
+            if isinstance(name, str):
+                yield name, kind
+                if kind == "target":
+                    yield name.rpartition(":")[0], kind
 
 
 def _names_of_manager(file: Path) -> Iterator[tuple[str, str]]:

@@ -6,9 +6,11 @@ names a customer is replaced by the same word each time: one can still follow wh
 
 import json
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 REMOVED = "[removed]"
 _SECRET_NAMES = re.compile(
@@ -18,12 +20,28 @@ _SECRET_NAMES = re.compile(
 _SECRET_FORMS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\$argon2[a-z]*\$[^\s\"']+"
-    r"|\b(?:Basic|Bearer)\s+[\w+/=.~-]{4,}",
+    r"|\b(?:Basic|Bearer)\s+[\w+/=.~-]{4,}"
+    r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)",
     re.DOTALL | re.IGNORECASE,
 )
-_IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\d\.)"
-_IPV6 = r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])"
+_WORD = r"(?:passw|secret|token|credential|private_?key|authorization|cookie|api_?key)"
+_SECRET_PAIRS = re.compile(
+    rf"({_WORD}[\w-]{{0,40}}[\\\"']{{0,3}}\s{{0,3}}[:=]\s{{0,3}}"
+    rf"|--(?:[a-z]{{1,20}}-){{0,3}}{_WORD}\s{{1,3}})"
+    rf"(?!{re.escape(REMOVED)})"
+    r"(?:\\?\"[^\"]*\"?|'[^']*'?|[^\s,;&}\]\"']+)",
+    re.IGNORECASE,
+)
+"""A name that says so, and what follows it, in a text that is no JSON."""
+_ENCODED = r"(?<=%[0-9a-f]{2})"
+_IPV4 = rf"(?:(?<![\w.])|{_ENCODED})(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![\w.]*\d\.)"
+_IPV6 = (
+    rf"(?:(?<![\w:.])|{_ENCODED}|(?<=[g-z]:)|(?<=ipv6:))"
+    r"(?:[0-9a-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4})(?![\w:])"
+)
 _ADDRESSES = re.compile(f"{_IPV4}|{_IPV6}", re.IGNORECASE)
+_BEGINS = rf"(?:(?<![^\W_])|{_ENCODED}|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{{4}}))"
+"""Where a name may begin: after what is no letter or digit, also where that is written in code."""
 _SHORTEST_NAME = 2
 """Characters: a shorter one is replaced only where it is all that is said."""
 
@@ -35,25 +53,29 @@ class Redaction:
         """`names`: what is to be replaced, each with the kind of thing that it names."""
         self._aliases: dict[str, str] = {}
         counts: dict[str, int] = {}
+        inside: set[str] = set()
         for name, kind in names:
-            if name and name.lower() not in self._aliases and not _is_here(name):
+            if name and _folded(name) not in self._aliases and not _is_here(name):
                 counts[kind] = counts.get(kind, 0) + 1
-                self._aliases[name.lower()] = f"{kind}-{counts[kind]}"
-        longest_first = sorted(self._aliases, key=lambda name: (-len(name), name))
-        inside = [re.escape(name) for name in longest_first if len(name) >= _SHORTEST_NAME]
-        self._names = (
-            re.compile(rf"(?<!\w)(?:{'|'.join(inside)})(?!\w)", re.IGNORECASE) if inside else None
-        )
+                for form in _forms(name):
+                    self._aliases.setdefault(_folded(form), f"{kind}-{counts[kind]}")
+                    if len(form) >= _SHORTEST_NAME:
+                        inside.add(form)
+        longest_first = sorted(inside, key=lambda name: (-len(name), name))
+        words = [_bounded(each) for each in longest_first if each[0].isalnum()]
+        others = [_bounded(each) for each in longest_first if not each[0].isalnum()]
+        patterns = [*([f"{_BEGINS}(?:{'|'.join(words)})"] if words else []), *others]
+        self._names = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
         self._addresses: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """A text without secrets and names."""
-        alias = self._aliases.get(text.lower())
+        alias = self._aliases.get(_folded(text))
         if alias is not None:
             return alias
-        text = _SECRET_FORMS.sub(REMOVED, text)
+        text = _SECRET_PAIRS.sub(rf"\1{REMOVED}", _SECRET_FORMS.sub(REMOVED, text))
         if self._names is not None:
-            text = self._names.sub(lambda found: self._aliases[found[0].lower()], text)
+            text = self._names.sub(self._alias, text)
         return _ADDRESSES.sub(lambda found: self._address(found[0]), text)
 
     def value(self, value: Any) -> Any:
@@ -69,11 +91,14 @@ class Redaction:
         return "\n".join(self._line(line) for line in text.split("\n"))
 
     def document(self, text: str) -> str:
-        """A state file; what is no JSON is taken for text."""
+        """A state file; of what is no JSON nothing is told, as secrets cannot be known in it."""
         try:
             return json.dumps(self.value(json.loads(text)), indent=1, ensure_ascii=False)
-        except ValueError:
-            return self.text(text)
+        except ValueError as problem:
+            reason = str(problem)
+        except RecursionError:
+            reason = "it is nested too deeply"
+        return f"It is left out: its {len(text)} characters are no JSON ({reason})."
 
     def _member(self, name: str, value: Any) -> Any:
         if _SECRET_NAMES.search(name) and value not in (None, "", True, False, [], {}):
@@ -84,9 +109,13 @@ class Redaction:
         if line.startswith("{"):
             try:
                 return json.dumps(self.value(json.loads(line)), ensure_ascii=False)
-            except ValueError:
+            except (ValueError, RecursionError):
                 pass  # cut off, or no JSON: a text
         return self.text(line)
+
+    def _alias(self, found: re.Match[str]) -> str:
+        # Letters that are alike to a pattern and have no form in common are still a name.
+        return self._aliases.get(_folded(found[0]), REMOVED)
 
     def _address(self, text: str) -> str:
         """An address of the internet by another name; this machine and private networks stay."""
@@ -105,3 +134,30 @@ def _is_here(name: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return name.lower() == "localhost"
+
+
+def _folded(name: str) -> str:
+    """A name, whichever way its letters are written."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _bounded(form: str) -> str:
+    """The pattern of a name that no letter or digit follows, if it ends with one."""
+    return re.escape(form) + (r"(?![^\W_])" if form[-1].isalnum() else "")
+
+
+def _forms(name: str) -> Iterator[str]:
+    """How a name may be written in a text: in other letters, in a URL, in JSON."""
+    letters = {name: None}
+    if not name.isascii():
+        composed = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+        letters |= {
+            each: None
+            for text in composed
+            for each in (text, text.lower(), text.upper(), text.casefold())
+        }
+    for each in letters:
+        yield each
+        code = each.encode("utf-8", "surrogatepass")
+        yield from (quote(code, safe=""), quote_plus(code))
+        yield from (json.dumps(each, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
