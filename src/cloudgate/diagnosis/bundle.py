@@ -243,22 +243,27 @@ def _names_of_host(file: Path) -> list[tuple[str, str]]:
         UnavailableError: they cannot be read, and so could be anywhere in what is sent.
     """
     try:
-        tenants = json.loads(file.read_text())["tenants"]
+        return list(_named_in(json.loads(file.read_text())["tenants"]))
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise UnavailableError(
             f"{file} cannot be read ({problem}), which has the names of customers that are to be"
             " replaced. Bring it back, or move it away if its host is to hear all anew."
         ) from None
-    found = [(str(each.get("name", "")), "tenant") for each in tenants]
+
+
+def _named_in(tenants: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for tenant in tenants:
-        found += [(str(each.get("name", "")), "user") for each in tenant.get("users", ())]
-        for target in tenant.get("targets", ()):
-            for member in ("endpoint", "address"):
-                name = str(target.get(member, ""))
-                found += [(name, "repository"), (name.rpartition(":")[0], "repository")]
-    return found
+        yield str(tenant.get("name", "")), "tenant"
+        for user in (tenant, *tenant.get("users", ())):
+            if user is not tenant:
+                yield str(user.get("name", "")), "user"
+            for target in user.get("targets", ()):
+                for member in ("endpoint", "address"):
+                    name = str(target.get(member, ""))
+                    yield name, "repository"
+                    yield name.rpartition(":")[0], "repository"
 
 
 def _names_of_log(text: str) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,8 @@ async def check(data: Path, now: datetime | None = None) -> AsyncIterator[Findin
     else:
         async for each in _manager(known):
             yield each
+    for each in _state_files(layout):
+        yield each
     async for each in _gateway(layout, now):
         yield each
 
@@ -223,6 +225,27 @@ async def _name(check_name: str, host: str, port: int) -> Finding:
         return Finding(check_name, Verdict.PROBLEM, text, advice)
     addresses = ", ".join(dict.fromkeys(str(each[4][0]) for each in found))
     return Finding(check_name, Verdict.OK, f"{host} is {addresses}.")
+
+
+def _state_files(layout: StatePaths) -> Iterator[Finding]:
+    """Whether what the manager said last can be read, in the file itself and not its copy."""
+    kinds: dict[Path, type[Assignment | DirectoryChange]] = {
+        layout.assignment: Assignment, layout.directory: DirectoryChange,
+    }  # fmt: skip
+    for file, kind in kinds.items():
+        try:
+            kind.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            continue  # nothing was said yet
+        except OSError as problem:
+            text = f"{file} cannot be read: {problem.strerror}."
+            yield Finding("state", Verdict.UNKNOWN, text, "Run this as the user of the service.")
+        except ValidationError:
+            text = (
+                f"{file} is damaged: the state before it counts, until the manager sends it anew."
+            )
+            advice = "Look at the disk. The host service, started anew, asks the manager for all."
+            yield Finding("state", Verdict.PROBLEM, text, advice)
 
 
 async def _gateway(layout: StatePaths, now: datetime) -> AsyncIterator[Finding]:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +40,8 @@ def doctor(data: Data = None, output: AsJson = None) -> None:
     """Check this machine: clock, names, ports, disk, certificates; ends with 1 for a problem."""
     from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415  keeps --help fast
 
-    found = asyncio.run(_checked(data or default_data_folder()))
+    with _told_what_cannot_be_read():
+        found = asyncio.run(_checked(data or default_data_folder()))
     documents = [each.document() for each in found]
     if output is Output.JSON:
         print(json.dumps(documents))
@@ -74,13 +77,28 @@ def support_bundle(
 
     folder = data or default_data_folder()
     named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
-    found = asyncio.run(_checked(folder))
-    try:
-        made, count = write(named, folder, found, log or (), metrics or METRICS)
-    except CloudgateError as problem:
-        print(f"Error: {problem.message}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    with _told_what_cannot_be_read():
+        found = asyncio.run(_checked(folder))
+        try:
+            made, count = write(named, folder, found, log or (), metrics or METRICS)
+        except CloudgateError as problem:
+            print(f"Error: {problem.message}", file=sys.stderr)
+            raise typer.Exit(1) from None
     print(f"{made}: {count} files. Secrets are taken out, and customers have other names in it.")
+
+
+@contextmanager
+def _told_what_cannot_be_read() -> Iterator[None]:
+    """The data folder is its user's only: whoever is another one is told so."""
+    try:
+        yield
+    except PermissionError as problem:
+        print(
+            f"Error: {problem.filename} cannot be read by this user. Run this as the user who runs"
+            " the service, or as root.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1) from None
 
 
 async def _checked(folder: Path) -> "list[Finding]":
