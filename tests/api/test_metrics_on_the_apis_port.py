@@ -1,5 +1,7 @@
 """Who sees figures on the port that strangers reach?"""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -26,6 +28,20 @@ def at_root(running: RunningManager, **headers: str) -> httpx2.Client:
     client = running.client(**headers)
     client.base_url = httpx2.URL(running.url)
     return client
+
+
+def test_a_database_that_cannot_be_read_is_said_and_no_fault_of_the_page(
+    tmp_path: Path, file: Path
+) -> None:
+    with running_manager(
+        tmp_path / "data", extras=Extras(metrics_tokens=MetricsTokens(file))
+    ) as running:
+        client = at_root(running, Authorization=f"Bearer {TOKEN}")
+        with closing(sqlite3.connect(tmp_path / "data" / "cloudgate.db")) as database, database:
+            database.execute("ALTER TABLE cloud_tenants RENAME TO elsewhere")
+        answer = client.get("/metrics/tenants")
+        assert answer.status_code == 503
+        assert "database" in answer.text
 
 
 def test_a_stranger_sees_no_figure(tmp_path: Path, file: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from cloudgate.errors import CloudgateError
+from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.monitoring.health import Health
 
 LIVE, READY = "livez", "readyz"
@@ -40,7 +40,10 @@ class Answered:
 
 
 Document = Callable[[str], Awaitable[tuple[bytes, str]]]
-"""Makes a document for an Accept header: what it says, and its media type."""
+"""Makes a document for an Accept header: what it says, and its media type.
+
+It raises `UnavailableError` where that cannot be known now.
+"""
 
 
 class Monitoring:
@@ -68,7 +71,10 @@ class Monitoring:
         document = self._documents.get(path)
         if document is None:
             return None
-        body, media_type = await document(headers.get("accept", ""))
+        try:
+            body, media_type = await document(headers.get("accept", ""))
+        except UnavailableError as problem:
+            return Answered(503, f"{problem.message}\n".encode())
         told = {"Vary": "Accept, Accept-Encoding"}
         if "gzip" in headers.get("accept-encoding", "") and len(body) > COMPRESSED_FROM_BYTES:
             # The lowest level takes a third of the time, and the text is much alike.

@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import String, func, select, type_coerce
+from sqlalchemy.exc import SQLAlchemyError
 
+from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.probes.rules import MB
@@ -38,9 +40,18 @@ class TenantMetrics:
         self._manager = manager
 
     async def document(self, accept: str) -> tuple[bytes, str]:
-        """The page, and its media type."""
+        """The page, and its media type.
+
+        Raises:
+            UnavailableError: the database cannot be read.
+        """
         form = media_type(accept)
-        return await asyncio.to_thread(self._made, form), form
+        try:
+            return await asyncio.to_thread(self._made, form), form
+        except SQLAlchemyError:
+            raise UnavailableError(
+                "What tenants used cannot be read from the database now; /readyz?verbose says why."
+            ) from None
 
     def _made(self, form: str) -> bytes:
         page = _TenantPage(self._manager.figures.tenants())
