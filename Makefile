@@ -30,6 +30,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 .PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure bench lock clean
 
 up: .venv/run
+	@$(BIN)/python -m data_path
 	@exec $(BIN)/cloudgate up $(ARGS)
 
 check: .venv/dev

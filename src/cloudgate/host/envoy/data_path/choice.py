@@ -89,9 +89,9 @@ def chosen_data_path(folder: Path = FOLDER) -> DataPath:
         built = json.loads((folder / _DESCRIPTION).read_text())
         module, envoy, machine = built["name"], built["envoy"], built["machine"]
     except FileNotFoundError:
-        return DataPath(reason="It was not built. Install a C compiler, then run make anew.")
+        return DataPath(reason="It was not built. Install a C compiler, then Cloudgate anew.")
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        return DataPath(reason=f"What was built cannot be read ({problem!r}). Run make anew.")
+        return DataPath(reason=f"What was built cannot be read ({problem!r}). Install anew.")
     return _fitting(folder, module, envoy, machine)
 
 
