@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.monitoring.health import Health
@@ -25,6 +26,10 @@ OFF = "off"
 """In place of an address: nowhere."""
 COMPRESSED_FROM_BYTES = 1024
 _TEXT = "text/plain; charset=utf-8"
+LOOK_SECONDS = 10.0
+"""Who has asked nothing between two looks at a connection is hung up on."""
+LOOKS_AT_AN_ANSWER = 6
+"""So often an answer may still be on its way."""
 _MOST_CONNECTIONS = 64
 _GRACE_SECONDS = 1
 
@@ -136,6 +141,29 @@ class MonitoringApplication:
         await send({"type": "http.response.body", "body": body})
 
 
+class _Impatient(HttpToolsProtocol):
+    """Hangs up on who asks nothing, or takes no answer: the places are few."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection begins."""
+        super().connection_made(transport)
+        self._watch(self.cycle, LOOKS_AT_AN_ANSWER)
+
+    def _watch(self, seen: object, left: int) -> None:
+        self.loop.call_later(LOOK_SECONDS, self._look, seen, left)
+
+    def _look(self, seen: object, left: int) -> None:
+        if self.transport.is_closing():
+            return
+        is_idle = getattr(self.cycle, "response_complete", True)  # there may be none yet
+        if self.cycle is not seen:
+            self._watch(self.cycle, LOOKS_AT_AN_ANSWER)
+        elif is_idle or left == 0:
+            self.transport.abort()
+        else:
+            self._watch(seen, left - 1)
+
+
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -151,6 +179,7 @@ async def serve(monitoring: Monitoring, listener: socket.socket) -> None:
         access_log=False,
         interface="asgi3",
         lifespan="off",
+        http=_Impatient,
         ws="none",
         server_header=False,
         date_header=False,
