@@ -40,7 +40,6 @@ from tests.host.support import (
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
-BOTH_WAYS = True
 REPO = "repo.example:443"
 STALLED = 100
 MOST_KIB_OF_A_STALLED_TUNNEL = 400
