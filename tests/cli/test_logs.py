@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.cli.service.logs import LossyStream, _JsonLines, _missing_as
+from cloudgate.cli.service.logs import LossyStream, NowAndThen, _JsonLines, _missing_as
 
 
 class Stream(io.StringIO):
@@ -112,3 +113,17 @@ def test_lines_that_are_missing_are_a_line_of_json_too(lost: int) -> None:
     assert first["lines"] == lost
     assert first["level"] == "warning"
     assert last == {}
+
+
+def test_requests_that_are_no_http_fill_no_log() -> None:
+    now = 0.0
+    sparing = NowAndThen(lambda: now)
+
+    def said(name: str = "uvicorn.error", level: int = logging.WARNING) -> str | None:
+        record = logging.LogRecord(name, level, "", 0, "Invalid HTTP request.", None, None)
+        return record.getMessage() if sparing.filter(record) else None
+
+    assert [said() for _ in range(5)] == ["Invalid HTTP request.", *[None] * 4]
+    assert said("another") == said(level=logging.ERROR) == "Invalid HTTP request."
+    now = 61.0
+    assert said() == "Invalid HTTP request. And 4 more since the line before."

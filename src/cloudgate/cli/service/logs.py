@@ -4,11 +4,14 @@ import io
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
+
+SUMMED_UP_SECONDS = 60.0
 
 
 class LossyStream(io.TextIOBase):
@@ -47,6 +50,30 @@ class LossyStream(io.TextIOBase):
         return self._stream.isatty()
 
 
+class NowAndThen(logging.Filter):
+    """Sums up what strangers have the HTTP server say: one line of a kind each minute."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock_seconds = clock_seconds
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written; it says how many were not."""
+        if record.name != "uvicorn.error" or record.levelno != logging.WARNING:
+            return True
+        now = self._clock_seconds()
+        kind = str(record.msg)
+        last, left_out = self._said.get(kind, (-SUMMED_UP_SECONDS, 0))
+        if now - last < SUMMED_UP_SECONDS:
+            self._said[kind] = last, left_out + 1
+            return False
+        if left_out:
+            record.msg = f"{kind} And {left_out} more since the line before."
+        self._said[kind] = now, 0
+        return True
+
+
 def log_to_stderr(before: Callable[[], None] | None = None) -> None:
     """Send all logs to standard error: coloured lines on a terminal, JSON lines otherwise.
 
@@ -83,6 +110,7 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
+    handler.addFilter(NowAndThen())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
