@@ -40,7 +40,7 @@ class CloudGateway(Entity):
     internal_port: int | None = element()
     description: str | None = element()
     state: str | None = element(omit_absent=True)
-    """Extension, as all that follow; ignored in PUT. ``Listening``, ``Draining``, ``Closed``,
+    """Extension; as those that follow, ignored in PUT. ``Listening``, ``Draining``, ``Closed``,
     ``Failed``, ``Starting`` or ``Offline``."""
     live_tunnels: int | None = element(omit_absent=True)
     warning: str | None = element(omit_absent=True)
