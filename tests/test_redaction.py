@@ -87,6 +87,7 @@ def test_nothing_is_lost_that_is_no_name(value: object) -> None:
         ("Ba\u0308cker", "of B\u00c4CKER", "of tenant-1"),
         ("B\u00e4cker", '{"tenant": "B\\u00e4cker', '{"tenant": "tenant-1'),
         ("B\u00e4cker", "/x%2FB%C3%A4cker", "/x%2Ftenant-1"),
+        ("\u00dfx", "of \u00dfx, SSX", "of tenant-1, tenant-1"),
         ("a b@c", "?u=a%20b%40c&a+b%40c", "?u=tenant-1&tenant-1"),
         ("acme", "line\\nacme_backup", "line\\ntenant-1_backup"),
         ("+acme+", "x+acme+y", "xtenant-1y"),
