@@ -33,3 +33,30 @@ async def test_who_asks_nothing_is_hung_up_on(port: int, said: str) -> None:
         with suppress(ConnectionResetError):
             await reader.read()
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("localhost:9397", 200),
+        ("LOCALHOST", 200),
+        ("127.0.0.1:9397", 200),
+        ("127.9.9.9", 200),
+        ("[::1]:9397", 200),
+        ("", 200),
+        ("evil.example:9397", 421),
+        ("localhost.evil.example", 421),
+        ("192.0.2.1", 421),
+    ],
+)
+async def test_a_page_of_another_site_that_has_its_name_lead_here_reads_nothing(
+    port: int, name: str, status: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    version = "1.1" if name else "1.0"
+    host = f"Host: {name}\r\n" if name else ""
+    writer.write(f"GET /livez HTTP/{version}\r\n{host}Connection: close\r\n\r\n".encode())
+    async with asyncio.timeout(30):
+        answer = await reader.read()
+    writer.close()
+    assert f" {status} " in answer.decode().splitlines()[0]

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -123,6 +124,8 @@ class MonitoringApplication:
             said = Answered(
                 405, b"Only GET and HEAD are allowed here.\n", headers={"Allow": "GET, HEAD"}
             )
+        elif _is_misled(scope.get("server"), headers.get("host", "")):
+            said = Answered(421, b"This address is for this machine alone: name it localhost.\n")
         else:
             said = await self._monitoring.answer(
                 scope["path"].strip("/").lower(), headers, verbose=verbose
@@ -139,6 +142,26 @@ class MonitoringApplication:
         await send({"type": "http.response.start", "status": said.status, "headers": raw})
         body = b"" if scope["method"] == "HEAD" else said.body
         await send({"type": "http.response.body", "body": body})
+
+
+def _is_misled(server: tuple[str, int | None] | None, host: str) -> bool:
+    """Whether a request came to this machine's own address under the name of another.
+
+    A page of another site may have its own name lead here (DNS rebinding), and would read all that
+    a browser on this machine gets.
+    """
+    if not host or not server or not _is_loopback(server[0]):
+        return False
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.lower() != "localhost" and not _is_loopback(name.strip("[]"))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 class _Impatient(HttpToolsProtocol):
