@@ -132,6 +132,20 @@ def test_who_logs_off_from_a_session_that_a_failing_disk_has_written_is_out(
     assert client.get("/tasks").status_code == 401
 
 
+def test_a_session_that_a_failing_disk_has_written_all_the_same_is_written_once(
+    running: RunningManager,
+) -> None:
+    client = running.client(Accept="application/json")
+    with full_disk(running):
+        assert client.post("/sessionMngr/", auth=("admin", PASSWORD)).is_success
+        (begun,) = running.manager.unwritten.all()
+    for _ in range(2):
+        running.manager.unwritten.begin(begun)
+        write_unwritten(running.manager)
+    assert running.manager.unwritten.all() == []
+    assert client.get("/tasks").status_code == 200
+
+
 @needs_mounts
 def test_a_disk_that_is_full_is_a_warning_until_there_is_room(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", size="12m") as disk, running_manager(disk) as running:

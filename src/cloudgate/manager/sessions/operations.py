@@ -119,6 +119,8 @@ def _write_begun(work: UnitOfWork, begun: Begun) -> None:
     if account is None or account.password_hash != begun.password_hash:
         return
     kept = begun.session
+    if work.session.get(LogonSession, kept.id) is not None:
+        return  # a disk that failed afterwards had taken it all the same
     work.session.add(
         LogonSession(
             id=kept.id,
