@@ -106,15 +106,16 @@ def test_who_logs_off_while_sessions_are_being_written_is_out(
     running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = running.client(Accept="application/json")
-    with full_disk(running):
-        client.post("/sessionMngr/", auth=("admin", PASSWORD))
     write = sessions._write_begun
 
     def log_off_meanwhile(work: UnitOfWork, begun: Begun) -> None:
         write(work, begun)
         running.manager.unwritten.end(begun.session.id)
 
+    # The manager may be the first to write it, as soon as there is room.
     monkeypatch.setattr(sessions, "_write_begun", log_off_meanwhile)
+    with full_disk(running):
+        client.post("/sessionMngr/", auth=("admin", PASSWORD))
     write_unwritten(running.manager)
     assert client.get("/tasks").status_code == 401
 
@@ -186,8 +187,7 @@ def test_a_disk_that_has_made_itself_read_only_is_a_warning(tmp_path: Path) -> N
 @needs_loop_devices
 def test_a_database_that_cannot_be_opened_on_a_full_disk_says_so(tmp_path: Path) -> None:
     with file_disk(tmp_path / "disk") as disk:
-        with running_manager(disk):
-            pass
+        Database(sqlite_url(disk / DATABASE)).close()
         take_bytes(disk)
         with pytest.raises(CloudgateError, match=r"cannot be used.*disk .* is full"):
             Database(sqlite_url(disk / DATABASE))

@@ -34,6 +34,7 @@ class UnwrittenSessions:
     _begun: dict[UUID, Begun] = field(default_factory=dict)
     _used: dict[UUID, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, begun: Begun) -> bool:
         """Keep a session; False when there are too many already."""
@@ -59,6 +60,11 @@ class UnwrittenSessions:
             self._used.pop(identifier, None)
             return self._begun.pop(identifier, None) is not None
 
+    def end_after_writing(self, identifier: UUID) -> None:
+        """Forget a session, once what is being written is: then it is in the database, or never."""
+        with self._writing:
+            self.end(identifier)
+
     def use(self, identifier: UUID, now: datetime) -> None:
         """A session was used, which could not be written."""
         with self._lock:
@@ -71,8 +77,17 @@ class UnwrittenSessions:
         with self._lock:
             return max(written, self._used.get(identifier, written))
 
-    def write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> list[UUID]:
-        """Have all of it written; it is kept when that fails. What was ended meanwhile."""
+    def write(
+        self,
+        write: Callable[[list[Begun], dict[UUID, datetime]], None],
+        remove: Callable[[list[UUID]], None],
+    ) -> None:
+        """Have all of it written, and removed what ended meanwhile; it is kept when that fails."""
+        with self._writing:
+            if ended := self._write(write):
+                remove(ended)
+
+    def _write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> list[UUID]:
         with self._lock:
             begun, used = list(self._begun.values()), dict(self._used)
         if not begun and not used:

@@ -109,9 +109,11 @@ def write_unwritten(manager: Manager) -> None:
                 if session is not None:
                     session.used_at = max(session.used_at, at)
 
-    if ended := manager.unwritten.write(write):
+    def remove(ended: list[UUID]) -> None:
         with manager.changing() as work:
             work.session.execute(delete(LogonSession).where(LogonSession.id.in_(ended)))
+
+    manager.unwritten.write(write, remove)
 
 
 def _write_begun(work: UnitOfWork, begun: Begun) -> None:
