@@ -8,24 +8,25 @@ import sqlite3
 import sys
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, BinaryIO
 
 import httpx2
 
 from cloudgate import __version__
 from cloudgate.atomic_files import write_private
+from cloudgate.diagnosis.database import read_only
 from cloudgate.diagnosis.findings import Finding
-from cloudgate.diagnosis.machine import DATABASE
 from cloudgate.diagnosis.redaction import Redaction
 from cloudgate.errors import UnavailableError
 from cloudgate.host.state.paths import state_paths
+from cloudgate.manager.security.installation import DATABASE
+from cloudgate.monitoring.endpoint import DEFAULT_LISTEN
 from cloudgate.processes.programs import ask
 
 LOG_BYTES = 2 * 1024 * 1024
@@ -36,7 +37,7 @@ JOURNAL_LINES = 5000
 JOURNAL_SECONDS = 20.0
 NEWEST_ROWS = 300
 """Of tasks, and of the audit log."""
-METRICS = "http://127.0.0.1:9397/metrics"
+METRICS = f"http://{DEFAULT_LISTEN}/metrics"
 """Where a manager has its metrics that was told nothing else."""
 _SETTINGS = "CLOUDGATE_"
 _STATE_FILES = ("membership", "assignment", "site", "directory", "drain", "usage", "roster")
@@ -125,7 +126,7 @@ def collect(
         path.name: found
         for log in named
         for path in (log, log.with_suffix(f"{log.suffix}.1"))
-        if (found := _end_of(path)) is not None
+        if (found := _read(path, _last_lines)) is not None
     }
     journal = _journal()
     if journal:
@@ -141,9 +142,9 @@ def collect(
     yield Part("files.txt", redaction.text("\n".join(_files(data))))
     for name in _STATE_FILES:
         path = getattr(layout, name)
-        found = _state_file(path, redaction)
+        found = _read(path, _whole)
         if found is not None:
-            yield Part(f"host/{path.name}", found)
+            yield Part(f"host/{path.name}", redaction.document(found))
     for name, text in said.items():
         yield Part(f"logs/{name}", redaction.lines(text))
     for part in _manager(data / DATABASE):
@@ -189,33 +190,27 @@ def _files(data: Path) -> Iterator[str]:
         )
 
 
-def _end_of(path: Path) -> str | None:
-    """The last whole lines of a file, or why it could not be read; None where there is none."""
+def _read(path: Path, part: Callable[[BinaryIO], bytes]) -> str | None:
+    """A part of a file, or why it could not be read; None where there is none."""
     try:
         with path.open("rb") as file:
-            left_out = max(0, file.seek(0, os.SEEK_END) - LOG_BYTES)
-            file.seek(left_out)
-            end = file.read(LOG_BYTES)
+            return part(file).decode(errors="replace")
     except FileNotFoundError:
         return None
     except OSError as problem:
         return f"It cannot be read: {problem.strerror}."
-    if left_out:
-        # Of a line that is cut, nobody can tell a name or a secret by what stands before it.
-        end = end.partition(b"\n")[2]
-    return end.decode(errors="replace")
 
 
-def _state_file(path: Path, redaction: Redaction) -> str | None:
-    """What may be told of a state file, or why it could not be read; None where there is none."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(STATE_BYTES).decode(errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as problem:
-        return f"It cannot be read: {problem.strerror}."
-    return redaction.document(text)
+def _whole(file: BinaryIO) -> bytes:
+    return file.read(STATE_BYTES)
+
+
+def _last_lines(file: BinaryIO) -> bytes:
+    left_out = max(0, file.seek(0, os.SEEK_END) - LOG_BYTES)
+    file.seek(left_out)
+    end = file.read(LOG_BYTES)
+    # Of a line that is cut, nobody can tell a name or a secret by what stands before it.
+    return end.partition(b"\n")[2] if left_out else end
 
 
 def _journal() -> str:
@@ -339,7 +334,7 @@ def _rows(file: Path, query: str) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as opened:
+        with read_only(file) as opened:
             opened.row_factory = sqlite3.Row
             return [dict(row) for row in opened.execute(query)]
     except sqlite3.Error as problem:

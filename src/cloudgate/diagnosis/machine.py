@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from cloudgate.diagnosis.database import read_only
 from cloudgate.diagnosis.findings import Finding, Verdict, of_certificate, of_clock, of_path_mtu
 from cloudgate.errors import CloudgateError
 from cloudgate.host.platform.congestion_control import advice as congestion_advice
@@ -24,10 +25,10 @@ from cloudgate.host.saturation import machine_levels
 from cloudgate.host.state.enrolment import Enrolment, load_enrolment
 from cloudgate.host.state.files import read_or_backup
 from cloudgate.host.state.paths import StatePaths, state_paths
+from cloudgate.manager.security.installation import DATABASE, missing_pieces
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway
 from cloudgate.trust.certificate_roles import client_context, only_a_manager
 
-DATABASE = "cloudgate.db"
 ANSWER_SECONDS = 5.0
 """How long a name server, a manager or a gateway may take."""
 MOST_NAMES = 50
@@ -115,9 +116,8 @@ def _database(file: Path) -> Finding:
     name = "database"
     advice = "Bring the data folder back from a backup; save this one first."
     try:
-        with sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=5) as opened:
+        with read_only(file) as opened:
             said = [row[0] for row in opened.execute("PRAGMA quick_check(3)")]
-        opened.close()
     except sqlite3.OperationalError as problem:
         return Finding(name, Verdict.UNKNOWN, f"{file} cannot be looked at: {problem}.")
     except sqlite3.DatabaseError as problem:
@@ -128,9 +128,7 @@ def _database(file: Path) -> Finding:
 
 
 def _keys(data: Path) -> Finding:
-    missing = [
-        name for name in ("sealing.key", "tls/ca.key", "tls/ca.pem") if not (data / name).exists()
-    ]
+    missing = missing_pieces(data)
     if missing:
         text = f"Missing below {data}: {', '.join(missing)}."
         advice = "Bring them back from a backup: new ones would lock out all hosts and tenants."

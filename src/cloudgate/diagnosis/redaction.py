@@ -12,6 +12,8 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from cloudgate.network.destinations import is_loopback
+
 REMOVED = "[removed]"
 _SECRET_NAMES = re.compile(
     r"passw|secret|token|credential|hash|private|authorization|cookie|sealed|_key$|key_pem|api_?key",
@@ -138,10 +140,7 @@ class Redaction:
 
 def _is_here(name: str) -> bool:
     """Whether it names this machine, as all do alike."""
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name.lower() == "localhost"
+    return is_loopback(name) or name.lower() == "localhost"
 
 
 def _folded(name: str) -> str:

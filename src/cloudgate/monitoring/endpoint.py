@@ -11,7 +11,6 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -19,10 +18,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.monitoring.health import Health
+from cloudgate.network.destinations import is_loopback
 
 LIVE, READY = "livez", "readyz"
 METRICS = "metrics"
 TENANTS = "metrics/tenants"
+DEFAULT_LISTEN = "127.0.0.1:9397"
+"""Where a manager shows health and figures, unless told otherwise."""
 OFF = "off"
 """In place of an address: nowhere."""
 COMPRESSED_FROM_BYTES = 1024
@@ -150,18 +152,10 @@ def _is_misled(server: tuple[str, int | None] | None, host: str) -> bool:
     A page of another site may have its own name lead here (DNS rebinding), and would read all that
     a browser on this machine gets.
     """
-    if not host or not server or not _is_loopback(server[0]):
+    if not host or not server or not is_loopback(server[0]):
         return False
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    return name.lower() != "localhost" and not _is_loopback(name.strip("[]"))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+    return name.lower() != "localhost" and not is_loopback(name.strip("[]"))
 
 
 class _Impatient(HttpToolsProtocol):
@@ -229,8 +223,8 @@ def listen(where: str) -> socket.socket:
     address, colon, port = where.rpartition(":")
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:  # noqa: PLR2004  ports end there
         raise CloudgateError(
-            f"--metrics-listen: found {where!r}, expected ADDRESS:PORT, such as 127.0.0.1:9397, or"
-            f" {OFF}."
+            f"--metrics-listen: found {where!r}, expected ADDRESS:PORT, such as {DEFAULT_LISTEN},"
+            f" or {OFF}."
         )
     host = address.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

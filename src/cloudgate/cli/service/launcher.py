@@ -67,7 +67,7 @@ from cloudgate.manager.servers.managed_servers import list_managed_servers
 from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.monitoring.endpoint import OFF, listen
+from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 
 log = structlog.get_logger(__name__)
@@ -78,9 +78,6 @@ RESTART_SECONDS = 1.0
 """How long to wait before a host service that died is started again."""
 LONGEST_RESTART_SECONDS = 5.0
 """Before it is started once more, however often it has ended."""
-METRICS_LISTEN = "127.0.0.1:9397"
-"""Where health and figures are shown, unless told otherwise."""
-
 GATEWAY_SECONDS = 30.0
 """How long at most it waits for the gateway of this machine before it says that it is ready."""
 _Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -112,7 +109,7 @@ class Options:
     audit_days: int | None = None
     """How long entries of the audit log are kept; for ever when None."""
     metrics_listen: str | None = None
-    """Where health and figures are shown; at `METRICS_LISTEN`, if that is free, when None."""
+    """Where health and figures are shown; at `DEFAULT_LISTEN`, if that is free, when None."""
     metrics_token_file: Path | None = None
     """With tokens by which they are shown on the API's port, too; none when None."""
 
@@ -306,7 +303,7 @@ def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket
     if where is not None:
         return listen(where)
     try:
-        return listen(METRICS_LISTEN)
+        return listen(DEFAULT_LISTEN)
     except CloudgateError as problem:
         log.warning("metrics are shown nowhere", reason=problem.message)
         return nullcontext()

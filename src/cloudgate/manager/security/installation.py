@@ -33,7 +33,7 @@ def begin(data: Path) -> None:
             remove_leftovers(folder)
         if (data / _MARK).exists():
             return
-        missing = [name for name in _PIECES if not (data / name).exists()]
+        missing = missing_pieces(data)
         if len(missing) == len(_PIECES):
             write_private(data / _MARK, "")
             return
@@ -45,6 +45,15 @@ def begin(data: Path) -> None:
     for names, state in ((missing, "is missing"), (empty, "is empty")):
         if names:
             raise CloudgateError(_lost(data, names, state))
+
+
+def missing_pieces(data: Path) -> list[str]:
+    """What of an installation is not there, by names below its folder.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    return [name for name in _PIECES if not (data / name).exists()]
 
 
 def end(data: Path) -> None:
