@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from pathlib import Path
 from queue import Queue
 from typing import Any
 from uuid import uuid4
@@ -135,7 +136,7 @@ def test_what_was_at_work_before_the_manager_ended_is_kept_with_its_end(
     client: httpx2.Client, host: ScriptedHost, running: RunningManager
 ) -> None:
     task = make_gateway(client, host)
-    running.manager.timelines.forget()  # as after a restart
+    running.manager.timelines._known.clear()  # as after a restart
     assert names(timeline(client, task)) == []
     host.obey()
     finished(client, task)
@@ -152,7 +153,7 @@ def test_a_task_of_an_earlier_release_has_no_steps(
         found = work.session.get(Task, int(task["TaskId"].removeprefix("task-")))
         assert found is not None
         found.steps, found.trace = None, ""
-    running.manager.timelines.forget()
+    running.manager.timelines._known.clear()
     assert timeline(client, task) == {
         "TaskId": task["TaskId"], "Operation": "CreateCloudTenant", "TraceId": None, "Steps": [],
     }  # fmt: skip
@@ -217,20 +218,26 @@ def collector(monkeypatch: pytest.MonkeyPatch, status: int = 200) -> Iterator["Q
             thread.join()
 
 
-def test_a_collector_hears_of_a_change_and_its_parts(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with collector(monkeypatch) as heard:
-        extras = Extras(span_export=open_export())
-        folder = tmp_path_factory.mktemp("manager")
-        with running_manager(folder, site="site", extras=extras) as running:
-            client, host = running.logged_on(), ScriptedHost(running)
-            task = make_gateway(client, host)
-            host.poll()
-            host.report(took=TOOK)
-            assert finished(client, task)["Result"]["Success"]
-            spans = [heard.get(timeout=30) for _ in range(7)]
-            host.close()
+@contextmanager
+def exporting(folder: Path, status: int = 200) -> Iterator[tuple[RunningManager, "Queue[Span]"]]:
+    """A manager that was told of a collector, and what that has heard."""
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        collector(environment, status) as heard,
+        running_manager(folder, site="site", extras=Extras(span_export=open_export())) as running,
+    ):
+        yield running, heard
+
+
+def test_a_collector_hears_of_a_change_and_its_parts(tmp_path: Path) -> None:
+    with exporting(tmp_path) as (running, heard):
+        client, host = running.logged_on(), ScriptedHost(running)
+        task = make_gateway(client, host)
+        host.poll()
+        host.report(took=TOOK)
+        assert finished(client, task)["Result"]["Success"]
+        spans = [heard.get(timeout=30) for _ in range(7)]
+        host.close()
     whole = next(each for each in spans if each.name == "CreateCloudGateway")
     assert {each.trace_id.hex() for each in spans} == {TRACE}
     assert whole.parent_span_id.hex() == SPAN
@@ -247,32 +254,22 @@ def test_a_collector_hears_of_a_change_and_its_parts(
         assert first.end_time_unix_nano <= second.end_time_unix_nano
 
 
-def test_a_collector_that_takes_nothing_is_a_warning_and_stops_nobody(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with collector(monkeypatch, status=400):
-        extras = Extras(span_export=open_export())
-        folder = tmp_path_factory.mktemp("manager")
-        with running_manager(folder, site="site", extras=extras) as running:
-            client = running.logged_on()
-            task = client.post("/cloud/tenants", json={"Name": "acme"}).json()
-            assert finished(client, task)["Result"]["Success"]
-            within(30, lambda: "does not take spans" in client.get("/warnings").text)
+def test_a_collector_that_takes_nothing_is_a_warning_and_stops_nobody(tmp_path: Path) -> None:
+    with exporting(tmp_path, status=400) as (running, _):
+        client = running.logged_on()
+        task = client.post("/cloud/tenants", json={"Name": "acme"}).json()
+        assert finished(client, task)["Result"]["Success"]
+        within(30, lambda: "does not take spans" in client.get("/warnings").text)
 
 
-def test_who_keeps_none_of_a_trace_is_sent_none(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with collector(monkeypatch) as heard:
-        extras = Extras(span_export=open_export())
-        folder = tmp_path_factory.mktemp("manager")
-        with running_manager(folder, site="site", extras=extras) as running:
-            client = running.logged_on()
-            for flags, name in (("00", "acme"), ("01", "beta")):
-                header = {"traceparent": f"00-{TRACE[:-2]}{flags}-{SPAN}-{flags}"}
-                made = client.post("/cloud/tenants", json={"Name": name}, headers=header)
-                finished(client, made.json())
-            assert heard.get(timeout=30).trace_id.hex() == f"{TRACE[:-2]}01"
+def test_who_keeps_none_of_a_trace_is_sent_none(tmp_path: Path) -> None:
+    with exporting(tmp_path) as (running, heard):
+        client = running.logged_on()
+        for flags, name in (("00", "acme"), ("01", "beta")):
+            header = {"traceparent": f"00-{TRACE[:-2]}{flags}-{SPAN}-{flags}"}
+            made = client.post("/cloud/tenants", json={"Name": name}, headers=header)
+            finished(client, made.json())
+        assert heard.get(timeout=30).trace_id.hex() == f"{TRACE[:-2]}01"
 
 
 def test_without_a_collector_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from cloudgate.manager.jobs.threads import run_in_daemon_thread
 from cloudgate.manager.registries.task_timelines import Ended, TaskTimelines
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
 VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -57,12 +58,17 @@ def _otlp(collector: str) -> Export:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,
     )
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import SpanExportResult  # noqa: PLC0415
 
     exporter = OTLPSpanExporter(timeout=TIMEOUT_SECONDS)
+    program = Resource.create({"service.name": "cloudgate", "service.version": __version__})
 
     def export(spans: Sequence[Span]) -> None:
-        if exporter.export([_readable(each) for each in spans]) is not SpanExportResult.SUCCESS:
+        if (
+            exporter.export([_readable(each, program) for each in spans])
+            is not SpanExportResult.SUCCESS
+        ):
             raise UnavailableError(
                 f"The collector at {collector} does not take spans. See that it runs and speaks"
                 " OTLP over HTTP; they are sent again."
@@ -71,8 +77,7 @@ def _otlp(collector: str) -> Export:
     return export
 
 
-def _readable(span: Span) -> "ReadableSpan":
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+def _readable(span: Span, program: "Resource") -> "ReadableSpan":
     from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415
     from opentelemetry.trace import SpanContext, SpanKind, TraceFlags  # noqa: PLC0415
     from opentelemetry.trace.status import Status, StatusCode  # noqa: PLC0415
@@ -85,7 +90,7 @@ def _readable(span: Span) -> "ReadableSpan":
         name=span.name,
         context=context(span.span_id, is_remote=False),
         parent=context(span.parent_id, is_remote=True) if span.parent_id else None,
-        resource=Resource.create({"service.name": "cloudgate", "service.version": __version__}),
+        resource=program,
         attributes=span.attributes,
         kind=SpanKind.SERVER if "cloudgate.task" in span.attributes else SpanKind.INTERNAL,
         status=Status(StatusCode.OK if span.success else StatusCode.ERROR),

@@ -61,13 +61,15 @@ def _parts(whole: Span, steps: tuple[Step, ...]) -> Iterator[Span]:
     latest: dict[UUID | None, datetime] = {None: whole.began_at}
     """What came before, at the same server or else at the manager."""
     for number, step in enumerate(steps):
-        since = latest.get(step.server_id, latest[None])
+        # The address is dialled once the last server has said that it listens.
+        is_dialled = step.name is StepName.DIALLED
+        since = max(latest.values()) if is_dialled else latest.get(step.server_id, latest[None])
         latest[step.server_id] = step.at
-        if step.name is StepName.DIALLED:
-            since = max(latest.values(), key=lambda at: (at < step.at, at))
         if step.name not in _PARTS:
             continue
-        attributes = {"cloudgate.server": str(step.server_id)} if step.server_id else {}
+        attributes: dict[str, str | int] = (
+            {"cloudgate.server": str(step.server_id)} if step.server_id else {}
+        )
         yield Span(
             _PARTS[step.name],
             whole.trace_id,
@@ -75,7 +77,7 @@ def _parts(whole: Span, steps: tuple[Step, ...]) -> Iterator[Span]:
             whole.span_id,
             min(since, step.at),
             step.at,
-            {**attributes},
+            attributes,
         )
 
 

@@ -56,7 +56,7 @@ class Step:
         return {**found, "server": str(self.server_id)} if self.server_id else found
 
 
-def read_steps(kept: Iterable[Mapping[str, str]] | None) -> tuple[Step, ...]:
+def read_steps(kept: Iterable[Mapping[str, str]]) -> tuple[Step, ...]:
     """The steps of a task that has ended."""
     return tuple(
         Step(
@@ -64,7 +64,7 @@ def read_steps(kept: Iterable[Mapping[str, str]] | None) -> tuple[Step, ...]:
             datetime.fromisoformat(each["at"]),
             UUID(each["server"]) if "server" in each else None,
         )
-        for each in kept or ()
+        for each in kept
     )
 
 
@@ -128,11 +128,6 @@ class TaskTimelines:
             found.add(StepName.COMMITTED, at)
             while len(self._known) > MOST_TASKS:
                 self._known.popitem(last=False)
-
-    def forget(self) -> None:
-        """Know of no task any more, as after a start."""
-        with self._lock:
-            self._known.clear()
 
     def steps(self, number: int) -> tuple[Step, ...]:
         """Those of a task so far."""
