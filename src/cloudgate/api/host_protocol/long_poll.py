@@ -45,19 +45,17 @@ class LongPoll:
                 found = await self._hosts.news(credential, message)
                 if self._manager.faults.answered(keys[0]):
                     await run_in_threadpool(self._hosts.hear, credential, message.machine)
+                more: dict[str, object] = {}
                 question = self._manager.questions.next(keys[0])
                 if question is not None:
-                    news = found if isinstance(found, Update) else Update()
-                    found = news.model_copy(update={"question": question})
+                    more["question"] = question
                 if self._manager.tokens.takes_back(keys[0]):
-                    news = found if isinstance(found, Update) else Update()
-                    found = news.model_copy(update={"demand": True})
+                    more["demand"] = True
                 if heard is not None and heard.credential is not None:
+                    more["credential"] = heard.credential
+                if more or isinstance(found, Update):
                     news = found if isinstance(found, Update) else Update()
-                    news = self._traced(keys, news)
-                    return news.model_copy(update={"credential": heard.credential})
-                if isinstance(found, Update):
-                    return self._traced(keys, found)
+                    return self._traced(keys, news.model_copy(update=more))
                 if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
                     return Update()
