@@ -91,7 +91,9 @@ def test_who_logs_off_or_gets_another_password_meanwhile_is_out(running: Running
             made = client.post("/sessionMngr/", auth=("admin", PASSWORD)).json()
             own = made["Href"]
             if client is gone:
+                assert client.get("/tasks").status_code == 200
                 assert client.delete(own).status_code == 204
+                assert client.get("/tasks").status_code == 401
         assert gone.get("/tasks").status_code == 401
         assert stays.get("/tasks").status_code == 200
     admin = running.logged_on()

@@ -358,7 +358,7 @@ def delete_session(call: Call) -> Answer:
     own = call.identifier("LogonSession")
     if call.manager.unwritten.find(own) is not None:
         _check_may_see(call, own)
-        call.manager.unwritten.end_after_writing(own)
+        call.manager.end_unwritten_session(own)
         if not _is_written(call, own):
             return Answer(status=204)
     with call.changing() as work:

@@ -1,5 +1,6 @@
 """Unit of work: how is something read or changed? In one transaction, with its author."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -129,11 +130,22 @@ def next_revision(previous: int, now: datetime) -> int:
     return max(previous + 1, int(now.timestamp() * 1000))
 
 
-@dataclass
 class Changes:
-    """How many changes were made that the API can show."""
+    """How many changes were made that the API can show. May be used from any thread."""
 
-    count: int = 0
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """It is another one after each change."""
+        return self._count
+
+    def note(self) -> None:
+        """Something was changed: what was read before is not known to be true any more."""
+        with self._lock:
+            self._count += 1
 
 
 @dataclass(frozen=True)
@@ -167,7 +179,12 @@ class Manager:
     def warn(self, kind: str, text: str) -> None:
         """Have the operator see something about the manager itself; an empty text ends it."""
         if self.warnings.note(kind, text, self.clock()):
-            self.changes.count += 1
+            self.changes.note()
+
+    def end_unwritten_session(self, identifier: UUID) -> None:
+        """End a session that is not in the database, as far as is known."""
+        self.unwritten.end_after_writing(identifier)
+        self.changes.note()
 
     @contextmanager
     def _seeing_whether_it_can_be_written(self) -> Iterator[None]:
@@ -250,5 +267,5 @@ class Manager:
             for each in work.ended_tasks:
                 self.timelines.on_end(each)
         if shown:
-            self.changes.count += 1
+            self.changes.note()
         self.bell.notify(work.news_for)
