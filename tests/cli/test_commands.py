@@ -117,6 +117,46 @@ def test_a_tenant_gets_repositories_quotas_and_a_lease(cloudgate: Run, home: Pat
 
 
 @pytest.mark.usefixtures("host")
+def test_a_tenant_and_a_user_get_networks_that_they_may_come_from(
+    cloudgate: Run, running: RunningManager
+) -> None:
+    cloudgate("repository", "create", "vault", "--endpoint", "vault.example:8443")
+    made = cloudgate(
+        *("tenant", "create", "acme", "--generate-password", "--repository", "vault=50"),
+        *("--network", "192.0.2.0/24", "--network", "2001:db8::/48", "-o", "json"),
+    )
+    assert made.exit_code == 0, made.output
+    both = {"Networks": ["192.0.2.0/24", "2001:db8::/48"]}
+    assert json.loads(made.stdout)["AllowedNetworks"] == both
+    shown = cloudgate("tenant", "show", "acme").stdout
+    assert all(each in shown for each in both["Networks"])
+
+    wrong = cloudgate("tenant", "edit", "acme", "--network", "192.0.2.7/24")
+    assert wrong.exit_code == 1
+    assert "give 192.0.2.0/24 for the network, or 192.0.2.7 for the one address" in wrong.stderr
+    both_options = cloudgate("tenant", "edit", "acme", "--network", "::1", "--any-network")
+    assert both_options.exit_code == 2
+    edited = cloudgate(
+        "tenant", "edit", "acme", "--network", "192.0.2.7", "--end-tunnels", "-o", "json"
+    )
+    assert json.loads(edited.stdout)["AllowedNetworks"] == {"Networks": ["192.0.2.7/32"]}
+    assert "elsewhere" in str(running.audited()[-1].after)
+    edited = cloudgate("tenant", "edit", "acme", "--any-network", "-o", "json")
+    assert "AllowedNetworks" not in json.loads(edited.stdout)
+
+    user = ("acme", "laptop")
+    made = cloudgate(
+        *("tenant", "user", "create", *user, "--generate-password", "--network", "::1")
+    )
+    assert made.exit_code == 0, made.output
+    assert "::1/128" in cloudgate("tenant", "user", "show", *user).stdout
+    edited = cloudgate("tenant", "user", "edit", *user, "--end-tunnels", "-o", "json")
+    assert json.loads(edited.stdout)["AllowedNetworks"] == {"Networks": ["::1/128"]}
+    edited = cloudgate("tenant", "user", "edit", *user, "--any-network", "-o", "json")
+    assert "AllowedNetworks" not in json.loads(edited.stdout)
+
+
+@pytest.mark.usefixtures("host")
 def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
     made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
     assert made.exit_code == 0, made.output

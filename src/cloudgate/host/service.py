@@ -173,6 +173,7 @@ def _compose(
         ),
         (known.directory.contribution, gateway.enforcer.contribution),
         guesses=authorizer.guesses,
+        outsiders=authorizer.outsiders,
     )
     gateway.reconciler.on_outcome = reporter.observe
     sync = ManagerSync(

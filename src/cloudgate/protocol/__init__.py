@@ -80,7 +80,16 @@ class Target(Document):
     """Where the gateway connects to."""
 
 
-class User(Document):
+class Origin(Document):
+    """Where somebody may come from. These are members of `Tenant` and `User` on the wire."""
+
+    networks: tuple[str, ...] | None = None
+    """In CIDR notation; None for anywhere, and none of them for nowhere."""
+    outside_end_before: AwareDatetime | None = None
+    """Tunnels from elsewhere that were opened before this moment are to end."""
+
+
+class User(Origin):
     """A user of a tenant, with rights inside the tenant's."""
 
     user_id: UUID
@@ -89,6 +98,8 @@ class User(Document):
     """Argon2id in PHC format; empty when the user has no password and cannot log in."""
     enabled: bool = True
     targets: tuple[Target, ...] = ()
+    tunnels_end_before: AwareDatetime | None = None
+    """Its tunnels that were opened before this moment are to end."""
 
 
 class Limits(Document):
@@ -111,7 +122,7 @@ class EndedTarget(Document):
     """Tunnels to it that were opened before this moment are to end."""
 
 
-class Tenant(Limits):
+class Tenant(Limits, Origin):
     """What a gateway must know of a tenant to let it in."""
 
     tenant_id: UUID
@@ -501,6 +512,8 @@ class Refusal(StrEnum):
     """The tenant's lease is over."""
     POOL = "pool"
     """The gateway is set apart for others."""
+    NETWORK = "network"
+    """The tenant comes from an address from which it may not come."""
     TARGET = "target"
     """The tenant has no right to it, or none is named."""
     ADDRESS = "address"
@@ -632,6 +645,9 @@ class Report(Document):
     guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
     """Since those of the last report that was answered. Sent again as they were until they are
     heard, so that each is logged once."""
+    outsiders: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
+    """The same of those whose password was right, and who came from where they may not come
+    from."""
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""
     figures: Figures | None = None

@@ -89,6 +89,7 @@ def listed(
     name: str | None = None,
     also: str = "",
     omit_absent: bool = False,
+    own: bool = False,
 ) -> Any:
     """A list inside an element of its own; None when that element is absent."""
     return _field(
@@ -98,6 +99,7 @@ def listed(
         array=array or f"{item}s",
         also=also,
         omit_absent=omit_absent,
+        own=own,
     )
 
 

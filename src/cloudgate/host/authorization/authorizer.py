@@ -13,6 +13,7 @@ from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import Authenticator
+from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
@@ -158,6 +159,8 @@ class Authorizer:
         self._logins = Authenticator(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
+        self.outsiders = FailedLogins(now)
+        """Right ones, from where those whose they are may not come from."""
         self.meter = AuthorizationMeter()
         """What was answered, in figures."""
         self.refusals = RefusalLog()
@@ -213,13 +216,14 @@ class Authorizer:
             login,
             target,
             password_is_right=who.proven,
-            circumstances=await self._circumstances(login if who.proven else None),
+            circumstances=await self._circumstances(login if who.proven else None, address),
         )
         if not isinstance(decision, Denial):
             decision = (
                 self._maintenance_denial() or self._connection_limit_denial(address) or decision
             )
         if isinstance(decision, Denial):
+            self._note_outsider(decision, name, address)
             return refused(decision)
         try:
             found, *others = await self._resolver.resolve(decision.address)
@@ -237,7 +241,7 @@ class Authorizer:
             place=place,
             tenant_id=login.tenant.tenant_id,
             user_id=login.user.user_id if login.user else None,
-            era=revocation_epoch(login.tenant.tunnels_end_before),
+            era=revocation_epoch(login.tunnels_ended_at),
             restoring=self._site.maintenance is not None,
         )
         client = hostport.join(address.removeprefix("::ffff:"), port)
@@ -306,9 +310,12 @@ class Authorizer:
         if login is None or not who.proven:
             return DiscoveryResult(name, refusal=BAD_REQUEST)
         # Whoever may not use this gateway may still learn which ones it may use.
-        anywhere = RequestContext(self._now(), pool_id=_any_of(login.tenant), pools_are_down=True)
+        anywhere = RequestContext(
+            self._now(), pool_id=_any_of(login.tenant), pools_are_down=True, address=address
+        )
         barred = denial_reason(login, anywhere)
         if barred is not None:
+            self._note_outsider(barred, name, address)
             return DiscoveryResult(name, refusal=barred)
         ways = self._site.gateways_for(login.tenant)
         return DiscoveryResult(
@@ -318,12 +325,16 @@ class Authorizer:
             ),
         )
 
-    async def _circumstances(self, login: Principal | None) -> RequestContext:
+    def _note_outsider(self, refusal: Denial, name: str, address: str) -> None:
+        if refusal.kind is Refusal.NETWORK:
+            self.outsiders.record(name, address)
+
+    async def _circumstances(self, login: Principal | None, address: str) -> RequestContext:
         pool_id = self._role.pool_id
         down = False
         if login is not None and depends_on_failover(login.tenant, pool_id):
             down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
-        return RequestContext(self._now(), pool_id, pools_are_down=down)
+        return RequestContext(self._now(), pool_id, pools_are_down=down, address=address)
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

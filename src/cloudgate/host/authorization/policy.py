@@ -8,7 +8,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from cloudgate.host.state.principal import Principal
-from cloudgate.network import hostport
+from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Target, Tenant
 
 CHALLENGE = 'Basic realm="Cloudgate", charset="UTF-8"'
@@ -50,6 +50,8 @@ class RequestContext:
     """The pool that this gateway is in."""
     pools_are_down: bool = False
     """None of the gateways in the tenant's pools answers."""
+    address: str = ""
+    """IP address that it comes from."""
 
 
 NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.", kind=Refusal.CREDENTIALS)
@@ -106,11 +108,25 @@ def denial_reason(login: Principal, circumstances: RequestContext) -> Denial | N
         return Denial(403, "This user of the tenant is disabled.", kind=Refusal.DISABLED)
     if tenant.expires_at is not None and tenant.expires_at <= circumstances.now:
         return Denial(403, "The tenant's lease has expired.", kind=Refusal.EXPIRED)
-    if not _pool_allows(tenant, circumstances):
+    outside = _outside_denial(login, circumstances.address)
+    if outside is None and not _pool_allows(tenant, circumstances):
         return Denial(
             403, "This gateway is set apart for others; use another one.", kind=Refusal.POOL
         )
-    return None
+    return outside
+
+
+def _outside_denial(login: Principal, address: str) -> Denial | None:
+    """Why somebody may not come from an IP address: a user has to be in its tenant's, too."""
+    if not address_ranges.contains(login.tenant.networks, address):
+        who = "The tenant"
+    elif login.user is not None and not address_ranges.contains(login.user.networks, address):
+        who = "This user of the tenant"
+    else:
+        return None
+    shown = address.removeprefix("::ffff:")
+    reason = f"{who} may not come from {shown}: that address is in none of its networks."
+    return Denial(403, reason, kind=Refusal.NETWORK)
 
 
 def depends_on_failover(tenant: Tenant, pool_id: UUID | None) -> bool:

@@ -41,6 +41,7 @@ class Reporter:
         contributors: Sequence[Contributor] = (),
         clock_seconds: Callable[[], float] = time.monotonic,
         guesses: FailedLogins | None = None,
+        outsiders: FailedLogins | None = None,
     ) -> None:
         """What it asks, each time.
 
@@ -49,10 +50,12 @@ class Reporter:
             contributors: who has more to say than the results that it observes.
             clock_seconds: that the age of reports is taken by.
             guesses: told until they were heard.
+            outsiders: the same.
         """
         self._facts = facts
         self._contributors = contributors
         self._guesses = guesses or FailedLogins()
+        self._outsiders = outsiders or FailedLogins()
         self._clock_seconds = clock_seconds
         self._outcome: ReconcileResult | None = None
         self._sent: Report | None = None
@@ -106,6 +109,7 @@ class Reporter:
     def acknowledge(self, report: Report) -> None:
         """The manager has `report`, unless it was said meanwhile that it may have lost it."""
         self._guesses.acknowledge(report.guesses)
+        self._outsiders.acknowledge(report.outsiders)
         if self._lost:
             return
         self._known_facts = report.facts or self._known_facts
@@ -114,7 +118,8 @@ class Reporter:
             if self.figures is not None:
                 self.figures.acknowledge(report.figures)
         is_repeated = report.model_copy(update={"figures": None}) == self._sent
-        self._sent = report.model_copy(update={"facts": None, "guesses": (), "figures": None})
+        once = {"facts": None, "guesses": (), "outsiders": (), "figures": None}
+        self._sent = report.model_copy(update=once)
         if is_repeated:
             return  # it is as old as it was
         self._sent_at_seconds = self._clock_seconds()
@@ -141,6 +146,7 @@ class Reporter:
         return Report(
             machine=facts.machine,
             guesses=self._guesses.pending(),
+            outsiders=self._outsiders.pending(),
             facts=None if facts == self._known_facts else facts,
             **members,
         )

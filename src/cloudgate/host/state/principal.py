@@ -1,6 +1,7 @@
 """Principal: who can log on at this gateway? A tenant, or one of its users. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudgate.protocol import Target, Tenant, User
 from cloudgate.values import precis
@@ -27,6 +28,14 @@ class Principal:
     def targets(self) -> tuple[Target, ...]:
         """What it may reach."""
         return self.user.targets if self.user else self.tenant.targets
+
+    @property
+    def tunnels_ended_at(self) -> datetime | None:
+        """When an operator last ended tunnels of it, be it some; None when that never was."""
+        ends = [self.tenant.tunnels_end_before, self.tenant.outside_end_before]
+        if self.user:
+            ends += [self.user.tunnels_end_before, self.user.outside_end_before]
+        return max(filter(None, ends), default=None)
 
 
 def tenant_key(name: str) -> str:

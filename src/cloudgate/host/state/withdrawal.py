@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from cloudgate.network import address_ranges
 from cloudgate.protocol import Limits, Target, Tenant, User
 
 _LIMITS = tuple(Limits.model_fields)
@@ -34,6 +35,7 @@ def left_of(known: Tenant, told: Tenant) -> Tenant:
             "enabled": known.enabled and told.enabled,
             "expires_at": _least(known.expires_at, told.expires_at),
             "targets": _targets(known.targets, told.targets),
+            "networks": address_ranges.common(known.networks, told.networks),
             "users": tuple(
                 _left_of_user(users[user.user_id], user)
                 for user in told.users
@@ -55,6 +57,7 @@ def _left_of_user(known: User, told: User) -> User:
         update={
             "enabled": known.enabled and told.enabled,
             "targets": _targets(known.targets, told.targets),
+            "networks": address_ranges.common(known.networks, told.networks),
         }
     )
 

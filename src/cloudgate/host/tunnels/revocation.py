@@ -6,7 +6,8 @@ from uuid import UUID
 
 from cloudgate.host.access_log.tunnel_metadata import is_revoked
 from cloudgate.host.tunnels.accounting import Tunnel
-from cloudgate.protocol import Tenant
+from cloudgate.network import address_ranges, hostport
+from cloudgate.protocol import Origin, Tenant, User
 
 POOL_CHANGED = "the gateway was set apart for others"
 
@@ -48,18 +49,38 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
         return "the tenant was disabled"
     if tenant.expires_at is not None and tenant.expires_at <= now:
         return "the tenant's lease has expired"
-    if _were_ended(tunnel, tenant):
+    if _is_older(tunnel, _ended_before(tunnel.target, tenant)):
         return "the tenant's tunnels were ended"
+    if _is_outside(tunnel, tenant):
+        return "the tenant may not come from there any more"
     if tunnel.user_id is None:
         return None
-    user = next((each for each in tenant.users if each.user_id == tunnel.user_id), None)
+    return _revoked_of_user(
+        tunnel, next((each for each in tenant.users if each.user_id == tunnel.user_id), None)
+    )
+
+
+def _revoked_of_user(tunnel: Tunnel, user: User | None) -> str | None:
     if user is None:
         return "the tenant's user was removed"
-    return None if user.enabled else "the tenant's user was disabled"
+    if not user.enabled:
+        return "the tenant's user was disabled"
+    if _is_older(tunnel, user.tunnels_end_before):
+        return "the tunnels of the tenant's user were ended"
+    if _is_outside(tunnel, user):
+        return "the tenant's user may not come from there any more"
+    return None
 
 
-def _were_ended(tunnel: Tunnel, tenant: Tenant) -> bool:
-    before = _ended_before(tunnel.target, tenant)
+def _is_outside(tunnel: Tunnel, origin: Origin) -> bool:
+    """Whether a tunnel that comes from elsewhere is to end."""
+    if not _is_older(tunnel, origin.outside_end_before):
+        return False
+    return not address_ranges.contains(origin.networks, hostport.split(tunnel.client)[0])
+
+
+def _is_older(tunnel: Tunnel, before: datetime | None) -> bool:
+    """Whether a tunnel was opened before the moment at which some were ended."""
     if tunnel.era is not None:
         return is_revoked(tunnel.era, before)
     # Kept by the release before: then two clocks have to do.

@@ -31,6 +31,7 @@ class Change:
 
 NEW_PASSWORD: Document = {"Password": "changed"}
 TUNNELS_ENDED: Document = {"Tunnels": "ended"}
+OUTSIDE_ENDED: Document = {"Tunnels": "ended, as far as they come from elsewhere"}
 """What the log says of a password, and all that it says."""
 
 
@@ -145,6 +146,9 @@ EVENTS: Mapping[str, Event] = {
     "LogOn": Event(0, INFO, "{name} has logged on"),
     "LogOff": Event(0, INFO, "{name} has logged off"),
     "GuessTenantPassword": Event(0, WARNING, "Wrong passwords of {name} were tried at a gateway"),
+    "RefuseTenantNetwork": Event(
+        0, WARNING, "{name} came to a gateway from outside of its networks"
+    ),
     "RemoveOldAuditEvents": Event(0, INFO, "Old entries of the audit log have been removed"),
     "SealAuditLog": Event(0, WARNING, "The audit log's chain has been sealed for the first time"),
     "DenyAccess": Event(0, WARNING, "Access denied: {name}"),

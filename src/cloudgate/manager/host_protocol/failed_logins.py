@@ -1,4 +1,4 @@
-"""Failed logins: who guesses at tenants' passwords, as the gateways have seen it?"""
+"""Failed logins: who guesses, or comes from elsewhere, as the gateways have seen it?"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -11,25 +11,40 @@ from cloudgate import protocol
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.registries.strangers import GUESSES, OUTSIDERS
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE
 from cloudgate.protocol.bounds import printable
 
-OPERATION = "GuessTenantPassword"
 HEARD_AGAIN_WITHIN = timedelta(days=1)
 """How long a report whose answer was lost is told from a new one."""
 
 
-def record_failed_logins(
-    work: UnitOfWork, server: ManagedServer, guesses: tuple[protocol.Guess, ...]
+_SEEN = {
+    GUESSES: ("1 wrong password", "{count} wrong passwords"),
+    OUTSIDERS: (
+        "1 tunnel with the right password was refused, because it came",
+        "{count} tunnels with the right password were refused, because they came",
+    ),
+}
+"""What one of them was, and several."""
+
+
+def record_failed_logins(work: UnitOfWork, server: ManagedServer, report: protocol.Report) -> None:
+    """Put what a gateway refused into the audit log, each once however often it is heard."""
+    _record_all(work, server, GUESSES, report.guesses)
+    _record_all(work, server, OUTSIDERS, report.outsiders)
+
+
+def _record_all(
+    work: UnitOfWork, server: ManagedServer, operation: str, guesses: tuple[protocol.Guess, ...]
 ) -> None:
-    """Put guesses at a gateway into the audit log, each once however often it is heard."""
     if not guesses:
         return
     known = work.session.scalars(
         select(AuditEvent.after).where(
-            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == OPERATION
+            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == operation
         )
     ).all()
     for guess in guesses:
@@ -37,21 +52,26 @@ def record_failed_logins(
         if said in known:
             continue
         one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
-        if work.strangers.is_guess_to_be_noted(server.name, one, work.now, guess.count):
-            _record(work, server, guess, said)
+        if work.strangers.is_guess_to_be_noted(operation, server.name, one, work.now, guess.count):
+            _record(work, server, operation, guess, said)
 
 
 def _record(
-    work: UnitOfWork, server: ManagedServer, guess: protocol.Guess, said: dict[str, Any]
+    work: UnitOfWork,
+    server: ManagedServer,
+    operation: str,
+    guess: protocol.Guess,
+    said: dict[str, Any],
 ) -> None:
     change = Change(
-        operation=OPERATION,
+        operation=operation,
         object_type=TYPE,
         object_id=_tenant_id(work, server, said["Name"]),
         object_name=said["Name"],
         after=said,
     )
-    seen = "1 wrong password" if guess.count == 1 else f"{guess.count} wrong passwords"
+    one, several = _SEEN[operation]
+    seen = one if guess.count == 1 else several.format(count=guess.count)
     message = f"{seen} from {guess.address} at the gateway {server.name}."
     guessing = replace(work, author=said["Name"], address=said["Address"])
     record(guessing, change, success=False, message=message)

@@ -146,7 +146,7 @@ def handle_report(
         InvalidRequestError: it says what this host cannot know, or what is known to be over.
     """
     _check_report(work, server, report)
-    record_failed_logins(work, server, report.guesses)
+    record_failed_logins(work, server, report)
     if report.facts is not None:
         update_facts(work, server, report.facts)
     # One that is larger than any comes from a database that is not here any more.

@@ -220,6 +220,7 @@ def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> prot
         failover_to_others=tenant.failover_to_others,
         users=tuple(users),
         **_ends(tenant),
+        **_origin(tenant),
         **limits.from_document(tenant.limits).told.model_dump(),
     )
 
@@ -237,6 +238,7 @@ def bare(
         pool_ids=tuple(pool_ids),
         users=tuple(_bare_user(user) for user in users),
         **_ends(tenant),
+        **_origin(tenant),
     )
 
 
@@ -256,10 +258,17 @@ def _ends(tenant: CloudTenant) -> dict[str, Any]:
     }
 
 
+def _origin(who: CloudTenant | Subtenant) -> dict[str, Any]:
+    """Where it may come from. Hosts of the release before let it come from anywhere."""
+    return {
+        "networks": None if who.networks is None else tuple(who.networks),
+        "outside_end_before": who.outside_end_before,
+    }
+
+
 def _bare_user(user: protocol.User) -> protocol.User:
-    return protocol.User(
-        user_id=user.user_id, name=str(user.user_id), password_hash="", enabled=user.enabled
-    )
+    bared = {"name": str(user.user_id), "password_hash": "", "targets": ()}
+    return user.model_copy(update=bared)
 
 
 def speed_limits(work: UnitOfWork, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -299,6 +308,8 @@ def _user(subtenant: Subtenant) -> protocol.User:
         password_hash=subtenant.password_hash,
         enabled=subtenant.enabled,
         targets=(_target(subtenant.resource.repository),),
+        tunnels_end_before=subtenant.tunnels_end_before,
+        **_origin(subtenant),
     )
 
 

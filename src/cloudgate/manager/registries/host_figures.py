@@ -65,7 +65,7 @@ class HostFiguresRegistry:
 
     def is_repeated(self, server_id: UUID, report: Report) -> bool:
         """Whether a host says nothing but what it said before, besides figures."""
-        if report.facts is not None or report.guesses:
+        if report.facts is not None or report.guesses or report.outsiders:
             return False
         with self._lock:
             known = self._hosts.get(server_id)
@@ -128,4 +128,6 @@ class HostFiguresRegistry:
 
 
 def _without_figures(report: Report) -> Report:
-    return report.model_copy(update={"figures": None, "facts": None, "guesses": ()})
+    return report.model_copy(
+        update={"figures": None, "facts": None, "guesses": (), "outsiders": ()}
+    )

@@ -12,6 +12,7 @@ from cloudgate.manager.registries.audit_throttle import AuditThrottle, More, net
 FIRST_LOGONS = 4
 """So many wrong logons with one name from one address are written down within a minute."""
 GUESSES = "GuessTenantPassword"
+OUTSIDERS = "RefuseTenantNetwork"
 MOST_GUESSES = 500
 """Of all gateways together; of one, as many as of other refusals."""
 MOST_DENIED = 500
@@ -27,6 +28,7 @@ class Strangers:
         self._refusals: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
         self._refusals["LogOn"] = AuditThrottle(first=FIRST_LOGONS)
         self._refusals[GUESSES] = AuditThrottle(most=MOST_GUESSES)
+        self._refusals[OUTSIDERS] = AuditThrottle(most=MOST_GUESSES)
         self._refusals["DenyAccess"] = AuditThrottle(most=MOST_DENIED)
         self._guesses_at: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
 
@@ -46,20 +48,23 @@ class Strangers:
         sender = APART.join(each.replace(APART, " ") for each in known)
         return self._refusals[operation].allow(sender, operation, now)
 
-    def is_guess_to_be_noted(self, gateway: str, guess: str, now: datetime, count: int) -> bool:
+    def is_guess_to_be_noted(
+        self, operation: str, gateway: str, guess: str, now: datetime, count: int
+    ) -> bool:
         """Whether guesses at a gateway are to be written down now; else they are summed up.
 
         Args:
+            operation: as the audit log calls it: `GUESSES` or `OUTSIDERS`.
             gateway: the name of the managed server that tells of them.
             guess: tells them from all others.
             now: the time.
             count: how many.
         """
-        here = self._guesses_at[gateway].allow(guess, GUESSES, now, 0)
-        everywhere = self._refusals[GUESSES]
-        if here and everywhere.allow(f"{gateway} {guess}", GUESSES, now, 0):
+        here = self._guesses_at[gateway].allow(f"{operation} {guess}", operation, now, 0)
+        everywhere = self._refusals[operation]
+        if here and everywhere.allow(f"{gateway} {guess}", operation, now, 0):
             return True
-        everywhere.add(gateway, GUESSES, now, count)
+        everywhere.add(gateway, operation, now, count)
         return False
 
     def due(self, now: datetime, *, all_of_them: bool = False) -> list[More]:

@@ -58,7 +58,7 @@ def keep_report(server: ManagedServer, report: Report) -> None:
 
     What queries filter by has a column besides.
     """
-    server.report = report.model_dump(mode="json", exclude={"facts", "guesses"})
+    server.report = report.model_dump(mode="json", exclude={"facts", "guesses", "outsiders"})
     server.live_tunnels = report.live_tunnels
     if report.assignment_revision == server.assignment_revision:
         server.reported_revision = report.assignment_revision

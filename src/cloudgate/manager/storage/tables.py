@@ -12,6 +12,9 @@ from cloudgate.manager.storage.types import UtcDateTime
 REVISION = BigInteger().with_variant(Integer, "sqlite")
 
 
+LIST = JSON(none_as_null=True)
+
+
 class Base(DeclarativeBase):
     """All tables."""
 
@@ -338,6 +341,10 @@ class CloudTenant(Base):
     target_ends: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """By ``host:port``: its tunnels there that were opened before this moment are to end, too."""
     """Tunnels that were opened before this moment are to end."""
+    networks: Mapped[list[str] | None] = mapped_column(LIST)
+    """From which it may come, in CIDR notation; None for anywhere."""
+    outside_end_before: Mapped[datetime | None]
+    """Its tunnels from elsewhere that were opened before this moment are to end."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
@@ -398,6 +405,11 @@ class Subtenant(Base):
     """None where none was given."""
     unlimited: Mapped[bool] = mapped_column(default=False)
     """Not limited within the tenant's quota, whatever its own is."""
+    networks: Mapped[list[str] | None] = mapped_column(LIST)
+    """From which it may come within its tenant's, in CIDR notation; None for all of these."""
+    tunnels_end_before: Mapped[datetime | None]
+    outside_end_before: Mapped[datetime | None]
+    """As the tenant's, for its own tunnels."""
 
     tenant: Mapped[CloudTenant] = relationship(lazy="joined")
     resource: Mapped[TenantResource] = relationship(lazy="joined")

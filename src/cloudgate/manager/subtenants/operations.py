@@ -18,7 +18,7 @@ from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import rules
-from cloudgate.manager.tenants.operations import publish
+from cloudgate.manager.tenants.operations import ended_now, publish
 from cloudgate.trust.password_hashes import hash_password
 
 TYPE = "CloudSubtenant"
@@ -36,6 +36,8 @@ class SubtenantChange:
     quota_name: str | None = None
     quota_mb: int | None = None
     unlimited: bool | None = None
+    networks: Sequence[str] | None = None
+    """From which it may come, in CIDR notation; none of them for wherever its tenant may."""
 
 
 def list_subtenants(work: UnitOfWork, tenant: CloudTenant) -> Sequence[Subtenant]:
@@ -99,6 +101,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
     after = _documented(subtenant)
     if change.password:
         after.update(NEW_PASSWORD)
+    after.update(ended_now(work, subtenant))
     note(
         work,
         task,
@@ -138,6 +141,7 @@ def _documented(subtenant: Subtenant) -> dict[str, Any]:
         "TenantResource": subtenant.resource.name,
         "QuotaMb": subtenant.quota_mb,
         "UnlimitedQuota": subtenant.unlimited,
+        "AllowedNetworks": subtenant.networks,
     }
 
 
@@ -148,6 +152,8 @@ def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
         subtenant.enabled = wanted.enabled
     if wanted.password:
         subtenant.password_hash = hash_password(wanted.password)
+    if wanted.networks is not None:
+        subtenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.resource_id is not None:
         subtenant.resource = _resource(subtenant.tenant, wanted.resource_id)
     if wanted.quota_name is not None:

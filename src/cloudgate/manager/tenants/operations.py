@@ -13,7 +13,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Change, change_to
+from cloudgate.manager.audit.events import (
+    NEW_PASSWORD,
+    OUTSIDE_ENDED,
+    TUNNELS_ENDED,
+    Change,
+    change_to,
+)
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.former_names import remember_names
@@ -80,6 +86,8 @@ class TenantChange:
     failover_to_others: bool | None = None
     pools: Sequence[UUID] | None = None
     """Ids of the gateway pools that it is to use."""
+    networks: Sequence[str] | None = None
+    """From which it may come, in CIDR notation; none of them for anywhere."""
     as_shown: bool = False
     """It is what was shown of the tenant, sent back: what was filled in there, nobody chose."""
 
@@ -164,8 +172,7 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
         task.drains = True
     if change.password:
         after.update(NEW_PASSWORD)
-    if tenant.tunnels_end_before == work.now:
-        after.update(TUNNELS_ENDED)
+    after.update(ended_now(work, tenant))
     note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
@@ -174,10 +181,26 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
 _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 
 
-def end_tunnels(work: UnitOfWork, tenant: CloudTenant) -> None:
-    """Have all tunnels of a tenant end that were opened until now; part of a change to it."""
-    tenant.tunnels_end_before = work.now
-    tenant.target_ends = {}
+def end_tunnels(
+    work: UnitOfWork, who: CloudTenant | Subtenant, *, only_outside: bool = False
+) -> None:
+    """Have all tunnels of a tenant or user end that were opened until now; part of a change to it.
+
+    With `only_outside`, those that come from where it may not come from any more.
+    """
+    if only_outside:
+        who.outside_end_before = work.now
+        return
+    who.tunnels_end_before = work.now
+    if isinstance(who, CloudTenant):
+        who.target_ends = {}
+
+
+def ended_now(work: UnitOfWork, who: CloudTenant | Subtenant) -> Mapping[str, Any]:
+    """What the audit log says of tunnels that end with a change."""
+    if who.tunnels_end_before == work.now:
+        return TUNNELS_ENDED
+    return OUTSIDE_ENDED if who.outside_end_before == work.now else {}
 
 
 def _end_tunnels_to(work: UnitOfWork, tenant: CloudTenant, repository: Repository) -> None:
@@ -281,6 +304,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         "BackupProtectionPeriod": tenant.backup_protection_period,
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,
+        "AllowedNetworks": tenant.networks,
     }
 
 
@@ -318,6 +342,8 @@ def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
         tenant.password_hash = hash_password(wanted.password)
     if wanted.expires_at is None or isinstance(wanted.expires_at, datetime):
         tenant.expires_at = wanted.expires_at
+    if wanted.networks is not None:
+        tenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.quotas is not None:
         _replace_resources(work, tenant, wanted.quotas)
     if wanted.pools is not None:

@@ -1,6 +1,9 @@
 """Tenant rules: what may a tenant be called, and what may it be given?"""
 
+from collections.abc import Sequence
+
 from cloudgate.errors import InvalidRequestError
+from cloudgate.network import address_ranges
 from cloudgate.values import precis
 
 FORBIDDEN_CHARACTERS = '+][,\\/:*?"<>|=;@'
@@ -42,6 +45,15 @@ def _checked(name: str, whose: str, forbidden: str) -> str:
     if precis.key(found) in RESERVED_NAMES:
         raise InvalidRequestError(f"Name: {found!r} is reserved by the operating system.")
     return found
+
+
+def allowed_networks(wanted: Sequence[str]) -> list[str] | None:
+    """The networks that somebody may come from, each once; None, for anywhere, without any.
+
+    Raises:
+        InvalidRequestError: one is none.
+    """
+    return list(dict.fromkeys(address_ranges.network(each) for each in wanted)) or None
 
 
 def login(name: str) -> str:

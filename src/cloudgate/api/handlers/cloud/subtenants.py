@@ -55,6 +55,7 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
             tenant_resource_id=str(subtenant.resource_id),
             quota_mb=operations.shown_quota_mb(subtenant),
         ),
+        allowed_networks=None if subtenant.networks is None else tuple(subtenant.networks),
     )
 
 
@@ -105,6 +106,7 @@ def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
         quota_name=spec.quota_name,
         quota_mb=spec.quota_mb,
         unlimited=bool(spec.unlimited_quota),
+        networks=spec.allowed_networks,
     )
     with call.changing() as work:
         tenant = get_tenant(work, call.identifier(tenants.TYPE))
@@ -118,6 +120,7 @@ def post_subtenant(call: Call, spec: CloudSubtenantCreateSpec) -> Answer:
         verb="PUT",
         path="/cloud/tenants/{id}/subtenants/{subtenant}",
         answers=TASK,
+        query=(tenants.ENDING_TUNNELS,),
         bodies=(CloudSubtenant,),
     )
 )
@@ -133,9 +136,11 @@ def put_subtenant(call: Call, entity: CloudSubtenant) -> Answer:
         quota_name=quota.display_name,
         quota_mb=quota.quota_mb,
         unlimited=quota.unlimited,
+        networks=entity.allowed_networks,
     )
     with call.changing() as work:
         subtenant = _named(call, work)
+        tenants.end_tunnels(call, work, subtenant)
         remarks = tuple(_idle(change, subtenant))
         task = operations.edit_subtenant(work, subtenant, change)
         remark(task, remarks)

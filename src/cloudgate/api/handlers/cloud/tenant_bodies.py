@@ -64,6 +64,7 @@ def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
         backup_protection_period=spec.backup_protection_period,
         failover_to_others=spec.failover_to_others_gateways_if_fail,
         pools=_pools(spec.cloud_gateway_pools),
+        networks=spec.allowed_networks,
     )
 
 
@@ -92,6 +93,7 @@ def change(entity: CloudTenant) -> TenantChange:
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
         pools=_pools(entity.cloud_gateway_pools),
+        networks=entity.allowed_networks,
         as_shown=_is_sent_back(entity),
     )
 

@@ -15,6 +15,7 @@ from cloudgate.api.http.links import (
     up_to_backup_server,
 )
 from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
@@ -93,6 +94,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         or None,
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
         concurrent_tasks_limited=limits.concurrent_tunnels is not None,
+        allowed_networks=None if tenant.networks is None else tuple(tenant.networks),
         **limits.shown,
     )
 
@@ -168,8 +170,11 @@ def _warning(resource: tables.TenantResource) -> str | None:
 
 ENDING_TUNNELS = Parameter(
     name=END_TUNNELS,
-    description="Extension: true to end the tunnels that the tenant has.",
-    values=("true", "false"),
+    description=(
+        "Extension: true to end the tunnels that are live, outside to end those that come from"
+        " where they may not come from any more."
+    ),
+    values=("true", "false", "outside"),
 )
 
 
@@ -232,8 +237,7 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
     change = tenant_bodies.change(entity)
     with call.changing() as work:
         tenant = operations.get_tenant(work, call.identifier(TYPE))
-        if tunnels_end(call):
-            operations.end_tunnels(work, tenant)
+        end_tunnels(call, work, tenant)
         remarks = tuple(tenant_bodies.idle(entity, tenant))
         task = operations.edit_tenant(work, tenant, change)
         remark(task, remarks)
@@ -253,3 +257,10 @@ def delete_tenant(call: Call) -> Answer:
 def tunnels_end(call: Call) -> bool:
     """Whether tunnels that the tenant has are to end with the change."""
     return call.query.get(END_TUNNELS.lower(), "").lower() in ("true", "1")
+
+
+def end_tunnels(call: Call, work: UnitOfWork, who: tables.CloudTenant | tables.Subtenant) -> None:
+    """End those tunnels of a tenant or user that the call says are to end with the change."""
+    is_outside = call.query.get(END_TUNNELS.lower(), "").lower() == "outside"
+    if is_outside or tunnels_end(call):
+        operations.end_tunnels(work, who, only_outside=is_outside)

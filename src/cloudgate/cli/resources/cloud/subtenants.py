@@ -11,7 +11,16 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, said
 from cloudgate.cli.resources.cloud import quotas, tenants
 from cloudgate.cli.resources.cloud.tenant_resources import Tenant, id_of_resource
-from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
+from cloudgate.cli.resources.cloud.tenants import (
+    AllowedNetworks,
+    AnyNetwork,
+    EndTunnels,
+    Generate,
+    PasswordFile,
+    ending,
+    networks_of,
+    tell,
+)
 from cloudgate.cli.resources.common import Description, body_of, change_of
 from cloudgate.errors import NotFoundError
 
@@ -66,6 +75,7 @@ def create(
     password_file: PasswordFile = None,
     generate_password: Generate = False,
     description: Description = None,
+    network: AllowedNetworks = None,
 ) -> None:
     """Add a user to a tenant; asks for the password unless an option gives it."""
     password = passwords.of_options(password_file, generate=generate_password)
@@ -78,6 +88,7 @@ def create(
         TenantResourceId=id_of_resource(call, tenant, resource),
         QuotaMb=_megabytes(quota_gb),
         UnlimitedQuota=quota_gb is None,
+        AllowedNetworks=networks_of(network),
     )
     accepted = call.api.post(_collection(call, tenant), body)
     tell(name, password)
@@ -97,18 +108,24 @@ def edit(
     password_file: PasswordFile = None,
     generate_password: Generate = False,
     description: Description = None,
+    network: AllowedNetworks = None,
+    any_network: AnyNetwork = False,
+    end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a user of a tenant."""
     password = passwords.of_options(password_file, generate=generate_password)
     quota = {"QuotaMb": _megabytes(quota_gb), "Unlimited": False} if quota_gb else None
+    path = _path(call, tenant, user)
+    if enabled is None and end_tunnels:
+        enabled = bool(call.api.get(path).body.get("Enabled"))  # that nothing else is to change
     change = change_of(
         Description=description,
         Password=password.text if password else None,
         Enabled=enabled,
         RepositoryQuota=quota,
+        AllowedNetworks=networks_of(network, anywhere=any_network),
     )
-    path = _path(call, tenant, user)
-    accepted = call.api.put(path, change)
+    accepted = call.api.put(ending(path, change, end_tunnels=end_tunnels), change)
     tell(user, password)
     call.show_result(accepted, path)
 

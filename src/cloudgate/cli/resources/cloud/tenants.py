@@ -56,6 +56,23 @@ PasswordFile = Annotated[
 Generate = Annotated[
     bool, typer.Option("--generate-password", help="Make a password, and show it once.")
 ]
+AllowedNetworks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network",
+        metavar="CIDR",
+        help="A network that it may come from; may be repeated. Takes the place of those before.",
+        show_default=False,
+    ),
+]
+AnyNetwork = Annotated[bool, typer.Option("--any-network", help="Let it come from anywhere.")]
+EndTunnels = Annotated[
+    bool,
+    typer.Option(
+        "--end-tunnels",
+        help="End the tunnels that it has, too; with networks alone, those from elsewhere.",
+    ),
+]
 app = group(KIND, "Tenants: the customers, and what they may use.")
 
 
@@ -95,6 +112,7 @@ def create(
     description: Description = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Do not let it in yet.")] = False,
     lease: Lease = None,
+    network: AllowedNetworks = None,
     backup_server: Site = None,
 ) -> None:
     """Add a tenant; asks for its password unless an option gives it."""
@@ -112,6 +130,7 @@ def create(
         Resources={"BackupResources": specs} if specs else None,
         BackupServerUid=site,
         TenantType="Standalone",
+        AllowedNetworks=networks_of(network),
     )
     accepted = call.api.post(KIND.path, body)
     tell(name, password)
@@ -149,9 +168,9 @@ def edit(
             show_default=False,
         ),
     ] = None,
-    end_tunnels: Annotated[
-        bool, typer.Option("--end-tunnels", help="End the tunnels that it has, too.")
-    ] = False,
+    network: AllowedNetworks = None,
+    any_network: AnyNetwork = False,
+    end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a tenant; a disabled one loses its tunnels."""
     password = passwords.of_options(password_file, generate=generate_password)
@@ -163,11 +182,11 @@ def edit(
         ThrottlingSpeedLimit=speed or None,
         ThrottlingSpeedUnit="Mbps" if speed else None,
         MaxConcurrentTasks=tunnels,
+        AllowedNetworks=networks_of(network, anywhere=any_network),
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)
-    path = f"{found.path}?endTunnels=true" if end_tunnels else found.path
-    accepted = call.api.put(path, change)
+    accepted = call.api.put(ending(found.path, change, end_tunnels=end_tunnels), change)
     tell(name, password)
     call.show_result(accepted, found.entity)
 
@@ -186,6 +205,26 @@ def usage(
 def _is_enabled(call: Call, name: str) -> bool:
     """As it is: what says that nothing else is to change."""
     return bool(call.api.get(find(call.api, KIND, name).entity).body.get("Enabled"))
+
+
+def networks_of(networks: list[str] | None, *, anywhere: bool = False) -> Json | None:
+    """Where it may come from, as the API wants it; None where no option says so."""
+    if networks and anywhere:
+        raise typer.BadParameter("Give --network or --any-network, not both.")
+    if anywhere:
+        return {"Networks": []}
+    return {"Networks": networks} if networks else None
+
+
+def ending(path: str, change: Json, *, end_tunnels: bool) -> str:
+    """The path of a change, which says the tunnels that end with it.
+
+    Where nothing but networks is changed, these are those from elsewhere.
+    """
+    if not end_tunnels:
+        return path
+    of_networks = "AllowedNetworks" in change and not change.keys() - {"AllowedNetworks", "Enabled"}
+    return f"{path}?endTunnels={'outside' if of_networks else 'true'}"
 
 
 def _lease_options(end: datetime | None, *, endless: bool) -> Json | None:

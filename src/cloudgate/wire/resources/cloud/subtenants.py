@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Resource
 
 
@@ -20,6 +20,8 @@ class CloudSubtenantCreateSpec(Described):
     quota_name: str | None = element()
     quota_mb: int | None = element()
     unlimited_quota: bool | None = element()
+    allowed_networks: tuple[str, ...] | None = listed("Network", own=True)
+    """Extension: from where it may come, within its tenant's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,9 @@ class CloudSubtenant(Resource):
     password: str | None = element()
     enabled: bool | None = element()
     repository_quota: SubtenantQuota | None = element()
+    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    """Extension: from where it may come, within its tenant's; in PUT, from all of these without
+    any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,6 +145,8 @@ class CreateCloudTenantSpec(Described):
     cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element()
     domain: Domain | None = element()
+    allowed_networks: tuple[str, ...] | None = listed("Network", own=True)
+    """Extension: from where it may come; from anywhere without any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,6 +290,8 @@ class CloudTenant(Entity):
     failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)
     concurrent_tasks_limited: bool | None = element(omit_absent=True)
     """Extension, read only: whether MaxConcurrentTasks limits anything, or nobody has set it."""
+    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    """Extension: from where it may come; in PUT, from anywhere without any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,56 @@
+"""Has docs/refusals.md each reason that a gateway gives, word by word?"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "src" / "cloudgate" / "host" / "authorization"
+PAGE = (ROOT / "docs" / "refusals.md").read_text("utf-8")
+ROWS = [row.split(" | ")[1] for row in PAGE.splitlines() if row.startswith("| ")][1:]
+
+
+def text_of(node: ast.expr, names: dict[str, str]) -> str | None:
+    """The text of an expression, with a mark for what differs each time."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        parts = [text_of(each, names) for each in node.values]
+        return "".join("\0" if each is None else each for each in parts)
+    return names.get(node.id) if isinstance(node, ast.Name) else None
+
+
+def reasons() -> Iterator[tuple[str, str]]:
+    """Each reason of a `Denial` in the sources, and where."""
+    for file in sorted(SOURCES.glob("*.py")):
+        tree = ast.parse(file.read_text("utf-8"))
+        names = {
+            each.targets[0].id: text
+            for each in ast.walk(tree)
+            if isinstance(each, ast.Assign)
+            and isinstance(each.targets[0], ast.Name)
+            and (text := text_of(each.value, {})) is not None
+        }
+        for node in ast.walk(tree):
+            is_denial = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Denial"
+            if is_denial and isinstance(node, ast.Call):
+                text = text_of(node.args[1], names)
+                if text is not None:
+                    yield text, f"{file.name}:{node.lineno}"
+
+
+def test_each_reason_of_a_refusal_stands_in_the_page() -> None:
+    found = list(reasons())
+    assert len(found) > 10
+    missing = []
+    for text, where in found:
+        pattern = re.compile(re.escape(text).replace("\0", ".+"))
+        if not any(pattern.fullmatch(row) for row in ROWS):
+            missing.append((text, where))
+    assert not missing
+
+
+def test_no_row_of_the_page_is_of_a_reason_that_nobody_gives() -> None:
+    patterns = [re.compile(re.escape(text).replace("\0", ".+")) for text, _ in reasons()]
+    assert not [row for row in ROWS if not any(each.fullmatch(row) for each in patterns)]
