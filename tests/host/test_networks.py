@@ -30,7 +30,9 @@ LATER = EARLIER + timedelta(hours=1)
 pytestmark = pytest.mark.anyio
 
 
-def users(*names_and_networks: tuple[str, tuple[str, ...] | None], **more: object) -> object:
+def users(
+    *names_and_networks: tuple[str, tuple[str, ...] | None], **more: object
+) -> tuple[User, ...]:
     return tuple(
         User.model_validate(
             {
@@ -158,7 +160,7 @@ async def test_the_tunnels_of_one_user_end_when_asked_and_no_others(
         await client.connect(port, REPO, f"{name}:{PASSWORD}", source=ELSEWHERE)
         for name in ("acme", "acme\\one", "acme\\two")
     ]
-    first, second = users(("one", (f"{HERE}/32",)), ("two", None), targets=targets)  # type: ignore[misc]
+    first, second = users(("one", (f"{HERE}/32",)), ("two", None), targets=targets)
     changed = first.model_copy(update={end: EARLIER})
     machine.know(tenant(repository_port, users=(changed, second)))
     await ended(one)
