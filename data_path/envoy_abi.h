@@ -35,6 +35,7 @@ void envoy_dynamic_module_callback_network_filter_inject_read_data(void *filter,
 void envoy_dynamic_module_callback_network_filter_continue_reading(void *filter);
 void envoy_dynamic_module_callback_network_filter_close(void *filter, int how);
 int envoy_dynamic_module_callback_network_filter_read_disable(void *filter, bool disable);
+void envoy_dynamic_module_callback_network_filter_enable_half_close(void *filter, bool enabled);
 uint64_t envoy_dynamic_module_callback_network_filter_get_connection_id(void *filter);
 bool envoy_dynamic_module_callback_network_filter_get_remote_address(void *filter,
                                                                      struct text *address,

@@ -156,6 +156,11 @@ int envoy_dynamic_module_callback_network_filter_read_disable(void *envoy, bool 
   return 0;
 }
 
+void envoy_dynamic_module_callback_network_filter_enable_half_close(void *envoy, bool enabled) {
+  struct connection *c = envoy;
+  expect(c->is_connected && !enabled, "a client that ends its direction ends its tunnel");
+}
+
 uint64_t envoy_dynamic_module_callback_network_filter_get_connection_id(void *envoy) {
   return ((struct connection *)envoy)->id;
 }

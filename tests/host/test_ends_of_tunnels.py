@@ -1,9 +1,8 @@
 """What does the end of one side's direction cause at the other side of a gateway?
 
 Pinned as Envoy has it, because docs/connector.md and the connector rely on it: in HTTP/1.1 the end
-of either direction is the end of the tunnel; in HTTP/2 a client may end its own and still listen,
-as it may where the module for Envoy carries the tunnel. A target's reset is the client's, which in
-HTTP/1.1 without the module is the host service's doing.
+of either direction is the end of the tunnel; in HTTP/2 a client may end its own and still listen.
+A target's reset is the client's, which in HTTP/1.1 without the module is the host service's doing.
 """
 
 import asyncio
@@ -188,19 +187,12 @@ def end_sending(writer: asyncio.StreamWriter) -> None:
         copy.shutdown(socket.SHUT_WR)
 
 
-async def test_in_http_1_the_end_of_the_clients_direction_ends_a_tunnel_without_the_module(
-    setting: Setting,
-) -> None:
+async def test_in_http_1_the_end_of_the_clients_direction_ends_a_tunnel(setting: Setting) -> None:
     tunnel, repository = await setting.http1()
     tunnel.writer.write(DATA)
     assert await repository.reader.readexactly(len(DATA)) == DATA
     end_sending(tunnel.writer)
     assert await repository.heard() == (b"", ENDED)
-    if setting.way is Way.MODULE:
-        repository.writer.write(DATA)
-        repository.writer.write_eof()
-        assert await _heard(tunnel.reader) == (DATA, ENDED)
-        return
     repository.writer.write(b"the answer comes too late")
     # As an end or as a cut: that depends on what Envoy had read of the client's goodbye by then.
     answer, _ = await _heard(tunnel.reader)
