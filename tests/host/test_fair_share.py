@@ -1,6 +1,7 @@
 """Has each tenant its part of a gateway that is full, and of a limit over several gateways?"""
 
 import os
+import random
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -290,6 +291,23 @@ def test_on_a_full_gateway_who_comes_has_an_equal_part_at_once_and_keeps_it() ->
     assert min(got[OTHER] / sum(got.values()) for got in seen) > 0.42
     assert min(sum(got.values()) for got in seen[5:]) > 0.9 * capacity
     assert sum(got[OTHER] / sum(got.values()) for got in seen) / len(seen) > 0.47
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_has_one_tunnel_loses_little_when_a_gateway_carries_now_more_and_now_less(
+    seed: int,
+) -> None:
+    capacity, others = 200.0 * MEBIBYTE, random.Random(seed)
+    line = Worker(capacity, {ACME: 16, OTHER: 1})
+    line.wanted = {ACME: 1e12, OTHER: 1e12}
+    seen = []
+    for _ in range(100):
+        line.capacity = capacity * others.uniform(0.8, 1.2)
+        seen.append(line.look())
+    settled = seen[20:]
+    carried = sum(sum(got.values()) for got in settled)
+    assert sum(got[OTHER] for got in settled) > 0.485 * carried
+    assert carried > 0.8 * capacity * len(settled)
 
 
 def test_others_work_on_the_machine_takes_nothing_from_who_can_use_the_gateway() -> None:

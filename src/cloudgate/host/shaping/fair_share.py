@@ -16,6 +16,9 @@ GROWTH = 0.02
 and by twice the part of the last one at each further look: what it is thought to carry too much is
 missing to those with few tunnels alone."""
 MOST_DOUBLINGS = 2
+NEAR_FULL = (0.95, 1.1)
+"""Between these parts of what it carried when it was full last, growth is slow: it will be full
+there again, and how far it is thought to carry more is how much those with few tunnels lose."""
 SLOWEST_GROWTH = 0.01
 """The same while some of those who would send more do not use up what they may."""
 EVEN = 0.9
@@ -60,6 +63,8 @@ class FairShare:
         self._look = 0
         self._calm = 0
         self._looks_with_room = 0
+        self._full_at = 0.0
+        """What was carried when it was full last."""
 
     @property
     def is_active(self) -> bool:
@@ -149,17 +154,22 @@ class FairShare:
         carried = sum(sent.values())
         if is_full:
             self._calm = self._looks_with_room = 0
+            self._full_at = carried
             # A machine may be full of something else: nobody is slowed to nothing for that.
             least = max(carried, float(_FIRST_BYTES * len(sent)))
             self._capacity = max(self._of_a_full_gateway(sent, waiting), least)
         elif self._capacity is not None:
             self._calm = 0 if pressing else self._calm + 1
-            if self._all_have_theirs(sent, waiting):
-                self._capacity *= 1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
-                self._looks_with_room += 1
-            else:
+            near, beyond = (part * self._full_at for part in NEAR_FULL)
+            if not self._all_have_theirs(sent, waiting) or near <= self._capacity < beyond:
                 self._capacity *= 1 + SLOWEST_GROWTH
                 self._looks_with_room = 0
+            else:
+                grown = self._capacity * (
+                    1 + GROWTH * 2 ** min(self._looks_with_room, MOST_DOUBLINGS)
+                )
+                self._capacity = min(grown, near) if self._capacity < near else grown
+                self._looks_with_room += 1
             if self._calm >= QUIET_SAMPLES:
                 self._capacity = None
 
