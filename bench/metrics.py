@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from statistics import median, quantiles
-from uuid import uuid4
+from statistics import mean, median, quantiles
+from uuid import UUID, uuid4
 
 import httpx2
 from sqlalchemy import insert
@@ -22,9 +23,11 @@ from sqlalchemy import insert
 from bench.report import Goal, Section, table
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.host.authorization.meter import AuthorizationMeter
+from cloudgate.host.monitoring.figures import cpu_seconds
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.host_protocol.enrolment import join, preregister
+from cloudgate.manager.registries.host_figures import WANTED_SECONDS
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -71,21 +74,23 @@ def measure(folder: Path) -> Section:
     data = folder / "data"
     _fill(data)
     metrics, port = free_port(), free_port()
-    with _manager(folder, data, port, metrics):
-        page = _scraped(metrics, "/metrics")
-        tenants = _scraped(metrics, "/metrics/tenants")
+    with _manager(folder, data, port, metrics) as pid:
+        page = _scraped(pid, metrics, "/metrics")
+        tenants = _scraped(pid, metrics, "/metrics/tenants")
         alone, meanwhile = _api(port, data, metrics)
     tunnel_us = _tunnel_us()
     rows = [
         (
             "/metrics, 1,000 gateways",
             f"{page[0]:.0f} ms",
+            f"{page[3]:.0f} ms",
             f"{page[1]:.0f} KiB",
             f"{page[2]:.0f} KiB",
         ),
         (
             "/metrics/tenants, 10,000 tenants",
             f"{tenants[0]:.0f} ms",
+            f"{tenants[3]:.0f} ms",
             f"{tenants[1]:.0f} KiB",
             f"{tenants[2]:.0f} KiB",
         ),
@@ -98,7 +103,16 @@ def measure(folder: Path) -> Section:
     return Section(
         "Metrics",
         note,
-        table(("Page", "Median", "Compressed, as Prometheus gets it", "As text"), rows),
+        table(
+            (
+                "Page",
+                "Median",
+                "CPU of the manager",
+                "Compressed, as Prometheus gets it",
+                "As text",
+            ),
+            rows,
+        ),
         (
             Goal(
                 "/metrics at 1,000 gateways",
@@ -149,6 +163,7 @@ def _fill(data: Path) -> None:
                 public_key_pem=_KEY,
             )
             join(work, JoinRequest(token=token, facts=facts))
+            server.online_since, server.reported_state = datetime.now(UTC), GatewayState.LISTENING
             settings = GatewaySettings().as_document()
             gateway = CloudGateway(
                 managed_server_id=server.id,
@@ -222,7 +237,7 @@ _KEY = public_key_pem()
 
 
 @contextmanager
-def _manager(folder: Path, data: Path, port: int, metrics: int) -> Iterator[None]:
+def _manager(folder: Path, data: Path, port: int, metrics: int) -> Iterator[int]:
     with (folder / "manager.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.metrics", str(data), str(port), str(metrics)],
@@ -232,7 +247,7 @@ def _manager(folder: Path, data: Path, port: int, metrics: int) -> Iterator[None
         )
         try:
             until(lambda: _answers(metrics), 60)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait(30)
@@ -245,7 +260,8 @@ def _answers(metrics: int) -> bool:
         return False
 
 
-def _figures(number: int) -> Figures:
+def _figures(number: int, more: int) -> Figures:
+    number += 17 * more
     counts = tuple(range(len(SETUP_BUCKETS_SECONDS) + 1))
     times = Distribution(counts=counts, sum_seconds=12.3 + number)
     return Figures(
@@ -282,41 +298,56 @@ def _figures(number: int) -> Figures:
 
 
 def serve(data: Path, port: int, metrics: int) -> None:
-    """A manager that has heard the figures of all hosts, until it is told to end."""
+    """A manager that hears the figures of all hosts, until it is told to end."""
     database = Database(sqlite_url(data / "cloudgate.db"))
     manager = Manager(database, open_authority(data / "tls"), open_sealing(data))
     with manager.reading() as work:
         hosts = [each.id for each in list_managed_servers(work)]
-    for number, host in enumerate(hosts):
+
+    def tell(number: int, host: UUID, more: int) -> None:
         report = Report(
             assignment_revision=1,
             directory_revision=0,
             state=GatewayState.LISTENING,
-            figures=_figures(number),
+            figures=_figures(number, more),
         )
+        manager.presence.touch(host, manager.clock())
         manager.figures.keep(host, report)
+
+    for number, host in enumerate(hosts):
+        tell(number, host, 0)
     certificate = PortCertificate(data / "tls", manager.authority, ("localhost", "127.0.0.1"))
     shown = Extras(metrics_listener=listen(f"127.0.0.1:{metrics}"))
+
+    async def go_on() -> None:
+        """All of them tell anew, one after the other, as often as they would."""
+        for more in count(1):
+            for number, host in enumerate(hosts):
+                await asyncio.sleep(WANTED_SECONDS / len(hosts))
+                tell(number, host, more)
 
     async def run() -> None:
         server = ManagerServer(manager, open_listener("127.0.0.1", port), certificate, shown)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        telling = asyncio.create_task(go_on())
         await server.run()
+        telling.cancel()
 
     asyncio.run(run())
 
 
-def _scraped(metrics: int, path: str) -> tuple[float, float, float]:
-    """Median in milliseconds, and KiB as they come and as text."""
-    took, size, text = [], 0, b""
+def _scraped(pid: int, metrics: int, path: str) -> tuple[float, float, float, float]:
+    """Median in milliseconds, KiB as they come and as text, and milliseconds of CPU."""
+    took, size, text, used = [], 0, b"", []
     with httpx2.Client(base_url=f"http://127.0.0.1:{metrics}", timeout=60) as client:
         for _ in range(SCRAPES):
-            began = time.perf_counter()
+            began, before = time.perf_counter(), cpu_seconds(pid) or 0.0
             with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
                 raw = b"".join(answer.iter_raw())
             took.append((time.perf_counter() - began) * 1000)
+            used.append(((cpu_seconds(pid) or 0.0) - before) * 1000)
             size, text = len(raw), raw
-    return median(took[1:]), size / 1024, len(gzip.decompress(text)) / 1024
+    return median(took[1:]), size / 1024, len(gzip.decompress(text)) / 1024, mean(used[1:])
 
 
 def _api(port: int, data: Path, metrics: int) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Do those who ask nothing take no place from those who watch?"""
+"""Do those who ask nothing, or much, take no place from those who watch?"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -60,3 +60,50 @@ async def test_a_page_of_another_site_that_has_its_name_lead_here_reads_nothing(
         answer = await reader.read()
     writer.close()
     assert f" {status} " in answer.decode().splitlines()[0]
+
+
+async def test_however_many_ask_one_page_is_made_at_a_time_and_none_before_the_question() -> None:
+    begun, is_begun, let_go = 0, asyncio.Event(), asyncio.Event()
+
+    async def document(_: str) -> tuple[bytes, str]:
+        nonlocal begun
+        begun += 1
+        mine = begun
+        is_begun.set()
+        await let_go.wait()
+        return f"{mine}".encode(), "text/plain"
+
+    monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
+
+    async def ask() -> bytes:
+        answer = await monitoring.answer("metrics", {})
+        assert answer is not None
+        return answer.body
+
+    first = asyncio.ensure_future(ask())
+    await is_begun.wait()
+    others = [asyncio.ensure_future(ask()) for _ in range(50)]
+    gone = asyncio.ensure_future(ask())
+    await asyncio.sleep(0)
+    gone.cancel()
+    let_go.set()
+    async with asyncio.timeout(30):
+        assert await first == b"1"
+        assert {await each for each in others} == {b"2"}
+        assert await ask() == b"3"
+
+
+async def test_a_page_that_could_not_be_made_is_tried_anew() -> None:
+    problems = [ValueError("once")]
+
+    async def document(_: str) -> tuple[bytes, str]:
+        if problems:
+            raise problems.pop()
+        return b"well", "text/plain"
+
+    monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
+    with pytest.raises(ValueError, match="once"):
+        await monitoring.answer("metrics", {})
+    answer = await monitoring.answer("metrics", {})
+    assert answer is not None
+    assert answer.body == b"well"

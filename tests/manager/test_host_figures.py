@@ -91,3 +91,29 @@ def test_a_report_that_says_nothing_else_is_told_from_one_that_does() -> None:
     assert not registry.is_repeated(HOST, drained)
     registry.forget(HOST)
     assert not registry.is_repeated(HOST, report)
+
+
+def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_they_are_set() -> (
+    None
+):
+    uptime, now = [100.0], [5000.4]
+    registry = HostFiguresRegistry(lambda: 0.0, lambda: now[0])
+
+    def began(run: str = "a") -> float:
+        figures = Figures(run=run, uptime_seconds=uptime[0])
+        report = Report(
+            assignment_revision=1,
+            directory_revision=1,
+            state=GatewayState.LISTENING,
+            figures=figures,
+        )
+        registry.keep(HOST, report)
+        return registry.heard()[HOST].began_at
+
+    assert began() == 4900
+    uptime[0], now[0] = 115.0, 5016.3  # it took a second to come
+    assert began() == 4900
+    now[0] += 3600
+    assert began() == 8501
+    uptime[0] = 1.0
+    assert began("b") == 8615

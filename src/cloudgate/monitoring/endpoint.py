@@ -5,7 +5,6 @@ there says to whom.
 """
 
 import asyncio
-import gzip
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -17,6 +16,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.monitoring.compression import compressed
+from cloudgate.monitoring.exposition import media_type
 from cloudgate.monitoring.health import Health
 from cloudgate.network.destinations import is_loopback
 
@@ -61,6 +62,7 @@ class Monitoring:
         """`documents`: by their paths, without the first slash."""
         self.health = health
         self._documents = documents
+        self._turns: dict[tuple[str, str, bool], _Turn] = {}
 
     async def answer(
         self, path: str, headers: Mapping[str, str], *, verbose: bool = False
@@ -79,16 +81,10 @@ class Monitoring:
         document = self._documents.get(path)
         if document is None:
             return None
-        try:
-            body, media_type = await document(headers.get("accept", ""))
-        except UnavailableError as problem:
-            return Answered(503, f"{problem.message}\n".encode())
-        told = {"Vary": "Accept, Accept-Encoding"}
-        if "gzip" in headers.get("accept-encoding", "") and len(body) > COMPRESSED_FROM_BYTES:
-            # The lowest level takes a third of the time, and the text is much alike.
-            body = await asyncio.to_thread(gzip.compress, body, 1)
-            told["Content-Encoding"] = "gzip"
-        return Answered(200, body, media_type, told)
+        accept = headers.get("accept", "")
+        small = "gzip" in headers.get("accept-encoding", "")
+        turn = self._turns.setdefault((path, media_type(accept), small), _Turn())
+        return await turn.shared(lambda: _made(document, accept, small=small))
 
     async def _readiness(self, *, verbose: bool) -> Answered:
         found = await self.health.findings()
@@ -99,6 +95,41 @@ class Monitoring:
         else:
             lines.append("ok" if is_ready else "not ready")
         return Answered(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
+
+
+async def _made(document: Document, accept: str, *, small: bool) -> Answered:
+    try:
+        body, media = await document(accept)
+    except UnavailableError as problem:
+        return Answered(503, f"{problem.message}\n".encode())
+    told = {"Vary": "Accept, Accept-Encoding"}
+    if small and len(body) > COMPRESSED_FROM_BYTES:
+        body = await compressed(body)
+        told["Content-Encoding"] = "gzip"
+    return Answered(200, body, media, told)
+
+
+class _Turn:
+    """Makes a page for all who ask for it, one at a time.
+
+    Who asks while one is made gets the next one, with all others who wait: nobody gets what was
+    begun before the question.
+    """
+
+    def __init__(self) -> None:
+        self._busy = asyncio.Lock()
+        self._next: asyncio.Task[Answered] | None = None
+
+    async def shared(self, make: Callable[[], Awaitable[Answered]]) -> Answered:
+        """What is made next."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._make(make))
+        return await asyncio.shield(self._next)  # others wait for it, should this one hang up
+
+    async def _make(self, make: Callable[[], Awaitable[Answered]]) -> Answered:
+        async with self._busy:
+            self._next = None
+            return await make()
 
 
 class MonitoringApplication:

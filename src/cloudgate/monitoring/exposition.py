@@ -5,6 +5,7 @@ The text format (https://prometheus.io/docs/instrumenting/exposition_formats/) a
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Metric
 
@@ -52,16 +53,21 @@ def histogram(metric: Metric, labels: str, counts: Sequence[int], total: float) 
         counts: how many fell into each of its buckets, and how many above them all.
         total: the sum of what was observed.
     """
-    before = f"{labels}," if labels else ""
+    name, before = metric.name, f"{labels}," if labels else ""
     lines, so_far = [], 0
-    for bound, count in zip((*metric.buckets, None), counts, strict=True):
+    for bound, count in zip(_bounds(metric.buckets), counts, strict=True):
         so_far += count
-        shown = "+Inf" if bound is None else repr(float(bound))
-        lines.append(f'{metric.name}_bucket{{{before}le="{shown}"}} {so_far}\n')
+        lines.append(f"{name}_bucket{{{before}{bound} {so_far}\n")
     shown = f"{{{labels}}}" if labels else ""
-    lines.append(f"{metric.name}_sum{shown} {number(total)}\n")
-    lines.append(f"{metric.name}_count{shown} {so_far}\n")
+    lines.append(f"{name}_sum{shown} {number(total)}\n{name}_count{shown} {so_far}\n")
     return "".join(lines)
+
+
+@cache
+def _bounds(buckets: tuple[float, ...]) -> tuple[str, ...]:
+    """The last label of each bucket's line, and what closes it."""
+    shown = (*(repr(float(each)) for each in buckets), "+Inf")
+    return tuple(f'le="{each}"}}' for each in shown)
 
 
 class Lines:
@@ -86,15 +92,16 @@ class Lines:
         """Lines that are made already."""
         self._of(name).extend(lines)
 
-    def text(self, name: str) -> str:
-        """The lines of one metric."""
-        return "".join(self._lines.get(name, ()))
+    def add(self, others: "Lines") -> None:
+        """Those of others, too."""
+        for name, lines in others._lines.items():  # noqa: SLF001  of this class
+            self._of(name).extend(lines)
 
     def _of(self, name: str) -> list[str]:
         return self._lines.setdefault(name, [])
 
-    def render(self, form: str) -> str:
-        """The page in a format, without its end."""
+    def render(self, form: str, end: str) -> bytes:
+        """The page in a format, with what else is to be on it at its end."""
         parts = []
         for metric in TABLE:
             lines = self._lines.get(metric.name)
@@ -102,7 +109,8 @@ class Lines:
                 continue
             parts.append(heading(metric, form))
             parts += lines
-        return "".join(parts)
+        parts.append(end)
+        return "".join(parts).encode()
 
 
 def heading(metric: Metric, form: str) -> str:

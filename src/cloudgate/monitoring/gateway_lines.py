@@ -3,12 +3,11 @@
 A host says what it likes: values of labels that it says are those that are known, or ``other``.
 """
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from cloudgate.monitoring.exposition import Lines
-from cloudgate.monitoring.metrics_table import Page, shown_on
+from cloudgate.monitoring.exposition import Lines, histogram, labels_text, number
+from cloudgate.monitoring.metrics_table import METRICS, Page, shown_on
 from cloudgate.protocol import SETUP_BUCKETS_SECONDS, Distribution, Figures, Refusal, Restraint
 
 OTHER = "other"
@@ -27,6 +26,16 @@ RESOURCES = frozenset(
     }
 )
 PROCESSES = frozenset({"envoy", "host"})
+LEAST_FULL = 0.05
+"""What is used less than to this part fills up nothing soon: with a thousand gateways each line
+counts."""
+COARSE_BYTES = 1_000_000
+"""Sizes of memory and disks are told to so many bytes: the digits below mean nothing, and nothing
+makes them smaller."""
+CLOCK_SET_SECONDS = 30.0
+"""A clock that goes so far from one look to the next was set."""
+_REFUSALS = frozenset(each.value for each in Refusal)
+_RESTRAINTS = frozenset(each.value for each in Restraint)
 
 
 FAMILIES = tuple(
@@ -35,68 +44,109 @@ FAMILIES = tuple(
 """The metrics that a host's figures become."""
 
 
-def blocks(figures: Figures, gateway: str, site: str, now_seconds: float) -> tuple[str, ...]:
-    """The lines of each of `FAMILIES`, put together: a page of many gateways joins them."""
-    made = Lines()
-    write_figures(made, figures, gateway, site, now_seconds=lambda: now_seconds)
-    return tuple(made.text(name) for name in FAMILIES)
+def begun_at(now_seconds: float, uptime_seconds: float, before: float | None) -> float:
+    """When a process began, in seconds since 1970, which is to stay the same while it runs.
+
+    Args:
+        now_seconds: the time, in seconds since 1970.
+        uptime_seconds: how long it has run.
+        before: what was said of the same process before; None if nothing was.
+    """
+    now = round(now_seconds - uptime_seconds)
+    is_same = before is not None and abs(now - before) < CLOCK_SET_SECONDS
+    return before if before is not None and is_same else now
 
 
-def write_figures(
-    lines: Lines,
-    figures: Figures,
-    gateway: str,
-    site: str,
-    now_seconds: Callable[[], float] = time.time,
-) -> None:
+def write_figures(lines: Lines, figures: Figures, gateway: str, site: str, began_at: float) -> None:
     """Show what a host has counted, as that of a gateway of a site."""
-    whose = (gateway, site)
-    put = lines.put
-    put("cloudgate_gateway_tunnels", figures.tunnels_live, *whose)
-    put("cloudgate_gateway_tunnels_opened_total", figures.tunnels_opened, *whose)
-    put("cloudgate_gateway_bytes_total", figures.bytes_up, *whose, "up")
-    put("cloudgate_gateway_bytes_total", figures.bytes_down, *whose, "down")
-    for reason, count in _known(figures.refused, {each.value for each in Refusal}).items():
-        put("cloudgate_gateway_refused_total", count, *whose, reason)
-    _distribution(lines, "cloudgate_gateway_tunnel_setup_seconds", figures.setup, whose)
-    _distribution(lines, "cloudgate_gateway_authorization_seconds", figures.authorization, whose)
-    put("cloudgate_gateway_authorizations_waiting", figures.authorizing, *whose)
-    held_back = _known(figures.held_back_seconds, {each.value for each in Restraint})
-    for reason, seconds in held_back.items():
-        put("cloudgate_gateway_held_back_seconds_total", seconds, *whose, reason)
-    put("cloudgate_gateway_handshakes_total", figures.handshakes, *whose)
-    put("cloudgate_gateway_tls_failures_total", figures.tls_failures, *whose)
-    put("cloudgate_gateway_connections", figures.connections, *whose)
-    put("cloudgate_gateway_connections_rejected_total", figures.connections_rejected, *whose)
-    put("cloudgate_gateway_target_failures_total", figures.target_failures, *whose)
-    for resource, part in figures.full.items():
-        if resource in RESOURCES:
-            put("cloudgate_gateway_full_ratio", part, *whose, resource)
-    for process in sorted(PROCESSES & figures.cpu_seconds.keys()):
-        put("cloudgate_gateway_cpu_seconds_total", figures.cpu_seconds[process], *whose, process)
-    for process in sorted(PROCESSES & figures.memory_bytes.keys()):
-        put("cloudgate_gateway_memory_bytes", figures.memory_bytes[process], *whose, process)
-    put("cloudgate_gateway_disk_free_bytes", figures.disk_free_bytes, *whose)
-    put(
-        "cloudgate_gateway_certificate_expiry_timestamp_seconds",
-        figures.certificate_expires_at,
-        *whose,
-    )
-    put("cloudgate_gateway_clock_skew_seconds", figures.clock_ahead_seconds, *whose)
-    began_at = round(now_seconds() - figures.uptime_seconds)
-    put("cloudgate_gateway_start_timestamp_seconds", began_at, *whose)
+    for name, block in zip(FAMILIES, blocks(figures, gateway, site, began_at), strict=True):
+        if block:
+            lines.put_lines(name, [block])
 
 
-def _known(found: Mapping[str, float], names: set[str]) -> dict[str, float]:
+def blocks(figures: Figures, gateway: str, site: str, began_at: float) -> tuple[str, ...]:
+    """The lines of each of `FAMILIES`, put together: a page of many gateways joins them.
+
+    Args:
+        figures: what a host has counted.
+        gateway: its name.
+        site: that of its backup server.
+        began_at: when its host service began, in seconds since 1970.
+    """
+    made = _Blocks(labels_text(("gateway", "site"), (gateway, site)))
+    made.one("cloudgate_gateway_tunnels", figures.tunnels_live)
+    made.one("cloudgate_gateway_tunnels_opened_total", figures.tunnels_opened)
+    refused = _known(figures.refused, _REFUSALS)
+    made.several("cloudgate_gateway_refused_total", "reason", refused)
+    carried = {"up": figures.bytes_up, "down": figures.bytes_down}
+    made.several("cloudgate_gateway_bytes_total", "direction", carried)
+    made.times("cloudgate_gateway_tunnel_setup_seconds", figures.setup)
+    made.times("cloudgate_gateway_authorization_seconds", figures.authorization)
+    made.one("cloudgate_gateway_authorizations_waiting", figures.authorizing)
+    held_back = _known(figures.held_back_seconds, _RESTRAINTS)
+    made.several("cloudgate_gateway_held_back_seconds_total", "reason", held_back)
+    made.one("cloudgate_gateway_handshakes_total", figures.handshakes)
+    made.one("cloudgate_gateway_tls_failures_total", figures.tls_failures)
+    made.one("cloudgate_gateway_connections", figures.connections)
+    made.one("cloudgate_gateway_connections_rejected_total", figures.connections_rejected)
+    made.one("cloudgate_gateway_target_failures_total", figures.target_failures)
+    full = {
+        each: part
+        for each, part in figures.full.items()
+        if part >= LEAST_FULL and each in RESOURCES
+    }
+    made.several("cloudgate_gateway_full_ratio", "resource", full)
+    cpu = {each: figures.cpu_seconds[each] for each in _of_processes(figures.cpu_seconds)}
+    made.several("cloudgate_gateway_cpu_seconds_total", "process", cpu)
+    memory = {
+        each: _coarse(figures.memory_bytes[each]) for each in _of_processes(figures.memory_bytes)
+    }
+    made.several("cloudgate_gateway_memory_bytes", "process", memory)
+    free = figures.disk_free_bytes
+    made.one("cloudgate_gateway_disk_free_bytes", None if free is None else _coarse(free))
+    ends = "cloudgate_gateway_certificate_expiry_timestamp_seconds"
+    made.one(ends, figures.certificate_expires_at)
+    made.one("cloudgate_gateway_clock_skew_seconds", figures.clock_ahead_seconds)
+    made.one("cloudgate_gateway_start_timestamp_seconds", began_at)
+    return tuple([made.lines.get(name, "") for name in FAMILIES])
+
+
+class _Blocks:
+    """Lines of one gateway, by metric. Values of labels besides its own need no escaping."""
+
+    def __init__(self, whose: str) -> None:
+        self.lines: dict[str, str] = {}
+        self._whose = whose
+
+    def one(self, name: str, value: float | None) -> None:
+        if value is not None:
+            self.lines[name] = f"{name}{{{self._whose}}} {number(value)}\n"
+
+    def several(self, name: str, label: str, values: Mapping[str, float]) -> None:
+        before = f"{name}{{{self._whose},{label}="
+        self.lines[name] = "".join(
+            [f'{before}"{each}"}} {number(value)}\n' for each, value in values.items()]
+        )
+
+    def times(self, name: str, found: Distribution | None) -> None:
+        if found is not None and len(found.counts) == len(SETUP_BUCKETS_SECONDS) + 1:
+            metric = METRICS[name]
+            self.lines[name] = histogram(metric, self._whose, found.counts, found.sum_seconds)
+
+
+def _known(found: Mapping[str, float], names: frozenset[str]) -> Mapping[str, float]:
     """With the others put together."""
+    if found.keys() <= names:
+        return found
     counted: Counter[str] = Counter()
     for name, value in found.items():
         counted[name if name in names else OTHER] += value  # type: ignore[assignment]
-    return dict(counted)
+    return counted
 
 
-def _distribution(
-    lines: Lines, name: str, found: Distribution | None, whose: tuple[str, str]
-) -> None:
-    if found is not None and len(found.counts) == len(SETUP_BUCKETS_SECONDS) + 1:
-        lines.put_histogram(name, found.counts, found.sum_seconds, *whose)
+def _of_processes(found: Mapping[str, float]) -> list[str]:
+    return sorted(PROCESSES & found.keys())
+
+
+def _coarse(size_bytes: float) -> int:
+    return round(size_bytes / COARSE_BYTES) * COARSE_BYTES

@@ -263,7 +263,7 @@ TABLE: tuple[Metric, ...] = (
     Metric(
         "cloudgate_gateway_full_ratio",
         _G,
-        "How much of a resource is used, 1 for all of it; absent below 0.005.",
+        "How much of a resource is used, 1 for all of it; absent below 0.05.",
         (*_GATEWAY, "resource"),
         _BOTH,
     ),

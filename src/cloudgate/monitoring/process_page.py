@@ -31,7 +31,7 @@ async def page(
 
     def render() -> bytes:
         write(lines)
-        return f"{lines.render(form)}{_of_the_process(form)}".encode()
+        return lines.render(form, _of_the_process(form))
 
     return await asyncio.to_thread(render), form
 

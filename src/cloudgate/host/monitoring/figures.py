@@ -14,12 +14,11 @@ from cloudgate.host.monitoring.envoy_counters import EnvoyCounters
 from cloudgate.host.shaping.held_back import HeldBack
 from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.monitoring.gateway_lines import LEAST_FULL
 from cloudgate.protocol import MOST_TENANTS_COUNTED, Figures, Restraint, TenantFigures
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-LEAST_FULL = 0.005
-"""What is used less than to this part is not told: with a thousand gateways each figure counts."""
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
 """Of ``/proc/PID/stat``, counted after the name (proc(5))."""
 

@@ -1,5 +1,6 @@
 """Metrics of the manager: what does its page show? Itself, its hosts, and what these report."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -39,26 +40,19 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.storage.tables import (
     Counter as CounterRow,
 )
-from cloudgate.monitoring.exposition import Lines, escaped, labels_text
+from cloudgate.monitoring.exposition import Lines, labels_text
 from cloudgate.monitoring.gateway_lines import FAMILIES, blocks
 from cloudgate.monitoring.health import Health
 from cloudgate.monitoring.process_page import page
 from cloudgate.protocol import GatewayState
 
-NEEDED_SECONDS = 15.0
-"""How often at the most it is looked what needs a look: of each object something is asked for."""
+NEEDED_SECONDS, NEEDED_ANYWAY_SECONDS = 15.0, 60.0
+"""How often at the most it is looked what needs a look, and how often where nothing was changed: of
+each object something is asked for."""
 OVERDUE = timedelta(minutes=1)
 STALE_SECONDS = 120.0
 """Figures of a host that said nothing for so long are not shown any more: they are unknown."""
 ROOT, PORT = "authority", "manager"
-_OWN_FAMILIES = (
-    "cloudgate_gateway_info",
-    "cloudgate_gateway_up",
-    "cloudgate_gateway_enabled",
-    "cloudgate_directory_lag_revisions",
-    "cloudgate_figures_age_seconds",
-)
-"""What the manager itself knows of gateways."""
 
 
 class ManagerMetrics:
@@ -87,36 +81,46 @@ class ManagerMetrics:
         self._health = health
         self._port_certificate = port_certificate
         self._has_outlet = has_outlet
-        self._made: dict[str, _Made] = {}
+        self._rows: _Rows | None = None
+        """What the database held when it was last asked."""
+        self._made: dict[UUID, _Made] = {}
         """The lines of each host's figures, which are made once, when it tells them."""
         manager.figures.on_heard = self._note_heard
-        self._needed: Sequence[tuple[str, str]] = ()
-        self._needed_at_seconds: float | None = None
+        self._needed: _Needed | None = None
+        self._looking: asyncio.Future[None] | None = None
         self._writing = threading.Lock()
 
     async def document(self, accept: str) -> tuple[bytes, str]:
         """The page, and its media type."""
-        return await page(accept, self._health, self._background, self._write)
+        made = await page(accept, self._health, self._background, self._write)
+        self._look_what_is_needed()
+        return made
 
     def _write(self, lines: Lines) -> None:
         with self._writing:
             self._manager.recorder.write(lines)
             self._write_disk(lines)
+            changes = self._manager.changes.count  # before what is read: it may be newer, not older
             try:
                 with self._manager.reading() as work:
-                    self._write_kept(lines, work)
+                    self._write_kept(lines, work, changes)
             except SQLAlchemyError:
                 lines.put("cloudgate_database_up", 0)
             else:
                 lines.put("cloudgate_database_up", 1)
 
-    def _write_kept(self, lines: Lines, work: UnitOfWork) -> None:
+    def _write_kept(self, lines: Lines, work: UnitOfWork, changes: int) -> None:
         _write_tasks(lines, work)
         self._write_audit(lines, work)
         self._write_certificates(lines, work)
-        self._write_hosts(lines, work)
-        self._write_gateways(lines, work)
-        self._write_needed(lines, work)
+        if self._rows is None or self._rows.changes != changes:
+            before = self._rows or _Rows(changes, (), ())
+            hosts, gateways = _hosts(work, before.hosts), _gateways(work, before.gateways)
+            self._rows = _Rows(changes, hosts, gateways)
+        self._write_hosts(lines, work, self._rows.hosts)
+        self._write_gateways(lines, work, self._rows.gateways)
+        needed = self._needed = self._needed or _Needed(self._manager, work, changes)
+        needed.write(lines)
 
     def _write_disk(self, lines: Lines) -> None:
         url = make_url(self._manager.database.url)
@@ -150,97 +154,107 @@ class ManagerMetrics:
         for shown, some in _grouped(ends).items():
             lines.put(name, min(some), shown)
 
-    def _write_hosts(self, lines: Lines, work: UnitOfWork) -> None:
-        rows = work.session.execute(
-            select(
-                type_coerce(ManagedServer.id, String()),
-                ManagedServer.name,
-                type_coerce(ManagedServer.seen_at, String()),
-                ManagedServer.facts.is_(None),
-                BackupServer.name,
-            )
-            .join(BackupServer)
-            .order_by(ManagedServer.name, ManagedServer.id)
-        ).all()
-        names, now = _Names(), work.now.timestamp()
-        heard = {each.hex: at.timestamp() for each, at in work.presence.all().items()}
+    def _write_hosts(self, lines: Lines, work: UnitOfWork, hosts: Sequence["_Host"]) -> None:
+        now, heard = work.now.timestamp(), work.presence.all()
         states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
         up, last = [], []
-        for identifier, name, seen_at, is_new, site in rows:
-            key = hex_of(identifier)
-            shown = names.labels("server", name, site, key)
-            kept = seconds_of(seen_at) if seen_at else 0.0
-            seen = max(kept, heard.get(key, 0.0))
+        for each in hosts:
+            heard_at = heard.get(each.key)
+            seen = max(each.kept_seconds, heard_at.timestamp() if heard_at else 0.0)
             is_up = seen > 0 and now - seen < ONLINE_FOR.total_seconds()
-            states["Online" if is_up else "Expected" if is_new else "Offline"] += 1
-            up.append(f"cloudgate_host_up{{{shown}}} {int(is_up)}\n")
+            states["Online" if is_up else "Expected" if each.is_new else "Offline"] += 1
+            up.append(f"cloudgate_host_up{{{each.labels}}} {int(is_up)}\n")
             if seen:
-                last.append(f"cloudgate_host_last_seen_timestamp_seconds{{{shown}}} {seen:.0f}\n")
+                last.append(
+                    f"cloudgate_host_last_seen_timestamp_seconds{{{each.labels}}} {seen:.0f}\n"
+                )
         lines.put_lines("cloudgate_host_up", up)
         lines.put_lines("cloudgate_host_last_seen_timestamp_seconds", last)
         for state, count in states.items():
             lines.put("cloudgate_hosts", count, state)
 
-    def _write_gateways(self, lines: Lines, work: UnitOfWork) -> None:
-        heard = {each.hex: said for each, said in self._manager.figures.heard().items()}
-        made: dict[str, _Made] = {}
-        revisions, names = _Revisions(work), _Names()
-        found: dict[str, list[str]] = {name: [] for name in _OWN_FAMILIES}
-        info, up, enabled, lag, ages = found.values()
-        cut_off = {each.hex for each in work.faults.cut_off_servers()}
-        for row in _gateways(work):
-            shown = names.labels("gateway", row.name, row.site, hex_of(row.gateway_id))
-            wanted = _document(row.wanted) if isinstance(row.wanted, str) else row.wanted
-            is_enabled = bool(wanted.get("enabled", True)) and not row.removing
-            key = hex_of(row.server_id)
-            is_online = row.online_since is not None and key not in cut_off
-            is_up = is_online and row.reported_state == GatewayState.LISTENING
-            info.append(f"cloudgate_gateway_info{{{shown},{_info_labels(row)}}} 1\n")
-            up.append(f"cloudgate_gateway_up{{{shown}}} {int(is_up)}\n")
-            enabled.append(f"cloudgate_gateway_enabled{{{shown}}} {int(is_enabled)}\n")
+    def _write_gateways(
+        self, lines: Lines, work: UnitOfWork, gateways: Sequence["_Gateway"]
+    ) -> None:
+        heard, now_seconds = self._manager.figures.heard(), self._manager.figures.now_seconds
+        made: dict[UUID, _Made] = {}
+        revisions = _Revisions(work)
+        up, lag, ages = [], [], []
+        cut_off = work.faults.cut_off_servers()
+        for each in gateways:
+            is_online = each.is_online and each.server_id not in cut_off
+            is_up = is_online and each.listens
+            up.append(f"cloudgate_gateway_up{{{each.labels}}} {int(is_up)}\n")
             if is_online:
-                behind = revisions.newer_than(row.directory_revision or 0)
-                lag.append(f"cloudgate_directory_lag_revisions{{{shown}}} {behind}\n")
-            said = heard.get(key)
+                behind = revisions.newer_than(each.directory_revision)
+                lag.append(f"cloudgate_directory_lag_revisions{{{each.labels}}} {behind}\n")
+            said = heard.get(each.server_id)
             if said is None:
                 continue
-            age = self._manager.figures.age_seconds(said)
-            ages.append(f"cloudgate_figures_age_seconds{{{shown}}} {age:.1f}\n")
+            age = now_seconds - said.at_seconds
+            ages.append(f"cloudgate_figures_age_seconds{{{each.labels}}} {max(0.0, age):.1f}\n")
             if age <= STALE_SECONDS:
-                made[key] = self._made_of(key, said, names.last)
-        for name, some in found.items():
-            lines.put_lines(name, some)
+                made[each.server_id] = self._made_of(each.server_id, said, each.whose)
+        lines.put_lines("cloudgate_gateway_info", (each.info for each in gateways))
+        lines.put_lines("cloudgate_gateway_up", up)
+        lines.put_lines("cloudgate_gateway_enabled", (each.enabled for each in gateways))
+        lines.put_lines("cloudgate_directory_lag_revisions", lag)
+        lines.put_lines("cloudgate_figures_age_seconds", ages)
         self._made = made
         joined = zip(*(each.blocks for each in made.values()), strict=True)
         for name, some_lines in zip(FAMILIES, joined, strict=False):
             lines.put_lines(name, some_lines)
 
-    def _made_of(self, key: str, said: Heard, whose: tuple[str, str]) -> "_Made":
-        known = self._made.get(key)
+    def _made_of(self, server_id: UUID, said: Heard, whose: tuple[str, str]) -> "_Made":
+        known = self._made.get(server_id)
         if known is not None and known.heard is said and known.whose == whose:
             return known
-        return _Made(said, whose, blocks(said.figures, *whose, said.at))
+        return _Made(said, whose, blocks(said.figures, *whose, said.began_at))
 
     def _note_heard(self, server_id: UUID, said: Heard) -> None:
         """Make its lines now: at a scrape all of them would have to be made at once."""
-        known = self._made.get(server_id.hex)
+        known = self._made.get(server_id)
         if known is not None:
-            self._made[server_id.hex] = self._made_of(server_id.hex, said, known.whose)
+            self._made[server_id] = self._made_of(server_id, said, known.whose)
 
-    def _write_needed(self, lines: Lines, work: UnitOfWork) -> None:
-        now = time.monotonic()
-        before = self._needed_at_seconds
-        if before is None or now - before >= NEEDED_SECONDS:
-            self._needed_at_seconds = now
-            found = dict.fromkeys(
-                (each.kind, each.name) for each in needs_a_look(self._manager, work)
-            )
-            self._needed = tuple(found)
-        counts = Counter(kind for kind, _ in self._needed)
+    def _look_what_is_needed(self) -> None:
+        """See for the next page what needs a look: something is asked for of each object."""
+        is_looking = self._looking is not None and not self._looking.done()
+        known = self._needed
+        if known is not None and not is_looking and known.is_old(self._manager.changes.count):
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._look))
+
+    def _look(self) -> None:
+        changes = self._manager.changes.count
+        try:
+            with self._manager.reading() as work:
+                self._needed = _Needed(self._manager, work, changes)
+        except SQLAlchemyError:
+            self._needed = None  # unknown; `cloudgate_database_up` says why
+
+
+class _Needed:
+    """What needs a look, after so many changes."""
+
+    def __init__(self, manager: Manager, work: UnitOfWork, changes: int) -> None:
+        self._at_seconds = time.monotonic()
+        self._changes = changes
+        found = dict.fromkeys((each.kind, each.name) for each in needs_a_look(manager, work))
+        self._counts = Counter(kind for kind, _ in found)
+        self._lines = Lines()
+        for each in found:
+            self._lines.put("cloudgate_needs_a_look", 1, *each)
+
+    def is_old(self, changes: int) -> bool:
+        """Whether it is to be seen anew: soon after something changed, and else now and then."""
+        age = time.monotonic() - self._at_seconds
+        return age >= (NEEDED_ANYWAY_SECONDS if self._changes == changes else NEEDED_SECONDS)
+
+    def write(self, lines: Lines) -> None:
+        """Show it."""
         for kind in ("Manager", "BackupServer", "ManagedServer", "CloudGateway", "Repository"):
-            lines.put("cloudgate_warnings", counts[kind], kind)
-        for kind, name in self._needed:
-            lines.put("cloudgate_needs_a_look", 1, kind, name)
+            lines.put("cloudgate_warnings", self._counts[kind], kind)
+        lines.add(self._lines)
 
 
 @dataclass(frozen=True)
@@ -252,22 +266,59 @@ class _Made:
     blocks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Host:
+    """A managed server, as the database has it."""
+
+    row: tuple[Any, ...]
+    key: UUID
+    whose: tuple[str, str]
+    """Its name and that of its site, as they are shown."""
+    labels: str
+    kept_seconds: float
+    """When it was last heard of, as was written down; 0 for never."""
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class _Gateway:
+    """A gateway, as the database has it."""
+
+    row: tuple[Any, ...]
+    server_id: UUID
+    whose: tuple[str, str]
+    """Its name and that of its site, as they are shown."""
+    labels: str
+    info: str
+    enabled: str
+    """Lines."""
+    is_online: bool
+    listens: bool
+    directory_revision: int
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the database held after so many changes."""
+
+    changes: int
+    hosts: Sequence[_Host]
+    gateways: Sequence[_Gateway]
+
+
 class _Names:
     """Makes names of things unique: two with one name at a site are told apart by their ids."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()
-        self.last = ("", "")
-        """Name and site of the last of them."""
 
-    def labels(self, label: str, name: str, site: str, key: str) -> str:
-        """The labels of a thing of a site."""
+    def unique(self, name: str, site: str, identifier: Any) -> tuple[str, str]:
+        """A name at a site."""
         found = (name, site)
         if found in self._taken:
-            found = (f"{name} ({key[:8]})", site)
+            found = (f"{name} ({hex_of(identifier)[:8]})", site)
         self._taken.add(found)
-        self.last = found
-        return f'{label}="{escaped(found[0])}",site="{escaped(site)}"'
+        return found
 
 
 class _Revisions:
@@ -289,41 +340,90 @@ class _Revisions:
         return self._known[revision]
 
 
-def _gateways(work: UnitOfWork) -> Iterable[Any]:
+def _hosts(work: UnitOfWork, known: Sequence[_Host]) -> Sequence[_Host]:
+    rows = work.session.connection().execute(
+        select(
+            type_coerce(ManagedServer.id, String()),
+            ManagedServer.name,
+            type_coerce(ManagedServer.seen_at, String()),
+            ManagedServer.facts.is_(None),
+            BackupServer.name,
+        )
+        .join(BackupServer)
+        .order_by(ManagedServer.name, ManagedServer.id)
+    )
+    names, found, before = _Names(), [], {each.row[0]: each for each in known}
+    for row in rows:
+        identifier, name, seen_at, is_new, site = row
+        whose, same = names.unique(name, site, identifier), before.get(identifier)
+        if same is None or (same.row, same.whose) != (tuple(row), whose):
+            labels = labels_text(("server", "site"), whose)
+            kept = seconds_of(seen_at) if seen_at else 0.0
+            key = UUID(hex_of(identifier))
+            same = _Host(tuple(row), key, whose, labels, kept, bool(is_new))
+        found.append(same)
+    return found
+
+
+def _gateways(work: UnitOfWork, known: Sequence[_Gateway]) -> Sequence[_Gateway]:
+    names, found, before = _Names(), [], {each.row[0]: each for each in known}
+    for row in _rows_of_gateways(work):
+        whose, same = names.unique(row.name, row.site, row.gateway_id), before.get(row.gateway_id)
+        if same is None or (same.row, same.whose) != (tuple(row), whose):
+            same = _gateway(row, whose)
+        found.append(same)
+    return found
+
+
+def _gateway(row: Any, whose: tuple[str, str]) -> _Gateway:
+    labels = labels_text(("gateway", "site"), whose)
+    of_it = (row.pool or "", row.server, row.version or "", row.envoy_version or "")
+    info = labels_text(("pool", "server", "version", "envoy_version"), of_it)
+    wanted = _document(row.wanted) if isinstance(row.wanted, str) else row.wanted
+    is_enabled = bool(wanted.get("enabled", True)) and not row.removing
+    return _Gateway(
+        row=tuple(row),
+        server_id=UUID(hex_of(row.server_id)),
+        whose=whose,
+        labels=labels,
+        info=f"cloudgate_gateway_info{{{labels},{info}}} 1\n",
+        enabled=f"cloudgate_gateway_enabled{{{labels}}} {int(is_enabled)}\n",
+        is_online=row.online_since is not None,
+        listens=row.reported_state == GatewayState.LISTENING,
+        directory_revision=row.directory_revision or 0,
+    )
+
+
+def _rows_of_gateways(work: UnitOfWork) -> Iterable[Any]:
     raw = (
         CloudGateway.id.label("gateway_id"),
         CloudGateway.wanted.label("wanted"),
         ManagedServer.id.label("server_id"),
         ManagedServer.online_since.label("online_since"),
     )
-    return work.session.execute(
-        select(
-            *(type_coerce(each.element, String()).label(each.name) for each in raw),
-            CloudGateway.name,
-            CloudGateway.removing,
-            BackupServer.name.label("site"),
-            GatewayPool.name.label("pool"),
-            ManagedServer.name.label("server"),
-            ManagedServer.reported_state,
-            ManagedServer.facts["version"].as_string().label("version"),
-            ManagedServer.facts["envoy_version"].as_string().label("envoy_version"),
-            ManagedServer.report["directory_revision"].as_integer().label("directory_revision"),
+    return (
+        work.session.connection()
+        .execute(
+            select(
+                *(type_coerce(each.element, String()).label(each.name) for each in raw),
+                CloudGateway.name,
+                CloudGateway.removing,
+                BackupServer.name.label("site"),
+                GatewayPool.name.label("pool"),
+                ManagedServer.name.label("server"),
+                ManagedServer.reported_state,
+                ManagedServer.facts["version"].as_string().label("version"),
+                ManagedServer.facts["envoy_version"].as_string().label("envoy_version"),
+                ManagedServer.report["directory_revision"].as_integer().label("directory_revision"),
+            )
+            .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
+            .join(BackupServer, BackupServer.id == CloudGateway.backup_server_id)
+            .outerjoin(GatewayPool, GatewayPool.id == CloudGateway.pool_id)
+            .where(CloudGateway.confirmed.is_not(None))
+            .order_by(CloudGateway.name, CloudGateway.id)
         )
-        .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
-        .join(BackupServer, BackupServer.id == CloudGateway.backup_server_id)
-        .outerjoin(GatewayPool, GatewayPool.id == CloudGateway.pool_id)
-        .where(CloudGateway.confirmed.is_not(None))
-        .order_by(CloudGateway.name, CloudGateway.id)
-    ).all()
-
-
-def _info_labels(row: Any) -> str:
-    return _shown_info(row.pool or "", row.server, row.version or "", row.envoy_version or "")
-
-
-@lru_cache(4096)
-def _shown_info(*shown: str) -> str:
-    return labels_text(("pool", "server", "version", "envoy_version"), shown)
+        .all()
+    )
 
 
 @lru_cache(4096)

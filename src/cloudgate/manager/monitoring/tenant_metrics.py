@@ -31,6 +31,21 @@ REMEMBERED = timedelta(days=90)
 AT_ONCE = 250
 """Tenants whose lines are made before requests have their turn."""
 _NOTHING = TenantSums()
+_OF_ALL = (
+    "cloudgate_tenant_bytes_total",
+    "cloudgate_tenant_tunnels_opened_total",
+    "cloudgate_tenant_last_activity_timestamp_seconds",
+)
+_OF_PRESENT = (
+    "cloudgate_tenant_tunnels",
+    "cloudgate_tenant_refused_total",
+    "cloudgate_tenant_held_back_seconds_total",
+    "cloudgate_tenant_tunnels_limit",
+    "cloudgate_tenant_limit_bytes",
+    "cloudgate_tenant_quota_bytes",
+    "cloudgate_tenant_used_bytes",
+    "cloudgate_tenant_enabled",
+)
 
 
 class TenantMetrics:
@@ -71,43 +86,38 @@ class _TenantPage:
         self._counted = {each.hex: sums for each, sums in counted.items()}
         self._names: set[str] = set()
         self._lines: dict[str, list[str]] = {each.name: [] for each in shown_on(Page.TENANTS)}
+        self._bytes, self._opened, self._last = (self._lines[name] for name in _OF_ALL)
 
     def add_present(self, rows: Sequence[Any], now: datetime) -> None:
         """Tenants that are there."""
-        lines = self._lines
-        tunnels, refused = (
-            lines["cloudgate_tenant_tunnels"],
-            lines["cloudgate_tenant_refused_total"],
+        tunnels, refused, held_back, most, limit, quotas, used, enabled = (
+            self._lines[name] for name in _OF_PRESENT
         )
-        held_back = lines["cloudgate_tenant_held_back_seconds_total"]
-        most = lines["cloudgate_tenant_tunnels_limit"]
-        limit = lines["cloudgate_tenant_limit_bytes"]
-        quotas, used = lines["cloudgate_tenant_quota_bytes"], lines["cloudgate_tenant_used_bytes"]
-        enabled = lines["cloudgate_tenant_enabled"]
+        now_seconds, counted = now.timestamp(), self._counted
         for number, row in enumerate(rows):
             if number % AT_ONCE == 0:
                 time.sleep(0)  # lets go of the interpreter
             identifier, name, is_enabled, expires_at, limits, *total, quota, used_bytes = row
             key = hex_of(identifier)
             shown = self._use(name, key, total)
-            sums = self._counted.get(key, _NOTHING)
-            tunnels.append(f"cloudgate_tenant_tunnels{shown} {sums.tunnels}\n")
-            refused.append(f"cloudgate_tenant_refused_total{shown} {sums.refused}\n")
+            sums = counted.get(key, _NOTHING)
+            tunnels.append(f"cloudgate_tenant_tunnels{shown}}} {sums.tunnels}\n")
+            refused.append(f"cloudgate_tenant_refused_total{shown}}} {sums.refused}\n")
             held_back.append(
-                f"cloudgate_tenant_held_back_seconds_total{shown} {sums.held_back_seconds:.2f}\n"
+                f"cloudgate_tenant_held_back_seconds_total{shown}}} {sums.held_back_seconds:.2f}\n"
             )
             speed_bytes, at_a_time = _limits(limits)
             if at_a_time is not None:
-                most.append(f"cloudgate_tenant_tunnels_limit{shown} {at_a_time}\n")
+                most.append(f"cloudgate_tenant_tunnels_limit{shown}}} {at_a_time}\n")
             if speed_bytes is not None:
-                limit.append(f"cloudgate_tenant_limit_bytes{shown} {speed_bytes}\n")
+                limit.append(f"cloudgate_tenant_limit_bytes{shown}}} {speed_bytes}\n")
             if quota is not None:
-                quotas.append(f"cloudgate_tenant_quota_bytes{shown} {int(quota) * MB}\n")
+                quotas.append(f"cloudgate_tenant_quota_bytes{shown}}} {int(quota) * MB}\n")
             if used_bytes is not None:
-                used.append(f"cloudgate_tenant_used_bytes{shown} {int(used_bytes)}\n")
-            is_over = expires_at is not None and seconds_of(expires_at) <= now.timestamp()
-            may_come = int(bool(is_enabled) and not is_over)
-            enabled.append(f"cloudgate_tenant_enabled{shown} {may_come}\n")
+                used.append(f"cloudgate_tenant_used_bytes{shown}}} {int(used_bytes)}\n")
+            is_over = expires_at is not None and seconds_of(expires_at) <= now_seconds
+            may_come = 1 if is_enabled and not is_over else 0
+            enabled.append(f"cloudgate_tenant_enabled{shown}}} {may_come}\n")
 
     def add_removed(self, rows: Sequence[Any]) -> None:
         """Tenants that are not there any more: what they used is to be billed all the same."""
@@ -115,23 +125,21 @@ class _TenantPage:
             self._use(name, hex_of(identifier), total)
 
     def _use(self, name: str, key: str, total: Sequence[Any]) -> str:
-        """What a tenant used. How its labels are written."""
+        """What a tenant used. How its labels begin."""
         opened, up, down, at = total
         # Of several with one name, at several sites or one after the other, the first has it alone.
         unique = name if name not in self._names else f"{name} ({key[:8]})"
         self._names.add(unique)
-        label = escaped(unique)
-        lines, shown = self._lines, f'{{tenant="{label}"}}'
-        name = "cloudgate_tenant_bytes_total"
-        lines[name].append(
-            f'{name}{{tenant="{label}",direction="up"}} {up or 0}\n'
-            f'{name}{{tenant="{label}",direction="down"}} {down or 0}\n'
+        shown = f'{{tenant="{escaped(unique)}"'
+        self._bytes.append(
+            f'cloudgate_tenant_bytes_total{shown},direction="up"}} {up or 0}\n'
+            f'cloudgate_tenant_bytes_total{shown},direction="down"}} {down or 0}\n'
         )
-        name = "cloudgate_tenant_tunnels_opened_total"
-        lines[name].append(f"{name}{shown} {opened or 0}\n")
+        self._opened.append(f"cloudgate_tenant_tunnels_opened_total{shown}}} {opened or 0}\n")
         if at is not None:
-            name = "cloudgate_tenant_last_activity_timestamp_seconds"
-            lines[name].append(f"{name}{shown} {seconds_of(at)}\n")
+            self._last.append(
+                f"cloudgate_tenant_last_activity_timestamp_seconds{shown}}} {seconds_of(at)}\n"
+            )
         return shown
 
     def render(self, form: str) -> str:
@@ -157,37 +165,45 @@ def _present(work: UnitOfWork) -> Sequence[Any]:
         .group_by(TenantResource.tenant_id)
         .subquery()
     )
-    return work.session.execute(
-        select(
-            *_raw(
-                CloudTenant.id,
-                CloudTenant.name,
-                CloudTenant.enabled,
-                CloudTenant.expires_at,
-                CloudTenant.limits,
-                UsageTotal.tunnels,
-                UsageTotal.bytes_up,
-                UsageTotal.bytes_down,
-                UsageTotal.at,
-                rooms.c.quota_mb,
-                rooms.c.used_bytes,
+    return (
+        work.session.connection()
+        .execute(
+            select(
+                *_raw(
+                    CloudTenant.id,
+                    CloudTenant.name,
+                    CloudTenant.enabled,
+                    CloudTenant.expires_at,
+                    CloudTenant.limits,
+                    UsageTotal.tunnels,
+                    UsageTotal.bytes_up,
+                    UsageTotal.bytes_down,
+                    UsageTotal.at,
+                    rooms.c.quota_mb,
+                    rooms.c.used_bytes,
+                )
             )
+            .outerjoin(UsageTotal, UsageTotal.tenant_id == CloudTenant.id)
+            .outerjoin(rooms, rooms.c.tenant_id == CloudTenant.id)
+            .order_by(CloudTenant.login, CloudTenant.id)
         )
-        .outerjoin(UsageTotal, UsageTotal.tenant_id == CloudTenant.id)
-        .outerjoin(rooms, rooms.c.tenant_id == CloudTenant.id)
-        .order_by(CloudTenant.login, CloudTenant.id)
-    ).all()
+        .all()
+    )
 
 
 def _removed(work: UnitOfWork) -> Sequence[Any]:
     total = (UsageTotal.tunnels, UsageTotal.bytes_up, UsageTotal.bytes_down, UsageTotal.at)
-    return work.session.execute(
-        select(*_raw(FormerName.id, FormerName.name, *total))
-        .join(UsageTotal, UsageTotal.tenant_id == FormerName.id)
-        .outerjoin(CloudTenant, CloudTenant.id == FormerName.id)
-        .where(UsageTotal.at > work.now - REMEMBERED, CloudTenant.id.is_(None))
-        .order_by(FormerName.name, FormerName.id)
-    ).all()
+    return (
+        work.session.connection()
+        .execute(
+            select(*_raw(FormerName.id, FormerName.name, *total))
+            .join(UsageTotal, UsageTotal.tenant_id == FormerName.id)
+            .outerjoin(CloudTenant, CloudTenant.id == FormerName.id)
+            .where(UsageTotal.at > work.now - REMEMBERED, CloudTenant.id.is_(None))
+            .order_by(FormerName.name, FormerName.id)
+        )
+        .all()
+    )
 
 
 def _limits(kept: Any) -> tuple[int | None, int | None]:

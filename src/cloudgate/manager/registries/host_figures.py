@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from uuid import UUID
 
+from cloudgate.monitoring.gateway_lines import begun_at
 from cloudgate.protocol import Figures, Report, TenantFigures
 
 WANTED_SECONDS = 15.0
@@ -24,8 +25,8 @@ class Heard:
     figures: Figures
     at_seconds: float
     """When, by the monotonic clock."""
-    at: float
-    """The same, in seconds since 1970."""
+    began_at: float
+    """When its host service began, in seconds since 1970; the same as long as that one runs."""
 
 
 @dataclass
@@ -92,9 +93,10 @@ class HostFiguresRegistry:
         with self._lock:
             return {key: each.heard for key, each in self._hosts.items() if each.heard}
 
-    def age_seconds(self, heard: Heard) -> float:
-        """How long ago that was."""
-        return self._clock_seconds() - heard.at_seconds
+    @property
+    def now_seconds(self) -> float:
+        """The time by the clock of `Heard.at_seconds`."""
+        return self._clock_seconds()
 
     def tenants(self) -> Mapping[UUID, TenantSums]:
         """What was counted of each tenant, of those of which anything was."""
@@ -124,7 +126,11 @@ class HostFiguresRegistry:
                 self._refused[each.tenant_id] += max(0, each.refused - refused)
                 self._held_back[each.tenant_id] += max(0.0, each.held_back_seconds - held)
             host.tenants[each.tenant_id] = each
-        host.heard = Heard(figures.model_copy(update={"tenants": ()}), now, self._now())
+        said = host.heard
+        is_same = said is not None and said.figures.run == figures.run
+        known = said.began_at if said is not None and is_same else None
+        began_at = begun_at(self._now(), figures.uptime_seconds, known)
+        host.heard = Heard(figures.model_copy(update={"tenants": ()}), now, began_at)
 
 
 def _without_figures(report: Report) -> Report:
