@@ -1,6 +1,11 @@
 """Does a support bundle come about, and keep quiet, on a machine on which much is not well?"""
 
 import json
+import sqlite3
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import closing
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -8,9 +13,10 @@ from typer.testing import CliRunner
 
 from cloudgate.cli.app import app
 from cloudgate.diagnosis import bundle
-from cloudgate.diagnosis.findings import Verdict
+from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.diagnosis.machine import check
-from cloudgate.errors import UnavailableError
+from cloudgate.manager import storage
+from cloudgate.manager.security.installation import DATABASE
 
 NOWHERE = "http://127.0.0.1:9/metrics"
 
@@ -26,14 +32,116 @@ def collected(data: Path, *logs: Path) -> dict[str, str]:
     return {part.name: part.text for part in bundle.collect(data, [], logs, NOWHERE)}
 
 
+SAFE = {"versions.json", "settings.json", "checks.json", "files.txt", "missing.txt"}
+
+
 @pytest.mark.parametrize(
     "damaged",
     ["[1]", '{"tenants": [1]}', '{"tenants": [{"targets": 5}]}', '{"tenants": 5}', "[" * 100_000],
 )
-def test_without_the_names_that_are_to_be_replaced_there_is_none(host: Path, damaged: str) -> None:
+def test_without_the_names_of_the_host_nothing_comes_that_could_have_them(
+    host: Path, tmp_path: Path, damaged: str
+) -> None:
     (host / "directory.json").write_text(damaged)
-    with pytest.raises(UnavailableError, match="names of customers"):
-        collected(host.parent)
+    (host / "site.json").write_text("{}")
+    log = tmp_path / "host.log"
+    log.write_text("umbrella is refused\n")
+    found = collected(host.parent, log)
+    assert found.keys() == {*SAFE, "host/site.json"}
+    assert "directory.json of the host cannot be read" in found["missing.txt"]
+    assert "logs/host.log is left out" in found["missing.txt"]
+    assert "umbrella" not in "".join(found.values())
+
+
+@pytest.fixture(scope="module")
+def empty_database() -> str:
+    return (resources.files(storage) / "revisions" / "empty.sql").read_text("utf-8")
+
+
+@pytest.fixture
+def manager(tmp_path: Path, empty_database: str) -> Path:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as made:
+        made.executescript(empty_database)
+        made.execute("INSERT INTO former_names (id, name) VALUES ('1', 'umbrella')")
+        made.commit()
+    return tmp_path
+
+
+def test_the_managers_names_are_replaced(manager: Path) -> None:
+    log = manager / "x.log"
+    log.write_text("umbrella is refused\n")
+    found = collected(manager, log)
+    assert found["logs/x.log"] == "name-1 is refused\n"
+    assert "missing" not in found.get("missing.txt", "").replace("metrics", "")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "DROP TABLE former_names",
+        "ALTER TABLE former_names RENAME TO elsewhere",
+        "ALTER TABLE cloud_tenants RENAME COLUMN login TO signs_on_as",
+        "ALTER TABLE audit_events RENAME COLUMN account TO who",
+        "",
+        "not there",
+        "cut",
+    ],
+)
+def test_without_the_names_of_the_manager_nothing_comes_that_could_have_them(
+    manager: Path, broken: str
+) -> None:
+    file, log = manager / DATABASE, manager / "x.log"
+    log.write_text("umbrella is refused\n")
+    if broken == "not there":
+        file.unlink()
+        (manager / "sealing.key").write_text("a key")
+    elif broken == "cut":
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+    elif broken:
+        with closing(sqlite3.connect(file)) as opened:
+            opened.execute(broken)
+            opened.commit()
+    else:
+        file.write_bytes(b"this is no database, and umbrella is named in it" * 1000)
+    found = collected(manager, log)
+    assert found.keys() >= SAFE
+    assert found.keys() <= {*SAFE, "manager/tables.json"}
+    assert "the manager's database cannot be read" in found["missing.txt"]
+    assert "umbrella" not in "".join(found.values())
+
+
+def test_two_logs_of_one_name_are_both_in_it(host: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.log").write_text(f"of {folder}\n")
+    found = collected(host.parent, tmp_path / "a" / "x.log", tmp_path / "b" / "x.log")
+    assert (found["logs/x.log"], found["logs/2-x.log"]) == ("of a\n", "of b\n")
+
+
+def test_a_bundle_comes_where_checks_and_files_are_broken(
+    host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("membership", "assignment", "site", "directory", "drain", "usage"):
+        (host / f"{name}.json").write_bytes(b"\xff\x00{[")
+    (host / "logs" / "tunnels.log").mkdir()
+
+    async def check(_: Path) -> AsyncIterator[Finding]:
+        yield Finding("room", Verdict.OK, "as far as it went")
+        raise RuntimeError
+
+    monkeypatch.setattr("cloudgate.diagnosis.machine.check", check)
+    made = tmp_path / "made.tar.gz"
+    command = ["support-bundle", str(made), "--data", str(tmp_path), "--metrics", NOWHERE]
+    said = CliRunner().invoke(app, command)
+    assert said.exit_code == 0, said.output
+    assert "missing.txt" in said.stdout
+    with tarfile.open(made) as opened:
+        names = {each.removeprefix("cloudgate-support/") for each in opened.getnames()}
+        checks = opened.extractfile("cloudgate-support/checks.json")
+        assert checks is not None
+        assert [each["Check"] for each in json.load(checks)] == ["room", "checks"]
+    assert names >= SAFE
 
 
 def test_names_that_only_logs_know_are_replaced(host: Path, tmp_path: Path) -> None:
@@ -47,7 +155,7 @@ def test_names_that_only_logs_know_are_replaced(host: Path, tmp_path: Path) -> N
 
 def test_targets_of_users_and_hosts_without_a_port_are_replaced(host: Path, tmp_path: Path) -> None:
     target = {"endpoint": "vault.example:443", "address": "store.internal:8443"}
-    tenants = [{"name": "acme", "users": [{"name": "laptop", "targets": [target]}]}]
+    tenants = [{"name": "umbrella", "users": [{"name": "laptop", "targets": [target]}]}]
     (host / "directory.json").write_text(json.dumps({"tenants": tenants}))
     log = tmp_path / "host.log"
     log.write_text("vault.example and store.internal have no address\n")

@@ -13,6 +13,7 @@ from cloudgate.diagnosis.findings import (
     Verdict,
     of_certificate,
     of_clock,
+    of_lines,
     of_path_mtu,
     worst,
 )
@@ -95,3 +96,21 @@ def test_what_could_not_be_seen_is_less_than_a_problem() -> None:
     assert worst([]) is Verdict.OK
     assert worst(found) is Verdict.UNKNOWN
     assert worst([*found, Finding("x", Verdict.PROBLEM, "")]) is Verdict.PROBLEM
+
+
+@pytest.mark.parametrize(
+    ("used", "may_have", "verdict", "said"),
+    [
+        ({"bbr": 3}, True, Verdict.OK, "3 of 3 use bbr"),
+        ({"cubic": 3}, True, Verdict.WARNING, "start the host service anew"),
+        ({"cubic": 1, "bbr": 2}, True, Verdict.WARNING, "2 of 3 use bbr, 1 of 3 use cubic"),
+        ({"cubic": 3}, False, Verdict.WARNING, "cannot be had"),
+        ({}, True, Verdict.UNKNOWN, "there is none"),
+    ],
+)
+def test_what_accepted_connections_use_is_told(
+    used: dict[str, int], may_have: bool, verdict: Verdict, said: str
+) -> None:
+    found = of_lines(6180, used, may_have_bbr=may_have)
+    assert found.verdict is verdict
+    assert said in f"{found.text} {found.advice}"

@@ -15,6 +15,7 @@ import pytest
 from cloudgate.host.authorization.resolver import is_elsewhere
 from cloudgate.host.envoy import launcher
 from cloudgate.host.platform import connections_by_address
+from cloudgate.host.platform.linux_sock_diag import congestion_controls
 from cloudgate.host.platform.resource_limits import (
     BYTES_OF_A_TUNNEL,
     Capacity,
@@ -104,6 +105,17 @@ def test_the_kernel_tells_who_is_connected() -> None:
             found = connections_by_address(port)
             assert sorted(found["::1"]) == sorted(each.getsockname()[1] for each in (one, other))
         assert connections_by_address(free_port()) == {}
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_the_kernel_tells_what_accepted_connections_use(family: socket.AddressFamily) -> None:
+    address = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.create_server((address, 0), family=family) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        port = listener.getsockname()[1]
+        with socket.create_connection((address, port)), socket.create_connection((address, port)):
+            assert congestion_controls(port) == {"reno": 2}
+        assert congestion_controls(free_port()) == {}
 
 
 async def test_when_the_gateway_is_full_newcomers_are_turned_away_and_tunnels_go_on(

@@ -1,5 +1,6 @@
 """Support bundle: what does whoever helps need to see, in one file that a person may send?"""
 
+import errno
 import io
 import json
 import os
@@ -8,10 +9,11 @@ import sqlite3
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,8 +26,9 @@ from cloudgate.diagnosis.database import read_only
 from cloudgate.diagnosis.findings import Finding
 from cloudgate.diagnosis.redaction import Redaction
 from cloudgate.errors import UnavailableError
-from cloudgate.host.state.paths import state_paths
-from cloudgate.manager.security.installation import DATABASE
+from cloudgate.host.state.files import read_if_there
+from cloudgate.host.state.paths import StatePaths, state_paths
+from cloudgate.manager.security.installation import DATABASE, PIECES, missing_pieces
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN
 from cloudgate.processes.programs import ask
 
@@ -39,8 +42,13 @@ NEWEST_ROWS = 300
 """Of tasks, and of the audit log."""
 METRICS = f"http://{DEFAULT_LISTEN}/metrics"
 """Where a manager has its metrics that was told nothing else."""
+MISSING = "missing.txt"
+"""What could not be had, and why."""
 _SETTINGS = "CLOUDGATE_"
 _STATE_FILES = ("membership", "assignment", "site", "directory", "drain", "usage", "roster")
+_STATE_WITH_NAMES = ("directory", "usage")
+_CHECKS_WITH_NAMES = ("target",)
+"""What could name a customer."""
 _NAMES = (
     ("tenant", "cloud_tenants", ("name", "login", "description")),
     ("user", "subtenants", ("name", "login", "description")),
@@ -86,8 +94,8 @@ def write(
     findings: Sequence[Finding],
     logs: Iterable[Path] = (),
     metrics: str = METRICS,
-) -> tuple[Path, int]:
-    """Write a bundle that only its owner can read; where, and how many files are in it.
+) -> Sequence[str]:
+    """Write a bundle that only its owner can read; the names of the files that are in it.
 
     Args:
         file: a new file, ``.tar.gz``.
@@ -113,45 +121,118 @@ def write(
         write_private(file, raw.getvalue())
     except OSError as problem:
         raise UnavailableError(f"Cannot write {file}: {problem.strerror}.") from None
-    return file, len(parts)
+    return [each.name for each in parts]
 
 
 def collect(
     data: Path, findings: Sequence[Finding], logs: Iterable[Path], metrics: str
 ) -> Iterator[Part]:
-    """What is in a bundle: secrets taken out, and customers under other names."""
+    """What is in a bundle: secrets taken out, and customers under other names.
+
+    It comes about whatever is broken. Where not all names of customers can be known, what could
+    name one is left out; `MISSING` says what is, and why.
+    """
+    missing: list[str] = []
     layout = state_paths(data / "host")
-    named = (layout.access_log, layout.envoy_log, *logs)
-    said = {
-        path.name: found
-        for log in named
-        for path in (log, log.with_suffix(f"{log.suffix}.1"))
-        if (found := _read(path, _last_lines)) is not None
-    }
-    journal = _journal()
-    if journal:
-        said["journal.txt"] = journal
-    names = list(_names_of_manager(data / DATABASE))
-    names += _names_of_host(layout.directory)
+    said = _said(layout, logs)
+    names = [
+        *_known(lambda: _names_of_manager(data), "the manager's database", missing),
+        *_known(lambda: _names_of_host(layout.directory), "directory.json of the host", missing),
+    ]
     for each in said.values():
         names += _names_of_log(each)
-    redaction = Redaction(names)
-    yield Part("versions.json", _json(_versions()))
-    yield Part("settings.json", _json(redaction.value(_settings())))
-    yield Part("checks.json", _json(redaction.value([each.document() for each in findings])))
-    yield Part("files.txt", redaction.text("\n".join(_files(data))))
+    making = _Making(Redaction(names), missing, is_safe=not missing)
+    redaction = making.redaction
+    yield from making.part("versions.json", lambda: _json(_versions()), may_name=False)
+    settings = partial(_redacted, redaction, _settings())
+    yield from making.part("settings.json", settings, may_name=False)
+    checks = [each for each in findings if making.is_safe or each.check not in _CHECKS_WITH_NAMES]
+    documents = [each.document() for each in checks]
+    yield from making.part("checks.json", partial(_redacted, redaction, documents), may_name=False)
+    yield from making.part(
+        "files.txt", lambda: redaction.text("\n".join(_files(data))), may_name=False
+    )
+    yield from _state(layout, making)
+    for name, text in said.items():
+        yield from making.part(f"logs/{name}", partial(redaction.lines, text))
+    for name, rows, may_name in _manager(data / DATABASE, missing):
+        yield from making.part(name, partial(_redacted, redaction, rows), may_name=may_name)
+    shown = _metrics(metrics, missing)
+    if shown:
+        yield from making.part("metrics.txt", partial(redaction.text, shown))
+    if missing:
+        yield Part(MISSING, redaction.text("\n".join(missing)) + "\n")
+
+
+@dataclass(frozen=True)
+class _Making:
+    """A bundle that is being made."""
+
+    redaction: Redaction
+    missing: list[str]
+    is_safe: bool
+    """Whether all names are known that are to be replaced."""
+
+    def part(self, name: str, make: Callable[[], str], *, may_name: bool = True) -> Iterator[Part]:
+        """A file, if it can be made, and can name nobody who is not known."""
+        if may_name and not self.is_safe:
+            self.missing.append(f"{name} is left out: it could name a customer.")
+            return
+        try:
+            yield Part(name, make())
+        except Exception as problem:  # noqa: BLE001  one broken thing takes nothing else away
+            self.missing.append(f"{name} cannot be made: {type(problem).__name__}.")
+
+
+def _state(layout: StatePaths, making: _Making) -> Iterator[Part]:
     for name in _STATE_FILES:
         path = getattr(layout, name)
         found = _read(path, _whole)
         if found is not None:
-            yield Part(f"host/{path.name}", redaction.document(found))
-    for name, text in said.items():
-        yield Part(f"logs/{name}", redaction.lines(text))
-    for part in _manager(data / DATABASE):
-        yield Part(part.name, redaction.document(part.text))
-    found = _metrics(metrics)
-    if found:
-        yield Part("metrics.txt", redaction.text(found))
+            make = partial(making.redaction.document, found)
+            is_of_customers = name in _STATE_WITH_NAMES
+            yield from making.part(f"host/{path.name}", make, may_name=is_of_customers)
+
+
+def _redacted(redaction: Redaction, value: Any) -> str:
+    return redaction.document(_json(value))
+
+
+def _said(layout: StatePaths, logs: Iterable[Path]) -> dict[str, str]:
+    """What the logs say, by their names in the bundle."""
+    said: dict[str, str] = {}
+    for log in (layout.access_log, layout.envoy_log, *logs):
+        for path in (log, log.with_suffix(f"{log.suffix}.1")):
+            found = _read(path, _last_lines)
+            if found is not None:
+                said[_unused(path.name, said)] = found
+    journal = _journal()
+    if journal:
+        said["journal.txt"] = journal
+    return said
+
+
+def _unused(name: str, used: Container[str]) -> str:
+    """A name for one more log: those of several folders may be called alike."""
+    names = (name, *(f"{number}-{name}" for number in range(2, 1000)))
+    return next(each for each in names if each not in used)
+
+
+def _known(
+    names: Callable[[], Iterable[tuple[str, str]]], whose: str, missing: list[str]
+) -> Iterable[tuple[str, str]]:
+    """The names as far as they can be read; what cannot is said."""
+    found: list[tuple[str, str]] = []
+    try:
+        for each in names():
+            found.append(each)  # noqa: PERF402  those before the fault are kept
+    except Exception as problem:  # noqa: BLE001  whatever it is, names are not known then
+        reason = problem if isinstance(problem, sqlite3.Error | OSError) else type(problem).__name__
+        missing.append(
+            f"Not all names of customers are known: {whose} cannot be read ({reason}). What could"
+            " name one is left out; cloudgate doctor says more."
+        )
+    return found
 
 
 def _versions() -> dict[str, Any]:
@@ -223,29 +304,31 @@ def _journal() -> str:
     return said.output if said.is_well else ""
 
 
-def _metrics(address: str) -> str:
+def _metrics(address: str, missing: list[str]) -> str:
     try:
-        answer = httpx2.get(address, timeout=5)
-    except httpx2.HTTPError:
-        return ""  # nobody listens there
-    return answer.text if answer.is_success else ""
+        answer = httpx2.get(address, timeout=5).raise_for_status()
+    except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
+        reason = str(problem) or type(problem).__name__
+        missing.append(f"There are no metrics at {address}: {reason}.")
+        return ""
+    return answer.text
 
 
-def _names_of_host(file: Path) -> list[tuple[str, str]]:
-    """The names that have to be replaced.
+def _names_of_host(file: Path) -> Iterator[tuple[str, str]]:
+    """The names that have to be replaced; as many as can be read.
 
     Raises:
-        UnavailableError: they cannot be read, and so could be anywhere in what is sent.
+        OSError: they cannot be read.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: the file is damaged.
     """
-    try:
-        return list(_named_in(json.loads(file.read_text())["tenants"]))
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise UnavailableError(
-            f"{file} cannot be read ({problem}), which has the names of customers that are to be"
-            " replaced. Bring it back, or move it away if its host is to hear all anew."
-        ) from None
+    texts = [text for each in (_copy(file), file) if (text := read_if_there(each)) is not None]
+    for each in texts:
+        yield from _named_in(json.loads(each)["tenants"])
+
+
+def _copy(file: Path) -> Path:
+    """What was there before, which the host service goes on with where the file is damaged."""
+    return file.with_name(f".{file.name}.before")
 
 
 def _named_in(tenants: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -278,50 +361,65 @@ def _names_of_log(text: str) -> Iterator[tuple[str, str]]:
                     yield name.rpartition(":")[0], kind
 
 
-def _names_of_manager(file: Path) -> Iterator[tuple[str, str]]:
-    """The names that have to be replaced.
+def _names_of_manager(data: Path) -> Iterator[tuple[str, str]]:
+    """The names that have to be replaced; as many as can be read.
 
     Raises:
-        UnavailableError: they cannot be read, and so could be anywhere in what is sent.
+        OSError, sqlite3.Error: they cannot be read.
     """
-    listed = _rows(file, _select("1 AS number", "cloud_tenants LIMIT 1", ""))
-    if listed and "problem" in listed[0]:
-        raise UnavailableError(
-            f"{file} cannot be read ({listed[0]['problem']}), which has the names of customers that"
-            " are to be replaced. Stop the manager, and try again; or see cloudgate doctor."
-        )
+    file = data / DATABASE
+    if not file.exists():
+        if len(missing_pieces(data)) < PIECES:
+            raise FileNotFoundError(errno.ENOENT, "the database is missing", str(file))
+        return  # there is no manager here
     for kind, table, columns in _NAMES:
         for each in columns:
             for row in _rows(file, _select(f"DISTINCT {each} AS name", table)):
-                name = str(row.get("name") or "")
+                name = str(row["name"] or "")
                 yield name, kind
                 if kind in ("repository", "target"):
                     yield name.rpartition(":")[0], kind
     types = ", ".join(f"'{each}'" for each in _NAMED)
     named = _select("DISTINCT object_name AS name", "audit_events", f"object_type IN ({types})")
     for row in _rows(file, named):
-        yield str(row.get("name") or ""), "name"
+        yield str(row["name"] or ""), "name"
 
 
-def _manager(file: Path) -> Iterator[Part]:
-    """The manager's state, without what customers keep and use."""
+def _manager(file: Path, missing: list[str]) -> Iterator[tuple[str, Any, bool]]:
+    """The manager's state, without what customers keep and use: name, rows, may name a customer."""
     if not file.exists():
         return
-    listed = _rows(file, _select("name", "sqlite_master", "type='table'"))
-    tables = [row.get("name") for row in listed]
-    counts = {
-        name: next(iter(_rows(file, _select("count(*) AS n", f'"{name}"'))), {}).get("n")
-        for name in tables
+    yield "manager/tables.json", _tables(file, missing), False
+    queries = {table: _select(columns, table) for table, columns in _TABLES.items()} | {
+        table: f"{_select(columns, table)} ORDER BY {order} DESC LIMIT {NEWEST_ROWS}"
+        for table, (columns, order) in _NEWEST.items()
     }
-    revision = _rows(file, _select("version_num", "alembic_version"))
-    yield Part("manager/tables.json", _json({"revision": revision, "rows": counts}))
-    for table, columns in _TABLES.items():
-        rows = _rows(file, _select(columns, table))
-        yield Part(f"manager/{table}.json", _json([_unpacked(each) for each in rows]))
-    for table, (columns, order) in _NEWEST.items():
-        query = f"{_select(columns, table)} ORDER BY {order} DESC LIMIT {NEWEST_ROWS}"
-        rows = _rows(file, query)
-        yield Part(f"manager/{table}.json", _json([_unpacked(each) for each in rows]))
+    for table, query in queries.items():
+        name = f"manager/{table}.json"
+        rows: list[dict[str, Any]] = []
+        try:
+            rows += (_unpacked(each) for each in _rows(file, query))
+        except sqlite3.Error as problem:
+            missing.append(f"{name} is not whole: {problem}.")
+        yield name, rows, True
+
+
+def _tables(file: Path, missing: list[str]) -> dict[str, Any]:
+    """At which revision the database is, and how many rows each table has; None for unknown."""
+
+    def asked(query: str) -> list[dict[str, Any]] | None:
+        try:
+            return list(_rows(file, query))
+        except sqlite3.Error as problem:
+            missing.append(f"The database does not answer a question: {problem}.")
+            return None
+
+    listed = asked(_select("name", "sqlite_master", "type='table'")) or ()
+    counts = {}
+    for name in (row["name"] for row in listed):
+        counted = asked(_select("count(*) AS n", f'"{name}"'))
+        counts[name] = counted[0]["n"] if counted else None
+    return {"revision": asked(_select("version_num", "alembic_version")), "rows": counts}
 
 
 def _select(columns: str, table: str, condition: str = "") -> str:
@@ -329,16 +427,22 @@ def _select(columns: str, table: str, condition: str = "") -> str:
     return f"SELECT {columns} FROM {table}{chosen}"  # noqa: S608  all from this file
 
 
-def _rows(file: Path, query: str) -> list[dict[str, Any]]:
-    """What a query finds in a database that nobody's work is changed in; nothing if it cannot."""
-    if not file.exists():
-        return []
-    try:
-        with read_only(file) as opened:
-            opened.row_factory = sqlite3.Row
-            return [dict(row) for row in opened.execute(query)]
-    except sqlite3.Error as problem:
-        return [{"problem": str(problem)}]
+def _rows(file: Path, query: str) -> Iterator[dict[str, Any]]:
+    """What a query finds in a database that nobody's work is changed in.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or not any further.
+    """
+    with read_only(file) as opened:
+        opened.row_factory = sqlite3.Row
+        opened.text_factory = _decoded
+        for row in opened.execute(query):
+            yield dict(row)
+
+
+def _decoded(code: bytes) -> str:
+    """A text, which a disk may have damaged."""
+    return code.decode(errors="replace")
 
 
 def _unpacked(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Findings: what has a check found, and what is there to do? Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,8 @@ CLOCK_SOON_SECONDS, CLOCK_WRONG_SECONDS = 5.0, 60.0
 """A clock that differs by more is told of, and by more is wrong."""
 EXPIRES_SOON = timedelta(days=3)
 """A gateway's own certificate is replaced long before."""
+BBR = "bbr"
+"""What is many times faster over long lines that lose packets."""
 LEAST_MTU, USUAL_MTU = 1280, 1500
 """Bytes: what IP of version 6 asks of every line (RFC 8200, 5), and what lines have."""
 
@@ -80,6 +82,32 @@ def of_path_mtu(where: str, mtu_bytes: int) -> Finding:
         )
         return Finding("packet size", Verdict.WARNING, text, advice)
     return Finding("packet size", Verdict.OK, text)
+
+
+def of_lines(port: int, used: Mapping[str, int], *, may_have_bbr: bool) -> Finding:
+    """Of what controls congestion on connections that a gateway has accepted.
+
+    Args:
+        port: of the gateway.
+        used: how many connections use what.
+        may_have_bbr: whether a program of this user could have BBR here.
+    """
+    check, count = "long lines", sum(used.values())
+    if not count:
+        text = f"What connections at port {port} use cannot be seen: there is none."
+        return Finding(check, Verdict.UNKNOWN, text)
+    said = ", ".join(f"{number} of {count} use {name}" for name, number in sorted(used.items()))
+    text = f"Of the connections that were accepted at port {port}, {said}."
+    if used.keys() == {BBR}:
+        return Finding(check, Verdict.OK, text)
+    if may_have_bbr:
+        advice = (
+            "BBR can be had by this user, and gateways ask for it when they begin: start the host"
+            " service anew, as this user."
+        )
+    else:
+        advice = "See above: BBR cannot be had by this user."
+    return Finding(check, Verdict.WARNING, text, advice)
 
 
 def of_certificate(chain_pem: str, now: datetime) -> Finding:

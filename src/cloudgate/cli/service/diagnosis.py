@@ -72,19 +72,23 @@ def support_bundle(
     data: Data = None,
 ) -> None:
     """Put what whoever helps needs to see into one file, without secrets and customers' names."""
-    from cloudgate.diagnosis.bundle import METRICS, write  # noqa: PLC0415
+    from cloudgate.diagnosis.bundle import METRICS, MISSING, write  # noqa: PLC0415
     from cloudgate.errors import CloudgateError  # noqa: PLC0415
 
     folder = data or default_data_folder()
     named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
     with _told_what_cannot_be_read():
-        found = asyncio.run(_checked(folder))
+        found = asyncio.run(_checked_as_far_as_it_goes(folder))
         try:
-            made, count = write(named, folder, found, log or (), metrics or METRICS)
+            names = write(named, folder, found, log or (), metrics or METRICS)
         except CloudgateError as problem:
             print(f"Error: {problem.message}", file=sys.stderr)
             raise typer.Exit(1) from None
-    print(f"{made}: {count} files. Secrets are taken out, and customers have other names in it.")
+    print(
+        f"{named}: {len(names)} files. Secrets are taken out, and customers have other names in it."
+    )
+    if MISSING in names:
+        print(f"Not all could be had: {MISSING} in it says what is left out, and why.")
 
 
 @contextmanager
@@ -99,6 +103,23 @@ def _told_what_cannot_be_read() -> Iterator[None]:
             file=sys.stderr,
         )
         raise typer.Exit(1) from None
+
+
+async def _checked_as_far_as_it_goes(folder: Path) -> "list[Finding]":
+    """The checks; one that fails by a fault of ours is a finding, too, and keeps nothing back."""
+    from cloudgate.diagnosis.findings import Finding, Verdict  # noqa: PLC0415
+    from cloudgate.diagnosis.machine import check  # noqa: PLC0415
+
+    found: list[Finding] = []
+    try:
+        async for each in check(folder):
+            found.append(each)  # noqa: PERF401  those before the fault are kept
+    except PermissionError:
+        raise
+    except Exception as problem:  # noqa: BLE001  on a broken machine anything may be broken
+        text = f"They ended early: {type(problem).__name__}."
+        found.append(Finding("checks", Verdict.UNKNOWN, text))
+    return found
 
 
 async def _checked(folder: Path) -> "list[Finding]":

@@ -1,4 +1,4 @@
-"""Socket diagnosis: who is connected to a port of this machine? By Linux's sock_diag(7).
+"""Socket diagnosis: who is connected to a port of this machine, and how? By Linux's sock_diag(7).
 
 The kernel walks its own table and answers for one port, which costs a fraction of reading
 ``/proc/net/tcp``.
@@ -6,7 +6,7 @@ The kernel walks its own table and answers for one port, which costs a fraction 
 
 import socket
 import struct
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from cloudgate.errors import UnavailableError
@@ -23,6 +23,10 @@ _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI")
 _PORTS = struct.Struct(">HH")
 _REST_OF_ID_BYTES = 44
+_INET_DIAG_CONG = 4
+_ANSWER_BYTES = 88
+"""A header and ``struct inet_diag_msg``; what was asked for besides follows."""
+_ATTRIBUTE = struct.Struct("=HH")
 _ANSWER_FAMILY = 16
 _ANSWER_PEER = struct.Struct(">6xH16x16s")
 """In ``struct inet_diag_msg``: the other end's port and address."""
@@ -48,6 +52,35 @@ def connections_by_address(port: int) -> dict[str, list[int]]:
     return {_text(address): ports for address, ports in found.items()}
 
 
+def congestion_controls(port: int) -> Counter[str]:
+    """What the connections use that were accepted at a TCP port of this machine: how many what.
+
+    Raises:
+        UnavailableError: the kernel does not tell.
+    """
+    try:
+        return Counter(
+            name
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for answer in _dump(family, port, _INET_DIAG_CONG)
+            for name in _texts(answer, _INET_DIAG_CONG)
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"The kernel does not tell what connections use: {error.strerror}."
+        ) from None
+
+
+def _texts(answer: memoryview, kind: int) -> Iterator[str]:
+    """Attributes of a kind; each is a text that a null byte ends."""
+    rest = answer[_ANSWER_BYTES:]
+    while len(rest) >= _ATTRIBUTE.size:
+        size, found = _ATTRIBUTE.unpack_from(rest)
+        if found == kind:
+            yield bytes(rest[_ATTRIBUTE.size : size]).rstrip(b"\0").decode("ascii", "replace")
+        rest = rest[max(size + 3 & ~3, _ATTRIBUTE.size) :]
+
+
 def _peers(family: int, port: int) -> Iterator[tuple[bytes, int]]:
     length = 4 if family == socket.AF_INET else 16
     for answer in _dump(family, port):
@@ -55,8 +88,10 @@ def _peers(family: int, port: int) -> Iterator[tuple[bytes, int]]:
         yield address[:length].removeprefix(_MAPPED), number
 
 
-def _dump(family: int, port: int) -> Iterator[memoryview]:
-    request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, _ESTABLISHED_OR_HALF_CLOSED)
+def _dump(family: int, port: int, wanted: int = 0) -> Iterator[memoryview]:
+    """Messages of the kernel, each about a connection, with an attribute that is wanted besides."""
+    asked = 1 << wanted - 1 if wanted else 0
+    request = _REQUEST.pack(family, socket.IPPROTO_TCP, asked, _ESTABLISHED_OR_HALF_CLOSED)
     request += _PORTS.pack(port, 0) + bytes(_REST_OF_ID_BYTES)
     size = _HEADER.size + len(request)
     header = _HEADER.pack(size, _SOCK_DIAG_BY_FAMILY, _REQUEST_A_DUMP, 1, 0)

@@ -16,6 +16,8 @@ _PIECES = {
     "sealing.key": "the key that secrets in the database are sealed with",
     DATABASE: "the database",
 }
+PIECES = len(_PIECES)
+"""So many make an installation."""
 _MARK = "first-start"
 """There while the pieces are made for the first time: who was cut short goes on."""
 
