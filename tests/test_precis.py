@@ -78,9 +78,9 @@ async def test_a_gateway_finds_and_remembers_them_by_the_one_form() -> None:
         said = parse_credentials(f"Basic {encoded}")
         assert said is not None
         assert tenant_key(said.name) == tenant_key(COMPOSED.upper())
-        assert await check.verify(known, said.password)
-        assert check.is_cached(known, COMPOSED)
-        assert check.cache_key(known, said.password) == check.cache_key(known, COMPOSED)
+        assert await check.verify((known,), said.password)
+        assert check.cached((known,), COMPOSED) == known
+        assert check.cache_key((known,), said.password) == check.cache_key((known,), COMPOSED)
     check.close()
 
 

@@ -42,19 +42,20 @@ def test_every_route_of_a_module_of_handlers_is_in_the_table() -> None:
     assert not missing, "name the module in api/table.py"
 
 
+def ids_below(group: typer.Typer) -> Iterator[int]:
+    for each in group.registered_groups:
+        if each.typer_instance is not None:
+            yield id(each.typer_instance)
+            yield from ids_below(each.typer_instance)
+
+
 def test_every_group_of_commands_is_in_the_command_line() -> None:
-    known = {id(each.typer_instance) for each in app.registered_groups}
-    inside = {
-        id(each.typer_instance)
-        for group in app.registered_groups
-        if group.typer_instance is not None
-        for each in group.typer_instance.registered_groups
-    }
+    known = set(ids_below(app))
     missing = {
         module.__name__
         for module in modules(resources)
         for named in vars(module).values()
-        if isinstance(named, typer.Typer) and id(named) not in known | inside
+        if isinstance(named, typer.Typer) and id(named) not in known
     }
     assert not missing, "name the module in cli/app.py"
 

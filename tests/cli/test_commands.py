@@ -157,6 +157,42 @@ def test_a_tenant_and_a_user_get_networks_that_they_may_come_from(
 
 
 @pytest.mark.usefixtures("host")
+def test_a_password_is_replaced_and_the_old_one_is_good_for_a_time(
+    cloudgate: Run, home: Path
+) -> None:
+    cloudgate("repository", "create", "vault", "--endpoint", "vault.example:8443")
+    cloudgate("tenant", "create", "acme", "--generate-password", "--repository", "vault=50")
+    user = ("acme", "laptop")
+    cloudgate("tenant", "user", "create", *user, "--generate-password")
+    (home / "new").write_text("a new p4ss\n")
+
+    made = cloudgate("tenant", "password", "rotate", "acme")
+    assert made.exit_code == 0, made.output
+    assert made.stderr.startswith("The password of acme, shown this once: ")
+    assert "(23 h 5" in made.stdout
+    assert "min left)" in made.stdout
+    given = cloudgate(
+        *("tenant", "user", "password", "rotate", *user, "--password-file", str(home / "new")),
+        *("--old-for", "7d"),
+    )
+    assert given.exit_code == 0, given.output
+    assert "p4ss" not in given.output
+    header, *rows = cloudgate("tenant", "password", "list").stdout.splitlines()
+    assert header.split() == ["Name", "OldPasswordExpirationDate", "OldPasswordLastUsed"]
+    assert [row.split()[0] for row in rows] == ["acme", "acme\\laptop"]
+    assert "(6 d 23 h left)" in rows[1]
+
+    assert cloudgate("tenant", "password", "end-old", "acme").exit_code == 0
+    assert cloudgate("tenant", "user", "password", "end-old", *user).exit_code == 0
+    assert len(cloudgate("tenant", "password", "list").stdout.splitlines()) == 1
+    at_once = cloudgate("tenant", "password", "rotate", "acme", "--now", "--end-tunnels")
+    assert "left)" not in at_once.stdout
+    assert cloudgate("tenant", "password", "rotate", "acme", "--old-for", "31d").exit_code == 1
+    both = cloudgate("tenant", "password", "rotate", "acme", "--old-for", "1d", "--now")
+    assert both.exit_code == 2
+
+
+@pytest.mark.usefixtures("host")
 def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
     made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
     assert made.exit_code == 0, made.output

@@ -169,12 +169,13 @@ def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> N
 async def test_a_right_password_is_remembered_until_it_changes() -> None:
     passwords = PasswordVerifier(remembered=1)
     other = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
-    assert await passwords.verify(PASSWORD_HASH, PASSWORD)
-    assert list(passwords._right) == [passwords.cache_key(PASSWORD_HASH, PASSWORD)]
-    assert not await passwords.verify(PASSWORD_HASH, PASSWORD + "x")
-    assert not await passwords.verify("", PASSWORD)
-    assert not await passwords.verify("broken", PASSWORD)
-    assert await passwords.verify(other, PASSWORD)
+    assert await passwords.verify((PASSWORD_HASH,), PASSWORD) == PASSWORD_HASH
+    assert list(passwords._right) == [passwords.cache_key((PASSWORD_HASH,), PASSWORD)]
+    assert not await passwords.verify((PASSWORD_HASH,), PASSWORD + "x")
+    assert not await passwords.verify(("",), PASSWORD)
+    assert not await passwords.verify((), PASSWORD)
+    assert not await passwords.verify(("broken",), PASSWORD)
+    assert await passwords.verify(("broken", other), PASSWORD) == other
     assert len(passwords._right) == 1
     passwords.close()
 

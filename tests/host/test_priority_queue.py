@@ -251,11 +251,11 @@ class SlowCheck:
         self._looking = asyncio.Event()
         is_right = PasswordVerifier.verify
 
-        async def slow(check: PasswordVerifier, password_hash: str, password: str) -> bool:
+        async def slow(check: PasswordVerifier, hashes: tuple[str, ...], password: str) -> str:
             self.looked_at.append(password)
             self._looking.set()
             await self._may.acquire()
-            return await is_right(check, password_hash, password)
+            return await is_right(check, hashes, password)
 
         monkeypatch.setattr(PasswordVerifier, "verify", slow)
 

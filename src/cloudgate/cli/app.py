@@ -12,6 +12,7 @@ from cloudgate.cli.resources.cloud import (
     maintenance,
     pools,
     subtenants,
+    tenant_passwords,
     tenant_resources,
     tenants,
     usage,
@@ -29,6 +30,8 @@ status.register(app)
 usage.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
+tenants.app.add_typer(tenant_passwords.app)
+subtenants.app.add_typer(tenant_passwords.user_app)
 for each in (
     backup_servers,
     servers,

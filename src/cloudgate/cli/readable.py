@@ -1,12 +1,12 @@
 """Readable values: how does a person read what the API says? Sizes, times, words for none.
 
 The API has numbers that stand for words (1753 for never), units that are in a name (Mb), and UTC.
-Pure, but for the time zone of the terminal.
+Pure, but for the clock and the time zone of the terminal.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 NEVER = "never"
@@ -39,6 +39,7 @@ _TIMES = frozenset(
         "LastModificationDate",
         "LastSeen",
         "LeaseExpirationDate",
+        "OldPasswordLastUsed",
         "OnlineSince",
         "Since",
         "Time",
@@ -86,10 +87,23 @@ def _lease(value: Any, _around: Mapping[str, Any]) -> str:
     return moment(ends) if ends and value.get("Enabled") else NO_END
 
 
+def _time_left(value: Any, _around: Mapping[str, Any]) -> str:
+    """A time to come, and how long that is."""
+    try:
+        left = datetime.fromisoformat(str(value)) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return str(value)
+    minutes = max(0, left // timedelta(minutes=1))
+    hours = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"  # noqa: PLR2004
+    days = f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    return f"{moment(str(value))} ({days if minutes >= 2 * 1440 else hours} left)"
+
+
 _RULES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "MaxConcurrentTasks": _concurrent,
     "ThrottlingSpeedLimit": _speed,
     "LeaseOptions": _lease,
+    "OldPasswordExpirationDate": _time_left,
     "QuotaMb": lambda _value, _around: NO_LIMIT,
 }
 

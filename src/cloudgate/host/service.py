@@ -172,8 +172,11 @@ def _compose(
             layout, gateway.envoy.version, _troubles(known), _advice(gateway.envoy)
         ),
         (known.directory.contribution, gateway.enforcer.contribution),
-        guesses=authorizer.guesses,
-        outsiders=authorizer.outsiders,
+        gathered={
+            "guesses": authorizer.guesses,
+            "outsiders": authorizer.outsiders,
+            "old_passwords": authorizer.old_passwords,
+        },
     )
     gateway.reconciler.on_outcome = reporter.observe
     sync = ManagerSync(

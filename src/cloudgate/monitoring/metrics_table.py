@@ -137,6 +137,12 @@ TABLE: tuple[Metric, ...] = (
         "Entries of the audit log that its outlet has not had; 0 where there is none.",
     ),
     Metric(
+        "cloudgate_old_passwords",
+        _G,
+        "Passwords of tenants and subtenants that were replaced and are good yet.",
+        ("of",),
+    ),
+    Metric(
         "cloudgate_warnings",
         _G,
         "What `cloudgate status` lists as needing a look, by the type of the object.",

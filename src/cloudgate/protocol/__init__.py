@@ -89,7 +89,20 @@ class Origin(Document):
     """Tunnels from elsewhere that were opened before this moment are to end."""
 
 
-class User(Origin):
+class OldPassword(Document):
+    """A password that is good beside the one that took its place.
+
+    These are members of `Tenant` and `User` on the wire. Hosts of the release before let nobody in
+    by it.
+    """
+
+    old_password_hash: str = ""
+    """As `password_hash`; empty when there is none."""
+    old_password_until: AwareDatetime | None = None
+    """It is good until then."""
+
+
+class User(Origin, OldPassword):
     """A user of a tenant, with rights inside the tenant's."""
 
     user_id: UUID
@@ -122,7 +135,7 @@ class EndedTarget(Document):
     """Tunnels to it that were opened before this moment are to end."""
 
 
-class Tenant(Limits, Origin):
+class Tenant(Limits, Origin, OldPassword):
     """What a gateway must know of a tenant to let it in."""
 
     tenant_id: UUID
@@ -489,6 +502,14 @@ class Guess(Document):
     last_at: Moment
 
 
+class OldPasswordUse(Document):
+    """Somebody was let in by a password that has been replaced."""
+
+    tenant_id: UUID
+    user_id: UUID | None = None
+    last_at: Moment
+
+
 class Took(Document):
     """How long it took until the machine was as its assignment says, by the host's own clock."""
 
@@ -618,6 +639,10 @@ class Figures(Document):
     """Those of which something is otherwise than in the last report that was heard."""
 
 
+TOLD_ONCE = ("guesses", "outsiders", "old_passwords")
+"""Members of `Report` that are told until they were heard, and then no more."""
+
+
 class Report(Document):
     """How far a host has come."""
 
@@ -648,6 +673,8 @@ class Report(Document):
     outsiders: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()
     """The same of those whose password was right, and who came from where they may not come
     from."""
+    old_passwords: Annotated[tuple[OldPasswordUse, ...], Field(max_length=MOST_GUESSES)] = ()
+    """Since those of the last report that was answered; sent again as they were."""
     facts: HostFacts | None = None
     """Sent when the host service starts and when something in it changed."""
     figures: Figures | None = None

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.failed_logins import FailedLogins
+from cloudgate.host.authorization.old_password_uses import OldPasswordUses
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.policy import parse_credentials
 from cloudgate.host.authorization.priority_queue import Asker, TooManyPendingError
@@ -52,16 +53,13 @@ class _Attempt:
     login: Principal | None
     password: str = field(repr=False)
     address: str
+    hashes: tuple[str, ...] = field(default=(), repr=False)
+    """Of which one the password has to be; none when nobody has that name."""
 
     @property
     def who(self) -> UUID | None:
         """The tenant that it would be; None when nobody has that name."""
         return self.login.tenant.tenant_id if self.login else None
-
-    @property
-    def password_hash(self) -> str:
-        """What the password has to be right for; empty when there is none."""
-        return self.login.password_hash if self.login else ""
 
 
 class Authenticator:
@@ -74,16 +72,19 @@ class Authenticator:
         reputation: AddressReputation | None = None,
     ) -> None:
         self._directory = directory
+        self._now = now
         self._passwords = PasswordVerifier()
         self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
         self.guesses = FailedLogins(now)
         """Wrong passwords that were tried."""
+        self.old_passwords = OldPasswordUses(now)
+        """Those that have been replaced, and are good yet."""
         self._lines: dict[str, _Queue] = {}
         """By where they come from."""
-        self._asked: SingleFlight[_Key, bool] = SingleFlight(goes_on=False)
-        self._looks: set[asyncio.Task[float | None]] = set()
+        self._asked: SingleFlight[_Key, str] = SingleFlight(goes_on=False)
+        self._looks: set[asyncio.Task[_Look]] = set()
         """At passwords whose turn has come; they go on when nobody waits for them any more."""
 
     def close(self) -> None:
@@ -109,19 +110,24 @@ class Authenticator:
             return AuthenticationResult("")
         login = self._directory.find(said.name)
         name = login.name if login else said.name[:LONGEST_LOGGED]
-        question = _Attempt(name, login, said.password, address)
-        if login and self._passwords.is_cached(question.password_hash, said.password):
+        hashes = login.hashes(self._now()) if login else ()
+        question = _Attempt(name, login, said.password, address, hashes)
+        found = self._passwords.cached(hashes, said.password) if login else ""
+        if login and found:
             self.reputation.record_success(login.tenant.tenant_id, address)
-            return AuthenticationResult(name, login, proven=True)
-        proven = await self._ask(question, said.name)
-        # What was changed meanwhile holds at once.
-        login = self._directory.find(said.name)
-        is_the_same = login is not None and login.password_hash == question.password_hash
-        return AuthenticationResult(name, login, proven=proven and is_the_same)
+        else:
+            found = await self._ask(question, said.name)
+            # What was changed meanwhile holds at once.
+            login = self._directory.find(said.name)
+        proven = bool(found) and login is not None and found in login.hashes(self._now())
+        if proven and login is not None and found != login.password_hash:
+            self.old_passwords.record(login)
+        return AuthenticationResult(name, login, proven=proven)
 
-    async def _ask(self, question: _Attempt, said_name: str) -> bool:
+    async def _ask(self, question: _Attempt, said_name: str) -> str:
+        """The hash of which the password is; empty when of none."""
         whose = client_network(question.address)
-        mark = self._passwords.cache_key(question.password_hash, question.password)
+        mark = self._passwords.cache_key(question.hashes, question.password)
         try:
             return await self._asked.do(
                 (whose, said_name, mark),
@@ -146,19 +152,17 @@ class Authenticator:
         if not line.length:
             del self._lines[whose]
 
-    async def _answer(self, question: _Attempt, turn: asyncio.Lock) -> bool:
+    async def _answer(self, question: _Attempt, turn: asyncio.Lock) -> str:
         if self.reputation.standing_of(question.who, question.address).familiar:
-            delay_seconds = await self._verify_in_turn(question)
+            look = await self._verify_in_turn(question)
         else:
             async with turn:  # what is asked at once is looked at one after the other
                 await _wait(self._failures.delay_for(question.address))
-                delay_seconds = await self._verify_in_turn(question)
-        if delay_seconds is None:
-            return True
-        await _wait(delay_seconds)
-        return False
+                look = await self._verify_in_turn(question)
+        await _wait(look.delay_seconds)
+        return look.found
 
-    async def _verify_in_turn(self, question: _Attempt) -> float | None:
+    async def _verify_in_turn(self, question: _Attempt) -> "_Look":
         tenant = tenant_key(question.name.replace("/", "\\").partition("\\")[0])
         asker = Asker(tenant, self.reputation.standing_of(question.who, question.address))
         self.reputation.record_attempt(question.address)
@@ -168,19 +172,28 @@ class Authenticator:
         look.add_done_callback(self._looks.discard)
         return await asyncio.shield(look)
 
-    async def _verify(self, question: _Attempt, asker: Asker) -> float | None:
-        """None when the password is right, else how long the answer has to wait."""
+    async def _verify(self, question: _Attempt, asker: Asker) -> "_Look":
         try:
-            right = await self._passwords.verify(question.password_hash, question.password)
+            found = await self._passwords.verify(question.hashes, question.password)
         finally:
             self._passwords.turns.release(asker)
-        if right and question.who is not None:
+        if found and question.who is not None:
             self._failures.succeeded(question.name, question.address)
             self.reputation.record_success(question.who, question.address)
-            return None
+            return _Look(found)
         self.guesses.record(question.name, question.address)
         self.reputation.record_failure(question.who, question.address)
-        return self._failures.failed(question.name, question.address)
+        return _Look(delay_seconds=self._failures.failed(question.name, question.address))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What came of looking at a password."""
+
+    found: str = field(default="", repr=False)
+    """The hash of which it is; empty when of none."""
+    delay_seconds: float = 0.0
+    """How long the answer has to wait."""
 
 
 @dataclass

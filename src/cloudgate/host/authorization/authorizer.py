@@ -159,6 +159,8 @@ class Authorizer:
         self._logins = Authenticator(directory, now, self.reputation)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
+        self.old_passwords = self._logins.old_passwords
+        """Those that have been replaced, and are good yet."""
         self.outsiders = FailedLogins(now)
         """Right ones, from where those whose they are may not come from."""
         self.meter = AuthorizationMeter()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from cloudgate.host.authorization.priority_queue import VerificationQueue
-from cloudgate.trust.password_hashes import matches
+from cloudgate.trust.password_hashes import matching
 from cloudgate.values import precis
 
 REMEMBERED = 10_000
@@ -36,33 +36,30 @@ class PasswordVerifier:
         self._right: OrderedDict[bytes, None] = OrderedDict()
         self._remembered = remembered
 
-    async def verify(self, password_hash: str, password: str) -> bool:
-        """Whether `password` is the one of the hash. An empty hash costs as much time as any.
+    async def verify(self, hashes: tuple[str, ...], password: str) -> str:
+        """Of which hash `password` is; empty when of none. No hash costs as much time as any.
 
         It takes a core, so whoever calls has taken a turn.
         """
-        if not password_hash:
-            return await self._verify("", password)
-        if self.is_cached(password_hash, password):
-            return True
-        right = await self._verify(password_hash, password)
-        if right:
-            self._remember(self.cache_key(password_hash, password))
-        return right
+        found = self.cached(hashes, password) or await self._verify(hashes, password)
+        if found:
+            self._remember(self.cache_key((found,), password))
+        return found
 
-    def is_cached(self, password_hash: str, password: str) -> bool:
-        """Whether it is known to be right without any work."""
-        mark = self.cache_key(password_hash, password)
-        if not password_hash or mark not in self._right:
-            return False
-        self._right.move_to_end(mark)
-        return True
+    def cached(self, hashes: tuple[str, ...], password: str) -> str:
+        """Of which hash it is known to be without any work; empty when that is not known."""
+        for each in hashes:
+            mark = self.cache_key((each,), password)
+            if each and mark in self._right:
+                self._right.move_to_end(mark)
+                return each
+        return ""
 
-    def cache_key(self, password_hash: str, password: str) -> bytes:
+    def cache_key(self, hashes: tuple[str, ...], password: str) -> bytes:
         """What is equal for equal questions, and tells nobody the password."""
         # Lengths in front, so that no two questions look alike when joined.
         form = precis.password(password)
-        parts = (password_hash.encode(), form.encode("utf-8", "surrogatepass"))
+        parts = (*(each.encode() for each in hashes), form.encode("utf-8", "surrogatepass"))
         message = b"".join(len(part).to_bytes(4) + part for part in parts)
         return hmac.digest(self._key, message, hashlib.sha256)
 
@@ -70,9 +67,9 @@ class PasswordVerifier:
         """Let go of the threads; what they work on is awaited by nobody."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _verify(self, password_hash: str, password: str) -> bool:
+    async def _verify(self, hashes: tuple[str, ...], password: str) -> str:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, matches, password_hash, password)
+        return await loop.run_in_executor(self._threads, matching, hashes, password)
 
     def _remember(self, mark: bytes) -> None:
         self._right[mark] = None

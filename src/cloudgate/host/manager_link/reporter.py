@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.protocol import Figures, GatewayState, HostFacts, Report
 
@@ -17,6 +16,16 @@ COUNT_SECONDS = 30.0
 
 Contributor = Callable[[], Mapping[str, Any]]
 """A part of the host service that has something to say: members of `Report`, as they are now."""
+
+
+class Gathered(Protocol):
+    """What is told the manager once."""
+
+    def pending(self) -> tuple[Any, ...]:
+        """What it has to hear next: the same until it was heard."""
+
+    def acknowledge(self, heard: Any, /) -> None:
+        """The manager has these."""
 
 
 class FiguresSource(Protocol):
@@ -40,8 +49,7 @@ class Reporter:
         facts: Callable[[], HostFacts],
         contributors: Sequence[Contributor] = (),
         clock_seconds: Callable[[], float] = time.monotonic,
-        guesses: FailedLogins | None = None,
-        outsiders: FailedLogins | None = None,
+        gathered: Mapping[str, Gathered] | None = None,
     ) -> None:
         """What it asks, each time.
 
@@ -49,13 +57,11 @@ class Reporter:
             facts: what this machine is; told when it is not as it was.
             contributors: who has more to say than the results that it observes.
             clock_seconds: that the age of reports is taken by.
-            guesses: told until they were heard.
-            outsiders: the same.
+            gathered: by member of `Report`: what is told until it was heard, and then no more.
         """
         self._facts = facts
         self._contributors = contributors
-        self._guesses = guesses or FailedLogins()
-        self._outsiders = outsiders or FailedLogins()
+        self._gathered = gathered or {}
         self._clock_seconds = clock_seconds
         self._outcome: ReconcileResult | None = None
         self._sent: Report | None = None
@@ -108,8 +114,8 @@ class Reporter:
 
     def acknowledge(self, report: Report) -> None:
         """The manager has `report`, unless it was said meanwhile that it may have lost it."""
-        self._guesses.acknowledge(report.guesses)
-        self._outsiders.acknowledge(report.outsiders)
+        for name, each in self._gathered.items():
+            each.acknowledge(getattr(report, name))
         if self._lost:
             return
         self._known_facts = report.facts or self._known_facts
@@ -118,7 +124,7 @@ class Reporter:
             if self.figures is not None:
                 self.figures.acknowledge(report.figures)
         is_repeated = report.model_copy(update={"figures": None}) == self._sent
-        once = {"facts": None, "guesses": (), "outsiders": (), "figures": None}
+        once = {"facts": None, "figures": None, **dict.fromkeys(self._gathered, ())}
         self._sent = report.model_copy(update=once)
         if is_repeated:
             return  # it is as old as it was
@@ -143,10 +149,9 @@ class Reporter:
         members: dict[str, Any] = self._outcome.contribution()
         for contribution in self._contributors:
             members.update(contribution())
+        members.update((name, each.pending()) for name, each in self._gathered.items())
         return Report(
             machine=facts.machine,
-            guesses=self._guesses.pending(),
-            outsiders=self._outsiders.pending(),
             facts=None if facts == self._known_facts else facts,
             **members,
         )

@@ -24,6 +24,14 @@ class Principal:
         """Of the password that belongs to it; empty when it cannot log in."""
         return self.user.password_hash if self.user else self.tenant.password_hash
 
+    def hashes(self, now: datetime) -> tuple[str, ...]:
+        """Of the passwords that are good: the one that belongs to it, then the one of before."""
+        who = self.user or self.tenant
+        until = who.old_password_until
+        if not who.password_hash or not who.old_password_hash or until is None or until <= now:
+            return (who.password_hash,)
+        return (who.password_hash, who.old_password_hash)
+
     @property
     def targets(self) -> tuple[Target, ...]:
         """What it may reach."""

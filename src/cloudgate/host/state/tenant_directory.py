@@ -209,6 +209,7 @@ def _secrets(tenants: Tenants, change: DirectoryChange) -> set[str]:
         for who in people
         for secret in (
             who.password_hash,
+            who.old_password_hash,
             *(f"{who.name} {each.endpoint} {each.address}" for each in who.targets),
         )
         if secret

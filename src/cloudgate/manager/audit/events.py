@@ -146,6 +146,18 @@ EVENTS: Mapping[str, Event] = {
     "LogOn": Event(0, INFO, "{name} has logged on"),
     "LogOff": Event(0, INFO, "{name} has logged off"),
     "GuessTenantPassword": Event(0, WARNING, "Wrong passwords of {name} were tried at a gateway"),
+    "RotateCloudTenantPassword": Event(
+        0, INFO, "Cloud Connect tenant {name} [{id}] has got a new password"
+    ),
+    "EndOldCloudTenantPassword": Event(
+        0, INFO, "The old password of the tenant {name} [{id}] is good no more"
+    ),
+    "RotateCloudSubtenantPassword": Event(
+        0, INFO, "Cloud Connect subtenant {name} [{id}] [tenant ID: {owner}] has got a new password"
+    ),
+    "EndOldCloudSubtenantPassword": Event(
+        0, INFO, "The old password of {name} [{id}] [tenant ID: {owner}] is good no more"
+    ),
     "RefuseTenantNetwork": Event(
         0, WARNING, "{name} came to a gateway from outside of its networks"
     ),

@@ -14,6 +14,7 @@ from cloudgate.manager.gateways.operations import gateway_of, signed_names, want
 from cloudgate.manager.host_protocol import tenant_feed
 from cloudgate.manager.host_protocol.failed_logins import record_failed_logins
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, apply_report
+from cloudgate.manager.host_protocol.old_passwords import note_old_passwords
 from cloudgate.manager.host_protocol.site_document import site_document, told_of
 from cloudgate.manager.registries.presence import CHANGE_SECONDS
 from cloudgate.manager.security.authority import CertificateRequest
@@ -147,6 +148,7 @@ def handle_report(
     """
     _check_report(work, server, report)
     record_failed_logins(work, server, report)
+    note_old_passwords(work, server, report.old_passwords)
     if report.facts is not None:
         update_facts(work, server, report.facts)
     # One that is larger than any comes from a database that is not here any more.

@@ -32,7 +32,7 @@ from cloudgate.manager.storage.tables import (
     Repository,
     Subtenant,
 )
-from cloudgate.manager.tenants import limits
+from cloudgate.manager.tenants import limits, passwords
 from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
@@ -221,6 +221,7 @@ def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> prot
         users=tuple(users),
         **_ends(tenant),
         **_origin(tenant),
+        **passwords.told(tenant),
         **limits.from_document(tenant.limits).told.model_dump(),
     )
 
@@ -267,7 +268,7 @@ def _origin(who: CloudTenant | Subtenant) -> dict[str, Any]:
 
 
 def _bare_user(user: protocol.User) -> protocol.User:
-    bared = {"name": str(user.user_id), "password_hash": "", "targets": ()}
+    bared = {"name": str(user.user_id), "targets": (), "password_hash": "", "old_password_hash": ""}
     return user.model_copy(update=bared)
 
 
@@ -310,6 +311,7 @@ def _user(subtenant: Subtenant) -> protocol.User:
         targets=(_target(subtenant.resource.repository),),
         tunnels_end_before=subtenant.tunnels_end_before,
         **_origin(subtenant),
+        **passwords.told(subtenant),
     )
 
 

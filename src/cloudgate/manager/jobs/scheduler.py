@@ -16,6 +16,7 @@ from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.sessions.operations import write_unwritten
+from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.operations import compact_usage
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ RENEWING = "Renewing certificates of gateways"
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
 PRESENCE = "Noting which hosts are there"
+FORGETTING = "Forgetting passwords that are good no more"
 AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 WRITING_SESSIONS = "Writing down logon sessions"
@@ -75,6 +77,7 @@ class Scheduler:
                 name=WRITING_SESSIONS,
                 attempt=lambda: run_in_threadpool(write_unwritten, self._manager),
             ),
+            each_tick(name=FORGETTING, attempt=lambda: run_in_threadpool(self._forget_passwords)),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
             each_tick(name=AUDITING, attempt=self._every_six_hours(self._keep_audit_log)),
@@ -133,6 +136,13 @@ class Scheduler:
         with self._manager.changing() as work:
             timeouts.persist_presence(work)
             self._presence_noted = work.now
+
+    def _forget_passwords(self) -> None:
+        with self._manager.reading() as work:
+            if not passwords.has_expired(work):
+                return
+        with self._manager.changing() as work:
+            passwords.forget_expired(work)
 
     def _deliver(self) -> None:
         if self._audit_outlet is not None:

@@ -40,6 +40,7 @@ from cloudgate.manager.storage.tables import (
 from cloudgate.manager.storage.tables import (
     Counter as CounterRow,
 )
+from cloudgate.manager.tenants import passwords
 from cloudgate.monitoring.exposition import Lines, labels_text
 from cloudgate.monitoring.gateway_lines import FAMILIES, blocks
 from cloudgate.monitoring.health import Health
@@ -112,6 +113,8 @@ class ManagerMetrics:
     def _write_kept(self, lines: Lines, work: UnitOfWork, changes: int) -> None:
         _write_tasks(lines, work)
         self._write_audit(lines, work)
+        for kind, count in passwords.old_ones(work).items():
+            lines.put("cloudgate_old_passwords", count, kind)
         self._write_certificates(lines, work)
         if self._rows is None or self._rows.changes != changes:
             before = self._rows or _Rows(changes, (), ())

@@ -12,7 +12,7 @@ from threading import Lock
 from uuid import UUID
 
 from cloudgate.monitoring.gateway_lines import begun_at
-from cloudgate.protocol import Figures, Report, TenantFigures
+from cloudgate.protocol import TOLD_ONCE, Figures, Report, TenantFigures
 
 WANTED_SECONDS = 15.0
 """How often hosts are to tell."""
@@ -66,7 +66,7 @@ class HostFiguresRegistry:
 
     def is_repeated(self, server_id: UUID, report: Report) -> bool:
         """Whether a host says nothing but what it said before, besides figures."""
-        if report.facts is not None or report.guesses or report.outsiders:
+        if report.facts is not None or any(getattr(report, name) for name in TOLD_ONCE):
             return False
         with self._lock:
             known = self._hosts.get(server_id)
@@ -135,5 +135,5 @@ class HostFiguresRegistry:
 
 def _without_figures(report: Report) -> Report:
     return report.model_copy(
-        update={"figures": None, "facts": None, "guesses": (), "outsiders": ()}
+        update={"figures": None, "facts": None, **dict.fromkeys(TOLD_ONCE, ())}
     )

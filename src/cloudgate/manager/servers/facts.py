@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.protocol import GatewayState, HostFacts, Report
+from cloudgate.protocol import TOLD_ONCE, GatewayState, HostFacts, Report
 from cloudgate.protocol.bounds import (
     LONGEST_NAME,
     LONGEST_PEM,
@@ -58,7 +58,7 @@ def keep_report(server: ManagedServer, report: Report) -> None:
 
     What queries filter by has a column besides.
     """
-    server.report = report.model_dump(mode="json", exclude={"facts", "guesses", "outsiders"})
+    server.report = report.model_dump(mode="json", exclude={"facts", *TOLD_ONCE})
     server.live_tunnels = report.live_tunnels
     if report.assignment_revision == server.assignment_revision:
         server.reported_revision = report.assignment_revision

@@ -345,6 +345,11 @@ class CloudTenant(Base):
     """From which it may come, in CIDR notation; None for anywhere."""
     outside_end_before: Mapped[datetime | None]
     """Its tunnels from elsewhere that were opened before this moment are to end."""
+    old_password_hash: Mapped[str] = mapped_column(default="")
+    """Of the password that was replaced and is good beside the new one; empty without one."""
+    old_password_until: Mapped[datetime | None]
+    old_password_used_at: Mapped[datetime | None]
+    """When a gateway last let it in by that; None before."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
@@ -410,6 +415,10 @@ class Subtenant(Base):
     tunnels_end_before: Mapped[datetime | None]
     outside_end_before: Mapped[datetime | None]
     """As the tenant's, for its own tunnels."""
+    old_password_hash: Mapped[str] = mapped_column(default="")
+    old_password_until: Mapped[datetime | None]
+    old_password_used_at: Mapped[datetime | None]
+    """As the tenant's."""
 
     tenant: Mapped[CloudTenant] = relationship(lazy="joined")
     resource: Mapped[TenantResource] = relationship(lazy="joined")

@@ -17,9 +17,8 @@ from cloudgate.manager.audit.log import note
 from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
-from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants import passwords, rules
 from cloudgate.manager.tenants.operations import ended_now, publish
-from cloudgate.trust.password_hashes import hash_password
 
 TYPE = "CloudSubtenant"
 
@@ -151,7 +150,7 @@ def _apply(subtenant: Subtenant, wanted: SubtenantChange) -> None:
     if wanted.enabled is not None:
         subtenant.enabled = wanted.enabled
     if wanted.password:
-        subtenant.password_hash = hash_password(wanted.password)
+        passwords.set_password(subtenant, wanted.password)
     if wanted.networks is not None:
         subtenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.resource_id is not None:

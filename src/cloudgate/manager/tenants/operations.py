@@ -40,10 +40,10 @@ from cloudgate.manager.storage.tables import (
     TenantResource,
 )
 from cloudgate.manager.tasks import operations as tasks
-from cloudgate.manager.tenants import limits, rules
+from cloudgate.manager.tenants import limits, passwords, rules
 from cloudgate.manager.tenants.limits import Limits
 from cloudgate.network import hostport
-from cloudgate.trust.password_hashes import hash_password, matches
+from cloudgate.trust.password_hashes import matches
 from cloudgate.values import identifiers, precis
 
 TYPE = "CloudTenant"
@@ -115,7 +115,7 @@ def authenticate_tenant(work: UnitOfWork, name: str, password: str) -> CloudTena
     candidates = work.session.scalars(
         select(CloudTenant).where(CloudTenant.login == rules.login(name))
     ).all()
-    fitting = [tenant for tenant in candidates if matches(tenant.password_hash, password)]
+    fitting = [each for each in candidates if passwords.is_good(each, password, work.now)]
     if not candidates:
         matches(None, password)  # takes as long as for a tenant that is there
     for tenant in fitting:
@@ -339,7 +339,7 @@ def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
         changed = limits_of(tenant).changed(wanted.limits, as_shown=wanted.as_shown)
         tenant.limits = changed.as_document()
     if wanted.password:
-        tenant.password_hash = hash_password(wanted.password)
+        passwords.set_password(tenant, wanted.password)
     if wanted.expires_at is None or isinstance(wanted.expires_at, datetime):
         tenant.expires_at = wanted.expires_at
     if wanted.networks is not None:

@@ -86,6 +86,8 @@ class Task(Resource):
     state: str | None = element()
     operation: str | None = element()
     result: TaskResult | None = element(omit_absent=True)
+    new_password: str | None = element(omit_absent=True)
+    """Extension: the password that was made, in the answer to the call that had it made alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

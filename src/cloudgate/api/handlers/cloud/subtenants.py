@@ -14,6 +14,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations
 from cloudgate.manager.subtenants.operations import SubtenantChange
 from cloudgate.manager.tasks.operations import remark
+from cloudgate.manager.tenants import rotation
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.base import Link
@@ -24,6 +25,7 @@ from cloudgate.wire.resources.cloud.subtenants import (
     CloudTenantFreeLicenseCounters,
     SubtenantQuota,
 )
+from cloudgate.wire.resources.cloud.tenants import RotatePasswordSpec
 
 TYPE = operations.TYPE
 
@@ -56,6 +58,8 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
             quota_mb=operations.shown_quota_mb(subtenant),
         ),
         allowed_networks=None if subtenant.networks is None else tuple(subtenant.networks),
+        old_password_expiration_date=subtenant.old_password_until,
+        old_password_last_used=subtenant.old_password_used_at,
     )
 
 
@@ -155,6 +159,37 @@ def _idle(change: SubtenantChange, subtenant: tables.Subtenant | None = None) ->
             "QuotaMb is kept and shown: what one subtenant stores nobody measures here. Let the"
             " repository keep it to that."
         )
+
+
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        action="rotatepassword",
+        answers=TASK,
+        query=(tenants.ENDING_TUNNELS,),
+        bodies=(RotatePasswordSpec,),
+    )
+)
+def rotate_subtenant_password(call: Call, spec: RotatePasswordSpec) -> Answer:
+    """Give a user of a tenant a new password; the one of now is good beside it for a time."""
+    with call.changing() as work:
+        return tenants.rotated(call, work, _named(call, work), spec)
+
+
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}/subtenants/{subtenant}",
+        action="endoldpassword",
+        answers=TASK,
+    )
+)
+def end_old_subtenant_password(call: Call) -> Answer:
+    """Have a password of before of a tenant's user be good no more."""
+    with call.changing() as work:
+        task = rotation.end_old_password(work, _named(call, work))
+    return accepted(call, task)
 
 
 @ROUTES.add(Route(verb="DELETE", path="/cloud/tenants/{id}/subtenants/{subtenant}", answers=TASK))

@@ -1,12 +1,13 @@
 """Tenants: what does the API say of them, and what may be done to them?"""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import tenant_bodies
 from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.forms import Forms
-from cloudgate.api.handlers.tasks import accepted
+from cloudgate.api.handlers.tasks import accepted, task_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import (
     ResourceLocation,
@@ -20,7 +21,7 @@ from cloudgate.manager.probes.rules import MB, megabytes
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
-from cloudgate.manager.tenants import operations
+from cloudgate.manager.tenants import operations, passwords, rotation
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.tenants import (
@@ -30,6 +31,7 @@ from cloudgate.wire.resources.cloud.tenants import (
     CreateCloudTenantSpec,
     LeaseOptions,
     RepositoryQuota,
+    RotatePasswordSpec,
     StandaloneTenant,
     TenantCredentials,
     TenantType,
@@ -95,6 +97,8 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         failover_to_others_gateways_if_fail=tenant.failover_to_others,
         concurrent_tasks_limited=limits.concurrent_tunnels is not None,
         allowed_networks=None if tenant.networks is None else tuple(tenant.networks),
+        old_password_expiration_date=tenant.old_password_until,
+        old_password_last_used=tenant.old_password_used_at,
         **limits.shown,
     )
 
@@ -242,6 +246,47 @@ def put_tenant(call: Call, entity: CloudTenant) -> Answer:
         task = operations.edit_tenant(work, tenant, change)
         remark(task, remarks)
     return accepted(call, task)
+
+
+@ROUTES.add(
+    Route(
+        verb="POST",
+        path="/cloud/tenants/{id}",
+        action="rotatepassword",
+        answers=TASK,
+        query=(ENDING_TUNNELS,),
+        bodies=(RotatePasswordSpec,),
+    )
+)
+def rotate_tenant_password(call: Call, spec: RotatePasswordSpec) -> Answer:
+    """Give a tenant a new password; the one of now is good beside it for a time."""
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        return rotated(call, work, tenant, spec)
+
+
+@ROUTES.add(Route(verb="POST", path="/cloud/tenants/{id}", action="endoldpassword", answers=TASK))
+def end_old_tenant_password(call: Call) -> Answer:
+    """Have a tenant's password of before be good no more."""
+    with call.changing() as work:
+        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        task = rotation.end_old_password(work, tenant)
+    return accepted(call, task)
+
+
+def rotated(call: Call, work: UnitOfWork, who: passwords.Owner, spec: RotatePasswordSpec) -> Answer:
+    """The answer to a call that replaces a password; it has the new one where that was made."""
+    made = None if spec.password else passwords.generated()
+    task = rotation.rotate_password(
+        work,
+        who,
+        spec.password or made or "",
+        old_for_seconds=spec.old_password_seconds,
+        tunnels_end=tunnels_end(call),
+    )
+    work.session.flush()
+    shown = replace(task_resource(call.root, task), new_password=made)
+    return Answer(status=202, resource=shown)
 
 
 @ROUTES.add(Route(verb="DELETE", path="/cloud/tenants/{id}", answers=TASK))

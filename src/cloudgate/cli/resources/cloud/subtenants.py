@@ -57,7 +57,7 @@ def show_all(call: Call, tenant: Tenant) -> None:
 @command(app, "show")
 def show(call: Call, tenant: Tenant, user: User) -> None:
     """Show a user of a tenant."""
-    call.show(_path(call, tenant, user))
+    call.show(path_of(call, tenant, user))
 
 
 @command(app, "create", waits=True)
@@ -115,7 +115,7 @@ def edit(
     """Change a user of a tenant."""
     password = passwords.of_options(password_file, generate=generate_password)
     quota = {"QuotaMb": _megabytes(quota_gb), "Unlimited": False} if quota_gb else None
-    path = _path(call, tenant, user)
+    path = path_of(call, tenant, user)
     if enabled is None and end_tunnels:
         enabled = bool(call.api.get(path).body.get("Enabled"))  # that nothing else is to change
     change = change_of(
@@ -133,7 +133,7 @@ def edit(
 @command(app, "delete", waits=True)
 def delete(call: Call, tenant: Tenant, user: User) -> None:
     """Remove a user of a tenant; what it has stored stays."""
-    call.show_task(call.api.delete(_path(call, tenant, user)))
+    call.show_task(call.api.delete(path_of(call, tenant, user)))
 
 
 def _megabytes(gigabytes: int | None) -> int | None:
@@ -144,7 +144,8 @@ def _collection(call: Call, tenant: str) -> str:
     return f"{find(call.api, tenants.KIND, tenant).path}/subtenants"
 
 
-def _path(call: Call, tenant: str, word: str) -> str:
+def path_of(call: Call, tenant: str, word: str) -> str:
+    """Where a user of a tenant is, by name or id."""
     collection = _collection(call, tenant)
     known: list[Json] = call.api.get(collection).body.get("CloudSubtenants") or []
     for user in known:

@@ -1,6 +1,7 @@
 """Subtenant resources: what is said about a tenant's users, and of free licences?"""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Resource
@@ -49,6 +50,10 @@ class CloudSubtenant(Resource):
     allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
     """Extension: from where it may come, within its tenant's; in PUT, from all of these without
     any."""
+    old_password_expiration_date: datetime | None = element(omit_absent=True)
+    """Extension, read only, as what follows: until when the password of before is good."""
+    old_password_last_used: datetime | None = element(omit_absent=True)
+    """When a gateway last let it in by that one."""
 
 
 @dataclass(frozen=True, kw_only=True)

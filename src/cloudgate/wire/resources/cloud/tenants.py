@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity, Resource
@@ -150,6 +151,18 @@ class CreateCloudTenantSpec(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RotatePasswordSpec(Described):
+    """Body of POST /cloud/tenants/{id}?action=rotatePassword, and of the same for a subtenant."""
+
+    OWN: ClassVar[bool] = True
+
+    password: str | None = element()
+    """Made by the manager when it is left out."""
+    old_password_seconds: int | None = element()
+    """How long the one of now is good beside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LeaseOptions(Described):
     """Until when a tenant may come in."""
 
@@ -292,6 +305,10 @@ class CloudTenant(Entity):
     """Extension, read only: whether MaxConcurrentTasks limits anything, or nobody has set it."""
     allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
     """Extension: from where it may come; in PUT, from anywhere without any."""
+    old_password_expiration_date: datetime | None = element(omit_absent=True)
+    """Extension, read only, as what follows: until when the password of before is good."""
+    old_password_last_used: datetime | None = element(omit_absent=True)
+    """When a gateway last let it in by that one."""
 
 
 @dataclass(frozen=True, kw_only=True)

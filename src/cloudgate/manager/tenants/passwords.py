@@ -1,0 +1,135 @@
+"""Tenants' passwords: which are good, and how is one replaced while the old one is good beside it?
+
+The same for tenants and for their users.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.tables import CloudTenant, Subtenant
+from cloudgate.trust.password_hashes import hash_beside, hash_password, matches, matching
+
+OLD_PASSWORD_SECONDS = 24 * 3600
+MOST_OLD_PASSWORD_SECONDS = 30 * 24 * 3600
+_AT_ONCE = 500
+
+Owner = CloudTenant | Subtenant
+T = TypeVar("T", CloudTenant, Subtenant)
+
+
+def generated() -> str:
+    """A new password that nobody has thought of."""
+    return secrets.token_urlsafe(18)
+
+
+def set_password(who: Owner, password: str) -> None:
+    """Have this password at once, and no other."""
+    who.password_hash = hash_password(password)
+    forget_old(who)
+
+
+def replace_password(
+    work: UnitOfWork, who: Owner, password: str, old_for_seconds: int | None
+) -> None:
+    """Have a new password, and the one of now beside it for a time.
+
+    A password that was replaced before is good no more.
+
+    Args:
+        work: the change that this is part of.
+        who: whose it is.
+        password: the new one.
+        old_for_seconds: how long the one of now is good; 0 for not at all.
+
+    Raises:
+        InvalidRequestError: it is the one of now, or the time is too long.
+    """
+    seconds = OLD_PASSWORD_SECONDS if old_for_seconds is None else old_for_seconds
+    if not 0 <= seconds <= MOST_OLD_PASSWORD_SECONDS:
+        raise InvalidRequestError(
+            f"OldPasswordSeconds: found {seconds}, expected 0 to {MOST_OLD_PASSWORD_SECONDS}"
+            " (30 days)."
+        )
+    old = who.password_hash
+    if old and matches(old, password):
+        raise InvalidRequestError(
+            f"Password: it is the one that {who.name} has; give another one, or none to have one"
+            " made."
+        )
+    forget_old(who)
+    if not old or not seconds:
+        who.password_hash = hash_password(password)
+        return
+    who.password_hash = hash_beside(password, old)
+    who.old_password_hash = old
+    who.old_password_until = work.now + timedelta(seconds=seconds)
+
+
+def forget_old(who: Owner) -> None:
+    """The password that was replaced is good no more."""
+    who.old_password_hash = ""
+    who.old_password_until = who.old_password_used_at = None
+
+
+def old_until(who: Owner, now: datetime) -> datetime | None:
+    """Until when a password that was replaced is good; None when there is none."""
+    until = who.old_password_until
+    return until if who.old_password_hash and until is not None and until > now else None
+
+
+def is_good(who: Owner, password: str, now: datetime) -> bool:
+    """Whether somebody may come in by a password."""
+    old = who.old_password_hash if old_until(who, now) else ""
+    return bool(who.password_hash) and bool(matching((who.password_hash, old), password))
+
+
+def told(who: Owner) -> dict[str, Any]:
+    """As gateways are told it."""
+    return {
+        "old_password_hash": who.old_password_hash,
+        "old_password_until": who.old_password_until,
+    }
+
+
+def old_ones(work: UnitOfWork) -> dict[str, int]:
+    """How many tenants and subtenants have a password that was replaced and is good yet."""
+    columns = {
+        "tenant": CloudTenant.old_password_until,
+        "subtenant": Subtenant.old_password_until,
+    }
+    return {
+        name: work.session.scalar(select(func.count(until)).where(until > work.now)) or 0
+        for name, until in columns.items()
+    }
+
+
+def has_expired(work: UnitOfWork) -> bool:
+    """Whether there are passwords to `forget_expired`."""
+    return bool(_expired(work, CloudTenant, 1) or _expired(work, Subtenant, 1))
+
+
+def forget_expired(work: UnitOfWork) -> None:
+    """Forget the hashes of some passwords that are good no more.
+
+    Gateways, which go by the time, are told to forget them, too.
+    """
+    tenants = _expired(work, CloudTenant, _AT_ONCE)
+    users = _expired(work, Subtenant, _AT_ONCE)
+    for tenant in tenants:
+        forget_old(tenant)
+    for user in users:
+        forget_old(user)
+    for tenant in {*tenants, *(user.tenant for user in users)}:
+        tenant.directory_revision = work.next_directory_revision()
+        work.news_for.add(tenant.backup_server_id)
+
+
+def _expired(work: UnitOfWork, kind: type[T], most: int) -> Sequence[T]:
+    query = select(kind).where(kind.old_password_until <= work.now).limit(most)
+    return work.session.scalars(query).all()

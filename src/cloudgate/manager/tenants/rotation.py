@@ -1,0 +1,59 @@
+"""Password rotation: how does a tenant or one of its users get a new password in time?"""
+
+from typing import Any
+
+from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Document, change_to
+from cloudgate.manager.audit.log import note
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.tables import CloudTenant, Task
+from cloudgate.manager.tenants import passwords
+from cloudgate.manager.tenants.operations import end_tunnels, publish
+
+_TENANT, _SUBTENANT = "CloudTenant", "CloudSubtenant"
+
+
+def rotate_password(
+    work: UnitOfWork,
+    who: passwords.Owner,
+    password: str,
+    *,
+    old_for_seconds: int | None = None,
+    tunnels_end: bool = False,
+) -> Task:
+    """Give somebody a new password; the old one is good beside it for a time, a day unless told.
+
+    Raises:
+        InvalidRequestError: it is the one of now, or the time is too long.
+    """
+    before = _documented(who)
+    passwords.replace_password(work, who, password, old_for_seconds)
+    after: dict[str, Any] = {**_documented(who), **NEW_PASSWORD}
+    if tunnels_end:
+        end_tunnels(work, who)
+        after.update(TUNNELS_ENDED)
+    return _published(work, who, "Rotate", before, after)
+
+
+def end_old_password(work: UnitOfWork, who: passwords.Owner) -> Task:
+    """Have a password that was replaced be good no more; live tunnels go on."""
+    before = _documented(who)
+    passwords.forget_old(who)
+    return _published(work, who, "EndOld", before, _documented(who))
+
+
+def _published(
+    work: UnitOfWork, who: passwords.Owner, what: str, before: Document, after: Document
+) -> Task:
+    is_tenant = isinstance(who, CloudTenant)
+    kind, tenant = (_TENANT, who) if isinstance(who, CloudTenant) else (_SUBTENANT, who.tenant)
+    operation = f"{what}{kind}Password"
+    task = publish(work, tenant, operation)
+    owner_id = None if is_tenant else tenant.id
+    change = change_to(who, kind, operation, before=before, after=after, owner_id=owner_id)
+    note(work, task, change)
+    return task
+
+
+def _documented(who: passwords.Owner) -> dict[str, Any]:
+    until = who.old_password_until
+    return {"OldPasswordExpirationDate": until.isoformat() if until else None}
