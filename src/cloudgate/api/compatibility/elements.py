@@ -166,6 +166,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "ServerBackupCount": _READ_ONLY, "BackupProtectionEnabled": _NOT_PROTECTED,
         "BackupProtectionPeriod": _PERIOD,
         "TenantType": _acts("its Password; Username is read only; 501 for other kinds of tenants"),
+        "OldPasswordExpirationDate": _READ_ONLY, "OldPasswordLastUsed": _READ_ONLY,
         "VCloudComputeResources": _NO_CENTRES, "CloudGatewayPools": _acts(),
         "FailoverToOthersGatewaysIfFail": _acts(),
         "ConcurrentTasksLimited": _READ_ONLY,
@@ -189,6 +190,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
     },
     "CloudSubtenant": {
         "Name": _READ_ONLY, "Description": _LABEL, "Password": _acts(), "Enabled": _acts(),
+        "OldPasswordExpirationDate": _READ_ONLY, "OldPasswordLastUsed": _READ_ONLY,
         "RepositoryQuota": _acts(
             "TenantResourceId acts; QuotaMb and Unlimited are kept, and the task's Message says so"
         ),
