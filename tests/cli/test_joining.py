@@ -228,6 +228,10 @@ def test_systemd_takes_the_unit_of_the_host_service(tmp_path: Path) -> None:
     file.write_text(linux.unit("/bin/true", data, "root"))
     verified(file)
     assert started_by(file.read_text())[-1] == str(data)
+    config = Path("/etc/cloudgate/ho st.toml")
+    file.write_text(linux.unit("/bin/true", data, "root", config))
+    verified(file)
+    assert started_by(file.read_text())[-4:] == ["--config", str(config), "--data", str(data)]
 
 
 @needs_systemd

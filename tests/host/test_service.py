@@ -210,6 +210,34 @@ async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(
         await host.wait()
 
 
+async def test_a_host_service_that_starts_anew_takes_what_its_file_says_by_then(
+    tmp_path: Path, manager: TinyManager, authority: Authority
+) -> None:
+    await join_host(tmp_path / "host", manager.url, TOKEN, authority.pem)
+    file, before, after = tmp_path / "host.toml", free_port(), free_port()
+    said = 'data = "."\ngateway_mbit = 1000\nmetrics_listen = "127.0.0.1:{}"\n'
+
+    async def until_alive(port: int) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await refuses(port):  # noqa: ASYNC110  nobody says
+                await asyncio.sleep(0.1)
+
+    file.write_text(said.format(before))
+    command = (sys.executable, "-m", "cloudgate", "host", "run", "--config", str(file))
+    environment = {name: value for name, value in os.environ.items() if "METRICS" not in name}
+    host = await asyncio.create_subprocess_exec(*command, env=environment)
+    try:
+        await until_alive(before)
+        file.write_text(said.format(after))
+        host.send_signal(signal.SIGHUP)
+        await until_alive(after)
+        # Else it would win over the file for ever.
+        assert b"GATEWAY_MBIT" not in Path(f"/proc/{host.pid}/environ").read_bytes()  # noqa: ASYNC240
+    finally:
+        host.terminate()
+        await host.wait()
+
+
 async def test_the_latest_report_is_told_again_when_the_manager_is_back(
     layout: StatePaths, manager: TinyManager, authority: Authority
 ) -> None:

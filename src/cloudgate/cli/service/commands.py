@@ -3,7 +3,9 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -16,10 +18,15 @@ from cloudgate.errors import CloudgateError
 
 if TYPE_CHECKING:
     from cloudgate.cli.service.launcher import Options
+    from cloudgate.cli.service.settings_file import Setting
 
 Result = TypeVar("Result")
 
+_FROM_FILE = "cloudgate.variables"
+"""Among what a command knows: variables of the environment that its file has set."""
+
 host_commands = groups.group(help="Make this machine a managed server, and run its host service.")
+config_commands = groups.group(help="Files with the settings of services.")
 
 Data = Annotated[
     Path | None,
@@ -176,11 +183,38 @@ HostMetricsListen = Annotated[
 ]
 
 
+def _settings_file_option(*, of_hosts: bool) -> Any:
+    """An option that names a file with settings, which is read before all others.
+
+    `of_hosts`: whether it may say also what the host service reads from the environment alone.
+    """
+
+    def use(ctx: typer.Context, config: Path | None) -> Path | None:
+        if config is None:
+            return None
+        from cloudgate.cli.service.settings_file import OF_HOSTS, use_file  # noqa: PLC0415
+
+        try:
+            ctx.meta[_FROM_FILE] = use_file(ctx, config, OF_HOSTS if of_hosts else ())
+        except CloudgateError as problem:
+            _fail(problem.message)
+        return config
+
+    return typer.Option(
+        metavar="FILE",
+        is_eager=True,
+        callback=use,
+        help="File with these settings, in TOML; options and environment win.",
+        show_default=False,
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("up")(_with_manager_options(up))
+    app.command("up")(_with_manager_options(up, of_hosts=True))
     app.command("serve")(_with_manager_options(serve))
     app.add_typer(host_commands, name="host")
+    app.add_typer(config_commands, name="config")
 
 
 def _manager_options(
@@ -223,25 +257,39 @@ def _manager_options(
     )
 
 
-def _with_manager_options(function: Callable[..., None]) -> Callable[..., None]:
-    """A command as Typer sees it.
+def _with_manager_options(
+    function: Callable[..., None], *, of_hosts: bool = False
+) -> Callable[..., None]:
+    """A command as Typer sees it; `of_hosts`: whether its file may say what is the host service's.
 
     Of ``serve(options, *, print_unit=False)`` it makes::
 
-        run(*, data=None, host="", port=9398, ..., print_unit=False)
+        run(*, ctx, config=None, data=None, host="", port=9398, ..., print_unit=False)
     """
     _, *own = inspect.signature(function).parameters.values()
     shared = inspect.signature(_manager_options).parameters
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    ctx = inspect.Parameter("ctx", keyword, annotation=typer.Context)
+    option = Annotated[Path | None, _settings_file_option(of_hosts=of_hosts)]
+    config = inspect.Parameter("config", keyword, default=None, annotation=option)
 
-    def run(**values: Any) -> None:
+    def run(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         with loading():  # what --help does not need
             from cloudgate.cli.service import launcher  # noqa: F401, PLC0415
         said = {name: values.pop(name) for name in shared}
-        function(_manager_options(**said), **values)
+        from_file = frozenset(name for name in shared if _is_from_file(ctx, name))
+        options = replace(_manager_options(**said), config=config, in_config=from_file)
+        function(options, **values)
 
-    vars(run)["__signature__"] = inspect.Signature([*shared.values(), *own])  # what Typer reads
+    # What Typer reads.
+    vars(run)["__signature__"] = inspect.Signature([ctx, config, *shared.values(), *own])
     run.__doc__ = function.__doc__
     return run
+
+
+def _is_from_file(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT_MAP"
 
 
 def up(options: "Options") -> None:
@@ -322,7 +370,20 @@ def join(
 
 
 @host_commands.command("install")
-def install_service(data: Data = None) -> None:
+def install_service(
+    data: Data = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+            help="File with settings that it is to be run with, for host run --config.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Have systemd run the host service that has joined, as the user who joined. Needs root."""
     from cloudgate.host.platform import install  # noqa: PLC0415
     from cloudgate.host.state.enrolment import load_enrolment  # noqa: PLC0415
@@ -337,7 +398,7 @@ def install_service(data: Data = None) -> None:
             f" folder: cloudgate host install --data {_folder_of_caller() or 'DIR'}"
         )
     try:
-        print(install(folder))
+        print(install(folder, config))
     except CloudgateError as problem:
         _fail(problem.message)
 
@@ -366,12 +427,15 @@ def _text_of(file: Path | None) -> str:
 
 @host_commands.command("run")
 def run(
+    ctx: typer.Context,
+    config: Annotated[Path | None, _settings_file_option(of_hosts=True)] = None,
     data: Data = None,
     metrics_listen: HostMetricsListen = None,
     with_parent: Annotated[int | None, typer.Option(hidden=True)] = None,
     until_input_ends: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
     """Run the host service of this machine."""
+    del config  # it was read before everything else
     with loading():
         from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
         from cloudgate.cli.service.parent_death import end_with_parent  # noqa: PLC0415
@@ -392,8 +456,58 @@ def run(
         )
     )
     if again:
-        # The program on disk may be a newer one. Envoy goes on, and is adopted by what starts now.
+        # The program on disk may be a newer one, and the file may say something else by now. Envoy
+        # goes on, and is adopted by what starts now.
+        for name in ctx.meta.get(_FROM_FILE, ()):
+            del os.environ[name]
         os.execv(sys.executable, [sys.executable, "-m", "cloudgate", *sys.argv[1:]])  # noqa: S606
+
+
+class Service(StrEnum):
+    """Whose settings a file has."""
+
+    MANAGER = "manager"
+    HOST = "host"
+
+
+@config_commands.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file.")],
+    service: Annotated[
+        Service | None,
+        typer.Option(
+            "--for",
+            help="Whose settings they are, when the file is not called manager.toml or host.toml.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Look whether a file with settings is right, and say in which line it is not."""
+    named = next((each for each in Service if file.name.startswith(each)), None)
+    whose = service or named
+    if whose is None:
+        _fail(f"Whose settings are in {file}? Say --for manager or --for host.")
+    from cloudgate.cli.service.settings_file import read_file  # noqa: PLC0415
+
+    try:
+        found = read_file(file, *_known_to(whose))
+    except CloudgateError as problem:
+        _fail(problem.message)
+    if found.problems:
+        _fail("\n".join(found.problems))
+    print(f"{file}: {len(found.values)} settings of the {whose}, as they should be.")
+
+
+def _known_to(service: Service) -> "tuple[Mapping[str, Setting], Any]":
+    """What may stand in the file of a service, and the command that they are of."""
+    from cloudgate.cli.service.settings_file import OF_HOSTS, settings_of  # noqa: PLC0415
+
+    is_host = service is Service.HOST
+    alone = typer.Typer(add_completion=False)
+    alone.command()(run if is_host else _with_manager_options(serve))
+    command: Any = typer.main.get_command(alone)
+    known = settings_of(command.params, OF_HOSTS if is_host else ())
+    return known, typer.Context(command)
 
 
 def _read_input() -> None:

@@ -112,6 +112,10 @@ class Options:
     """Where health and figures are shown; at `DEFAULT_LISTEN`, if that is free, when None."""
     metrics_token_file: Path | None = None
     """With tokens by which they are shown on the API's port, too; none when None."""
+    config: Path | None = None
+    """Where settings are written down; nowhere when None."""
+    in_config: frozenset[str] = frozenset()
+    """Names of those that were taken from there."""
 
 
 async def run_serve(options: Options) -> None:

@@ -68,6 +68,7 @@ def _arguments(options: Options) -> Iterator[str]:
     port = None if options.port == DEFAULT_PORT else options.port
     password_file, token_file = options.admin_password_file, options.metrics_token_file
     for name, value in (
+        ("--config", options.config and options.config.resolve()),
         ("--data", options.data.resolve()),
         ("--host", options.host or None),
         ("--port", port),
@@ -84,6 +85,7 @@ def _arguments(options: Options) -> Iterator[str]:
         ("--metrics-listen", options.metrics_listen),
         ("--metrics-token-file", token_file and token_file.resolve()),
     ):
-        if value is not None:
+        is_in_file = name.removeprefix("--").replace("-", "_") in options.in_config
+        if value is not None and not is_in_file:
             yield name
             yield str(value)

@@ -9,7 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -33,11 +33,16 @@ _START_TIME_FIELD = 19
 _PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
 
 
-def unit(python: str, data: Path, user: str) -> str:
-    """The systemd unit of a host service (systemd.service(5)).
+def unit(python: str, data: Path, user: str, config: Path | None = None) -> str:
+    """The systemd unit of a host service (systemd.service(5)); `config`: its file with settings.
 
     Only the host service itself is told to end: Envoy is its business, and outlives its restart.
     """
+    words = [python, "-m", "cloudgate", "host", "run"]
+    words += [*(["--config", str(config)] if config else []), "--data", str(data)]
+    # systemd.service(5): what comes after a line that fails is not done.
+    checked = [python, "-m", "cloudgate", "config", "check", "--for", "host", str(config)]
+    check = f"ExecReload={_line(checked)}\n" if config else ""
     return f"""[Unit]
 Description=Cloudgate host service
 Wants=network-online.target
@@ -48,8 +53,8 @@ Type=notify
 NotifyAccess=main
 WatchdogSec=60
 User={user}
-ExecStart={word(python)} -m cloudgate host run --data {word(str(data))}
-ExecReload=/bin/kill -HUP $MAINPID
+ExecStart={_line(words)}
+{check}ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
 KillMode=process
@@ -62,6 +67,10 @@ ProtectSystem=full
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _line(words: Iterable[str]) -> str:
+    return " ".join(word(each) for each in words)
 
 
 def word(text: str) -> str:
@@ -242,7 +251,7 @@ def _first_line(program: "subprocess.Popen[bytes]", seconds: float) -> bytes:
     return program.stdout.readline()
 
 
-def install(data: Path) -> str:
+def install(data: Path, config: Path | None = None) -> str:
     """Have systemd run the host service of `data` from now on; what an operator should know.
 
     It runs as the owner of that folder.
@@ -251,9 +260,10 @@ def install(data: Path) -> str:
         UnavailableError: systemd is not there, or does not take it.
     """
     try:
-        write_public(UNIT, unit(sys.executable, data, data.owner()))
+        write_public(UNIT, unit(sys.executable, data, data.owner(), config))
     except OSError as error:
         command = [sys.executable, "-m", "cloudgate", "host", "install", "--data", str(data)]
+        command += ["--config", str(config)] if config else []
         raise UnavailableError(
             f"Cannot write {UNIT}: {error.strerror}. Run this as root: {shlex.join(command)}"
         ) from None

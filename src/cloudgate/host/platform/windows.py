@@ -273,12 +273,16 @@ def start_detached(
     return started.pid
 
 
-def install(data: Path) -> str:
+def install(data: Path, config: Path | None = None) -> str:
     """Register the host service of `data`; what an operator should know.
 
     Raises:
         UnavailableError: Windows does not take it.
     """
+    if config is not None:
+        raise UnavailableError(
+            "A service of Windows takes no file with settings: set them in its environment."
+        )
     done = ask(service_command(sys.executable, data), seconds=_TOOL_SECONDS)
     if not done.is_well:
         raise UnavailableError(
