@@ -136,7 +136,7 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
     thorough = profiles.get_current_profile_name() == "thorough"
     text = SETTINGS.format(
         hooks="" if thorough else f'hooks = "{HOOKS}"',
-        examples=30 if thorough else 4,
+        examples=30 if thorough else 2,
         ca=running.ca_file,
         token=client.cookies[HEADER],
         password=PASSWORD,
@@ -148,8 +148,15 @@ def settings(running: RunningManager, client: httpx2.Client) -> str:
     return text
 
 
-def hold(folder: Path, monkeypatch: pytest.MonkeyPatch, *chosen: str) -> None:
-    """Have Schemathesis try the chosen calls."""
+def hold(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *chosen: str,
+    phases: str = "examples,coverage,fuzzing",
+) -> None:
+    """Have Schemathesis try the chosen calls; `make thorough` has it go through all its phases."""
+    if profiles.get_current_profile_name() != "thorough":
+        chosen += ("--phases", phases)
     monkeypatch.setattr(login_throttle, "LONGEST_DELAY_SECONDS", 0.001)  # it guesses passwords, too
     with running_manager(folder) as running, obedient(ScriptedHost(running)):
         file = folder / "schemathesis.toml"
