@@ -20,6 +20,7 @@ from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 from tests.support.ports import free_port
 from tests.support.storage import PASSWORD, USER, needs_rclone, rclone_webdav
+from tests.support.waiting import looks
 
 MB = 1024 * 1024
 SPEC = {"Name": "vault", "Endpoint": "vault.example:8443"}
@@ -56,12 +57,10 @@ def quota(client: httpx2.Client, path: str) -> dict[str, Any]:
 
 def quota_with(client: httpx2.Client, path: str, name: str, before: Any = None) -> dict[str, Any]:
     """The quota once it has such a property, and another than before."""
-    waited = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.02)):
+    for _ in looks(PATIENCE_SECONDS):
         found = quota(client, path)
         if found.get(name) not in (None, before):
             return found
-        waited.wait(0.02)
     raise AssertionError(f"There is no {name}: {quota(client, path)}")
 
 

@@ -5,7 +5,6 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from cloudgate.protocol import GatewayState
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
-from tests.support.waiting import until
+from tests.support.waiting import looks, until
 
 
 @contextmanager
@@ -183,13 +182,11 @@ def warning_is(running: RunningManager, host: ScriptedHost, wanted: str, after: 
     """Wait until the only gateway's warning is this, once time has passed."""
     client = running.logged_on()
     pass_time(running, after, lambda: accepted(host.report()))
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
+    for _ in looks(PATIENCE_SECONDS):
         (gateway,) = client.get("/cloud/gateways?format=Entity").json()["CloudGateways"]
         if gateway.get("Warning", "") == wanted:
             return
-        assert time.monotonic() < deadline, gateway
-        threading.Event().wait(0.02)
+    raise AssertionError(f"The gateway is otherwise: {gateway}")
 
 
 def wanted_on(name: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Product, product
-from tests.support.waiting import until
+from tests.support.waiting import looks, until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -81,12 +81,11 @@ def echoes(tunnel: ssl.SSLSocket) -> bool:
 
 def live(started: Product, tunnels: int) -> list[dict[str, object]]:
     """The live tunnels, once there are so many."""
-    for _ in range(50):
+    for _ in looks():
         printed = cloudgate(started, "gateway", "tunnels", "localhost", "-o", "json")
         found: list[dict[str, object]] = json.loads(printed)["CloudGatewayTunnels"]
         if len(found) == tunnels:
             return found
-        threading.Event().wait(0.1)
     raise AssertionError(f"{found} is shown")
 
 

@@ -16,6 +16,7 @@ from cloudgate.host.manager_link.sync import USAGE_SECONDS
 from tests.support.ports import free_port
 from tests.support.product import Installation, Product, accepts
 from tests.support.tunnel import Tunnel, open_tunnel, repository
+from tests.support.waiting import looks, until
 
 pytestmark = pytest.mark.end_to_end
 TARGET = "vault.example:8443"
@@ -75,28 +76,24 @@ class Site:
 
     def wait_for(self, tenant: str, bytes_up: int) -> Used:
         """What a tenant used, once it is that much."""
-        deadline = time.monotonic() + TOLD_SECONDS
-        while (found := self.used(tenant)).bytes_up < bytes_up:
-            assert time.monotonic() < deadline, found
-            threading.Event().wait(0.2)
-        return found
+        for _ in looks(TOLD_SECONDS):
+            if (found := self.used(tenant)).bytes_up >= bytes_up:
+                return found
+        raise AssertionError(f"{tenant} used {found}")
 
     def pid_of(self, words: str) -> int:
         """A process of the product, as soon as it is there."""
-        deadline = time.monotonic() + TOLD_SECONDS
-        while True:
+        for _ in looks(TOLD_SECONDS):
             found = [pid for pid, said in self._installation.processes().items() if words in said]
             if len(found) == 1:
                 return found[0]
-            assert time.monotonic() < deadline, self._installation.processes()
-            threading.Event().wait(0.05)
+        raise AssertionError(f"One is wanted: {self._installation.processes()}")
 
     def kill(self, words: str) -> None:
         """End a process of the product at once, and see that it is gone."""
         pid = self.pid_of(words)
         os.kill(pid, signal.SIGKILL)
-        while pid in self._installation.processes():
-            threading.Event().wait(0.01)
+        until(lambda: pid not in self._installation.processes())
 
     def kill_manager_and_start_again(self) -> None:
         """The process that was started is killed, and the operator starts it again."""
@@ -145,8 +142,7 @@ def test_an_envoy_that_is_killed_takes_no_more_along_than_it_had_not_said_and_no
     going.exchange(30_000, 20_000)
     site.kill("--config-path")
     assert not going.lives()
-    while not accepts(site.port):
-        threading.Event().wait(0.02)
+    until(lambda: accepts(site.port))
     after = site.tunnel("other")
     after.exchange(400_000, 200_000)
     after.close()

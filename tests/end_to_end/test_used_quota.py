@@ -2,8 +2,6 @@
 
 import json
 import os
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +9,19 @@ import pytest
 
 from tests.end_to_end.test_live import cloudgate
 from tests.support.product import PATIENCE_SECONDS, Product, product
+from tests.support.waiting import looks
 
 pytestmark = pytest.mark.end_to_end
 
 
 def quotas(started: Product, tenant: str) -> dict[str, Any]:
     """The only quota of a tenant, once there is something to say of its use."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(PATIENCE_SECONDS):
         said = cloudgate(started, "tenant", "resource", "list", tenant, "--output", "json")
         (found,) = json.loads(said)["CloudTenantResources"]
         quota: dict[str, Any] = found["RepositoryQuota"]
         if quota.keys() & {"UsedQuota", "Warning"}:
             return quota
-        threading.Event().wait(0.05)
     raise AssertionError(f"{tenant} was not measured: {started.log}")
 
 

@@ -6,7 +6,6 @@ import shutil
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from cloudgate.manager.servers.backup_servers import BackupServerSettings, creat
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
+from tests.support.waiting import looks
 
 PASSWORD = "correct horse battery staple"
 PATIENCE_SECONDS = 30.0
@@ -86,12 +86,10 @@ class RunningManager:
 
 def finished(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
     """The task of a 202 answer, once it is finished."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(PATIENCE_SECONDS):
         found: dict[str, Any] = client.get(task["Href"]).raise_for_status().json()
         if found["State"] == "Finished":
             return found
-        threading.Event().wait(0.02)
     raise AssertionError(f"The task did not end: {task}")
 
 

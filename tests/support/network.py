@@ -28,7 +28,7 @@ from typing import Any
 
 from tests.support import spoken
 from tests.support.product import PASSWORD
-from tests.support.waiting import until
+from tests.support.waiting import looks, until
 
 PATIENCE_SECONDS = 40.0
 PUBLIC = "203.0.113.1"
@@ -394,15 +394,13 @@ class Provider:
 
     def wait_until(self, kind: str, name: str, **expected: Any) -> dict[str, Any]:
         """Wait until a server or a gateway is as expected, and return it."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
         path, array = _COLLECTIONS[kind]
-        while True:
+        for _ in looks(PATIENCE_SECONDS):
             listed = self.call("GET", f"{path}?format=Entity")[array]
             found: dict[str, Any] = next(each for each in listed if each["Name"] == name)
             if all(found.get(key) == value for key, value in expected.items()):
                 return found
-            assert time.monotonic() < deadline, f"{name} is not as expected: {found}"
-            time.sleep(0.05)
+        raise AssertionError(f"{name} is not as expected: {found}")
 
 
 def _start_manager(

@@ -20,6 +20,7 @@ import httpx2
 
 from tests.support import spoken
 from tests.support.ports import free_port
+from tests.support.waiting import looks
 
 PASSWORD = "correct horse battery staple"
 PATIENCE_SECONDS = 60.0
@@ -99,12 +100,11 @@ class Client:
         """The finished task of a 202 answer."""
         assert answer.status_code == 202, answer.text
         task: dict[str, Any] = answer.json()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while task["State"] != "Finished":
-            assert time.monotonic() < deadline, task
-            threading.Event().wait(0.02)
+        for _ in looks(PATIENCE_SECONDS):
+            if task["State"] == "Finished":
+                return task
             task = self.http.get(task["Href"]).raise_for_status().json()
-        return task
+        raise AssertionError(f"The task did not end: {task}")
 
     def create_gateway(self, port: int, server: str = "localhost", **more: Any) -> dict[str, Any]:
         """The finished task of a new gateway."""

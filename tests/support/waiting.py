@@ -2,10 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
+_OF_A_LOOK = 3
+"""Who looks takes time from what he waits for: a page of figures as much as ten calls."""
+
+
+def looks(patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """When to look, until the patience is over: between two looks passes thrice what one takes."""
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        began = time.monotonic()
+        yield
+        now = time.monotonic()
+        if now >= deadline:
+            return
+        pause = max(_PAUSE_SECONDS, min(_OF_A_LOOK * (now - began), _LONGEST_PAUSE_SECONDS))
+        threading.Event().wait(min(pause, deadline - now))
 
 
 def until(
@@ -15,10 +31,10 @@ def until(
     said: Callable[[], object] = str,
 ) -> None:
     """Wait until something holds; whoever waits in vain is shown what `said` returns."""
-    deadline = time.monotonic() + patience_seconds
-    while not holds():
-        assert time.monotonic() < deadline, said()
-        threading.Event().wait(_PAUSE_SECONDS)
+    for _ in looks(patience_seconds):
+        if holds():
+            return
+    raise AssertionError(said())
 
 
 def within(seconds: float, holds: Callable[[], object]) -> None:
