@@ -1,7 +1,7 @@
 """What do tests of several rooms share?"""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,15 +68,6 @@ def host(running: RunningManager) -> Iterator[ScriptedHost]:
     joined.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    spoken.begin()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_configure(config: pytest.Config) -> None:
     """Show with a test that fails what the processes said that it had started."""
-    report = yield
-    if report.failed:
-        report.sections.extend((f"{name} said", text) for name, text in spoken.said())
-    return report
+    config.pluginmanager.register(spoken, spoken.__name__)

@@ -4,15 +4,15 @@ import ast
 import errno
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudgate import atomic_files
 from cloudgate.atomic_files import remove_leftovers, write_private, write_public
+from tests.support.source import nodes
 
-SOURCE = Path(atomic_files.__file__).parent
 WRITE_BY_THEMSELVES = {
     "atomic_files.py",
     "host/state/withdrawal_journal.py",  # into room set aside, when the disk is full
@@ -91,9 +91,9 @@ def test_what_a_killed_writer_has_left_is_taken_away_and_nothing_else(tmp_path: 
     remove_leftovers(tmp_path / "nowhere")
 
 
-def writes(tree: ast.AST) -> bool:
+def writes(inside: Iterable[ast.AST]) -> bool:
     """Whether a module makes or replaces a file by means of its own."""
-    for node in ast.walk(tree):
+    for node in inside:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr in ("write_text", "write_bytes", "mkstemp", "NamedTemporaryFile"):
@@ -107,9 +107,5 @@ def writes(tree: ast.AST) -> bool:
 
 
 def test_there_is_one_way_of_writing_a_file_down() -> None:
-    found = {
-        str(file.relative_to(SOURCE))
-        for file in SOURCE.rglob("*.py")
-        if writes(ast.parse(file.read_text()))
-    }
+    found = {name for name, inside in nodes().items() if writes(inside)}
     assert found == WRITE_BY_THEMSELVES

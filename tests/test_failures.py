@@ -2,10 +2,9 @@
 
 import ast
 import builtins
-from collections.abc import Iterator
-from pathlib import Path
 
-SOURCE = Path(__file__).parents[1] / "src" / "cloudgate"
+from tests.support.source import nodes
+
 STARTS_PROGRAMS = {
     "processes/programs.py": "asks programs, with a time limit",
     "host/platform/linux.py": "starts Envoy, which is to outlive it",
@@ -15,11 +14,6 @@ STARTS_PROGRAMS = {
     "cli/service/launcher.py": "runs the host service of `up`, which ends with it",
 }
 _STARTING = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec"}
-
-
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        yield str(path.relative_to(SOURCE)), ast.parse(path.read_text())
 
 
 def caught(handler: ast.ExceptHandler) -> list[type[BaseException]]:
@@ -32,8 +26,8 @@ def caught(handler: ast.ExceptHandler) -> list[type[BaseException]]:
 
 def test_no_handler_stands_behind_one_that_hears_its_exceptions_first() -> None:
     deaf = []
-    for name, module in modules():
-        for tried in (node for node in ast.walk(module) if isinstance(node, ast.Try)):
+    for name, inside in nodes().items():
+        for tried in (node for node in inside if isinstance(node, ast.Try)):
             before: list[type[BaseException]] = []
             for handler in tried.handlers:
                 deaf += [
@@ -47,8 +41,8 @@ def test_no_handler_stands_behind_one_that_hears_its_exceptions_first() -> None:
 
 def test_programs_are_started_in_few_places_each_of_which_ends_them() -> None:
     found = set()
-    for name, module in modules():
-        for node in ast.walk(module):
+    for name, inside in nodes().items():
+        for node in inside:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             whose = node.func.value
@@ -62,8 +56,8 @@ def test_programs_are_started_in_few_places_each_of_which_ends_them() -> None:
 def test_nothing_is_swallowed_whole() -> None:
     """A handler for everything says why, and does something about it."""
     silent = []
-    for name, module in modules():
-        handlers = [node for node in ast.walk(module) if isinstance(node, ast.ExceptHandler)]
+    for name, inside in nodes().items():
+        handlers = [node for node in inside if isinstance(node, ast.ExceptHandler)]
         silent += [
             f"{name}:{each.lineno}"
             for each in handlers

@@ -4,7 +4,8 @@ import ast
 import re
 from pathlib import Path
 
-SOURCE = Path(__file__).parent.parent / "src" / "cloudgate"
+from tests.support.source import modules
+
 FORM = re.compile(r"^(?:[A-Z]|gRPC|xDS)[^:?]*: .+\?( .+\.)?$")
 """The thing in the field's word, the question, and perhaps a remark: "Noun: question? Remark."."""
 
@@ -12,11 +13,9 @@ FORM = re.compile(r"^(?:[A-Z]|gRPC|xDS)[^:?]*: .+\?( .+\.)?$")
 def first_lines() -> dict[Path, str]:
     """By module. A released revision is never edited; what it says is what it changed."""
     return {
-        path.relative_to(SOURCE): (
-            ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        ).partition("\n")[0]
-        for path in sorted(SOURCE.rglob("*.py"))
-        if "versions" not in path.relative_to(SOURCE).parts
+        Path(name): (ast.get_docstring(module) or "").partition("\n")[0]
+        for name, module in modules().items()
+        if "versions" not in Path(name).parts
     }
 
 

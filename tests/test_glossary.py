@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.source import SOURCE, modules
+
 ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "src" / "cloudgate"
 
 
 def names() -> list[str]:
@@ -34,9 +35,9 @@ def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
 def defined() -> dict[tuple[str, str], ast.stmt]:
     """What all modules define, by the module's name and its own."""
     return {
-        (file.parent.name if file.name == "__init__.py" else file.stem, name): node
-        for file in SOURCE.rglob("*.py")
-        for name, node in members(ast.parse(file.read_text("utf-8")).body).items()
+        ((SOURCE / file).parent.name if file.name == "__init__.py" else file.stem, name): node
+        for file in map(Path, modules())
+        for name, node in members(modules()[str(file)].body).items()
     }
 
 

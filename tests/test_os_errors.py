@@ -7,17 +7,17 @@ that it stands for and what they mean there.
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
-SOURCE = Path(__file__).parent.parent / "src" / "cloudgate"
+from tests.support.source import SOURCE, nodes
+
 CAUGHT = {"OSError", "EnvironmentError", "IOError"}
 NUMBER = re.compile(r"#.*\bE[A-Z]{3,}\b|\berrno\b")
 
 
-def catching(source: str) -> Iterator[tuple[ast.AST, int, int]]:
+def catching(inside: Iterable[ast.AST]) -> Iterator[tuple[ast.AST, int, int]]:
     """What catches OSError, and its first and last line."""
-    for node in ast.walk(ast.parse(source)):
+    for node in inside:
         if isinstance(node, ast.ExceptHandler) and node.type is not None:
             kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             if CAUGHT & {ast.unparse(each) for each in kinds}:
@@ -44,18 +44,21 @@ def tells(node: ast.AST) -> bool:
     )
 
 
-def silent(source: str) -> list[int]:
+def silent(source: str, inside: Iterable[ast.AST] | None = None) -> list[int]:
     """The lines that take an error for something without a word."""
+    inside = ast.walk(ast.parse(source)) if inside is None else inside
     lines = source.splitlines()
     return [
         first
-        for node, first, last in catching(source)
+        for node, first, last in catching(inside)
         if not tells(node) and not any(NUMBER.search(each) for each in lines[first - 2 : last])
     ]
 
 
 def test_whoever_catches_an_error_of_the_system_says_what_it_stands_for() -> None:
-    found = {str(each): silent(each.read_text("utf-8")) for each in SOURCE.rglob("*.py")}
+    found = {
+        name: silent((SOURCE / name).read_text("utf-8"), inside) for name, inside in nodes().items()
+    }
     assert {file: lines for file, lines in found.items() if lines} == {}
 
 

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-TESTS = Path(__file__).parent
+from tests.support.source import TESTS, nodes
+
 DOCUMENT = TESTS.parent / "docs" / "security.md"
 ADVICE = "## Published advice, line by line"
 SHOWN_BY = "Shown by"
@@ -21,8 +22,9 @@ def known_tests() -> set[str]:
     """Every test of this project, by its name."""
     return {
         node.name
-        for file in TESTS.rglob("test_*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for name, inside in nodes(TESTS).items()
+        if Path(name).name.startswith("test_")
+        for node in inside
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 

@@ -50,10 +50,11 @@ def test_only_what_was_said_since_the_test_began_belongs_to_it(tmp_path: Path) -
 
 
 @pytest.mark.timeout(60)
-def test_it_is_shown_where_the_test_fails(tmp_path: Path) -> None:
+def test_it_is_shown_where_the_test_fails(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.pluginmanager.is_registered(spoken)
     (tmp_path / "test_two.py").write_text(PROGRAM)
     root = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-q", "test_two.py"]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.spoken", "-q", "test_two.py"]
     done = subprocess.run(
         command,
         cwd=tmp_path,

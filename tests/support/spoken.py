@@ -1,7 +1,9 @@
 """What did the processes of a test say? Shown with the test, where it fails."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+
+import pytest
 
 _MOST_BYTES = 8_000
 _said_before_bytes: dict[Path, int] = {}
@@ -30,6 +32,21 @@ def said() -> Iterator[tuple[str, str]]:
             with log_file.open("rb") as log:
                 log.seek(max(before, now - _MOST_BYTES))
                 yield log_file.name, log.read().decode(errors="replace")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Each test begins anew, where this is a plug-in: `tests/conftest.py` says so."""
+    begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a test that fails what was said."""
+    report = yield
+    if report.failed:
+        report.sections.extend((f"{name} said", text) for name, text in said())
+    return report
 
 
 def _size_bytes(log_file: Path) -> int:

@@ -103,7 +103,7 @@ def built(kind: type[Described]) -> st.SearchStrategy[Described]:
             array = described["anyOf"][0]
             if array["type"] == "object":
                 array = array["properties"][part.array]["anyOf"][0]
-            most = min(3, array.get("maxItems", 3))
+            most = min(2, array.get("maxItems", 2))
             one: st.SearchStrategy[Any] = st.lists(values(part, array["items"]), max_size=most)
             one = one.map(tuple)
         else:
