@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudgate.errors import CloudgateError
 from cloudgate.monitoring import endpoint
 from cloudgate.monitoring.health import Health
 
@@ -107,3 +108,48 @@ async def test_a_page_that_could_not_be_made_is_tried_anew() -> None:
     answer = await monitoring.answer("metrics", {})
     assert answer is not None
     assert answer.body == b"well"
+
+
+@pytest.mark.parametrize("where", ["9397", "127.0.0.1:", "127.0.0.1:²", "127.0.0.1:" + "9" * 5000])
+def test_an_address_that_is_none_is_refused_with_an_example(where: str) -> None:
+    with pytest.raises(CloudgateError, match=r"expected ADDRESS:PORT, such as 127\.0\.0\.1:9397"):
+        endpoint.listen(where)
+
+
+async def test_who_asks_without_end_is_hung_up_on_before_it_fills_the_memory(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n")
+    line = b"X-Much: " + b"a" * 8000 + b"\r\n"
+    async with asyncio.timeout(30):
+        with suppress(ConnectionError):
+            for _ in range(10_000):
+                writer.write(line)
+                await writer.drain()
+            pytest.fail("80 MB of headers were taken")
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_small"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("x-gzip", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, identity", False),
+        ("notgzip", False),
+    ],
+)
+async def test_gzip_is_for_who_takes_it(said: str, is_small: bool) -> None:
+    async def document(_: str) -> tuple[bytes, str]:
+        return b"a" * 5000, "text/plain"
+
+    monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
+    answer = await monitoring.answer("metrics", {"accept-encoding": said})
+    assert answer is not None
+    assert ("Content-Encoding" in answer.headers) is is_small
+    assert (len(answer.body) < 5000) is is_small

@@ -1,5 +1,6 @@
 """Do alerts, boards and documents speak of metrics that there are, and of each other?"""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -80,3 +81,21 @@ def test_no_label_is_of_what_is_not_bounded_or_nobodys_business(label: str) -> N
 
 def test_tenants_are_named_on_their_own_page_alone() -> None:
     assert {each.pages for each in TABLE if "tenant" in each.labels} == {(Page.TENANTS,)}
+
+
+BOARDS = sorted(MONITORING.glob("dashboard-*.json"))
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda each: each.stem)
+def test_titles_fit_into_their_panels(board: Path) -> None:
+    for panel in json.loads(board.read_text("utf-8"))["panels"]:
+        # A twenty-fourth of a screen has room for four letters of a title, also in the pictures.
+        assert len(panel["title"]) <= 4 * panel["gridPos"]["w"] + 2, panel["title"]
+
+
+def test_pictures_are_of_the_boards_as_they_are() -> None:
+    for board in BOARDS:
+        picture = ROOT / "docs" / f"board-{board.stem.removeprefix('dashboard-')}.svg"
+        shown = re.findall(r'font-weight="bold">([^<]*)<', picture.read_text("utf-8"))
+        panels = json.loads(board.read_text("utf-8"))["panels"]
+        assert shown == [html.escape(each["title"]) for each in panels]

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cloudgate.manager.registries import host_figures
 from cloudgate.manager.registries.host_figures import HostFiguresRegistry
 from cloudgate.protocol import Figures, GatewayState, Report, TenantFigures
 
@@ -117,3 +119,29 @@ def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_t
     assert began() == 8501
     uptime[0] = 1.0
     assert began("b") == 8615
+
+
+def test_a_host_that_names_tenants_without_end_fills_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(host_figures, "MOST_TENANTS", 50)
+    registry = HostFiguresRegistry(lambda: 1000.0, lambda: 1000.0)
+    for number in range(20):
+        news = tuple(
+            TenantFigures(
+                tenant_id=UUID(int=number * 100 + each + 1),
+                tunnels=1,
+                refused=1,
+                held_back_seconds=1.0,
+            )
+            for each in range(10)
+        )
+        figures = Figures(run=str(number % 3), uptime_seconds=1.0, tenants=news)
+        report = Report(
+            assignment_revision=1,
+            directory_revision=1,
+            state=GatewayState.LISTENING,
+            figures=figures,
+        )
+        registry.keep(HOST, report)
+    assert len(registry.tenants()) <= 100

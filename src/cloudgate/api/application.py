@@ -338,7 +338,7 @@ async def _read_body(request: Request, limit: int) -> bytes:
     """
     said = request.headers.get("content-length", "")
     problem = TooLargeError(f"The body is larger than {limit} bytes, the limit.")
-    if said.isdigit() and int(said[:20]) > limit:
+    if said.isascii() and said.isdigit() and int(said[:20]) > limit:
         raise problem
     pieces: list[bytes] = []
     size = 0

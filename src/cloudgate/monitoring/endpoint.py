@@ -6,6 +6,7 @@ there says to whom.
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -29,11 +30,15 @@ DEFAULT_LISTEN = "127.0.0.1:9397"
 OFF = "off"
 """In place of an address: nowhere."""
 COMPRESSED_FROM_BYTES = 1024
+_PORT = re.compile("[0-9]{1,5}")
+_NONE_OF_IT = re.compile(r"q\s*=\s*0(\.0*)?\s*(;|$)")
 _TEXT = "text/plain; charset=utf-8"
 LOOK_SECONDS = 10.0
 """Who has asked nothing between two looks at a connection is hung up on."""
 LOOKS_AT_AN_ANSWER = 6
 """So often an answer may still be on its way."""
+MOST_ASKED_BYTES = 64 * 1024
+"""Of one request, with what was read at once beyond it."""
 _MOST_CONNECTIONS = 64
 _GRACE_SECONDS = 1
 
@@ -82,7 +87,7 @@ class Monitoring:
         if document is None:
             return None
         accept = headers.get("accept", "")
-        small = "gzip" in headers.get("accept-encoding", "")
+        small = _takes_gzip(headers.get("accept-encoding", ""))
         turn = self._turns.setdefault((path, media_type(accept), small), _Turn())
         return await turn.shared(lambda: _made(document, accept, small=small))
 
@@ -95,6 +100,15 @@ class Monitoring:
         else:
             lines.append("ok" if is_ready else "not ready")
         return Answered(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether who asks takes gzip (RFC 9110, section 12.5.3)."""
+    for each in accept_encoding.lower().split(","):
+        name, _, rest = each.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return not _NONE_OF_IT.search(rest)
+    return False
 
 
 async def _made(document: Document, accept: str, *, small: bool) -> Answered:
@@ -185,12 +199,26 @@ def _is_misled(server: tuple[str, int | None] | None, host: str) -> bool:
     """
     if not host or not server or not is_loopback(server[0]):
         return False
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name = host.rpartition(":")[0] if _PORT.fullmatch(host.rpartition(":")[2]) else host
     return name.lower() != "localhost" and not is_loopback(name.strip("[]"))
 
 
 class _Impatient(HttpToolsProtocol):
-    """Hangs up on who asks nothing, or takes no answer: the places are few."""
+    """Hangs up on who asks nothing, or too much, or takes no answer: the places are few."""
+
+    _asked_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Something was asked; what has no end would fill the memory."""
+        self._asked_bytes += len(data)
+        super().data_received(data)
+        if self._asked_bytes > MOST_ASKED_BYTES:
+            self.transport.abort()
+
+    def on_message_complete(self) -> None:
+        """A question is there as a whole."""
+        self._asked_bytes = 0
+        super().on_message_complete()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection begins."""
@@ -252,7 +280,7 @@ def listen(where: str) -> socket.socket:
         CloudgateError: it is no such address, or cannot be listened at; the message says why.
     """
     address, colon, port = where.rpartition(":")
-    if not colon or not port.isdigit() or not 0 <= int(port) <= 65535:  # noqa: PLR2004  ports end there
+    if not colon or not _PORT.fullmatch(port) or int(port) > 65535:  # noqa: PLR2004  ports end there
         raise CloudgateError(
             f"--metrics-listen: found {where!r}, expected ADDRESS:PORT, such as {DEFAULT_LISTEN},"
             f" or {OFF}."

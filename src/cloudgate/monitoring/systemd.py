@@ -6,6 +6,7 @@ the environment. Where it names none, nobody is told.
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -17,6 +18,8 @@ STATUS_SECONDS = 5.0
 """How often the status is looked at."""
 _LONGEST_STATUS = 400
 """Characters."""
+
+_NUMBER = re.compile("[0-9]{1,18}")
 
 _log = structlog.get_logger(__name__)
 
@@ -61,9 +64,9 @@ class Notifier:
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
     microseconds = environment.get("WATCHDOG_USEC", "")
     meant = environment.get("WATCHDOG_PID", "")
-    if not microseconds.isdigit() or int(microseconds) == 0:
+    if not _NUMBER.fullmatch(microseconds) or int(microseconds) == 0:
         return None
-    if meant.isdigit() and int(meant) != os.getpid():
+    if _NUMBER.fullmatch(meant) and int(meant) != os.getpid():
         return None  # it is about the process that started this one
     return int(microseconds) / 1_000_000
 

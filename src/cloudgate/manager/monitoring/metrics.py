@@ -25,6 +25,7 @@ from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
+from cloudgate.manager.monitoring.unique_names import UniqueNames
 from cloudgate.manager.registries.host_figures import Heard
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
@@ -309,21 +310,6 @@ class _Rows:
     gateways: Sequence[_Gateway]
 
 
-class _Names:
-    """Makes names of things unique: two with one name at a site are told apart by their ids."""
-
-    def __init__(self) -> None:
-        self._taken: set[tuple[str, str]] = set()
-
-    def unique(self, name: str, site: str, identifier: Any) -> tuple[str, str]:
-        """A name at a site."""
-        found = (name, site)
-        if found in self._taken:
-            found = (f"{name} ({hex_of(identifier)[:8]})", site)
-        self._taken.add(found)
-        return found
-
-
 class _Revisions:
     """The revisions of the tenant directory."""
 
@@ -355,10 +341,11 @@ def _hosts(work: UnitOfWork, known: Sequence[_Host]) -> Sequence[_Host]:
         .join(BackupServer)
         .order_by(ManagedServer.name, ManagedServer.id)
     )
-    names, found, before = _Names(), [], {each.row[0]: each for each in known}
+    names, found, before = UniqueNames(), [], {each.row[0]: each for each in known}
     for row in rows:
         identifier, name, seen_at, is_new, site = row
-        whose, same = names.unique(name, site, identifier), before.get(identifier)
+        whose = names.of(name, hex_of(identifier), site), site
+        same = before.get(identifier)
         if same is None or (same.row, same.whose) != (tuple(row), whose):
             labels = labels_text(("server", "site"), whose)
             kept = seconds_of(seen_at) if seen_at else 0.0
@@ -369,9 +356,10 @@ def _hosts(work: UnitOfWork, known: Sequence[_Host]) -> Sequence[_Host]:
 
 
 def _gateways(work: UnitOfWork, known: Sequence[_Gateway]) -> Sequence[_Gateway]:
-    names, found, before = _Names(), [], {each.row[0]: each for each in known}
+    names, found, before = UniqueNames(), [], {each.row[0]: each for each in known}
     for row in _rows_of_gateways(work):
-        whose, same = names.unique(row.name, row.site, row.gateway_id), before.get(row.gateway_id)
+        whose = names.of(row.name, hex_of(row.gateway_id), row.site), row.site
+        same = before.get(row.gateway_id)
         if same is None or (same.row, same.whose) != (tuple(row), whose):
             same = _gateway(row, whose)
         found.append(same)

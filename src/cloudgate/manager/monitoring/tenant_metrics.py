@@ -7,6 +7,7 @@ in a thread, a part at a time, so that requests are answered meanwhile.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
+from cloudgate.manager.monitoring.unique_names import UniqueNames
 from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.registries.host_figures import TenantSums
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
@@ -84,7 +86,8 @@ class _TenantPage:
 
     def __init__(self, counted: Mapping[UUID, TenantSums]) -> None:
         self._counted = {each.hex: sums for each, sums in counted.items()}
-        self._names: set[str] = set()
+        self._names = UniqueNames()
+        self._shared: set[str] = set()
         self._lines: dict[str, list[str]] = {each.name: [] for each in shown_on(Page.TENANTS)}
         self._bytes, self._opened, self._last = (self._lines[name] for name in _OF_ALL)
 
@@ -94,6 +97,7 @@ class _TenantPage:
             self._lines[name] for name in _OF_PRESENT
         )
         now_seconds, counted = now.timestamp(), self._counted
+        self._shared = _shared(rows)
         for number, row in enumerate(rows):
             if number % AT_ONCE == 0:
                 time.sleep(0)  # lets go of the interpreter
@@ -121,15 +125,14 @@ class _TenantPage:
 
     def add_removed(self, rows: Sequence[Any]) -> None:
         """Tenants that are not there any more: what they used is to be billed all the same."""
+        self._shared |= _shared(rows)
         for identifier, name, *total in rows:
             self._use(name, hex_of(identifier), total)
 
     def _use(self, name: str, key: str, total: Sequence[Any]) -> str:
         """What a tenant used. How its labels begin."""
         opened, up, down, at = total
-        # Of several with one name, at several sites or one after the other, the first has it alone.
-        unique = name if name not in self._names else f"{name} ({key[:8]})"
-        self._names.add(unique)
+        unique = self._names.of(name, key, is_shared=name in self._shared)
         shown = f'{{tenant="{escaped(unique)}"'
         self._bytes.append(
             f'cloudgate_tenant_bytes_total{shown},direction="up"}} {up or 0}\n'
@@ -149,6 +152,11 @@ class _TenantPage:
             if lines:
                 parts += (heading(METRICS[name], form), "".join(lines))
         return "".join(parts) + ("# EOF\n" if form == OPEN_METRICS else "")
+
+
+def _shared(rows: Sequence[Any]) -> set[str]:
+    """The names that several have."""
+    return {name for name, count in Counter(row[1] for row in rows).items() if count > 1}
 
 
 def _raw(*columns: Any) -> Iterable[Any]:

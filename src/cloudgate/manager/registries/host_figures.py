@@ -16,6 +16,8 @@ from cloudgate.protocol import TOLD_ONCE, Figures, Report, TenantFigures
 
 WANTED_SECONDS = 15.0
 """How often hosts are to tell."""
+MOST_TENANTS = 100_000
+"""Of which something is kept, of all hosts together and of each: a host may name what it likes."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ class HostFiguresRegistry:
                 found[tenant_id].held_back_seconds = seconds
             return found
 
+    def _has_room(self, host: _Host, tenant_id: UUID) -> bool:
+        return all(
+            tenant_id in kept or len(kept) < MOST_TENANTS
+            for kept in (host.tenants, self._refused, self._held_back)
+        )
+
     def _take(self, host: _Host, figures: Figures) -> None:
         now = self._clock_seconds()
         began_here = figures.uptime_seconds < now - self._began_seconds
@@ -120,6 +128,8 @@ class HostFiguresRegistry:
         # A host that has counted for longer than this process runs counts from here on.
         counts_all = not is_first or began_here
         for each in figures.tenants:
+            if not self._has_room(host, each.tenant_id):
+                continue
             before = host.tenants.get(each.tenant_id)
             if before is not None or counts_all:
                 refused, held = (before.refused, before.held_back_seconds) if before else (0, 0.0)
