@@ -6,6 +6,7 @@ disk. What could not be written whole is taken away again.
 """
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE, PUBLIC = 0o600, 0o644
 _LEFT_OVER = re.compile(r"\..+\.[0-9a-f]{16}\.new")
@@ -46,6 +48,34 @@ def written(path: Path, content: str | bytes, mode: int = PRIVATE) -> Iterator[P
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_private(path: Path) -> Iterator[BinaryIO]:
+    """A file that is not there yet, for its owner only; there as a whole once the block has ended.
+
+    Raises:
+        FileExistsError: it is there already, and is left alone.
+        OSError: it cannot be written; nothing of it is left.
+    """
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  # takes a descriptor
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)  # which never replaces what is there, as a rename would
+        except FileExistsError:
+            raise
+        except OSError:  # EPERM, EOPNOTSUPP, ENOSYS, EMLINK: a file system without such links
+            temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -25,6 +25,7 @@ class SystemdSocket:
     """Hears what a service tells systemd."""
 
     def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)  # of a service that was started before
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(path))
         self._socket.settimeout(0.02)
@@ -77,23 +78,39 @@ class Site:
 
     folder: Path
     stack: ExitStack
+    manager_options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     gateway_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         self.password_file = self.folder / "password"
         self.password_file.write_text(PASSWORD)
+        self.start_manager()
+
+    def start_manager(self) -> None:
+        """Start it; it is ready when this returns."""
         self.manager = self._run(
             "manager",
-            *("serve", "--data", str(self.folder / "manager"), "--port", str(self.port)),
+            *("serve", *self.folder_option, "--port", str(self.port)),
             *("--admin-password-file", str(self.password_file)),
+            *self.manager_options,
         )
         until(self.manager.is_ready, START_SECONDS)
 
     @property
+    def data(self) -> Path:
+        """The manager's data folder."""
+        return self.folder / "manager"
+
+    @property
+    def folder_option(self) -> tuple[str, str]:
+        """Names it to a command."""
+        return "--data", str(self.data)
+
+    @property
     def ca_file(self) -> Path:
         """What clients of the manager trust."""
-        return self.folder / "manager" / "tls" / "ca.pem"
+        return self.data / "tls" / "ca.pem"
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -124,9 +141,9 @@ class Site:
             task = client.create_gateway(self.gateway_port, name, ExternalIp="localhost")
         assert task["Result"]["Success"] is True, task
 
-    def say(self, *words: str) -> str:
+    def say(self, *words: str | Path) -> str:
         """What a command prints."""
-        command = [sys.executable, "-m", "cloudgate", *words]
+        command = [sys.executable, "-m", "cloudgate", *map(str, words)]
         done = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, check=False
         )
@@ -165,7 +182,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def site(folder: Path) -> Iterator[Site]:
+def site(folder: Path, *manager_options: str) -> Iterator[Site]:
     """A manager that runs, and all that is added to it, until the end."""
     with ExitStack() as stack:
-        yield Site(folder, stack)
+        yield Site(folder, stack, manager_options)

@@ -32,6 +32,7 @@ from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.acme_orders import AcmeWorker
+from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
@@ -101,6 +102,8 @@ class Extras:
     """Sends the spans of changes to a collector."""
     audit_kept: timedelta | None = None
     """How long entries of the audit log are kept; for ever when None."""
+    backups: tuple[Path, Schedule] | None = None
+    """The data folder, and when it is backed up by itself; never when None."""
     prober: Prober = dial
     """Says whether a gateway is reached at its advertised address."""
     metrics_listener: socket.socket | None = None
@@ -133,6 +136,7 @@ class ManagerServer:
         )
         after_change = self._ticking.jobs()
         self._after_change = tuple(job.name for job in after_change)
+        backups = BackupWorker(manager, *extras.backups).jobs() if extras.backups else ()
         spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
             (
@@ -141,6 +145,7 @@ class ManagerServer:
                 self._probing.job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
                 *([spans.job()] if spans else ()),
+                *backups,
             ),
             on_change=self._note_failing,
             foreseen=_foreseen,

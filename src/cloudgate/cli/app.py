@@ -18,7 +18,7 @@ from cloudgate.cli.resources.cloud import (
     usage,
 )
 from cloudgate.cli.resources.infrastructure import backup_servers, repositories, servers
-from cloudgate.cli.service import commands, connect, diagnosis
+from cloudgate.cli.service import backups, commands, connect, diagnosis, manager_secrets
 
 app = groups.group(
     name="cloudgate", pretty_exceptions_show_locals=False, callback=before_any_command
@@ -44,6 +44,8 @@ for each in (
     tasks,
     accounts,
     audit,
+    backups,
+    manager_secrets,
 ):
     app.add_typer(each.app)
 

@@ -143,6 +143,11 @@ TABLE: tuple[Metric, ...] = (
         ("of",),
     ),
     Metric(
+        "cloudgate_backup_last_timestamp_seconds",
+        _G,
+        "When the newest backup of the manager was made, in seconds since 1970; none before.",
+    ),
+    Metric(
         "cloudgate_warnings",
         _G,
         "What `cloudgate status` lists as needing a look, by the type of the object.",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
+from cloudgate.manager.core.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment, report_handling
 from cloudgate.manager.host_protocol.enrolment import HostAuthentication
@@ -105,6 +106,12 @@ class KnownHosts:
             return look_up(work, question)
 
     def _look(self, credential: str, message: PollRequest) -> Update | NothingNew:
+        with self._manager.reading() as work:
+            server = enrolment.authenticate(work, credential)
+            knows_more = shows_more(work, message.directory_revision)
+        if knows_more:
+            with self._manager.changing() as work:
+                note_more(work, message.directory_revision)
         with self._manager.reading() as work:
             server = enrolment.authenticate(work, credential)
             if server.assignment_revision == message.assignment_revision:

@@ -171,6 +171,43 @@ MetricsTokenFile = Annotated[
         show_default=False,
     ),
 ]
+BackupFolder = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_BACKUP_FOLDER",
+        metavar="FOLDER",
+        help="Folder that the manager backs itself up into; it does not when left out.",
+        show_default=False,
+    ),
+]
+BackupEvery = Annotated[
+    str,
+    typer.Option(envvar="CLOUDGATE_BACKUP_EVERY", metavar="TIME", help="How often: 30m, 24h, 7d."),
+]
+BackupKeep = Annotated[
+    int,
+    typer.Option(
+        envvar="CLOUDGATE_BACKUP_KEEP", metavar="N", min=1, help="How many backups are kept."
+    ),
+]
+BackupPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_BACKUP_PASSPHRASE_FILE",
+        metavar="FILE",
+        help="File with the passphrase that backups are sealed with.",
+        show_default=False,
+    ),
+]
+BackupKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_BACKUP_KEY_FILE",
+        metavar="FILE",
+        help="File of random bytes that they are sealed with instead.",
+        show_default=False,
+    ),
+]
 HostMetricsListen = Annotated[
     str | None,
     typer.Option(
@@ -234,6 +271,11 @@ def _manager_options(
     audit_days: AuditDays = None,
     metrics_listen: MetricsListen = None,
     metrics_token_file: MetricsTokenFile = None,
+    backup_folder: BackupFolder = None,
+    backup_every: BackupEvery = "24h",
+    backup_keep: BackupKeep = 14,
+    backup_passphrase_file: BackupPassphraseFile = None,
+    backup_key_file: BackupKeyFile = None,
 ) -> "Options":
     """What starts a manager, as it is typed; Typer reads it from here."""
     from cloudgate.cli.service.launcher import Options  # noqa: PLC0415
@@ -254,6 +296,11 @@ def _manager_options(
         audit_days,
         metrics_listen,
         metrics_token_file,
+        backup_folder,
+        backup_every,
+        backup_keep,
+        backup_passphrase_file,
+        backup_key_file,
     )
 
 

@@ -1,9 +1,9 @@
 """Launcher: how is Cloudgate started and stopped in one process tree, with nothing left?"""
 
 import asyncio
-import fcntl
 import gc
 import os
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +37,7 @@ from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.paths import state_paths
 from cloudgate.manager.audit.outlets import open_outlet
+from cloudgate.manager.core.marks import check_keys
 from cloudgate.manager.core.reachable import reachable_by
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import (
@@ -46,6 +47,7 @@ from cloudgate.manager.gateways.operations import (
 )
 from cloudgate.manager.gateways.rules import listening_addresses, listening_port
 from cloudgate.manager.host_protocol.enrolment import new_token, preregister
+from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.presence import ONLINE_FOR
@@ -57,6 +59,7 @@ from cloudgate.manager.security.authority import (
     open_authority,
 )
 from cloudgate.manager.security.generated_passwords import generate_password
+from cloudgate.manager.security.sealed_files import sealing_secret
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
@@ -112,6 +115,14 @@ class Options:
     """Where health and figures are shown; at `DEFAULT_LISTEN`, if that is free, when None."""
     metrics_token_file: Path | None = None
     """With tokens by which they are shown on the API's port, too; none when None."""
+    backup_folder: Path | None = None
+    """Where the manager backs itself up; nowhere when None."""
+    backup_every: str = "24h"
+    backup_keep: int = 14
+    """How many backups are left."""
+    backup_passphrase_file: Path | None = None
+    """With what they are sealed with; or the next."""
+    backup_key_file: Path | None = None
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
     in_config: frozenset[str] = frozenset()
@@ -121,7 +132,7 @@ class Options:
 async def run_serve(options: Options) -> None:
     """The manager alone, until SIGINT or SIGTERM."""
     log_to_stderr()
-    with _locked(options.data), _opened(options) as manager:
+    with installation.locked(options.data), _opened(options) as manager:
         password = _administrator(manager, options.admin_password_file)
         async with _served(manager, options) as server:
             _greet(options, password)
@@ -132,7 +143,7 @@ async def run_serve(options: Options) -> None:
 async def run_up(options: Options) -> None:
     """Manager, local backup server and local managed server, until SIGINT or SIGTERM."""
     log_to_stderr()
-    with _locked(options.data), _opened(options) as manager:
+    with installation.locked(options.data), _opened(options) as manager:
         password = _administrator(manager, options.admin_password_file)
         token = _local_server_token(manager)
         async with _served(manager, options) as server:
@@ -154,34 +165,13 @@ async def run_up(options: Options) -> None:
 
 
 @contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    """One manager for one folder."""
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (data / "tls").mkdir(mode=0o755, exist_ok=True)
-        lock = (data / "lock").open("w")
-    except OSError as problem:
-        raise CloudgateError(
-            f"Cannot use the data folder {data}: {problem.strerror}. Choose another with --data."
-        ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CloudgateError(
-                f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
-                " another folder with --data."
-            ) from None
-        yield
-
-
-@contextmanager
 def _opened(options: Options) -> Iterator[Manager]:
     installation.begin(options.data)
     authority = open_authority(options.data / "tls")
     sealing = open_sealing(options.data)
     database = Database(sqlite_url(options.data / installation.DATABASE))
     try:
+        check_keys(database, authority, sealing)
         installation.end(options.data)
         yield Manager(
             database,
@@ -261,6 +251,7 @@ async def _served(manager: Manager, options: Options) -> AsyncIterator[ManagerSe
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
             span_export=open_export(),
             audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
+            backups=_backups(options),
         )
         server = ManagerServer(manager, listener, certificate, extras)
         running = asyncio.create_task(server.run())
@@ -293,6 +284,41 @@ async def _telling_systemd(manager: Manager, server: ManagerServer) -> AsyncIter
 
 def _metrics_tokens(file: Path | None) -> MetricsTokens | None:
     return MetricsTokens(file) if file is not None else None
+
+
+def _backups(options: Options) -> tuple[Path, Schedule] | None:
+    """When the manager is backed up by itself.
+
+    Raises:
+        CloudgateError: backups are wanted that cannot be sealed, or not as often.
+    """
+    files = (options.backup_passphrase_file, options.backup_key_file)
+    if options.backup_folder is None:
+        if any(files):
+            raise CloudgateError("Name the folder that backups go into, with --backup-folder.")
+        return None
+    if not any(files):
+        raise CloudgateError(
+            "Say what backups are sealed with, by --backup-passphrase-file or --backup-key-file:"
+            " they hold the keys of this installation."
+        )
+    schedule = Schedule(
+        options.backup_folder,
+        _span(options.backup_every),
+        options.backup_keep,
+        sealing_secret(*files, options="--backup-"),
+    )
+    return options.data, schedule
+
+
+def _span(text: str) -> timedelta:
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", text)
+    if found is None:
+        raise CloudgateError(
+            f"--backup-every {text!r} is no time between backups. Give it as 30m, 24h or 7d."
+        )
+    return timedelta(**{units[found[2]]: int(found[1])})
 
 
 def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket | None]:

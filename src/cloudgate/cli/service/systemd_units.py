@@ -84,8 +84,22 @@ def _arguments(options: Options) -> Iterator[str]:
         ("--audit-days", options.audit_days),
         ("--metrics-listen", options.metrics_listen),
         ("--metrics-token-file", token_file and token_file.resolve()),
+        ("--backup-folder", options.backup_folder and options.backup_folder.resolve()),
+        *_backup_arguments(options),
     ):
         is_in_file = name.removeprefix("--").replace("-", "_") in options.in_config
         if value is not None and not is_in_file:
             yield name
             yield str(value)
+
+
+def _backup_arguments(options: Options) -> Iterator[tuple[str, object]]:
+    if options.backup_folder is None:
+        return
+    yield "--backup-every", options.backup_every
+    yield "--backup-keep", options.backup_keep
+    for name, file in (
+        ("--backup-passphrase-file", options.backup_passphrase_file),
+        ("--backup-key-file", options.backup_key_file),
+    ):
+        yield name, file and file.resolve()

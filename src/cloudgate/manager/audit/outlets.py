@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -61,14 +62,16 @@ def open_outlet(where: str) -> Outlet:
 class FileOutlet:
     """Appends lines to a file that only its owner can read, and flushes them to the disk."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, called: str = "The audit log") -> None:
+        """`called`: what it is, for messages."""
         self._file = file
+        self._called = called
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(self._open())
         except OSError as problem:
             raise InvalidRequestError(
-                f"The audit log {file} cannot be written: {problem.strerror}."
+                f"{called} {file} cannot be written: {problem.strerror}."
             ) from None
 
     def write(self, events: Sequence[Entry]) -> None:
@@ -84,7 +87,7 @@ class FileOutlet:
                 os.close(handle)
         except OSError as problem:
             raise UnavailableError(
-                f"The audit log {self._file} cannot be written: {problem.strerror}."
+                f"{self._called} {self._file} cannot be written: {problem.strerror}."
             ) from None
 
     def _open(self) -> int:
@@ -133,21 +136,23 @@ def deliver(manager: Manager, outlet: Outlet) -> int:
 
 def _pending(manager: Manager) -> Sequence[Entry]:
     with manager.reading() as work:
-        known = delivered_until(work)
-        events = work.session.scalars(
-            select(AuditEvent)
-            .where(AuditEvent.number > known)
-            .order_by(AuditEvent.number)
-            .limit(BATCH)
-        ).all()
-        if not events:
-            return ()
-        previous = hash_before(work, events[0].number)
-        found = []
-        for event in events:
-            found.append(Entry(event.number, event.severity, line_of(event, previous)))
-            previous = event.hash
-        return found
+        return entries_after(work, delivered_until(work))
+
+
+def entries_after(work: UnitOfWork, number: int, since: datetime | None = None) -> Sequence[Entry]:
+    """The next entries after that one, and of a moment or later: `BATCH` at the most."""
+    wanted = select(AuditEvent).where(AuditEvent.number > number)
+    if since is not None:
+        wanted = wanted.where(AuditEvent.at >= since)
+    events = work.session.scalars(wanted.order_by(AuditEvent.number).limit(BATCH)).all()
+    if not events:
+        return ()
+    previous = hash_before(work, events[0].number)
+    found = []
+    for event in events:
+        found.append(Entry(event.number, event.severity, line_of(event, previous)))
+        previous = event.hash
+    return found
 
 
 def delivered_until(work: UnitOfWork) -> int:

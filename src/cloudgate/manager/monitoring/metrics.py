@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.background import Background
 from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
+from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
@@ -116,6 +117,10 @@ class ManagerMetrics:
         self._write_audit(lines, work)
         for kind, count in passwords.old_ones(work).items():
             lines.put("cloudgate_old_passwords", count, kind)
+        made_at = read_moment(work.session, LAST_BACKUP_AT)
+        lines.put(
+            "cloudgate_backup_last_timestamp_seconds", made_at.timestamp() if made_at else None
+        )
         self._write_certificates(lines, work)
         if self._rows is None or self._rows.changes != changes:
             before = self._rows or _Rows(changes, (), ())
@@ -452,3 +457,8 @@ def _grouped(found: Iterable[tuple[str, float | None]]) -> dict[str, list[float]
         if value is not None:
             groups.setdefault(name, []).append(value)
     return groups
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """Since 1970; None for none."""
+    return None if moment is None else moment.timestamp()

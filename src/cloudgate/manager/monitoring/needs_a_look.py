@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from cloudgate.manager.core.restored_state import remark_on_restore
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
@@ -37,6 +38,8 @@ def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Needed]:
     """All of it: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
         yield Needed(MANAGER, "manager", each.text, since=each.since)
+    if remark := remark_on_restore(work):
+        yield Needed(MANAGER, "manager", remark)
     for kind, subject, text in _of_others(work):
         if text:
             yield Needed(kind, subject.name, text, subject)

@@ -4,6 +4,9 @@ Keys and database are made together, once. Later, one that is missing was lost: 
 would lock out every host, tenant and program, or hold none of their secrets.
 """
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cloudgate.atomic_files import remove_leftovers, write_private
@@ -20,6 +23,34 @@ PIECES = len(_PIECES)
 """So many make an installation."""
 _MARK = "first-start"
 """There while the pieces are made for the first time: who was cut short goes on."""
+RESTORING = "restoring"
+"""A folder that is there while a backup is brought back: who was cut short begins anew."""
+
+
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Be the only one at a data folder, which is made where there is none.
+
+    Raises:
+        CloudgateError: somebody else is, or the folder cannot be used.
+    """
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data / "tls").mkdir(mode=0o755, exist_ok=True)
+        lock = (data / "lock").open("w")
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.strerror}. Choose another with --data."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CloudgateError(
+                f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
+                " another folder with --data."
+            ) from None
+        yield
 
 
 def begin(data: Path) -> None:
@@ -33,6 +64,11 @@ def begin(data: Path) -> None:
     try:
         for folder in (data, data / "tls"):
             remove_leftovers(folder)
+        if (data / RESTORING).exists():
+            raise CloudgateError(
+                f"A restore into {data} was cut short. Run `cloudgate backup restore` once more: it"
+                " begins anew, and what it had not finished is taken away."
+            )
         if (data / _MARK).exists():
             return
         missing = missing_pieces(data)
@@ -56,6 +92,15 @@ def missing_pieces(data: Path) -> list[str]:
         OSError: that cannot be seen.
     """
     return [name for name in _PIECES if not (data / name).exists()]
+
+
+def present_pieces(data: Path) -> list[str]:
+    """What of an installation is there.
+
+    Raises:
+        OSError: that cannot be seen.
+    """
+    return [name for name in _PIECES if (data / name).exists()]
 
 
 def end(data: Path) -> None:

@@ -479,6 +479,15 @@ class Counter(Base):
     value: Mapped[int] = mapped_column(REVISION)
 
 
+class InstallationMark(Base):
+    """Something that is to be known of the installation: `cloudgate.manager.core.marks`."""
+
+    __tablename__ = "installation_marks"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str]
+
+
 class Maintenance(Base):
     """The provider is at work; there is one row while it is."""
 

@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0025');
+INSERT INTO "alembic_version" VALUES('0026');
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -147,6 +147,11 @@ CREATE TABLE gateway_pools (
 	CONSTRAINT pk_gateway_pools PRIMARY KEY (id), 
 	CONSTRAINT fk_gateway_pools_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
+CREATE TABLE installation_marks (
+	name VARCHAR(32) NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT pk_installation_marks PRIMARY KEY (name)
+);
 CREATE TABLE "logon_sessions" (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -192,10 +197,10 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
 	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
 );
 CREATE TABLE password_keys (
 	id CHAR(32) NOT NULL, 
@@ -334,9 +339,9 @@ CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
-CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 DELETE FROM "sqlite_sequence";

@@ -1,0 +1,1 @@
+"""Backups: how is the manager's state kept elsewhere, and how does it come back?"""

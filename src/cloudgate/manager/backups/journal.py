@@ -1,0 +1,124 @@
+"""Journal of changes: what was changed after a backup that somebody brings back?
+
+Beside the backups of a schedule stands a file with the entries of the audit log since the oldest
+of them, a line of JSON each, as `--audit-log` writes them. So a restore can say what was taken away
+since, with the manager's own disk gone.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from cloudgate.atomic_files import write_private
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.manager.audit.chain import document_of
+from cloudgate.manager.audit.outlets import Entry, FileOutlet, entries_after
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.tables import AuditEvent
+
+JOURNAL = "changes.jsonl"
+"""The file's name, in the folder of the backups."""
+
+
+def entries_of_file(file: Path) -> list[dict[str, Any]]:
+    """What a journal, or a file of `--audit-log`, has; a last line that was cut short is none.
+
+    Raises:
+        CloudgateError: it cannot be read, or is something else.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as problem:
+        raise CloudgateError(f"Cannot read the journal {file}: {problem.strerror}.") from None
+    found = []
+    for number, line in enumerate(lines):
+        if not line:
+            continue
+        try:
+            entry = json.loads(line)
+            _ = entry["number"] + 0, entry["operation"], entry["success"], entry["before"]
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines) - 1:  # the manager was killed while it wrote
+                continue
+            raise CloudgateError(
+                f"{file} is no journal of changes: line {number + 1} cannot be read. Name the file"
+                f" {JOURNAL} beside the backups, or one that --audit-log has written."
+            ) from None
+        found.append(entry)
+    return found
+
+
+def entries_of_database(database: Database, after_number: int) -> list[dict[str, Any]]:
+    """What a manager's own audit log has after an entry."""
+    with database.reading() as session:
+        found = session.scalars(
+            select(AuditEvent).where(AuditEvent.number > after_number).order_by(AuditEvent.number)
+        )
+        return [document_of(each) for each in found]
+
+
+class Journal:
+    """The journal beside the backups of a running manager."""
+
+    def __init__(self, file: Path, manager: Manager) -> None:
+        self._file = file
+        self._manager = manager
+        self._last: int | None = None
+        """Number of the last entry in the file; None before the file was looked at."""
+
+    def write(self, since: datetime) -> None:
+        """Append what the file has not got, of after a moment: that of the oldest backup.
+
+        Raises:
+            UnavailableError: it cannot be written.
+        """
+        if self._last is None or not self._file.exists():
+            self._last = self._find_last()
+        while batch := self._next(since):
+            FileOutlet(self._file, called="The journal of changes").write(batch)
+            self._last = batch[-1].number
+
+    def forget_before(self, moment: datetime) -> None:
+        """No backup that is left needs what was changed before that.
+
+        Raises:
+            UnavailableError: it cannot be written.
+        """
+        try:
+            if self._file.exists():
+                kept = [
+                    json.dumps(each, ensure_ascii=False, separators=(",", ":"))
+                    for each in entries_of_file(self._file)
+                    if datetime.fromisoformat(each["at"]) >= moment
+                ]
+                write_private(self._file, "".join(f"{line}\n" for line in kept))
+                self._last = None
+        except OSError as problem:
+            raise UnavailableError(
+                f"The journal of changes {self._file} cannot be written: {problem.strerror}."
+            ) from None
+
+    def _find_last(self) -> int:
+        """Up to where the file has what this database has; one of another past is put aside."""
+        try:
+            found = entries_of_file(self._file) if self._file.exists() else []
+        except CloudgateError:  # it is damaged: what it has is kept, for whoever can read it
+            found = [{"number": 0, "hash": "?"}]
+        if not found:
+            return 0
+        with self._manager.reading() as work:
+            known = work.session.get(AuditEvent, found[-1]["number"])
+            if known is not None and known.hash == found[-1].get("hash"):
+                return int(known.number)
+        aside = f"{self._file.stem}-until-{self._manager.clock():%Y%m%dT%H%M%SZ}.jsonl"
+        self._file.rename(self._file.with_name(aside))
+        return 0
+
+    def _next(self, since: datetime) -> Sequence[Entry]:
+        with self._manager.reading() as work:
+            return entries_after(work, self._last or 0, since)

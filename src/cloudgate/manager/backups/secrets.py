@@ -1,0 +1,122 @@
+"""Secrets: how do the keys of an installation come to another manager on its database?
+
+As a sealed file with the certificate authority, those who issue in its name, and the sealing key.
+"""
+
+import base64
+import io
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from cloudgate import __version__
+from cloudgate.atomic_files import PRIVATE, PUBLIC, new_private, write_private, write_public
+from cloudgate.errors import CloudgateError
+from cloudgate.manager.backups.files import told_what_to_do
+from cloudgate.manager.security import installation
+from cloudgate.manager.security.authority import fingerprint, open_authority
+from cloudgate.manager.security.sealed_files import SealedReader, SealedWriter, SealingSecret
+from cloudgate.manager.security.sealing import open_sealing
+
+KIND = "secrets"
+CALLED = "a file of secrets that a manager has exported"
+KEYS = {"tls/ca.key": PRIVATE, "tls/ca.pem": PUBLIC, "sealing.key": PRIVATE}
+ISSUERS = {"tls/manager-issuer.pem": PRIVATE, "tls/gateway-issuer.pem": PRIVATE}
+"""A root of an early release has none."""
+
+
+def export_secrets(data: Path, file: Path, secret: SealingSecret, now: datetime) -> str:
+    """Write the keys of a data folder into a new file. Returns the authority's fingerprint.
+
+    Raises:
+        CloudgateError: they are not there or damaged, or the file is there or cannot be written.
+    """
+    with told_what_to_do(data, f"The file {file}"):
+        missing = [name for name in KEYS if not (data / name).exists()]
+        if missing:
+            raise CloudgateError(
+                f"There are no keys of a manager in {data}: {', '.join(missing)} is missing. Name"
+                " the manager's data folder with --data."
+            )
+        known = _fingerprint(data)
+        names = [name for name in (*KEYS, *ISSUERS) if (data / name).exists()]
+        found = {name: base64.b64encode((data / name).read_bytes()).decode() for name in names}
+        with new_private(file) as target:
+            about = {"made_at": now.isoformat(timespec="seconds"), "release": __version__}
+            writer = SealedWriter(target, secret, KIND, about)
+            writer.write(json.dumps(found).encode())
+            writer.finish()
+    return known
+
+
+def import_secrets(file: Path, data: Path, secret: SealingSecret) -> str:
+    """Bring keys into a data folder that has none, and no manager uses. Returns the fingerprint.
+
+    Raises:
+        CloudgateError: it has others; the file is something else, damaged, or sealed with another
+            secret; or the folder cannot be written. It is as it was before then.
+    """
+    with told_what_to_do(data, f"What is in {file}"):
+        found = _read(file, secret)
+    with installation.locked(data), told_what_to_do(data, f"What is in {file}"):
+        present = [name for name in KEYS if (data / name).exists()]
+        if all((data / name).exists() and _same(data, name, found) for name in KEYS):
+            return _fingerprint(data)
+        if present:
+            raise CloudgateError(
+                f"There are keys in {data} already ({', '.join(present)}), and they are left alone."
+                " Choose another folder with --data; or, if nobody needs them, move them away."
+            )
+        staging = data / installation.RESTORING
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            (staging / "tls").mkdir(mode=0o700, parents=True)
+            for name, content in found.items():
+                write_private(staging / name, content)
+            known = _fingerprint(staging)
+            # What is looked for first is written last: a folder with some of them is not whole.
+            for name, mode in {**ISSUERS, **KEYS}.items():
+                if name in found:
+                    write = write_public if mode == PUBLIC else write_private
+                    write(data / name, found[name])
+        except BaseException:
+            for name in found:
+                (data / name).unlink(missing_ok=True)
+            raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return known
+
+
+def _same(data: Path, name: str, found: Mapping[str, bytes]) -> bool:
+    return (data / name).read_bytes() == found[name]
+
+
+def _fingerprint(data: Path) -> str:
+    """Of the authority; keys that are damaged or do not fit each other are named."""
+    authority = open_authority(data / "tls")
+    open_sealing(data)
+    return fingerprint(authority.certificate)
+
+
+def _read(file: Path, secret: SealingSecret) -> dict[str, bytes]:
+    try:
+        opened = file.open("rb")
+    except OSError as problem:
+        raise CloudgateError(f"Cannot read {file}: {problem.strerror}.") from None
+    with opened:
+        reader = SealedReader(opened, secret, KIND, str(file), CALLED)
+        text = io.BufferedReader(reader).read()
+    try:
+        found = {
+            name: base64.b64decode(content, validate=True)
+            for name, content in json.loads(text).items()
+            if name in KEYS or name in ISSUERS
+        }
+    except (ValueError, AttributeError, TypeError):
+        found = {}
+    if not found.keys() >= KEYS.keys():
+        raise CloudgateError(f"{file} does not hold all keys of a manager. Export them again.")
+    return found

@@ -1,0 +1,149 @@
+"""Backup schedule: when is the manager backed up by itself, and which backups are kept?"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+
+from cloudgate.background import Job
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.manager.backups.archive import create
+from cloudgate.manager.backups.journal import JOURNAL, Journal
+from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.security.sealed_files import SealingSecret
+
+BACKING_UP = "Backing the manager up"
+WATCHING = "Seeing that backups are made in time"
+JOURNALLING = "Writing down beside the backups what was changed since"
+TICK_SECONDS = 5.0
+LATE_SHARE = 0.25
+"""How much later than wanted the newest backup may be, of the time between two."""
+_NAME = re.compile(r"cloudgate-(\d{8}T\d{6}Z)\.backup")
+_LEFT_OVER = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{16}}\.new")
+_STAMP = "%Y%m%dT%H%M%SZ"
+_FIRST_MAY_TAKE = timedelta(minutes=10)
+"""After a start, when one may be due at once."""
+_LONGEST_PAUSE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the operator wants to have backed up by itself."""
+
+    folder: Path
+    """Where backups go. It is there, or there is none: a disk that is not mounted is missed."""
+    every: timedelta
+    keep: int
+    """How many of the newest are left."""
+    secret: SealingSecret
+    """What they are sealed with."""
+
+
+class BackupWorker:
+    """Backs a manager up when it is time, and keeps the journal beside the backups."""
+
+    def __init__(self, manager: Manager, data: Path, schedule: Schedule) -> None:
+        self._manager = manager
+        self._data = data
+        self._schedule = schedule
+        self._journal = Journal(schedule.folder / JOURNAL, manager)
+        self._began_at = manager.clock()
+
+    def jobs(self) -> tuple[Job, ...]:
+        """What is to be run."""
+
+        def job(name: str, attempt: object) -> Job:
+            return Job(
+                name=name,
+                attempt=lambda: run_in_threadpool(attempt),  # type: ignore[arg-type]
+                interval_seconds=TICK_SECONDS,
+                longest_pause_seconds=_LONGEST_PAUSE_SECONDS,
+            )
+
+        return (
+            job(BACKING_UP, self._back_up),
+            job(JOURNALLING, self._write_journal),
+            job(WATCHING, self._watch),
+        )
+
+    def _back_up(self) -> None:
+        now, newest = self._manager.clock(), self._newest()
+        # One from the future was made before the clock was put back: it says nothing.
+        if newest is not None and newest <= now < newest + self._schedule.every:
+            return
+        folder = self._schedule.folder
+        self._see_that_it_is_there()
+        for each in folder.iterdir():
+            if _LEFT_OVER.fullmatch(each.name):  # of a manager that was killed meanwhile
+                each.unlink(missing_ok=True)
+        name = f"cloudgate-{now.astimezone(UTC).strftime(_STAMP)}.backup"
+        create(self._data, folder / name, self._schedule.secret, now)
+        kept = sorted(each for each in folder.iterdir() if _NAME.fullmatch(each.name))
+        for old in kept[: -self._schedule.keep]:
+            old.unlink(missing_ok=True)
+        oldest = _made_at(kept[-self._schedule.keep :][0].name)
+        if oldest is not None:
+            self._journal.forget_before(oldest)
+
+    def _write_journal(self) -> None:
+        self._see_that_it_is_there()
+        made = self._made()
+        if made:
+            self._journal.write(since=min(made))
+
+    def _watch(self) -> None:
+        """Also where making one hangs, as a disk of another machine may.
+
+        Raises:
+            UnavailableError: there should be a newer one.
+        """
+        with self._manager.reading() as work:
+            newest = read_moment(work.session, LAST_BACKUP_AT)
+        now, late = self._manager.clock(), self._schedule.every * LATE_SHARE
+        if newest is not None and newest > now:  # the clock was put back
+            newest = None
+        if now - self._began_at <= min(late, _FIRST_MAY_TAKE):
+            return
+        if now - (newest or self._began_at) <= self._schedule.every + late:
+            return
+        said = f"is of {newest:%Y-%m-%d %H:%M:%S} UTC" if newest else "was never made"
+        raise UnavailableError(
+            f"A backup of the manager is overdue: the newest {said}, and there is to be one every"
+            f" {_spoken(self._schedule.every)} in {self._schedule.folder}. See that this folder is"
+            " there, can be written to, and has room."
+        )
+
+    def _made(self) -> Sequence[datetime]:
+        try:
+            names = [each.name for each in self._schedule.folder.iterdir()]
+        except OSError as problem:
+            raise CloudgateError(
+                f"The folder of the backups, {self._schedule.folder}, cannot be looked into:"
+                f" {problem.strerror}. See that its disk is mounted, and that the user that runs"
+                " the manager may write there."
+            ) from None
+        return [made for made in map(_made_at, names) if made is not None]
+
+    def _newest(self) -> datetime | None:
+        return max(self._made(), default=None)
+
+    def _see_that_it_is_there(self) -> None:
+        if not self._schedule.folder.is_dir():
+            raise CloudgateError(
+                f"The folder of the backups, {self._schedule.folder}, is not there. Mount its disk,"
+                " or make it."
+            )
+
+
+def _made_at(name: str) -> datetime | None:
+    found = _NAME.fullmatch(name)
+    return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
+
+
+def _spoken(span: timedelta) -> str:
+    hours = span / timedelta(hours=1)
+    return f"{hours:g} hours" if hours >= 1 else f"{span / timedelta(minutes=1):g} minutes"
