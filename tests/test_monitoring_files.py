@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudgate.host.access_log.record import JSON_FORMAT
 from cloudgate.monitoring.metrics_table import METRICS, TABLE, Kind, Page
 from tests.support.metrics_page import PAGE, table, written
 
@@ -99,3 +100,10 @@ def test_pictures_are_of_the_boards_as_they_are() -> None:
         shown = re.findall(r'font-weight="bold">([^<]*)<', picture.read_text("utf-8"))
         panels = json.loads(board.read_text("utf-8"))["panels"]
         assert shown == [html.escape(each["title"]) for each in panels]
+
+
+def test_each_key_of_a_line_about_a_tunnel_is_explained() -> None:
+    page = (ROOT / "docs" / "logs.md").read_text("utf-8")
+    part = re.findall(r"\n## A line about a tunnel\n(.*?)\n## ", page, re.DOTALL)[0]
+    keys = re.findall(r"^\| (`.*?) \|", part, re.MULTILINE)
+    assert {each for some in keys for each in re.findall(r"`(\w+)`", some)} == JSON_FORMAT.keys()

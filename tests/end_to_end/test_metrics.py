@@ -155,6 +155,8 @@ def test_a_gateway_counts_what_went_through_it(used: Site) -> None:
         assert value(found, "cloudgate_gateway_bytes_total", direction="up") == 20_000
         assert value(found, "cloudgate_gateway_bytes_total", direction="down") == 300_000
         assert value(found, "cloudgate_gateway_tunnel_setup_seconds_count") == 1
+        # The answer to a wrong password waits on purpose, and is no sign of a slow gateway.
+        assert value(found, "cloudgate_gateway_authorization_seconds_count") == 1
         assert value(found, "cloudgate_gateway_handshakes_total") == 2
         assert value(found, "cloudgate_gateway_certificate_expiry_timestamp_seconds")
     found = scraped(used.manager)

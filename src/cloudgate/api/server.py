@@ -42,8 +42,9 @@ from cloudgate.manager.monitoring.metrics import ManagerMetrics
 from cloudgate.manager.monitoring.tenant_metrics import TenantMetrics
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.storage.failures import reason as database_reason
-from cloudgate.monitoring.endpoint import METRICS, TENANTS, Monitoring
+from cloudgate.monitoring.endpoint import METRICS, RECENT, TENANTS, Monitoring
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
+from cloudgate.monitoring.recent_pages import RecentPages
 from cloudgate.processes.open_files import allow_many_files
 
 BACKLOG = 1024
@@ -137,6 +138,7 @@ class ManagerServer:
         after_change = self._ticking.jobs()
         self._after_change = tuple(job.name for job in after_change)
         backups = BackupWorker(manager, *extras.backups).jobs() if extras.backups else ()
+        recent = RecentPages(manager.clock)
         spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
             (
@@ -144,6 +146,7 @@ class ManagerServer:
                 self._ordering.job(),
                 self._probing.job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
+                recent.job(),
                 *([spans.job()] if spans else ()),
                 *backups,
             ),
@@ -159,8 +162,10 @@ class ManagerServer:
             has_outlet=extras.audit_outlet is not None,
         )
         tenants = TenantMetrics(manager)
+        recent.source = metrics.document
         self._monitoring = Monitoring(
-            self.health, {METRICS: metrics.document, TENANTS: tenants.document}
+            self.health,
+            {METRICS: metrics.document, TENANTS: tenants.document, RECENT: recent.document},
         )
         self._metrics_listener = extras.metrics_listener
         self._application = Application(

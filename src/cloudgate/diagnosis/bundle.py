@@ -29,7 +29,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.state.files import read_if_there
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.manager.security.installation import DATABASE, PIECES, missing_pieces
-from cloudgate.monitoring.endpoint import DEFAULT_LISTEN
+from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, RECENT
 from cloudgate.processes.programs import ask
 
 LOG_BYTES = 2 * 1024 * 1024
@@ -157,9 +157,13 @@ def collect(
         yield from making.part(f"logs/{name}", partial(redaction.lines, text))
     for name, rows, may_name in _manager(data / DATABASE, missing):
         yield from making.part(name, partial(_redacted, redaction, rows), may_name=may_name)
-    shown = _metrics(metrics, missing)
-    if shown:
-        yield from making.part("metrics.txt", partial(redaction.text, shown))
+    for name, address in (
+        ("metrics.txt", metrics),
+        ("metrics-recent.txt", f"{metrics.rstrip('/')}/{RECENT.rpartition('/')[2]}"),
+    ):
+        shown = _metrics(address, missing)
+        if shown:
+            yield from making.part(name, partial(redaction.text, shown))
     if missing:
         yield Part(MISSING, redaction.text("\n".join(missing)) + "\n")
 

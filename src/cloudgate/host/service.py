@@ -40,8 +40,9 @@ from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.monitoring.endpoint import METRICS, OFF, Monitoring, listen
+from cloudgate.monitoring.endpoint import METRICS, OFF, RECENT, Monitoring, listen
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
+from cloudgate.monitoring.recent_pages import RecentPages
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.socket_handoff import pass_listener
 
@@ -204,18 +205,21 @@ def _compose(
         state=layout.state,
         envoys=lambda: gateway.envoy.processes.pids,
     )
+    recent = RecentPages()
     background = Background(
         (
             *gateway.jobs(),
             *sync.jobs(),
             *gateway.housekeeping(reporter.mark_dirty),
             counters.job(),
+            recent.job(),
         ),
         on_change=note_failing,
     )
     health = host_health(known, gateway.admin, background, lambda: reporter.outcome, layout.state)
     metrics = HostMetrics(figures, background, health)
-    monitoring = Monitoring(health, {METRICS: metrics.document})
+    recent.source = metrics.document
+    monitoring = Monitoring(health, {METRICS: metrics.document, RECENT: recent.document})
     return _Parts(background, monitoring, lambda: _described(known))
 
 

@@ -25,6 +25,8 @@ from cloudgate.network.destinations import is_loopback
 LIVE, READY = "livez", "readyz"
 METRICS = "metrics"
 TENANTS = "metrics/tenants"
+RECENT = "metrics/recent"
+"""The figures of the last minutes."""
 DEFAULT_LISTEN = "127.0.0.1:9397"
 """Where a manager shows health and figures, unless told otherwise."""
 OFF = "off"

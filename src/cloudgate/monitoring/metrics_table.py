@@ -230,7 +230,8 @@ TABLE: tuple[Metric, ...] = (
     Metric(
         "cloudgate_gateway_authorization_seconds",
         _H,
-        "How long the host service took to say whether a request may become a tunnel.",
+        "How long the host service took to say whether a request may become a tunnel; without wrong"
+        " passwords, whose answers wait on purpose.",
         _GATEWAY,
         _BOTH,
         SETUP_BUCKETS_SECONDS,

@@ -73,10 +73,16 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
 
 
 async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationResult:
-    with gatekeeper.meter.answering():
-        return await gatekeeper.authorize(
+    with gatekeeper.meter.answering() as answer:
+        verdict = await gatekeeper.authorize(
             question.authority, question.authorization, question.address, question.port
         )
+        answer.is_guess = _is_guess(verdict.refusal)
+    return verdict
+
+
+def _is_guess(refusal: Denial | None) -> bool:
+    return refusal is not None and refusal.kind is Refusal.CREDENTIALS
 
 
 async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) -> Any:
@@ -86,8 +92,9 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
-        with gatekeeper.meter.answering():
+        with gatekeeper.meter.answering() as answer:
             told = await gatekeeper.describe_gateways(authorization, address)
+            answer.is_guess = _is_guess(told.refusal)
         if told.refusal is not None:
             gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)

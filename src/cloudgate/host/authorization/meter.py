@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from cloudgate.monitoring.stopwatch import Stopwatch
@@ -14,6 +15,15 @@ from cloudgate.protocol import Refusal
 
 MOST_TENANTS = 50_000
 """Of so many it is counted how often each was refused; they have proved who they are."""
+
+
+@dataclass
+class Answer:
+    """One answer, while it is looked for."""
+
+    is_guess: bool = False
+    """No password, or a wrong one, whose answer waits on purpose: it says nothing of how quick
+    those are let in who may come."""
 
 
 class AuthorizationMeter:
@@ -30,15 +40,16 @@ class AuthorizationMeter:
         """Requests that are not answered yet."""
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
+    def answering(self) -> Iterator["Answer"]:
         """A request is looked at meanwhile."""
-        began = self._clock_seconds()
+        began, answer = self._clock_seconds(), Answer()
         self.waiting += 1
         try:
-            yield
+            yield answer
         finally:
             self.waiting -= 1
-            self.took.note(self._clock_seconds() - began)
+            if not answer.is_guess:
+                self.took.note(self._clock_seconds() - began)
 
     def note_refused(self, kind: Refusal, tenant_id: UUID | None = None) -> None:
         """A request was refused, of a tenant if it has proved to be one."""
