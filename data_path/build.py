@@ -70,7 +70,9 @@ def build(folder: Path) -> str:
     # Renamed into its place: an Envoy may have the one of before mapped into its memory.
     with tempfile.TemporaryDirectory(dir=folder) as made:
         target = Path(made) / f"lib{name}.so"
-        command = [program, *flags, *_LINKED, "-o", str(target), *SOURCES]
+        # So that the same sources give the same bytes in any folder.
+        anywhere = f"-ffile-prefix-map={HERE}=data_path"
+        command = [program, *flags, anywhere, *_LINKED, "-o", str(target), *SOURCES]
         said = subprocess.run(
             command, cwd=HERE, capture_output=True, text=True, check=False, timeout=120
         )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
+from cloudgate import __version__
 from cloudgate.cli import passwords, task_wait
 from cloudgate.cli.client import Answer, Api
 from cloudgate.cli.loading import loading
@@ -141,6 +142,12 @@ def _shared_options(
     """The options that may stand after any command; Typer reads them from here."""
 
 
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        print(f"cloudgate {__version__}")
+        raise typer.Exit
+
+
 def before_any_command(
     ctx: typer.Context,
     *,
@@ -170,6 +177,11 @@ def before_any_command(
     output: Annotated[
         Output | None, typer.Option("--output", "-o", help="json for the API's own answers.")
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show it, and end."),
+    ] = False,
 ) -> None:
     """A cloud gateway for backup service providers."""
+    del version  # it was shown by now
     ctx.obj = Given(url, user, password_file, ca, output)
