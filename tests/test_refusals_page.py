@@ -3,7 +3,10 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+
+from cloudgate.manager.quotas.rules import MB, QuotaRules, Use, full_text
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "src" / "cloudgate" / "host" / "authorization"
@@ -36,8 +39,16 @@ def reasons() -> Iterator[tuple[str, str]]:
             is_denial = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Denial"
             if is_denial and isinstance(node, ast.Call):
                 text = text_of(node.args[1], names)
-                if text is not None:
+                if text:
                     yield text, f"{file.name}:{node.lineno}"
+    for text, where in told():
+        yield re.sub(r"\d+", "\0", text), where
+
+
+def told() -> Iterator[tuple[str, str]]:
+    """The reasons that the manager tells gateways."""
+    use = Use(1000, 1200 * MB, datetime(2026, 1, 1, tzinfo=UTC))
+    yield full_text("TARGET", use, QuotaRules()), "quotas"
 
 
 def test_each_reason_of_a_refusal_stands_in_the_page() -> None:

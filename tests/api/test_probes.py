@@ -134,6 +134,7 @@ def test_what_is_not_there_is_nothing_until_there_was_something(
         full = quota_with(client, path, "UsedQuota", before=0)
     assert full["Warning"] == (
         "Storage quota of the cloud repository is exceeded. 2000 MB are used of 1024 MB."
+        " New tunnels may only bring data back."
     )
     assert last_result(client, path) == "Warning"
     with measuring_host(host, Measured()):

@@ -204,6 +204,19 @@ def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate:
     assert password not in made.stdout
 
 
+def test_a_provider_says_what_becomes_of_quotas_that_are_used_up(cloudgate: Run) -> None:
+    vault = ("repository", "create", "vault", "--endpoint", "vault.example:8443", "-o", "json")
+    made = json.loads(cloudgate(*vault, "--quota-warning", "50").stdout)
+    assert made["QuotaWarningPercents"] == {"Percents": [50]}
+    edit = ("repository", "edit", "vault", "-o", "json")
+    edited = cloudgate(*edit, "--quota-warning", "90", "--quota-grace", "0", "--no-enforce-quotas")
+    changed = json.loads(edited.stdout)
+    assert changed["QuotaWarningPercents"] == {"Percents": [90]}
+    assert (changed["QuotaGracePercent"], changed["QuotaEnforced"]) == (0, False)
+    assert "QuotaWarningPercents" not in json.loads(cloudgate(*edit, "--no-quota-warnings").stdout)
+    assert cloudgate(*edit, "--quota-warning", "100").exit_code == 2
+
+
 def test_gateways_are_set_apart_for_tenants(cloudgate: Run, host: ScriptedHost) -> None:
     with obedient(host):
         cloudgate("gateway", "create", host.name)

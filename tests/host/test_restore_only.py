@@ -3,11 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from cloudgate.host.tunnels.restore_only import RESTORE_REQUEST_BYTES, looks_like_restore
-from cloudgate.protocol import GatewayState, Maintenance, Site
+from cloudgate.host.tunnels.restore_only import (
+    REFUSED_SECONDS,
+    RESTORE_REQUEST_BYTES,
+    RecentSenders,
+    looks_like_restore,
+)
+from cloudgate.protocol import GatewayState, Maintenance, Refusal, Site, Tenant
 from tests.host.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
 
@@ -120,6 +127,77 @@ async def test_when_it_is_over_everything_is_as_before(
     machine.maintenance.review()
     await send(begun, A_BACKUP_BYTES)
     await bring_back(begun)
+
+
+FULL = "The tenant's quota at repo.example:443 is exceeded: 113 MB are used of 100 MB."
+
+
+def full(repository: int, **changes: object) -> Tenant:
+    """The tenant, with a quota that is exceeded."""
+    until = datetime.now(UTC) + timedelta(hours=1)
+    usual = {"full": FULL, "full_until": until, **changes}
+    known = tenant(repository)
+    target = known.targets[0].model_copy(update=usual)
+    return known.model_copy(update={"targets": (target, *known.targets[1:])})
+
+
+async def test_above_the_quota_restores_go_on_and_who_sends_is_ended_and_told_why(
+    machine: Machine, client: Client
+) -> None:
+    async with a_repository() as repository:
+        machine.know(tenant(repository))
+        port = free_port()
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        before = await client.connect(port, REPO)
+        machine.know(full(repository))
+        restore, backup = await client.connect(port, REPO), await client.connect(port, REPO)
+        with pytest.raises(ConnectionError):
+            await send_for_ever(backup)
+        refused = await client.connect(port, REPO)
+        assert (refused.status, refused.body) == (403, f"{FULL}\n")
+        assert "retry-after: 60" in refused.headers
+        assert machine.gatekeeper.meter.refused[Refusal.QUOTA] == 1
+        assert (await client.connect(port, "dead.example:443")).status == 503, "others are not full"
+        await bring_back(restore)
+        await send(before, A_BACKUP_BYTES)
+        await bring_back(before)
+
+
+async def test_a_quota_that_is_raised_frees_the_tunnels_that_began_above_it(
+    machine: Machine, client: Client
+) -> None:
+    async with a_repository() as repository:
+        machine.know(full(repository))
+        port = free_port()
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        begun = await client.connect(port, REPO)
+        machine.know(tenant(repository))
+        await send(begun, A_BACKUP_BYTES)
+        machine.maintenance.review()
+        await bring_back(begun)
+
+
+async def test_what_was_measured_long_ago_bars_nobody(machine: Machine, client: Client) -> None:
+    async with a_repository() as repository:
+        machine.know(full(repository, full_until=datetime.now(UTC) - timedelta(seconds=1)))
+        port = free_port()
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        begun = await client.connect(port, REPO)
+        await send(begun, A_BACKUP_BYTES)
+        machine.maintenance.review()
+        await bring_back(begun)
+
+
+def test_who_has_sent_data_hears_why_for_a_minute_and_nobody_else_does() -> None:
+    now = [0.0]
+    senders = RecentSenders(lambda: now[0])
+    acme, anna = UUID(int=1), UUID(int=2)
+    senders.note(acme, anna, REPO)
+    assert senders.has_sent(acme, anna, REPO)
+    assert not senders.has_sent(acme, None, REPO)
+    assert not senders.has_sent(acme, anna, "other.example:443")
+    now[0] = REFUSED_SECONDS
+    assert not senders.has_sent(acme, anna, REPO)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,15 @@ class GatewayParts:
             fairness=FairShare(settings.capacity_bytes),
             starts=authorizer.starts,
         )
-        self.restore_only = RestoreOnlyEnforcer(envoys, known.site, self.tracker, self.closer)
+        self.restore_only = RestoreOnlyEnforcer(
+            envoys,
+            known.site,
+            self.tracker,
+            self.closer,
+            directory=known.directory,
+            senders=authorizer.senders,
+            now=known.clock,
+        )
         self.connection_limiter = ConnectionLimiter(
             envoys, known.role, self.tracker, limit=settings.connections_per_address
         )

@@ -78,6 +78,11 @@ class Target(Document):
     """As tenants name it in CONNECT; lower case."""
     address: str
     """Where the gateway connects to."""
+    full: str = ""
+    """Why new tunnels may only bring data back, for the tenant: its quota is exceeded. Hosts of the
+    release before let them do all."""
+    full_until: AwareDatetime | None = None
+    """That holds until then: what was measured long ago bars nobody."""
 
 
 class Origin(Document):
@@ -548,6 +553,8 @@ class Refusal(StrEnum):
     CONNECTIONS = "connections"
     """Too many connections come from one address."""
     MAINTENANCE = "maintenance"
+    QUOTA = "quota"
+    """The tenant's quota is exceeded, and it has just sent data."""
     CLOSED = "closed"
     """The gateway is drained or disabled."""
     REVOKED = "revoked"

@@ -150,7 +150,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
     },
     "BackupResource": {
         "Name": _LABEL, "RepositoryUid": _acts("the right to reach the repository"),
-        "QuotaMb": _acts("a warning when it is exceeded, where there is a usage probe"),
+        "QuotaMb": _acts("where there is a usage probe: warnings, and above it restores only"),
         "WanAcceleratorUid": _NO_ACCELERATORS,
         "Folder": _ignored("where is up to the repository; the task's Message says so"),
     },
@@ -174,12 +174,12 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
     "RepositoryQuota": {
         "DisplayName": _LABEL, "RepositoryUid": _acts("the right to reach the repository"),
         "WanAcceleratorUid": _NO_ACCELERATORS,
-        "Quota": _acts("a warning when it is exceeded, where there is a usage probe"),
+        "Quota": _acts("where there is a usage probe: warnings, and above it restores only"),
         "UsedQuota": _READ_ONLY, "UsedQuotaTime": _READ_ONLY, "Warning": _READ_ONLY,
     },
     "CreateCloudTenantResourceSpec": {
         "Name": _LABEL, "RepositoryUid": _acts("the right to reach the repository"),
-        "QuotaMb": _acts("a warning when it is exceeded, where there is a usage probe"),
+        "QuotaMb": _acts("where there is a usage probe: warnings, and above it restores only"),
         "WanAcceleratorUid": _NO_ACCELERATORS,
     },
     "CloudSubtenantCreateSpec": {

@@ -10,6 +10,7 @@ from uuid import UUID
 
 _NOTHING = "-"
 _RESTORING = "restoring"
+_OVER_QUOTA = "over-quota"
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class TunnelMetadata:
     """The last time that its tenant's tunnels were ended, see `era`."""
     restoring: bool = False
     """It began in maintenance, and may only bring data back."""
+    over_quota: bool = False
+    """It began while its tenant's quota was exceeded, and may only bring data back."""
 
     def __str__(self) -> str:
         user = str(self.user_id) if self.user_id else _NOTHING
         words = (self.place or _NOTHING, str(self.tenant_id), user, self.era or _NOTHING)
-        return " ".join((*words, _RESTORING) if self.restoring else words)
+        marks = {_RESTORING: self.restoring, _OVER_QUOTA: self.over_quota}
+        return " ".join((*words, *(mark for mark, holds in marks.items() if holds)))
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -44,6 +48,7 @@ class TunnelMetadata:
             user_id=UUID(user) if _word(user) else None,
             era=_word(era),
             restoring=_RESTORING in more,
+            over_quota=_OVER_QUOTA in more,
         )
 
 

@@ -33,6 +33,8 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.site import SiteStore, discovery_document
 from cloudgate.host.state.tenant_directory import TenantDirectory
+from cloudgate.host.tunnels.full_targets import full_reason
+from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentSenders
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.network import hostport
@@ -163,6 +165,8 @@ class Authorizer:
         """Those that have been replaced, and are good yet."""
         self.outsiders = FailedLogins(now)
         """Right ones, from where those whose they are may not come from."""
+        self.senders = RecentSenders()
+        """Who has sent data though a quota is exceeded."""
         self.meter = AuthorizationMeter()
         """What was answered, in figures."""
         self.refusals = RefusalLog()
@@ -224,6 +228,10 @@ class Authorizer:
             decision = (
                 self._maintenance_denial() or self._connection_limit_denial(address) or decision
             )
+        full = ""
+        if login is not None and not isinstance(decision, Denial):
+            full = full_reason(decision, self._now())
+            decision = self._quota_denial(login, target or "", full) or decision
         if isinstance(decision, Denial):
             self._note_outsider(decision, name, address)
             return refused(decision)
@@ -245,6 +253,7 @@ class Authorizer:
             user_id=login.user.user_id if login.user else None,
             era=revocation_epoch(login.tunnels_ended_at),
             restoring=self._site.maintenance is not None,
+            over_quota=bool(full),
         )
         client = hostport.join(address.removeprefix("::ffff:"), port)
         self.places.note_let_in(client, holder, target or "")
@@ -296,6 +305,16 @@ class Authorizer:
         if maintenance is None or maintenance.restores:
             return None
         return Denial(503, maintenance.message, AT_WORK_RETRY_SECONDS, kind=Refusal.MAINTENANCE)
+
+    def _quota_denial(self, login: Principal, target: str, full: str) -> Denial | None:
+        """Why somebody may not come in whose quota there is exceeded: it has just sent data.
+
+        Who has not, may bring data back.
+        """
+        user_id = login.user.user_id if login.user else None
+        if not full or not self.senders.has_sent(login.tenant.tenant_id, user_id, target):
+            return None
+        return Denial(403, full, round(REFUSED_SECONDS), kind=Refusal.QUOTA)
 
     def _connection_limit_denial(self, address: str) -> Denial | None:
         return TOO_MANY if address in self._role.crowded else None

@@ -35,6 +35,7 @@ class Tunnel:
     client: str
     from_address: str
     restoring: bool = False
+    over_quota: bool = False
     bytes_up: int = 0
     bytes_down: int = 0
     era: str | None = None
@@ -215,5 +216,6 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         client=entry.client,
         from_address=entry.from_address,
         restoring=entry.holder.restoring,
+        over_quota=entry.holder.over_quota,
         era=entry.holder.era,
     )

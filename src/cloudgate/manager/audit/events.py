@@ -158,6 +158,9 @@ EVENTS: Mapping[str, Event] = {
     "EndOldCloudSubtenantPassword": Event(
         0, INFO, "The old password of {name} [{id}] [tenant ID: {owner}] is good no more"
     ),
+    "ReachQuotaLevel": Event(
+        0, WARNING, "The quota {name} [tenant ID: {owner}] is used up to a level of warning"
+    ),
     "RefuseTenantNetwork": Event(
         0, WARNING, "{name} came to a gateway from outside of its networks"
     ),

@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.quotas.operations import told
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
@@ -29,8 +30,8 @@ from cloudgate.manager.storage.tables import (
     ManagedServer,
     PoolStay,
     RemovedTenant,
-    Repository,
     Subtenant,
+    TenantResource,
 )
 from cloudgate.manager.tenants import limits, passwords
 from cloudgate.network import hostport
@@ -308,7 +309,7 @@ def _user(subtenant: Subtenant) -> protocol.User:
         name=subtenant.name,
         password_hash=subtenant.password_hash,
         enabled=subtenant.enabled,
-        targets=(_target(subtenant.resource.repository),),
+        targets=(_target(subtenant.resource),),
         tunnels_end_before=subtenant.tunnels_end_before,
         **_origin(subtenant),
         **passwords.told(subtenant),
@@ -323,11 +324,12 @@ def _targets(tenant: CloudTenant) -> Iterable[protocol.Target]:
     for resource in tenant.resources:
         repository = resource.repository
         if hostport.known_as(repository.endpoint) != own:
-            yield _target(repository)
+            yield _target(resource)
 
 
-def _target(repository: Repository) -> protocol.Target:
+def _target(resource: TenantResource) -> protocol.Target:
     return protocol.Target(
-        endpoint=hostport.known_as(repository.endpoint),
-        address=hostport.known_as(repository.address),
+        endpoint=hostport.known_as(resource.repository.endpoint),
+        address=hostport.known_as(resource.repository.address),
+        **told(resource),
     )

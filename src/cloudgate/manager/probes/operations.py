@@ -16,6 +16,7 @@ from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes import rules
 from cloudgate.manager.probes.rules import Method, Probe, Subject, from_document
+from cloudgate.manager.quotas.operations import keep_use, told
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
@@ -195,8 +196,7 @@ def note(
         if resource.measuring_warning:
             pause = min(interval, rules.RETRY_AFTER)
         else:
-            resource.used_bytes = outcome.used_bytes or 0
-            resource.measured_at = work.now
+            keep_use(work, resource, outcome.used_bytes or 0)
         resource.measure_after = work.now + rules.next_time(pause, chance())
 
 
@@ -234,8 +234,13 @@ def _forget(work: UnitOfWork, repository: Repository, *, figures: bool) -> None:
         select(TenantResource).where(TenantResource.repository_id == repository.id)
     ):
         resource.measure_after = None
-        if figures:
-            forget_figure(resource)
+        if not figures:
+            continue
+        if told(resource):
+            tenant = work.session.get_one(CloudTenant, resource.tenant_id)
+            tenant.directory_revision = work.next_directory_revision()
+            work.news_for.add(repository.backup_server_id)
+        forget_figure(resource)
 
 
 def _kept_password(

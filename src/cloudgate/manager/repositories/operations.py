@@ -1,7 +1,7 @@
 """Repository operations: how are repositories added, found, edited and removed?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,9 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
+from cloudgate.manager.quotas import rules as quota_rules
+from cloudgate.manager.quotas.operations import rules_of
+from cloudgate.manager.quotas.rules import QuotaRules
 from cloudgate.manager.repositories import rules
 from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -35,6 +38,9 @@ class RepositoryChange:
     capacity_bytes: int | None = None
     """As stated; 0 for not stated any more."""
     probe: Wish | None = None
+    quota_warning_percents: Sequence[int] | None = None
+    quota_grace_percent: int | None = None
+    quota_enforced: bool | None = None
 
 
 def list_repositories(work: UnitOfWork) -> Sequence[Repository]:
@@ -81,6 +87,7 @@ def create_repository(
     )
     _check_is_unique(work, repository)
     _check_address(work, repository)
+    _set_quota_rules(repository, wanted)
     work.session.add(repository)
     work.session.flush()
     if wanted.probe is not None:
@@ -104,6 +111,7 @@ def edit_repository(work: UnitOfWork, repository: Repository, change: Repository
     if change.description is not None:
         repository.description = change.description
     _move(work, repository, change)
+    _set_quota_rules(repository, change)
     if change.capacity_bytes is not None:
         _state_capacity(work, repository, change.capacity_bytes)
     with work.session.no_autoflush:
@@ -113,9 +121,26 @@ def edit_repository(work: UnitOfWork, repository: Repository, change: Repository
     after = _documented(repository)
     if change.probe is not None and change.probe.password:
         after.update(NEW_PASSWORD)
-    if (after["Endpoint"], after["Address"]) != (before["Endpoint"], before["Address"]):
+    if any(after[name] != before[name] for name in _TOLD):
         _republish_tenants(work, repository)
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
+
+
+_TOLD = ("Endpoint", "Address", *QuotaRules().documented)
+"""What gateways know of a repository, or what follows from it."""
+
+
+def _set_quota_rules(repository: Repository, wanted: RepositoryChange) -> None:
+    known = rules_of(repository)
+    levels = wanted.quota_warning_percents
+    said: dict[str, Any] = {
+        "warning_percents": None if levels is None else quota_rules.levels(tuple(levels)),
+        "grace_percent": wanted.quota_grace_percent,
+        "enforced": wanted.quota_enforced,
+    }
+    changed = {name: value for name, value in said.items() if value is not None}
+    if changed:
+        repository.quota_rules = replace(known, **changed).as_document()
 
 
 def _move(work: UnitOfWork, repository: Repository, change: RepositoryChange) -> None:
@@ -181,6 +206,7 @@ def _documented(repository: Repository) -> dict[str, Any]:
         "Address": repository.address,
         "Capacity": repository.capacity_bytes,
         "UsageProbe": probe.as_document() if probe else None,
+        **rules_of(repository).documented,
     }
 
 

@@ -306,6 +306,8 @@ class Repository(Base):
     usage_probe: Mapped[dict[str, Any] | None]
     """`cloudgate.manager.probes.rules.Probe`; None where nobody measures how much is in it."""
     sealed_probe_password: Mapped[str] = mapped_column(default="")
+    quota_rules: Mapped[dict[str, Any] | None]
+    """`cloudgate.manager.quotas.rules.QuotaRules`; None until somebody sets one."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
@@ -123,6 +123,9 @@ class CreateRepositorySpec(Described):
     usage_probe: UsageProbe | None = element(omit_absent=True)
     capacity: int | None = element(omit_absent=True)
     """In bytes, as its provider states it; 0 for not stated."""
+    quota_warning_percents: tuple[int, ...] | None = listed("Percent", own=True, omit_absent=True)
+    quota_grace_percent: int | None = element(own=True, omit_absent=True)
+    quota_enforced: bool | None = element(own=True, omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +143,12 @@ class Repository(Entity):
     usage_probe: UsageProbe | None = element(omit_absent=True)
     warning: str | None = element(omit_absent=True)
     """What keeps programs from it; in answers only."""
+    quota_warning_percents: tuple[int, ...] | None = listed("Percent", own=True, omit_absent=True)
+    """Levels of use of a quota that are a warning; in PUT, none at all without any."""
+    quota_grace_percent: int | None = element(own=True, omit_absent=True)
+    """So much more than its quota a tenant may use, before new tunnels only bring data back."""
+    quota_enforced: bool | None = element(own=True, omit_absent=True)
+    """Whether they ever only do that."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ from cloudgate.api.http.links import (
 )
 from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.rules import MB, megabytes
+from cloudgate.manager.probes.rules import megabytes
+from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
@@ -41,7 +42,6 @@ TYPE = operations.TYPE
 END_TUNNELS = "endTunnels"
 """Extension: whether a change ends the tunnels that the tenant has, as after a stolen password."""
 RESOURCE = tenant_bodies.RESOURCE
-QUOTA_EXCEEDED = "Storage quota of the cloud repository is exceeded."
 NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 """What the API says of a tenant that was never active."""
 
@@ -163,13 +163,8 @@ def _last_result(tenant: tables.CloudTenant) -> str:
 
 def _warning(resource: tables.TenantResource) -> str | None:
     """What there is to look at about a quota; the first in the words of the original."""
-    said = []
-    if resource.used_bytes is not None and resource.used_bytes > resource.quota_mb * MB:
-        used = megabytes(resource.used_bytes)
-        said.append(f"{QUOTA_EXCEEDED} {used} MB are used of {resource.quota_mb} MB.")
-    if resource.measuring_warning:
-        said.append(resource.measuring_warning)
-    return " ".join(said) or None
+    said = (quotas.warning_of(resource, datetime.now(UTC)), resource.measuring_warning)
+    return " ".join(each for each in said if each) or None
 
 
 ENDING_TUNNELS = Parameter(

@@ -14,6 +14,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
+from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
 from cloudgate.manager.repositories.room import UNKNOWN, Room, rooms_of
@@ -69,6 +70,7 @@ def repository_entity(
 ) -> Repository:
     """A repository; what nobody knows of its size is left out."""
     place = repository_place(root, repository)
+    quotas = rules_of(repository)
     return Repository(
         href=place.entity_href,
         type=place.type,
@@ -90,6 +92,9 @@ def repository_entity(
         address=repository.address,
         usage_probe=_usage_probe(repository, warning),
         warning=unnamed(repository) or None,
+        quota_warning_percents=quotas.warning_percents,
+        quota_grace_percent=quotas.grace_percent,
+        quota_enforced=quotas.enforced,
     )
 
 
@@ -177,6 +182,9 @@ def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
         address=body.address,
         capacity_bytes=body.capacity,
         probe=_wish(body.usage_probe),
+        quota_warning_percents=body.quota_warning_percents,
+        quota_grace_percent=body.quota_grace_percent,
+        quota_enforced=body.quota_enforced,
     )
 
 

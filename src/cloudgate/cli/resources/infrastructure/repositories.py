@@ -60,6 +60,38 @@ Capacity = Annotated[
         show_default=False,
     ),
 ]
+QuotaWarning = Annotated[
+    list[int] | None,
+    typer.Option(
+        min=1,
+        max=99,
+        metavar="PERCENT",
+        help="A level of use of a tenant's quota that is a warning; may be repeated. [80, 95]",
+        show_default=False,
+    ),
+]
+NoQuotaWarnings = Annotated[
+    bool, typer.Option("--no-quota-warnings", help="Warn of quotas that are exceeded alone.")
+]
+QuotaGrace = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=1000,
+        metavar="PERCENT",
+        help="So much more than its quota may a tenant use, before new tunnels only bring data"
+        " back. [10]",
+        show_default=False,
+    ),
+]
+EnforceQuotas = Annotated[
+    bool | None,
+    typer.Option(
+        "--enforce-quotas/--no-enforce-quotas",
+        help="Whether they ever only do that, where there is a probe. [they do]",
+        show_default=False,
+    ),
+]
 KindOption = Annotated[
     str | None, typer.Option(help="Its kind, such as LinuxLocal.", show_default=False)
 ]
@@ -92,6 +124,10 @@ def create(
     description: Description = None,
     capacity: Capacity = None,
     backup_server: Site = None,
+    quota_warning: QuotaWarning = None,
+    no_quota_warnings: NoQuotaWarnings = False,
+    quota_grace: QuotaGrace = None,
+    enforce_quotas: EnforceQuotas = None,
 ) -> None:
     """Add a repository."""
     body = body_of(
@@ -101,6 +137,9 @@ def create(
         Endpoint=endpoint,
         Address=address,
         Capacity=capacity,
+        QuotaWarningPercents=_percents(quota_warning, none=no_quota_warnings),
+        QuotaGracePercent=quota_grace,
+        QuotaEnforced=enforce_quotas,
         BackupServerUid=uid_of_site(call, backup_server),
     )
     call.screen.details(call.api.post(KIND.path, body))
@@ -118,6 +157,10 @@ def edit(
     kind: KindOption = None,
     description: Description = None,
     capacity: Capacity = None,
+    quota_warning: QuotaWarning = None,
+    no_quota_warnings: NoQuotaWarnings = False,
+    quota_grace: QuotaGrace = None,
+    enforce_quotas: EnforceQuotas = None,
 ) -> None:
     """Change a repository; running tunnels stay."""
     change = change_of(
@@ -127,6 +170,9 @@ def edit(
         Endpoint=endpoint,
         Address=address,
         Capacity=capacity,
+        QuotaWarningPercents=_percents(quota_warning, none=no_quota_warnings),
+        QuotaGracePercent=quota_grace,
+        QuotaEnforced=enforce_quotas,
     )
     found = find(call.api, KIND, name)
     call.api.put(found.path, change)
@@ -200,3 +246,11 @@ def _authority(file: Path | None) -> str | None:
 
 
 add_delete(app, KIND, "Remove a repository; what is stored in it stays.")
+
+
+def _percents(levels: list[int] | None, *, none: bool) -> Json | None:
+    if levels and none:
+        raise typer.BadParameter("Give --quota-warning or --no-quota-warnings, not both.")
+    if none:
+        return {"Percents": []}
+    return {"Percents": levels} if levels else None

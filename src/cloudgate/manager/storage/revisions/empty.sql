@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0026');
+INSERT INTO "alembic_version" VALUES('0027');
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -91,9 +91,9 @@ CREATE TABLE "cloud_gateways" (
 	certificate_pem TEXT NOT NULL, 
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
-	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
+	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
 CREATE TABLE "cloud_tenants" (
@@ -197,8 +197,8 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
 	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
 );
@@ -239,7 +239,7 @@ CREATE TABLE repositories (
 	description TEXT NOT NULL, 
 	kind VARCHAR(64) NOT NULL, 
 	endpoint VARCHAR(261) NOT NULL, 
-	address VARCHAR(261) NOT NULL, usage_probe JSON, sealed_probe_password TEXT DEFAULT '' NOT NULL, capacity_bytes BIGINT, measured_capacity_bytes BIGINT, measured_free_bytes BIGINT, 
+	address VARCHAR(261) NOT NULL, usage_probe JSON, sealed_probe_password TEXT DEFAULT '' NOT NULL, capacity_bytes BIGINT, measured_capacity_bytes BIGINT, measured_free_bytes BIGINT, quota_rules JSON, 
 	CONSTRAINT pk_repositories PRIMARY KEY (id), 
 	CONSTRAINT fk_repositories_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
@@ -338,10 +338,10 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 DELETE FROM "sqlite_sequence";

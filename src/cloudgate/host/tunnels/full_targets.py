@@ -1,0 +1,27 @@
+"""Full targets: where may somebody only bring data back, because a quota is exceeded? Pure."""
+
+from datetime import datetime
+from uuid import UUID
+
+from cloudgate.protocol import Target, Tenant
+
+
+def full_reason(target: Target, now: datetime) -> str:
+    """Why new tunnels to a target may only bring data back; empty when they may do all."""
+    if target.full_until is None or target.full_until <= now:
+        return ""
+    return target.full
+
+
+def full_reason_of(
+    tenant: Tenant | None, user_id: UUID | None, endpoint: str, now: datetime
+) -> str:
+    """The same of a target that a live tunnel goes to, by what is known of its tenant now."""
+    if tenant is None:
+        return ""
+    users = [each for each in tenant.users if each.user_id == user_id]
+    targets = (
+        tenant.targets if user_id is None else [each for user in users for each in user.targets]
+    )
+    found = (full_reason(each, now) for each in targets if each.endpoint == endpoint)
+    return next(found, "")

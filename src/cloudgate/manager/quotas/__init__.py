@@ -1,0 +1,1 @@
+"""Quotas: what follows from how much a tenant uses of what it was given?"""
