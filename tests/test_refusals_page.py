@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cloudgate.manager.quotas.rules import MB, QuotaRules, Use, full_text
+from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.manager.tenants import egress
+from cloudgate.manager.tenants.limits import Limits
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "src" / "cloudgate" / "host" / "authorization"
@@ -49,6 +52,9 @@ def told() -> Iterator[tuple[str, str]]:
     """The reasons that the manager tells gateways."""
     use = Use(1000, 1200 * MB, datetime(2026, 1, 1, tzinfo=UTC))
     yield full_text("TARGET", use, QuotaRules()), "quotas"
+    limits = Limits(egress_quota_mb=1, egress_quota_hard=True).as_document()
+    used_up = CloudTenant(egress_month="2026-12", egress_bytes=MB, limits=limits)
+    yield egress.told(used_up)["egress_full"], "egress"
 
 
 def test_each_reason_of_a_refusal_stands_in_the_page() -> None:

@@ -1,14 +1,18 @@
 """Do quotas bite: are gateways told whose are exceeded, and operators how near they are?"""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
+from cloudgate.manager.host_protocol import tenant_feed
 from cloudgate.manager.quotas.operations import keep_use
-from cloudgate.manager.storage.tables import TenantResource
-from cloudgate.protocol import Tenant
+from cloudgate.manager.storage.tables import CloudTenant, TenantResource
+from cloudgate.manager.tenants import egress
+from cloudgate.protocol import Tenant, Usage, UsageBatch
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -171,3 +175,71 @@ def test_the_rules_of_a_repository_are_shown_sent_back_and_changed(
         {"QuotaGracePercent": 1001},
     ):
         assert client.put(vault["Href"], json=wrong).status_code == 400
+
+
+def use(host: ScriptedHost, tenant: str, down_mb: int, minute: datetime) -> None:
+    """As a gateway tells what it counted."""
+    line = Usage(
+        minute=minute,
+        tenant_id=UUID(tenant.rpartition("/")[2]),
+        target="v.example:1",
+        tunnels=1,
+        bytes_up=0,
+        bytes_down=down_mb * MB,
+    )
+    batch = UsageBatch(batch=uuid4().hex, usage=(line,))
+    host.client.post("/usage", content=batch.model_dump_json()).raise_for_status()
+
+
+@pytest.fixture
+def noon(running: RunningManager) -> datetime:
+    """In the middle of a month, by the manager's clock from now on."""
+    now = datetime.now(UTC)
+    noon = now.replace(day=15, hour=12, minute=0, second=0, microsecond=0)
+    running.clock.ahead = noon - now + timedelta(days=31)
+    return running.clock()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_an_egress_quota_warns_and_a_hard_one_is_told_gateways_until_the_month_is_over(
+    running: RunningManager, noon: datetime, hard: bool
+) -> None:
+    client = running.logged_on()
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
+    path = str(finished(client, task)["Links"][1]["Href"]).partition("?")[0]
+    host = ScriptedHost(running)
+    quota = {"EgressQuotaMb": 10, "EgressQuotaHard": hard}
+    use(host, path, 1, noon - timedelta(days=20))
+    use(host, path, 2, noon - timedelta(minutes=2))
+    finished(client, client.put(path, json=quota).json())
+    shown = client.get(f"{path}?format=Entity").json()
+    assert (shown["EgressQuotaMb"], shown["EgressQuotaHard"]) == (10, hard)
+    assert news(host).egress_full == ""
+    for more in (6, 1, 1, 1):
+        use(host, path, more, running.clock())
+    with running.manager.reading() as work:
+        tenant = work.session.scalars(select(CloudTenant)).one()
+        assert egress.used_mb(tenant, work.now) == 11
+        said = egress.warning(tenant, work.now)
+        month = egress.month_of(work.now)
+        known = tenant_feed.to_message(tenant)
+        assert egress.used_bytes(tenant, egress.end_of(month)) == 0, "it begins anew"
+    assert said.startswith(
+        f"100 % of the egress quota of {month} are used: 11 MB were brought back"
+    )
+    assert ("only send" in said) is hard
+    assert bool(known.egress_full) is hard
+    assert known.egress_full_until == (egress.end_of(month) if hard else None)
+    if hard:
+        assert news(host).egress_full.startswith(f"The tenant's egress quota of {month} is used up")
+    host.close()
+    reached = [each for each in running.audited() if each.operation == "ReachEgressLevel"]
+    assert [(each.after or {})["Percent"] for each in reached] == [80, 100]
+    finished(client, client.put(path, json={"EgressQuotaMb": 0}).json())
+    assert "EgressQuotaMb" not in client.get(f"{path}?format=Entity").json()
+
+
+@pytest.mark.parametrize(("month", "end"), [("2026-02", "2026-03"), ("2026-12", "2027-01")])
+def test_a_month_ends_when_the_next_one_begins(month: str, end: str) -> None:
+    assert egress.month_of(egress.end_of(month)) == end
+    assert egress.month_of(egress.end_of(month) - timedelta(microseconds=1)) == month

@@ -204,6 +204,7 @@ def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate:
     assert password not in made.stdout
 
 
+@pytest.mark.usefixtures("host")
 def test_a_provider_says_what_becomes_of_quotas_that_are_used_up(cloudgate: Run) -> None:
     vault = ("repository", "create", "vault", "--endpoint", "vault.example:8443", "-o", "json")
     made = json.loads(cloudgate(*vault, "--quota-warning", "50").stdout)
@@ -213,8 +214,16 @@ def test_a_provider_says_what_becomes_of_quotas_that_are_used_up(cloudgate: Run)
     changed = json.loads(edited.stdout)
     assert changed["QuotaWarningPercents"] == {"Percents": [90]}
     assert (changed["QuotaGracePercent"], changed["QuotaEnforced"]) == (0, False)
-    assert "QuotaWarningPercents" not in json.loads(cloudgate(*edit, "--no-quota-warnings").stdout)
+    none = json.loads(cloudgate(*edit, "--no-quota-warnings").stdout)
+    assert none["QuotaWarningPercents"] == {"Percents": []}
     assert cloudgate(*edit, "--quota-warning", "100").exit_code == 2
+    made = cloudgate(*("tenant", "create", "acme", "--generate-password", "--no-wait"))
+    assert made.exit_code == 0, made.output
+    limited = cloudgate("tenant", "edit", "acme", "--egress-quota", "2TB", "--hard-egress")
+    assert limited.exit_code == 0, limited.output
+    assert "EgressQuotaMb                   2 TB" in limited.stdout
+    free = cloudgate("tenant", "edit", "acme", "--egress-quota", "0", "-o", "json")
+    assert "EgressQuotaMb" not in json.loads(free.stdout)
 
 
 def test_gateways_are_set_apart_for_tenants(cloudgate: Run, host: ScriptedHost) -> None:

@@ -129,6 +129,11 @@ async def test_when_it_is_over_everything_is_as_before(
     await bring_back(begun)
 
 
+async def bring_back_for_ever(tunnel: Tunnel) -> None:
+    while True:
+        await bring_back(tunnel)
+
+
 FULL = "The tenant's quota at repo.example:443 is exceeded: 113 MB are used of 100 MB."
 
 
@@ -186,6 +191,28 @@ async def test_what_was_measured_long_ago_bars_nobody(machine: Machine, client: 
         await send(begun, A_BACKUP_BYTES)
         machine.maintenance.review()
         await bring_back(begun)
+
+
+async def test_when_egress_is_used_up_backups_go_on_and_restores_end_and_are_told_why(
+    machine: Machine, client: Client
+) -> None:
+    reason = "The tenant's egress quota of 2026-11 is used up: all of 100 MB were brought back."
+    used_up = {"egress_full": reason, "egress_full_until": datetime.now(UTC) + timedelta(hours=1)}
+    async with a_repository() as repository:
+        machine.know(tenant(repository))
+        port = free_port()
+        await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+        before = await client.connect(port, REPO)
+        machine.know(tenant(repository, **used_up))
+        backup, restore = await client.connect(port, REPO), await client.connect(port, REPO)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await bring_back_for_ever(restore)
+        refused = await client.connect(port, REPO)
+        assert (refused.status, refused.body) == (403, f"{reason}\n")
+        await send(backup, A_BACKUP_BYTES)
+        machine.maintenance.review()
+        await send(backup, A_BACKUP_BYTES)
+        await bring_back(before)
 
 
 def test_who_has_sent_data_hears_why_for_a_minute_and_nobody_else_does() -> None:

@@ -27,7 +27,9 @@ _STEP = 1024
 _MB = _STEP**2
 _SIZES: Mapping[str, int] = {
     **dict.fromkeys(("Capacity", "FreeSpace", "BackupSize", "BytesUp", "BytesDown"), 1),
-    **dict.fromkeys(("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb"), _MB),
+    **dict.fromkeys(
+        ("Quota", "UsedQuota", "QuotaMb", "UsedQuotaMb", "EgressQuotaMb", "UsedEgressMb"), _MB
+    ),
 }
 """How many bytes each of it is."""
 _TIMES = frozenset(

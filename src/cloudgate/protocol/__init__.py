@@ -160,6 +160,11 @@ class Tenant(Limits, Origin, OldPassword):
     know the two members below."""
     ended_targets: tuple[EndedTarget, ...] = ()
     """When there are any, only tunnels to these end, and those of `all_end_before`."""
+    egress_full: str = ""
+    """Why new tunnels may only send data: what it may bring back in a month is used up. Hosts of
+    the release before let them do all."""
+    egress_full_until: AwareDatetime | None = None
+    """That holds until then, the end of the month."""
     all_end_before: AwareDatetime | None = None
     """With `ended_targets`: tunnels to anywhere that were opened before this moment are to end."""
 

@@ -166,6 +166,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "ServerBackupCount": _READ_ONLY, "BackupProtectionEnabled": _NOT_PROTECTED,
         "BackupProtectionPeriod": _PERIOD,
         "TenantType": _acts("its Password; Username is read only; 501 for other kinds of tenants"),
+        "UsedEgressMb": _READ_ONLY, "Warning": _READ_ONLY,
         "OldPasswordExpirationDate": _READ_ONLY, "OldPasswordLastUsed": _READ_ONLY,
         "VCloudComputeResources": _NO_CENTRES, "CloudGatewayPools": _acts(),
         "FailoverToOthersGatewaysIfFail": _acts(),

@@ -11,6 +11,7 @@ from uuid import UUID
 _NOTHING = "-"
 _RESTORING = "restoring"
 _OVER_QUOTA = "over-quota"
+_OVER_EGRESS = "over-egress"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,17 @@ class TunnelMetadata:
     """It began in maintenance, and may only bring data back."""
     over_quota: bool = False
     """It began while its tenant's quota was exceeded, and may only bring data back."""
+    over_egress: bool = False
+    """It began while what its tenant may bring back in a month was used up: it may only send."""
 
     def __str__(self) -> str:
         user = str(self.user_id) if self.user_id else _NOTHING
         words = (self.place or _NOTHING, str(self.tenant_id), user, self.era or _NOTHING)
-        marks = {_RESTORING: self.restoring, _OVER_QUOTA: self.over_quota}
+        marks = {
+            _RESTORING: self.restoring,
+            _OVER_QUOTA: self.over_quota,
+            _OVER_EGRESS: self.over_egress,
+        }
         return " ".join((*words, *(mark for mark, holds in marks.items() if holds)))
 
     @classmethod
@@ -49,6 +56,7 @@ class TunnelMetadata:
             era=_word(era),
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
+            over_egress=_OVER_EGRESS in more,
         )
 
 

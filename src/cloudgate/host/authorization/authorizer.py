@@ -33,7 +33,7 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.site import SiteStore, discovery_document
 from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.host.tunnels.full_targets import full_reason
+from cloudgate.host.tunnels.full_targets import egress_reason, full_reason
 from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentSenders
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
@@ -228,10 +228,11 @@ class Authorizer:
             decision = (
                 self._maintenance_denial() or self._connection_limit_denial(address) or decision
             )
-        full = ""
+        full = egress = ""
         if login is not None and not isinstance(decision, Denial):
             full = full_reason(decision, self._now())
-            decision = self._quota_denial(login, target or "", full) or decision
+            egress = egress_reason(login.tenant, self._now())
+            decision = self._quota_denial(login, target or "", full or egress) or decision
         if isinstance(decision, Denial):
             self._note_outsider(decision, name, address)
             return refused(decision)
@@ -254,6 +255,7 @@ class Authorizer:
             era=revocation_epoch(login.tunnels_ended_at),
             restoring=self._site.maintenance is not None,
             over_quota=bool(full),
+            over_egress=bool(egress),
         )
         client = hostport.join(address.removeprefix("::ffff:"), port)
         self.places.note_let_in(client, holder, target or "")
@@ -307,9 +309,9 @@ class Authorizer:
         return Denial(503, maintenance.message, AT_WORK_RETRY_SECONDS, kind=Refusal.MAINTENANCE)
 
     def _quota_denial(self, login: Principal, target: str, full: str) -> Denial | None:
-        """Why somebody may not come in whose quota there is exceeded: it has just sent data.
+        """Why somebody may not come in who has just done what its quotas do not let it do.
 
-        Who has not, may bring data back.
+        Who has not, may do the rest.
         """
         user_id = login.user.user_id if login.user else None
         if not full or not self.senders.has_sent(login.tenant.tenant_id, user_id, target):

@@ -36,6 +36,7 @@ class Tunnel:
     from_address: str
     restoring: bool = False
     over_quota: bool = False
+    over_egress: bool = False
     bytes_up: int = 0
     bytes_down: int = 0
     era: str | None = None
@@ -217,5 +218,6 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         from_address=entry.from_address,
         restoring=entry.holder.restoring,
         over_quota=entry.holder.over_quota,
+        over_egress=entry.holder.over_egress,
         era=entry.holder.era,
     )

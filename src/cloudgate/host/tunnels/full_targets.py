@@ -1,4 +1,4 @@
-"""Full targets: where may somebody only bring data back, because a quota is exceeded? Pure."""
+"""Full targets: where may somebody only bring data back, or only send it, by its quotas? Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,10 +13,17 @@ def full_reason(target: Target, now: datetime) -> str:
     return target.full
 
 
+def egress_reason(tenant: Tenant | None, now: datetime) -> str:
+    """Why new tunnels of a tenant may only send data; empty when they may do all."""
+    if tenant is None or tenant.egress_full_until is None or tenant.egress_full_until <= now:
+        return ""
+    return tenant.egress_full
+
+
 def full_reason_of(
     tenant: Tenant | None, user_id: UUID | None, endpoint: str, now: datetime
 ) -> str:
-    """The same of a target that a live tunnel goes to, by what is known of its tenant now."""
+    """`full_reason` of a target that a live tunnel goes to, by what is known of its tenant now."""
     if tenant is None:
         return ""
     users = [each for each in tenant.users if each.user_id == user_id]

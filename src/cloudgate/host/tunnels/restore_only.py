@@ -1,13 +1,15 @@
-"""Restore only: may a tunnel go on that may only bring data back? One that does so may.
+"""Restore only: may a tunnel go on that may only bring data back, or only send it?
 
-That is asked of those that began in maintenance, and of those whose tenant's quota there is
-exceeded. What a tunnel is for is not said by those who open it, and what goes through it is sealed.
-So it is judged by which way the bytes go: a restore asks for much and sends little.
+The first is asked of those that began in maintenance, and of those whose tenant's quota there is
+exceeded; the second of those whose tenant has brought back all that it may in a month. What a
+tunnel is for is not said by those who open it, and what goes through it is sealed. So it is judged
+by which way the bytes go: a restore asks for much and sends little.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.closer import TunnelCloser
-from cloudgate.host.tunnels.full_targets import full_reason_of
+from cloudgate.host.tunnels.full_targets import egress_reason, full_reason_of
 from cloudgate.host.tunnels.tracker import TunnelTracker
 
 REVIEW_SECONDS = 0.5
@@ -37,8 +39,21 @@ def looks_like_restore(bytes_up: int, bytes_down: int) -> bool:
     return bytes_up <= max(RESTORE_REQUEST_BYTES, bytes_down)
 
 
+def looks_like_backup(bytes_up: int, bytes_down: int) -> bool:
+    """Whether a tunnel may be a backup, which reads what is there already, but less. Pure."""
+    return looks_like_restore(bytes_down, bytes_up)
+
+
+@dataclass(frozen=True)
+class _Restraint:
+    """What a tunnel may not do."""
+
+    reason: str
+    may_go_on: Callable[[int, int], bool] = looks_like_restore
+
+
 class RecentSenders:
-    """Who has sent data lately where only restores may go.
+    """Who has lately done what a quota that is used up does not let it do.
 
     Programs show the answer to a new tunnel, and not why one ended.
     """
@@ -48,7 +63,7 @@ class RecentSenders:
         self._until: dict[_Sender, float] = {}
 
     def note(self, tenant_id: UUID, user_id: UUID | None, target: str) -> None:
-        """A tunnel of theirs was ended, because it sent data."""
+        """A tunnel of theirs was ended for that."""
         now = self._clock_seconds()
         self._until = {key: until for key, until in self._until.items() if until > now}
         self._until[tenant_id, user_id, target] = now + REFUSED_SECONDS
@@ -102,39 +117,47 @@ class RestoreOnlyEnforcer:
         """
         if self._site.maintenance is None:
             self._watch.lift_restore_only()
-        by_envoy: dict[tuple[str, str], list[Tunnel]] = defaultdict(list)
+        by_envoy: dict[str, dict[Tunnel, list[_Restraint]]] = defaultdict(dict)
         for each in self._watch.live:
-            reason = self._reason(each)
-            if reason:
-                by_envoy[each.envoy, reason].append(each)
+            restraints = list(self._restraints(each))
+            if restraints:
+                by_envoy[each.envoy][each] = restraints
         if not by_envoy:
             self._looking.clear()
-        for (mark, reason), begun in by_envoy.items():
-            sending = self._sending(mark, begun)
-            for each in sending:
-                if each.over_quota:
-                    self._senders.note(each.tenant_id, each.user_id, each.target)
-            if sending:
-                self._closer.terminate(sending, reason)
+        for mark, begun in by_envoy.items():
+            for reason, ending in self._ending(mark, begun).items():
+                for each in ending:
+                    if reason is not MAINTENANCE:
+                        self._senders.note(each.tenant_id, each.user_id, each.target)
+                self._closer.terminate(ending, reason)
 
-    def _reason(self, tunnel: Tunnel) -> str:
-        """Why a tunnel may only bring data back; empty when it may do all."""
+    def _restraints(self, tunnel: Tunnel) -> Iterator[_Restraint]:
         if tunnel.restoring and self._site.maintenance is not None:
-            return MAINTENANCE
-        if not tunnel.over_quota:
-            return ""
-        tenant = self._directory.by_id(tunnel.tenant_id)
-        return full_reason_of(tenant, tunnel.user_id, tunnel.target, self._now())
+            yield _Restraint(MAINTENANCE)
+        if not (tunnel.over_quota or tunnel.over_egress):
+            return
+        tenant, now = self._directory.by_id(tunnel.tenant_id), self._now()
+        full = full_reason_of(tenant, tunnel.user_id, tunnel.target, now)
+        if tunnel.over_quota and full:
+            yield _Restraint(full)
+        egress = egress_reason(tenant, now)
+        if tunnel.over_egress and egress:
+            yield _Restraint(egress, looks_like_backup)
 
-    def _sending(self, mark: str, begun: list[Tunnel]) -> list[Tunnel]:
+    def _ending(
+        self, mark: str, begun: Mapping[Tunnel, list[_Restraint]]
+    ) -> dict[str, list[Tunnel]]:
+        """Those of an Envoy's tunnels that do what they may not, by what to say of them."""
         pid = self._envoys.pid_of(mark)
         if pid is None:
-            return []
+            return {}
         looking = self._looking.setdefault(pid, Pacing(pid))
         # What the gateway sends to the target is what the tenant sends.
         carried = looking.carried([each.from_address for each in begun])
-        return [
-            each
-            for each in begun
-            if not looks_like_restore(*carried.get(each.from_address, (0, 0)))
-        ]
+        found: dict[str, list[Tunnel]] = defaultdict(list)
+        for each, restraints in begun.items():
+            moved = carried.get(each.from_address, (0, 0))
+            wrong = next((one for one in restraints if not one.may_go_on(*moved)), None)
+            if wrong is not None:
+                found[wrong.reason].append(each)
+        return found

@@ -161,6 +161,9 @@ EVENTS: Mapping[str, Event] = {
     "ReachQuotaLevel": Event(
         0, WARNING, "The quota {name} [tenant ID: {owner}] is used up to a level of warning"
     ),
+    "ReachEgressLevel": Event(
+        0, WARNING, "The egress quota of {name} [{id}] is used up to a level of warning"
+    ),
     "RefuseTenantNetwork": Event(
         0, WARNING, "{name} came to a gateway from outside of its networks"
     ),

@@ -33,7 +33,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
     TenantResource,
 )
-from cloudgate.manager.tenants import limits, passwords
+from cloudgate.manager.tenants import egress, limits, passwords
 from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
@@ -223,6 +223,7 @@ def to_message(tenant: CloudTenant, users: Iterable[protocol.User] = ()) -> prot
         **_ends(tenant),
         **_origin(tenant),
         **passwords.told(tenant),
+        **egress.told(tenant),
         **limits.from_document(tenant.limits).told.model_dump(),
     )
 

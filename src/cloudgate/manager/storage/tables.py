@@ -352,6 +352,10 @@ class CloudTenant(Base):
     old_password_until: Mapped[datetime | None]
     old_password_used_at: Mapped[datetime | None]
     """When a gateway last let it in by that; None before."""
+    egress_month: Mapped[str] = mapped_column(String(7), default="")
+    """In which it last brought data back, such as 2026-11; empty before that was counted."""
+    egress_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    """How much it brought back in that month."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 

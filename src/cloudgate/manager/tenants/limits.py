@@ -25,6 +25,10 @@ class Limits:
     throttling_speed_unit: str = "MBps"
     max_concurrent_tasks: int | None = None
     """None until somebody sets it; nothing is limited then, nor by 0."""
+    egress_quota_mb: int | None = None
+    """How much it may bring back in a month; None and 0 for no limit."""
+    egress_quota_hard: bool = False
+    """Whether new tunnels only send data once that is used up; else it is a warning."""
 
     @property
     def speed_limit_bytes(self) -> int | None:
@@ -43,7 +47,13 @@ class Limits:
         """As the API shows them, by the names of the fields."""
         known = self.max_concurrent_tasks
         tasks = SHOWN_CONCURRENT_TASKS if known is None else known
-        return {**asdict(self), "max_concurrent_tasks": tasks}
+        has_egress = bool(self.egress_quota_mb)
+        return {
+            **asdict(self),
+            "max_concurrent_tasks": tasks,
+            "egress_quota_mb": self.egress_quota_mb or None,
+            "egress_quota_hard": self.egress_quota_hard if has_egress else None,
+        }
 
     @property
     def told(self) -> protocol.Limits:
@@ -59,6 +69,8 @@ class Limits:
         return {
             "Throttling": speed if self.speed_limit_bytes else None,
             "MaxConcurrentTasks": self.max_concurrent_tasks,
+            "EgressQuotaMb": self.egress_quota_mb or None,
+            "EgressQuotaHard": self.egress_quota_hard,
         }
 
     def as_document(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
+from cloudgate.manager.tenants import egress
 from cloudgate.manager.usage.billable import Billable
 from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
 from cloudgate.manager.usage.totals import More, add_to_totals
@@ -72,6 +73,8 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     line = Line(server.usage_told_until or _first(work, batch), work.now)
     refused = Refused()
     last: dict[UUID, datetime] = {}
+    brought_back: dict[UUID, int] = defaultdict(int)
+    month = egress.begin_of(egress.month_of(work.now))
     more: dict[UUID, More] = {}
     for each in batch.usage:
         reason = impossible_time(each, work.now) or whose.why_not(each)
@@ -95,6 +98,8 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
                 bytes_down=each.bytes_down,
             )
         )
+        if at >= month:
+            brought_back[each.tenant_id] += each.bytes_down
         last[each.tenant_id] = max(at, last.get(each.tenant_id, at))
         total = more.setdefault(each.tenant_id, More(at))
         total.at = last[each.tenant_id]
@@ -106,6 +111,8 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
         tenant = work.session.get(CloudTenant, tenant_id)
         if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):
             tenant.last_active_at = moment
+        if tenant is not None and brought_back[tenant_id]:
+            egress.count(work, tenant, brought_back[tenant_id])
     if last:
         line.told(max(last.values()))
     server.usage_told_until = line.told_until

@@ -22,7 +22,7 @@ from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
-from cloudgate.manager.tenants import operations, passwords, rotation
+from cloudgate.manager.tenants import egress, operations, passwords, rotation
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.tenants import (
@@ -64,6 +64,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
     """A tenant with its quotas."""
     place = tenant_place(root, tenant)
     limits = operations.limits_of(tenant)
+    now = datetime.now(UTC)
     return CloudTenant(
         href=place.entity_href,
         type=place.type,
@@ -99,6 +100,8 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         allowed_networks=None if tenant.networks is None else tuple(tenant.networks),
         old_password_expiration_date=tenant.old_password_until,
         old_password_last_used=tenant.old_password_used_at,
+        used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
+        warning=egress.warning(tenant, now) or None,
         **limits.shown,
     )
 
@@ -158,7 +161,8 @@ def _last_result(tenant: tables.CloudTenant) -> str:
 
     Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
     """
-    return "Warning" if any(_warning(each) for each in tenant.resources) else "Success"
+    is_warned = egress.level_of(tenant, datetime.now(UTC)) or any(map(_warning, tenant.resources))
+    return "Warning" if is_warned else "Success"
 
 
 def _warning(resource: tables.TenantResource) -> str | None:

@@ -19,6 +19,7 @@ from cloudgate.cli.resources.common import (
     Thing,
     add_delete,
     body_of,
+    bytes_of,
     change_of,
     group,
 )
@@ -66,6 +67,23 @@ AllowedNetworks = Annotated[
     ),
 ]
 AnyNetwork = Annotated[bool, typer.Option("--any-network", help="Let it come from anywhere.")]
+EgressQuota = Annotated[
+    int | None,
+    typer.Option(
+        parser=bytes_of,
+        metavar="SIZE",
+        help="How much it may bring back in a month, such as 500GB; 0 for no limit.",
+        show_default=False,
+    ),
+]
+HardEgress = Annotated[
+    bool | None,
+    typer.Option(
+        "--hard-egress/--soft-egress",
+        help="Once that is used up, let new tunnels send data only, or warn alone. [soft]",
+        show_default=False,
+    ),
+]
 EndTunnels = Annotated[
     bool,
     typer.Option(
@@ -73,6 +91,7 @@ EndTunnels = Annotated[
         help="End the tunnels that it has, too; with networks alone, those from elsewhere.",
     ),
 ]
+MB = 1024 * 1024
 app = group(KIND, "Tenants: the customers, and what they may use.")
 
 
@@ -112,6 +131,8 @@ def create(
     description: Description = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Do not let it in yet.")] = False,
     lease: Lease = None,
+    egress_quota: EgressQuota = None,
+    hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
     backup_server: Site = None,
 ) -> None:
@@ -130,6 +151,8 @@ def create(
         Resources={"BackupResources": specs} if specs else None,
         BackupServerUid=site,
         TenantType="Standalone",
+        EgressQuotaMb=None if egress_quota is None else -(-egress_quota // MB),
+        EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network),
     )
     accepted = call.api.post(KIND.path, body)
@@ -168,6 +191,8 @@ def edit(
             show_default=False,
         ),
     ] = None,
+    egress_quota: EgressQuota = None,
+    hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
     any_network: AnyNetwork = False,
     end_tunnels: EndTunnels = False,
@@ -182,6 +207,8 @@ def edit(
         ThrottlingSpeedLimit=speed or None,
         ThrottlingSpeedUnit="Mbps" if speed else None,
         MaxConcurrentTasks=tunnels,
+        EgressQuotaMb=None if egress_quota is None else -(-egress_quota // MB),
+        EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network, anywhere=any_network),
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )

@@ -148,6 +148,9 @@ class CreateCloudTenantSpec(Described):
     domain: Domain | None = element()
     allowed_networks: tuple[str, ...] | None = listed("Network", own=True)
     """Extension: from where it may come; from anywhere without any."""
+    egress_quota_mb: int | None = element(own=True)
+    """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
+    egress_quota_hard: bool | None = element(own=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +312,14 @@ class CloudTenant(Entity):
     """Extension, read only, as what follows: until when the password of before is good."""
     old_password_last_used: datetime | None = element(omit_absent=True)
     """When a gateway last let it in by that one."""
+    egress_quota_mb: int | None = element(omit_absent=True, own=True)
+    """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
+    egress_quota_hard: bool | None = element(omit_absent=True, own=True)
+    """Whether new tunnels only send data once that is used up."""
+    used_egress_mb: int | None = element(omit_absent=True)
+    """Read only, with a quota: what it has brought back in this month (UTC)."""
+    warning: str | None = element(omit_absent=True)
+    """Read only: what there is to look at about that."""
 
 
 @dataclass(frozen=True, kw_only=True)
