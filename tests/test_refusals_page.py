@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,32 +18,29 @@ PAGE = (ROOT / "docs" / "refusals.md").read_text("utf-8")
 ROWS = [row.split(" | ")[1] for row in PAGE.splitlines() if row.startswith("| ")][1:]
 
 
-def text_of(node: ast.expr, names: dict[str, str]) -> str | None:
-    """The text of an expression, with a mark for what differs each time."""
+def text_of(node: ast.expr) -> str:
+    """The text of an expression, with a mark for what differs each time; empty when it is none."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        parts = [text_of(each, names) for each in node.values]
-        return "".join("\0" if each is None else each for each in parts)
-    return names.get(node.id) if isinstance(node, ast.Name) else None
+        return "".join(text_of(each) or "\0" for each in node.values)
+    return ""
 
 
 def reasons() -> Iterator[tuple[str, str]]:
     """Each reason of a `Denial` in the sources, and where."""
     for file in sorted(SOURCES.glob("*.py")):
         tree = ast.parse(file.read_text("utf-8"))
-        names = {
-            each.targets[0].id: text
-            for each in ast.walk(tree)
-            if isinstance(each, ast.Assign)
-            and isinstance(each.targets[0], ast.Name)
-            and (text := text_of(each.value, {})) is not None
-        }
+        named: dict[str, list[ast.expr]] = defaultdict(list)
         for node in ast.walk(tree):
-            is_denial = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Denial"
-            if is_denial and isinstance(node, ast.Call):
-                text = text_of(node.args[1], names)
-                if text:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                named[node.targets[0].id].append(node.value)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Denial":
+                continue
+            said = node.args[1]
+            for each in named[said.id] if isinstance(said, ast.Name) else [said]:
+                if text := text_of(each):
                     yield text, f"{file.name}:{node.lineno}"
     for text, where in told():
         yield re.sub(r"\d+", "\0", text), where

@@ -321,6 +321,33 @@ def test_a_gateway_is_edited_and_keeps_what_was_not_said(
     assert again == {**entity, "Description": "Moved"}
 
 
+def test_a_gateway_is_told_which_load_balancers_may_say_for_whom_they_ask(
+    running: RunningManager, host: ScriptedHost
+) -> None:
+    client = running.logged_on()
+    networks = {"Networks": ["192.0.2.0/24", "2001:db8::7"]}
+    entity = created(client, host, ProxyProtocolNetworks=networks)
+    shown = {"Networks": ["192.0.2.0/24", "2001:db8::7/128"]}
+    assert entity["ProxyProtocolNetworks"] == shown
+    assert host.assignment is not None
+    assert host.assignment.gateway is not None
+    assert host.assignment.gateway.proxy_networks == ("192.0.2.0/24", "2001:db8::7/128")
+    for body, left in (
+        (entity, shown),
+        ({"ProxyProtocolNetworks": {"Networks": ["10.0.0.1"]}}, {"Networks": ["10.0.0.1/32"]}),
+        ({"ProxyProtocolNetworks": {"Networks": []}}, None),
+    ):
+        task = client.put(path_of(entity), json=body).raise_for_status().json()
+        host.obey()
+        finished(client, task)
+        entity = client.get(entity["Href"]).json()
+        assert entity.get("ProxyProtocolNetworks") == left
+    wrong = {"ProxyProtocolNetworks": {"Networks": ["192.0.2.7/24"]}}
+    answer = client.put(path_of(entity), json=wrong)
+    assert answer.status_code == 400
+    assert "bits behind its prefix" in answer.json()["Message"]
+
+
 def test_an_entity_that_was_read_can_be_sent_back_whole(
     running: RunningManager, host: ScriptedHost
 ) -> None:

@@ -48,6 +48,17 @@ def test_a_gateway_is_made_seen_edited_and_taken_away(cloudgate: Run, host: Scri
     working.join()
     assert json.loads(edited.stdout)["ExternalPort"] == 7000
 
+    working = obeying(host)
+    behind = ("--proxy-protocol-from", "192.0.2.0/24", "--proxy-protocol-from", "::1")
+    edited = cloudgate("gateway", "edit", "gw1.example", *behind, "-o", "json")
+    working.join()
+    networks = json.loads(edited.stdout)["ProxyProtocolNetworks"]
+    assert networks == {"Networks": ["192.0.2.0/24", "::1/128"]}
+    working = obeying(host)
+    edited = cloudgate("gateway", "edit", "gw1.example", "--no-proxy-protocol", "-o", "json")
+    working.join()
+    assert "ProxyProtocolNetworks" not in json.loads(edited.stdout)
+
     working = obeying(host, GatewayState.ABSENT)
     deleted = cloudgate("gateway", "delete", "gw1.example")
     working.join()

@@ -196,6 +196,9 @@ class Gateway(Document):
     """Leaf first. Signed for the public key that the host reported, unless a key comes with it."""
     private_key_pem: str | None = None
     """The key of a certificate that an operator brought."""
+    proxy_networks: tuple[str, ...] = ()
+    """Of load balancers: their connections may say with PROXY protocol whom they are for. Hosts of
+    the release before hang up on those that do."""
 
     def __repr__(self) -> str:
         return f"Gateway({self.gateway_id}, port={self.port})"
@@ -558,6 +561,8 @@ class Refusal(StrEnum):
     CONNECTIONS = "connections"
     """Too many connections come from one address."""
     MAINTENANCE = "maintenance"
+    PROXY = "proxy"
+    """Somebody who may not said with PROXY protocol to be another one."""
     QUOTA = "quota"
     """The tenant's quota is exceeded, and it has just sent data."""
     CLOSED = "closed"

@@ -122,3 +122,12 @@ def change_of(**properties: Any) -> Json:
     if not body:
         raise typer.BadParameter("Nothing to change: give at least one option.")
     return body
+
+
+def networks_of(networks: list[str] | None, *, none: bool = False) -> Json | None:
+    """A list of networks as the API wants it, or an empty one; None where no option says so."""
+    if networks and none:
+        raise typer.BadParameter("Give networks, or the option that takes them away, not both.")
+    if none:
+        return {"Networks": []}
+    return {"Networks": networks} if networks else None

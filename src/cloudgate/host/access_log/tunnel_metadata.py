@@ -12,6 +12,7 @@ _NOTHING = "-"
 _RESTORING = "restoring"
 _OVER_QUOTA = "over-quota"
 _OVER_EGRESS = "over-egress"
+_FROM = "from="
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class TunnelMetadata:
     """It began while its tenant's quota was exceeded, and may only bring data back."""
     over_egress: bool = False
     """It began while what its tenant may bring back in a month was used up: it may only send."""
+    came_from: str = ""
+    """Address and port that it is for, where a load balancer has said so; else those of its
+    connection are."""
 
     def __str__(self) -> str:
         user = str(self.user_id) if self.user_id else _NOTHING
@@ -39,7 +43,10 @@ class TunnelMetadata:
             _OVER_QUOTA: self.over_quota,
             _OVER_EGRESS: self.over_egress,
         }
-        return " ".join((*words, *(mark for mark, holds in marks.items() if holds)))
+        more = [mark for mark, holds in marks.items() if holds]
+        if self.came_from:
+            more.append(f"{_FROM}{self.came_from}")
+        return " ".join((*words, *more))
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -57,6 +64,7 @@ class TunnelMetadata:
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
             over_egress=_OVER_EGRESS in more,
+            came_from=next((each[len(_FROM) :] for each in more if each.startswith(_FROM)), ""),
         )
 
 

@@ -37,7 +37,7 @@ from cloudgate.host.tunnels.full_targets import egress_reason, full_reason
 from cloudgate.host.tunnels.restore_only import REFUSED_SECONDS, RecentSenders
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.network import hostport
+from cloudgate.network import address_ranges, hostport
 from cloudgate.protocol import Refusal, Tenant
 
 SLOT_WAIT_SECONDS = 10.0
@@ -188,29 +188,37 @@ class Authorizer:
         self._peers.close()
 
     async def authorize(
-        self, authority: str, authorization: str | None, address: str, port: int = 0
+        self,
+        authority: str,
+        authorization: str | None,
+        address: str,
+        port: int = 0,
+        connection: str = "",
     ) -> AuthorizationResult:
         """Whether a CONNECT to `authority` with this Proxy-Authorization may go on.
 
-        `address`, `port`: where it comes from.
+        `address`, `port`: where it comes from. `connection`: address and port that its connection
+        comes from, where that may be a load balancer's.
         """
         target = hostport.authority(authority)
-        shut = self._admission_denial()
+        shut = self._admission_denial() or self.proxy_denial(address, port, connection)
         if shut is not None:
             return AuthorizationResult("", target or "", refusal=shut)
         if authorization and not self._directory.revision:
             return AuthorizationResult("", target or "", refusal=NOBODY_KNOWN)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                return await self._authorize(target, authorization, address, port)
+                origin = _Origin(address, port, connection)
+                return await self._authorize(target, authorization, origin)
         except TimeoutError:
             return AuthorizationResult("", target or "", refusal=NOT_IN_TIME)
         except TooManyPendingError:
             return AuthorizationResult("", target or "", refusal=TOO_MANY_PASSWORDS)
 
     async def _authorize(
-        self, target: str | None, authorization: str | None, address: str, port: int
+        self, target: str | None, authorization: str | None, origin: "_Origin"
     ) -> AuthorizationResult:
+        address = origin.address
         who = await self._logins.authenticate(authorization, address)
         name, login = who.name, who.login
         whose = login.tenant.tenant_id if login is not None and who.proven else None
@@ -244,7 +252,7 @@ class Authorizer:
             return refused(Denial(503, error.message, RETRY_SECONDS, kind=Refusal.LOOKUP))
         if login is None:
             return refused(NOT_AUTHENTICATED)
-        let_in = await self._let_in(login.tenant, address, port)
+        let_in = await self._let_in(login.tenant, origin.connection)
         if isinstance(let_in, Denial):
             return refused(let_in)
         place, cluster = let_in
@@ -256,9 +264,9 @@ class Authorizer:
             restoring=self._site.maintenance is not None,
             over_quota=bool(full),
             over_egress=bool(egress),
+            came_from=origin.client if origin.is_said else "",
         )
-        client = hostport.join(address.removeprefix("::ffff:"), port)
-        self.places.note_let_in(client, holder, target or "")
+        self.places.note_let_in(origin.connection, holder, target or "")
         if others:
             cluster = to_several(cluster)
         return AuthorizationResult(name, target or "", found, cluster, tuple(others), holder)
@@ -272,7 +280,7 @@ class Authorizer:
         self.starts.seen([place])
         self.places.release(place)
 
-    async def _let_in(self, tenant: Tenant, address: str, port: int) -> tuple[str, str] | Denial:
+    async def _let_in(self, tenant: Tenant, client: str) -> tuple[str, str] | Denial:
         """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
         limit = self.tokens.limit(tenant)
         place = await self.places.acquire(tenant.tenant_id, limit, self._wait_seconds)
@@ -283,7 +291,6 @@ class Authorizer:
                 f" may have; none has ended within {self._wait_seconds:g} seconds."
             )
             return Denial(503, reason, RETRY_SECONDS, kind=Refusal.TUNNELS)
-        client = hostport.join(address.removeprefix("::ffff:"), port)
         try:
             cluster = await self.starts.begin(place, tenant.tenant_id, client, self._wait_seconds)
         except asyncio.CancelledError:
@@ -301,6 +308,18 @@ class Authorizer:
         if not self._role.is_accepting:
             return CLOSED
         return None if self._directory.is_certain and self._site.is_certain else NOT_CERTAIN
+
+    def proxy_denial(self, address: str, port: int, connection: str) -> Denial | None:
+        """Why nobody who uses this connection is let in: it says to be for somebody else's address.
+
+        Load balancers may, in the networks that the operator trusts.
+        """
+        origin = _Origin(address, port, connection)
+        host = hostport.split(origin.connection)[0]
+        if not origin.is_said or address_ranges.contains(self._role.proxy_networks, host):
+            return None
+        reason = f"{host} may not say to this gateway by PROXY protocol for whom it asks."
+        return Denial(403, reason, kind=Refusal.PROXY)
 
     def _maintenance_denial(self) -> Denial | None:
         maintenance = self._site.maintenance
@@ -358,6 +377,23 @@ class Authorizer:
         if login is not None and depends_on_failover(login.tenant, pool_id):
             down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
         return RequestContext(self._now(), pool_id, pools_are_down=down, address=address)
+
+
+class _Origin:
+    """Where a request comes from, and by whose connection."""
+
+    def __init__(self, address: str, port: int, connection: str = "") -> None:
+        self.address = address
+        self.client = hostport.join(address.removeprefix("::ffff:"), port)
+        """Address and port that it is for."""
+        host, own_port = hostport.split(connection) if connection else (address, port)
+        self.connection = hostport.join(host.removeprefix("::ffff:"), own_port)
+        """Address and port of its connection."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether it is for others than who made the connection, as that says."""
+        return self.client != self.connection
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

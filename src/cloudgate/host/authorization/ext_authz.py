@@ -26,6 +26,7 @@ from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, De
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
+from cloudgate.host.envoy.xds_listener import CONNECTION_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
 from cloudgate.host.state.site import WELL_KNOWN
 from cloudgate.protocol import Refusal
@@ -75,7 +76,11 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
 async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationResult:
     with gatekeeper.meter.answering() as answer:
         verdict = await gatekeeper.authorize(
-            question.authority, question.authorization, question.address, question.port
+            question.authority,
+            question.authorization,
+            question.address,
+            question.port,
+            question.connection,
         )
         answer.is_guess = _is_guess(verdict.refusal)
     return verdict
@@ -89,17 +94,23 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     http = asked.request.http
     source = asked.source.address.socket_address
     address = source.address
+    connection = http.headers.get(CONNECTION_HEADER, "")
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
         with gatekeeper.meter.answering() as answer:
-            told = await gatekeeper.describe_gateways(authorization, address)
+            proxied = gatekeeper.proxy_denial(address, source.port_value, connection)
+            told = (
+                DiscoveryResult("", refusal=proxied)
+                if proxied
+                else await gatekeeper.describe_gateways(authorization, address)
+            )
             answer.is_guess = _is_guess(told.refusal)
         if told.refusal is not None:
             gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
         return _discovery_response(told)
-    question = Question(http.host, authorization, address, source.port_value)
+    question = Question(http.host, authorization, address, source.port_value, connection)
     verdict = handed_over.take(question) or await _decide(gatekeeper, question)
     if verdict.refusal is None:
         return _allowed(verdict)

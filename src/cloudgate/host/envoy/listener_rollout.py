@@ -103,6 +103,9 @@ class ListenerRollout:
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
+        if gateway.proxy_networks:
+            # The module does not tell the connection's address from the one that is said.
+            return listener(self._layout, where, congestion_control(), proxied=True)
         return listener(self._layout, where, congestion_control(), self._envoy.data_path)
 
     def _put_common(self, gateway: Gateway) -> str:

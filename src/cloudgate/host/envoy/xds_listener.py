@@ -50,6 +50,10 @@ Whoever floods pays for a handshake each time."""
 HTTP2_WINDOW_BYTES = 512 * 1024
 """What a client may send in HTTP/2 before it is told that it was taken."""
 
+CONNECTION_HEADER = "x-cloudgate-connection"
+"""Where Envoy tells the authorizer whose connection a request came by, where load balancers may say
+that it is somebody else's."""
+
 RETRY_SECONDS = 5
 """What Retry-After says where the reason may be gone soon (RFC 9110, section 10.2.3)."""
 
@@ -100,6 +104,8 @@ def listener(
     where: Sequence[ListenAddress],
     congestion_control: str = "",
     data_path: DataPath | None = None,
+    *,
+    proxied: bool = False,
 ) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
@@ -111,10 +117,13 @@ def listener(
         where: what it listens on.
         congestion_control: of its connections; empty for what the system uses by itself.
         data_path: which way tunnels go; by HTTP alone when left out.
+        proxied: whether connections may begin with a PROXY header; the authorizer says whose.
     """
     settings = _listener_settings(where, congestion_control)
     settings |= (
-        _by_module(layout, data_path) if data_path and data_path.module else _by_http(layout)
+        _by_module(layout, data_path)
+        if data_path and data_path.module
+        else _by_http(layout, proxied=proxied)
     )
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
@@ -134,8 +143,23 @@ def _listener_settings(where: Sequence[ListenAddress], congestion_control: str) 
     }
 
 
-def _by_http(layout: StatePaths) -> Resource:
-    return {"filter_chains": [_filter_chain(layout, [_connection_manager(layout)])]}
+def _by_http(layout: StatePaths, *, proxied: bool) -> Resource:
+    manager = _connection_manager(layout, proxied=proxied)
+    found: Resource = {"filter_chains": [_filter_chain(layout, [manager])]}
+    if not proxied:
+        return found
+    return found | {
+        "listener_filters": [_proxy_protocol(allow_requests_without_proxy_protocol=True)],
+        "listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s",
+    }
+
+
+def _proxy_protocol(**settings: bool) -> Resource:
+    kind = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+    return {
+        "name": "envoy.filters.listener.proxy_protocol",
+        "typed_config": {"@type": kind, **settings},
+    }
 
 
 def _by_module(layout: StatePaths, data_path: DataPath) -> Resource:
@@ -184,7 +208,6 @@ def _filter_chain(layout: StatePaths, filters: list[Resource]) -> Resource:
 
 def requests_listener(layout: StatePaths) -> Resource:
     """Where the module hands requests over to: to the connection manager of this Envoy."""
-    proxy = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
     return {
         "name": REQUESTS,
         "stat_prefix": REQUESTS,
@@ -192,12 +215,7 @@ def requests_listener(layout: StatePaths) -> Resource:
         # They were counted when they came to the gateway.
         "ignore_global_conn_limit": True,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "listener_filters": [
-            {
-                "name": "envoy.filters.listener.proxy_protocol",
-                "typed_config": {"@type": proxy},
-            }
-        ],
+        "listener_filters": [_proxy_protocol()],
         "filter_chains": [{"filters": [_connection_manager(layout, handed_over=True)]}],
     }
 
@@ -300,7 +318,9 @@ def _downstream_tls(xds: Path) -> Resource:
     return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
-def _connection_manager(layout: StatePaths, *, handed_over: bool = False) -> Resource:
+def _connection_manager(
+    layout: StatePaths, *, handed_over: bool = False, proxied: bool = False
+) -> Resource:
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -329,7 +349,11 @@ def _connection_manager(layout: StatePaths, *, handed_over: bool = False) -> Res
         },
         "stream_idle_timeout": "0s",
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
-        "http_filters": [_authorization_filter(), _router()],
+        "http_filters": [
+            *([_connection_address()] if proxied else []),
+            _authorization_filter(proxied=proxied),
+            _router(),
+        ],
         "local_reply_config": {"mappers": _local_replies()},
         "access_log": [
             access_log(
@@ -357,7 +381,19 @@ def _http2_options() -> Resource:
     }
 
 
-def _authorization_filter() -> Resource:
+def _connection_address() -> Resource:
+    """Tells the authorizer whose connection it is, whatever is said in it."""
+    header = {"key": CONNECTION_HEADER, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}
+    # It replaces what a client says there.
+    told = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
+    mutation = {
+        "@type": f"{TYPES}extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": [told]},
+    }
+    return {"name": "envoy.filters.http.header_mutation", "typed_config": mutation}
+
+
+def _authorization_filter(*, proxied: bool = False) -> Resource:
     # Without an answer of the authorizer nobody gets in. Its failures are 500 here, so that
     # `_local_replies` can tell them from what the authorizer itself answers.
     check = {
@@ -372,7 +408,11 @@ def _authorization_filter() -> Resource:
         "clear_route_cache": True,
         "status_on_error": {"code": "InternalServerError"},
         "allowed_headers": {
-            "patterns": [{"exact": "proxy-authorization"}, {"exact": "authorization"}]
+            "patterns": [
+                {"exact": "proxy-authorization"},
+                {"exact": "authorization"},
+                *([{"exact": CONNECTION_HEADER}] if proxied else []),
+            ]
         },
     }
     return {"name": AUTHORIZER_METADATA, "typed_config": check}

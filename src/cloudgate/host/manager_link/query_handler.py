@@ -5,6 +5,7 @@ from dataclasses import asdict
 from cloudgate.errors import UnavailableError
 from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
 from cloudgate.host.platform.machine import machine_mark
+from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import Answer, LiveTunnel, Question
@@ -37,7 +38,13 @@ class QueryHandler:
         return Answer(
             machine=machine_mark(),
             question=question.question,
-            tunnels=tuple(LiveTunnel.model_validate(asdict(each)) for each in live),
+            tunnels=tuple(_shown(each) for each in live),
             ended=tuple(each.tunnel for each in unwanted),
             reason=readable(reason),
         )
+
+
+def _shown(tunnel: Tunnel) -> LiveTunnel:
+    """A tunnel, from where it comes also behind a load balancer."""
+    client = tunnel.came_from or tunnel.client
+    return LiveTunnel.model_validate({**asdict(tunnel), "client": client})

@@ -35,6 +35,11 @@ class GatewayStatus:
         """The port that the gateway listens on; None when it has none."""
         return self.gateway.port if self.gateway else None
 
+    @property
+    def proxy_networks(self) -> tuple[str, ...]:
+        """Those who may say with PROXY protocol whom a connection is for."""
+        return self.gateway.proxy_networks if self.gateway else ()
+
     def follow(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         self.is_known = assignment is not None

@@ -37,6 +37,7 @@ class Tunnel:
     restoring: bool = False
     over_quota: bool = False
     over_egress: bool = False
+    came_from: str = ""
     bytes_up: int = 0
     bytes_down: int = 0
     era: str | None = None
@@ -219,5 +220,6 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         restoring=entry.holder.restoring,
         over_quota=entry.holder.over_quota,
         over_egress=entry.holder.over_egress,
+        came_from=entry.holder.came_from,
         era=entry.holder.era,
     )

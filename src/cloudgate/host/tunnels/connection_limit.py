@@ -12,6 +12,7 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections, connections_by_address
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.network import address_ranges
 from cloudgate.network.hostport import join
 
 CONNECTIONS_PER_ADDRESS = 1024
@@ -89,7 +90,12 @@ class ConnectionLimiter:
         if pid is None or port is None:
             self._role.crowded = frozenset()
             return
-        callers = self._look(port)
+        trusted = self._role.proxy_networks  # of whom each connection is somebody else's
+        callers = {
+            address: ports
+            for address, ports in self._look(port).items()
+            if not address_ranges.contains(trusted, address)
+        }
         self._role.crowded = frozenset(
             address for address, ports in callers.items() if len(ports) >= self._limit
         )

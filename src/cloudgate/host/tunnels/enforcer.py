@@ -116,6 +116,7 @@ class TunnelEnforcer:
                 client=client,
                 from_address="",
                 era=holder.era,
+                came_from=holder.came_from,
             )
             found = self._revocation(tunnel, now)
             if found is None or not found.at_once:

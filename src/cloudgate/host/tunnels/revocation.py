@@ -76,7 +76,9 @@ def _is_outside(tunnel: Tunnel, origin: Origin) -> bool:
     """Whether a tunnel that comes from elsewhere is to end."""
     if not _is_older(tunnel, origin.outside_end_before):
         return False
-    return not address_ranges.contains(origin.networks, hostport.split(tunnel.client)[0])
+    return not address_ranges.contains(
+        origin.networks, hostport.split(tunnel.came_from or tunnel.client)[0]
+    )
 
 
 def _is_older(tunnel: Tunnel, before: datetime | None) -> bool:

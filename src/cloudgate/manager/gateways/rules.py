@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.network import hostport
+from cloudgate.network import address_ranges, hostport
 
 DEFAULT_EXTERNAL_PORT = 6180
 DEFAULT_INTERNAL_PORT = 8080
@@ -32,6 +32,8 @@ class GatewaySettings:
     """Address or DNS name under which tenants reach it; None: the host's own address."""
     external_port: int = DEFAULT_EXTERNAL_PORT
     internal_port: int = DEFAULT_INTERNAL_PORT
+    proxy_protocol_networks: tuple[str, ...] = ()
+    """Of load balancers in front of it, which may say by PROXY protocol for whom they ask."""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -40,16 +42,18 @@ class GatewaySettings:
             "addresses": listening_addresses(self),
             "port": listening_port(self),
             "accepting": self.enabled,
+            "proxy_networks": self.proxy_protocol_networks,
         }
 
     def as_document(self) -> dict[str, Any]:
         """For the database."""
-        return asdict(self)
+        return {**asdict(self), "proxy_protocol_networks": list(self.proxy_protocol_networks)}
 
 
 def from_document(document: dict[str, Any]) -> GatewaySettings:
     """From the database."""
-    return GatewaySettings(**document)
+    networks = tuple(document.get("proxy_protocol_networks", ()))
+    return GatewaySettings(**{**document, "proxy_protocol_networks": networks})
 
 
 def check(settings: GatewaySettings) -> GatewaySettings:
@@ -63,6 +67,10 @@ def check(settings: GatewaySettings) -> GatewaySettings:
             "ExternalIp is missing: behind NAT it must be given, as the address or DNS name"
             " under which tenants reach the NAT device."
         )
+    networks = dict.fromkeys(
+        address_ranges.network(each) for each in settings.proxy_protocol_networks
+    )
+    settings = replace(settings, proxy_protocol_networks=tuple(networks))
     if settings.external_ip:
         return replace(settings, external_ip=host_name_or_address(settings.external_ip))
     return settings

@@ -66,7 +66,11 @@ def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
         state=operations.condition_of(gateway),
         live_tunnels=gateway.managed_server.live_tunnels,
         warning=operations.warnings_of(gateway) or None,
-        **{**asdict(settings), "external_ip": operations.external_ip_of(gateway)},
+        **{
+            **asdict(settings),
+            "external_ip": operations.external_ip_of(gateway),
+            "proxy_protocol_networks": settings.proxy_protocol_networks or None,
+        },
     )
 
 

@@ -20,6 +20,7 @@ from cloudgate.cli.resources.common import (
     body_of,
     change_of,
     group,
+    networks_of,
     with_deadline,
 )
 from cloudgate.cli.resources.infrastructure import servers
@@ -80,6 +81,19 @@ InternalPort = Annotated[
         show_default=False,
     ),
 ]
+ProxyNetworks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy-protocol-from",
+        metavar="CIDR",
+        help="Load balancers in front that may say by PROXY protocol for whom they ask; may be"
+        " repeated.",
+        show_default=False,
+    ),
+]
+NoProxy = Annotated[
+    bool, typer.Option("--no-proxy-protocol", help="Take PROXY protocol from nobody.")
+]
 app = group(KIND, "Cloud gateways: the managed servers that let tenants in.")
 
 
@@ -94,6 +108,7 @@ def create(
     external_ip: ExternalIp = None,
     internal_port: InternalPort = None,
     description: Description = None,
+    proxy_protocol_from: ProxyNetworks = None,
     backup_server: Site = None,
 ) -> None:
     """Make a managed server a gateway."""
@@ -104,6 +119,7 @@ def create(
     body = body_of(
         ServerHostName=server,
         Description=description,
+        ProxyProtocolNetworks=networks_of(proxy_protocol_from),
         ExternalIp=external_ip,
         ExternalPort=port,
         NetworkType=mode.value,
@@ -129,6 +145,8 @@ def edit(
     external_ip: ExternalIp = None,
     internal_port: InternalPort = None,
     description: Description = None,
+    proxy_protocol_from: ProxyNetworks = None,
+    no_proxy_protocol: NoProxy = False,
     deadline: Deadline = None,
 ) -> None:
     """Change a gateway; live tunnels go on."""
@@ -139,6 +157,7 @@ def edit(
         ExternalPort=port,
         InternalPort=internal_port,
         Description=description,
+        ProxyProtocolNetworks=networks_of(proxy_protocol_from, none=no_proxy_protocol),
     )
     found = find(call.api, KIND, name)
     path = with_deadline(found.path, deadline)

@@ -18,10 +18,9 @@ from cloudgate.cli.resources.cloud.tenants import (
     Generate,
     PasswordFile,
     ending,
-    networks_of,
     tell,
 )
-from cloudgate.cli.resources.common import Description, body_of, change_of
+from cloudgate.cli.resources.common import Description, body_of, change_of, networks_of
 from cloudgate.errors import NotFoundError
 
 
@@ -123,7 +122,7 @@ def edit(
         Password=password.text if password else None,
         Enabled=enabled,
         RepositoryQuota=quota,
-        AllowedNetworks=networks_of(network, anywhere=any_network),
+        AllowedNetworks=networks_of(network, none=any_network),
     )
     accepted = call.api.put(ending(path, change, end_tunnels=end_tunnels), change)
     tell(user, password)

@@ -22,6 +22,7 @@ from cloudgate.cli.resources.common import (
     bytes_of,
     change_of,
     group,
+    networks_of,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 
@@ -209,7 +210,7 @@ def edit(
         MaxConcurrentTasks=tunnels,
         EgressQuotaMb=None if egress_quota is None else -(-egress_quota // MB),
         EgressQuotaHard=hard_egress,
-        AllowedNetworks=networks_of(network, anywhere=any_network),
+        AllowedNetworks=networks_of(network, none=any_network),
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)
@@ -232,15 +233,6 @@ def usage(
 def _is_enabled(call: Call, name: str) -> bool:
     """As it is: what says that nothing else is to change."""
     return bool(call.api.get(find(call.api, KIND, name).entity).body.get("Enabled"))
-
-
-def networks_of(networks: list[str] | None, *, anywhere: bool = False) -> Json | None:
-    """Where it may come from, as the API wants it; None where no option says so."""
-    if networks and anywhere:
-        raise typer.BadParameter("Give --network or --any-network, not both.")
-    if anywhere:
-        return {"Networks": []}
-    return {"Networks": networks} if networks else None
 
 
 def ending(path: str, change: Json, *, end_tunnels: bool) -> str:

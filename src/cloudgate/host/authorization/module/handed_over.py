@@ -34,6 +34,8 @@ class Question:
     address: str
     """IP address that it comes from."""
     port: int
+    connection: str = ""
+    """Address and port of its connection, where a load balancer's may be for others."""
 
     def __repr__(self) -> str:
         return f"Question({self.authority!r}, ..., {self.address!r}, {self.port})"

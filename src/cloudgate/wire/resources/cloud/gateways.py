@@ -6,7 +6,7 @@ NetworkMode and ExternalIP here.
 
 from dataclasses import dataclass
 
-from cloudgate.wire.description import Described, attribute, element, repeated
+from cloudgate.wire.description import Described, attribute, element, listed, repeated
 from cloudgate.wire.resources.base import Entity
 
 
@@ -25,6 +25,8 @@ class CreateCloudGatewaySpec(Described):
     network_type: str | None = element()
     internal_port: int | None = element()
     backup_server_uid: str | None = element()
+    proxy_protocol_networks: tuple[str, ...] | None = listed("Network", own=True)
+    """Extension: load balancers that may say by PROXY protocol for whom they ask."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,9 @@ class CloudGateway(Entity):
     ``Failed``, ``Starting`` or ``Offline``."""
     live_tunnels: int | None = element(omit_absent=True)
     warning: str | None = element(omit_absent=True)
+    proxy_protocol_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    """Extension: load balancers that may say by PROXY protocol for whom they ask; in PUT, nobody
+    without any."""
 
 
 @dataclass(frozen=True, kw_only=True)
