@@ -198,9 +198,9 @@ CREATE TABLE "managed_servers" (
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
 	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
 );
 CREATE TABLE password_keys (
 	id CHAR(32) NOT NULL, 
@@ -342,6 +342,6 @@ CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 DELETE FROM "sqlite_sequence";
