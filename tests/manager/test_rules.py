@@ -54,6 +54,7 @@ def test_where_a_gateway_listens(
     [
         (None, "gw1.example", (), "192.0.2.10"),
         (None, "gw1.example", ("127.0.0.1",), "192.0.2.10"),
+        (None, "gw1.example", ("::ffff:127.0.0.1",), "192.0.2.10"),
         (None, "gw1.example", ("10.0.0.1",), "10.0.0.1"),
         (None, "gw1.example", ("198.51.100.7",), "198.51.100.7"),
         (None, "10.0.0.1", (), "10.0.0.1"),

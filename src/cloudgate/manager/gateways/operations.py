@@ -31,6 +31,7 @@ from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
+from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol import GatewayState
 from cloudgate.protocol.bounds import readable
 from cloudgate.values import precis
@@ -96,9 +97,9 @@ def signed_names(work: UnitOfWork, gateway: CloudGateway) -> tuple[str, ...]:
     server, settings = gateway.managed_server, wanted_settings(gateway)
     seen = set(read(server.seen_addresses))
     if server.local:
-        if any(rules.is_loopback(each) for each in seen):
+        if any(is_loopback(each) for each in seen):
             seen.add("localhost")  # which is where it speaks from (RFC 6761, section 6.3)
-        seen.update(each for each in work.own_addresses() if not rules.is_loopback(each))
+        seen.update(each for each in work.own_addresses() if not is_loopback(each))
     if not settings.external_ip:
         seen.add(gateway.told_address)
     return rules.certificate_names(settings, (gateway.name, server.name), seen)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import address_ranges, hostport
+from cloudgate.network.destinations import is_loopback
 
 DEFAULT_EXTERNAL_PORT = 6180
 DEFAULT_INTERNAL_PORT = 8080
@@ -164,11 +165,6 @@ def _certified(name: str) -> str:
         return hostport.parse_host(name)
     except hostport.InvalidHostError:
         return ""
-
-
-def is_loopback(text: str) -> bool:
-    """Whether a text is an address by which a machine means itself."""
-    return _is_address(text) and ipaddress.ip_address(text).is_loopback
 
 
 def _is_address(text: str) -> bool:

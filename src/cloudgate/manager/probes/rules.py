@@ -286,6 +286,7 @@ def _check_url(text: str, *, open_password: bool) -> None:
 
 
 def _is_loopback(host: str) -> bool:
+    # Not what it means elsewhere: a form that another machine translates takes the password there.
     try:
         return ip_address(host).is_loopback
     except ValueError:

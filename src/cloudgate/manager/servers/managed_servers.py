@@ -14,6 +14,7 @@ from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
+from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol.bounds import readable
 from cloudgate.values import precis
 
@@ -117,7 +118,7 @@ def certain_names(server: ManagedServer) -> set[str]:
 
 
 def _seen(server: ManagedServer) -> set[str]:
-    return {each for each in read(server.seen_addresses) if not _is_loopback(each)}
+    return {each for each in read(server.seen_addresses) if not is_loopback(each)}
 
 
 def known_names(server: ManagedServer) -> set[str]:
@@ -129,7 +130,7 @@ def known_names(server: ManagedServer) -> set[str]:
     facts = facts_of(server)
     if facts is not None:
         names |= {_comparable(facts.host_name)}
-        names |= {_comparable(a) for a in facts.addresses if server.local or not _is_loopback(a)}
+        names |= {_comparable(a) for a in facts.addresses if server.local or not is_loopback(a)}
     return names
 
 
@@ -178,7 +179,3 @@ def touch_site(work: UnitOfWork, site: BackupServer) -> None:
 
 def _comparable(name: str) -> str:
     return precis.key(name).strip("[]").rstrip(".")
-
-
-def _is_loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")
