@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Product, product
+from tests.support.product import PASSWORD, PATIENCE_SECONDS, Product, product
 from tests.support.waiting import looks, until
 
 pytestmark = pytest.mark.end_to_end
@@ -81,7 +81,7 @@ def echoes(tunnel: ssl.SSLSocket) -> bool:
 
 def live(started: Product, tunnels: int) -> list[dict[str, object]]:
     """The live tunnels, once there are so many."""
-    for _ in looks():
+    for _ in looks(PATIENCE_SECONDS):
         printed = cloudgate(started, "gateway", "tunnels", "localhost", "-o", "json")
         found: list[dict[str, object]] = json.loads(printed)["CloudGatewayTunnels"]
         if len(found) == tunnels:
