@@ -358,8 +358,11 @@ class Machine:
         return await self.found(state)
 
     async def found(self, state: GatewayState) -> ReconcileResult:
-        """Wait until the machine is in `state` about the latest assignment."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        """Wait until the machine is in `state` about the latest assignment.
+
+        Where much else runs, Envoy may not begin within its first attempts.
+        """
+        async with asyncio.timeout(4 * PATIENCE_SECONDS):
             while True:
                 outcome = await self.outcomes.get()
                 if outcome.revision == self._revision and outcome.state is state:
