@@ -21,7 +21,9 @@ NOT_PURE := $(addprefix tests/test_, identifiers.py monitoring_endpoint.py monit
 PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py test_quota_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py
-LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network
+# They begin first: one that began last would leave the other workers idle.
+LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network tests/end_to_end \
+	tests/wire/test_agreement.py
 ALONE := $(shell grep -rl --include='test_*.py' 'pytest.mark.alone' tests)
 PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
@@ -39,10 +41,11 @@ check: .venv/dev
 	@$(MAKE) --keep-going --jobs 2 --output-sync --no-print-directory types pure style types-on-windows contracts
 
 test:
-	@$(MAKE) --jobs 4 --no-print-directory .venv/dev test-packages
 ifdef ARGS
+	@$(MAKE) --jobs 4 --no-print-directory .venv/dev test-packages
 	$(BIN)/pytest $(ARGS)
 else
+	@$(MAKE) --jobs 4 --no-print-directory .venv/compiled-tests test-packages
 	@$(MAKE) --keep-going --no-print-directory together alone
 endif
 
@@ -117,6 +120,11 @@ lock: .venv/dev
 
 .venv/dev: .venv/run requirements/dev.txt .venv/envoy-before .venv/api-clients
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+# Once for each clone, while Debian's packages come: otherwise each worker would compile all tests.
+.venv/compiled-tests: .venv/dev
+	-@$(BIN)/pytest --collect-only --quiet tests > /dev/null
 	@touch $@
 
 .venv/envoy-before .venv/api-clients: .venv/%: .venv/pip requirements/%.txt
