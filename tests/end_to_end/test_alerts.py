@@ -31,13 +31,14 @@ pytestmark = [
 ]
 PATIENCE_SECONDS = 60.0
 MAY_BE_ABSENT = {
+    "cloudgate_gateway_full_ratio",
     "cloudgate_needs_a_look",
     "cloudgate_tenant_used_bytes",
     "cloudgate_tenant_tunnels_limit",
     "cloudgate_tenant_limit_bytes",
     "cloudgate_tenant_last_activity_timestamp_seconds",
 }
-"""Where nothing needs a look, nothing was measured or used, and nobody has a limit."""
+"""Where nothing needs a look, is measured, used or filling up, and nobody has a limit."""
 
 
 def promtool(*words: str, folder: Path = MONITORING) -> str:

@@ -230,8 +230,8 @@ TABLE: tuple[Metric, ...] = (
     Metric(
         "cloudgate_gateway_authorization_seconds",
         _H,
-        "How long the host service took to say whether a request may become a tunnel; without wrong"
-        " passwords, whose answers wait on purpose.",
+        "How long the host service took to say whether a request may become a tunnel; without"
+        " guesses of passwords, whose answers wait on purpose.",
         _GATEWAY,
         _BOTH,
         SETUP_BUCKETS_SECONDS,
