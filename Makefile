@@ -13,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Without it, each of the hundreds of processes that tests start would compile the whole product anew.
 unexport PYTHONDONTWRITEBYTECODE
-TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager
+TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.

@@ -15,6 +15,7 @@ from data_path.build import build, compiler
 from tests.support import spoken
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
+from tests.support.postgres import needs_postgresql, shared_server
 from tests.support.statements import share_statements
 
 # Tracebacks with all that each function knew are for people at a terminal; here they take seconds.
@@ -53,10 +54,29 @@ def module() -> None:
         assert build(FOLDER) == ""
 
 
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what has the mark `both_databases` on SQLite, and on PostgreSQL."""
+    if metafunc.definition.get_closest_marker("both_databases") is None:
+        return
+    if "running" in metafunc.fixturenames:
+        kinds = [SQLITE, pytest.param(POSTGRESQL, marks=needs_postgresql)]
+        metafunc.parametrize("database_kind", kinds, indirect=True)
+
+
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[RunningManager]:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Of which kind the manager's database is."""
+    return str(getattr(request, "param", SQLITE))
+
+
+@pytest.fixture
+def running(tmp_path: Path, database_kind: str) -> Iterator[RunningManager]:
     """A manager with one backup server, for one test."""
-    with running_manager(tmp_path) as started:
+    url = shared_server().new_database() if database_kind == POSTGRESQL else None
+    with running_manager(tmp_path, database_url=url) as started:
         yield started
 
 

@@ -13,6 +13,8 @@ from cloudgate.trust.password_hashes import matches
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def client(running: RunningManager) -> httpx2.Client:

@@ -26,6 +26,7 @@ VALUES = {
     "audit_days": "400",
     "metrics_listen": '"127.0.0.1:9000"',
     "metrics_token_file": '"tokens"',
+    "database": '"postgresql://cloudgate@db.example/cloudgate"',
     "backup_folder": '"backups"',
     "backup_every": '"12h"',
     "backup_keep": "7",

@@ -120,20 +120,24 @@ def running_manager(
     prober: Prober = _reached,
     tls: Path | None = None,
     names: tuple[str, ...] = (),
+    database_url: str | None = None,
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
     `prober` says whether a gateway is reached at its advertised address; `tls` is where the
     certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
+    `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
     authority = open_authority(folder)
-    database = Database(sqlite_url(folder / "cloudgate.db"))
+    database = Database(database_url or sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
     manager = Manager(
         database, authority, open_sealing(folder), clock=clock, challenges=AcmeChallenges(dns_hook)
     )
+    if database_url is not None:
+        ensure_administrator(manager, PASSWORD)
     if site is not None:
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))

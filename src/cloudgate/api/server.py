@@ -149,6 +149,7 @@ class ManagerServer:
                 recent.job(),
                 *([spans.job()] if spans else ()),
                 *backups,
+                *([manager.lease.job()] if manager.lease else ()),
             ),
             on_change=self._note_failing,
             foreseen=_foreseen,

@@ -18,7 +18,7 @@ from cloudgate.cli.resources.cloud import (
     usage,
 )
 from cloudgate.cli.resources.infrastructure import backup_servers, repositories, servers
-from cloudgate.cli.service import backups, commands, connect, diagnosis, manager_secrets
+from cloudgate.cli.service import backups, commands, connect, database, diagnosis, manager_secrets
 
 app = groups.group(
     name="cloudgate", pretty_exceptions_show_locals=False, callback=before_any_command
@@ -46,6 +46,7 @@ for each in (
     audit,
     backups,
     manager_secrets,
+    database,
 ):
     app.add_typer(each.app)
 

@@ -34,6 +34,16 @@ Data = Annotated[
         envvar="CLOUDGATE_DATA", metavar="FOLDER", help="Folder for all state.", show_default=False
     ),
 ]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="CLOUDGATE_DATABASE",
+        metavar="URL",
+        help="postgresql://USER@HOST/DATABASE; a file of SQLite in the data folder when left out.",
+        show_default=False,
+    ),
+]
 Host = Annotated[
     str,
     typer.Option(
@@ -276,6 +286,7 @@ def _manager_options(
     backup_keep: BackupKeep = 14,
     backup_passphrase_file: BackupPassphraseFile = None,
     backup_key_file: BackupKeyFile = None,
+    database: DatabaseUrl = None,
 ) -> "Options":
     """What starts a manager, as it is typed; Typer reads it from here."""
     from cloudgate.cli.service.launcher import Options  # noqa: PLC0415
@@ -301,6 +312,7 @@ def _manager_options(
         backup_keep,
         backup_passphrase_file,
         backup_key_file,
+        database,
     )
 
 

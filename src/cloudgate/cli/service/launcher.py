@@ -37,7 +37,8 @@ from cloudgate.host.manager_link.join import join_host
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.paths import state_paths
 from cloudgate.manager.audit.outlets import open_outlet
-from cloudgate.manager.core.marks import check_keys
+from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.core.marks import check_keys, knows_keys
 from cloudgate.manager.core.reachable import reachable_by
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.gateways.operations import (
@@ -123,6 +124,8 @@ class Options:
     backup_passphrase_file: Path | None = None
     """With what they are sealed with; or the next."""
     backup_key_file: Path | None = None
+    database: str | None = None
+    """Address of one of PostgreSQL; a file of SQLite in the data folder when None."""
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
     in_config: frozenset[str] = frozenset()
@@ -166,13 +169,24 @@ async def run_up(options: Options) -> None:
 
 @contextmanager
 def _opened(options: Options) -> Iterator[Manager]:
-    installation.begin(options.data)
-    authority = open_authority(options.data / "tls")
-    sealing = open_sealing(options.data)
-    database = Database(sqlite_url(options.data / installation.DATABASE))
+    lease: Lease | None = None
+    if options.database is None:
+        installation.begin(options.data)
+        authority, sealing = open_authority(options.data / "tls"), open_sealing(options.data)
+        database = Database(sqlite_url(options.data / installation.DATABASE))
+    else:
+        # Looked at first: keys are made for a database that is empty, and for no other.
+        database = Database(options.database)
     try:
+        if options.database is not None:
+            installation.begin_keys(options.data, is_new=not knows_keys(database))
+            authority, sealing = open_authority(options.data / "tls"), open_sealing(options.data)
         check_keys(database, authority, sealing)
         installation.end(options.data)
+        if options.database is not None:
+            wanted = Lease(database, f"{socket.gethostname()}:{options.data.resolve()}")
+            wanted.take()
+            lease = wanted  # only what was taken is given back
         yield Manager(
             database,
             authority,
@@ -181,6 +195,7 @@ def _opened(options: Options) -> Iterator[Manager]:
             own_addresses=host_addresses,
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
             reachable=reachable_by(options.reachable, options.measurable_folders),
+            lease=lease,
         )
     except DatabaseError as problem:
         found = database_reason(problem)
@@ -188,6 +203,9 @@ def _opened(options: Options) -> Iterator[Manager]:
             raise
         raise UnavailableError(found) from problem
     finally:
+        if lease is not None:
+            with suppress(DatabaseError, UnavailableError):  # it ends by itself
+                lease.give_back()
         database.close()
 
 
@@ -293,6 +311,11 @@ def _backups(options: Options) -> tuple[Path, Schedule] | None:
         CloudgateError: backups are wanted that cannot be sealed, or not as often.
     """
     files = (options.backup_passphrase_file, options.backup_key_file)
+    if options.backup_folder is not None and options.database is not None:
+        raise CloudgateError(
+            "--backup-folder is for a database in the data folder. Back PostgreSQL up with its own"
+            " tools, and the keys with cloudgate manager export-secrets."
+        )
     if options.backup_folder is None:
         if any(files):
             raise CloudgateError("Name the folder that backups go into, with --backup-folder.")

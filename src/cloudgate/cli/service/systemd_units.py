@@ -8,6 +8,7 @@ from cloudgate.cli.service.launcher import Options
 from cloudgate.cli.settings import DEFAULT_PORT
 from cloudgate.errors import InvalidRequestError
 from cloudgate.host.platform.linux import word
+from cloudgate.manager.storage.postgresql import postgresql_url
 
 
 def manager_unit(options: Options) -> str:
@@ -20,13 +21,20 @@ def manager_unit(options: Options) -> str:
             or the folder may not be looked into.
     """
     data = options.data
+    if options.database is not None and postgresql_url(options.database).password:
+        raise InvalidRequestError(
+            "The password of the database would be in the unit, for all to read. Leave it out of"
+            " --database, and keep it in the password file of libpq, ~/.pgpass of the manager's"
+            " user."
+        )
     try:
         (data / "cloudgate.db").exists()
     except OSError as problem:
         raise InvalidRequestError(
             f"Cannot look into the data folder {data}: {problem.strerror}. Do this as root."
         ) from None
-    if not (data / "cloudgate.db").exists() and options.admin_password_file is None:
+    has_state = (data / "cloudgate.db").exists() or (data / "sealing.key").exists()
+    if not has_state and options.admin_password_file is None:
         raise InvalidRequestError(
             f"The manager has never been started with the data folder {data}: the password of"
             " admin, which the first start prints, would be in systemd's journal. Start it once by"
@@ -70,6 +78,7 @@ def _arguments(options: Options) -> Iterator[str]:
     for name, value in (
         ("--config", options.config and options.config.resolve()),
         ("--data", options.data.resolve()),
+        ("--database", options.database),
         ("--host", options.host or None),
         ("--port", port),
         ("--admin-password-file", password_file and password_file.resolve()),

@@ -43,6 +43,12 @@ def put_mark(session: Session, name: str, value: str) -> None:
     session.merge(InstallationMark(name=name, value=value))
 
 
+def knows_keys(database: Database) -> bool:
+    """Whether a database belongs to some keys already."""
+    with database.reading() as session:
+        return read_mark(session, AUTHORITY) is not None
+
+
 def check_keys(database: Database, authority: Authority, sealing: SealingKey) -> None:
     """See that keys and database belong together; a database that knows of none takes these.
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import NotFoundError
+from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -175,6 +176,8 @@ class Manager:
     """Of the manager itself."""
     figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
     recorder: Recorder = field(default_factory=Recorder)
+    lease: Lease | None = None
+    """Of a server's database; None of a file's, which is locked."""
 
     def warn(self, kind: str, text: str) -> None:
         """Have the operator see something about the manager itself; an empty text ends it."""

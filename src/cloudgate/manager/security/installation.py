@@ -85,6 +85,49 @@ def begin(data: Path) -> None:
             raise CloudgateError(_lost(data, names, state))
 
 
+def begin_keys(data: Path, *, is_new: bool) -> None:
+    """As `begin`, where the database is a server's. `is_new`: it belongs to no keys yet.
+
+    Raises:
+        CloudgateError: the database has keys that are not here; or some are missing or empty.
+    """
+    keys = [name for name in _PIECES if name != DATABASE]
+    try:
+        for folder in (data, data / "tls"):
+            remove_leftovers(folder)
+        missing = [name for name in keys if not (data / name).exists()]
+        empty = [name for name in keys if name not in missing and _is_empty(data / name)]
+        if is_new and (len(missing) == len(keys) or (data / _MARK).exists()):
+            write_private(data / _MARK, "")
+            return
+    except OSError as problem:
+        raise CloudgateError(
+            f"Cannot use the data folder {data}: {problem.filename}: {problem.strerror}."
+        ) from None
+    if len(missing) == len(keys):
+        raise CloudgateError(
+            f"The database belongs to an installation whose keys are not in {data}. Bring them here"
+            " with `cloudgate manager import-secrets`, of a file that its manager has exported with"
+            " `cloudgate manager export-secrets`; or name the folder that has them, with --data."
+        )
+    for names, state in ((missing, "is missing"), (empty, "is empty")):
+        if names:
+            raise CloudgateError(_lost(data, names, state))
+
+
+def see_that_it_is_there(file: Path) -> None:
+    """See that a database's file is there, before something makes an empty one.
+
+    Raises:
+        CloudgateError: it is not.
+    """
+    if not file.is_file():
+        raise CloudgateError(
+            f"There is no database at {file}. Name the manager's data folder with --data, or a"
+            " server's database with --database."
+        )
+
+
 def missing_pieces(data: Path) -> list[str]:
     """What of an installation is not there, by names below its folder.
 

@@ -1,5 +1,6 @@
 """Database: how is it opened, and how does a transaction begin?"""
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,12 +14,14 @@ from sqlalchemy.exc import DatabaseError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
+from cloudgate.manager.storage.postgresql import check_sorting, open_engine, postgresql_url
 
 REVISIONS = Path(__file__).parent / "revisions"
 EMPTY = REVISIONS / "empty.sql"
 """What SQLite makes of all revisions up to the one that it names, where there is nothing yet."""
+_REVISION = re.compile(r"[0-9]{4}")
 _BUSY_SECONDS = 30
 
 
@@ -33,15 +36,22 @@ class Database:
                 be used now: its disk is full or fails, or another program has locked it.
         """
         self.url = url
+        self.is_file = make_url(url).get_backend_name() == "sqlite"
+        """Whether it is one of SQLite, and not a server's."""
         self._engine = _open(url)
         self._probed = _without_memory(url) or self._engine
+        self.writer = writing = self._engine.execution_options(writes=True)
+        # On a server, others may bring it forward at the same moment: one does.
+        first = self._engine if self.is_file else writing
         try:
-            with self._engine.connect() as connection:
+            with first.connect() as connection:
                 _bring_forward(connection)
         except DatabaseError as problem:
-            self._engine.dispose()
+            self.close()
             raise UnavailableError(_why_not_opened(url, problem)) from problem
-        writing = self._engine.execution_options(writes=True)
+        except CloudgateError:
+            self.close()
+            raise
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
 
@@ -67,9 +77,17 @@ class Database:
         return None if found is None else str(found)
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections; those that are in use, once they are not."""
+        if not self.is_file:
+            event.listen(self._engine.pool, "checkin", _end_connection)
         self._engine.dispose()
         self._probed.dispose()
+
+
+def _end_connection(connection: Any, _record: Any) -> None:
+    """What comes back to a pool that nobody uses any more would be left to the collector."""
+    if connection is not None:
+        connection.close()
 
 
 class _Reading(Session):
@@ -96,7 +114,12 @@ def sqlite_url(file: Path) -> str:
 
 
 def _why_not_opened(url: str, problem: DatabaseError) -> str:
-    name = make_url(url).database
+    known = make_url(url)
+    if known.get_backend_name() != "sqlite":
+        shown = known.set(drivername="postgresql").render_as_string(hide_password=True)
+        said = str(problem.orig).strip().replace("\n", " ")
+        return f"The database {shown} cannot be used: {said} {reason(problem) or ''}".strip()
+    name = known.database
     if is_damaged(problem):
         return (
             f"The database {name} cannot be read: {problem.orig}. Bring the data folder back from a"
@@ -107,8 +130,12 @@ def _why_not_opened(url: str, problem: DatabaseError) -> str:
 
 
 def _bring_forward(connection: Connection) -> None:
+    tables = set(inspect(connection).get_table_names())
     found, newest = revision_of(connection), newest_revision()
-    if found is None and connection.dialect.name == "sqlite":
+    _see_that_it_is_ours(connection, tables, found)
+    if connection.dialect.name == "postgresql":
+        check_sorting(connection)
+    elif found is None:
         found = _make_tables(connection)
     if found is not None and found > newest:
         raise UnavailableError(
@@ -117,6 +144,23 @@ def _bring_forward(connection: Connection) -> None:
         )
     if found != newest:
         migrate(connection)
+
+
+def _see_that_it_is_ours(connection: Connection, tables: set[str], revision: str | None) -> None:
+    """Others use Alembic, too.
+
+    Raises:
+        UnavailableError: it is another program's.
+    """
+    if not tables - {"alembic_version"} and revision is None:
+        return
+    if revision is not None and _REVISION.fullmatch(revision) and "managed_servers" in tables:
+        return
+    shown = ", ".join(sorted(tables)[:5])
+    raise UnavailableError(
+        f"The database {connection.engine.url.database} is another program's: it holds {shown}."
+        " Nothing was changed. Name an empty one."
+    )
 
 
 def _make_tables(connection: Connection) -> str | None:
@@ -217,6 +261,22 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def revision_at(url: str) -> str | None:
+    """The revision that a database is at, which stays as it is; None where it holds no tables.
+
+    Raises:
+        UnavailableError: it cannot be read.
+    """
+    engine = _open(url)
+    try:
+        with engine.connect() as connection:
+            return revision_of(connection)
+    except DatabaseError as problem:
+        raise UnavailableError(_why_not_opened(url, problem)) from problem
+    finally:
+        engine.dispose()
+
+
 def newest_revision() -> str:
     """The revision of the tables that this release works with; files are named after theirs."""
     return max(file.stem[1:5] for file in (REVISIONS / "versions").glob("r*.py"))
@@ -269,7 +329,7 @@ def _tables_may_be_made_anew(connection: Connection) -> Iterator[None]:
 def _open(url: str) -> Engine:
     known = make_url(url)
     if known.get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=10, max_overflow=50)
+        return open_engine(postgresql_url(url))
     file = Path(known.database or "")
     file.touch(mode=0o600)
     engine = create_engine(

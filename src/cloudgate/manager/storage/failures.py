@@ -1,11 +1,12 @@
 """Database failures: what is wrong with the disk or the file, and what does an operator do?
 
-SQLite says so by a code, https://www.sqlite.org/rescode.html; its texts are for programmers.
+SQLite says so by a code, https://www.sqlite.org/rescode.html, PostgreSQL by another one,
+https://www.postgresql.org/docs/current/errcodes-appendix.html; their texts are for programmers.
 """
 
 import sqlite3
 
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 OUT_OF_ROOM = (
     "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
@@ -39,6 +40,49 @@ _REASONS = {
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
 }
+SERVER_AWAY = (
+    "The database's server does not answer, or is being started or stopped. Nothing was lost; try"
+    " again as soon as it answers."
+)
+SERVER_OUT_OF_ROOM = (
+    "Nothing can be changed: the disk of the database's server is full. Make room there, and try"
+    " again."
+)
+SERVER_READ_ONLY = (
+    "Nothing can be changed: the database can only be read, as a standby's can. Name the primary,"
+    " several hosts with target_session_attrs=read-write in the address find it, or see why it is"
+    " read-only."
+)
+SERVER_DENIES = (
+    "The database's server does not let Cloudgate's user do that: give it all rights on the"
+    " database and on its schema, best by making it their owner."
+)
+SERVER_FULL = (
+    "The database's server takes no more connections. A manager uses up to 20: raise its"
+    " max_connections, or see who has the others."
+)
+SERVER_REFUSES = (
+    "The database's server refuses user, password or database: see the address, and the server's"
+    " pg_hba.conf and log."
+)
+SERVER_BUSY = (
+    "Somebody else has changed the database for 30 seconds without an end. See what"
+    " pg_stat_activity says of it, and try again."
+)
+_SERVER_REASONS = {
+    "08": SERVER_AWAY,
+    "57P01": SERVER_AWAY,
+    "57P02": SERVER_AWAY,
+    "57P03": SERVER_AWAY,
+    "53100": SERVER_OUT_OF_ROOM,
+    "25006": SERVER_READ_ONLY,
+    "42501": SERVER_DENIES,
+    "53300": SERVER_FULL,
+    "28": SERVER_REFUSES,
+    "3D": SERVER_REFUSES,
+    "55P03": SERVER_BUSY,
+}
+"""By SQLSTATE, or its class."""
 _PRIMARY = 0xFF
 """The part of a code that says of which kind a failure is."""
 
@@ -47,14 +91,30 @@ def reason(problem: DatabaseError) -> str | None:
     """What there is to be mended, for the operator.
 
     None where it is nothing of the disk's or the file's: a lock of another, for which one waits, or
-    a fault of this program. Other databases than SQLite have no such codes.
+    a fault of this program.
     """
     code = getattr(problem.orig, "sqlite_errorcode", None)
     if code is None:
-        return None
+        return _server_reason(problem)
     return _REASONS.get(code) or _REASONS.get(code & _PRIMARY)
 
 
 def is_damaged(problem: DatabaseError) -> bool:
     """Whether a file is no database any more. A full disk, or another's lock, damages none."""
     return reason(problem) is DAMAGED
+
+
+def _server_reason(problem: DatabaseError) -> str | None:
+    if not type(problem.orig).__module__.startswith("psycopg"):
+        return None
+    state = getattr(problem.orig, "sqlstate", None)
+    if state is not None:
+        return _SERVER_REASONS.get(state) or _SERVER_REASONS.get(state[:2])
+    if not isinstance(problem, OperationalError):
+        return None
+    # Before there is a connection, libpq has a text alone.
+    said = str(problem.orig)
+    if "too many" in said or "remaining connection slots" in said:
+        return SERVER_FULL
+    refusals = ("authentication failed", "does not exist", "pg_hba.conf", "no password supplied")
+    return SERVER_REFUSES if any(each in said for each in refusals) else SERVER_AWAY

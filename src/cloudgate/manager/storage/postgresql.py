@@ -1,0 +1,106 @@
+"""PostgreSQL: how is a server's database opened, so that transactions mean what they do on SQLite?
+
+One writer at a time, by an advisory lock that ends with its transaction, and readers that see one
+state: what is looked at before it is changed stays true. Neither needs a session of its own, and
+nothing is prepared in one, so that a pooler in transaction mode may stand in between.
+"""
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from cloudgate.errors import InvalidRequestError, UnavailableError
+
+NAMES = ("postgresql", "postgres", "postgresql+psycopg")
+"""What an address may begin with."""
+LOCK = 7_140_938_522
+"""Of whoever writes; the number means nothing."""
+LOCK_SECONDS = 30
+CONNECT_SECONDS = 5
+_POOL, _OVERFLOW = 10, 10
+"""Connections that stay, and that come when many ask at once: a server takes 100 by default."""
+_ALIVE: dict[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "application_name": "cloudgate",
+    "prepare_threshold": None,
+    "client_encoding": "utf8",
+}
+
+
+def postgresql_url(address: str) -> URL:
+    """The address of a database, as libpq writes it (its section 34.1.1.2).
+
+    Raises:
+        InvalidRequestError: it is none of PostgreSQL.
+    """
+    try:
+        found = make_url(address)
+    except (ArgumentError, ValueError):
+        found = None
+    if found is None or found.drivername not in NAMES or not found.database:
+        raise InvalidRequestError(
+            "The database's address is to be postgresql://USER@HOST:PORT/DATABASE, as libpq has it;"
+            " a password is better kept in its password file, or in CLOUDGATE_DATABASE."
+        )
+    return found.set(drivername="postgresql+psycopg")
+
+
+def open_engine(url: URL) -> Engine:
+    """Connections to it; none is made before one is wanted.
+
+    Raises:
+        UnavailableError: the driver is not there.
+    """
+    try:
+        engine = create_engine(
+            url,
+            pool_size=_POOL,
+            max_overflow=_OVERFLOW,
+            pool_pre_ping=True,  # one of before the server was started again is replaced
+            connect_args=_ALIVE,
+        )
+    except ImportError as problem:
+        raise UnavailableError(
+            f"PostgreSQL cannot be used: {problem}. Install the driver, with pip install"
+            " 'cloudgate[postgres]'."
+        ) from None
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true),"
+            f" pg_advisory_xact_lock({LOCK})"
+        )
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def check_sorting(connection: Connection) -> None:
+    """See that texts are kept and sorted as everywhere else: by their bytes, in UTF-8.
+
+    Raises:
+        UnavailableError: they are not.
+    """
+    encoding, collation = connection.execute(
+        text(
+            "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database"
+            " WHERE datname = current_database()"
+        )
+    ).one()
+    if encoding == "UTF8" and collation.upper().replace("-", "") in ("C", "POSIX", "C.UTF8"):
+        return
+    name = connection.engine.url.database
+    raise UnavailableError(
+        f"The database {name} keeps texts as {encoding} and sorts them by {collation}: lists and"
+        " their pages would be in another order than Cloudgate's. Make it anew, empty, with:"
+        f" CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+    )
