@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,26 @@ async def test_it_says_ready_lives_how_it_is_and_that_it_ends(
     while (last := await said(listener)) == "WATCHDOG=1":
         pass
     assert last == "STOPPING=1"
+
+
+async def test_a_process_that_goes_on_as_another_program_says_that_it_reloads(
+    heard: tuple[str, socket.socket],
+) -> None:
+    address, listener = heard
+    notifier, health = Notifier({"NOTIFY_SOCKET": address}), Health({})
+    informing = asyncio.ensure_future(
+        keep_informed(notifier, health, lambda: "well", starts_anew=lambda: True)
+    )
+    assert await said(listener) == "READY=1"
+    informing.cancel()
+    with suppress(asyncio.CancelledError):
+        await informing
+    while (last := await said(listener)).startswith("STATUS="):
+        pass
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    name, microseconds = last.split("\n")
+    assert name == "RELOADING=1"
+    assert 0 <= now - int(microseconds.removeprefix("MONOTONIC_USEC=")) < 60_000_000
 
 
 async def test_what_keeps_it_from_being_ready_is_its_status(

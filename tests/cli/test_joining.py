@@ -257,6 +257,21 @@ def test_systemd_takes_the_unit_of_the_manager_which_starts_it_as_it_was_started
     assert not (tmp_path / "all data").exists()
 
 
+@needs_systemd
+def test_the_units_are_no_more_exposed_than_they_have_to_be(cloudgate: Run, tmp_path: Path) -> None:
+    with running_manager(tmp_path / "data"):
+        pass
+    manager = cloudgate("serve", "--data", str(tmp_path / "data"), "--print-unit").stdout
+    host = linux.unit("/bin/true", Path("/var/lib/cloudgate"), "cloudgate")
+    for name, text in (("manager", manager.replace("User=root", "User=cloudgate")), ("host", host)):
+        file = tmp_path / f"cloudgate-{name}.service"
+        file.write_text(text)
+        # Tenths; systemd-analyze(1) says OK up to 5.
+        command = ("systemd-analyze", "security", "--offline=true", "--threshold=30", str(file))
+        checked = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stdout[-200:]
+
+
 def test_a_manager_that_would_print_its_password_into_the_journal_gets_no_unit(
     cloudgate: Run, tmp_path: Path
 ) -> None:

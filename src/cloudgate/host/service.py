@@ -232,7 +232,9 @@ async def _work_until(
         async with asyncio.TaskGroup() as group:
             work = [
                 group.create_task(parts.background.run()),
-                group.create_task(keep_informed(watchers.notifier, health, parts.describe)),
+                group.create_task(
+                    keep_informed(watchers.notifier, health, parts.describe, lambda: stop.again)
+                ),
             ]
             if watchers.listener is not None:
                 serving = serve_monitoring(parts.monitoring, watchers.listener)

@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -72,7 +73,10 @@ def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
 
 
 async def keep_informed(
-    notifier: Notifier, health: Health, describe: Callable[[], Awaitable[str] | str]
+    notifier: Notifier,
+    health: Health,
+    describe: Callable[[], Awaitable[str] | str],
+    starts_anew: Callable[[], bool] = lambda: False,
 ) -> None:
     """Say for ever that the event loop turns, and how this service is; first that it is ready.
 
@@ -80,6 +84,8 @@ async def keep_informed(
         notifier: who is told.
         health: what keeps it from being ready.
         describe: how it is while nothing does, in a few words.
+        starts_anew: whether the same process is ready again soon after it has ended: systemd
+            would end it by force if it were told that it stops.
     """
     if not notifier.is_heard:
         return
@@ -90,7 +96,11 @@ async def keep_informed(
                 group.create_task(_bark(notifier, notifier.watchdog_seconds / 3))
             group.create_task(_show(notifier, health, describe))
     finally:
-        notifier.tell("STOPPING=1")
+        if starts_anew():
+            microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            notifier.tell("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+        else:
+            notifier.tell("STOPPING=1")
 
 
 async def _bark(notifier: Notifier, seconds: float) -> None:

@@ -3,12 +3,13 @@
 import getpass
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from cloudgate.cli.service.launcher import Options
 from cloudgate.cli.settings import DEFAULT_PORT
 from cloudgate.errors import InvalidRequestError
-from cloudgate.host.platform.linux import word
 from cloudgate.manager.storage.postgresql import postgresql_url
+from cloudgate.processes.systemd_sandbox import sandbox, word
 
 
 def manager_unit(options: Options) -> str:
@@ -42,6 +43,7 @@ def manager_unit(options: Options) -> str:
         )
     user = data.owner() if data.exists() else getpass.getuser()
     command = [sys.executable, "-m", "cloudgate", "serve", *_arguments(options)]
+    allowed = sandbox(_written(options), capabilities=("CAP_NET_BIND_SERVICE",))
     return f"""[Unit]
 Description=Cloudgate manager
 Wants=network-online.target
@@ -58,14 +60,19 @@ Restart=always
 RestartSec=1
 TimeoutStopSec=30
 LimitNOFILE=65536
-AmbientCapabilities=CAP_NET_BIND_SERVICE
-NoNewPrivileges=yes
 PrivateTmp=yes
-ProtectSystem=full
-
+{allowed}
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _written(options: Options) -> Iterator[Path]:
+    yield options.data.resolve()
+    if options.audit_log and options.audit_log != "syslog":
+        yield (Path.cwd() / options.audit_log).parent
+    if options.backup_folder is not None:
+        yield options.backup_folder.resolve()
 
 
 def _arguments(options: Options) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import re
 import select
 import shlex
 import signal
@@ -17,6 +16,7 @@ from cloudgate.atomic_files import write_public
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform import linux_launcher
 from cloudgate.processes.programs import ask
+from cloudgate.processes.systemd_sandbox import sandbox, word
 
 UNIT = Path("/etc/systemd/system/cloudgate-host.service")
 """Where `install` puts the unit of the host service."""
@@ -30,7 +30,6 @@ SYSTEMCTL_SECONDS = 90.0
 """How long systemd may take: as long as it gives a service to start."""
 _START_TIME_FIELD = 19
 """Of ``/proc/PID/stat``, counted after the name."""
-_PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
 
 
 def unit(python: str, data: Path, user: str, config: Path | None = None) -> str:
@@ -43,6 +42,12 @@ def unit(python: str, data: Path, user: str, config: Path | None = None) -> str:
     # systemd.service(5): what comes after a line that fails is not done.
     checked = [python, "-m", "cloudgate", "config", "check", "--for", "host", str(config)]
     check = f"ExecReload={_line(checked)}\n" if config else ""
+    # A tunnel is slowed and ended by its descriptor, which is Envoy's.
+    allowed = sandbox(
+        [data],
+        capabilities=("CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE"),
+        calls=("pidfd_open", "pidfd_getfd"),
+    )
     return f"""[Unit]
 Description=Cloudgate host service
 Wants=network-online.target
@@ -60,10 +65,7 @@ RestartSec=1
 KillMode=process
 TimeoutStopSec=30
 LimitNOFILE=1048576
-AmbientCapabilities=CAP_NET_BIND_SERVICE CAP_SYS_PTRACE
-NoNewPrivileges=yes
-ProtectSystem=full
-
+{allowed}
 [Install]
 WantedBy=multi-user.target
 """
@@ -71,14 +73,6 @@ WantedBy=multi-user.target
 
 def _line(words: Iterable[str]) -> str:
     return " ".join(word(each) for each in words)
-
-
-def word(text: str) -> str:
-    """A word of a command line, as units write it (systemd.service(5), "Command lines")."""
-    escaped = text.replace("%", "%%").replace("$", "$$")
-    if _PLAIN_WORD.fullmatch(text):
-        return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def started_at(pid: int) -> str | None:

@@ -1,0 +1,65 @@
+"""Sandbox of systemd: what may a service of ours do on its machine, and nothing beyond it?
+
+The lines of a unit (systemd.exec(5)). Who takes a service over has what it needs, not the machine.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_PLAIN_WORD = re.compile(r"[\w./:@%+=,~-]+")
+_OF_ALL = """NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+UMask=0077
+"""
+
+
+def sandbox(
+    writable: Iterable[Path], *, capabilities: Iterable[str], calls: Iterable[str] = ()
+) -> str:
+    """The lines for a service.
+
+    Args:
+        writable: folders and files that it writes; all else can be read only.
+        capabilities: that it has, and may have (capabilities(7)).
+        calls: of the kernel, besides those of an ordinary service.
+    """
+    capable = " ".join(capabilities)
+    written = "".join(f"ReadWritePaths={_path(each)}\n" for each in writable)
+    return (
+        f"CapabilityBoundingSet={capable}\n"
+        f"AmbientCapabilities={capable}\n"
+        f"SystemCallFilter={' '.join(('@system-service', *calls))}\n"
+        "SystemCallErrorNumber=EPERM\n"
+        f"{_OF_ALL}{written}"
+    )
+
+
+def word(text: str) -> str:
+    """A word of a command line, as units write it (systemd.service(5), "Command lines")."""
+    return _quoted(text.replace("%", "%%").replace("$", "$$"), text)
+
+
+def _path(path: Path) -> str:
+    """Which may not be there when the service starts: ``-``."""
+    return _quoted(f"-{str(path).replace('%', '%%')}", str(path))
+
+
+def _quoted(escaped: str, text: str) -> str:
+    if _PLAIN_WORD.fullmatch(text):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
