@@ -68,7 +68,8 @@ def test_of_what_nobody_knows_nothing_is_said_and_no_report_has_it(
     assert not {"Capacity", "FreeSpace"} & shown(client, unknown).keys()
     by_xml = running.logged_on(accept="*/*").get(f"{unknown}?format=Entity")
     names = [etree.QName(child).localname for child in etree.fromstring(by_xml.content)]
-    assert names == ["Links", "Kind", "Description", "Endpoint", "Address"]
+    rules = ["QuotaWarningPercents", "QuotaGracePercent", "QuotaEnforced"]
+    assert names == ["Links", "Kind", "Description", "Endpoint", "Address", *rules]
     for found in (
         client.get("/repositories?format=Entity").json()["Repositories"],
         client.get("/query?type=Repository&format=Entities&sortAsc=name").json()["Entities"][

@@ -24,6 +24,7 @@ from cloudgate.host.platform.resource_limits import (
     memory_limits,
 )
 from cloudgate.host.tunnels.connection_limit import excess_connections
+from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.protocol import GatewayState, Target
 from tests.host.support import (
     HASHER,
@@ -83,6 +84,31 @@ async def test_one_address_has_only_so_many_connections_and_tunnels_go_on(
         while (again := await client.connect(port, REPO)).status != 200:
             again.close()
     assert await again.echoes()
+
+
+async def test_tunnels_that_the_access_log_does_not_speak_of_yet_are_not_hung_up_on(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.leave()
+    machine.connections_per_address = 4
+    await machine.start()
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    # As on a machine that has no time: nothing is read of the log any more.
+    monkeypatch.setattr(TunnelTracker, "read", lambda _: True)
+    context = ssl.create_default_context(cadata=client.ca_pem)
+    tunnels = [await client.connect(port, REPO) for _ in range(3)]
+    idle = [
+        await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+        for _ in range(7)
+    ]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        ends = asyncio.as_completed([_ended(reader) for reader, _ in idle])
+        for end in itertools.islice(ends, 6):
+            assert await end
+    assert all([await each.echoes() for each in tunnels])
+    for _, writer in idle:
+        writer.transport.abort()
 
 
 def test_only_those_without_a_tunnel_are_hung_up_on() -> None:

@@ -89,7 +89,11 @@ class GatewayParts:
             now=known.clock,
         )
         self.connection_limiter = ConnectionLimiter(
-            envoys, known.role, self.tracker, limit=settings.connections_per_address
+            envoys,
+            known.role,
+            self.tracker,
+            authorizer.places,
+            limit=settings.connections_per_address,
         )
         self.reconciler = Reconciler(
             layout,

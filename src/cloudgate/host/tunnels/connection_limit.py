@@ -11,6 +11,7 @@ from cloudgate.background import Background, Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.platform import close_connections, connections_by_address
 from cloudgate.host.state.gateway_status import GatewayStatus
+from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.network import address_ranges
 from cloudgate.network.hostport import join
@@ -56,6 +57,7 @@ class ConnectionLimiter:
         envoys: EnvoyProcesses,
         role: GatewayStatus,
         watch: TunnelTracker,
+        places: TunnelSlots,
         *,
         limit: int = CONNECTIONS_PER_ADDRESS,
         look: Callable[[int], ConnectionsByAddress] = connections_by_address,
@@ -64,6 +66,7 @@ class ConnectionLimiter:
         self._envoys = envoys
         self._role = role
         self._watch = watch
+        self._places = places
         self._limit = limit
         self._look = look
 
@@ -101,7 +104,8 @@ class ConnectionLimiter:
         )
         if not self._role.crowded:
             return
-        carrying = {tunnel.client for tunnel in self._watch.live}
+        # The access log speaks of a tunnel a moment after it was let in.
+        carrying = {tunnel.client for tunnel in self._watch.live} | self._places.unlogged.keys()
         for address, names in excess_connections(callers, carrying, self._limit).items():
             ended = close_connections(pid, names) if names else 0
             if ended:
