@@ -135,6 +135,12 @@ def test_what_is_no_file_with_settings_is_refused(
     assert str(file) in refused.output
 
 
+def test_a_path_that_leads_up_is_named_as_it_is(cloudgate: Run, folder: Path) -> None:
+    file = folder / "manager.toml"
+    file.write_text('acme_dns_hook = "../nowhere"\n')
+    assert f"{folder}/../nowhere" in cloudgate("config", "check", str(file)).output
+
+
 def test_all_mistakes_of_a_file_are_said_at_once(cloudgate: Run, folder: Path) -> None:
     file = folder / "host.toml"
     file.write_text('data_path = "tcp"\ngateway_mbit = -1\ntunnel_wait_seconds = nan\n')

@@ -162,7 +162,7 @@ def _value(file: Path, known: Mapping[str, Setting], name: str, value: Any, cont
     try:
         parameter.process_value(context, value)
     except typer.BadParameter as problem:
-        raise InvalidRequestError(f"{name}: {problem.message}.".replace("..", ".")) from None
+        raise InvalidRequestError(f"{name}: {problem.message.rstrip('.')}.") from None
     return value
 
 
