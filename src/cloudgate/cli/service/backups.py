@@ -2,8 +2,6 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +11,7 @@ import typer
 from cloudgate.cli import groups
 from cloudgate.cli.loading import loading
 from cloudgate.cli.service.commands import Data
+from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
 
@@ -182,13 +181,3 @@ def _say_what_was_taken(by: str, since: "Since | None", contents: "Contents") ->
         f"The last of {since.changes} changes that it has is of {since.last_at}. What was changed"
         " after that, or whose task had not ended, is not known here."
     )
-
-
-@contextmanager
-def failing_in_words() -> Iterator[None]:
-    """Have a command end with 1, and say why."""
-    try:
-        yield
-    except CloudgateError as problem:
-        print(f"Error: {problem.message}", file=sys.stderr)
-        raise typer.Exit(1) from None

@@ -7,12 +7,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from cloudgate.cli import groups
 from cloudgate.cli.loading import loading
+from cloudgate.cli.service.failures import fail, failing_in_words
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 
@@ -241,10 +242,8 @@ def _settings_file_option(*, of_hosts: bool) -> Any:
             return None
         from cloudgate.cli.service.settings_file import OF_HOSTS, use_file  # noqa: PLC0415
 
-        try:
+        with failing_in_words():
             ctx.meta[_FROM_FILE] = use_file(ctx, config, OF_HOSTS if of_hosts else ())
-        except CloudgateError as problem:
-            _fail(problem.message)
         return config
 
     return typer.Option(
@@ -374,10 +373,8 @@ def serve(
         return
     from cloudgate.cli.service.systemd_units import manager_unit  # noqa: PLC0415
 
-    try:
+    with failing_in_words():
         print(manager_unit(options), end="")
-    except CloudgateError as problem:
-        _fail(problem.message)
 
 
 @host_commands.command("join")
@@ -414,9 +411,9 @@ def join(
 
     folder = (data or default_data_folder()) / "host"
     if (token is None) == (token_file is None):
-        _fail("Give the join token, with --token or with --token-file.")
+        fail("Give the join token, with --token or with --token-file.")
     if (fingerprint is None) == (ca is None):
-        _fail("Say how to know the manager, with --fingerprint or with --ca.")
+        fail("Say how to know the manager, with --fingerprint or with --ca.")
     secret = token or _text_of(token_file)
 
     async def join_by() -> None:
@@ -452,14 +449,12 @@ def install_service(
     try:
         load_enrolment(state_paths(folder / "host"))
     except CloudgateError as problem:
-        _fail(
+        fail(
             f"{problem.message} If it joined as another user or with another folder, name that"
             f" folder: cloudgate host install --data {_folder_of_caller() or 'DIR'}"
         )
-    try:
+    with failing_in_words():
         print(install(folder, config))
-    except CloudgateError as problem:
-        _fail(problem.message)
 
 
 def _folder_of_caller() -> Path | None:
@@ -479,9 +474,9 @@ def _text_of(file: Path | None) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except OSError as problem:
-        _fail(f"Cannot read {problem.filename}: {problem.strerror}.")
+        fail(f"Cannot read {problem.filename}: {problem.strerror}.")
     except UnicodeDecodeError:
-        _fail(f"{file} is not UTF-8 text.")
+        fail(f"{file} is not UTF-8 text.")
 
 
 @host_commands.command("run")
@@ -545,15 +540,13 @@ def check(
     named = next((each for each in Service if file.name.startswith(each)), None)
     whose = service or named
     if whose is None:
-        _fail(f"Whose settings are in {file}? Say --for manager or --for host.")
+        fail(f"Whose settings are in {file}? Say --for manager or --for host.")
     from cloudgate.cli.service.settings_file import read_file  # noqa: PLC0415
 
-    try:
+    with failing_in_words():
         found = read_file(file, *_known_to(whose))
-    except CloudgateError as problem:
-        _fail(problem.message)
     if found.problems:
-        _fail("\n".join(found.problems))
+        fail("\n".join(found.problems))
     print(f"{file}: {len(found.values)} settings of the {whose}, as they should be.")
 
 
@@ -581,13 +574,8 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return run_on_loop(work)
     except CloudgateError as problem:
-        _fail(problem.message)
+        fail(problem.message)
     except OSError as problem:
         if problem.filename is None:
             raise  # of no file: nobody foresaw it
-        _fail(f"Cannot use {problem.filename}: {problem.strerror}.")
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"Error: {message}", file=sys.stderr)
-    raise typer.Exit(1)
+        fail(f"Cannot use {problem.filename}: {problem.strerror}.")

@@ -5,11 +5,12 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from cloudgate.cli.loading import loading
+from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.connector.settings import (
     DEFAULT_GATEWAY_PORT,
     Options,
@@ -17,7 +18,7 @@ from cloudgate.connector.settings import (
     read_file,
     read_forward,
 )
-from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.errors import InvalidRequestError
 
 PASSWORD_VARIABLE = "CLOUDGATE_TENANT_PASSWORD"  # noqa: S105  the name, not a password
 
@@ -92,13 +93,11 @@ def connect(
         fingerprint,
         half_close,
     )
-    try:
+    with failing_in_words():
         if print_unit:
             typer.echo(_unit(said, config), nl=False)
         else:
             _run(said.override(read_file(config)) if config else said, stdio)
-    except CloudgateError as problem:
-        _fail(problem.message)
 
 
 def _run(wanted: Options, stdio: str | None) -> None:
@@ -219,8 +218,3 @@ def _word(text: str) -> str:
 def _plain(text: str) -> str:
     """Text that is none of the specifiers of systemd.unit(5), and stays on its line."""
     return " ".join(text.replace("%", "%%").split("\n"))
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"Error: {message}", file=sys.stderr)
-    raise typer.Exit(1)

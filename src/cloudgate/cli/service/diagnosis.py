@@ -13,6 +13,7 @@ import typer
 
 from cloudgate.cli.output import Screen, at
 from cloudgate.cli.service.commands import Data
+from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.settings import Output, default_data_folder
 
 if TYPE_CHECKING:
@@ -73,17 +74,12 @@ def support_bundle(
 ) -> None:
     """Put what whoever helps needs to see into one file, without secrets and customers' names."""
     from cloudgate.diagnosis.bundle import METRICS, MISSING, write  # noqa: PLC0415
-    from cloudgate.errors import CloudgateError  # noqa: PLC0415
 
     folder = data or default_data_folder()
     named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
-    with _told_what_cannot_be_read():
+    with _told_what_cannot_be_read(), failing_in_words():
         found = asyncio.run(_checked_as_far_as_it_goes(folder))
-        try:
-            names = write(named, folder, found, log or (), metrics or METRICS)
-        except CloudgateError as problem:
-            print(f"Error: {problem.message}", file=sys.stderr)
-            raise typer.Exit(1) from None
+        names = write(named, folder, found, log or (), metrics or METRICS)
     print(
         f"{named}: {len(names)} files. Secrets are taken out, and customers have other names in it."
     )

@@ -12,9 +12,9 @@ from cloudgate.cli.service.backups import (
     KeyFile,
     PassphraseFile,
     asked_secret,
-    failing_in_words,
 )
 from cloudgate.cli.service.commands import Data
+from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.settings import default_data_folder
 
 app = groups.group(name="manager", help="The keys of an installation, for another manager.")

@@ -1,0 +1,26 @@
+"""Failures of service commands: how does one end that cannot go on? With 1, and a sentence."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from cloudgate.errors import CloudgateError
+
+
+def fail(message: str) -> NoReturn:
+    """Say why, and end with 1."""
+    print(f"Error: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Have a command end with 1, and say why."""
+    try:
+        yield
+    except CloudgateError as problem:
+        print(f"Error: {problem.message}", file=sys.stderr)
+        raise typer.Exit(1) from None
