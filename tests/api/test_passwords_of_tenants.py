@@ -218,3 +218,84 @@ def test_each_change_is_on_record_without_a_password(
     assert (events[0].after or {})["Password"] == "changed"
     assert (events[1].after or {}) == {"OldPasswordExpirationDate": None}
     assert NEW not in json.dumps([[each.before, each.after, each.message] for each in events])
+
+
+CHOSEN = "chosen by ourselves"
+
+
+def changes(
+    running: RunningManager, name: str, password: str, body: dict[str, Any]
+) -> httpx2.Response:
+    """What a tenant or user is answered that wants another password."""
+    client = running.client(Accept="application/json")
+    return client.put("/cloud/password", auth=(name, password), json=body)
+
+
+@pytest.fixture
+def allowed(client: httpx2.Client, path: str) -> None:
+    finished(client, client.put(path, json={"MayChangePassword": True}).json())
+    assert shown(client, path)["MayChangePassword"] is True
+
+
+@pytest.mark.usefixtures("allowed")
+@pytest.mark.parametrize("name", ["acme", "ACME/U"])
+def test_a_tenant_and_its_user_change_their_own_password_and_the_old_one_is_good_beside_it(
+    running: RunningManager, client: httpx2.Client, user: str, host: ScriptedHost, name: str
+) -> None:
+    answer = changes(running, name, OLD, {"Password": CHOSEN, "OldPasswordSeconds": 3600})
+    assert (answer.status_code, answer.content) == (204, b"")
+    tenant = told(host)
+    changed, other = (tenant, tenant.users[0]) if name == "acme" else (tenant.users[0], tenant)
+    assert matches(changed.password_hash, CHOSEN)
+    assert matches(changed.old_password_hash, OLD)
+    assert not other.old_password_hash, "the other one's is as it was"
+    where = user.partition("/subtenants")[0] if name == "acme" else user
+    ends = datetime.fromisoformat(shown(client, where)["OldPasswordExpirationDate"])
+    assert timedelta(minutes=30) < ends - datetime.now(UTC) <= timedelta(hours=1)
+    event = next(each for each in running.audited() if "ChangeOwn" in each.operation)
+    who = ("acme", "CloudTenant") if name == "acme" else ("acme\\u", "CloudSubtenant")
+    assert (event.account, event.object_type) == who
+    assert CHOSEN not in json.dumps([event.before, event.after, event.message])
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_password_that_was_replaced_changes_nothing_and_who_tries_is_on_record(
+    running: RunningManager, client: httpx2.Client, path: str
+) -> None:
+    change(client, path + ROTATE, Password=NEW)
+    assert logs_on(running, OLD), "at gateways, and to look"
+    assert changes(running, "acme", OLD, {"Password": CHOSEN}).status_code == 401
+    assert logs_on(running, NEW)
+    event = next(each for each in running.audited() if "ChangeOwn" in each.operation)
+    assert (event.operation, event.account) == ("ChangeOwnCloudTenantPassword", "acme")
+    assert (event.success, event.address) == (False, "127.0.0.1")
+
+
+@pytest.mark.usefixtures("allowed")
+def test_who_may_not_change_it_or_not_to_that_is_told_why_and_the_password_stays(
+    running: RunningManager, client: httpx2.Client, path: str, user: str, host: ScriptedHost
+) -> None:
+    def refused(name: str, body: dict[str, Any], status: int, reason: str) -> None:
+        answer = changes(running, name, OLD, body)
+        assert answer.status_code == status, answer.text
+        assert reason in answer.json()["Message"]
+
+    def edited(where: str, **said: Any) -> None:
+        finished(client, client.put(where, json=said).json())
+
+    refused("acme", {}, 400, "Password")
+    refused("acme", {"Password": "too short"}, 400, "at least 12")
+    refused("acme", {"Password": OLD}, 400, "it is the one that acme has")
+    refused("acme", {"Password": CHOSEN, "OldPasswordSeconds": 2592001}, 400, "30 days")
+    refused("admin", {"Password": CHOSEN}, 401, "may not log on")
+    edited(user, AllowedNetworks={"Networks": ["192.0.2.0/24"]})
+    refused("acme\\u", {"Password": CHOSEN}, 403, "may not come from 127.0.0.1")
+    edited(path, MayChangePassword=False)
+    assert "MayChangePassword" not in shown(client, path)
+    refused("acme", {"Password": CHOSEN}, 403, "Ask the provider")
+    refused("acme\\u", {"Password": CHOSEN}, 403, "Ask the provider")
+    edited(user, Enabled=False)
+    refused("acme\\u", {"Password": CHOSEN}, 401, "may not log on")
+    tenant = told(host)
+    assert matches(tenant.password_hash, OLD)
+    assert matches(tenant.users[0].password_hash, OLD)

@@ -204,6 +204,25 @@ def test_a_password_is_replaced_and_the_old_one_is_good_for_a_time(
 
 
 @pytest.mark.usefixtures("host")
+def test_a_tenant_changes_its_own_password_where_the_provider_lets_it(
+    cloudgate: Run, home: Path
+) -> None:
+    made = cloudgate("tenant", "create", "acme", "--generate-password", "--own-passwords")
+    (home / "own").write_text(made.stderr.strip().rpartition(" ")[2])
+    (home / "chosen").write_text("chosen by ourselves")
+    as_acme = ("--user", "acme", "--password-file", str(home / "own"))
+    new = ("tenant", "password", "change", "--new-password-file", str(home / "chosen"))
+    changed = cloudgate(*as_acme, *new, "--old-for", "7d")
+    assert (changed.stdout, changed.stderr) == ("Changed the password.\n", "")
+    assert "\nacme " in cloudgate("tenant", "password", "list").stdout
+    again = cloudgate(*as_acme, *new)
+    assert "name or password is wrong" in again.stderr
+    assert cloudgate("tenant", "edit", "acme", "--no-own-passwords").exit_code == 0
+    refused = cloudgate(*as_acme[:2], "--password-file", str(home / "chosen"), *new)
+    assert refused.exit_code == 1
+    assert "does not let acme change passwords" in refused.stderr
+
+
 def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
     made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
     assert made.exit_code == 0, made.output

@@ -98,6 +98,12 @@ class Api:
         """Change what is at a path."""
         return self._ask(Request("PUT", path, body))
 
+    def put_by_password(self, path: str, body: Json) -> Answer:
+        """Change what the user's own name and password are shown for; no session is begun."""
+        password = precis.password(self._password(self._connection))
+        user = (self._connection.user, password)
+        return self._read(self._sender.send(Request("PUT", path, body, user=user)))
+
     def delete(self, path: str) -> Answer:
         """Remove what is at a path."""
         return self._ask(Request("DELETE", path))

@@ -167,7 +167,7 @@ def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
         raise InvalidRequestError(
             f"v: found {version[:100]!r}, expected one of {', '.join(ACCEPTED)}."
         )
-    name, password = _credentials(call.authorization)
+    name, password = credentials(call.authorization)
     account = accounts.authenticate(call.manager, name, password)
     return Logon(account, version, _tenant(call, spec))
 
@@ -241,12 +241,12 @@ def _tenant(call: Call, spec: LoginSpec | None) -> UUID | None:
 def user_name(authorization: str) -> str:
     """Who a logon says to be; empty when it does not."""
     try:
-        return _credentials(authorization)[0]
+        return credentials(authorization)[0]
     except NotAuthenticatedError:
         return ""
 
 
-def _credentials(authorization: str) -> tuple[str, str]:
+def credentials(authorization: str) -> tuple[str, str]:
     """User name and password of a Basic header (RFC 7617), in UTF-8 or else Latin-1.
 
     Raises:

@@ -127,7 +127,7 @@ def _operation(variants: list[Route], name: str) -> Json:
         content = {JSON: {"schema": _one_of(bodies)}}
         operation["requestBody"] = {"required": needed, "content": content}
     if not first.needs_session:
-        operation["security"] = [{"logon": []}] if _logs_on(first) else []
+        operation["security"] = [{"logon": []}] if _shows_password(first) else []
     return operation
 
 
@@ -136,8 +136,9 @@ def _summary(route: Route) -> str:
     return (inspect.getdoc(route.handler) or "").partition("\n")[0].replace("``", "`")
 
 
-def _logs_on(route: Route) -> bool:
-    return route.answers is not None and SESSION_HEADER in route.answers.headers
+def _shows_password(route: Route) -> bool:
+    """Whether it comes with a name and a password in place of a session."""
+    return route.proof is not None and not route.needs_session
 
 
 def _one_of(kinds: list[type[Described]]) -> Json:
@@ -244,7 +245,7 @@ def _header(name: str) -> Json:
 def _error_statuses(variants: list[Route]) -> list[str]:
     found = {"400", "405", "413", "500", "503"}
     for route in variants:
-        if route.needs_session or _logs_on(route):
+        if route.needs_session or _shows_password(route):
             found |= {"401", "403"}
         if "{" in route.path or route.bodies:
             found.add("404")

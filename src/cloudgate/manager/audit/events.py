@@ -149,6 +149,12 @@ EVENTS: Mapping[str, Event] = {
     "RotateCloudTenantPassword": Event(
         0, INFO, "Cloud Connect tenant {name} [{id}] has got a new password"
     ),
+    "ChangeOwnCloudTenantPassword": Event(
+        0, INFO, "Cloud Connect tenant {name} has changed its own password"
+    ),
+    "ChangeOwnCloudSubtenantPassword": Event(
+        0, INFO, "Cloud Connect subtenant {name} [tenant ID: {owner}] has changed its own password"
+    ),
     "EndOldCloudTenantPassword": Event(
         0, INFO, "The old password of the tenant {name} [{id}] is good no more"
     ),

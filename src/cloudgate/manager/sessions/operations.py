@@ -28,7 +28,7 @@ NOTE_AFTER = timedelta(seconds=15)
 SESSION_ENDED = "Authentication token has expired"
 """What whoever comes with a session that is not there is told: programs compare it letter by
 letter, and log on again then."""
-_LOGGED_CHARACTERS = 128
+LOGGED_CHARACTERS = 128
 """Of a name that somebody unknown sent."""
 
 
@@ -139,7 +139,7 @@ def _write_begun(work: UnitOfWork, begun: Begun) -> None:
 
 def note_failed_logon(manager: Manager, name: str, address: str) -> None:
     """Put into the audit log that somebody has logged on wrongly; summed up when it is often."""
-    named = name[:_LOGGED_CHARACTERS]
+    named = name[:LOGGED_CHARACTERS]
     if not manager.strangers.is_to_be_noted("LogOn", named, address, manager.clock()):
         return
     change = Change(operation="LogOn", object_type="LogonSession", object_name=named)

@@ -356,6 +356,8 @@ class CloudTenant(Base):
     """In which it last brought data back, such as 2026-11; empty before that was counted."""
     egress_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     """How much it brought back in that month."""
+    may_change_password: Mapped[bool] = mapped_column(default=False)
+    """Whether it and its users may change their own passwords."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 

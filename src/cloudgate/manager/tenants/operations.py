@@ -53,6 +53,7 @@ SETTINGS = (
     "public_ip_count",
     "backup_protection_period",
     "failover_to_others",
+    "may_change_password",
 )
 KEEP = object()
 """In `TenantChange.expires_at`: leave the lease as it is."""
@@ -84,6 +85,7 @@ class TenantChange:
     public_ip_count: int | None = None
     backup_protection_period: int | None = None
     failover_to_others: bool | None = None
+    may_change_password: bool | None = None
     pools: Sequence[UUID] | None = None
     """Ids of the gateway pools that it is to use."""
     networks: Sequence[str] | None = None
@@ -305,6 +307,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,
         "AllowedNetworks": tenant.networks,
+        "MayChangePassword": tenant.may_change_password,
     }
 
 

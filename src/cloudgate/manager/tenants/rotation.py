@@ -19,8 +19,11 @@ def rotate_password(
     *,
     old_for_seconds: int | None = None,
     tunnels_end: bool = False,
+    by_itself: bool = False,
 ) -> Task:
     """Give somebody a new password; the old one is good beside it for a time, a day unless told.
+
+    `by_itself`: whether it is whose password it is that wants it.
 
     Raises:
         InvalidRequestError: it is the one of now, or the time is too long.
@@ -31,7 +34,7 @@ def rotate_password(
     if tunnels_end:
         end_tunnels(work, who)
         after.update(TUNNELS_ENDED)
-    return _published(work, who, "Rotate", before, after)
+    return _published(work, who, "ChangeOwn" if by_itself else "Rotate", before, after)
 
 
 def end_old_password(work: UnitOfWork, who: passwords.Owner) -> Task:

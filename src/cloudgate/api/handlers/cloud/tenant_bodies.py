@@ -65,6 +65,7 @@ def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
         failover_to_others=spec.failover_to_others_gateways_if_fail,
         pools=_pools(spec.cloud_gateway_pools),
         networks=spec.allowed_networks,
+        may_change_password=spec.may_change_password,
     )
 
 
@@ -94,6 +95,7 @@ def change(entity: CloudTenant) -> TenantChange:
         failover_to_others=entity.failover_to_others_gateways_if_fail,
         pools=_pools(entity.cloud_gateway_pools),
         networks=entity.allowed_networks,
+        may_change_password=entity.may_change_password,
         as_shown=_is_sent_back(entity),
     )
 

@@ -102,6 +102,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         old_password_last_used=tenant.old_password_used_at,
         used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
         warning=egress.warning(tenant, now) or None,
+        may_change_password=tenant.may_change_password or None,
         **limits.shown,
     )
 

@@ -1,5 +1,6 @@
 """Tenant password commands: how is a password replaced, and who still comes with the old one?"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -72,6 +73,22 @@ def show_all(call: Call) -> None:
         *({**each, "Name": _whole_name(each)} for each in users.get("CloudSubtenants") or []),
     ]
     call.screen.listing(answer, [each for each in known if each.get(OLD)], COLUMNS)
+
+
+@command(app, "change")
+def change(
+    call: Call,
+    new_password_file: Annotated[
+        Path | None, typer.Option(help="File with the new password.", show_default=False)
+    ] = None,
+    old_for: OldFor = None,
+    now: Now = False,
+) -> None:
+    """Change your own password, as the tenant or its user that --user names."""
+    wanted = passwords.of_options(new_password_file, generate=False)
+    wanted = wanted or passwords.asked_for("yours, the new one")
+    call.api.put_by_password("/cloud/password", _body(wanted, old_for, now=now))
+    call.screen.remark("Changed the password.")
 
 
 @command(user_app, "rotate", waits=True)

@@ -85,6 +85,14 @@ HardEgress = Annotated[
         show_default=False,
     ),
 ]
+OwnPasswords = Annotated[
+    bool | None,
+    typer.Option(
+        "--own-passwords/--no-own-passwords",
+        help="Let it and its users change their own passwords, or not. [no]",
+        show_default=False,
+    ),
+]
 EndTunnels = Annotated[
     bool,
     typer.Option(
@@ -135,6 +143,7 @@ def create(
     egress_quota: EgressQuota = None,
     hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
+    own_passwords: OwnPasswords = None,
     backup_server: Site = None,
 ) -> None:
     """Add a tenant; asks for its password unless an option gives it."""
@@ -155,6 +164,7 @@ def create(
         EgressQuotaMb=None if egress_quota is None else -(-egress_quota // MB),
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network),
+        MayChangePassword=own_passwords,
     )
     accepted = call.api.post(KIND.path, body)
     tell(name, password)
@@ -196,6 +206,7 @@ def edit(
     hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
     any_network: AnyNetwork = False,
+    own_passwords: OwnPasswords = None,
     end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a tenant; a disabled one loses its tunnels."""
@@ -211,6 +222,7 @@ def edit(
         EgressQuotaMb=None if egress_quota is None else -(-egress_quota // MB),
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network, none=any_network),
+        MayChangePassword=own_passwords,
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)

@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0028');
+INSERT INTO "alembic_version" VALUES('0029');
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -92,8 +92,8 @@ CREATE TABLE "cloud_gateways" (
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
 	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
-	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
+	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
 CREATE TABLE "cloud_tenants" (
@@ -112,7 +112,16 @@ CREATE TABLE "cloud_tenants" (
 	directory_revision INTEGER NOT NULL, 
 	tunnels_end_before DATETIME, 
 	last_active_at DATETIME, 
-	limits JSON, target_ends JSON DEFAULT '{}' NOT NULL, networks JSON, outside_end_before DATETIME, old_password_hash TEXT DEFAULT '' NOT NULL, old_password_until DATETIME, old_password_used_at DATETIME, egress_month VARCHAR(7) DEFAULT '' NOT NULL, egress_bytes BIGINT DEFAULT '0' NOT NULL, 
+	limits JSON, 
+	target_ends JSON DEFAULT '{}' NOT NULL, 
+	networks JSON, 
+	outside_end_before DATETIME, 
+	old_password_hash TEXT DEFAULT ('') NOT NULL, 
+	old_password_until DATETIME, 
+	old_password_used_at DATETIME, 
+	egress_month VARCHAR(7) DEFAULT ('') NOT NULL, 
+	egress_bytes BIGINT DEFAULT '0' NOT NULL, 
+	may_change_password BOOLEAN DEFAULT 0 NOT NULL, 
 	CONSTRAINT pk_cloud_tenants PRIMARY KEY (id), 
 	CONSTRAINT fk_cloud_tenants_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
@@ -197,10 +206,10 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
 	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
 );
 CREATE TABLE password_keys (
 	id CHAR(32) NOT NULL, 
@@ -338,10 +347,10 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
-CREATE INDEX ix_tasks_account_id ON tasks (account_id);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 DELETE FROM "sqlite_sequence";

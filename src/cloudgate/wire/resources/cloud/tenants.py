@@ -151,6 +151,7 @@ class CreateCloudTenantSpec(Described):
     egress_quota_mb: int | None = element(own=True)
     """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
     egress_quota_hard: bool | None = element(own=True)
+    may_change_password: bool | None = element(own=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +162,18 @@ class RotatePasswordSpec(Described):
 
     password: str | None = element()
     """Made by the manager when it is left out."""
+    old_password_seconds: int | None = element()
+    """How long the one of now is good beside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPasswordSpec(Described):
+    """Body of PUT /cloud/password."""
+
+    OWN: ClassVar[bool] = True
+
+    password: str | None = element()
+    """The new one; the one of now is in the header Authorization."""
     old_password_seconds: int | None = element()
     """How long the one of now is good beside it."""
 
@@ -320,6 +333,8 @@ class CloudTenant(Entity):
     """Read only, with a quota: what it has brought back in this month (UTC)."""
     warning: str | None = element(omit_absent=True)
     """Read only: what there is to look at about that."""
+    may_change_password: bool | None = element(omit_absent=True, own=True)
+    """Extension: whether it and its users may change their own passwords; shown when they may."""
 
 
 @dataclass(frozen=True, kw_only=True)

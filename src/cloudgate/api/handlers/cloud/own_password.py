@@ -1,0 +1,82 @@
+"""Own password: how does a tenant, or one of its users, change it over HTTP? An extension."""
+
+from cloudgate.api.access import EVERYBODY
+from cloudgate.api.handlers.sessions import credentials, user_name
+from cloudgate.api.http.call import Answer, Call
+from cloudgate.api.http.router import DONE, Proof, Route, Routes
+from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal
+from cloudgate.manager.storage import tables
+from cloudgate.manager.tenants import own_password, passwords
+from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
+
+ROUTES = Routes(EVERYBODY)
+
+
+def check_own_password(call: Call, _spec: OwnPasswordSpec) -> passwords.Owner:
+    """Who a request is of, by the name and the password that it shows.
+
+    Raises:
+        NotAuthenticatedError: they are wrong, or there are none.
+    """
+    name, password = credentials(call.authorization)
+    with call.reading() as work:
+        return own_password.authenticate(work, name, password)
+
+
+def note_wrong_own_password(call: Call) -> None:
+    """Have it on record that a password was wrong; summed up when it is often."""
+    manager, name = call.manager, user_name(call.authorization)[:LOGGED_CHARACTERS]
+    operation = "ChangeOwnCloudTenantPassword"
+    if manager.strangers.is_to_be_noted(operation, name, call.address, manager.clock()):
+        change = Change(operation=operation, object_type="CloudTenant", object_name=name)
+        note_refusal(manager, name, call.address, change, "The name or the password is wrong.")
+
+
+@ROUTES.add(
+    Route(
+        verb="PUT",
+        path="/cloud/password",
+        proof=Proof(
+            check=check_own_password,
+            account=lambda call: user_name(call.authorization),
+            note=note_wrong_own_password,
+        ),
+        answers=DONE,
+        bodies=(OwnPasswordSpec,),
+        needs_session=False,
+    )
+)
+def put_own_tenant_password(call: Call, spec: OwnPasswordSpec) -> Answer:
+    """Change the own password, as a tenant or its user; the old one is good beside it for a time.
+
+    Name and current password come as ``Authorization: Basic``, as at a gateway: no session does it.
+    """
+    with call.manager.changing(
+        own_password.login_of(call.proven), call.address, administers=False
+    ) as work:
+        own_password.change_own_password(
+            work,
+            _as_it_is(work, call.proven),
+            spec.password or "",
+            old_for_seconds=spec.old_password_seconds,
+        )
+    return Answer(status=204)
+
+
+def _as_it_is(work: UnitOfWork, proven: passwords.Owner) -> passwords.Owner:
+    """Who has proved a password, as of now.
+
+    Raises:
+        NotAuthenticatedError: it has another one meanwhile, or was removed.
+    """
+    found: passwords.Owner | None
+    if isinstance(proven, tables.CloudTenant):
+        found = work.session.get(tables.CloudTenant, proven.id)
+    else:
+        found = work.session.get(tables.Subtenant, proven.id)
+    if found is None or found.password_hash != proven.password_hash:
+        raise NotAuthenticatedError("The password has been changed meanwhile.")
+    return found
