@@ -247,6 +247,7 @@ def _manager(folder: Path, data: Path, port: int, metrics: int) -> Iterator[int]
         )
         try:
             until(lambda: _answers(metrics), 60)
+            until(lambda: _has_settled(metrics), 120)
             yield process.pid
         finally:
             process.terminate()
@@ -258,6 +259,13 @@ def _answers(metrics: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{metrics}/readyz").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def _has_settled(metrics: int) -> bool:
+    """Whether what is done at the start of a manager is over, such as a thousand certificates."""
+    page = httpx2.get(f"http://127.0.0.1:{metrics}/metrics").text
+    runs = [each for each in page.splitlines() if each.startswith("cloudgate_job_runs_total")]
+    return bool(runs) and all(int(each.rpartition(" ")[2]) > 0 for each in runs)
 
 
 def _figures(number: int, more: int) -> Figures:

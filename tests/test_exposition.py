@@ -10,7 +10,7 @@ from cloudgate.monitoring.gateway_lines import FAMILIES, write_figures
 from cloudgate.protocol import SETUP_BUCKETS_SECONDS, Distribution, Figures
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
-AMOUNTS = st.floats(0, 1e15) | st.integers(0, 2**62)
+AMOUNTS = st.floats(0, 1e15) | st.integers(0, 10**15)
 COUNTS = st.lists(
     st.integers(0, 2**62),
     min_size=len(SETUP_BUCKETS_SECONDS) + 1,
@@ -39,7 +39,9 @@ def test_what_a_host_says_is_read_as_it_was_said(
         lines = Lines()
         write_figures(lines, figures, gateway, site, 1000.0)
         found = [
-            each for family in read(lines.render(form, end).decode()) for each in family.samples
+            each
+            for family in read(b"".join(lines.render(form, end)).decode())
+            for each in family.samples
         ]
         assert {(each.labels["gateway"], each.labels["site"]) for each in found} == {
             (gateway, site)

@@ -66,13 +66,13 @@ async def test_a_page_of_another_site_that_has_its_name_lead_here_reads_nothing(
 async def test_however_many_ask_one_page_is_made_at_a_time_and_none_before_the_question() -> None:
     begun, is_begun, let_go = 0, asyncio.Event(), asyncio.Event()
 
-    async def document(_: str) -> tuple[bytes, str]:
+    async def document(_: str) -> tuple[list[bytes], str]:
         nonlocal begun
         begun += 1
         mine = begun
         is_begun.set()
         await let_go.wait()
-        return f"{mine}".encode(), "text/plain"
+        return [f"{mine}".encode()], "text/plain"
 
     monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
 
@@ -97,10 +97,10 @@ async def test_however_many_ask_one_page_is_made_at_a_time_and_none_before_the_q
 async def test_a_page_that_could_not_be_made_is_tried_anew() -> None:
     problems = [ValueError("once")]
 
-    async def document(_: str) -> tuple[bytes, str]:
+    async def document(_: str) -> tuple[list[bytes], str]:
         if problems:
             raise problems.pop()
-        return b"well", "text/plain"
+        return [b"well"], "text/plain"
 
     monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
     with pytest.raises(ValueError, match="once"):
@@ -145,8 +145,8 @@ async def test_who_asks_without_end_is_hung_up_on_before_it_fills_the_memory(por
     ],
 )
 async def test_gzip_is_for_who_takes_it(said: str, is_small: bool) -> None:
-    async def document(_: str) -> tuple[bytes, str]:
-        return b"a" * 5000, "text/plain"
+    async def document(_: str) -> tuple[list[bytes], str]:
+        return [b"a" * 2500] * 2, "text/plain"
 
     monitoring = endpoint.Monitoring(Health({}), {"metrics": document})
     answer = await monitoring.answer("metrics", {"accept-encoding": said})

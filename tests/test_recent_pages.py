@@ -14,15 +14,15 @@ async def test_the_last_pages_are_kept_each_with_its_time() -> None:
     now = began
     recent = RecentPages(lambda: now)
     await recent.keep()
-    assert await recent.document("") == (b"", "text/plain; charset=utf-8")
+    assert await recent.document("") == ([], "text/plain; charset=utf-8")
 
-    async def page(_: str) -> tuple[bytes, str]:
-        return f"value {(now - began).seconds // 60}\n".encode(), "text/plain"
+    async def page(_: str) -> tuple[list[bytes], str]:
+        return [f"value {(now - began).seconds // 60}\n".encode()], "text/plain"
 
     recent.source = page
     for _ in range(MOST_PAGES + 3):
         now += timedelta(seconds=INTERVAL_SECONDS)
         await recent.keep()
-    lines = (await recent.document(""))[0].decode().splitlines()
+    lines = b"".join((await recent.document(""))[0]).decode().splitlines()
     assert lines[0] == "# 2026-11-28T00:04:00+00:00"
     assert lines[1::2] == [f"value {number}" for number in range(4, 9)]

@@ -1,8 +1,8 @@
 """Compression: how does a large page of metrics become small, quickly?
 
-One stream of gzip (RFC 1952) whose parts are made beside each other. Each metric begins with a code
-of its own (RFC 1951, section 3.2.7), as its lines are much alike, and unlike those of the others:
-that alone makes a page smaller by a tenth.
+One stream of gzip (RFC 1952) whose parts are made beside each other, by zlib-ng, which takes half
+of the time of Python's zlib. Each metric begins with a code of its own (RFC 1951, section 3.2.7):
+its lines are much alike, and unlike those of the others. That makes a page smaller by a tenth.
 """
 
 import asyncio
@@ -10,51 +10,55 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 
-LEVEL, WINDOW_BITS, MEMORY_LEVEL = 6, 13, 8
+LEVEL, WINDOW_BITS, MEMORY_LEVEL = 5, 13, 8
 """What a line is like stands close before it: to look back on 8 KiB alone finds as much, and says
-where in fewer bits than of the usual 32. A thousand gateways become 195 KiB, with all 32 220."""
+where in fewer bits than of the usual 32. A thousand gateways become 175 KiB, with all 32 188."""
 AT_ONCE = 2
 """Parts that are made beside each other."""
 _HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """No name, no time, on any system."""
-_FAMILY = b"\n# HELP "
 
 
-async def compressed(page: bytes) -> bytes:
-    """A page as a stream of gzip; made in threads that let others have their turn."""
-    parts = list(_parts(page))
+async def compressed(families: Sequence[bytes]) -> bytes:
+    """A page as a stream of gzip; made in threads that let others have their turn.
+
+    Args:
+        families: the page, in pieces whose lines are alike.
+    """
+    parts = list(_parts(families))
     made = asyncio.gather(
         *(asyncio.to_thread(_deflated, part, is_last=part is parts[-1]) for part in parts)
     )
-    checked = asyncio.to_thread(zlib.crc32, page)
-    crc, streams = await asyncio.gather(checked, made)
-    return b"".join((_HEAD, *streams, struct.pack("<LL", crc, len(page) & 0xFFFFFFFF)))
+    checked = asyncio.to_thread(_checked, families)
+    (crc, size_bytes), streams = await asyncio.gather(checked, made)
+    return b"".join((_HEAD, *streams, struct.pack("<LL", crc, size_bytes & 0xFFFFFFFF)))
 
 
-def _parts(page: bytes) -> Iterator[Sequence[memoryview]]:
-    """The metrics of a page, in as many parts of about the same size."""
-    families, share = list(_families(page)), len(page) / AT_ONCE
-    some: list[memoryview] = []
-    size = 0
-    for each in families:
-        some.append(each)
+def _parts(families: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The pieces of a page, in as many parts of about the same size."""
+    share = sum(map(len, families)) / AT_ONCE
+    begin, size = 0, 0
+    for end, each in enumerate(families[:-1], 1):
         size += len(each)
-        if size >= share and each is not families[-1]:
-            yield some
-            some, size = [], 0
-    yield some
+        if size >= share:
+            yield families[begin:end]
+            begin, size = end, 0
+    yield families[begin:]
 
 
-def _families(page: bytes) -> Iterator[memoryview]:
-    shown, begin = memoryview(page), 0
-    while (end := page.find(_FAMILY, begin)) >= 0:
-        yield shown[begin : end + 1]
-        begin = end + 1
-    yield shown[begin:]
+def _checked(families: Sequence[bytes]) -> tuple[int, int]:
+    """What stands at the end of a stream: a checksum, and the size."""
+    crc, size_bytes = 0, 0
+    for each in families:
+        crc, size_bytes = zlib.crc32(each, crc), size_bytes + len(each)
+    return crc, size_bytes
 
 
-def _deflated(families: Sequence[memoryview], *, is_last: bool) -> bytes:
-    stream = zlib.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS, MEMORY_LEVEL)
+def _deflated(families: Sequence[bytes], *, is_last: bool) -> bytes:
+    # It is needed where somebody scrapes, and not for the start of every command.
+    from zlib_ng import zlib_ng  # noqa: PLC0415
+
+    stream = zlib_ng.compressobj(LEVEL, zlib.DEFLATED, -WINDOW_BITS, MEMORY_LEVEL)
     made = []
     for each in families:
         made.append(stream.compress(each))

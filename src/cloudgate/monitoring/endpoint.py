@@ -8,7 +8,7 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +55,9 @@ class Answered:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Document = Callable[[str], Awaitable[tuple[bytes, str]]]
-"""Makes a document for an Accept header: what it says, and its media type.
+Document = Callable[[str], Awaitable[tuple[Sequence[bytes], str]]]
+"""Makes a document for an Accept header: what it says, in pieces that are each much alike, and its
+media type.
 
 It raises `UnavailableError` where that cannot be known now.
 """
@@ -115,13 +116,15 @@ def _takes_gzip(accept_encoding: str) -> bool:
 
 async def _made(document: Document, accept: str, *, small: bool) -> Answered:
     try:
-        body, media = await document(accept)
+        pieces, media = await document(accept)
     except UnavailableError as problem:
         return Answered(503, f"{problem.message}\n".encode())
     told = {"Vary": "Accept, Accept-Encoding"}
-    if small and len(body) > COMPRESSED_FROM_BYTES:
-        body = await compressed(body)
+    if small and sum(map(len, pieces)) > COMPRESSED_FROM_BYTES:
+        body = await compressed(pieces)
         told["Content-Encoding"] = "gzip"
+    else:
+        body = b"".join(pieces)
     return Answered(200, body, media, told)
 
 

@@ -71,46 +71,49 @@ def _bounds(buckets: tuple[float, ...]) -> tuple[str, ...]:
 
 
 class Lines:
-    """The lines of a page, by metric."""
+    """The lines of a page, by metric, as they are sent."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, list[str]] = {}
+        self._lines: dict[str, list[bytes]] = {}
 
     def put(self, name: str, value: float | None, *values: str) -> None:
         """A value, with those of its labels; none when it is unknown."""
         if value is not None:
             metric = METRICS[name]
-            self._of(name).append(sample(metric, labels_text(metric.labels, values), value))
+            made = sample(metric, labels_text(metric.labels, values), value)
+            self._of(name).append(made.encode())
 
     def put_histogram(self, name: str, counts: Sequence[int], total: float, *values: str) -> None:
         """A histogram."""
         metric = METRICS[name]
         labels = labels_text(metric.labels, values)
-        self._of(name).append(histogram(metric, labels, counts, total))
+        self._of(name).append(histogram(metric, labels, counts, total).encode())
 
     def put_lines(self, name: str, lines: Iterable[str]) -> None:
         """Lines that are made already."""
-        self._of(name).extend(lines)
+        self._of(name).append("".join(lines).encode())
+
+    def put_blocks(self, name: str, blocks: Iterable[bytes]) -> None:
+        """Lines that are encoded already."""
+        self._of(name).extend(blocks)
 
     def add(self, others: "Lines") -> None:
         """Those of others, too."""
         for name, lines in others._lines.items():  # noqa: SLF001  of this class
             self._of(name).extend(lines)
 
-    def _of(self, name: str) -> list[str]:
+    def _of(self, name: str) -> list[bytes]:
         return self._lines.setdefault(name, [])
 
-    def render(self, form: str, end: str) -> bytes:
-        """The page in a format, with what else is to be on it at its end."""
-        parts = []
+    def render(self, form: str, end: str) -> list[bytes]:
+        """The page in a format, a piece for each metric; what else is to be on it is at its end."""
+        pieces = []
         for metric in TABLE:
-            lines = self._lines.get(metric.name)
-            if not lines:
-                continue
-            parts.append(heading(metric, form))
-            parts += lines
-        parts.append(end)
-        return "".join(parts).encode()
+            shown = b"".join(self._lines.get(metric.name, ()))
+            if shown:
+                pieces.append(heading(metric, form).encode() + shown)
+        pieces.append(end.encode())
+        return pieces
 
 
 def heading(metric: Metric, form: str) -> str:

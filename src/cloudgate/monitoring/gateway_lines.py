@@ -60,11 +60,10 @@ def begun_at(now_seconds: float, uptime_seconds: float, before: float | None) ->
 def write_figures(lines: Lines, figures: Figures, gateway: str, site: str, began_at: float) -> None:
     """Show what a host has counted, as that of a gateway of a site."""
     for name, block in zip(FAMILIES, blocks(figures, gateway, site, began_at), strict=True):
-        if block:
-            lines.put_lines(name, [block])
+        lines.put_blocks(name, [block])
 
 
-def blocks(figures: Figures, gateway: str, site: str, began_at: float) -> tuple[str, ...]:
+def blocks(figures: Figures, gateway: str, site: str, began_at: float) -> tuple[bytes, ...]:
     """The lines of each of `FAMILIES`, put together: a page of many gateways joins them.
 
     Args:
@@ -108,7 +107,7 @@ def blocks(figures: Figures, gateway: str, site: str, began_at: float) -> tuple[
     made.one(ends, figures.certificate_expires_at)
     made.one("cloudgate_gateway_clock_skew_seconds", figures.clock_ahead_seconds)
     made.one("cloudgate_gateway_start_timestamp_seconds", began_at)
-    return tuple([made.lines.get(name, "") for name in FAMILIES])
+    return tuple([made.lines.get(name, "").encode() for name in FAMILIES])
 
 
 class _Blocks:

@@ -16,8 +16,8 @@ from cloudgate.monitoring.health import Finding, Health
 
 async def page(
     accept: str, health: Health, background: Background, write: Callable[[Lines], None]
-) -> tuple[bytes, str]:
-    """A page of metrics, and its media type.
+) -> tuple[list[bytes], str]:
+    """A page of metrics, a piece for each, and its media type.
 
     Args:
         accept: the header of who asks.
@@ -29,7 +29,7 @@ async def page(
     _write_health(lines, found)
     _write_jobs(lines, background)
 
-    def render() -> bytes:
+    def render() -> list[bytes]:
         write(lines)
         return lines.render(form, _of_the_process(form))
 

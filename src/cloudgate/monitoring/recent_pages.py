@@ -40,16 +40,16 @@ class RecentPages:
     async def keep(self) -> None:
         """Keep the page as it is now, in place of the oldest."""
         if self.source is not None:
-            page, _ = await self.source(TEXT)
-            self._pages.append((self._now(), await compressed(page)))
+            pieces, _ = await self.source(TEXT)
+            self._pages.append((self._now(), await compressed(pieces)))
 
-    async def document(self, accept: str) -> tuple[bytes, str]:
+    async def document(self, accept: str) -> tuple[list[bytes], str]:
         """All of them, the oldest first, each with its time; not for a scrape."""
         del accept
         kept = tuple(self._pages)
-        return await asyncio.to_thread(_joined, kept), _MEDIA_TYPE
+        return await asyncio.to_thread(_pages, kept), _MEDIA_TYPE
 
 
-def _joined(kept: tuple[tuple[datetime, bytes], ...]) -> bytes:
+def _pages(kept: tuple[tuple[datetime, bytes], ...]) -> list[bytes]:
     pieces = ((f"# {at.isoformat()}\n".encode(), gzip.decompress(page)) for at, page in kept)
-    return b"".join(each for some in pieces for each in some)
+    return [b"".join(some) for some in pieces]

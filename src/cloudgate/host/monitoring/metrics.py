@@ -22,8 +22,8 @@ class HostMetrics:
         self._health = health
         self._began_at: float | None = None
 
-    async def document(self, accept: str) -> tuple[bytes, str]:
-        """The page, and its media type."""
+    async def document(self, accept: str) -> tuple[list[bytes], str]:
+        """The page, a piece for each metric, and its media type."""
         found = self._figures.now()
         self._began_at = begun_at(time.time(), found.uptime_seconds, self._began_at)
         write = partial(_write, figures=found, began_at=self._began_at)

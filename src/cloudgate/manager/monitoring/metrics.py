@@ -93,8 +93,8 @@ class ManagerMetrics:
         self._looking: asyncio.Future[None] | None = None
         self._writing = threading.Lock()
 
-    async def document(self, accept: str) -> tuple[bytes, str]:
-        """The page, and its media type."""
+    async def document(self, accept: str) -> tuple[list[bytes], str]:
+        """The page, a piece for each metric, and its media type."""
         made = await page(accept, self._health, self._background, self._write)
         self._look_what_is_needed()
         return made
@@ -212,7 +212,7 @@ class ManagerMetrics:
         self._made = made
         joined = zip(*(each.blocks for each in made.values()), strict=True)
         for name, some_lines in zip(FAMILIES, joined, strict=False):
-            lines.put_lines(name, some_lines)
+            lines.put_blocks(name, some_lines)
 
     def _made_of(self, server_id: UUID, said: Heard, whose: tuple[str, str]) -> "_Made":
         known = self._made.get(server_id)
@@ -272,7 +272,7 @@ class _Made:
 
     heard: Heard
     whose: tuple[str, str]
-    blocks: tuple[str, ...]
+    blocks: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
