@@ -32,6 +32,7 @@ from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
 from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
+from cloudgate.console.application import Console
 from cloudgate.errors import (
     AccessDeniedError,
     InvalidRequestError,
@@ -64,7 +65,7 @@ _FIRST_SEGMENT = re.compile(r"/+([^/]*)(.*)", re.DOTALL)
 
 
 class Application:
-    """The ASGI application: the REST API under /api, the host protocol under /host."""
+    """The ASGI application: REST API under /api, host protocol under /host, pages beside them."""
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
+        self._console = Console(self)
         self._watching = WatchersDoor(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address
@@ -88,6 +90,7 @@ class Application:
 
     def stop(self) -> None:
         """Let nobody wait any more."""
+        self._console.stop()
         self._logging_on.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +120,12 @@ class Application:
             return await self._watching.respond(request, f"{first}{rest}".strip("/").lower())
         if first == "host":
             return await self._hosts.respond(request, rest)
+        if self._console.is_one(first):
+            note_route(request, f"/{first}")
+            return await self._console.respond(request, first, rest)
+        if not first and (shown := self._console.way_in(request)) is not None:
+            note_route(request, "/")
+            return shown
         at_logon = rest.strip("/").lower() == "sessionmngr"
         form = answer_form(request.headers.get("accept"))
         try:

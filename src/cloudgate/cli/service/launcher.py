@@ -482,6 +482,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 def _greet(options: Options, password: str | None) -> None:
     """What the operator needs to go on."""
     url = f"https://localhost:{options.port}"
+    _say(f"console   {url}/console/")
     _say(f"API       {url}/api/")
     _say(f"trust     {options.data / 'tls' / 'ca.pem'}")
     if password is not None:

@@ -1,0 +1,134 @@
+"""Acting: how does a form become a call of the API, and its answer something to read?"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from cloudgate.console.api import Answer, Json, RefusedError, SignedOutError
+from cloudgate.console.declarations import Action, Field, Input, Visit, filled
+from cloudgate.console.texts import words as _
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+_PASSWORD_BYTES = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A page that comes of it."""
+
+    template: str
+    context: Json
+    status: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Led:
+    """Where to go on, below the section."""
+
+    to: str
+
+
+async def form_page(action: Action, visit: Visit, problem: str = "", status: int = 200) -> Shown:
+    """The form of an action, filled with what is so now, or with what was sent.
+
+    Raises:
+        RefusedError: the API does not show the thing that it is done to.
+    """
+    subject: Json = {}
+    if action.subject:
+        subject = action.pick(await visit.api.get(filled(action.subject, visit.path)))
+    name = str(subject.get("Name") or "")
+    return Shown(
+        template="form.html",
+        status=status,
+        context={
+            "action": action,
+            "fields": [await _field(each, visit, subject) for each in action.fields],
+            "subject": subject,
+            "problem": problem,
+            "command": command_of(action, name),
+            "request": filled(action.target, visit.path),
+            "back": filled(action.back, visit.path),
+        },
+    )
+
+
+async def act(action: Action, visit: Visit) -> Shown | Led:
+    """Do it; the form again, with the reason, where it is refused.
+
+    Raises:
+        SignedOutError: the session has ended.
+    """
+    values = given(action, visit.form)
+    made = ""
+    if action.makes_password and "password" not in values:
+        made = values["password"] = secrets.token_urlsafe(_PASSWORD_BYTES)
+    missing = [each for each in action.fields if each.required and each.name not in values]
+    if missing:
+        return await form_page(action, visit, _("Fill in: ") + missing[0].label, 400)
+    try:
+        answer = await _call(action, visit, values)
+    except SignedOutError:
+        raise
+    except RefusedError as problem:
+        said = f"{problem.message} {problem.advice}".strip()
+        return await form_page(action, visit, said, problem.status)
+    except ValueError as problem:
+        return await form_page(action, visit, str(problem), 400)
+    made = made or str(answer.body.get("NewPassword") or "")
+    back = filled(action.back, visit.path)
+    if action.shown or made:
+        context = {
+            "action": action,
+            "answer": answer.body,
+            "made": made,
+            "name": values.get("name", ""),
+            "task": answer.task,
+            "back": back,
+        }
+        return Shown(template=action.shown or "once.html", context=context)
+    return Led(to=f"tasks/{answer.task}" if answer.task and action.by_task else back)
+
+
+async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answer:
+    target = filled(action.target, visit.path)
+    asked = urlencode(action.query(values))
+    if asked:
+        target += f"{'&' if '?' in target else '?'}{asked}"
+    return await visit.api.ask(action.verb, target, action.body(visit, values))
+
+
+def given(action: Action, form: Mapping[str, list[str]]) -> dict[str, str]:
+    """What a form was filled with. Blanks around a value do not count, but in passwords."""
+    as_they_are = {each.name for each in action.fields if each.kind is Input.PASSWORD}
+    known = {name: each[-1] for name, each in form.items() if each}
+    values = {
+        name: value if name in as_they_are else value.strip() for name, value in known.items()
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def command_of(action: Action, name: str) -> str:
+    """The command that does the same, with the name of the thing as a shell takes it."""
+    quoted = name if _PLAIN.fullmatch(name) else "'" + name.replace("'", "'\\''") + "'"
+    return action.command.replace("{Name}", quoted)
+
+
+async def _field(said: Field, visit: Visit, subject: Json) -> Json:
+    choices = said.choices if isinstance(said.choices, tuple) else await said.choices(visit)
+    if said.kind is Input.PASSWORD:
+        values: list[str] = []
+    elif visit.form:
+        values = visit.form.get(said.name) or []
+    else:
+        values = _as_list(said.value(subject) if callable(said.value) else said.value)
+    return {"is": said, "choices": choices, "values": values}
+
+
+def _as_list(value: Any) -> list[str]:
+    if isinstance(value, list | tuple):
+        return [str(each) for each in value]
+    return [] if value is None else [str(value)]

@@ -1,0 +1,270 @@
+"""Console application: how does a browser's request become a page? A part of the API's port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp
+
+from cloudgate.console import browser
+from cloudgate.console.acting import Led, act, form_page
+from cloudgate.console.api import Api, Json, RefusedError, SignedOutError
+from cloudgate.console.declarations import Action, Page, Visit
+from cloudgate.console.operator.site_map import CONSOLE
+from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
+from cloudgate.console.section import Section
+from cloudgate.console.stream import Streams
+from cloudgate.console.texts import words as _
+
+SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE,)}
+SIGN_IN, SIGN_OUT, EVENTS, ASSETS_BELOW = "sign-in", "sign-out", "events", "assets/"
+_FORM_LIMIT_BYTES = 512 * 1024
+_STRANGERS_LIMIT_BYTES = 8 * 1024
+_MOST_FIELDS = 2000
+_FOR_EVER = "public, max-age=31536000, immutable"
+_FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 503
+
+
+class Console:
+    """Answers what is asked for below the paths of its sections."""
+
+    def __init__(self, api: ASGIApp) -> None:
+        """`api` is the application that answers at ``/api``."""
+        self._api = api
+        self._streams = Streams()
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self._streams.stop()
+
+    @staticmethod
+    def is_one(first: str) -> bool:
+        """Whether the first part of a path is that of a section."""
+        return first in SECTIONS
+
+    @staticmethod
+    def way_in(request: Request) -> Response | None:
+        """Where a person's browser is led that comes to the manager's own address."""
+        if request.method != "GET" or not browser.wants_a_page(request.headers.get("accept", "")):
+            return None
+        return _to(f"{CONSOLE.name}/")
+
+    async def respond(self, request: Request, first: str, rest: str) -> Response:
+        """The answer to one request; `rest` is what follows the section's name in the path."""
+        section, path = SECTIONS[first], rest.removeprefix("/")
+        if path.startswith(ASSETS_BELOW):
+            return _asset(request, path.removeprefix(ASSETS_BELOW))
+        if rest:
+            session = request.cookies.get(section.cookie.name, "")
+            api = Api(self._api, request, session)
+            response = await _Request(api, self._streams, section, request, path).respond()
+        else:
+            response = _to(f"{first}/")
+        for name, value in browser.HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+@dataclass
+class _Request:
+    """One request for a page of a section."""
+
+    api: Api
+    streams: Streams
+    section: Section
+    request: Request
+    path: str
+    """Below the section."""
+    form: dict[str, list[str]] = field(default_factory=dict)
+
+    async def respond(self) -> Response:
+        """Every answer, also when the API refuses."""
+        try:
+            if self.request.method in ("GET", "HEAD"):
+                return await self._shown()
+            if self.request.method == "POST":
+                return await self._sent()
+        except SignedOutError:
+            return self._to_sign_in()
+        except RefusedError as problem:
+            return self._problem(problem.status, problem.message, problem.advice)
+        return self._problem(_NO_SUCH_VERB, _("Pages are looked at, and forms are sent."))
+
+    async def _shown(self) -> Response:
+        if self.path == SIGN_IN:
+            return await self._sign_in_page()
+        if not self.api.session:
+            return self._to_sign_in()
+        if self.path == EVENTS:
+            return self._events()
+        found = self.section.match(self.path)
+        if found is None:
+            return self._problem(_NOT_FOUND, _("There is no such page."))
+        return await self._of(*found)
+
+    async def _of(self, is_of: Page | Action, variables: Mapping[str, str]) -> Response:
+        visit = Visit(api=self.api, path=variables, query=dict(self.request.query_params))
+        if isinstance(is_of, Action):
+            form = await form_page(is_of, visit)
+            return self._page(form.template, form.context)
+        shown = await is_of.load(visit)
+        if "download" in shown:
+            return _download(shown)
+        return self._page(is_of.template, {**shown, "page": is_of}, here=is_of.section)
+
+    async def _sent(self) -> Response:
+        if not await self._has_read_form():
+            return self._problem(_TOO_LARGE, _("That is more than a form may hold."))
+        if self.path == SIGN_IN:
+            return await self._sign_in()
+        if not self.api.session:
+            return self._to_sign_in()
+        if not browser.is_token_of(self.api.session, self._value(browser.TOKEN)):
+            return self._problem(
+                _FORBIDDEN,
+                _("This form is not from a page of this session."),
+                _("Go back, load the page again, and send it once more."),
+            )
+        return await (self._sign_out() if self.path == SIGN_OUT else self._act())
+
+    async def _act(self) -> Response:
+        found = self.section.match(self.path)
+        if found is None or not isinstance(found[0], Action):
+            return self._problem(_NOT_FOUND, _("There is no such form."))
+        visit = Visit(api=self.api, path=found[1], query={}, form=self.form)
+        done = await act(found[0], visit)
+        if isinstance(done, Led):
+            return _to(self._root + done.to)
+        host = self.request.headers.get("host", "")
+        return self._page(done.template, {**done.context, "host": host}, status=done.status)
+
+    async def _sign_in_page(self, problem: str = "", status: int = 200) -> Response:
+        root = await self.api.get("/")
+        wanted = self.request.query_params.get("next") or self._value("next")
+        context = {
+            "problem": problem,
+            "safe": str(root.get("Href") or _href(root)).startswith("https:"),
+            "name": self._value("name"),
+            "next": browser.inside(wanted),
+        }
+        return self._page("sign_in.html", context, status=status)
+
+    async def _sign_in(self) -> Response:
+        try:
+            begun = await self.section.sign_in(
+                self.api, self._value("name"), self._value("password")
+            )
+        except RefusedError as problem:
+            said = f"{problem.message} {problem.advice}".strip()
+            return await self._sign_in_page(said, problem.status)
+        response = _to(browser.inside(self._value("next")) or "./")
+        session = begun.headers.get("x-restsvcsessionid", "")
+        response.headers.append("Set-Cookie", self.section.cookie.keep(session))
+        return response
+
+    async def _sign_out(self) -> Response:
+        answer = await self.api.get("/logonSessions")
+        own, *_others = answer["LogonSessions"]
+        await self.api.ask("DELETE", f"/logonSessions/{own['SessionId']}")
+        response = _to(SIGN_IN)
+        response.headers.append("Set-Cookie", self.section.cookie.forget())
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response
+
+    def _to_sign_in(self) -> Response:
+        asked = self.request.url.query
+        where = self.path + (f"?{asked}" if asked else "")
+        back = browser.inside(where) if self.request.method == "GET" else ""
+        next_ = f"?{urlencode({'next': back})}" if back else ""
+        response = _to(f"{self._root}{SIGN_IN}{next_}")
+        if self.api.session:
+            response.headers.append("Set-Cookie", self.section.cookie.forget())
+        return response
+
+    def _events(self) -> Response:
+        path, _sep, query = self.request.query_params.get("page", "").partition("?")
+        found = self.section.match(path)
+        if found is None or not isinstance(found[0], Page) or not found[0].live:
+            return self._problem(_NOT_FOUND, _("There is nothing live at that page."))
+        if not self.streams.has_room:
+            return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
+        shown, variables = found[0], found[1]
+        asked = {name: values[-1] for name, values in parse_qs(query).items()}
+        visit = Visit(api=self.api, path=variables, query=asked)
+
+        async def render() -> str:
+            context = {**await shown.load(visit), "page": shown, "root": _root_of(path)}
+            return live_part(shown.template, context)
+
+        return StreamingResponse(
+            self.streams.events(render),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
+
+    @property
+    def _root(self) -> str:
+        return _root_of(self.path)
+
+    def _value(self, name: str) -> str:
+        return (self.form.get(name) or [""])[-1]
+
+    async def _has_read_form(self) -> bool:
+        limit = _FORM_LIMIT_BYTES if self.api.session else _STRANGERS_LIMIT_BYTES
+        content = b""
+        async for piece in self.request.stream():
+            content += piece
+            if len(content) > limit:
+                return False
+        text = content.decode("utf-8", "replace")
+        self.form = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return True
+
+    def _page(self, template: str, context: Json, *, status: int = 200, here: str = "") -> Response:
+        asked, session = self.request.url.query, self.api.session
+        whole = {
+            "section": self.section,
+            "here": (here or self.path).partition("/")[0],
+            "root": self._root,
+            "session": session,
+            "token": browser.form_token(session) if session else "",
+            "path": self.path + (f"?{asked}" if asked else ""),
+            "page": None,
+            **context,
+        }
+        return Response(page(template, whole), status, media_type="text/html")
+
+    def _problem(self, status: int, message: str, advice: str = "") -> Response:
+        context = {"status": status, "message": message, "advice": advice}
+        return self._page("problem.html", context, status=status)
+
+
+def _root_of(path: str) -> str:
+    """The way from a page to the beginning of its section; wherever a proxy has put that."""
+    return "../" * path.count("/") or "./"
+
+
+def _href(root: Json) -> str:
+    links = root.get("Links") or [{}]
+    return str(links[0].get("Href") or "")
+
+
+def _to(where: str) -> Response:
+    return Response(status_code=303, headers={"Location": quote(where, safe="/?=&%+.:~-_")})
+
+
+def _asset(request: Request, path: str) -> Response:
+    version, _sep, name = path.partition("/")
+    if name not in ASSETS or request.method not in ("GET", "HEAD"):
+        return Response("There is nothing here.\n", _NOT_FOUND, media_type="text/plain")
+    kept = _FOR_EVER if version == asset_version() else "no-store"
+    headers = {**browser.HEADERS, "Cache-Control": kept, "Content-Type": ASSETS[name]}
+    return Response(asset(name), headers=headers)
+
+
+def _download(shown: Json) -> Response:
+    disposition = f'attachment; filename="{shown["file"]}"'
+    headers = {"Content-Type": shown["media_type"], "Content-Disposition": disposition}
+    return Response(shown["download"], headers=headers)

@@ -1,0 +1,102 @@
+// What pages can do besides: news by one stream, times of the reader's zone, and copying. Without it,
+// everything can be read and every form sent.
+"use strict";
+(() => {
+  const IDLE_MINUTES = 60;
+  const texts = document.body.dataset;
+
+  function localTimes(root) {
+    const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+    for (const each of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(each.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      each.title = each.dateTime;
+      each.textContent = format.format(at);
+    }
+  }
+
+  function copying(root) {
+    if (!navigator.clipboard) return;
+    for (const each of root.querySelectorAll("pre.copy:not(:has(button))")) {
+      const text = each.textContent;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "small";
+      button.textContent = texts.copy;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(text.trim());
+        button.textContent = texts.copied;
+        setTimeout(() => { button.textContent = texts.copy; }, 2000);
+      });
+      each.append(button);
+    }
+  }
+
+  function dress(root) {
+    localTimes(root);
+    copying(root);
+  }
+
+  function say(text) {
+    let shown = document.getElementById("news");
+    if (!text) { shown?.remove(); return; }
+    if (!shown) {
+      shown = document.createElement("p");
+      shown.id = "news";
+      shown.className = "news note warn";
+      shown.setAttribute("role", "status");
+      document.querySelector("main").append(shown);
+    }
+    shown.textContent = text;
+  }
+
+  const live = document.getElementById("live");
+  let stream = null;
+  let used = Date.now();
+  let shownAs = null;
+
+  // What has the focus keeps it; what somebody has opened stays open.
+  function show(html) {
+    if (html === shownAs) return;
+    shownAs = html;
+    const focused = live.contains(document.activeElement) ? document.activeElement : null;
+    const where = focused?.getAttribute("href") || focused?.id;
+    live.innerHTML = html;
+    dress(live);
+    if (!where) return;
+    for (const each of live.querySelectorAll("a, button, input")) {
+      if (each.getAttribute("href") === where || each.id === where) { each.focus(); break; }
+    }
+  }
+
+  function listen() {
+    if (stream || document.hidden) return;
+    stream = new EventSource(live.dataset.events);
+    stream.addEventListener("open", () => say(""));
+    stream.addEventListener("live", (event) => {
+      live.dataset.state = "live";
+      if (Date.now() - used > IDLE_MINUTES * 60000) { hush(); say(texts.paused); return; }
+      show(JSON.parse(event.data));
+    });
+    stream.addEventListener("signed-out", () => { hush(); location.reload(); });
+    stream.addEventListener("gone", (event) => { hush(); say(JSON.parse(event.data)); });
+    stream.addEventListener("error", () => {
+      live.dataset.state = "waiting";
+      say(texts.waiting);
+      // A proxy may have answered for the manager: then the browser itself does not ask again.
+      if (stream?.readyState === EventSource.CLOSED) { hush(); setTimeout(listen, 2000); }
+    });
+  }
+
+  function hush() { stream?.close(); stream = null; }
+
+  dress(document);
+  document.addEventListener("htmx:after:swap", () => dress(document));
+  if (live) {
+    for (const kind of ["pointerdown", "keydown", "scroll"]) {
+      addEventListener(kind, () => { used = Date.now(); if (!stream) { say(""); listen(); } }, { passive: true });
+    }
+    document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
+    listen();
+  }
+})();

@@ -1,0 +1,168 @@
+"""Declarations: what are pages and actions made of?
+
+A page asks the API and has a template; an action is a form, which becomes one call of the API. Both
+say how the same is done by a command and by a request.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from cloudgate.console.api import Api, Json
+
+Values = Mapping[str, str]
+"""What a form was filled with; what was left empty is not there."""
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One request for a page: by whom, and for what."""
+
+    api: Api
+    path: Mapping[str, str]
+    """What stands for the variables of the page's path."""
+    query: Mapping[str, str]
+    form: Mapping[str, list[str]] = field(default_factory=dict)
+    """What was sent, where something was; each field may come several times."""
+
+    @property
+    def number(self) -> int:
+        """Which page of a list is wanted."""
+        said = self.query.get("page", "")
+        return int(said) if said.isascii() and said.isdigit() and len(said) < 7 else 1  # noqa: PLR2004
+
+
+Load = Callable[[Visit], Awaitable[Json]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What can be looked at."""
+
+    path: str
+    """Below the console, with variables in braces."""
+    title: str
+    template: str
+    load: Load
+    """What the template shows; asked for again and again while a live page is open."""
+    live: bool = False
+    section: str = ""
+    """The entry of the navigation that it belongs to; the first part of the path when empty."""
+    command: str = ""
+    """What shows the same, after ``cloudgate``."""
+    request: str = ""
+    """What the same is asked for by, below ``/api``."""
+
+
+class Input(Enum):
+    """What a field of a form is."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    PASSWORD = "password"  # noqa: S105  a kind of field
+    DATE = "date"
+    LONG = "long"
+    CHOICE = "choice"
+    SEVERAL = "several"
+    YES = "yes"
+
+
+Choices = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field of a form."""
+
+    name: str
+    label: str
+    kind: Input = Input.TEXT
+    hint: str = ""
+    required: bool = False
+    choices: Choices | Callable[[Visit], Awaitable[Choices]] = ()
+    value: Callable[[Json], Any] | str = ""
+    """What it is filled with to begin with: of the thing that is changed."""
+    example: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What can be done: a form, and the call that it becomes."""
+
+    path: str
+    title: str
+    submit: str
+    verb: str
+    target: str
+    """The call's path below ``/api``, with the variables of `path`."""
+    command: str
+    """What does the same, after ``cloudgate``; ``{Name}`` is the thing's."""
+    text: str = ""
+    """What follows of it."""
+    fields: tuple[Field, ...] = ()
+    body: Callable[[Visit, Values], Json | None] = lambda _visit, _values: None
+    query: Callable[[Values], dict[str, str]] = lambda _values: {}
+    subject: str = ""
+    """Where the thing that it is done to is shown, below ``/api``."""
+    pick: Callable[[Json], Json] = lambda found: found
+    back: str = ""
+    """Where to go when there is no task to look at, or when somebody thinks better of it."""
+    dangerous: bool = False
+    makes_password: bool = False
+    """Whether a password is made where none is given, and shown once."""
+    shown: str = ""
+    """The template that shows what comes back, once."""
+    by_task: bool = True
+    """Whether who did it may look at the task that it began."""
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """A path with its variables, which cannot be anything but one part of it."""
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", quote(value, safe=""))
+    return template
+
+
+def query(
+    type_: str, visit: Visit, *, sort: str = "Name", down: bool = False, filter_: str = ""
+) -> str:
+    """The path of a page of a query."""
+    asked = {
+        "type": type_,
+        "format": "Entities",
+        "sortDesc" if down else "sortAsc": sort,
+        "pageSize": str(PAGE_SIZE),
+        "page": str(visit.number),
+        **({"filter": filter_} if filter_ else {}),
+    }
+    return f"/query?{urlencode(asked)}"
+
+
+def begins_with(text: str) -> str:
+    """The filter for names that begin with a text; empty for all."""
+    if not text:
+        return ""
+    low, high = (each.replace('"', '""') for each in (text, text + "\U0010fffd"))
+    return f'Name>="{low}";Name<"{high}"'
+
+
+def entities(found: Json, name: str) -> list[Json]:
+    """What a query has found."""
+    group = (found.get("Entities") or {}).get(name) or {}
+    rows = group.get(name) if isinstance(group, dict) else group
+    return list(rows or ())
+
+
+def paging(found: Json) -> Json:
+    """Which page of how many it is."""
+    said = found.get("PagingInfo") or {}
+    return {"number": said.get("PageNum") or 1, "pages": said.get("PagesCount") or 1}
+
+
+def id_of(thing: Json) -> str:
+    """The bare id of a thing."""
+    said = str(thing.get("UID") or thing.get("Id") or thing.get("Href") or "")
+    return said.replace("/", ":").rpartition(":")[2].partition("?")[0]

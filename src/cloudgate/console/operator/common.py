@@ -1,0 +1,136 @@
+"""Common parts: what do several of the operator's pages need?"""
+
+from collections.abc import Awaitable, Callable
+
+from cloudgate.console.api import Json
+from cloudgate.console.declarations import (
+    Action,
+    Choices,
+    Field,
+    Input,
+    Load,
+    Values,
+    Visit,
+    begins_with,
+    entities,
+    paging,
+    query,
+)
+from cloudgate.console.texts import words as _
+
+ENTITY = "?format=Entity"
+GB_IN_MB = 1024
+DEADLINES: Choices = (
+    ("28800", _("8 hours")),
+    ("0", _("end them now")),
+    ("1800", _("30 minutes")),
+    ("7200", _("2 hours")),
+    ("86400", _("1 day")),
+    ("604800", _("7 days")),
+)
+DEADLINE = Field(
+    name="deadline",
+    label=_("Live tunnels may go on for"),
+    kind=Input.CHOICE,
+    choices=DEADLINES,
+)
+DESCRIPTION = Field(
+    name="description", label=_("Description"), value=lambda thing: thing.get("Description")
+)
+
+
+def drain(values: Values) -> dict[str, str]:
+    """The deadline of a form, as the API takes it."""
+    return {"drainSeconds": values["deadline"]} if "deadline" in values else {}
+
+
+def body(**parts: object) -> Json:
+    """A body; what is None is left out, and so stays as it is."""
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+def number(values: Values, name: str, label: str) -> int | None:
+    """A whole number of a form.
+
+    Raises:
+        ValueError: it is none.
+    """
+    said = values.get(name)
+    if said is None:
+        return None
+    if not (said.isascii() and said.isdigit() and len(said) < 16):  # noqa: PLR2004
+        raise ValueError(f"{label}: {said[:50]!r} is not a whole number.")
+    return int(said)
+
+
+def lines(text: str) -> list[str]:
+    """What stands in a field of several lines, or with commas between."""
+    return [each for each in text.replace(",", " ").split() if each]
+
+
+def listing(type_: str, array: str) -> Load:
+    """Loads a page of a list that can be searched by how names begin."""
+
+    async def load(visit: Visit) -> Json:
+        search = visit.query.get("search", "").strip()
+        found = await visit.api.get(query(type_, visit, filter_=begins_with(search)))
+        return {"rows": entities(found, array), "paging": paging(found), "search": search}
+
+    return load
+
+
+def choices(
+    type_: str, array: str, *, by_name: bool = False, none: str = ""
+) -> Callable[[Visit], Awaitable[Choices]]:
+    """Loads what can be chosen of a type."""
+
+    async def load(visit: Visit) -> Choices:
+        found = await visit.api.get(
+            f"/query?type={type_}&format=Entities&sortAsc=Name&pageSize=500"
+        )
+        rows = entities(found, array)
+        said = tuple(
+            (str(row.get("Name") if by_name else row.get("UID")), str(row.get("Name")))
+            for row in rows
+        )
+        return ((("", none),) if none else ()) + said
+
+    return load
+
+
+def removal(
+    path: str,
+    title: str,
+    text: str,
+    target: str,
+    command: str,
+    *,
+    back: str,
+    draining: bool = False,
+) -> Action:
+    """The action that removes a thing."""
+    return Action(
+        path=path,
+        title=title,
+        submit=_("Delete"),
+        text=text,
+        verb="DELETE",
+        target=target,
+        subject=target + ENTITY,
+        command=command,
+        fields=(DEADLINE,) if draining else (),
+        query=drain,
+        back=back,
+        dangerous=True,
+    )
+
+
+def total(found: Json, name: str) -> int:
+    """How many there are of what was asked for one by one: a page that is empty counts, too."""
+    return int(paging(found)["pages"]) if entities(found, name) else 0
+
+
+def resources(found: Json, name: str) -> list[Json]:
+    """What a query has found of a type that always comes whole."""
+    group = (found.get("Resources") or {}).get(name) or {}
+    return list(group.get(name) or ())

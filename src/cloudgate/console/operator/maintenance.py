@@ -1,0 +1,86 @@
+"""Maintenance and about pages: is the provider at work, and what is installed?"""
+
+import asyncio
+
+from cloudgate.console.api import Json
+from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.operator.common import body
+from cloudgate.console.texts import words as _
+
+AT = "/cloud/maintenance"
+
+
+async def load(visit: Visit) -> Json:
+    """Whether there is maintenance."""
+    return {"thing": await visit.api.get(AT)}
+
+
+async def load_about(visit: Visit) -> Json:
+    """Versions, and what is not well."""
+    servers, warnings = await asyncio.gather(
+        visit.api.get("/query?type=ManagedServer&format=Entities&sortAsc=Name&pageSize=50"),
+        visit.api.get("/warnings"),
+    )
+    group = (servers.get("Entities") or {}).get("ManagedServers") or {}
+    return {
+        "servers": list(group.get("ManagedServers") or ()),
+        "warnings": list(warnings.get("OperatorWarnings") or ()),
+    }
+
+
+PAGES = (
+    Page(
+        path="maintenance",
+        title=_("Maintenance"),
+        template="maintenance.html",
+        load=load,
+        command="maintenance show",
+        request=AT,
+    ),
+    Page(
+        path="about",
+        title=_("About"),
+        template="about.html",
+        load=load_about,
+        command="server list",
+        request="/query?type=ManagedServer&format=Entities",
+    ),
+)
+ACTIONS = (
+    Action(
+        path="maintenance/begin",
+        title=_("Begin maintenance"),
+        submit=_("Begin"),
+        text=_("Live tunnels go on. No backup begins, until maintenance has ended."),
+        verb="PUT",
+        target=AT,
+        subject=AT,
+        fields=(
+            Field(
+                name="message",
+                label=_("What tenants hear"),
+                value=lambda thing: thing.get("Message"),
+            ),
+            Field(name="restores", label=_("Let restores begin"), kind=Input.YES, value="yes"),
+        ),
+        body=lambda _visit, values: body(
+            Enabled=True,
+            Message=values.get("message"),
+            RestoresAllowed=values.get("restores") == "yes",
+        ),
+        command="maintenance begin --message TEXT",
+        back="maintenance",
+        dangerous=True,
+    ),
+    Action(
+        path="maintenance/end",
+        title=_("End maintenance"),
+        submit=_("End it"),
+        text=_("Everything may begin again."),
+        verb="PUT",
+        target=AT,
+        body=lambda _visit, _values: {"Enabled": False},
+        command="maintenance end",
+        back="maintenance",
+    ),
+)

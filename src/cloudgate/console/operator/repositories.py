@@ -1,0 +1,190 @@
+"""Repository pages: which storage is there, and how full is it?"""
+
+from cloudgate.console.api import Json
+from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled
+from cloudgate.console.operator.common import (
+    DESCRIPTION,
+    ENTITY,
+    body,
+    choices,
+    listing,
+    number,
+    removal,
+)
+from cloudgate.console.texts import NOTHING
+from cloudgate.console.texts import words as _
+
+ONE = "/repositories/{id}"
+_TERABYTE = 1024**4
+
+
+async def load_one(visit: Visit) -> Json:
+    """A repository."""
+    return {"thing": await visit.api.get(filled(ONE, visit.path) + ENTITY)}
+
+
+_FIELDS = (
+    Field(
+        name="name",
+        label=_("Name"),
+        required=True,
+        example="vault",
+        value=lambda thing: thing.get("Name"),
+    ),
+    Field(
+        name="endpoint",
+        label=_("Endpoint"),
+        hint=_("Host and port as tenants name them. The name need not be in any DNS."),
+        required=True,
+        example="vault.example:8443",
+        value=lambda thing: thing.get("Endpoint"),
+    ),
+    Field(
+        name="address",
+        label=_("Address"),
+        hint=_("Host and port that gateways connect to; the endpoint when left out."),
+        example="10.0.0.5:8443",
+        value=lambda thing: thing.get("Address"),
+    ),
+    Field(
+        name="capacity",
+        label=_("Capacity in TB"),
+        kind=Input.NUMBER,
+        hint=_("Where no probe measures it."),
+        value=lambda thing: (thing.get("Capacity") or 0) // _TERABYTE or "",
+    ),
+    DESCRIPTION,
+)
+
+
+def _said(_visit: Visit, values: Values) -> Json:
+    terabytes = number(values, "capacity", _("Capacity in TB"))
+    return body(
+        Name=values["name"],
+        Endpoint=values["endpoint"],
+        Address=values.get("address"),
+        Description=values.get("description"),
+        Capacity=None if terabytes is None else terabytes * _TERABYTE,
+    )
+
+
+def _probe(_visit: Visit, values: Values) -> Json:
+    return {
+        "UsageProbe": body(
+            Method=values["method"],
+            ManagedServerUid=values.get("server"),
+            Path=values.get("path"),
+            Url=values.get("url"),
+            Region=values.get("region"),
+            Bucket=values.get("bucket"),
+            Prefix=values.get("prefix"),
+            Username=values.get("username"),
+            Password=values.get("password"),
+        )
+    }
+
+
+def _of_probe(name: str, label: str, example: str = "", kind: Input = Input.TEXT) -> Field:
+    key = {"server": "ManagedServerUid"}.get(name, name.capitalize())
+    return Field(
+        name=name,
+        label=label,
+        kind=kind,
+        example=example,
+        value=lambda thing: (thing.get("UsageProbe") or {}).get(key),
+    )
+
+
+PAGES = (
+    Page(
+        path="repositories",
+        title=_("Repositories"),
+        template="repositories.html",
+        load=listing("Repository", "Repositories"),
+        command="repository list",
+        request="/query?type=Repository&format=Entities",
+    ),
+    Page(
+        path="repositories/{id}",
+        title=_("Repository"),
+        template="repository.html",
+        load=load_one,
+        command="repository show NAME",
+        request=ONE,
+    ),
+)
+ACTIONS = (
+    Action(
+        path="repositories/create",
+        title=_("New repository"),
+        submit=_("Add it"),
+        text=_("A storage service that tenants reach through the gateways."),
+        verb="POST",
+        target="/repositories",
+        fields=_FIELDS,
+        body=_said,
+        command="repository create NAME --endpoint HOST:PORT --address HOST:PORT",
+        back="repositories",
+    ),
+    Action(
+        path="repositories/{id}/edit",
+        title=_("Change repository"),
+        submit=_("Change"),
+        text=_("Live tunnels stay where they are; new ones go by the new settings."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        fields=_FIELDS,
+        body=_said,
+        command="repository edit {Name} --endpoint HOST:PORT",
+        back="repositories/{id}",
+    ),
+    Action(
+        path="repositories/{id}/probe",
+        title=_("Measure what is stored"),
+        submit=_("Measure"),
+        text=_("A probe says how much each tenant keeps there, which quotas are held to."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="method",
+                label=_("How"),
+                kind=Input.CHOICE,
+                choices=(
+                    ("Directory", _("by the directory, on a managed server")),
+                    ("WebDAV", _("by WebDAV")),
+                    ("S3", _("by S3")),
+                    ("None", _("not at all")),
+                ),
+                value=lambda thing: (thing.get("UsageProbe") or {}).get("Method"),
+            ),
+            Field(
+                name="server",
+                label=_("Directory: managed server"),
+                kind=Input.CHOICE,
+                choices=choices("ManagedServer", "ManagedServers", none=NOTHING),
+                value=lambda thing: (thing.get("UsageProbe") or {}).get("ManagedServerUid"),
+            ),
+            _of_probe("path", _("Directory: path"), "/srv/backups/{tenant}"),
+            _of_probe("url", _("WebDAV, S3: URL"), "https://dav.example/{tenant}/"),
+            _of_probe("region", _("S3: region")),
+            _of_probe("bucket", _("S3: bucket")),
+            _of_probe("prefix", _("S3: prefix"), "{tenant}/"),
+            _of_probe("username", _("User name, or access key id")),
+            _of_probe("password", _("Password, or secret key"), kind=Input.PASSWORD),
+        ),
+        body=_probe,
+        command="repository probe {Name} Directory --server SERVER --path '/srv/backups/{tenant}'",
+        back="repositories/{id}",
+    ),
+    removal(
+        "repositories/{id}/delete",
+        _("Delete repository"),
+        _("It is refused while a tenant has a quota there. What is stored stays."),
+        ONE,
+        "repository delete {Name}",
+        back="repositories",
+    ),
+)

@@ -1,0 +1,91 @@
+"""Site map: which pages and actions does the operator's console have?"""
+
+from cloudgate.console.api import Answer, Api
+from cloudgate.console.browser import Cookie
+from cloudgate.console.operator import (
+    accounts,
+    audit,
+    certificates,
+    gateways,
+    maintenance,
+    overview,
+    pools,
+    repositories,
+    servers,
+    tasks,
+    tenants,
+    usage,
+    users,
+)
+from cloudgate.console.section import Section
+from cloudgate.console.texts import words as _
+
+
+async def sign_in(api: Api, name: str, password: str) -> Answer:
+    """Begin a session of an account."""
+    return await api.log_on(name, password)
+
+
+CONSOLE = Section(
+    name="console",
+    title=_("Console"),
+    cookie=Cookie("__Host-cloudgate"),
+    sign_in=sign_in,
+    who=_("User"),
+    pages=(
+        *overview.PAGES,
+        *gateways.PAGES,
+        *servers.PAGES,
+        *pools.PAGES,
+        *tenants.PAGES,
+        *repositories.PAGES,
+        *usage.PAGES,
+        *tasks.PAGES,
+        *audit.PAGES,
+        *certificates.PAGES,
+        *accounts.PAGES,
+        *maintenance.PAGES,
+    ),
+    actions=(
+        *gateways.ACTIONS,
+        *servers.ACTIONS,
+        *pools.ACTIONS,
+        *tenants.ACTIONS,
+        *users.ACTIONS,
+        *repositories.ACTIONS,
+        *tasks.ACTIONS,
+        *certificates.ACTIONS,
+        *accounts.ACTIONS,
+        *maintenance.ACTIONS,
+    ),
+    navigation=(
+        ("", (("", _("Overview")),)),
+        (
+            _("Way in"),
+            (
+                ("gateways", _("Gateways")),
+                ("servers", _("Servers")),
+                ("pools", _("Pools")),
+                ("certificates", _("Certificates")),
+            ),
+        ),
+        (
+            _("Customers"),
+            (
+                ("tenants", _("Tenants")),
+                ("repositories", _("Repositories")),
+                ("usage", _("Usage")),
+            ),
+        ),
+        (
+            _("Operation"),
+            (
+                ("tasks", _("Tasks")),
+                ("audit", _("Audit log")),
+                ("maintenance", _("Maintenance")),
+                ("accounts", _("Accounts")),
+                ("about", _("About")),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,392 @@
+"""Tenant pages: who are the customers, what do they have and use, and how is that changed?"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from cloudgate.console.api import Api, Json
+from cloudgate.console.connecting import ways
+from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled, id_of
+from cloudgate.console.operator.common import (
+    DESCRIPTION,
+    ENTITY,
+    GB_IN_MB,
+    body,
+    choices,
+    lines,
+    listing,
+    number,
+    removal,
+)
+from cloudgate.console.texts import words as _
+
+ONE = "/cloud/tenants/{id}"
+_MOST_GATEWAYS = 20
+"""That are asked for their tunnels at a time."""
+_DAYS = 92
+PASSWORD = Field(
+    name="password",
+    label=_("Password"),
+    kind=Input.PASSWORD,
+    hint=_("One is made and shown once when this is left empty."),
+)
+_LEASE = Field(
+    name="lease",
+    label=_("May come in until"),
+    kind=Input.DATE,
+    hint=_("The beginning of that day by UTC; without an end when left empty."),
+    value=lambda tenant: str((tenant.get("LeaseOptions") or {}).get("ExpirationDate") or "")[:10],
+)
+_NETWORKS = Field(
+    name="networks",
+    label=_("Networks that it may come from"),
+    kind=Input.LONG,
+    hint=_("Such as 198.51.100.0/24, one a line; from anywhere when left empty."),
+    value=lambda tenant: "\n".join((tenant.get("AllowedNetworks") or {}).get("Networks") or ()),
+)
+
+
+async def load_one(visit: Visit) -> Json:
+    """A tenant, its users, its tunnels right now, what it used, and how it connects."""
+    at = filled(ONE, visit.path)
+    entity, users, used, gateways = await asyncio.gather(
+        visit.api.get(at + ENTITY),
+        visit.api.get(f"{at}/subtenants"),
+        visit.api.get(f"{at}/usage?days={_DAYS}"),
+        visit.api.get("/cloud/gateways?format=Entity"),
+    )
+    known = list(gateways.get("CloudGateways") or ())
+    tunnels, all_asked = await _tunnels(visit.api, known, str(entity["Name"]))
+    return {
+        "thing": entity,
+        "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
+        "users": list(users.get("CloudSubtenants") or ()),
+        "months": months(list(used.get("CloudTenantUsages") or ())),
+        "tunnels": tunnels,
+        "all_asked": all_asked,
+    }
+
+
+async def _tunnels(api: Api, gateways: list[Json], name: str) -> tuple[list[Json], bool]:
+    """The live tunnels of a tenant, and whether every gateway that has any has told."""
+    busy = [each for each in gateways if each.get("State") in ("Listening", "Draining", "Closed")]
+    asked = busy[:_MOST_GATEWAYS]
+    said = await asyncio.gather(
+        *(api.found(f"/cloud/gateways/{id_of(each)}/tunnels") for each in asked)
+    )
+    found = [
+        {**tunnel, "Gateway": gateway["Name"], "GatewayId": id_of(gateway)}
+        for gateway, answer in zip(asked, said, strict=True)
+        for tunnel in (answer or {}).get("CloudGatewayTunnels") or ()
+        if tunnel.get("Tenant") == name
+    ]
+    return found, len(asked) == len(busy) and None not in said
+
+
+def months(used: list[Json]) -> list[Json]:
+    """What was used, added up by month, the newest first."""
+    sums: dict[str, Json] = {}
+    for each in used:
+        month = str(each.get("BeginTime") or "")[:7]
+        total = sums.setdefault(month, {"Month": month, "Tunnels": 0, "BytesUp": 0, "BytesDown": 0})
+        for name in ("Tunnels", "BytesUp", "BytesDown"):
+            total[name] += int(each.get(name) or 0)
+    return [sums[month] for month in sorted(sums, reverse=True)]
+
+
+async def load_connecting(visit: Visit) -> Json:
+    """How a tenant connects: its gateways, its storage, and lines for each program."""
+    at = filled(ONE, visit.path)
+    entity, gateways, repositories = await asyncio.gather(
+        visit.api.get(at + ENTITY),
+        visit.api.get("/cloud/gateways?format=Entity"),
+        visit.api.get("/query?type=Repository&format=Entities&sortAsc=Name&pageSize=500"),
+    )
+    group = (repositories.get("Entities") or {}).get("Repositories") or {}
+    endpoints = {
+        str(each["UID"]): str(each["Endpoint"]) for each in group.get("Repositories") or ()
+    }
+    granted = [
+        str((each.get("RepositoryQuota") or {}).get("RepositoryUid"))
+        for each in (entity.get("Resources") or {}).get("CloudTenantResources") or ()
+    ]
+    doors = [
+        f"{each.get('ExternalIP') or each['Name']}:{each['ExternalPort']}"
+        for each in gateways.get("CloudGateways") or ()
+        if each.get("Enabled")
+    ]
+    return {
+        "thing": entity,
+        "doors": doors[:_MOST_GATEWAYS],
+        "storage": [endpoints[uid] for uid in granted if uid in endpoints],
+        "ways": ways(
+            str(entity["Name"]),
+            doors[0] if doors else "",
+            [endpoints[uid] for uid in granted if uid in endpoints],
+        ),
+    }
+
+
+def _date(values: Values) -> str | None:
+    said = values.get("lease")
+    if not said:
+        return None
+    try:
+        return (
+            datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+    except ValueError:
+        raise ValueError(_("May come in until: that is no date such as 2030-12-31.")) from None
+
+
+def _networks(values: Values) -> Json:
+    return {"Networks": lines(values.get("networks", ""))}
+
+
+_QUOTA = (
+    Field(
+        name="repository",
+        label=_("Repository"),
+        kind=Input.CHOICE,
+        choices=choices("Repository", "Repositories", none=_("none yet")),
+    ),
+    Field(name="quota", label=_("Quota in GB"), kind=Input.NUMBER, value="100"),
+)
+
+
+def _quota(values: Values) -> Json | None:
+    if "repository" not in values:
+        return None
+    gigabytes = number(values, "quota", _("Quota in GB")) or 0
+    return {
+        "Name": values.get("called") or "quota",
+        "RepositoryUid": values["repository"],
+        "QuotaMb": gigabytes * GB_IN_MB,
+    }
+
+
+def _created(_visit: Visit, values: Values) -> Json:
+    quota = _quota(values)
+    networks = lines(values.get("networks", ""))
+    return body(
+        Name=values["name"],
+        Description=values.get("description"),
+        Password=values["password"],
+        Enabled=True,
+        LeaseExpirationDate=_date(values),
+        Resources={"BackupResources": [quota]} if quota else None,
+        TenantType="Standalone",
+        AllowedNetworks={"Networks": networks} if networks else None,
+    )
+
+
+def _edited(_visit: Visit, values: Values) -> Json:
+    speed = number(values, "speed", _("Speed")) or 0
+    end = _date(values)
+    egress = number(values, "egress", _("What it may bring back in a month")) or 0
+    return body(
+        Description=values.get("description", ""),
+        LeaseOptions={"Enabled": True, "ExpirationDate": end} if end else {"Enabled": False},
+        ThrottlingEnabled=speed > 0,
+        ThrottlingSpeedLimit=speed or None,
+        ThrottlingSpeedUnit="Mbps" if speed else None,
+        MaxConcurrentTasks=number(values, "tunnels", _("Tunnels at a time")) or 0,
+        EgressQuotaMb=egress * GB_IN_MB,
+        EgressQuotaHard=values.get("hard") == "yes",
+        AllowedNetworks=_networks(values),
+    )
+
+
+def _speed(tenant: Json) -> int | str:
+    """In megabits a second, as the form has it."""
+    limit = int(tenant.get("ThrottlingSpeedLimit") or 0)
+    if not tenant.get("ThrottlingEnabled") or not limit:
+        return ""
+    per_unit = {"Mbps": 1.0, "KBps": 1024 * 8 / 1e6, "MBps": 1024 * 1024 * 8 / 1e6}
+    return round(limit * per_unit.get(str(tenant.get("ThrottlingSpeedUnit")), 1.0)) or 1
+
+
+def _tunnel_limit(tenant: Json) -> int | str:
+    return (
+        int(tenant.get("MaxConcurrentTasks") or 0) if tenant.get("ConcurrentTasksLimited") else ""
+    )
+
+
+PAGES = (
+    Page(
+        path="tenants",
+        title=_("Tenants"),
+        template="tenants.html",
+        load=listing("CloudTenant", "CloudTenants"),
+        command="tenant list",
+        request="/query?type=CloudTenant&format=Entities&pageSize=50",
+    ),
+    Page(
+        path="tenants/{id}",
+        title=_("Tenant"),
+        template="tenant.html",
+        load=load_one,
+        live=True,
+        command="tenant show NAME",
+        request=ONE,
+    ),
+    Page(
+        path="tenants/{id}/connect",
+        title=_("How to connect"),
+        template="connect.html",
+        load=load_connecting,
+        command="connect GATEWAY --tenant NAME --password-file FILE -L LOCAL:TARGET",
+        request=ONE,
+    ),
+)
+ACTIONS = (
+    Action(
+        path="tenants/create",
+        title=_("New tenant"),
+        submit=_("Add it"),
+        text=_("A customer: it logs in at the gateways with its name and password."),
+        verb="POST",
+        target="/cloud/tenants",
+        fields=(
+            Field(name="name", label=_("Name"), required=True, example="acme"),
+            PASSWORD,
+            *_QUOTA,
+            _LEASE,
+            _NETWORKS,
+            DESCRIPTION,
+        ),
+        body=_created,
+        makes_password=True,
+        command="tenant create NAME --repository REPOSITORY=100 --generate-password",
+        back="tenants",
+    ),
+    Action(
+        path="tenants/{id}/edit",
+        title=_("Change tenant"),
+        submit=_("Change"),
+        text=_("Live tunnels go on; limits hold at once."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="speed",
+                label=_("Speed, in Mbit/s over all its tunnels"),
+                kind=Input.NUMBER,
+                hint=_("No limit when left empty."),
+                value=_speed,
+            ),
+            Field(
+                name="tunnels",
+                label=_("Tunnels at a time"),
+                kind=Input.NUMBER,
+                hint=_("No limit when left empty."),
+                value=_tunnel_limit,
+            ),
+            Field(
+                name="egress",
+                label=_("What it may bring back in a month, in GB"),
+                kind=Input.NUMBER,
+                hint=_("No limit when left empty."),
+                value=lambda tenant: (tenant.get("EgressQuotaMb") or 0) // GB_IN_MB or "",
+            ),
+            Field(
+                name="hard",
+                label=_("Once that is used up, let new tunnels send data only"),
+                kind=Input.YES,
+                value=lambda tenant: "yes" if tenant.get("EgressQuotaHard") else "",
+            ),
+            _LEASE,
+            _NETWORKS,
+            DESCRIPTION,
+        ),
+        body=_edited,
+        command="tenant edit {Name} --speed 100 --tunnels 4",
+        back="tenants/{id}",
+    ),
+    Action(
+        path="tenants/{id}/password",
+        title=_("New password"),
+        submit=_("Make one"),
+        text=_("It is shown once. The old one stays good for a time, for tonight's backup."),
+        verb="POST",
+        target=f"{ONE}?action=rotatePassword",
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="old",
+                label=_("The old one is good for"),
+                kind=Input.CHOICE,
+                choices=(
+                    ("86400", _("1 day")),
+                    ("0", _("not any more")),
+                    ("604800", _("7 days")),
+                    ("2592000", _("30 days")),
+                ),
+            ),
+        ),
+        body=lambda _visit, values: {"OldPasswordSeconds": int(values.get("old", "86400"))},
+        command="tenant password rotate {Name} --old-for 24h",
+        back="tenants/{id}",
+        shown="once.html",
+    ),
+    Action(
+        path="tenants/{id}/disable",
+        title=_("Disable tenant"),
+        submit=_("Disable"),
+        text=_("It is let in no more, and its tunnels end within five seconds."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        body=lambda _visit, _values: {"Enabled": False},
+        command="tenant edit {Name} --disable",
+        back="tenants/{id}",
+        dangerous=True,
+    ),
+    Action(
+        path="tenants/{id}/enable",
+        title=_("Enable tenant"),
+        submit=_("Enable"),
+        text=_("It is let in again."),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        body=lambda _visit, _values: {"Enabled": True},
+        command="tenant edit {Name} --enable",
+        back="tenants/{id}",
+    ),
+    removal(
+        "tenants/{id}/delete",
+        _("Delete tenant"),
+        _("It is let in no more, and its tunnels end. What it has stored stays where it is."),
+        ONE,
+        "tenant delete {Name}",
+        back="tenants",
+    ),
+    Action(
+        path="tenants/{id}/quotas/add",
+        title=_("New quota"),
+        submit=_("Give it"),
+        text=_("The tenant may reach that repository, and store so much there."),
+        verb="POST",
+        target=f"{ONE}/resources",
+        subject=ONE + ENTITY,
+        fields=(*_QUOTA, Field(name="called", label=_("What to call it"))),
+        body=lambda _visit, values: _quota(values),
+        command="tenant resource add {Name} REPOSITORY --quota-gb 100",
+        back="tenants/{id}",
+    ),
+    Action(
+        path="tenants/{id}/quotas/{resource}/delete",
+        title=_("Take quota away"),
+        submit=_("Take away"),
+        text=_("The tenant cannot reach that repository any more. What is stored stays."),
+        verb="DELETE",
+        target=f"{ONE}/resources/{{resource}}",
+        subject=ONE + ENTITY,
+        fields=(Field(name="end", label=_("End its live tunnels there, too"), kind=Input.YES),),
+        query=lambda values: {"endTunnels": "true"} if values.get("end") == "yes" else {},
+        command="tenant resource delete {Name} RESOURCE",
+        back="tenants/{id}",
+        dangerous=True,
+    ),
+)

@@ -1,0 +1,96 @@
+"""Usage pages: what did tenants use in a month, on a page and as a table for the bill?"""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from cloudgate.console.api import Json
+from cloudgate.console.declarations import PAGE_SIZE, Page, Visit, paging
+from cloudgate.console.texts import words as _
+
+MOST_DAYS = 999
+COLUMNS = (
+    "CloudTenant", "Subtenant", "CloudGateway", "Target", "CloudTenantUid", "Tunnels", "BytesUp",
+    "BytesDown",
+)  # fmt: skip
+_LARGEST_PAGE = 10_000
+_MONTHS = 13
+
+
+def month_of(text: str, now: datetime) -> datetime:
+    """The beginning of a month; of this one where the text names none."""
+    try:
+        begin = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        begin = now
+    return (min(begin, now)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def asked(begin: datetime, now: datetime) -> dict[str, str]:
+    """What to ask the API for a month: by UTC, as bills are."""
+    days = min((now - begin) // timedelta(days=1) + 1, MOST_DAYS)
+    end = (begin + timedelta(days=31)).replace(day=1)
+    return {
+        "days": str(days),
+        "total": "true",
+        "filter": f"BeginTime>={begin:%Y-%m-%dT%H:%M:%SZ};BeginTime<{end:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def last_months(now: datetime) -> list[str]:
+    """The months that can be chosen, the newest first."""
+    found, each = [], now.replace(day=1)
+    for _number in range(_MONTHS):
+        found.append(f"{each:%Y-%m}")
+        each = (each - timedelta(days=1)).replace(day=1)
+    return found
+
+
+async def load(visit: Visit) -> Json:
+    """A page of what all tenants used in a month."""
+    now = datetime.now(UTC)
+    begin = month_of(visit.query.get("month", ""), now)
+    what = {**asked(begin, now), "pageSize": PAGE_SIZE, "page": visit.number, "sortDesc": "BytesUp"}
+    found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
+    return {
+        "rows": list((found.get("CloudUsages") or {}).get("CloudUsages") or ()),
+        "paging": paging(found),
+        "month": f"{begin:%Y-%m}",
+        "months": last_months(now),
+    }
+
+
+async def load_table(visit: Visit) -> Json:
+    """All of a month, comma-separated (RFC 4180)."""
+    now = datetime.now(UTC)
+    begin = month_of(visit.query.get("month", ""), now)
+    written = io.StringIO()
+    table = csv.writer(written)
+    table.writerow(COLUMNS)
+    number, pages = 1, 1
+    while number <= pages:
+        what = {**asked(begin, now), "pageSize": _LARGEST_PAGE, "page": number}
+        found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
+        for row in (found.get("CloudUsages") or {}).get("CloudUsages") or ():
+            table.writerow(["" if row.get(name) is None else row[name] for name in COLUMNS])
+        pages = int((found.get("PagingInfo") or {}).get("PagesCount") or 1)
+        number += 1
+    return {
+        "download": written.getvalue(),
+        "media_type": "text/csv; charset=utf-8",
+        "file": f"usage-{begin:%Y-%m}.csv",
+    }
+
+
+PAGES = (
+    Page(
+        path="usage",
+        title=_("Usage"),
+        template="usage.html",
+        load=load,
+        command="usage --month YYYY-MM",
+        request="/cloud/usage?days=31&total=true",
+    ),
+    Page(path="usage.csv", title=_("Usage"), template="usage.html", load=load_table),
+)

@@ -1,0 +1,121 @@
+"""User pages: who are the users of a tenant, and how are they changed?"""
+
+from cloudgate.console.api import Json
+from cloudgate.console.declarations import Action, Choices, Field, Input, Values, Visit, filled
+from cloudgate.console.operator.common import DESCRIPTION, ENTITY, GB_IN_MB, body, number
+from cloudgate.console.operator.tenants import ONE, PASSWORD
+from cloudgate.console.texts import words as _
+
+USER = f"{ONE}/subtenants/{{user}}"
+
+
+async def _quotas(visit: Visit) -> Choices:
+    tenant = await visit.api.get(filled(ONE, visit.path) + ENTITY)
+    return tuple(
+        (str(each["Id"]), str((each.get("RepositoryQuota") or {}).get("DisplayName")))
+        for each in (tenant.get("Resources") or {}).get("CloudTenantResources") or ()
+    )
+
+
+def _created(_visit: Visit, values: Values) -> Json:
+    gigabytes = number(values, "part", "GB")
+    return body(
+        Name=values["name"],
+        Description=values.get("description"),
+        Password=values["password"],
+        Enabled=True,
+        TenantResourceId=values["quota"],
+        QuotaMb=gigabytes * GB_IN_MB if gigabytes else None,
+        UnlimitedQuota=not gigabytes,
+    )
+
+
+def _switch(path: str, title: str, submit: str, text: str, *, enabled: bool) -> Action:
+    option = "enable" if enabled else "disable"
+    return Action(
+        path=path,
+        title=title,
+        submit=submit,
+        text=text,
+        verb="PUT",
+        target=USER,
+        subject=USER,
+        body=lambda _visit, _values: {"Enabled": enabled},
+        command=f"tenant user edit TENANT {{Name}} --{option}",
+        back="tenants/{id}",
+        dangerous=not enabled,
+    )
+
+
+ACTIONS = (
+    Action(
+        path="tenants/{id}/users/create",
+        title=_("New user"),
+        submit=_("Add it"),
+        text=_("A user of the tenant, who logs in as TENANT\\USER with a password of its own."),
+        verb="POST",
+        target=f"{ONE}/subtenants",
+        subject=ONE + ENTITY,
+        fields=(
+            Field(name="name", label=_("Name"), required=True),
+            PASSWORD,
+            Field(
+                name="quota",
+                label=_("Of the quota"),
+                kind=Input.CHOICE,
+                choices=_quotas,
+                required=True,
+            ),
+            Field(
+                name="part",
+                label=_("Its part, in GB"),
+                kind=Input.NUMBER,
+                hint=_("All of it when left empty."),
+            ),
+            DESCRIPTION,
+        ),
+        body=_created,
+        makes_password=True,
+        command="tenant user create {Name} USER --generate-password",
+        back="tenants/{id}",
+    ),
+    _switch(
+        "tenants/{id}/users/{user}/disable",
+        _("Disable user"),
+        _("Disable"),
+        _("It is let in no more, and its tunnels end within five seconds."),
+        enabled=False,
+    ),
+    _switch(
+        "tenants/{id}/users/{user}/enable",
+        _("Enable user"),
+        _("Enable"),
+        _("It is let in again."),
+        enabled=True,
+    ),
+    Action(
+        path="tenants/{id}/users/{user}/password",
+        title=_("New password"),
+        submit=_("Make one"),
+        text=_("It is shown once. The old one stays good for a day."),
+        verb="POST",
+        target=f"{USER}?action=rotatePassword",
+        subject=USER,
+        body=lambda _visit, _values: {"OldPasswordSeconds": 86400},
+        command="tenant user password rotate TENANT {Name} --old-for 24h",
+        back="tenants/{id}",
+        shown="once.html",
+    ),
+    Action(
+        path="tenants/{id}/users/{user}/delete",
+        title=_("Delete user"),
+        submit=_("Delete"),
+        text=_("It is let in no more. What it has stored stays."),
+        verb="DELETE",
+        target=USER,
+        subject=USER,
+        command="tenant user delete TENANT {Name}",
+        back="tenants/{id}",
+        dangerous=True,
+    ),
+)

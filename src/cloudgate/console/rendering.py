@@ -1,0 +1,67 @@
+"""Rendering: how do answers of the API become pages? By templates that escape what they show."""
+
+import hashlib
+from functools import cache
+from gettext import NullTranslations
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import ChainableUndefined, Environment, PackageLoader
+
+from cloudgate import __version__
+from cloudgate.console import declarations, texts
+from cloudgate.console.api import Json
+
+ASSETS = {
+    "console.css": "text/css; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@cache
+def asset(name: str) -> bytes:
+    """What a page loads besides itself."""
+    return files("cloudgate.console").joinpath("assets", name).read_bytes()
+
+
+@cache
+def asset_version() -> str:
+    """Changes with what any of them holds, so that browsers may keep them for ever."""
+    together = b"".join(asset(name) for name in ASSETS)
+    return hashlib.sha256(together).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("cloudgate.console"),
+        autoescape=True,
+        undefined=ChainableUndefined,  # the API leaves out what is not known
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
+    )
+    made.install_gettext_translations(NullTranslations(), newstyle=False)  # type: ignore[attr-defined]
+    made.filters.update(
+        size=texts.size, moment=texts.moment, tone=texts.tone, id=declarations.id_of
+    )
+    made.globals.update(
+        percent=texts.percent, version=__version__, assets=asset_version, MB=texts.MB
+    )
+    made.globals["parts"] = made.get_template("parts.html").module
+    return made
+
+
+def page(template: str, context: Json) -> str:
+    """A whole page."""
+    return _environment().get_template(template).render(context)
+
+
+def live_part(template: str, context: Json) -> str:
+    """What of a page changes while one looks at it."""
+    found = _environment().get_template(template)
+    block: Any = found.blocks["live"]
+    return "".join(block(found.new_context(context)))

@@ -1,0 +1,75 @@
+"""Stream: how does an open page hear of what is new? By server-sent events, one stream a page.
+
+The live part of a page is made anew once a second, by the same calls that the page was made by, and
+sent when it differs. A stream ends with the session, with the manager, and after a while by itself:
+the browser then asks again, and shows itself as still signed in.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from cloudgate.console.api import RefusedError, SignedOutError
+
+EVERY_SECONDS = 1.0
+LONGEST_SECONDS = 600.0
+_ALIVE_EVERY = 15
+"""Rounds without news after which a comment says that the stream still is there."""
+MOST = 200
+"""Streams at a time."""
+
+
+class Streams:
+    """The streams of a manager."""
+
+    def __init__(self) -> None:
+        self._stopping = asyncio.Event()
+        self._open = 0
+
+    def stop(self) -> None:
+        """End all of them."""
+        self._stopping.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may be opened."""
+        return self._open < MOST and not self._stopping.is_set()
+
+    async def events(self, render: Callable[[], Awaitable[str]]) -> AsyncIterator[str]:
+        """The events of one page; `render` makes its live part."""
+        self._open += 1
+        try:
+            async for event in self._events(render):
+                yield event
+        finally:
+            self._open -= 1
+
+    async def _events(self, render: Callable[[], Awaitable[str]]) -> AsyncIterator[str]:
+        loop = asyncio.get_running_loop()
+        until, shown, silent = loop.time() + LONGEST_SECONDS, None, 0
+        yield "retry: 1000\n\n"
+        while loop.time() < until and not self._stopping.is_set():
+            try:
+                now = await render()
+            except SignedOutError:
+                yield _event("signed-out", "")
+                return
+            except RefusedError as problem:
+                if problem.status in (403, 404):
+                    yield _event("gone", problem.message)
+                    return
+                now = shown or ""
+            silent += 1
+            if now != shown:
+                yield _event("live", now)
+                shown, silent = now, 0
+            elif silent >= _ALIVE_EVERY:
+                yield ": alive\n\n"
+                silent = 0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), EVERY_SECONDS)
+
+
+def _event(name: str, text: str) -> str:
+    return f"event: {name}\ndata: {json.dumps(text)}\n\n"

@@ -1,0 +1,418 @@
+"""Does a browser get each page, and nobody but who may? By the real application, over HTTPS."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cloudgate.api.http.login_gate import LoginGate
+from cloudgate.console.browser import HEADERS
+from cloudgate.console.declarations import Action, Page
+from cloudgate.console.operator.site_map import CONSOLE
+from cloudgate.console.rendering import asset_version
+from cloudgate.manager.host_protocol.enrolment import preregister
+from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.sessions.roles import Role
+from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
+from tests.support.host import ScriptedHost
+from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+
+NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
+NAMES = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "abc\N{RIGHT-TO-LEFT OVERRIDE}dcb",
+    "\N{CLOUD} \N{FLEXED BICEPS}" * 20,
+    "x" * 255,
+)
+OWN_SCRIPTS = {
+    f'<script src="{root}assets/{asset_version()}/{name}" defer>'
+    for root in ("./", "../", "../../", "../../../")
+    for name in ("console.js", "htmx.min.js")
+}
+Known = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    with running_manager(tmp_path_factory.mktemp("manager")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def known(running: RunningManager) -> Iterator[Known]:
+    """Ids of things that are there, by the variable of a path and what comes before."""
+    joined = ScriptedHost(running)
+    client = running.logged_on()
+    vault = client.post(
+        "/repositories", json={"Name": "vault", "Endpoint": "vault.example:8443"}
+    ).json()
+    quota = {"Name": "vault", "RepositoryUid": vault["UID"], "QuotaMb": 10240}
+    tenant = finished(
+        client,
+        client.post(
+            "/cloud/tenants",
+            json={
+                "Name": "acme",
+                "Password": "a long password",
+                "Resources": {"BackupResources": [quota]},
+            },
+        ).json(),
+    )
+    (acme,) = client.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+    (resource,) = acme["Resources"]["CloudTenantResources"]
+    user = {
+        "Enabled": True,
+        "Name": "ann",
+        "Password": "a long password",
+        "TenantResourceId": resource["Id"],
+        "UnlimitedQuota": True,
+    }
+    finished(client, client.post(f"/cloud/tenants/{bare(acme)}/subtenants", json=user).json())
+    (ann,) = client.get(f"/cloud/tenants/{bare(acme)}/subtenants").json()["CloudSubtenants"]
+    accounts = client.get("/security/accounts?format=Entity").json()["EnterpriseAccounts"]
+    yield {
+        "tenants": bare(acme),
+        "repositories": bare(vault),
+        "servers": str(joined.server_id),
+        "accounts": bare(accounts[0]),
+        "tasks": tenant["TaskId"],
+        "resource": resource["Id"],
+        "user": ann["Id"],
+    }
+    joined.close()
+
+
+@pytest.fixture(scope="module")
+def operator(running: RunningManager) -> Visitor:
+    return signed_in(running)
+
+
+def bare(thing: dict[str, Any]) -> str:
+    return str(thing["UID"]).rpartition(":")[2]
+
+
+def at(shown: Page | Action, known: Known) -> str:
+    """A path, with the ids of what is there, or of nothing."""
+    path = shown.path.replace("{id}", known.get(shown.path.partition("/")[0], NOBODY))
+    return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], NOBODY), path)
+
+
+def is_there(shown: Page | Action, known: Known) -> bool:
+    return NOBODY not in at(shown, known)
+
+
+PAGES: list[Page | Action] = [*CONSOLE.pages, *CONSOLE.actions]
+
+
+@pytest.mark.parametrize("shown", PAGES, ids=lambda each: each.path or "overview")
+def test_each_page_is_shown_to_an_operator_and_kept_by_nobody(
+    operator: Visitor, known: Known, shown: Page | Action
+) -> None:
+    answer = operator.get(at(shown, known))
+    assert answer.status_code == (200 if is_there(shown, known) else 404), text_of(answer.text)
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value
+    assert "style=" not in answer.text
+    assert " onclick" not in answer.text
+
+
+ROLES = (Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)
+EVERYBODYS = {"tasks/{id}", "tasks", "tasks/{id}/delete", "password"}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda each: each.name)
+def test_each_page_shows_what_the_role_may_see_and_no_more(
+    running: RunningManager, known: Known, role: Role
+) -> None:
+    client = running.logged_on()
+    roles = client.get("/security/roles").json()["Refs"]
+    uid = next(each["UID"] for each in roles if each["Name"] == role.value)
+    client.post(
+        "/security/accounts",
+        json={
+            "AccountType": "User",
+            "AccountName": role.name,
+            "Roles": {"EnterpriseRoles": [{"EnterpriseRoleUid": uid}]},
+            "Password": PASSWORD,
+        },
+    ).raise_for_status()
+    came = signed_in(running, role.name)
+    for shown in PAGES:
+        status = came.get(at(shown, known)).status_code
+        if role is Role.PORTAL_USER:
+            may = not shown.path.startswith(("audit", "accounts"))
+        else:
+            may = shown.path in EVERYBODYS
+        is_others = shown.path.startswith("tasks/{id}")  # shown to whoever began it
+        expected = {200 if is_there(shown, known) and not is_others else 404}
+        if isinstance(shown, Action) and not shown.subject:
+            expected |= {403}  # what can be chosen in a form is asked for; the form itself is not
+        assert status in (expected if may or 403 in expected else {403}), shown
+    for action in CONSOLE.actions:
+        path, token = at(action, known), came.token("password")
+        if action.path in EVERYBODYS or role is Role.PORTAL_USER:
+            continue
+        fields = {each.name: "1" for each in action.fields}
+        assert came.http.post(path, data={"token": token, **fields}).status_code == 403, path
+
+
+@pytest.mark.parametrize("action", CONSOLE.actions, ids=lambda each: each.path)
+def test_no_form_is_taken_without_the_token_of_the_session(
+    running: RunningManager, operator: Visitor, known: Known, action: Action
+) -> None:
+    before = len(running.audited())
+    for token in ({}, {"token": ""}, {"token": "AAAA"}):
+        answer = operator.http.post(at(action, known), data=token)
+        assert answer.status_code == 403
+    assert len(running.audited()) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": ""},
+    ],
+    ids=str,
+)
+def test_what_a_page_of_another_site_sends_is_refused_even_with_the_token(
+    running: RunningManager, operator: Visitor, headers: dict[str, str]
+) -> None:
+    given = {name: value for name, value in headers.items() if value}
+    fields = {
+        "token": operator.token("repositories/create"),
+        "name": "x",
+        "endpoint": "x.example:1",
+    }
+    request = operator.http.build_request("POST", "repositories/create", data=fields)
+    request.headers.pop("sec-fetch-site")
+    request.headers.update(given)
+    answer = operator.http.send(request)
+    assert answer.status_code == 403
+    assert "another site" in text_of(answer.text)
+    signing = operator.http.build_request(
+        "POST", "sign-in", data={"name": "admin", "password": PASSWORD}
+    )
+    signing.headers.pop("sec-fetch-site")
+    signing.headers.update(given)
+    answer = operator.http.send(signing)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_without_a_session_each_page_leads_to_signing_in_and_from_there_back(
+    running: RunningManager, known: Known
+) -> None:
+    came = visitor(running)
+    for shown in PAGES:
+        answer = came.get(at(shown, known))
+        assert answer.status_code == 303, shown.path
+        assert "sign-in" in answer.headers["location"]
+        assert came.http.post(at(shown, known), data={"token": "x"}).status_code == 303
+    where = came.get("audit?page=2").headers["location"]
+    assert where == "./sign-in?next=audit%3Fpage%3D2"
+    form = {"name": "admin", "password": PASSWORD, "next": "audit?page=2"}
+    assert came.http.post("sign-in", data=form).headers["location"] == "audit?page=2"
+    form["next"] = "//elsewhere.example/"
+    assert came.http.post("sign-in", data=form).headers["location"] == "./"
+
+
+def test_the_cookie_is_for_this_host_over_tls_and_for_no_script(running: RunningManager) -> None:
+    came = visitor(running)
+    answer = came.http.post("sign-in", data={"name": "admin", "password": PASSWORD})
+    said = answer.headers["set-cookie"]
+    name, _, rest = said.partition("=")
+    assert name == COOKIE
+    assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= set(rest.split("; "))
+    assert "Domain" not in said
+
+
+def test_who_signs_in_gets_a_session_of_its_own_whatever_was_put_there_before(
+    running: RunningManager,
+) -> None:
+    theirs = signed_in(running).http.cookies[COOKIE]
+    came = visitor(running)
+    form = {"name": "admin", "password": PASSWORD}
+    answer = came.http.post("sign-in", data=form, headers={"Cookie": f"{COOKIE}={theirs}"})
+    assert answer.status_code == 303
+    assert answer.cookies[COOKIE] != theirs
+
+
+def test_signing_out_ends_the_session_itself(running: RunningManager) -> None:
+    came = signed_in(running)
+    session = came.http.cookies[COOKIE]
+    answer = came.http.post("sign-out", data={"token": came.token("")})
+    assert answer.status_code == 303
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    kept = visitor(running).http.get("tenants", headers={"Cookie": f"{COOKIE}={session}"})
+    assert kept.status_code == 303
+
+
+def test_wrong_passwords_are_refused_slowed_and_on_record(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    whole = LoginGate.log_on
+
+    async def counted(self: LoginGate, request: Any, account: str, *others: Any) -> Any:
+        asked.append(account)
+        return await whole(self, request, account, *others)
+
+    monkeypatch.setattr(LoginGate, "log_on", counted)
+    came = visitor(running)
+    answer = came.http.post("sign-in", data={"name": "<b>admin", "password": "wrong"})
+    assert answer.status_code == 401
+    assert "<b>admin" not in answer.text
+    assert "set-cookie" not in answer.headers
+    assert asked == ["<b>admin"], "it goes through the gate that slows guessing"
+    assert [each.operation for each in running.audited() if each.success is False][-1] == "LogOn"
+
+
+def test_a_browser_is_led_to_the_console_and_programs_get_what_they_got(
+    running: RunningManager,
+) -> None:
+    client = running.client()
+    base = running.url
+    for accept in ("", "*/*", "application/xml", "application/json"):
+        answer = client.get(f"{base}/", headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert "the API is at /api/" in answer.text
+    answer = client.get(f"{base}/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "console/")
+    assert client.get(f"{base}/console").headers["location"] == "console/"
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_names_of_any_kind_are_shown_as_text(
+    running: RunningManager, operator: Visitor, known: Known, name: str
+) -> None:
+    client = running.logged_on()
+    spec = {"Description": name, "Password": "a long password"}
+    created = client.post("/cloud/tenants", json={**spec, "Name": name})
+    called = name if created.status_code == 202 else "plain"
+    if created.status_code != 202:
+        assert created.status_code == 400
+        created = client.post("/cloud/tenants", json={**spec, "Name": called})
+    assert created.status_code == 202, created.text
+    finished(client, created.json())
+    tenants = client.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+    (one,) = (each for each in tenants if each.get("Description") == name)
+    for below in ("", "/edit", "/connect", "/delete"):
+        page = operator.get(f"tenants/{bare(one)}{below}").text
+        assert set(re.findall(r"<script[^>]*>", page)) <= OWN_SCRIPTS
+        assert "<img src=x" not in page
+        assert ">49<" not in page
+    assert name[:60] in text_of(operator.get(f"tenants/{bare(one)}").text)
+    assert name[:60] in text_of(operator.get("tenants").text)
+    finished(client, client.delete(f"/cloud/tenants/{bare(one)}").json())
+
+
+def test_lists_are_paged_and_searched_by_the_server(
+    running: RunningManager, operator: Visitor
+) -> None:
+    with running.manager.changing() as work:
+        (site,) = list_backup_servers(work)
+        for number in range(55):
+            preregister(work, site, f"many{number:03}.example")
+    first = operator.get("servers")
+    assert first.text.count('class="thing"') == 50
+    assert 'href="?page=2"' in first.text
+    assert "many054" in operator.get("servers?page=2").text
+    found = operator.get("servers?search=MANY05")
+    assert found.text.count('class="thing"') == 5
+    assert 'value="MANY05"' in found.text
+    for search in ('"', "a;b,c)", "\N{CLOUD}"):
+        assert operator.http.get("servers", params={"search": search}).status_code == 200
+
+
+def test_a_tenant_is_made_changed_and_removed_by_forms_alone(
+    running: RunningManager, operator: Visitor, known: Known
+) -> None:
+    client = running.logged_on()
+    vault = f"urn:veeam:Repository:{known['repositories']}"
+    made = operator.send(
+        "tenants/create", name="walked", repository=vault, quota="5", lease="2030-12-31"
+    )
+    password = re.search(r'id="made"><code>([^<]+)<', made.text)
+    assert made.status_code == 200
+    assert password, "the password is shown once"
+    assert len(password[1]) > 20
+    task = re.search(r'href="\.\./tasks/(task-\d+)"', made.text)
+    assert task
+    finished(client, {"Href": f"/tasks/{task[1]}"})
+    (one,) = (
+        each
+        for each in client.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+        if each["Name"] == "walked"
+    )
+    assert one["LeaseOptions"]["ExpirationDate"].startswith("2030-12-31")
+    own = f"tenants/{bare(one)}"
+    led = operator.send(
+        f"{own}/edit", speed="100", tunnels="4", networks="198.51.100.0/24\n10.0.0.0/8"
+    )
+    assert led.headers["location"].startswith("../../tasks/task-")
+    finished(client, {"Href": f"/tasks/{led.headers['location'].rpartition('/')[2]}"})
+    changed = client.get(f"/cloud/{own}?format=Entity").json()
+    assert (changed["ThrottlingSpeedLimit"], changed["MaxConcurrentTasks"]) == (100, 4)
+    assert changed["AllowedNetworks"]["Networks"] == ["198.51.100.0/24", "10.0.0.0/8"]
+    wrong = operator.send(f"{own}/edit", speed="fast", description="kept")
+    assert wrong.status_code == 400
+    assert "not a whole number" in text_of(wrong.text)
+    assert 'value="kept"' in wrong.text
+    turned = operator.send(f"{own}/password", old="0")
+    assert 'id="made"' in turned.text
+    assert operator.send(f"{own}/disable").status_code == 303
+    gone = operator.send(f"{own}/delete")
+    finished(client, {"Href": f"/tasks/{gone.headers['location'].rpartition('/')[2]}"})
+    assert operator.get(own).status_code == 404
+
+
+def test_what_the_api_refuses_is_said_in_its_words_beside_the_form(operator: Visitor) -> None:
+    answer = operator.send("repositories/create", name="bad", endpoint="*.vault.example:8443")
+    assert answer.status_code == 400
+    assert "*.vault.example" in text_of(answer.text)
+    assert 'role="alert"' in answer.text
+    assert operator.send("repositories/create", name="bad").status_code == 400
+
+
+def test_a_server_joins_by_the_two_commands_that_are_shown(
+    running: RunningManager, operator: Visitor
+) -> None:
+    shown = text_of(operator.send("servers/create", name="gw7.example").text)
+    said = re.search(r"cloudgate host join (\S+) --token (\S+) --fingerprint (\S+)", shown)
+    assert said
+    assert said[1] == running.url
+    assert "cloudgate host run" in shown
+    assert said[2] not in operator.get("servers").text
+
+
+def test_usage_of_a_month_is_a_table_for_the_bill(operator: Visitor) -> None:
+    answer = operator.get("usage.csv?month=2026-01")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="usage-2026-01.csv"'
+    (heading, *_rows) = csv.reader(io.StringIO(answer.text))
+    assert heading[:2] == ["CloudTenant", "Subtenant"]
+
+
+def test_assets_may_be_kept_for_ever_by_the_name_of_what_they_hold(operator: Visitor) -> None:
+    page = operator.get("tenants").text
+    for name in ("console.css", "console.js", "htmx.min.js", "icon.svg"):
+        found = re.search(rf'(assets/\w+/{re.escape(name)})"', page)
+        assert found, name
+        kept = operator.get(found[1])
+        assert kept.status_code == 200
+        assert "immutable" in kept.headers["cache-control"]
+        assert operator.get(f"assets/0/{name}").headers["cache-control"] == "no-store"
+    assert operator.get("assets/0/README.md").status_code == 404
+    assert operator.get("assets/0/../templates/frame.html").status_code == 404
+
+
+def test_a_form_of_any_size_is_not_read_from_strangers(running: RunningManager) -> None:
+    answer = visitor(running).http.post("sign-in", data={"name": "x" * 20_000, "password": "x"})
+    assert answer.status_code == 413

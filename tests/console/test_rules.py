@@ -1,0 +1,206 @@
+"""The console's rules: what reads how, what leads where, is what stands beside a form true?"""
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cloudgate.api.http.router import Router
+from cloudgate.api.table import ROUTES
+from cloudgate.cli.app import app
+from cloudgate.console.acting import command_of
+from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
+from cloudgate.console.connecting import ways
+from cloudgate.console.declarations import Action, Page, filled
+from cloudgate.console.operator.audit import condition, differences
+from cloudgate.console.operator.site_map import CONSOLE
+from cloudgate.console.operator.tenants import months
+from cloudgate.console.operator.usage import asked, last_months, month_of
+from cloudgate.console.rendering import ASSETS, asset
+from cloudgate.console.texts import moment, percent, size
+
+GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
+NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
+EVERYTHING: list[Page | Action] = [*CONSOLE.pages, *CONSOLE.actions]
+CLIENTS = Path(__file__).parents[2] / "docs" / "clients.md"
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KB"),
+        (10 * 1024, "10 KB"),
+        (5 * 1024**3 // 2, "2.5 GB"),
+        (3000 * 1024**6, "3000 EB"),
+        (None, "\N{EN DASH}"),
+        (True, "\N{EN DASH}"),
+    ],
+)
+def test_bytes_read_as_people_say_them(amount: object, said: str) -> None:
+    assert size(amount) == said
+
+
+def test_times_read_in_utc_and_what_is_none_is_shown_as_it_is() -> None:
+    assert moment("2026-11-28T23:22:45.5+01:00") == "2026-11-28 22:22 UTC"
+    assert moment("2026-11-28T23:22:45") == "2026-11-28 23:22 UTC"
+    assert moment("soon") == "soon"
+    assert moment(None) == "\N{EN DASH}"
+
+
+def test_a_part_of_nothing_is_none_and_more_than_all_is_all() -> None:
+    assert [percent(1, 3), percent(5, 0), percent(None, 5), percent(9, 3)] == [33, 0, 0, 100]
+
+
+@pytest.mark.parametrize("path", ["tenants", f"tenants/{GUID}/edit", "audit?page=2&object=a%20b"])
+def test_after_signing_in_one_is_where_one_wanted_to_be(path: str) -> None:
+    assert inside(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//elsewhere.example", "/tenants", "https://elsewhere.example", "\\\\elsewhere.example",
+        "javascript:alert(1)", "tenants/../../x", "a\r\nSet-Cookie: x=1", "a//b", "",
+    ],
+)  # fmt: skip
+def test_no_address_leads_out_of_the_console(path: str) -> None:
+    assert inside(path) == ""
+
+
+def test_a_form_is_known_by_its_session_and_tells_nothing_of_it() -> None:
+    session = base64.b64encode(GUID.encode()).decode()
+    token = form_token(session)
+    assert is_token_of(session, token)
+    assert not is_token_of(session, "")
+    assert not is_token_of(session, form_token(session[::-1]))
+    assert not is_token_of(session, "é")
+    assert session not in token
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("*/*", False),
+        ("application/xml", False),
+        ("application/json", False),
+        ("", False),
+    ],
+)
+def test_only_browsers_ask_for_pages(accept: str, *, page: bool) -> None:
+    assert wants_a_page(accept) is page
+
+
+def test_a_variable_of_a_path_is_one_part_of_it_and_nothing_else() -> None:
+    assert filled("/cloud/tenants/{id}", {"id": "../x?y"}) == "/cloud/tenants/..%2Fx%3Fy"
+
+
+def test_a_name_stands_in_a_command_as_a_shell_takes_it() -> None:
+    action = next(each for each in CONSOLE.actions if each.path == "tenants/{id}/edit")
+    assert command_of(action, "acme").startswith("tenant edit acme ")
+    assert command_of(action, "a'; rm -rf /").startswith("tenant edit 'a'\\''; rm -rf /' ")
+
+
+def command_at(words: list[str]) -> Any:
+    """The command that these words name; None when there is none."""
+    found: Any = typer.main.get_command(app)
+    while words and hasattr(found, "commands"):
+        found = found.commands.get(words.pop(0))
+    return found
+
+
+@pytest.mark.parametrize(
+    "shown", [each for each in EVERYTHING if each.command], ids=lambda each: each.path
+)
+def test_each_command_that_is_shown_is_there_with_its_options(shown: Page | Action) -> None:
+    words = shown.command.split()
+    found = command_at(words)
+    assert found is not None, shown.command
+    known = {option for each in found.params for option in (*each.opts, *each.secondary_opts)}
+    used = set(re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", shown.command))
+    assert used <= known, shown.command
+
+
+@pytest.mark.parametrize("shown", EVERYTHING, ids=lambda each: each.path)
+def test_each_request_that_is_shown_is_a_call_of_the_api(shown: Page | Action) -> None:
+    verb, said = (shown.verb, shown.target) if isinstance(shown, Action) else ("GET", shown.request)
+    if not said:
+        return
+    path, _, query = said.partition("?")
+    match = Router(ROUTES).match(re.sub(r"\{\w+\}", GUID, path))
+    assert match is not None, said
+    actions = {each.action for each in match.routes[verb]}
+    named = re.search(r"action=(\w+)", query)
+    assert not named or named[1].lower() in {str(each).lower() for each in actions}
+
+
+@pytest.mark.parametrize("action", CONSOLE.actions, ids=lambda each: each.path)
+def test_whoever_thinks_better_of_it_comes_to_a_page(action: Action) -> None:
+    back = re.sub(r"\{\w+\}", GUID, action.back)
+    found = CONSOLE.match(back)
+    assert found is not None
+    assert isinstance(found[0], Page)
+
+
+def test_the_audit_log_is_asked_for_what_was_filled_in_and_nothing_breaks_out() -> None:
+    said = {
+        "account": 'a"b',
+        "operation": "",
+        "object": "",
+        "result": "false",
+        "from": "2026-01-31",
+    }
+    assert condition(said) == 'Account=="a""b";Success==false;Time>="2026-01-31T00:00:00Z"'
+
+
+def test_what_differed_is_shown_by_name_before_and_after() -> None:
+    found = differences('{"Enabled": true, "Name": "a"}', '{"Enabled": false}')
+    assert found == [("Enabled", "true", "false"), ("Name", "a", "\N{EN DASH}")]
+    assert differences(None, None) == []
+
+
+def test_usage_adds_up_by_month_the_newest_first() -> None:
+    used = [
+        {"BeginTime": "2026-01-31T23:00:00Z", "Tunnels": 1, "BytesUp": 5, "BytesDown": 1},
+        {"BeginTime": "2026-02-01T00:00:00Z", "Tunnels": 2, "BytesUp": 7, "BytesDown": None},
+        {"BeginTime": "2026-01-01T00:00:00Z", "Tunnels": 1, "BytesUp": 1, "BytesDown": 1},
+    ]
+    assert months(used) == [
+        {"Month": "2026-02", "Tunnels": 2, "BytesUp": 7, "BytesDown": 0},
+        {"Month": "2026-01", "Tunnels": 2, "BytesUp": 6, "BytesDown": 2},
+    ]
+
+
+def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:
+    begin = month_of("2025-12", NOW)
+    assert asked(begin, NOW)["filter"] == (
+        "BeginTime>=2025-12-01T00:00:00Z;BeginTime<2026-01-01T00:00:00Z"
+    )
+    assert asked(begin, NOW)["days"] == "105"
+    assert f"{month_of('2027-01', NOW):%Y-%m}" == f"{month_of('x', NOW):%Y-%m}" == "2026-03"
+    assert last_months(NOW)[:4] == ["2026-03", "2026-02", "2026-01", "2025-12"]
+
+
+def test_lines_to_copy_are_those_of_the_page_about_clients() -> None:
+    page = CLIENTS.read_text("utf-8")
+    given = ways("acme", "provider.example:6180", ["vault.example:8443"])
+    (restic,) = (each.lines for each in given if each.program == "restic")
+    for line in restic.splitlines():
+        assert line.replace("repo ", "") in page, line
+    assert "HTTPS_PROXY='https://m%C3%BCller%40x:" in ways("müller@x", "g:1", [])[0].lines
+
+
+def test_what_others_wrote_is_named_with_licence_version_and_hash() -> None:
+    said = (Path(__file__).parents[2] / "src/cloudgate/console/assets/README.md").read_text("utf-8")
+    digest = hashlib.sha256(asset("htmx.min.js")).hexdigest()
+    assert digest in said
+    assert "4.0.1" in said
+    assert "Zero-Clause BSD" in said
+    assert sum(len(asset(each)) for each in ASSETS) < 64 * 1024
