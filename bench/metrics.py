@@ -22,6 +22,7 @@ from sqlalchemy import insert
 
 from bench.report import Goal, Section, table
 from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.cli.service.event_loop import run as run_on_loop
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.monitoring.figures import cpu_seconds
 from cloudgate.manager.core.unit_of_work import Manager
@@ -341,7 +342,7 @@ def serve(data: Path, port: int, metrics: int) -> None:
         await server.run()
         telling.cancel()
 
-    asyncio.run(run())
+    run_on_loop(run())
 
 
 def _scraped(pid: int, metrics: int, path: str) -> tuple[float, float, float, float]:
