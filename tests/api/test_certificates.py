@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from cloudgate.manager.gateways.operations import list_gateways
 from cloudgate.manager.host_protocol.report_handling import current_assignment
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -152,6 +153,31 @@ def test_a_gateways_own_certificate_is_replaced_every_day(
     leaf = x509.load_pem_x509_certificates(found.encode())[0]
     life = leaf.not_valid_after_utc - leaf.not_valid_before_utc
     assert timedelta(days=14) <= life < timedelta(days=17)
+
+
+def test_all_gateways_get_new_certificates_some_at_a_time(running: RunningManager) -> None:
+    hosts = [
+        ScriptedHost(running, f"gw{number}.example", ("127.0.0.1",), is_told=False)
+        for number in range(3)
+    ]
+    for each in hosts:
+        gateway_of(running.logged_on(), each)
+    running.clock.ahead = timedelta(hours=25)
+    after, rounds = None, 0
+    while after is not None or rounds == 0:
+        with running.manager.changing() as work:
+            before = {each.name: each.certificate_pem for each in list_gateways(work)}
+            after = timeouts.renew_certificates(work, after, most=1)
+            new = [
+                each.name
+                for each in list_gateways(work)
+                if each.certificate_pem != before[each.name]
+            ]
+        rounds += 1
+        assert len(new) == (1 if after else 0)
+    assert rounds == len(hosts) + 1
+    for each in hosts:
+        each.close()
 
 
 def test_a_machine_that_is_away_for_long_has_a_warning_of_its_certificates_end(

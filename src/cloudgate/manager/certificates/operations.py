@@ -86,10 +86,20 @@ def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
     _tell(work, gateway)
 
 
+class BroughtCertificates:
+    """Those that were brought, for who asks of many gateways."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._found = {each.gateway_id: each for each in list_certificates(work)}
+
+    def shown_by(self, gateway: CloudGateway) -> CloudCertificate | None:
+        """The one for a gateway, or for all; None for none."""
+        return self._found.get(gateway.id) or self._found.get(None)
+
+
 def certificate_for(work: UnitOfWork, gateway: CloudGateway) -> CloudCertificate | None:
     """The certificate that was brought for a gateway, or for all; None for none."""
-    found = {each.gateway_id: each for each in list_certificates(work)}
-    return found.get(gateway.id) or found.get(None)
+    return BroughtCertificates(work).shown_by(gateway)
 
 
 def key_of(work: UnitOfWork, found: CloudCertificate) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from cloudgate.manager.certificates.operations import certificate_for
+from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
@@ -28,19 +28,26 @@ WARN_BEFORE = timedelta(days=30)
 
 def warnings_of(work: UnitOfWork, found: CloudCertificate) -> str:
     """About a certificate and the gateways that show it; empty when there is nothing."""
-    gateways = [each for each in list_gateways(work) if certificate_for(work, each) is found]
+    brought = BroughtCertificates(work)
+    gateways = [each for each in list_gateways(work) if brought.shown_by(each) is found]
     return _joined(_about_its_end(work, found), *(_about_names(found, each) for each in gateways))
 
 
 def note_warnings(work: UnitOfWork, gateways: Iterable[CloudGateway]) -> None:
     """Write down what there is to say about the certificates that gateways show now."""
+    brought = BroughtCertificates(work)
     for gateway in gateways:
-        found = certificate_for(work, gateway)
-        if found is None:
-            gateway.certificate_warning = _about_our_own(work, gateway)
-        else:
-            remarks = (_about_its_end(work, found), _about_names(found, gateway))
-            gateway.certificate_warning = _joined(*remarks)
+        note_warning(work, gateway, brought)
+
+
+def note_warning(work: UnitOfWork, gateway: CloudGateway, brought: BroughtCertificates) -> None:
+    """Write down what there is to say about the certificate that a gateway shows now."""
+    found = brought.shown_by(gateway)
+    if found is None:
+        gateway.certificate_warning = _about_our_own(work, gateway)
+    else:
+        remarks = (_about_its_end(work, found), _about_names(found, gateway))
+        gateway.certificate_warning = _joined(*remarks)
 
 
 def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:

@@ -152,8 +152,12 @@ class Scheduler:
         await run_in_threadpool(self._renew_gateways)
 
     def _renew_gateways(self) -> None:
-        with self._manager.changing() as work:
-            timeouts.renew_certificates(work)
+        after = None
+        while True:
+            with self._manager.changing() as work:
+                after = timeouts.renew_certificates(work, after)
+            if after is None:
+                return
 
     async def _compact(self) -> None:
         while await run_in_threadpool(self._compact_some):

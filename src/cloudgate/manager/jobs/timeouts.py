@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import func, or_, select
 
 from cloudgate.manager.certificates import orders
-from cloudgate.manager.certificates.warnings import note_warnings
+from cloudgate.manager.certificates.operations import BroughtCertificates
+from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
@@ -19,6 +21,8 @@ from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.protocol import GatewayState, Misplaced
 
+RENEWED_AT_ONCE = 20
+"""Gateways whose certificates are looked after before others may change something."""
 PRESENCE_NOTED = timedelta(seconds=60)
 """How old the time may get that the database has of a host that speaks all the time."""
 
@@ -54,17 +58,33 @@ def has_open_tasks(work: UnitOfWork) -> bool:
     return next_deadline(work) is not None
 
 
-def renew_certificates(work: UnitOfWork) -> None:
-    """Give gateways a new certificate in time, and note what there is to say of those they show."""
-    gateways = work.session.scalars(
-        select(CloudGateway).where(CloudGateway.removing.is_(False))
-    ).all()
+def renew_certificates(
+    work: UnitOfWork, after: UUID | None = None, most: int = RENEWED_AT_ONCE
+) -> UUID | None:
+    """Give gateways a new certificate in time, and note what there is to say of those they show.
+
+    A thousand certificates take ten seconds, in which nobody else could change anything: some
+    gateways are looked after at a time.
+
+    Args:
+        work: where it is written down.
+        after: what was returned for the gateways before; None for the first.
+        most: how many gateways are looked after.
+
+    Returns:
+        Where to go on; None when these were the last.
+    """
+    some = select(CloudGateway).where(CloudGateway.removing.is_(False))
+    if after is not None:
+        some = some.where(CloudGateway.id > after)
+    gateways = work.session.scalars(some.order_by(CloudGateway.id).limit(most)).all()
+    brought = BroughtCertificates(work)
 
     def renew(gateway: CloudGateway) -> None:
         before = gateway.certificate_pem
         if gateway.managed_server.facts and certificate_of(work, gateway) != before:
             touch_assignment(work, gateway.managed_server)
-        note_warnings(work, [gateway])
+        note_warning(work, gateway, brought)
 
     def failed(gateway: CloudGateway, fault: str) -> None:
         server = gateway.managed_server
@@ -76,6 +96,7 @@ def renew_certificates(work: UnitOfWork) -> None:
 
     for _ in each_alone(gateways, renew, failed):
         pass
+    return gateways[-1].id if len(gateways) == most else None
 
 
 def persist_presence(work: UnitOfWork) -> None:
