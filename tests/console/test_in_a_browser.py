@@ -1,0 +1,245 @@
+"""Can people use the console? In Debian's Chromium, on the whole product with real tunnels."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from cloudgate.console.declarations import Action, Page
+from cloudgate.console.operator.site_map import CONSOLE
+from tests.support.browser import NARROW, WIDE, chromium, is_too_wide, needs_chromium
+from tests.support.ports import free_port
+from tests.support.product import PASSWORD, Installation, installation
+from tests.support.tunnel import open_tunnel, repository
+
+pytestmark = [pytest.mark.end_to_end, needs_chromium]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("installed") / "data") as running:
+        yield running
+
+
+class Person:
+    """Somebody at a window, signed in."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(
+            ignore_https_errors=True, viewport=WIDE, reduced_motion="reduce", **options
+        )
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
+        self.url = f"{url}/console/"
+        self.page.goto(f"{url}/")
+        self.page.fill("#name", "admin")
+        self.page.fill("#password", PASSWORD)
+        self.page.click("button.main")
+
+    def _hear(self, said: Any) -> None:
+        if said.type in ("error", "warning") and "ERR_" not in said.text:
+            self.complaints.append(said.text)
+
+    def goes(self, path: str) -> None:
+        """To a page of the console."""
+        self.page.goto(self.url + path)
+
+    def clicks(self, text: str) -> None:
+        """On a link or a button that says so."""
+        main = self.page.locator("main")
+        named = main.get_by_role("link", name=text, exact=True)
+        named.or_(main.get_by_role("button", name=text, exact=True)).first.click()
+
+    def is_live(self) -> None:
+        """Wait until the page hears what is new."""
+        self.page.wait_for_selector("#live[data-state=live]", state="attached")
+
+    def sees(self, selector: str, text: str) -> None:
+        """Wait until it says so."""
+        self.page.locator(selector, has_text=re.compile(text)).first.wait_for()
+
+
+@pytest.fixture(scope="module")
+def operator(browser: Any, installed: Installation) -> Iterator[Person]:
+    came = Person(browser, installed.product.url)
+    yield came
+    assert came.complaints == []
+    came.context.close()
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[str]:
+    with repository() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def password(operator: Person, port: int, storage: str) -> str:
+    """Of the tenant that is there after the first steps, done by clicks alone."""
+    operator.sees("h2", "What to do first")
+    operator.clicks("New gateway")
+    operator.page.fill("#port", str(port))
+    operator.clicks("Make it a gateway")
+    operator.sees("#live .state", "Success")
+    operator.goes("")
+    operator.clicks("New repository")
+    operator.page.fill("#name", "vault")
+    operator.page.fill("#endpoint", "vault.example:8443")
+    operator.page.fill("#address", storage)
+    operator.clicks("Add it")
+    operator.goes("")
+    operator.clicks("New tenant")
+    operator.page.fill("#name", "acme")
+    operator.page.select_option("#repository", label="vault")
+    operator.clicks("Add it")
+    made = operator.page.inner_text("#made code")
+    operator.clicks("See how it goes")
+    operator.sees("#live .state", "Success")
+    operator.goes("")
+    assert operator.page.locator("h2", has_text="What to do first").count() == 0
+    return str(made)
+
+
+def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
+    operator: Person, password: str, port: int, installed: Installation
+) -> None:
+    operator.goes("tenants")
+    operator.clicks("acme")
+    operator.is_live()
+    assert operator.page.inner_text("#count") == "0"
+    tunnel = open_tunnel(port, installed.product.ca_file, "vault.example:8443", f"acme:{password}")
+    assert tunnel.status == 200
+    operator.sees("#count", "^1$")
+    operator.clicks("Close tunnel " + operator.page.inner_text("td.mono"))
+    operator.clicks("Close the tunnel")
+    assert tunnel.is_cut(20)
+    tunnel.close()
+    operator.goes("")
+    operator.is_live()
+    operator.sees("#tunnels", "^0$")
+
+
+def test_an_open_page_waits_for_a_manager_that_starts_anew(
+    operator: Person, password: str, installed: Installation
+) -> None:
+    del password
+    operator.goes("gateways")
+    operator.is_live()
+    installed.product.kill()
+    operator.page.wait_for_selector("#live[data-state=waiting]", state="attached")
+    operator.sees("#news", "does not answer")
+    installed.start_again()
+    operator.is_live()
+    operator.page.wait_for_selector("#news", state="detached")
+
+
+def visited(operator: Person) -> Iterator[str]:
+    """Each page, of things that are there; of forms, those with another kind of field."""
+    ids: dict[str, str] = {}
+    for each in ("gateways", "servers", "tenants", "repositories", "tasks"):
+        operator.goes(each)
+        href = operator.page.locator("a.thing").first.get_attribute("href")
+        ids[each] = str(href).rpartition("/")[2]
+    kinds: set[object] = set()
+    everything: list[Page | Action] = [*CONSOLE.pages, *CONSOLE.actions]
+    for shown in everything:
+        path = shown.path.replace("{id}", ids.get(shown.path.partition("/")[0], ""))
+        if isinstance(shown, Action):
+            new = {each.kind for each in shown.fields} - kinds
+            kinds |= new
+            if not new:
+                continue
+        if "{" not in path and not path.endswith(("/", ".csv")):
+            yield path
+
+
+def test_each_page_is_for_everyone_in_both_themes_and_on_a_telephone(
+    operator: Person, password: str
+) -> None:
+    del password
+    axe, page = Axe(), operator.page
+    wrong: dict[str, Any] = {}
+    for path in visited(operator):
+        operator.goes(path)
+        page.emulate_media(color_scheme="light")
+        found = axe.run(page, options=RULES).response["violations"]
+        page.emulate_media(color_scheme="dark")
+        found += page.evaluate("(rules) => axe.run(document, rules)", CONTRAST)["violations"]
+        page.set_viewport_size(NARROW)
+        if is_too_wide(page):
+            found.append("wider than a telephone")
+        page.set_viewport_size(WIDE)
+        if found:
+            wrong[path] = [
+                (each["id"], [node["html"][:150] for node in each["nodes"][:3]])
+                if isinstance(each, dict)
+                else each
+                for each in found
+            ]
+    assert wrong == {}
+
+
+def test_the_keyboard_alone_leads_to_the_content_and_through_a_form(operator: Person) -> None:
+    operator.goes("repositories/create")
+    page = operator.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the content"
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "name"
+    page.keyboard.type("typed")
+    page.keyboard.press("Tab")
+    page.keyboard.type("typed.example:8443")
+    page.keyboard.press("Enter")
+    operator.sees("a.thing", "typed")
+
+
+def test_the_list_is_searched_while_one_types(operator: Person, password: str) -> None:
+    del password
+    operator.goes("tenants")
+    operator.page.locator("#search").press_sequentially("zz")
+    operator.sees("#list", "No name begins so")
+    operator.page.fill("#search", "AC")
+    operator.sees("#list a.thing", "acme")
+
+
+def test_all_of_it_works_without_scripts(
+    browser: Any, installed: Installation, password: str
+) -> None:
+    del password
+    plain = Person(browser, installed.product.url, java_script_enabled=False)
+    plain.goes("tenants")
+    plain.page.fill("#search", "ac")
+    plain.clicks("Search")
+    plain.clicks("acme")
+    plain.clicks("Change")
+    plain.page.fill("#description", "by hand")
+    plain.page.locator("main form button.main").click()
+    plain.goes("tenants")
+    assert "by hand" in plain.page.inner_text("#list")
+    plain.page.set_viewport_size(NARROW)
+    plain.page.locator(".open-menu").click()
+    plain.page.locator("#menu a:text-is('Usage')").click()
+    assert plain.page.url.endswith("/usage")
+    plain.page.locator(".open-menu").click()
+    plain.page.locator("#menu button:text-is('Sign out')").click()
+    assert plain.page.url.endswith("/sign-in")
+    plain.context.close()
