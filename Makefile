@@ -6,6 +6,7 @@
 # make coverage  which branches all tests take, in a table (ARGS="tests/host" for some)
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
+# make pictures  the pictures in the documents, taken anew of a whole product
 # make dist    what is delivered, into dist/: wheel, sources, what they consist of, and their hashes
 # make lock    pin the dependencies anew
 
@@ -31,7 +32,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure bench dist lock clean
+.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist lock clean
 
 up: .venv/run
 	@$(BIN)/python -m data_path
@@ -92,6 +93,10 @@ contracts: .venv/dev
 
 pure: .venv/dev
 	$(BIN)/pytest --quiet --numprocesses 2 $(PURE)
+
+pictures: .venv/dev
+	@tools/need chromium
+	$(BIN)/python -m tests.support.pictures
 
 bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)

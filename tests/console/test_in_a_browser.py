@@ -11,7 +11,7 @@ from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
 from tests.support.browser import NARROW, WIDE, chromium, is_too_wide, needs_chromium
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, Installation, installation
+from tests.support.product import PASSWORD, PATIENCE_SECONDS, Installation, installation
 from tests.support.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
@@ -39,6 +39,7 @@ class Person:
             ignore_https_errors=True, viewport=WIDE, reduced_motion="reduce", **options
         )
         self.page = self.context.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE_SECONDS)
         self.complaints: list[str] = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
@@ -127,6 +128,9 @@ def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
     tunnel = open_tunnel(port, installed.product.ca_file, "vault.example:8443", f"acme:{password}")
     assert tunnel.status == 200
     operator.sees("#count", "^1$")
+    operator.goes("")
+    operator.sees("#tunnels", "^1$")
+    operator.page.go_back()
     operator.clicks("Close tunnel " + operator.page.inner_text("td.mono"))
     operator.clicks("Close the tunnel")
     assert tunnel.is_cut(20)

@@ -5,6 +5,7 @@ written down and what is said of a failure are the API's. It has the browser's a
 browser's word of where it was led here from, which the API judges.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ _PASSED_ON = frozenset(
     }
 )  # fmt: skip
 """Headers of the browser that say from where it comes, and by which address."""
+_SOON_SECONDS = 3.0
 _OK, _REFUSED = 200, 400
 _UNAUTHORIZED, _NOT_FOUND = 401, 404
 
@@ -74,12 +76,12 @@ class Api:
         return (await self.ask("GET", path)).body
 
     async def found(self, path: str) -> Json | None:
-        """The same; None where there is nothing, or it is not known right now."""
+        """The same; None where there is nothing, or it is not known soon: no page waits long."""
         try:
-            return await self.get(path)
+            return await asyncio.wait_for(self.get(path), _SOON_SECONDS)
         except SignedOutError:
             raise
-        except RefusedError:
+        except (RefusedError, TimeoutError):
             return None
 
     async def log_on(self, name: str, password: str, body: Json | None = None) -> Answer:

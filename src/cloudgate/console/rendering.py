@@ -51,6 +51,7 @@ def _environment() -> Environment:
     made.globals.update(
         percent=texts.percent, version=__version__, assets=asset_version, MB=texts.MB
     )
+    made.tests["at_all"] = texts.is_at_all
     made.globals["parts"] = made.get_template("parts.html").module
     return made
 

@@ -39,6 +39,11 @@ def moment(text: Any) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
+def is_at_all(text: Any) -> bool:
+    """Whether a time of the API is one: what never was, it says to have been in 1753."""
+    return isinstance(text, str) and bool(text) and not text.startswith("1753-01-01")
+
+
 def percent(part: Any, whole: Any) -> int:
     """How much of a whole a part is, from 0 to 100; 0 where one of them is not known."""
     if not isinstance(part, int) or not isinstance(whole, int) or whole <= 0:

@@ -1,8 +1,9 @@
 """Common parts: what do several of the operator's pages need?"""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from cloudgate.console.api import Json
+from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import (
     Action,
     Choices,
@@ -13,6 +14,7 @@ from cloudgate.console.declarations import (
     Visit,
     begins_with,
     entities,
+    id_of,
     paging,
     query,
 )
@@ -20,6 +22,11 @@ from cloudgate.console.texts import words as _
 
 ENTITY = "?format=Entity"
 GB_IN_MB = 1024
+MOST_ASKED = 20
+"""Gateways that are asked for their tunnels for one page."""
+MOST_COUNTED = 10
+"""Gateways of a list that are asked, again and again while it is open."""
+_CARRYING = ("Listening", "Draining", "Closed")
 DEADLINES: Choices = (
     ("28800", _("8 hours")),
     ("0", _("end them now")),
@@ -80,9 +87,9 @@ def listing(type_: str, array: str) -> Load:
 
 
 def choices(
-    type_: str, array: str, *, by_name: bool = False, none: str = ""
+    type_: str, array: str, *, by: str = "UID", none: str = ""
 ) -> Callable[[Visit], Awaitable[Choices]]:
-    """Loads what can be chosen of a type."""
+    """Loads what can be chosen of a type; `by` says which parts of it stand for it."""
 
     async def load(visit: Visit) -> Choices:
         found = await visit.api.get(
@@ -90,7 +97,7 @@ def choices(
         )
         rows = entities(found, array)
         said = tuple(
-            (str(row.get("Name") if by_name else row.get("UID")), str(row.get("Name")))
+            (" ".join(str(row.get(part)) for part in by.split()), str(row.get("Name")))
             for row in rows
         )
         return ((("", none),) if none else ()) + said
@@ -123,6 +130,34 @@ def removal(
         back=back,
         dangerous=True,
     )
+
+
+async def live_tunnels(api: Api, gateways: list[Json]) -> dict[str, list[Json] | None]:
+    """The tunnels of gateways right now, by the gateways' ids; None where that is not known.
+
+    Hosts are asked then and there, a few at a time: beyond `MOST_ASKED` nothing is known.
+    """
+    working = [id_of(each) for each in gateways if each.get("State") in _CARRYING]
+    found: dict[str, list[Json] | None] = dict.fromkeys(working)
+    asked = working[:MOST_ASKED]
+    said = await asyncio.gather(*(api.found(f"/cloud/gateways/{each}/tunnels") for each in asked))
+    for each, answer in zip(asked, said, strict=True):
+        found[each] = None if answer is None else list(answer.get("CloudGatewayTunnels") or ())
+    return found
+
+
+async def count_tunnels(api: Api, gateways: list[Json]) -> None:
+    """Have gateways show how many tunnels they have now, where that is known soon.
+
+    What hosts report by themselves is half a minute old at most, and stays otherwise.
+    """
+    if len(gateways) > MOST_COUNTED:
+        return
+    found = await live_tunnels(api, gateways)
+    for each in gateways:
+        tunnels = found.get(id_of(each))
+        if tunnels is not None:
+            each["LiveTunnels"] = len(tunnels)
 
 
 def total(found: Json, name: str) -> int:

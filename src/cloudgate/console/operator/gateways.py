@@ -10,6 +10,7 @@ from cloudgate.console.operator.common import (
     ENTITY,
     body,
     choices,
+    count_tunnels,
     drain,
     lines,
     listing,
@@ -19,6 +20,7 @@ from cloudgate.console.operator.common import (
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/gateways/{id}"
+_listed = listing("CloudGateway", "CloudGateways")
 _PORT = Field(
     name="port",
     label=_("Port that tenants connect to"),
@@ -45,6 +47,13 @@ _INTERNAL = Field(
     hint=_("Only with NAT."),
     value=lambda gateway: gateway.get("InternalPort"),
 )
+
+
+async def load(visit: Visit) -> Json:
+    """A page of the gateways."""
+    shown = await _listed(visit)
+    await count_tunnels(visit.api, shown["rows"])
+    return shown
 
 
 async def load_one(visit: Visit) -> Json:
@@ -84,7 +93,7 @@ PAGES = (
         path="gateways",
         title=_("Gateways"),
         template="gateways.html",
-        load=listing("CloudGateway", "CloudGateways"),
+        load=load,
         live=True,
         command="gateway list",
         request="/query?type=CloudGateway&format=Entities",
@@ -112,7 +121,7 @@ ACTIONS = (
                 name="server",
                 label=_("Managed server"),
                 kind=Input.CHOICE,
-                choices=choices("ManagedServer", "ManagedServers", by_name=True),
+                choices=choices("ManagedServer", "ManagedServers", by="Name"),
                 required=True,
             ),
             _PORT,

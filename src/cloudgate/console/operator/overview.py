@@ -5,7 +5,7 @@ from collections import Counter
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Page, Visit
-from cloudgate.console.operator.common import resources, total
+from cloudgate.console.operator.common import count_tunnels, resources, total
 from cloudgate.console.texts import words as _
 
 WHERE = {
@@ -31,6 +31,7 @@ async def load(visit: Visit) -> Json:
         api.found("/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5"),
     )
     known = list(gateways.get("CloudGateways") or ())
+    await count_tunnels(api, known)
     states = Counter(str(each.get("State")) for each in known)
     return {
         "warnings": list(warnings.get("OperatorWarnings") or ()),

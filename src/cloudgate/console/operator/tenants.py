@@ -10,18 +10,18 @@ from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,
     GB_IN_MB,
+    MOST_ASKED,
     body,
     choices,
     lines,
     listing,
+    live_tunnels,
     number,
     removal,
 )
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/tenants/{id}"
-_MOST_GATEWAYS = 20
-"""That are asked for their tunnels at a time."""
 _DAYS = 92
 PASSWORD = Field(
     name="password",
@@ -67,19 +67,15 @@ async def load_one(visit: Visit) -> Json:
 
 
 async def _tunnels(api: Api, gateways: list[Json], name: str) -> tuple[list[Json], bool]:
-    """The live tunnels of a tenant, and whether every gateway that has any has told."""
-    busy = [each for each in gateways if each.get("State") in ("Listening", "Draining", "Closed")]
-    asked = busy[:_MOST_GATEWAYS]
-    said = await asyncio.gather(
-        *(api.found(f"/cloud/gateways/{id_of(each)}/tunnels") for each in asked)
-    )
-    found = [
+    """The live tunnels of a tenant, and whether every gateway that may have any has told."""
+    found = await live_tunnels(api, gateways)
+    own = [
         {**tunnel, "Gateway": gateway["Name"], "GatewayId": id_of(gateway)}
-        for gateway, answer in zip(asked, said, strict=True)
-        for tunnel in (answer or {}).get("CloudGatewayTunnels") or ()
+        for gateway in gateways
+        for tunnel in found.get(id_of(gateway)) or ()
         if tunnel.get("Tenant") == name
     ]
-    return found, len(asked) == len(busy) and None not in said
+    return own, None not in found.values()
 
 
 def months(used: list[Json]) -> list[Json]:
@@ -116,7 +112,7 @@ async def load_connecting(visit: Visit) -> Json:
     ]
     return {
         "thing": entity,
-        "doors": doors[:_MOST_GATEWAYS],
+        "doors": doors[:MOST_ASKED],
         "storage": [endpoints[uid] for uid in granted if uid in endpoints],
         "ways": ways(
             str(entity["Name"]),
@@ -147,7 +143,7 @@ _QUOTA = (
         name="repository",
         label=_("Repository"),
         kind=Input.CHOICE,
-        choices=choices("Repository", "Repositories", none=_("none yet")),
+        choices=choices("Repository", "Repositories", by="UID Name", none=_("none yet")),
     ),
     Field(name="quota", label=_("Quota in GB"), kind=Input.NUMBER, value="100"),
 )
@@ -157,9 +153,10 @@ def _quota(values: Values) -> Json | None:
     if "repository" not in values:
         return None
     gigabytes = number(values, "quota", _("Quota in GB")) or 0
+    uid, _space, name = values["repository"].partition(" ")
     return {
-        "Name": values.get("called") or "quota",
-        "RepositoryUid": values["repository"],
+        "Name": values.get("called") or name or "quota",
+        "RepositoryUid": uid,
         "QuotaMb": gigabytes * GB_IN_MB,
     }
 
@@ -193,6 +190,7 @@ def _edited(_visit: Visit, values: Values) -> Json:
         EgressQuotaMb=egress * GB_IN_MB,
         EgressQuotaHard=values.get("hard") == "yes",
         AllowedNetworks=_networks(values),
+        MayChangePassword=values.get("own") == "yes",
     )
 
 
@@ -297,6 +295,12 @@ ACTIONS = (
             ),
             _LEASE,
             _NETWORKS,
+            Field(
+                name="own",
+                label=_("It and its users may change their own passwords"),
+                kind=Input.YES,
+                value=lambda tenant: "yes" if tenant.get("MayChangePassword") else "",
+            ),
             DESCRIPTION,
         ),
         body=_edited,
