@@ -223,6 +223,29 @@ def test_a_tenant_changes_its_own_password_where_the_provider_lets_it(
     assert "does not let acme change passwords" in refused.stderr
 
 
+def test_a_program_is_told_of_what_happens(cloudgate: Run) -> None:
+    inside = cloudgate("notification", "create", "hook", "--hook", "https://10.0.0.1/")
+    assert "inside of the provider's own network" in inside.stderr
+    url = f"https://{'h' * 64}.example/cloudgate"  # no resolver is asked for such a name
+    made = cloudgate(
+        *("notification", "create", "hook", "--hook", url, "--event", "GatewayDown"),
+        *("--quiet", "22:00-06:00", "--digest", "1h"),
+    )
+    assert "whsec_" in made.stdout
+    listed = cloudgate("notification", "list").stdout
+    assert url in listed
+    assert "whsec_" not in listed
+    assert cloudgate("notification", "edit", "hook", "--quiet", "none").exit_code == 0
+    shown = json.loads(cloudgate("notification", "show", "hook", "-o", "json").stdout)
+    assert (shown["QuietFrom"], shown["DigestMinutes"]) == (None, 60)
+    failed = cloudgate("notification", "test", "hook")
+    assert (failed.exit_code, "cannot be reached" in failed.stderr) == (1, True)
+    assert "This is a test" in cloudgate("notification", "log").stdout
+    assert cloudgate("notification", "delete", "hook").exit_code == 0
+    both = cloudgate("notification", "create", "x", "--hook", url, "--mail", "a@b.example")
+    assert "one of the two" in both.stderr
+
+
 def test_a_generated_password_is_shown_once_and_not_among_the_results(cloudgate: Run) -> None:
     made = cloudgate("tenant", "create", "acme", "--generate-password", "-o", "json")
     assert made.exit_code == 0, made.output

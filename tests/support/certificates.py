@@ -44,6 +44,11 @@ class Made:
         """All of it, out of order."""
         return self.key_pem + pem_of(self.issuer) + pem_of(self.leaf)
 
+    @property
+    def pem_in_order(self) -> str:
+        """Key and chain, as servers want them."""
+        return self.key_pem + pem_of(self.leaf) + pem_of(self.issuer)
+
     def pfx(self, password: str) -> str:
         data = pkcs12.serialize_key_and_certificates(
             b"x",

@@ -18,6 +18,7 @@ import httpx2
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
@@ -121,12 +122,14 @@ def running_manager(
     tls: Path | None = None,
     names: tuple[str, ...] = (),
     database_url: str | None = None,
+    outgoing: Outgoing | None = None,
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
     `prober` says whether a gateway is reached at its advertised address; `tls` is where the
     certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
+    `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
@@ -134,7 +137,12 @@ def running_manager(
     database = Database(database_url or sqlite_url(folder / "cloudgate.db"))
     clock = Clock()
     manager = Manager(
-        database, authority, open_sealing(folder), clock=clock, challenges=AcmeChallenges(dns_hook)
+        database,
+        authority,
+        open_sealing(folder),
+        clock=clock,
+        challenges=AcmeChallenges(dns_hook),
+        outgoing=outgoing or Outgoing(),
     )
     if database_url is not None:
         ensure_administrator(manager, PASSWORD)

@@ -40,6 +40,7 @@ from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
 from cloudgate.manager.monitoring.metrics import ManagerMetrics
 from cloudgate.manager.monitoring.tenant_metrics import TenantMetrics
+from cloudgate.manager.notifications.worker import NotificationWorker
 from cloudgate.manager.security.authority import PortCertificate
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.monitoring.endpoint import METRICS, RECENT, TENANTS, Monitoring
@@ -138,6 +139,7 @@ class ManagerServer:
         after_change = self._ticking.jobs()
         self._after_change = tuple(job.name for job in after_change)
         backups = BackupWorker(manager, *extras.backups).jobs() if extras.backups else ()
+        notifying = NotificationWorker(manager)
         recent = RecentPages(manager.clock)
         spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
@@ -146,6 +148,7 @@ class ManagerServer:
                 self._ordering.job(),
                 self._probing.job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
+                *notifying.jobs(),
                 recent.job(),
                 *([spans.job()] if spans else ()),
                 *backups,

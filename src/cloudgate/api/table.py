@@ -3,7 +3,15 @@
 Each is said above its handler; a new module of handlers is named here.
 """
 
-from cloudgate.api.handlers import absent, queries, reports, security, sessions, tasks
+from cloudgate.api.handlers import (
+    absent,
+    notifications,
+    queries,
+    reports,
+    security,
+    sessions,
+    tasks,
+)
 from cloudgate.api.handlers.cloud import (
     certificates,
     gateways,
@@ -49,6 +57,7 @@ ROUTES = [
     *subtenants.ROUTES,
     *own_password.ROUTES,
     *security.ROUTES,
+    *notifications.ROUTES,
     *queries.ROUTES_OF_AUDIT,
     *reports.ROUTES,
     *queries.ROUTES,

@@ -143,6 +143,18 @@ TABLE: tuple[Metric, ...] = (
         ("of",),
     ),
     Metric(
+        "cloudgate_notifications_total",
+        _C,
+        "Events that receivers of notifications were told, or could not be told at an attempt.",
+        ("outcome",),
+    ),
+    Metric(
+        "cloudgate_notifications_waiting",
+        _G,
+        "Events that receivers are to be told yet: all of them, and those that could not be told.",
+        ("which",),
+    ),
+    Metric(
         "cloudgate_backup_last_timestamp_seconds",
         _G,
         "When the newest backup of the manager was made, in seconds since 1970; none before.",

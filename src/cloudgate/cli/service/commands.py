@@ -219,6 +219,62 @@ BackupKeyFile = Annotated[
         show_default=False,
     ),
 ]
+Smtp = Annotated[
+    str | None,
+    typer.Option(
+        "--smtp",
+        envvar="CLOUDGATE_SMTP",
+        metavar="URL",
+        help="Mail server: smtp://USER@HOST:587 (STARTTLS), or smtps://USER@HOST:465.",
+        show_default=False,
+    ),
+]
+SmtpPasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_SMTP_PASSWORD_FILE",
+        metavar="FILE",
+        help="File with the password of its user.",
+        show_default=False,
+    ),
+]
+SmtpCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_SMTP_CA",
+        metavar="FILE",
+        help="Authority of a private mail server; the system's when left out.",
+        show_default=False,
+    ),
+]
+MailFrom = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_MAIL_FROM",
+        metavar="ADDRESS",
+        help="Address that mail is from.",
+        show_default=False,
+    ),
+]
+MailTemplates = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_MAIL_TEMPLATES",
+        metavar="FOLDER",
+        help="Folder with templates of mail, in place of the usual ones.",
+        show_default=False,
+    ),
+]
+HookNetworks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hook-network",
+        envvar="CLOUDGATE_HOOK_NETWORKS",
+        metavar="NETWORK",
+        help="Network of the provider's own that programs may be called in; may be repeated.",
+        show_default=False,
+    ),
+]
 HostMetricsListen = Annotated[
     str | None,
     typer.Option(
@@ -286,9 +342,16 @@ def _manager_options(
     backup_passphrase_file: BackupPassphraseFile = None,
     backup_key_file: BackupKeyFile = None,
     database: DatabaseUrl = None,
+    smtp: Smtp = None,
+    smtp_password_file: SmtpPasswordFile = None,
+    smtp_ca: SmtpCa = None,
+    mail_from: MailFrom = None,
+    mail_templates: MailTemplates = None,
+    hook_network: HookNetworks = None,
 ) -> "Options":
     """What starts a manager, as it is typed; Typer reads it from here."""
     from cloudgate.cli.service.launcher import Options  # noqa: PLC0415
+    from cloudgate.cli.service.outgoing import OutgoingOptions  # noqa: PLC0415
 
     return Options(
         data or default_data_folder(),
@@ -312,6 +375,14 @@ def _manager_options(
         backup_passphrase_file,
         backup_key_file,
         database,
+        outgoing=OutgoingOptions(
+            smtp,
+            smtp_password_file,
+            smtp_ca,
+            mail_from,
+            mail_templates,
+            tuple(hook_network or ()),
+        ),
     )
 
 

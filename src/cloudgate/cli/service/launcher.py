@@ -17,7 +17,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.background import Background, Failing, Job
 from cloudgate.cli.service.logs import log_to_stderr
+from cloudgate.cli.service.outgoing import OutgoingOptions, outgoing_of
 from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.manager_link.join import join_host
@@ -126,6 +127,8 @@ class Options:
     backup_key_file: Path | None = None
     database: str | None = None
     """Address of one of PostgreSQL; a file of SQLite in the data folder when None."""
+    outgoing: OutgoingOptions = field(default_factory=OutgoingOptions)
+    """Of mail, and of calls to programs."""
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
     in_config: frozenset[str] = frozenset()
@@ -195,6 +198,7 @@ def _opened(options: Options) -> Iterator[Manager]:
             own_addresses=host_addresses,
             gateway_term=gateway_term(options.gateway_certificate_days or GATEWAY_DAYS),
             reachable=reachable_by(options.reachable, options.measurable_folders),
+            outgoing=outgoing_of(options.outgoing),
             lease=lease,
         )
     except DatabaseError as problem:

@@ -129,6 +129,15 @@ EVENTS: Mapping[str, Event] = {
     "OrderCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
     "RenewCloudCertificate": Event(24180, INFO, "Cloud Connect certificate is being updated"),
     "DeleteCloudGatewayTunnel": Event(0, WARNING, "A tunnel of {name} has been closed"),
+    "CreateNotificationReceiver": Event(
+        0, INFO, "Notification receiver {name} [{id}] has been created"
+    ),
+    "EditNotificationReceiver": Event(
+        0, INFO, "Notification receiver {name} [{id}] has been modified"
+    ),
+    "DeleteNotificationReceiver": Event(
+        0, WARNING, "Notification receiver {name} has been deleted"
+    ),
     "BeginMaintenance": Event(0, WARNING, "Maintenance has begun, or is told in other words"),
     "EndMaintenance": Event(0, INFO, "Maintenance is over"),
     "CreateCredentials": Event(0, INFO, "Credentials {name} [{id}] have been created"),

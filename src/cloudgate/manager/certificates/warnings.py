@@ -1,14 +1,18 @@
 """Certificate warnings: what should an operator look at about those that gateways show?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 
+from cloudgate.manager.certificates.operations import TYPE as CERTIFICATE
 from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
+from cloudgate.manager.gateways.operations import TYPE as GATEWAY
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     list_gateways,
@@ -31,6 +35,30 @@ def warnings_of(work: UnitOfWork, found: CloudCertificate) -> str:
     brought = BroughtCertificates(work)
     gateways = [each for each in list_gateways(work) if brought.shown_by(each) is found]
     return _joined(_about_its_end(work, found), *(_about_names(found, each) for each in gateways))
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A certificate that is near its end, or past it, and that nobody renews."""
+
+    subject_id: UUID
+    name: str
+    """Of the certificate, or of the gateway whose own one it is."""
+    object_type: str
+    text: str
+    site_id: UUID | None = None
+    """None where it is for the gateways of all sites."""
+
+
+def endings(work: UnitOfWork) -> Iterator[Ending]:
+    """All of them."""
+    brought = BroughtCertificates(work)
+    for found in work.session.scalars(select(CloudCertificate)):
+        if said := _about_its_end(work, found):
+            yield Ending(found.id, found.name or "brought", CERTIFICATE, said)
+    for gateway in list_gateways(work):
+        if brought.shown_by(gateway) is None and (said := _about_its_renewal(work, gateway)):
+            yield Ending(gateway.id, gateway.name, GATEWAY, said, gateway.backup_server_id)
 
 
 def note_warnings(work: UnitOfWork, gateways: Iterable[CloudGateway]) -> None:

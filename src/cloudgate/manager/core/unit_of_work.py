@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
+from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
@@ -176,6 +177,8 @@ class Manager:
     """Of the manager itself."""
     figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
     recorder: Recorder = field(default_factory=Recorder)
+    outgoing: Outgoing = field(default_factory=Outgoing)
+    """How messages are sent, and where to."""
     lease: Lease | None = None
     """Of a server's database; None of a file's, which is locked."""
 

@@ -121,6 +121,18 @@ def condition_of(gateway: CloudGateway) -> str:
     return _CONDITIONS.get(server.reported_state, "Starting")
 
 
+def is_wanted(gateway: CloudGateway) -> bool:
+    """Whether it is to let tenants in."""
+    return wanted_settings(gateway).enabled and not gateway.removing
+
+
+def is_up(work: UnitOfWork, gateway: CloudGateway) -> bool:
+    """Whether it lets tenants in, as far as is known: what `cloudgate_gateway_up` shows."""
+    server = gateway.managed_server
+    is_online = server.online_since is not None and not work.faults.is_cut_off(server.id)
+    return is_online and server.reported_state == GatewayState.LISTENING
+
+
 def warnings_of(gateway: CloudGateway) -> str:
     """What an operator should look at; empty when nothing."""
     server = gateway.managed_server

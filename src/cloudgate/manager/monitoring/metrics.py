@@ -24,6 +24,7 @@ from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
+from cloudgate.manager.monitoring import outbox_lines
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.monitoring.unique_names import UniqueNames
@@ -115,6 +116,7 @@ class ManagerMetrics:
     def _write_kept(self, lines: Lines, work: UnitOfWork, changes: int) -> None:
         _write_tasks(lines, work)
         self._write_audit(lines, work)
+        outbox_lines.write(lines, work)
         for kind, count in passwords.old_ones(work).items():
             lines.put("cloudgate_old_passwords", count, kind)
         made_at = read_moment(work.session, LAST_BACKUP_AT)

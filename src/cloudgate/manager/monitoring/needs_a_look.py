@@ -32,17 +32,19 @@ class Needed:
     subject: Subject | None = None
     """None for the manager itself."""
     since: datetime | None = None
+    cause: str = ""
+    """Tells several of one object apart, whatever the text says by now."""
 
 
 def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Needed]:
     """All of it: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
-        yield Needed(MANAGER, "manager", each.text, since=each.since)
+        yield Needed(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
     if remark := remark_on_restore(work):
         yield Needed(MANAGER, "manager", remark)
     for kind, subject, text in _of_others(work):
         if text:
-            yield Needed(kind, subject.name, text, subject)
+            yield Needed(kind, subject.name, text, subject, cause=str(subject.id))
 
 
 def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:

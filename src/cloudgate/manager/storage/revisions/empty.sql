@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0029');
+INSERT INTO "alembic_version" VALUES('0030');
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -91,8 +91,8 @@ CREATE TABLE "cloud_gateways" (
 	certificate_pem TEXT NOT NULL, 
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
+	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
@@ -206,10 +206,50 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+);
+CREATE TABLE notification_conditions (
+	"key" VARCHAR(512) NOT NULL, 
+	since DATETIME NOT NULL, 
+	level INTEGER NOT NULL, 
+	document JSON NOT NULL, 
+	CONSTRAINT pk_notification_conditions PRIMARY KEY ("key")
+);
+CREATE TABLE notification_deliveries (
+	number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	receiver_id CHAR(32) NOT NULL, 
+	event JSON NOT NULL, 
+	at DATETIME NOT NULL, 
+	due_at DATETIME NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	tried_at DATETIME, 
+	finished_at DATETIME, 
+	success BOOLEAN, 
+	problem TEXT NOT NULL, 
+	CONSTRAINT fk_notification_deliveries_receiver_id_notification_receivers FOREIGN KEY(receiver_id) REFERENCES notification_receivers (id) ON DELETE CASCADE
+);
+CREATE TABLE notification_receivers (
+	id CHAR(32) NOT NULL, 
+	name VARCHAR(255) NOT NULL, 
+	kind VARCHAR(16) NOT NULL, 
+	address TEXT NOT NULL, 
+	role VARCHAR(64) NOT NULL, 
+	backup_server_id CHAR(32), 
+	tenant_id CHAR(32), 
+	events JSON, 
+	quiet_from VARCHAR(5) NOT NULL, 
+	quiet_until VARCHAR(5) NOT NULL, 
+	digest_minutes INTEGER NOT NULL, 
+	enabled BOOLEAN NOT NULL, 
+	secret TEXT NOT NULL, 
+	authority_pem TEXT NOT NULL, 
+	CONSTRAINT pk_notification_receivers PRIMARY KEY (id), 
+	CONSTRAINT uq_notification_receivers_name UNIQUE (name), 
+	CONSTRAINT fk_notification_receivers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id) ON DELETE CASCADE, 
+	CONSTRAINT fk_notification_receivers_tenant_id_cloud_tenants FOREIGN KEY(tenant_id) REFERENCES cloud_tenants (id) ON DELETE CASCADE
 );
 CREATE TABLE password_keys (
 	id CHAR(32) NOT NULL, 
@@ -353,4 +393,6 @@ CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
+CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
+CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
 DELETE FROM "sqlite_sequence";

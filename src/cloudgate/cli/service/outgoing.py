@@ -1,0 +1,55 @@
+"""Outgoing options: what has the operator said of mail, and of calls to programs?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.outgoing import Outgoing, mail_server, networks
+from cloudgate.manager.notifications.mail import read_templates
+
+
+@dataclass(frozen=True)
+class OutgoingOptions:
+    """As they were given."""
+
+    smtp: str | None = None
+    smtp_password_file: Path | None = None
+    smtp_ca: Path | None = None
+    mail_from: str | None = None
+    mail_templates: Path | None = None
+    hook_networks: tuple[str, ...] = ()
+
+
+def outgoing_of(options: OutgoingOptions) -> Outgoing:
+    """How messages are sent, and where to.
+
+    Raises:
+        InvalidRequestError: something of it is wrong, or missing.
+    """
+    mail = None
+    if options.smtp is not None:
+        mail = mail_server(
+            options.smtp,
+            options.mail_from or "",
+            _text(options.smtp_password_file, "--smtp-password-file").strip(),
+            _text(options.smtp_ca, "--smtp-ca"),
+        )
+    elif any((options.smtp_password_file, options.smtp_ca, options.mail_from)):
+        raise InvalidRequestError("Name the mail server, with --smtp.")
+    folder = options.mail_templates
+    return Outgoing(
+        mail=mail,
+        networks=networks(options.hook_networks),
+        templates={} if folder is None else read_templates(folder),
+    )
+
+
+def _text(file: Path | None, option: str) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text("utf-8")
+    except OSError as problem:  # whatever keeps it from being read is for the operator to see
+        raise InvalidRequestError(f"{option}: cannot read {file}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{option}: {file} is not UTF-8 text.") from None

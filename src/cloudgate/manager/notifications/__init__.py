@@ -1,0 +1,1 @@
+"""Notifications: who is told of what has happened, and did it reach them?"""

@@ -1,0 +1,259 @@
+"""Conditions: what is so right now that somebody should know? By what status and alerts say."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from cloudgate.manager.certificates.warnings import endings
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.gateways import operations as gateways
+from cloudgate.manager.jobs import backup_schedule
+from cloudgate.manager.monitoring.metrics import STALE_SECONDS
+from cloudgate.manager.monitoring.needs_a_look import needs_a_look
+from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind
+from cloudgate.manager.quotas import operations as quotas
+from cloudgate.manager.quotas import rules as quota_rules
+from cloudgate.manager.registries.strangers import GUESSES
+from cloudgate.manager.servers import managed_servers
+from cloudgate.manager.storage.tables import (
+    AuditEvent,
+    BackupServer,
+    CloudGateway,
+    CloudTenant,
+    Repository,
+    Task,
+    TenantResource,
+)
+from cloudgate.manager.tasks.operations import task_id
+from cloudgate.manager.tenants import egress
+
+FULL_RATIO = 0.9
+"""Of a resource of a gateway, as `monitoring/rules.yml` has it."""
+LEASE_LEVELS = ((timedelta(days=1), 2), (timedelta(days=7), 1))
+GUESSED_WITHIN = timedelta(minutes=10)
+MANY_GUESSES = 20
+FAILED_WITHIN = timedelta(days=1)
+"""A task that failed before is no news, also where the manager was away for as long."""
+_MOST_TASKS = 100
+
+
+def all_conditions(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+    """All that is so."""
+    yield from _of_gateways(manager, work)
+    yield from _of_hosts(work)
+    yield from _of_certificates(work)
+    yield from _of_quotas(work)
+    yield from _of_egress(work)
+    yield from _of_leases(work)
+    yield from _of_tasks(work)
+    yield from _of_guesses(work)
+    yield from _that_need_a_look(manager, work)
+
+
+def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+    heard, now_seconds = manager.figures.heard(), manager.figures.now_seconds
+    for gateway in gateways.list_gateways(work):
+        said = heard.get(gateway.managed_server_id)
+        is_known = said is not None and now_seconds - said.at_seconds <= STALE_SECONDS
+        ratios = said.figures.full if said is not None and is_known else {}
+        full = {each: part for each, part in ratios.items() if part > FULL_RATIO}
+        if gateways.is_wanted(gateway) and not gateways.is_up(work, gateway):
+            said_of = gateways.warnings_of(gateway)
+            text = (
+                f"Gateway {gateway.name} lets no tenants in: it is"
+                f" {gateways.condition_of(gateway)}. {said_of}"
+            )
+            yield _of_gateway(Kind.GATEWAY_DOWN, gateway, text.strip())
+        if full:
+            used = ", ".join(f"{part:.0%} of its {each}" for each, part in sorted(full.items()))
+            yield _of_gateway(
+                Kind.GATEWAY_FULL, gateway, f"Gateway {gateway.name} has used {used}."
+            )
+
+
+def _of_gateway(kind: Kind, gateway: CloudGateway, text: str) -> Condition:
+    site = gateway.managed_server.backup_server
+    return Condition(
+        kind=kind,
+        subject=str(gateway.id),
+        name=gateway.name,
+        object_type="CloudGateway",
+        text=text,
+        site=site.name,
+        site_id=site.id,
+    )
+
+
+def _of_hosts(work: UnitOfWork) -> Iterator[Condition]:
+    for server in managed_servers.list_managed_servers(work):
+        if managed_servers.condition_of(server) != "Offline":
+            continue
+        seen = managed_servers.last_seen(work, server)
+        last = f" It was last heard of at {seen:%Y-%m-%d %H:%M} UTC." if seen else ""
+        yield Condition(
+            kind=Kind.HOST_UNHEARD,
+            subject=str(server.id),
+            name=server.name,
+            object_type="ManagedServer",
+            text=f"Host {server.name} is not heard of.{last} Its gateway may go on by itself.",
+            site=server.backup_server.name,
+            site_id=server.backup_server_id,
+        )
+
+
+def _of_certificates(work: UnitOfWork) -> Iterator[Condition]:
+    for each in endings(work):
+        yield Condition(
+            kind=Kind.CERTIFICATE_ENDING,
+            subject=str(each.subject_id),
+            name=each.name,
+            object_type=each.object_type,
+            text=f"{each.name}: {each.text}",
+            site_id=each.site_id,
+        )
+
+
+def _of_quotas(work: UnitOfWork) -> Iterator[Condition]:
+    wanted = [quotas.rules_of(each) for each in work.session.scalars(select(Repository))]
+    lowest = min((level for each in wanted for level in each.warning_percents), default=100)
+    rows = work.session.execute(
+        select(TenantResource, CloudTenant.name, BackupServer)
+        .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
+        .join(BackupServer, BackupServer.id == CloudTenant.backup_server_id)
+        .where(
+            TenantResource.used_bytes >= TenantResource.quota_mb * (quota_rules.MB // 100 * lowest)
+        )
+    )
+    for resource, tenant, site in rows:
+        use, text = quotas.use_of(resource), quotas.warning_of(resource, work.now)
+        if use is None or not text:
+            continue
+        name = f"{tenant}'s quota {resource.name}"
+        yield Condition(
+            kind=Kind.QUOTA_LEVEL,
+            subject=str(resource.id),
+            name=name,
+            object_type="CloudTenantResource",
+            text=f"{name}: {text}",
+            level=quota_rules.level_of(use, quotas.rules_of(resource.repository)),
+            site=site.name,
+            site_id=site.id,
+            tenant_id=resource.tenant_id,
+        )
+
+
+def _of_tenant(kind: Kind, tenant: CloudTenant, text: str, level: int) -> Condition:
+    return Condition(
+        kind=kind,
+        subject=str(tenant.id),
+        name=tenant.name,
+        object_type="CloudTenant",
+        text=text,
+        level=level,
+        site=tenant.backup_server.name,
+        site_id=tenant.backup_server_id,
+        tenant_id=tenant.id,
+    )
+
+
+def _of_egress(work: UnitOfWork) -> Iterator[Condition]:
+    month = egress.month_of(work.now)
+    active: Select[CloudTenant] = select(CloudTenant).where(
+        CloudTenant.egress_month == month,
+        CloudTenant.egress_bytes > 0,
+        CloudTenant.limits["egress_quota_mb"].as_integer() > 0,
+    )
+    for tenant in work.session.scalars(active):
+        level = egress.level_of(tenant, work.now)
+        if level:
+            text = f"{tenant.name}: {egress.warning(tenant, work.now)}"
+            yield _of_tenant(Kind.EGRESS_LEVEL, tenant, text, level)
+
+
+def _of_leases(work: UnitOfWork) -> Iterator[Condition]:
+    longest = max(before for before, _ in LEASE_LEVELS)
+    ending = select(CloudTenant).where(
+        CloudTenant.expires_at > work.now, CloudTenant.expires_at <= work.now + longest
+    )
+    for tenant in work.session.scalars(ending):
+        end = tenant.expires_at
+        if end is None:
+            continue
+        level = next(rank for before, rank in LEASE_LEVELS if end - work.now <= before)
+        within = "one day" if level == LEASE_LEVELS[0][1] else "seven days"
+        text = (
+            f"The lease of {tenant.name} ends within {within}, at {end:%Y-%m-%d %H:%M} UTC. No"
+            " tunnel of it goes on after that."
+        )
+        yield _of_tenant(Kind.LEASE_ENDING, tenant, text, level)
+
+
+def _of_tasks(work: UnitOfWork) -> Iterator[Condition]:
+    failed = (
+        select(Task)
+        .where(Task.finished_at > work.now - FAILED_WITHIN, Task.success.is_(False))
+        .order_by(Task.number.desc())
+        .limit(_MOST_TASKS)
+    )
+    for task in work.session.scalars(failed):
+        about = f" of {task.related_name}" if task.related_name else ""
+        yield Condition(
+            kind=Kind.TASK_FAILED,
+            subject=task_id(task),
+            name=task_id(task),
+            object_type="Task",
+            text=f"{task.operation}{about} has failed ({task_id(task)}): {task.message}",
+            site_id=task.backup_server_id,
+        )
+
+
+def _of_guesses(work: UnitOfWork) -> Iterator[Condition]:
+    """By tenants that there are; names that nobody has are all one, as strangers make them up."""
+    rows = work.session.execute(
+        select(AuditEvent.object_id, AuditEvent.after).where(
+            AuditEvent.at > work.now - GUESSED_WITHIN, AuditEvent.operation == GUESSES
+        )
+    ).all()
+    counts: Counter[UUID | None] = Counter()
+    for identifier, said in rows:
+        counts[identifier] += int((said or {}).get("Count") or 1)
+    for identifier, count in counts.items():
+        if count < MANY_GUESSES:
+            continue
+        tenant = work.session.get(CloudTenant, identifier) if identifier else None
+        name = tenant.name if tenant else "names that nobody has"
+        text = (
+            f"Many wrong passwords of {name} were tried at gateways within ten minutes. A program"
+            " may have an old one; or somebody guesses, and is slowed."
+        )
+        if tenant:
+            yield _of_tenant(Kind.WRONG_PASSWORDS, tenant, text, 0)
+        else:
+            yield Condition(
+                kind=Kind.WRONG_PASSWORDS,
+                subject="nobody",
+                name=name,
+                object_type="CloudTenant",
+                text=text,
+            )
+
+
+def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+    for each in needs_a_look(manager, work):
+        if isinstance(each.subject, CloudGateway) and each.text == each.subject.certificate_warning:
+            continue  # it is told as what it is
+        is_backup = each.cause == backup_schedule.WATCHING
+        of_site = getattr(each.subject, "backup_server_id", None)
+        if isinstance(each.subject, BackupServer):
+            of_site = each.subject.id
+        yield Condition(
+            kind=Kind.BACKUP_OVERDUE if is_backup else Kind.NEEDS_A_LOOK,
+            subject=f"{each.kind}:{each.name}:{each.cause}",
+            name=each.name,
+            object_type=MANAGER if each.subject is None else each.kind,
+            text=f"{each.name}: {each.text}",
+            site_id=of_site,
+        )

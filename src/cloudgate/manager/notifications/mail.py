@@ -1,0 +1,178 @@
+"""Mail: how is somebody told by mail, in which words? Always over TLS; templates are texts.
+
+Templates are those of `string.Template`. A provider's own have the names of the usual ones.
+"""
+
+import html
+import smtplib
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.manager.core.outgoing import MailServer
+from cloudgate.manager.notifications.outbox import identifier_of
+
+ANSWER_SECONDS = 15.0
+"""How long a mail server may be silent."""
+NAMES = ("subject.txt", "mail.txt", "event.txt", "mail.html", "event.html")
+"""Of templates: a mail's subject, its two bodies, and one event in each."""
+_FOLDER = Path(__file__).parent / "templates"
+_LARGEST_BYTES = 256 * 1024
+_EXAMPLE = {
+    "Id": "0",
+    "Event": "Test",
+    "Severity": "info",
+    "Cleared": False,
+    "Time": "2030-12-31T00:00:00Z",
+    "ObjectName": "example",
+    "BackupServer": None,
+    "Message": "This is an example.",
+}
+
+
+@cache
+def usual_templates() -> Mapping[str, str]:
+    """The templates that come with the product."""
+    return {name: (_FOLDER / name).read_text("utf-8") for name in NAMES}
+
+
+def read_templates(folder: Path) -> Mapping[str, str]:
+    """A provider's own templates.
+
+    Raises:
+        InvalidRequestError: one cannot be read, or has a placeholder that there is not.
+    """
+    found: dict[str, str] = {}
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+        for name in (each for each in NAMES if each in names):
+            text = (folder / name).read_bytes()[:_LARGEST_BYTES].decode("utf-8")
+            found[name] = text
+    except OSError as problem:  # whatever keeps it from being read is for the operator to see
+        raise InvalidRequestError(
+            f"--mail-templates: cannot read {folder}: {problem.strerror}."
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"--mail-templates: {folder / name} is not UTF-8 text.") from None
+    try:
+        for name, text in found.items():
+            _compose({**usual_templates(), name: text}, [_EXAMPLE])
+    except (KeyError, ValueError) as problem:
+        raise InvalidRequestError(
+            f"--mail-templates: {folder / name} has a placeholder that there is not: {problem}."
+            " There are: in event.txt and event.html $message, $time, $severity, $state, $name,"
+            " $site and $event; in the others $title, $count and $events. $$ is a dollar sign."
+        ) from None
+    return found
+
+
+def _values(event: Mapping[str, Any], escape: Callable[[str], str]) -> dict[str, str]:
+    values = {
+        "message": event["Message"],
+        "time": event["Time"].replace("T", " ").replace("Z", " UTC"),
+        "severity": event["Severity"],
+        "state": "over" if event["Cleared"] else event["Severity"],
+        "name": event["ObjectName"],
+        "site": event["BackupServer"] or "",
+        "event": event["Event"],
+    }
+    return {name: escape(str(value)) for name, value in values.items()}
+
+
+def _compose(
+    templates: Mapping[str, str], events: Sequence[Mapping[str, Any]]
+) -> tuple[str, str, str]:
+    """Subject, plain text and HTML of a mail."""
+    first = str(events[0]["Message"])
+    title = first if len(events) == 1 else f"{len(events)} messages: {first}"
+    bodies = []
+    for ending, escape in ((".txt", str), (".html", html.escape)):
+        told = "".join(
+            Template(templates[f"event{ending}"]).substitute(_values(each, escape))
+            for each in events
+        )
+        values = {"title": escape(title), "count": str(len(events)), "events": told}
+        bodies.append(Template(templates[f"mail{ending}"]).substitute(values))
+    values = {"title": title, "count": str(len(events)), "events": ""}
+    subject = Template(templates["subject.txt"]).substitute(values)
+    return " ".join(subject.split())[:200], bodies[0], bodies[1]
+
+
+def message(
+    server: MailServer,
+    own_templates: Mapping[str, str],
+    receiver: str,
+    events: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> EmailMessage:
+    """A mail about events. What is sent again has the same Message-ID."""
+    subject, text, markup = _compose({**usual_templates(), **own_templates}, events)
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = server.sender, receiver, subject
+    made["Date"] = format_datetime(now)
+    made["Message-ID"] = f"<{identifier_of(events)}@{server.sender.rpartition('@')[2]}>"
+    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    made.set_content(text)
+    made.add_alternative(markup, subtype="html")
+    return made
+
+
+def send(server: MailServer, mail: EmailMessage) -> None:
+    """Hand a mail over.
+
+    Raises:
+        UnavailableError: the server was not reached, is not who it should be, or refuses it.
+    """
+    where = f"The mail server {server.host}:{server.port}"
+    try:
+        context = ssl.create_default_context(cadata=server.authority_pem or None)
+        smtp = _connected(server, context)
+        try:
+            if server.user:
+                smtp.login(server.user, server.password)
+            smtp.send_message(mail)
+        finally:
+            with suppress(smtplib.SMTPException, OSError):  # EPIPE: it has the mail, or said why
+                smtp.quit()
+    except smtplib.SMTPAuthenticationError:
+        raise UnavailableError(f"{where} does not accept the password of {server.user}.") from None
+    except smtplib.SMTPRecipientsRefused:
+        raise UnavailableError(f"{where} refuses the receiver {mail['To']}.") from None
+    except smtplib.SMTPNotSupportedError:
+        raise UnavailableError(
+            f"{where} offers no TLS (STARTTLS), or no passwords; nothing is sent without TLS."
+        ) from None
+    except smtplib.SMTPException as problem:
+        if isinstance(problem.__context__, TimeoutError):
+            raise UnavailableError(_silent(where)) from None
+        raise UnavailableError(f"{where} does not take the mail: {str(problem)[:300]}.") from None
+    except ssl.SSLError as problem:
+        raise UnavailableError(f"{where} cannot be trusted: {problem.reason}.") from None
+    except TimeoutError:
+        raise UnavailableError(_silent(where)) from None
+    except OSError as problem:  # whatever keeps it from being reached is for the operator to see
+        raise UnavailableError(f"{where} cannot be reached: {problem.strerror}.") from None
+
+
+def _silent(where: str) -> str:
+    return f"{where} did not answer within {ANSWER_SECONDS:.0f} seconds."
+
+
+def _connected(server: MailServer, context: ssl.SSLContext) -> smtplib.SMTP:
+    if not server.starts_plain:
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=ANSWER_SECONDS, context=context)
+    smtp = smtplib.SMTP(server.host, server.port, timeout=ANSWER_SECONDS)
+    try:
+        smtp.starttls(context=context)
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp

@@ -1,0 +1,211 @@
+"""Outbox: what is still to be told to whom? In the database, so that nothing of it is lost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+from sqlalchemy import delete, func, select
+
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.notifications import rules
+from cloudgate.manager.notifications.rules import RULES, Audience, Condition, Kind
+from cloudgate.manager.storage.tables import (
+    NotificationCondition,
+    NotificationDelivery,
+    NotificationReceiver,
+)
+
+NEWS = UUID("5d7d2c3c-9a0e-4f0e-8c25-1f3f1a8f2b11")
+"""Whoever sends waits for it."""
+MOST_AT_ONCE = 100
+"""Events in one mail or call."""
+KEPT = timedelta(days=30)
+"""How long it is known what was told."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one receiver is to be told now."""
+
+    receiver_id: UUID
+    numbers: tuple[int, ...]
+    events: tuple[dict[str, Any], ...]
+
+
+def receivers(work: UnitOfWork) -> Sequence[NotificationReceiver]:
+    """All that are told anything, by name."""
+    query = select(NotificationReceiver).order_by(NotificationReceiver.name)
+    return work.session.scalars(query.where(NotificationReceiver.enabled.is_(True))).all()
+
+
+def audience_of(receiver: NotificationReceiver) -> Audience:
+    """Of which events a receiver hears."""
+    return Audience(
+        role=receiver.role,
+        site_id=receiver.backup_server_id,
+        tenant_id=receiver.tenant_id,
+        events=None if receiver.events is None else frozenset(receiver.events),
+    )
+
+
+def told_so_far(work: UnitOfWork) -> dict[str, int]:
+    """What is so as receivers know it: by key, how bad."""
+    rows = work.session.execute(select(NotificationCondition.key, NotificationCondition.level))
+    return {row.key: row.level for row in rows}
+
+
+def note(work: UnitOfWork, found: Iterable[Condition]) -> None:
+    """Have receivers told of what is so now and was not, and of what is over. Each once."""
+    known = {each.key: each for each in work.session.scalars(select(NotificationCondition))}
+    audience = [(each, audience_of(each)) for each in receivers(work)]
+    for condition in {each.key: each for each in found}.values():
+        before = known.pop(condition.key, None)
+        if before is None:
+            before = NotificationCondition(key=condition.key, since=work.now, level=-1, document={})
+            work.session.add(before)
+        is_news = condition.level > before.level
+        before.level = condition.level
+        if is_news:
+            before.document = condition.document()
+            _tell(work, audience, condition)
+    for over in known.values():
+        condition = rules.from_document(over.document)
+        work.session.delete(over)
+        if condition.cleared:
+            _tell(work, audience, condition, is_over=True)
+
+
+def _tell(
+    work: UnitOfWork,
+    audience: Iterable[tuple[NotificationReceiver, Audience]],
+    condition: Condition,
+    *,
+    is_over: bool = False,
+) -> None:
+    event = event_of(condition, work.now, is_over=is_over)
+    severity = RULES[condition.kind].severity
+    for receiver, wants in audience:
+        if wants.hears_of(condition):
+            quiet = (receiver.quiet_from, receiver.quiet_until)
+            due = rules.due_at(work.now, severity, quiet, receiver.digest_minutes)
+            work.session.add(
+                NotificationDelivery(receiver_id=receiver.id, event=event, at=work.now, due_at=due)
+            )
+            work.news_for.add(NEWS)
+
+
+def event_of(condition: Condition, now: datetime, *, is_over: bool = False) -> dict[str, Any]:
+    """An event as programs are told it."""
+    return {
+        "Id": str(uuid4()),
+        "Event": condition.kind.value,
+        "Severity": RULES[condition.kind].severity.value,
+        "Cleared": is_over,
+        "Time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ObjectType": condition.object_type,
+        "ObjectName": condition.name,
+        "BackupServer": condition.site or None,
+        "Message": condition.cleared if is_over else condition.text,
+    }
+
+
+def identifier_of(events: Sequence[Mapping[str, Any]]) -> str:
+    """What these events, told together, are called: the same when they are told again."""
+    return str(uuid5(NAMESPACE_OID, " ".join(str(each["Id"]) for each in events)))
+
+
+def due(work: UnitOfWork) -> list[Batch]:
+    """What is to be told now, receiver by receiver; who could not be told waits with all of it."""
+    waits = NotificationDelivery.finished_at.is_(None)
+    pausing = select(NotificationDelivery.receiver_id).where(
+        waits, NotificationDelivery.attempts > 0, NotificationDelivery.due_at > work.now
+    )
+    ids = work.session.scalars(
+        select(NotificationDelivery.receiver_id)
+        .where(
+            waits,
+            NotificationDelivery.due_at <= work.now,
+            NotificationDelivery.receiver_id.not_in(pausing),
+        )
+        .distinct()
+    ).all()
+    return [_batch(work, each) for each in ids]
+
+
+def _batch(work: UnitOfWork, receiver_id: UUID) -> Batch:
+    rows = work.session.scalars(
+        select(NotificationDelivery)
+        .where(
+            NotificationDelivery.receiver_id == receiver_id,
+            NotificationDelivery.finished_at.is_(None),
+            NotificationDelivery.due_at <= work.now,
+        )
+        .order_by(NotificationDelivery.number)
+        .limit(MOST_AT_ONCE)
+    ).all()
+    numbers = tuple(each.number for each in rows)
+    return Batch(receiver_id, numbers, tuple(each.event for each in rows))
+
+
+def next_due(work: UnitOfWork) -> datetime | None:
+    """When somebody is to be told something next."""
+    return work.session.scalar(
+        select(func.min(NotificationDelivery.due_at)).where(
+            NotificationDelivery.finished_at.is_(None)
+        )
+    )
+
+
+def finish(work: UnitOfWork, batch: Batch, problem: str) -> None:
+    """Note that a receiver was told, or why not: it is tried again, for a day."""
+    rows = work.session.scalars(
+        select(NotificationDelivery).where(NotificationDelivery.number.in_(batch.numbers))
+    )
+    for each in rows:
+        each.attempts += 1
+        each.tried_at = each.tried_at or work.now
+        each.problem = problem
+        is_over = work.now - each.tried_at >= rules.GIVEN_UP_AFTER
+        if not problem or is_over:
+            each.finished_at, each.success = work.now, not problem
+        else:
+            each.due_at = work.now + rules.pause_after(each.attempts)
+    work.session.execute(
+        delete(NotificationDelivery).where(NotificationDelivery.finished_at < work.now - KEPT)
+    )
+
+
+def note_test(work: UnitOfWork, receiver: NotificationReceiver, event: Mapping[str, Any]) -> int:
+    """Write down that somebody is told something right now, besides the outbox; its number."""
+    tried = NotificationDelivery(
+        receiver_id=receiver.id,
+        event=dict(event),
+        at=work.now,
+        due_at=work.now,
+        attempts=1,
+        finished_at=work.now,
+        success=False,
+    )
+    work.session.add(tried)
+    work.session.flush()
+    return tried.number
+
+
+def test_event(name: str, now: datetime) -> dict[str, Any]:
+    """An event that says nothing but that it arrives."""
+    condition = Condition(
+        kind=Kind.TEST,
+        subject=name,
+        name=name,
+        object_type="NotificationReceiver",
+        text=f"This is a test: {name} is told of what happens.",
+    )
+    return event_of(condition, now)
+
+
+def list_deliveries(work: UnitOfWork, most: int) -> Sequence[NotificationDelivery]:
+    """What was told, or is to be, the newest first."""
+    query = select(NotificationDelivery).order_by(NotificationDelivery.number.desc()).limit(most)
+    return work.session.scalars(query).all()

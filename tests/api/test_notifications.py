@@ -1,0 +1,388 @@
+"""Is who should be told of what happens told, once, whatever breaks in between?"""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from cloudgate.errors import UnavailableError
+from cloudgate.manager.core.outgoing import MailServer, Outgoing, networks
+from cloudgate.manager.jobs.backup_schedule import WATCHING
+from cloudgate.manager.notifications import mail, webhooks
+from cloudgate.manager.notifications.rules import RULES, Kind, pause_after
+from cloudgate.manager.quotas.operations import keep_use
+from cloudgate.manager.storage.tables import CloudTenant, TenantResource
+from cloudgate.protocol import GatewayState, Guess
+from tests.support.host import ScriptedHost
+from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.told import Mailbox, Program, is_signed, mail_server, silent_server
+from tests.support.waiting import until
+
+RECEIVERS = "/notifications/receivers"
+MB = 1024 * 1024
+MANY = (
+    "Many wrong passwords of acme were tried at gateways within ten minutes. A program may have an"
+    " old one; or somebody guesses, and is slowed."
+)
+
+
+@dataclass
+class Scene:
+    """A manager that sends mail and calls programs, and those who are told."""
+
+    running: RunningManager
+    program: Program
+    server: MailServer
+    box: Mailbox
+    secrets: dict[str, str] = field(default_factory=dict)
+    logged_on: httpx2.Client | None = None
+
+    @property
+    def client(self) -> httpx2.Client:
+        if self.logged_on is None:
+            self.logged_on = self.running.logged_on()
+        return self.logged_on
+
+    def add(self, name: str, **said: Any) -> str:
+        """Have somebody told: the program, unless a mail address is given. Its path."""
+        usual = {"Kind": "Webhook", "Address": self.program.url}
+        usual["CaFile"] = self.program.authority_pem
+        if "Address" in said and "@" in said["Address"]:
+            usual = {"Kind": "Email"}
+        answer = self.client.post(RECEIVERS, json={"Name": name, **usual, **said})
+        assert answer.status_code == 201, answer.text
+        self.secrets[name] = answer.json().get("Secret", "")
+        return str(answer.headers["Location"])
+
+    def later(self, **more: float) -> None:
+        """Time passes."""
+        self.running.clock.ahead += timedelta(**more)
+        self.logged_on = None
+
+    def look(self) -> None:
+        """Have the manager see what is so, and tell it, now and not only every few seconds."""
+        self.running.wake()
+
+    def until(self, holds: Any) -> None:
+        def looked() -> bool:
+            self.look()
+            return bool(holds())
+
+        until(looked, said=lambda: [self.log(), self.program.kinds(), self.box.subjects()])
+
+    def log(self) -> list[dict[str, Any]]:
+        """What was told, the newest first."""
+        found = self.client.get("/notifications/deliveries").raise_for_status().json()
+        listed: list[dict[str, Any]] = found["NotificationDeliveries"]
+        return listed
+
+    def warnings(self) -> str:
+        return self.client.get("/warnings").text
+
+    def warn_of_backup(self, text: str) -> None:
+        self.running.manager.warn(WATCHING, text)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        server, box = stack.enter_context(mail_server(tmp_path))
+        program = stack.enter_context(Program(tmp_path))
+        outgoing = Outgoing(mail=server, networks=networks(["127.0.0.0/8", "::1/128"]))
+        running = stack.enter_context(running_manager(tmp_path / "data", outgoing=outgoing))
+        yield Scene(running, program, server, box)
+
+
+def tenant_of(scene: Scene, name: str, vault: dict[str, Any]) -> str:
+    client = scene.client
+    quota = {"Name": "q", "RepositoryUid": vault["UID"], "QuotaMb": 10240}
+    spec = {"Name": name, "Password": "secret", "Resources": {"BackupResources": [quota]}}
+    task = finished(client, client.post("/cloud/tenants", json=spec).json())
+    return str(task["Links"][1]["Href"]).partition("?")[0]
+
+
+def use(scene: Scene, tenant: str, used_mb: int) -> None:
+    with scene.running.manager.changing() as work:
+        resource = work.session.scalars(
+            select(TenantResource).join(CloudTenant).where(CloudTenant.name == tenant)
+        ).one()
+        keep_use(work, resource, used_mb * MB)
+
+
+def test_a_gateway_that_is_away_is_told_once_by_mail_and_call_and_so_is_its_return(
+    scene: Scene,
+) -> None:
+    host = ScriptedHost(scene.running)
+    scene.running.clients.callback(host.close)
+    spec = {"ServerHostName": "gw1.example", "NetworkType": "Direct"}
+    made = scene.client.post("/cloud/gateways", json=spec).json()
+    host.obey()
+    finished(scene.client, made)
+    scene.add("ops", Address="ops@provider.example", Events={"Events": ["GatewayDown"]})
+    scene.add(
+        "pager",
+        Events={"Events": ["GatewayDown", "GatewayFull"]},
+        QuietFrom="00:00",
+        QuietUntil="23:59",
+    )
+
+    def is_told_in_time() -> bool:
+        if not scene.box.mails:
+            scene.later(seconds=35)  # the host says nothing meanwhile
+        return bool(scene.box.mails and scene.program.calls)
+
+    scene.until(is_told_in_time)
+    assert scene.running.clock.ahead > RULES[Kind.GATEWAY_DOWN].after
+    (subject,) = scene.box.subjects()
+    assert subject.startswith("Cloudgate: Gateway gw1.example lets no tenants in: it is Offline.")
+    headers, body = scene.program.calls[0]
+    assert is_signed(headers, body, scene.secrets["pager"])
+    assert not is_signed(headers, body + b" ", scene.secrets["pager"])
+    host.report(GatewayState.LISTENING).raise_for_status()
+    scene.until(lambda: len(scene.box.mails) == 2)
+    scene.until(lambda: len(scene.program.events()) == 2)
+    assert scene.program.kinds() == [("GatewayDown", False), ("GatewayDown", True)]
+    assert scene.box.subjects()[1] == "Cloudgate: Gateway gw1.example lets tenants in again."
+
+
+def test_a_program_that_fails_is_called_again_later_and_longer_for_a_day_and_no_more(
+    scene: Scene,
+) -> None:
+    path = scene.add("hook", Events={"Events": ["BackupOverdue"]})
+    scene.program.status = 302
+    scene.warn_of_backup("A backup of the manager is overdue.")
+    scene.until(lambda: scene.program.calls)
+    scene.until(lambda: "status 302" in scene.warnings())
+    (told,) = scene.log()
+    assert (told["State"], told["Attempts"]) == ("Waiting", 1)
+    for attempts in (1, 2, 3):
+        due = datetime.fromisoformat(scene.log()[0]["NextTime"]) - scene.running.clock()
+        assert due <= pause_after(attempts)
+        scene.later(seconds=pause_after(attempts).total_seconds() + 1)
+        scene.until(lambda: scene.log()[0]["Attempts"] > attempts)  # noqa: B023  called at once
+    scene.program.status = 204
+    scene.later(hours=1)
+    scene.until(lambda: scene.log()[0]["State"] == "Delivered")
+    identifiers = {dict(headers)["webhook-id"] for headers, _ in scene.program.calls}
+    assert len(identifiers) == 1, "a program knows what it has twice"
+    assert "hook cannot be told" not in scene.warnings()
+    scene.program.status = 500
+    scene.warn_of_backup("")
+    scene.until(lambda: len(scene.log()) == 2 and scene.log()[0]["Attempts"] == 1)
+    scene.later(days=1, seconds=1)
+    scene.until(lambda: scene.log()[0]["State"] == "GivenUp")
+    assert scene.log()[0]["Problem"] == "It answered with status 500, and not with 200 to 299."
+    scene.client.delete(path).raise_for_status()
+    assert "hook cannot be told" not in scene.warnings()
+
+
+def test_nothing_is_lost_or_told_twice_when_the_manager_is_restarted(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with mail_server(tmp_path) as (server, box), ExitStack() as stack:
+        program = stack.enter_context(Program(tmp_path))
+        usual = Outgoing(mail=server, networks=networks(["127.0.0.1", "::1"]))
+        box.refuses = True
+        with running_manager(data, outgoing=usual) as running:
+            scene = Scene(running, program, server, box)
+            scene.add("ops", Address="ops@provider.example", Events={"Events": ["LeaseEnding"]})
+            end = (datetime.now(UTC) + timedelta(days=5)).isoformat()
+            spec = {"Name": "acme", "Password": "secret", "LeaseExpirationDate": end}
+            finished(scene.client, scene.client.post("/cloud/tenants", json=spec).json())
+            scene.until(lambda: scene.log() and scene.log()[0]["Attempts"])
+            assert "451" in scene.log()[0]["Problem"]
+        box.refuses = False
+        with running_manager(data, site=None, outgoing=usual) as running:
+            scene = replace(scene, running=running, logged_on=None)
+            scene.later(minutes=1)
+            scene.until(lambda: box.mails)
+            scene.until(lambda: scene.log()[0]["State"] == "Delivered")
+            scene.later(days=4)
+            scene.until(lambda: len(box.mails) == 2)
+            scene.later(days=1)
+            scene.add("again", Address="ops@provider.example")
+            scene.client.post(f"{RECEIVERS}/{_id_of(scene, 'again')}?action=test")
+            scene.until(lambda: len(box.mails) == 3)
+        assert [re.sub(r", at .*", "", each) for each in box.subjects()] == [
+            "Cloudgate: The lease of acme ends within seven days",
+            "Cloudgate: The lease of acme ends within one day",
+            "Cloudgate: This is a test: again is told of what happens.",
+        ], "and nothing that it has ended: whoever needs that has an end of it already"
+
+
+def _id_of(scene: Scene, name: str) -> str:
+    found = scene.client.get(RECEIVERS).json()["Refs"]
+    return next(str(each["Href"]).rpartition("/")[2] for each in found if each["Name"] == name)
+
+
+def test_a_tenant_is_told_of_its_own_quota_and_of_nobody_elses(scene: Scene) -> None:
+    client = scene.client
+    vault = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
+    acme = tenant_of(scene, "acme", vault)
+    tenant_of(scene, "other", vault)
+    uid = client.get(acme).json()["UID"]
+    scene.add("acme itself", CloudTenantUid=uid, Address="it@acme.example")
+    scene.add("ops", Events={"Events": ["QuotaLevel", "WrongPasswords"]})
+    for used in (79, 80, 85, 96, 90):
+        use(scene, "acme", used * 10240 // 100 + 1)
+        use(scene, "other", used * 10240 // 100 + 1)
+        wanted = {79: 0, 80: 2, 85: 2, 96: 4, 90: 4}[used]
+        scene.until(lambda: len(scene.program.events()) == wanted)  # noqa: B023  called at once
+    use(scene, "acme", 10)
+    host = ScriptedHost(scene.running)
+    scene.running.clients.callback(host.close)
+    now = scene.running.clock()
+    address = IPv4Address("192.0.2.9")
+    guess = Guess(name="acme", address=address, count=25, first_at=now, last_at=now)
+    host.report(GatewayState.ABSENT, guesses=(guess,)).raise_for_status()
+    scene.until(lambda: len(scene.program.events()) == 6)
+
+    def own() -> list[dict[str, Any]]:
+        return [each for each in scene.log() if each["Receiver"] == "acme itself"]
+
+    scene.until(lambda: [each["State"] for each in own()] == ["Delivered"] * 4)
+    assert sorted(each["Message"].partition(" are used")[0] for each in own()) == [
+        MANY,
+        "acme's quota q is below all levels of warning again.",
+        "acme's quota q: 80 % of the storage quota",
+        "acme's quota q: 95 % of the storage quota",
+    ]
+    assert {str(each["To"]) for each in scene.box.mails} == {"it@acme.example"}
+
+
+def test_a_mail_server_that_hangs_holds_up_nobody_else_and_digests_are_one_mail(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mail, "ANSWER_SECONDS", 1.0)
+    with silent_server() as port:
+        hangs = replace(scene.server, port=port)
+        outgoing = replace(scene.running.manager.outgoing, mail=hangs)
+        object.__setattr__(scene.running.manager, "outgoing", outgoing)
+        look = {"Events": {"Events": ["NeedsALook"]}}
+        scene.add("ops", Address="ops@provider.example", **look)
+        scene.add("daily", Address="daily@provider.example", DigestMinutes=1440, **look)
+        scene.add("hook", **look)
+        scene.running.manager.warn("one", "One thing fails.")
+        scene.until(lambda: scene.program.calls)
+        scene.running.manager.warn("two", "Another one fails.")
+        scene.until(lambda: len(scene.program.events()) >= 2)
+        scene.until(lambda: "did not answer within 1 seconds" in scene.warnings())
+    working = replace(scene.running.manager.outgoing, mail=scene.server)
+    object.__setattr__(scene.running.manager, "outgoing", working)
+    scene.later(days=1)
+
+    def digest() -> list[str]:
+        return [str(each["Subject"]) for each in scene.box.mails if "daily" in str(each["To"])]
+
+    scene.until(digest)
+    assert re.fullmatch(r"Cloudgate: [23] messages: manager: One thing fails\.", digest()[0])
+
+
+def test_nothing_is_sent_where_the_mail_server_has_no_tls_or_is_another_or_knows_another_password(
+    scene: Scene, tmp_path: Path
+) -> None:
+    made = mail.message(scene.server, {}, "ops@provider.example", [_event()], datetime.now(UTC))
+    (tmp_path / "other").mkdir()
+    with mail_server(tmp_path / "other", offers_tls=False) as (plain, box):
+        with pytest.raises(UnavailableError, match="offers no TLS"):
+            mail.send(plain, made)
+        assert not box.mails
+    with pytest.raises(UnavailableError, match="cannot be trusted"):
+        mail.send(replace(scene.server, authority_pem=""), made)
+    with pytest.raises(UnavailableError, match="does not accept the password of cloudgate"):
+        mail.send(replace(scene.server, password="wrong"), made)
+    assert not scene.box.mails
+    mail.send(scene.server, made)
+    assert len(scene.box.mails) == 1
+
+
+def _event() -> dict[str, Any]:
+    return {
+        "Id": "1",
+        "Event": "Test",
+        "Severity": "info",
+        "Cleared": False,
+        "Time": "2030-01-01T00:00:00Z",
+        "ObjectName": "n",
+        "BackupServer": None,
+        "Message": "m",
+    }
+
+
+def test_a_program_inside_is_refused_by_address_and_where_a_name_leads_when_it_is_called(
+    running: RunningManager, scene: Scene
+) -> None:
+    client = running.logged_on()
+    for url in (
+        "https://127.0.0.1/",
+        "https://10.0.0.1/",
+        "https://localhost/",
+        "https://[::1]/",
+        "https://169.254.169.254/latest/",
+    ):
+        spec = {"Name": "x", "Kind": "Webhook", "Address": url}
+        answer = client.post(RECEIVERS, json=spec)
+        assert answer.status_code == 400, url
+        assert "inside of the provider's own network" in answer.json()["Message"]
+    mailed = client.post(RECEIVERS, json={"Name": "x", "Address": "a@b.example"})
+    assert "--smtp" in mailed.json()["Message"]
+    # A name that led outside when it was given, and leads inside by now.
+    hook = webhooks.Hook(
+        scene.program.url,
+        webhooks.new_secret(),
+        scene.program.authority_pem,
+        Outgoing().may_be_called,
+    )
+    with pytest.raises(UnavailableError, match="localhost leads to what is an address inside"):
+        webhooks.call(hook, [_event()], datetime.now(UTC))
+    assert not scene.program.calls
+    webhooks.call(replace(hook, allows=lambda _: True), [_event()], datetime.now(UTC))
+    assert len(scene.program.calls) == 1
+
+
+def test_receivers_are_changed_tried_and_removed_and_that_is_on_record(scene: Scene) -> None:
+    client = scene.client
+    path = scene.add("hook")
+    assert scene.secrets["hook"].startswith("whsec_")
+    shown = client.get(f"{path}?format=Entity").json()
+    assert "Secret" not in shown
+    assert (shown["Role"], shown["Events"]) == ("Portal Administrator", {"Events": []})
+    change = {"QuietFrom": "22:00", "QuietUntil": "06:00", "DigestMinutes": 60, "Enabled": False}
+    assert client.put(path, json=change).status_code == 204
+    shown = client.get(f"{path}?format=Entity").json()
+    assert {name: shown[name] for name in change} == change
+    assert client.put(path, json=shown).status_code == 204, "what was shown may be sent back"
+    for wrong, reason in (
+        ({"QuietFrom": "25:00"}, "a time"),
+        ({"QuietFrom": ""}, "belong together"),
+        ({"DigestMinutes": 1441}, "a day"),
+        ({"Events": {"Events": ["Nothing"]}}, "GatewayDown"),
+    ):
+        answer = client.put(path, json=wrong)
+        assert (answer.status_code, reason in answer.text) == (400, True), answer.text
+    again = client.post(RECEIVERS, json={"Name": "hook", "Address": "a@b.example"})
+    assert "is there already" in again.json()["Message"]
+    assert client.post(f"{path}?action=test").status_code == 204
+    assert scene.program.kinds() == [("Test", False)]
+    scene.program.status = 500
+    failed = client.post(f"{path}?action=test")
+    assert (failed.status_code, "status 500" in failed.json()["Message"]) == (503, True)
+    assert [each["State"] for each in scene.log()] == ["GivenUp", "Delivered"]
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+    done = [each.operation for each in scene.running.audited() if "Notification" in each.operation]
+    assert done == [
+        "CreateNotificationReceiver",
+        "EditNotificationReceiver",
+        "EditNotificationReceiver",
+        "DeleteNotificationReceiver",
+    ]
+    text = "".join(str([each.before, each.after]) for each in scene.running.audited())
+    assert scene.secrets["hook"] not in text

@@ -1,0 +1,158 @@
+"""Who is told of what happens, in a test? A real mail server, and a program that takes calls."""
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from cloudgate.manager.core.outgoing import MailServer
+from tests.support.certificates import Made, pem_of
+
+USER, PASSWORD = "cloudgate", "of the mailbox"
+
+
+def server_context(folder: Path, made: Made) -> ssl.SSLContext:
+    """Of a server that shows a certificate."""
+    file = folder / "server.pem"
+    file.write_text(made.pem_in_order)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+class Mailbox:
+    """What a mail server took, and what it is asked to be like."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refuses = False
+
+    async def handle_DATA(  # noqa: N802  as aiosmtpd calls it
+        self, _server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        if self.refuses:
+            return "451 not now"
+        assert session.ssl is not None, "a mail came without TLS"
+        assert isinstance(envelope.content, bytes)
+        found = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(found, EmailMessage)
+        self.mails.append(found)
+        return "250 taken"
+
+    def subjects(self) -> list[str]:
+        """Of all mails, in their order."""
+        return [str(each["Subject"]) for each in self.mails]
+
+
+def _knows(_server: SMTP, _session: Session, _envelope: Envelope, _kind: str, said: Any) -> Any:
+    is_right = isinstance(said, LoginPassword) and (said.login, said.password) == (
+        USER.encode(),
+        PASSWORD.encode(),
+    )
+    return AuthResult(success=is_right, handled=False)
+
+
+@contextmanager
+def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[MailServer, Mailbox]]:
+    """A mail server on this machine that wants STARTTLS and a password."""
+    made, box = Made("localhost"), Mailbox()
+    controller = Controller(
+        box,
+        hostname="127.0.0.1",
+        port=_free_port(),
+        tls_context=server_context(folder, made) if offers_tls else None,
+        require_starttls=offers_tls,
+        authenticator=_knows,
+        auth_required=offers_tls,
+    )
+    controller.start()
+    try:
+        address = MailServer(
+            host="localhost",
+            port=controller.port,
+            sender="cloudgate@provider.example",
+            user=USER,
+            password=PASSWORD,
+            authority_pem=pem_of(made.issuer),
+        )
+        yield address, box
+    finally:
+        controller.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """Takes connections, and says nothing; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+class Program:
+    """Takes calls over HTTPS, and answers as it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.calls: list[tuple[Mapping[str, str], bytes]] = []
+        self.status = 204
+        made = Made("localhost", "127.0.0.1")
+        self.authority_pem = pem_of(made.issuer)
+        program = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                program.calls.append((dict(self.headers), body))
+                self.send_response(program.status)
+                self.send_header("Location", "https://127.0.0.1:1/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = server_context(folder, made)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://localhost:{self._server.server_port}/hook"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Of all calls, in their order."""
+        return [each for _, body in self.calls for each in json.loads(body)["Events"]]
+
+    def kinds(self) -> list[tuple[str, bool]]:
+        """What happened, and whether it is that it is over."""
+        return [(each["Event"], each["Cleared"]) for each in self.events()]
+
+
+def is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
+    """Whether a call is signed as Standard Webhooks 1.0.0 has it."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    said = {name.lower(): value for name, value in headers.items()}
+    signed = f"{said['webhook-id']}.{said['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return said["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
