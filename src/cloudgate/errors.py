@@ -44,3 +44,10 @@ class NotOfferedError(CloudgateError):
 
 class UnavailableError(CloudgateError):
     """A part that is needed does not answer right now."""
+
+    def __init__(
+        self, message: str, advice: str = "", *, retry_after_seconds: int | None = None
+    ) -> None:
+        """`retry_after_seconds`: when it may be there again, where that is known."""
+        super().__init__(message, advice)
+        self.retry_after_seconds = retry_after_seconds

@@ -11,6 +11,7 @@ from cloudgate.cli.app import app
 from tests.cli.conftest import Run
 
 VALUES = {
+    "own_url": '"https://manager1.example:9398"',
     "data": '"state"',
     "host": '"127.0.0.1"',
     "port": "9555",

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
-from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.storage import database as databases
 from cloudgate.manager.storage import failures
 from cloudgate.manager.storage.database import Database, newest_revision
 from cloudgate.manager.storage.postgresql import postgresql_url
@@ -133,6 +133,22 @@ def test_a_database_of_a_newer_release_is_refused(server: Server) -> None:
         Database(url)
 
 
+def test_a_manager_that_stands_by_leaves_the_revision_to_the_one_that_leads(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.new_database()
+    database = Database(url, as_it_is=True)
+    name = postgresql_url(url).database or ""
+    server.run("UPDATE alembic_version SET version_num = '9999'", name)
+    with pytest.raises(UnavailableError, match=r"revision 9999, made by a newer release"):
+        database.bring_forward()
+    server.run(f"UPDATE alembic_version SET version_num = '{newest_revision()}'", name)
+    monkeypatch.setattr(databases, "newest_revision", lambda: "9998")
+    Database(url, as_it_is=True).close()
+    assert database.current_revision() != "9998"
+    database.close()
+
+
 def test_a_database_that_sorts_otherwise_is_refused_with_the_command_that_makes_one(
     server: Server,
 ) -> None:
@@ -216,30 +232,6 @@ def test_after_the_server_was_started_again_all_goes_on_and_nothing_accepted_is_
     server.stop()
 
 
-def test_one_manager_works_in_a_database_and_another_follows_it_once_it_has_ended(
-    server: Server,
-) -> None:
-    url = server.new_database()
-    first, second = Database(url), Database(url)
-    mine, other = Lease(first, "a:/data"), Lease(second, "b:/data")
-    mine.take()
-    with pytest.raises(UnavailableError, match=r"Another manager works in this database: a:/data"):
-        other.take()
-    Lease(first, "a:/data").take()  # it was killed, and is started again
-    mine.give_back()
-    other.take()
-    with (
-        pytest.raises(UnavailableError, match=r"b:/data.*nothing is changed by this one"),
-        first.writing() as session,
-        session.begin(),
-    ):
-        session.add(Counter(name="late", value=1))
-    with second.writing() as session, session.begin():
-        assert session.get(Counter, "late") is None
-    first.close()
-    second.close()
-
-
 def test_a_manager_serves_from_postgresql_with_its_own_keys_alone(
     server: Server, tmp_path: Path
 ) -> None:
@@ -258,8 +250,9 @@ def test_a_manager_serves_from_postgresql_with_its_own_keys_alone(
         made.say("manager", "export-secrets", sealed, *made.folder_option, "--key-file", key)
         words = ("--data", tmp_path / "two", "--key-file", key)
         made.say("manager", "import-secrets", sealed, *words)
-        refused = run("serve", "--data", tmp_path / "two", "--database", url)
-        assert "Another manager works in this database" in refused
+        # What runs a machine's host service beside the manager cannot stand by.
+        refused = run("up", "--data", tmp_path / "two", "--database", url)
+        assert "Another manager leads in this database" in refused
 
 
 def run(*words: object) -> str:

@@ -171,6 +171,7 @@ class Application:
         return Response(text, media_type="application/octet-stream")
 
     async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
+        self._manager.check_sure()
         if first != API:
             raise NotFoundError(
                 f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
@@ -296,6 +297,11 @@ class Application:
         session = await run_in_threadpool(use_session, self._manager, identifier)
         self._memory.keep_session(session, changes)
         return session
+
+
+def refusal(problem: Exception, accept: str | None) -> Response:
+    """What a call of the API is told that fails before anything of it is looked at."""
+    return _response(error_response(problem), answer_form(accept))
 
 
 def _given(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy.exc import DatabaseError, OperationalError
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
 from cloudgate.api.application import Application
 from cloudgate.api.connections.acceptor import Acceptor
@@ -23,6 +24,7 @@ from cloudgate.api.connections.connection_limit import (
     connection_limits,
 )
 from cloudgate.api.connections.deadlines import IDLE_SECONDS
+from cloudgate.api.connections.relay import Handovers
 from cloudgate.api.http.header_spelling import Spelled, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
@@ -59,9 +61,14 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, seats: ConnectionLimiter, is_trusted: Callable[[str], bool]
+        self,
+        config: uvicorn.Config,
+        seats: ConnectionLimiter,
+        is_trusted: Callable[[str], bool],
+        handovers: Handovers | None,
     ) -> None:
         super().__init__(config)
+        self._handovers = handovers
         self.listening = asyncio.Event()
         self._seats = seats
         self._is_trusted = is_trusted
@@ -82,7 +89,12 @@ class _Server(uvicorn.Server):
         taking_in: list[Any] = []
         for listener in sockets or ():
             accepting = Acceptor(
-                listener, self.config, self.server_state, self._seats, self._is_trusted
+                listener,
+                self.config,
+                self.server_state,
+                self._seats,
+                self._is_trusted,
+                handovers=self._handovers,
             )
             accepting.start()
             taking_in.append(accepting)
@@ -152,7 +164,6 @@ class ManagerServer:
                 recent.job(),
                 *([spans.job()] if spans else ()),
                 *backups,
-                *([manager.lease.job()] if manager.lease else ()),
             ),
             on_change=self._note_failing,
             foreseen=_foreseen,
@@ -183,9 +194,13 @@ class ManagerServer:
             connection_limits(allow_many_files(), extras.connections_per_address)
         )
 
+        lease, handovers = manager.lease, None
+        if lease is not None:
+            handovers = Handovers(manager.sealing, lambda: lease.term)
+
         def serve(file: Path | None) -> _Server:
             trusted = partial(is_trusted, trusted=extras.trusted_proxies)
-            return _Server(_configured(self._application, file), seats, trusted)
+            return _Server(configured(self._application, file), seats, trusted, handovers)
 
         self._servers = [(serve(self._first_certificate()), listener)]
         if extras.http_listener is not None:
@@ -258,7 +273,8 @@ def _foreseen(error: Exception) -> str | None:
     return None
 
 
-def _configured(application: Application, certificate: Path | None) -> uvicorn.Config:
+def configured(application: ASGIApp, certificate: Path | None) -> uvicorn.Config:
+    """How a manager's port is served; `certificate` is None for one without TLS."""
     return uvicorn.Config(
         Spelled(application),
         ssl_certfile=certificate,

@@ -390,6 +390,8 @@ class Update(Document):
     directory_trace: str = ""
     figures_seconds: float | None = None
     """How often the manager wants to hear `Report.figures`; a release before does not."""
+    managers: tuple[str, ...] | None = None
+    """Addresses of all managers, if there may be several; any of them may be asked."""
 
     def __repr__(self) -> str:
         return f"Update(assignment={self.assignment!r})"

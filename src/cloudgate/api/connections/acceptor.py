@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from cloudgate.api.connections.connection_limit import Admission, ConnectionLimiter
 from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Deadlines, Debt, WriteProgress
+from cloudgate.api.connections.relay import Handover, Handovers, may_begin
 from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
 from cloudgate.background import Background, Job
 
@@ -56,9 +57,13 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         seat: Admission,
+        handovers: Handovers | None = None,
     ) -> None:
+        """`handovers`: how connections are taken that other managers hand on; never when None."""
         super().__init__(config, server_state, app_state)
         self._seat = seat
+        self._handovers = handovers
+        self._first = b""
         self._account = Deadlines(self.loop.time())
         self._reading = WriteProgress()
         self._closing_since: float | None = None
@@ -77,9 +82,49 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Something was said."""
         self._account.received_bytes += len(data)
+        if self._handovers is not None:
+            data = self._after_handover(self._first + data, self._handovers)
+            if not data:
+                return
         super().data_received(data)
         if self._account.is_too_much():
             self.transport.abort()
+
+    def _after_handover(self, data: bytes, handovers: Handovers) -> bytes:
+        """What is left for HTTP; nothing while it is not known whose the connection is."""
+        self._first = b""
+        found = None
+        if may_begin(data):
+            try:
+                found = handovers.read(data)
+            except ValueError:
+                self.transport.abort()
+                return b""
+            if found is None:
+                self._first = data
+                return b""
+        self._handovers = None
+        if found is None:
+            return data
+        said, rest = found
+        return rest if self._is_of(said) else b""
+
+    def _is_of(self, said: Handover) -> bool:
+        """Count the connection for its client from here on. Whether it may have another one."""
+        hall, of_manager = self._seat.hall, self._seat.key
+        if of_manager is not None:
+            hall.on_proof(of_manager)
+        self._seat.leave()
+        seat = hall.admit(said.address, self.loop.time(), trusted=of_manager is None)
+        if seat is None:
+            self.transport.abort()
+            return False
+        self._seat = seat
+        seat.close = self.transport.abort
+        seat.on_proof = lambda: self.transport.write(said.proof)
+        self.client = said.address, 0
+        self.scheme = "https" if said.scheme == "https" else "http"
+        return True
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -164,8 +209,22 @@ class Acceptor:
         state: ServerState,
         seats: ConnectionLimiter,
         is_trusted: Callable[[str], bool],
+        *,
+        handovers: Handovers | None = None,
+        protocol: Callable[[Admission], asyncio.Protocol] | None = None,
     ) -> None:
-        """`is_trusted` says whether an address is a proxy's that speaks for many."""
+        """Where and how it takes in.
+
+        Args:
+            listener: listens.
+            config: of the server, for connections of HTTP.
+            state: of the same.
+            seats: there are.
+            is_trusted: says whether an address is a proxy's that speaks for many.
+            handovers: how connections are taken that other managers hand on.
+            protocol: what a connection speaks instead of HTTP.
+        """
+        self._protocol = protocol or (lambda seat: Connection(config, state, {}, seat, handovers))
         self._listener = listener
         self._config = config
         self._state = state
@@ -261,7 +320,7 @@ class Acceptor:
         self, connection: socket.socket, seat: Admission, context: ssl.SSLContext | None = None
     ) -> None:
         await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: Connection(self._config, self._state, {}, seat),
+            lambda: self._protocol(seat),
             connection,
             ssl=context,
             **({} if context is None else _TLS_SECONDS),

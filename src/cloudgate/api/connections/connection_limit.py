@@ -54,10 +54,15 @@ class Admission:
     is_proven: bool = False
     close: Callable[[], None] | None = None
     """Hangs up; set as soon as there is something to hang up."""
+    on_proof: Callable[[], None] | None = None
+    """Called once, when it is proven."""
 
     def prove(self) -> None:
         """Somebody who is known speaks here."""
         self.hall.prove(self)
+        on_proof, self.on_proof = self.on_proof, None
+        if on_proof is not None:
+            on_proof()
 
     def leave(self) -> None:
         """The connection is over."""

@@ -106,6 +106,7 @@ class HostProtocol:
             "/v1/usage": self._usage,
             "/v1/demand": self._demand,
             "/v1/answer": self._take_answer,
+            "/v1/here": self._here,
         }
 
     async def respond(self, request: Request, path: str) -> Response:
@@ -142,6 +143,7 @@ class HostProtocol:
     async def _respond(self, request: Request, path: str) -> Response:
         call = self._calls.get(path)
         try:
+            self._manager.check_sure()
             verb = "GET" if path == "/v1/authority" else "POST"
             if call is None or request.method != verb:
                 raise NotFoundError(f"The host protocol has no call {path[:200]!r}.")
@@ -193,7 +195,14 @@ class HostProtocol:
         credential = await self._known_host(request)
         message = await _read(request, PollRequest)
         enrolment.check_protocol(message)
-        return _told(await self._long_poll.answer(credential, message, self._address_of(request)))
+        news = await self._long_poll.answer(credential, message, self._address_of(request))
+        lease = self._manager.lease
+        return _told(news, lease.managers if lease is not None else None)
+
+    async def _here(self, request: Request) -> Response:
+        """A host sees that it is heard, while its poll is held."""
+        await self._known_host(request)
+        return Response(status_code=204)
 
     async def _known_host(self, request: Request) -> str:
         """The credential of a request, before anything else of it is looked at.
@@ -320,9 +329,10 @@ async def _read(request: Request, kind: type[Message]) -> Message:
         ) from None
 
 
-def _told(update: Update) -> Response:
-    """News, with how often the host's figures are wanted."""
-    return _answer(update.model_copy(update={"figures_seconds": WANTED_SECONDS}))
+def _told(update: Update, managers: tuple[str, ...] | None) -> Response:
+    """News, with how often the host's figures are wanted, and who else may be asked."""
+    more = {"figures_seconds": WANTED_SECONDS, "managers": managers or None}
+    return _answer(update.model_copy(update=more))
 
 
 def _answer(document: Document) -> Response:

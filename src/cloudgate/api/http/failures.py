@@ -15,7 +15,7 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
-from cloudgate.manager.storage.failures import reason
+from cloudgate.manager.storage.failures import PASSING, reason
 from cloudgate.wire.resources.base import Error
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER_SECONDS = 30
 """When whoever was one too many may ask again."""
+SERVER_BACK_SECONDS = 2
+"""When a database's server may be there again that is being replaced or started anew."""
 
 
 class TooLargeError(CloudgateError):
@@ -59,7 +61,8 @@ def error_response(problem: Exception, *, at_logon: bool = False) -> Answer:
         return _answer(status, problem.message, headers, problem.advice)
     if isinstance(problem, DatabaseError) and (found := reason(problem)):
         log.error("the database failed", reason=found, error=str(problem.orig))
-        return _answer(503, found)
+        again = {"Retry-After": str(SERVER_BACK_SECONDS)} if found in PASSING else None
+        return _answer(503, found, again)
     if isinstance(problem, OperationalError):
         log.error("the database failed", exc_info=problem)
         return _answer(
@@ -76,6 +79,8 @@ def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
         return {"WWW-Authenticate": "Basic Realm=RestSvc"}
     if isinstance(problem, TooManyRequestsError):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if isinstance(problem, UnavailableError) and problem.retry_after_seconds is not None:
+        return {"Retry-After": str(problem.retry_after_seconds)}
     return {}
 
 

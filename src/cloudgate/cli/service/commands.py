@@ -18,7 +18,7 @@ from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
 from cloudgate.errors import CloudgateError
 
 if TYPE_CHECKING:
-    from cloudgate.cli.service.launcher import Options
+    from cloudgate.cli.service.manager.options import Options
     from cloudgate.cli.service.settings_file import Setting
 
 Result = TypeVar("Result")
@@ -42,6 +42,16 @@ DatabaseUrl = Annotated[
         envvar="CLOUDGATE_DATABASE",
         metavar="URL",
         help="postgresql://USER@HOST/DATABASE; a file of SQLite in the data folder when left out.",
+        show_default=False,
+    ),
+]
+OwnUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_OWN_URL",
+        metavar="URL",
+        help="Where hosts and other managers on the same database reach this one: https://HOST:PORT;"
+        " the machine's name when left out.",
         show_default=False,
     ),
 ]
@@ -348,9 +358,10 @@ def _manager_options(
     mail_from: MailFrom = None,
     mail_templates: MailTemplates = None,
     hook_network: HookNetworks = None,
+    own_url: OwnUrl = None,
 ) -> "Options":
     """What starts a manager, as it is typed; Typer reads it from here."""
-    from cloudgate.cli.service.launcher import Options  # noqa: PLC0415
+    from cloudgate.cli.service.manager.options import Options  # noqa: PLC0415
     from cloudgate.cli.service.outgoing import OutgoingOptions  # noqa: PLC0415
 
     return Options(
@@ -383,6 +394,7 @@ def _manager_options(
             mail_templates,
             tuple(hook_network or ()),
         ),
+        own_url=own_url,
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloudgate.cli.service.launcher import Options
+from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.settings import DEFAULT_PORT
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.storage.postgresql import postgresql_url
@@ -86,6 +86,7 @@ def _arguments(options: Options) -> Iterator[str]:
         ("--config", options.config and options.config.resolve()),
         ("--data", options.data.resolve()),
         ("--database", options.database),
+        ("--own-url", options.own_url),
         ("--host", options.host or None),
         ("--port", port),
         ("--admin-password-file", password_file and password_file.resolve()),

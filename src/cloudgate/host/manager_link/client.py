@@ -48,6 +48,9 @@ ANSWER_SECONDS = 10.0
 """How long the manager has for an answer, besides the time that it holds a poll."""
 
 _TIMEOUT = httpx2.Timeout(ANSWER_SECONDS, read=POLL_SECONDS + ANSWER_SECONDS)
+SEE_SECONDS = 4.0
+"""How long it may take to say that it is there."""
+_SEEING = httpx2.Timeout(SEE_SECONDS)
 _QUOTED_CHARACTERS = 300
 _Answer = TypeVar("_Answer", bound=Document)
 
@@ -120,6 +123,13 @@ class ManagerClient:
         answer = await self._call("/host/v1/poll", request)
         return self._read(Update, answer)
 
+    async def see(self) -> None:
+        """See within a moment that the manager answers."""
+        try:
+            await self._call("/host/v1/here", None, _SEEING)
+        except InvalidRequestError:
+            return  # one of the release before answers that it does not know the call
+
     async def report(self, report: Report) -> None:
         """Say how far this host has come."""
         await self._call("/host/v1/report", report)
@@ -136,7 +146,9 @@ class ManagerClient:
         """Say what was asked."""
         await self._call("/host/v1/answer", answer)
 
-    async def _call(self, path: str, document: Document) -> httpx2.Response:
+    async def _call(
+        self, path: str, document: Document | None, patience: httpx2.Timeout = _TIMEOUT
+    ) -> httpx2.Response:
         headers = {"Content-Type": "application/json"}
         if self._credential is not None:
             headers["Authorization"] = f"Bearer {self._credential()}"
@@ -144,7 +156,10 @@ class ManagerClient:
             headers[SERVER_HEADER] = str(self._server_id)
         try:
             answer = await self._client.post(
-                path, content=document.model_dump_json(), headers=headers
+                path,
+                content=document.model_dump_json() if document else None,
+                headers=headers,
+                timeout=patience,
             )
         except httpx2.TransportError as error:
             wrong = wrong_role(error)

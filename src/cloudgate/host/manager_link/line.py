@@ -2,12 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 import structlog
 
-from cloudgate.errors import CloudgateError, NotAuthenticatedError, RevokedError
+from cloudgate.errors import (
+    CloudgateError,
+    NotAuthenticatedError,
+    RevokedError,
+    UnavailableError,
+)
+from cloudgate.host.manager_link.addresses import ManagerAddresses
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.standing import HostStanding
 from cloudgate.host.state.enrolment import load_enrolment
@@ -48,7 +55,7 @@ class Backoff:
         return float(longest * self._chance())
 
 
-Step = Callable[[ManagerClient, Backoff], Awaitable[None]]
+Step = Callable[[ManagerClient, Backoff], Coroutine[Any, Any, None]]
 """What is said to the manager, and made of its answer; done again at once when it has returned."""
 
 
@@ -62,6 +69,12 @@ class ManagerLine:
         self._layout = layout
         self._standing = standing
         self._on_time = on_time
+        self.addresses = ManagerAddresses()
+        self._joined_at = ""
+
+    def learn(self, managers: tuple[str, ...]) -> None:
+        """These may be asked besides the one that the host has joined at."""
+        self.addresses.choose((self._joined_at, *managers))
 
     async def repeat(self, step: Step, *, tries_credentials: bool = False) -> None:
         """Take a step again and again.
@@ -86,18 +99,41 @@ class ManagerLine:
     async def _connected(self, step: Step, backoff: Backoff) -> None:
         # Read anew after each failure: the host may have joined again.
         known = load_enrolment(self._layout)
+        self._joined_at = known.url
+        url = self.addresses.choose((known.url, *known.others))
         async with ManagerClient(
-            known.url,
+            url,
             known.ca_pem,
             self._standing.credential,
             self._on_time,
             says_role=known.manager_says_role,
             server_id=known.server_id,
         ) as client:
-            while True:
-                await step(client, backoff)
+            while await self._took(step(client, backoff), url):
                 if client.says_role and not known.manager_says_role:
                     known = self._standing.note_role()
+
+    async def _took(self, taking: Coroutine[Any, Any, None], url: str) -> bool:
+        """Whether a step was taken; not where another manager is spoken with meanwhile."""
+        if not self.addresses.are_several:
+            await taking
+            return True
+        step = asyncio.ensure_future(taking)
+        leaving = asyncio.ensure_future(self.addresses.left(url))
+        try:
+            await asyncio.wait({step, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not step.done():
+                return False
+            step.result()
+        except UnavailableError:
+            self.addresses.failed(url)
+            raise
+        finally:
+            for each in (step, leaving):
+                each.cancel()
+            await asyncio.wait({step, leaving})
+        self.addresses.stay()
+        return True
 
 
 def _log_failure(error: CloudgateError) -> None:

@@ -3,7 +3,7 @@
 import structlog
 
 from cloudgate.host.manager_link.host_state import HostState
-from cloudgate.host.state.enrolment import Enrolment, keep_role, load_enrolment
+from cloudgate.host.state.enrolment import Enrolment, keep_others, keep_role, load_enrolment
 from cloudgate.host.state.host_credentials import HostCredentials
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.withdrawal_journal import TooLongError
@@ -21,6 +21,8 @@ class HostStanding:
         self._layout = layout
         self._known = known
         self._credentials = HostCredentials(layout)
+        self._others: tuple[str, ...] | None = None
+        """As they are on disk; None while that was not looked at."""
         if known.journal is not None:
             known.role.is_revoked = bool(known.journal.get(REVOKED_ENTRY))
 
@@ -63,6 +65,18 @@ class HostStanding:
         except OSError as error:
             self._known.troubles.set_write_failure("state", error)
         return known.model_copy(update={"manager_says_role": True})
+
+    def note_managers(self, urls: tuple[str, ...]) -> None:
+        """These are the managers now."""
+        if urls == self._others:
+            return
+        try:
+            known = load_enrolment(self._layout)
+            if urls != known.others:
+                keep_others(self._layout, known, urls)
+            self._others = urls
+        except OSError as error:
+            self._known.troubles.set_write_failure("state", error)
 
     def _note_revoked(self, *, revoked: bool) -> None:
         self._known.role.is_revoked = revoked

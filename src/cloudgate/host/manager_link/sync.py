@@ -30,6 +30,8 @@ from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH, UsageOutbox
 from cloudgate.protocol import Allowances, DemandReport, PollRequest, UsageBatch
 
+SEEN_SECONDS = 4.0
+"""How often is looked whether the manager answers, where there is another one to go to."""
 USAGE_SECONDS = 5.0
 """How often the manager hears what tenants used."""
 
@@ -69,6 +71,7 @@ class ManagerSync:
             "Reporting to the manager": partial(repeat, self._report),
             "Telling the manager what tenants use": partial(repeat, self._send_usage),
             "Measuring folders": partial(repeat, self._measure),
+            "Seeing that the manager answers": partial(repeat, self._see),
             "Sharing tenants' tunnels with other gateways": partial(
                 repeat, self._sync_allocations_at_once
             ),
@@ -107,12 +110,15 @@ class ManagerSync:
         )
         try:
             update = await client.poll(request)
-        except CloudgateError:
+        except (CloudgateError, asyncio.CancelledError):
             # Who was away may have lost what it heard; the report is tried until it is back.
             self._outbox.resync()
             raise
         self._standing.accepted()
         backoff.success()
+        if update.managers is not None:
+            self._standing.note_managers(update.managers)
+            self._line.learn(update.managers)
         if update.demand:
             self._tokens.news.set()
         self._outbox.figures_seconds = update.figures_seconds
@@ -125,13 +131,20 @@ class ManagerSync:
         report = await self._outbox.next_report()
         try:
             await client.report(report)
-        except CloudgateError:
+        except (CloudgateError, asyncio.CancelledError):  # the latter for another manager's sake
             self._outbox.mark_dirty()
             raise
         self._standing.heard()
         if backoff.success():
             _log.info("the manager is back")
         self._outbox.acknowledge(report)
+
+    async def _see(self, client: ManagerClient, backoff: Backoff) -> None:
+        """While a poll is held, nothing else says that a manager stands still."""
+        await asyncio.sleep(SEEN_SECONDS)
+        if self._line.addresses.are_several:
+            await client.see()
+        backoff.success()
 
     async def _measure(self, client: ManagerClient, backoff: Backoff) -> None:
         await client.send_query_result(await self._queries.measuring.due())

@@ -21,6 +21,8 @@ class _ManagerAddress(BaseModel):
     server_id: UUID
     manager_says_role: bool = False
     """The manager has shown a certificate that says its role: none that does not is its own."""
+    others: tuple[str, ...] = ()
+    """Addresses of managers that may be asked as well."""
 
 
 class Enrolment(_ManagerAddress):
@@ -53,6 +55,11 @@ def write_credential(layout: StatePaths, credential: str) -> None:
 def keep_role(layout: StatePaths, membership: Enrolment) -> None:
     """Take nobody for the manager from now on whose certificate does not say so."""
     _keep_place(layout, membership.model_copy(update={"manager_says_role": True}))
+
+
+def keep_others(layout: StatePaths, membership: Enrolment, others: tuple[str, ...]) -> None:
+    """Know where other managers are, also after a restart."""
+    _keep_place(layout, membership.model_copy(update={"others": others}))
 
 
 def _keep_place(layout: StatePaths, membership: Enrolment) -> None:

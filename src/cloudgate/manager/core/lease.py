@@ -1,83 +1,274 @@
-"""Lease: which one manager is at work in a server's database, and who may follow it?
+"""Lease: which of the managers on one database leads, until when, and where are the others?
 
-A manager keeps much in memory, so a second one on its database would give wrong answers. Whoever
-works there has a row that says so, by the database's clock; one that was silent for long is
-followed, and finds at its next change that it was. It needs no session of its own, as a lock would.
+A manager keeps much in memory, so one of them has all of it: it leads, and the others hand on to it
+what they are asked. Who leads has a row that says so, with a term that only grows and a time by the
+database's clock. Whoever leads writes the time anew each second; one that was silent for longer is
+followed. It finds at its next change, or by its own clock before its next answer, that it leads no
+more. No session of the database's has to last, as it would for a lock.
 """
 
 import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event, Thread
+from typing import Any
 
+import structlog
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.marks import put_mark, read_mark
+from cloudgate.manager.core.marks import put_mark
 from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.failures import reason
 from cloudgate.manager.storage.tables import InstallationMark
 
+log = structlog.get_logger(__name__)
+
 MARK = "manager"
-KEEPING = "Keeping the database to this manager"
-GOOD_FOR = timedelta(seconds=20)
-RENEWED_SECONDS = 5.0
+MANAGERS = "managers"
+"""Name of the mark that has the addresses of all managers that were there lately."""
+GOOD_FOR = timedelta(seconds=5)
+RENEWED_SECONDS = 1.0
+LISTED_SECONDS = 5.0
+"""How often a manager says where it is."""
+FORGOTTEN_AFTER = timedelta(minutes=15)
+"""A manager that has not said so for so long."""
+RETRY_SECONDS = 2
+"""When whoever was refused because of it may ask again."""
+_TAKES = "takes"
+"""Option of the transaction that makes a manager the one that leads."""
+_MARGIN_SECONDS = 0.5
+"""By so much less a manager believes itself than others do, for clocks that run unevenly."""
+
+
+@dataclass(frozen=True)
+class Leader:
+    """Who leads, as the database says."""
+
+    url: str
+    """By which others reach it."""
+    term: int
+    holder: str = ""
+    """Names it to people."""
 
 
 class Lease:
-    """The right of one manager to work in a database, from `take` to `give_back`."""
+    """The right to lead in a database, from `take` to `give_back`. Any thread may ask."""
 
-    def __init__(self, database: Database, holder: str) -> None:
-        """`holder`: names the manager; the same after a restart, and of no other."""
+    def __init__(
+        self,
+        database: Database,
+        holder: str,
+        url: str = "",
+        clock_seconds: Callable[[], float] | None = None,
+    ) -> None:
+        """Whose it would be; who does not lead writes nothing any more.
+
+        Args:
+            database: of a server.
+            holder: names the manager to people.
+            url: by which other managers and hosts reach it.
+            clock_seconds: goes on while the process, or the machine, stands still.
+        """
+        self._clock_seconds = clock_seconds or _boot_seconds
         self._database = database
         self._holder = holder
+        self.url = url
+        self._name = secrets.token_hex(8)
+        """Of this process: another one with the same folder has another."""
+        self._sure_until_seconds = -1.0
+        self._listed_at_seconds = -1.0
+        self._ended = Event()
+        self._keeping: Thread | None = None
+        self.term: int | None = None
+        """While this manager leads, as far as it knows."""
+        self.leader: Leader | None = None
+        """Who leads, as was last read."""
+        self.managers: tuple[str, ...] = (url,) if url else ()
+        """Where managers are, as was last read, this one among them."""
+        event.listen(database.writer, "begin", self._check)
 
     def take(self) -> None:
-        """Be the one; who writes afterwards is looked at each time.
+        """Lead.
 
         Raises:
-            UnavailableError: another one is.
+            UnavailableError: another one does.
         """
-        self._renew()
-        event.listen(self._database.writer, "begin", self._check)
+        if not self.try_to_take():
+            found = self.leader
+            raise UnavailableError(
+                f"Another manager leads in this database: {found.holder if found else 'unknown'}."
+                " Stop it; one that was killed is followed after"
+                f" {GOOD_FOR.total_seconds():.0f} seconds."
+            )
 
-    def job(self) -> Job:
-        """What is to be run."""
-        return Job(
-            name=KEEPING,
-            attempt=self._renew_in_thread,
-            interval_seconds=RENEWED_SECONDS,
-            longest_pause_seconds=RENEWED_SECONDS,
-        )
+    def try_to_take(self) -> bool:
+        """Lead if nobody else does. Whether this manager leads now.
+
+        Raises:
+            DatabaseError: the database cannot be asked.
+        """
+        with self._database.beside() as session, session.begin():
+            known, now = _read(session), _now(session)
+            self._note(known)
+            self._list(session, now)
+        if _is_good(known, now):
+            return False
+        before_seconds = self._clock_seconds()
+        # Nobody writes meanwhile: what who led before has begun is there as a whole, or never.
+        taking = self._database.writer.execution_options(**{_TAKES: True})
+        with Session(taking) as session, session.begin():
+            known, now = _read(session, locked=True), _now(session)
+            if _is_good(known, now):
+                self._note(known)
+                return False
+            term = known.get("term", 0) + 1
+            mine = self._mine(term, now)
+            put_mark(session, MARK, json.dumps(mine))
+        self.term = term
+        self._note(mine)
+        self._believe_since(before_seconds)
+        return True
+
+    def keep(self, lost: Callable[[], object]) -> None:
+        """Have the time written anew until `give_back`, in a thread of its own.
+
+        `lost` is called there, once, when another one leads.
+        """
+        self._ended.clear()
+        self._keeping = Thread(target=self._keep, args=(lost,), name="lease", daemon=True)
+        self._keeping.start()
+
+    def is_sure(self) -> bool:
+        """Whether nobody else can lead right now, so that what is in memory is true."""
+        return self.term is not None and self._clock_seconds() < self._sure_until_seconds
+
+    def check_sure(self) -> None:
+        """See whether what is in memory is true.
+
+        Raises:
+            UnavailableError: that cannot be known.
+        """
+        if not self.is_sure():
+            raise UnavailableError(
+                "This manager does not know whether it leads: the database has not answered for"
+                f" {GOOD_FOR.total_seconds():.0f} seconds, or another manager leads. Try again.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
 
     def give_back(self) -> None:
-        """Let another begin at once."""
-        with self._database.writing() as session, session.begin():
-            found = session.get(InstallationMark, MARK)
-            if found is not None:
-                session.delete(found)
+        """Let another one lead at once."""
+        self._ended.set()
+        if self._keeping is not None:
+            self._keeping.join()
+        term, self.term = self.term, None
+        if term is None:
+            return
+        with self._database.beside() as session, session.begin():
+            known, now = _read(session, locked=True), _now(session)
+            if known.get("term") == term:
+                put_mark(session, MARK, json.dumps(known | {"until": now.isoformat()}))
 
-    async def _renew_in_thread(self) -> None:
-        from starlette.concurrency import run_in_threadpool  # noqa: PLC0415
+    def _keep(self, lost: Callable[[], object]) -> None:
+        failing = ""
+        while not self._ended.wait(RENEWED_SECONDS):
+            try:
+                goes_on = self._renew()
+            except DatabaseError as problem:
+                found = reason(problem) or str(problem.orig)
+                if found != failing:
+                    log.warning("that this manager leads cannot be written down", reason=found)
+                failing = found
+                continue
+            failing = ""
+            if not goes_on:
+                log.error("another manager leads", leader=self.leader and self.leader.holder)
+                lost()
+                return
 
-        await run_in_threadpool(self._renew)
+    def _renew(self) -> bool:
+        """Whether this manager goes on leading: also after its time, where nobody has followed."""
+        before_seconds = self._clock_seconds()
+        with self._database.beside() as session, session.begin():
+            known, now = _read(session, locked=True), _now(session)
+            if self.term is None or known.get("term") != self.term:
+                self.term = None
+                self._note(known)
+                return False
+            put_mark(session, MARK, json.dumps(self._mine(self.term, now)))
+            self._list(session, now)
+        self._believe_since(before_seconds)
+        return True
 
-    def _renew(self) -> None:
-        with self._database.writing() as session, session.begin():
-            now = _now(session)
-            known = json.loads(read_mark(session, MARK) or "{}")
-            until = datetime.fromisoformat(known["until"]) if known else now
-            if known and known["holder"] != self._holder and until > now:
-                raise UnavailableError(_taken(known["holder"], until - now))
-            value = {"holder": self._holder, "until": (now + GOOD_FOR).isoformat()}
-            put_mark(session, MARK, json.dumps(value))
+    def _mine(self, term: int, now: datetime) -> dict[str, Any]:
+        return {
+            "holder": self._holder,
+            "name": self._name,
+            "term": term,
+            "url": self.url,
+            "until": (now + GOOD_FOR).isoformat(),
+        }
+
+    def _note(self, known: dict[str, Any]) -> None:
+        if not known:
+            return
+        self.leader = Leader(known.get("url", ""), known.get("term", 0), known["holder"])
+
+    def _believe_since(self, began_seconds: float) -> None:
+        self._sure_until_seconds = began_seconds + GOOD_FOR.total_seconds() - _MARGIN_SECONDS
+
+    def _list(self, session: Session, now: datetime) -> None:
+        """Say where this manager is, now and then, and hear where the others are."""
+        seconds = self._clock_seconds()
+        if not self.url or seconds - self._listed_at_seconds < LISTED_SECONDS:
+            return
+        session.execute(
+            text(
+                "INSERT INTO installation_marks (name, value) VALUES (:name, '{}')"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"name": MANAGERS},
+        )
+        known = _read(session, MANAGERS, locked=True)
+        left = {
+            url: seen
+            for url, seen in known.items()
+            if now - datetime.fromisoformat(seen) < FORGOTTEN_AFTER
+        }
+        put_mark(session, MANAGERS, json.dumps(left | {self.url: now.isoformat()}))
+        self.managers = tuple(sorted({*left, self.url}))
+        self._listed_at_seconds = seconds
 
     def _check(self, connection: Connection) -> None:
-        """Another may have begun while this one stood still."""
+        """Another may have begun while this one stood still. Of who never led, all is refused."""
+        if connection.get_execution_options().get(_TAKES, False):
+            return
         found = connection.exec_driver_sql(
             f"SELECT value FROM installation_marks WHERE name = '{MARK}'"  # noqa: S608  no input
         ).scalar()
-        if found is not None and json.loads(found)["holder"] != self._holder:
-            raise UnavailableError(_taken(json.loads(found)["holder"], timedelta()))
+        known = json.loads(found or "{}")
+        if self.term is None or known.get("term") != self.term:
+            self._sure_until_seconds = -1.0
+            raise UnavailableError(
+                f"Another manager leads in this database: {known.get('holder', 'unknown')}. Nothing"
+                " was changed by this one. Try again: it is handed on to the other.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
+
+
+def _read(session: Session, name: str = MARK, *, locked: bool = False) -> dict[str, Any]:
+    found = session.get(InstallationMark, name, with_for_update=locked or None)
+    known: dict[str, Any] = json.loads(found.value) if found else {}
+    return known
+
+
+def _is_good(known: dict[str, Any], now: datetime) -> bool:
+    return bool(known) and datetime.fromisoformat(known["until"]) > now
 
 
 def _now(session: Session) -> datetime:
@@ -85,9 +276,8 @@ def _now(session: Session) -> datetime:
     return found
 
 
-def _taken(holder: str, left: timedelta) -> str:
-    return (
-        f"Another manager works in this database: {holder}. One does at a time, so nothing is"
-        " changed by this one. Stop one of them; one that was killed is followed"
-        f" {max(left.total_seconds(), 0):.0f} seconds from now."
-    )
+def _boot_seconds() -> float:
+    """Goes on while the machine sleeps, where the system has such a clock."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()

@@ -180,7 +180,16 @@ class Manager:
     outgoing: Outgoing = field(default_factory=Outgoing)
     """How messages are sent, and where to."""
     lease: Lease | None = None
-    """Of a server's database; None of a file's, which is locked."""
+    """Of a server's database, to lead in it; None of a file's, which is locked."""
+
+    def check_sure(self) -> None:
+        """See whether what is in memory is true: with a file it always is.
+
+        Raises:
+            UnavailableError: another manager may lead, and have changed something.
+        """
+        if self.lease is not None:
+            self.lease.check_sure()
 
     def warn(self, kind: str, text: str) -> None:
         """Have the operator see something about the manager itself; an empty text ends it."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.background import Job
+from cloudgate.errors import UnavailableError
 from cloudgate.manager.audit.chain import has_seal
 from cloudgate.manager.audit.outlets import Outlet, deliver
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
@@ -94,7 +95,7 @@ class Scheduler:
         """Write down what would be lost with this process."""
         try:
             write_sums(self._manager, all_of_them=True)
-        except SQLAlchemyError:
+        except (SQLAlchemyError, UnavailableError):  # the latter where another manager leads
             log.exception("how often strangers were refused in the last minute is not written down")
 
     def _every_six_hours(

@@ -107,7 +107,7 @@ def persist_presence(work: UnitOfWork) -> None:
         seen = last_seen(work, server)
         if seen != server.seen_at:
             server.seen_at = seen
-        if server.online_since is not None and not is_online(work, server):
+        if _has_gone(work, server):
             server.online_since = None
         fault = work.faults.about(server.id) or remark_on_knocks(work, server)
         if fault:
@@ -127,8 +127,15 @@ def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
     return any(_has_news(work, server) for server in joined)
 
 
+def _has_gone(work: UnitOfWork, server: ManagedServer) -> bool:
+    """Whether a host that was there is not any more. One is waited for after a manager's start."""
+    if server.online_since is None or is_online(work, server):
+        return False
+    return work.faults.is_cut_off(server.id) or work.presence.has_listened(work.now)
+
+
 def _has_news(work: UnitOfWork, server: ManagedServer) -> bool:
-    if server.online_since is not None and not is_online(work, server):
+    if _has_gone(work, server):
         return True
     fault = work.faults.about(server.id) or remark_on_knocks(work, server)
     if fault:

@@ -7,7 +7,7 @@ A host polls every half minute; writing each of them down would be most of what 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from cloudgate.manager.registries.seen_addresses import KEPT_FOR
@@ -33,12 +33,18 @@ class _CloneSuspicion:
 class Presence:
     """When each host was last heard of, and what was refused that came in its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: datetime | None = None) -> None:
+        """`began`: when nobody had been heard yet; now when left out."""
+        self._began = began or datetime.now(UTC)
         self._heard: dict[UUID, datetime] = {}
         self._strangers: dict[UUID, _CloneSuspicion] = {}
         self._refused: dict[UUID, datetime] = {}
         self._heard_from: dict[UUID, dict[str, datetime]] = {}
         self._changed_until: dict[UUID, datetime] = {}
+
+    def has_listened(self, now: datetime) -> bool:
+        """Whether hosts that are there have had the time to be heard since nobody had been."""
+        return now - self._began >= ONLINE_FOR
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""

@@ -23,13 +23,18 @@ EMPTY = REVISIONS / "empty.sql"
 """What SQLite makes of all revisions up to the one that it names, where there is nothing yet."""
 _REVISION = re.compile(r"[0-9]{4}")
 _BUSY_SECONDS = 30
+KEPT_AS_IT_IS = "0028"
+"""Of a database that is older, no manager that stands by knows what it needs to know."""
 
 
 class Database:
     """An open database, migrated to the newest revision."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, as_it_is: bool = False) -> None:
         """Open it.
+
+        `as_it_is`: a server's is brought forward by `bring_forward` alone, once it has any tables:
+        another manager may be at work in it.
 
         Raises:
             UnavailableError: a newer release has been at work in it, it is damaged, or it cannot
@@ -41,19 +46,42 @@ class Database:
         self._engine = _open(url)
         self._probed = _without_memory(url) or self._engine
         self.writer = writing = self._engine.execution_options(writes=True)
-        # On a server, others may bring it forward at the same moment: one does.
-        first = self._engine if self.is_file else writing
+        self._beside = _beside(url)
         try:
-            with first.connect() as connection:
-                _bring_forward(connection)
-        except DatabaseError as problem:
-            self.close()
-            raise UnavailableError(_why_not_opened(url, problem)) from problem
+            self.bring_forward(as_it_is=as_it_is and not self.is_file)
         except CloudgateError:
             self.close()
             raise
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
+
+    def bring_forward(self, *, as_it_is: bool = False) -> None:
+        """Have it at this release's revision.
+
+        `as_it_is`: only see that it could be, if it has any tables.
+
+        Raises:
+            UnavailableError: as when it is opened.
+        """
+        # On a server, others may bring it forward at the same moment: one does.
+        first = self._engine if self.is_file else self.writer
+        try:
+            with first.connect() as connection:
+                _bring_forward(connection, as_it_is=as_it_is)
+        except DatabaseError as problem:
+            raise UnavailableError(_why_not_opened(self.url, problem)) from problem
+
+    def beside(self) -> Session:
+        """A session that writes single rows of a server beside whoever writes.
+
+        They are locked one by one, and it gives up soon.
+
+        Raises:
+            AssertionError: the database is a file.
+        """
+        if self._beside is None:
+            raise AssertionError("Of a file, one writes at a time.")
+        return Session(self._beside, expire_on_commit=False)
 
     def reading(self) -> Session:
         """A session that sees one state and changes nothing."""
@@ -80,6 +108,8 @@ class Database:
         """End all connections; those that are in use, once they are not."""
         if not self.is_file:
             event.listen(self._engine.pool, "checkin", _end_connection)
+            if self._beside is not None:
+                self._beside.dispose()
         self._engine.dispose()
         self._probed.dispose()
 
@@ -129,7 +159,7 @@ def _why_not_opened(url: str, problem: DatabaseError) -> str:
     return f"The database {name} cannot be used: {problem.orig}. {found}"
 
 
-def _bring_forward(connection: Connection) -> None:
+def _bring_forward(connection: Connection, *, as_it_is: bool = False) -> None:
     tables = set(inspect(connection).get_table_names())
     found, newest = revision_of(connection), newest_revision()
     _see_that_it_is_ours(connection, tables, found)
@@ -142,7 +172,7 @@ def _bring_forward(connection: Connection) -> None:
             f"The database is at revision {found}, made by a newer release; this one knows revision"
             f" {newest} at most. Start the newer release, or restore a backup from before it."
         )
-    if found != newest:
+    if found != newest and not (as_it_is and found is not None and found >= KEPT_AS_IT_IS):
         migrate(connection)
 
 
@@ -339,6 +369,12 @@ def _open(url: str) -> Engine:
     event.listen(engine, "begin", _begin_sqlite)
     _watch_file(engine, file)
     return engine
+
+
+def _beside(url: str) -> Engine | None:
+    if make_url(url).get_backend_name() == "sqlite":
+        return None
+    return open_engine(postgresql_url(url), stay=1, more=0).execution_options(beside=True)
 
 
 def _without_memory(url: str) -> Engine | None:

@@ -58,7 +58,7 @@ SERVER_DENIES = (
     " database and on its schema, best by making it their owner."
 )
 SERVER_FULL = (
-    "The database's server takes no more connections. A manager uses up to 20: raise its"
+    "The database's server takes no more connections. A manager uses up to 21: raise its"
     " max_connections, or see who has the others."
 )
 SERVER_REFUSES = (
@@ -68,6 +68,10 @@ SERVER_REFUSES = (
 SERVER_BUSY = (
     "Somebody else has changed the database for 30 seconds without an end. See what"
     " pg_stat_activity says of it, and try again."
+)
+STOOD_STILL = (
+    "The manager stood still in the middle of a change, which was not made. Try again; if it"
+    " happens often, see what else its machine does."
 )
 _SERVER_REASONS = {
     "08": SERVER_AWAY,
@@ -81,8 +85,11 @@ _SERVER_REASONS = {
     "28": SERVER_REFUSES,
     "3D": SERVER_REFUSES,
     "55P03": SERVER_BUSY,
+    "25P03": STOOD_STILL,
 }
 """By SQLSTATE, or its class."""
+PASSING = frozenset({SERVER_AWAY, SERVER_READ_ONLY, SERVER_FULL, SERVER_BUSY, STOOD_STILL})
+"""What may be over a moment later, as when a standby takes the place of the primary."""
 _PRIMARY = 0xFF
 """The part of a code that says of which kind a failure is."""
 

@@ -18,7 +18,12 @@ NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 LOCK = 7_140_938_522
 """Of whoever writes; the number means nothing."""
 LOCK_SECONDS = 30
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 2
+"""To one of its hosts; the least that libpq knows."""
+IDLE_SECONDS = 8
+"""Who writes and says nothing for so long has stood still, and is no longer waited for."""
+BESIDE_SECONDS = 2
+"""For one row that is written beside whoever writes."""
 _POOL, _OVERFLOW = 10, 10
 """Connections that stay, and that come when many ask at once: a server takes 100 by default."""
 _ALIVE: dict[str, Any] = {
@@ -51,8 +56,13 @@ def postgresql_url(address: str) -> URL:
     return found.set(drivername="postgresql+psycopg")
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: URL, stay: int = _POOL, more: int = _OVERFLOW) -> Engine:
     """Connections to it; none is made before one is wanted.
+
+    Args:
+        url: its address.
+        stay: how many stay open.
+        more: how many there may be besides, while many ask at once.
 
     Raises:
         UnavailableError: the driver is not there.
@@ -60,8 +70,8 @@ def open_engine(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            pool_size=_POOL,
-            max_overflow=_OVERFLOW,
+            pool_size=stay,
+            max_overflow=more,
             pool_pre_ping=True,  # one of before the server was started again is replaced
             connect_args=_ALIVE,
         )
@@ -75,10 +85,17 @@ def open_engine(url: URL) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("writes", False):
+    options = connection.get_execution_options()
+    if options.get("writes", False):
         connection.exec_driver_sql(
             f"SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true),"
             f" pg_advisory_xact_lock({LOCK})"
+        )
+    elif options.get("beside", False):
+        connection.exec_driver_sql(
+            f"SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{BESIDE_SECONDS}s', true)"
         )
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -1,0 +1,1 @@
+"""Manager service: how is a manager started, and stopped with nothing left?"""

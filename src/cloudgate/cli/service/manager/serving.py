@@ -1,0 +1,381 @@
+"""Serving: what does a manager have from start to end, and what while it leads or stands by?"""
+
+import asyncio
+import gc
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.exc import DatabaseError
+
+from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
+from cloudgate.api.http.proxies import networks
+from cloudgate.api.metrics_tokens import MetricsTokens
+from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.api.standby import Doors, StandbyServer
+from cloudgate.cli.service.manager.greeting import greet
+from cloudgate.cli.service.manager.options import Options
+from cloudgate.cli.service.manager.turns import own_url
+from cloudgate.cli.service.outgoing import outgoing_of
+from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.host.platform.addresses import host_addresses
+from cloudgate.manager.audit.outlets import open_outlet
+from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.core.marks import check_keys, knows_keys
+from cloudgate.manager.core.outgoing import Outgoing
+from cloudgate.manager.core.reachable import reachable_by
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.jobs.backup_schedule import Schedule
+from cloudgate.manager.jobs.span_export import open_export
+from cloudgate.manager.registries.acme_challenges import AcmeChallenges
+from cloudgate.manager.registries.presence import ONLINE_FOR
+from cloudgate.manager.security import installation
+from cloudgate.manager.security.authority import (
+    GATEWAY_DAYS,
+    Authority,
+    PortCertificate,
+    gateway_term,
+    open_authority,
+)
+from cloudgate.manager.security.generated_passwords import generate_password
+from cloudgate.manager.security.sealed_files import sealing_secret
+from cloudgate.manager.security.sealing import SealingKey, open_sealing
+from cloudgate.manager.sessions.accounts import ensure_administrator, has_administrator
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.failures import reason as database_reason
+from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, OFF, listen
+from cloudgate.monitoring.systemd import Notifier, keep_informed
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Service:
+    """A manager that was started: what it has whether it leads or not."""
+
+    options: Options
+    database: Database
+    authority: Authority
+    sealing: SealingKey
+    lease: Lease | None
+    """Of a server's database; None of a file's, where there is nobody else."""
+    doors: Doors
+    outgoing: Outgoing
+    stop: asyncio.Event
+    """Set by SIGINT and SIGTERM."""
+    greeted: bool = False
+
+    def new_manager(self) -> Manager:
+        """With nothing in memory yet, on a database at this release's revision."""
+        self.database.bring_forward()
+        return Manager(
+            self.database,
+            self.authority,
+            self.sealing,
+            challenges=AcmeChallenges(self.options.acme_dns_hook),
+            own_addresses=host_addresses,
+            gateway_term=gateway_term(self.options.gateway_certificate_days or GATEWAY_DAYS),
+            reachable=reachable_by(self.options.reachable, self.options.measurable_folders),
+            outgoing=self.outgoing,
+            lease=self.lease,
+        )
+
+    @asynccontextmanager
+    async def leading(self) -> AsyncIterator[None]:
+        """The whole manager."""
+        manager = await asyncio.to_thread(self.new_manager)
+        password = administrator(manager, self.options.admin_password_file)
+        async with served(manager, self.options, self.doors) as server:
+            self._greet(password)
+            async with telling_systemd(manager, server, self.goes_on):
+                yield
+
+    @asynccontextmanager
+    async def standing_by(self) -> AsyncIterator[None]:
+        """What hands on to the manager that leads."""
+        if self.lease is None:
+            raise AssertionError("Nobody else can lead.")
+        doors = self.doors.again()
+        server = StandbyServer(self.lease, self.authority, self.sealing, doors)
+        leader = self.lease.leader
+        log.info("this manager stands by", leader=leader and leader.url)
+        running = asyncio.create_task(server.run(self.stop))
+        telling = asyncio.create_task(
+            keep_informed(Notifier(), server.health, lambda: "stands by", self.goes_on)
+        )
+        self._greet(None)
+        try:
+            yield
+        finally:
+            if self.goes_on():
+                running.cancel()
+            telling.cancel()
+            await asyncio.wait([telling, running])
+            doors.close()
+
+    def goes_on(self) -> bool:
+        """Whether the process has another role next."""
+        return not self.stop.is_set()
+
+    def _greet(self, password: str | None) -> None:
+        if not self.greeted:
+            greet(self.options, password)
+        self.greeted = True
+
+
+@contextmanager
+def started(options: Options) -> Iterator[Service]:
+    """A manager on its data folder and its database, whose ports are open.
+
+    Raises:
+        CloudgateError: one of them cannot be had.
+    """
+    with ExitStack() as opened:
+        opened.enter_context(installation.locked(options.data))
+        database, authority, sealing = opened.enter_context(_opened(options))
+        lease = None
+        if options.database is not None:
+            holder = f"{socket.gethostname()}:{options.data.resolve()}"
+            lease = Lease(database, holder, own_url(options.own_url, options.host, options.port))
+        certificate = PortCertificate(options.data / "tls", authority, _names(options))
+        plain = None
+        listener = opened.enter_context(open_listener(options.host, options.port))
+        if options.http_port is not None:
+            plain = opened.enter_context(open_listener(options.host, options.http_port))
+        doors = Doors(
+            listener=listener,
+            certificate=certificate,
+            http_listener=plain,
+            metrics_listener=opened.enter_context(_metrics_listener(options.metrics_listen)),
+            trusted_proxies=networks(options.trusted_proxies),
+            connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
+        )
+        outgoing = outgoing_of(options.outgoing)
+        yield Service(options, database, authority, sealing, lease, doors, outgoing, _stop_event())
+
+
+def _names(options: Options) -> tuple[str, ...]:
+    """Those of the port's certificate."""
+    names = {socket.gethostname(), "localhost", *host_addresses()}
+    if options.host:
+        names.add(options.host)
+    if options.own_url and (name := urlsplit(options.own_url).hostname):
+        names.add(name)
+    return tuple(names)
+
+
+@contextmanager
+def _opened(options: Options) -> Iterator[tuple[Database, Authority, SealingKey]]:
+    """The database, at this release's revision where nobody else can be at work in it; and keys."""
+    if options.database is None:
+        installation.begin(options.data)
+        authority, sealing = open_authority(options.data / "tls"), open_sealing(options.data)
+        database = Database(sqlite_url(options.data / installation.DATABASE))
+    else:
+        # Looked at first: keys are made for a database that is empty, and for no other.
+        database = Database(options.database, as_it_is=True)
+    try:
+        if options.database is not None:
+            installation.begin_keys(options.data, is_new=not knows_keys(database))
+            authority, sealing = open_authority(options.data / "tls"), open_sealing(options.data)
+        check_keys(database, authority, sealing)
+        installation.end(options.data)
+        yield database, authority, sealing
+    except DatabaseError as problem:
+        found = database_reason(problem)
+        if found is None:
+            raise
+        raise UnavailableError(found) from problem
+    finally:
+        database.close()
+
+
+@contextmanager
+def alone(service: Service) -> Iterator[None]:
+    """Be the manager that leads, for what cannot stand by.
+
+    Raises:
+        UnavailableError: another one leads.
+    """
+    if service.lease is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    service.lease.take()
+    service.lease.keep(lambda: loop.call_soon_threadsafe(service.stop.set))
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):  # it ends by itself
+            service.lease.give_back()
+
+
+def administrator(manager: Manager, file: Path | None) -> str | None:
+    """See to the administrator's account. Returns the password when it was generated now."""
+    if file is not None:
+        try:
+            password = file.read_text(encoding="utf-8").strip()
+        except OSError as problem:
+            raise CloudgateError(
+                f"Cannot read the password file {file}: {problem.strerror}."
+            ) from None
+        except UnicodeDecodeError:
+            raise CloudgateError(f"The password file {file} is not UTF-8 text.") from None
+        if not password:
+            raise CloudgateError(f"The password file {file} is empty.")
+        ensure_administrator(manager, password)
+        return None
+    if has_administrator(manager):
+        return None
+    generated = generate_password()
+    ensure_administrator(manager, generated)
+    return generated
+
+
+@asynccontextmanager
+async def served(manager: Manager, options: Options, doors: Doors) -> AsyncIterator[ManagerServer]:
+    """While a manager answers at its doors, which stay open afterwards for what comes next."""
+    mine = doors.again()
+    extras = Extras(
+        http_listener=mine.http_listener,
+        metrics_tokens=_metrics_tokens(options.metrics_token_file),
+        metrics_listener=mine.metrics_listener,
+        trusted_proxies=doors.trusted_proxies,
+        audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
+        connections_per_address=doors.connections_per_address,
+        span_export=open_export(),
+        audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
+        backups=_backups(options),
+    )
+    server = ManagerServer(manager, mine.listener, doors.certificate, extras)
+    running = asyncio.create_task(server.run())
+    try:
+        await _first(asyncio.create_task(server.listening()), running)
+        _spare_the_collector()
+        yield server
+    finally:
+        server.stop()
+        await running
+        mine.close()
+
+
+@asynccontextmanager
+async def telling_systemd(
+    manager: Manager, server: ManagerServer, goes_on: Callable[[], bool] = lambda: False
+) -> AsyncIterator[None]:
+    """While it runs, systemd hears so, if it wants to."""
+
+    def describe() -> str:
+        online = sum(
+            manager.clock() - seen < ONLINE_FOR for seen in manager.presence.all().values()
+        )
+        return f"{online} managed server{'' if online == 1 else 's'} online"
+
+    telling = asyncio.create_task(keep_informed(Notifier(), server.health, describe, goes_on))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+def _metrics_tokens(file: Path | None) -> MetricsTokens | None:
+    return MetricsTokens(file) if file is not None else None
+
+
+def _backups(options: Options) -> tuple[Path, Schedule] | None:
+    """When the manager is backed up by itself.
+
+    Raises:
+        CloudgateError: backups are wanted that cannot be sealed, or not as often.
+    """
+    files = (options.backup_passphrase_file, options.backup_key_file)
+    if options.backup_folder is not None and options.database is not None:
+        raise CloudgateError(
+            "--backup-folder is for a database in the data folder. Back PostgreSQL up with its own"
+            " tools, and the keys with cloudgate manager export-secrets."
+        )
+    if options.backup_folder is None:
+        if any(files):
+            raise CloudgateError("Name the folder that backups go into, with --backup-folder.")
+        return None
+    if not any(files):
+        raise CloudgateError(
+            "Say what backups are sealed with, by --backup-passphrase-file or --backup-key-file:"
+            " they hold the keys of this installation."
+        )
+    schedule = Schedule(
+        options.backup_folder,
+        _span(options.backup_every),
+        options.backup_keep,
+        sealing_secret(*files, options="--backup-"),
+    )
+    return options.data, schedule
+
+
+def _span(text: str) -> timedelta:
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", text)
+    if found is None:
+        raise CloudgateError(
+            f"--backup-every {text!r} is no time between backups. Give it as 30m, 24h or 7d."
+        )
+    return timedelta(**{units[found[2]]: int(found[1])})
+
+
+def _metrics_listener(where: str | None) -> AbstractContextManager[socket.socket | None]:
+    """Where figures are shown.
+
+    Raises:
+        CloudgateError: they cannot be shown where they are wanted. Where nobody said where, it is
+            no reason not to start: another manager on this machine has that address.
+    """
+    if where == OFF:
+        return nullcontext()
+    if where is not None:
+        return listen(where)
+    try:
+        return listen(DEFAULT_LISTEN)
+    except CloudgateError as problem:
+        log.warning("metrics are shown nowhere", reason=problem.message)
+        return nullcontext()
+
+
+def _spare_the_collector() -> None:
+    """Take what was loaded at the start out of garbage collection: it never becomes garbage.
+
+    Walking over it took some 200 ms now and then, in the middle of some request.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+async def _first(wanted: asyncio.Task[None], running: asyncio.Task[None]) -> None:
+    """Wait for `wanted`; if `running` ends before, its failure is raised."""
+    await asyncio.wait({wanted, running}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        wanted.cancel()
+        await running
+
+
+def _stop_event() -> asyncio.Event:
+    """Set at SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop

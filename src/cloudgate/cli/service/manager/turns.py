@@ -1,0 +1,97 @@
+"""Turns: when does a manager lead, and when does it stand by for another one that does?"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.exc import DatabaseError
+
+from cloudgate.errors import InvalidRequestError, UnavailableError
+from cloudgate.manager.core.lease import Lease
+from cloudgate.manager.storage.failures import reason
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.5
+"""How often a manager that stands by looks whether anybody leads."""
+
+Role = Callable[[], AbstractAsyncContextManager[None]]
+"""What a manager does while it has a role."""
+
+
+def own_url(said: str | None, host: str, port: int) -> str:
+    """By which address hosts and other managers reach a manager that listens at a host and port.
+
+    Raises:
+        InvalidRequestError: what was said is no address.
+    """
+    if said is None:
+        name = host or socket.gethostname()
+        return f"https://{f'[{name}]' if ':' in name else name}:{port}"
+    try:
+        parts = urlsplit(said)
+        is_one = parts.scheme == "https" and parts.hostname and (parts.port or True)
+    except ValueError:  # of the port
+        is_one = False
+    if not is_one or parts.path.strip("/") or parts.query or parts.username:
+        raise InvalidRequestError(
+            f"--own-url: found {said!r}, expected https://HOST:PORT, by which hosts and other"
+            " managers reach this manager."
+        )
+    return said.rstrip("/")
+
+
+async def take_turns(lease: Lease, stop: asyncio.Event, *, lead: Role, stand_by: Role) -> None:
+    """Lead while nobody else does, and stand by while somebody does, until `stop`.
+
+    Raises:
+        DatabaseError: the database cannot be asked at the start.
+        UnavailableError: this manager is too old to lead, or cannot for another reason.
+    """
+    leads = await asyncio.to_thread(lease.try_to_take)
+    while not stop.is_set():
+        if not leads:
+            async with stand_by():
+                leads = await _until_taken(lease, stop)
+        if leads:
+            await _lead(lease, stop, lead)
+            leads = False
+
+
+async def _lead(lease: Lease, stop: asyncio.Event, lead: Role) -> None:
+    over, loop = asyncio.Event(), asyncio.get_running_loop()
+    lease.keep(lambda: loop.call_soon_threadsafe(over.set))
+    stopping = asyncio.create_task(stop.wait())
+    stopping.add_done_callback(lambda _: over.set())
+    try:
+        async with lead():
+            log.info("this manager leads", term=lease.term)
+            await over.wait()
+    finally:
+        stopping.cancel()
+        with suppress(DatabaseError):  # it ends by itself
+            await asyncio.to_thread(lease.give_back)
+
+
+async def _until_taken(lease: Lease, stop: asyncio.Event) -> bool:
+    """Whether this manager leads now, or is to stop."""
+    failing = ""
+    while not stop.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        if stop.is_set():
+            break
+        try:
+            if await asyncio.to_thread(lease.try_to_take):
+                return True
+        except (DatabaseError, UnavailableError) as problem:
+            found = problem.message if isinstance(problem, UnavailableError) else reason(problem)
+            if found != failing:
+                log.warning("it cannot be seen who leads", reason=found or str(problem))
+            failing = found or ""
+        else:
+            failing = ""
+    return False

@@ -1,0 +1,263 @@
+"""Two managers on one database: does it matter which is asked, and that one of them dies?"""
+
+import json
+import shutil
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import create_engine, text
+
+from cloudgate.manager.storage.postgresql import postgresql_url
+from tests.support.ports import free_port
+from tests.support.postgres import needs_postgresql, shared_server
+from tests.support.product import PASSWORD, Client
+from tests.support.waiting import until
+from tests.support.watched import Site
+
+pytestmark = [needs_postgresql, pytest.mark.end_to_end]
+TAKEOVER_SECONDS = 15.0
+HOST = "gw1.example"
+
+
+@dataclass
+class Managers:
+    """Two of them, and what was accepted by either."""
+
+    url: str
+    sites: tuple[Site, Site]
+    accepted: list[str] = field(default_factory=list)
+
+    def leading(self) -> tuple[Site, Site]:
+        """The one that leads, and the other."""
+        engine = create_engine(postgresql_url(self.url))
+        with engine.connect() as connection:
+            said = text("SELECT value FROM installation_marks WHERE name = 'manager'")
+            port = json.loads(connection.execute(said).scalar_one())["url"].rpartition(":")[2]
+        engine.dispose()
+        one, other = self.sites
+        return (one, other) if one.port == int(port) else (other, one)
+
+    def write(self, client: Client, name: str) -> None:
+        """Have a repository made, which is refused or not reached meanwhile."""
+
+        def is_made() -> bool:
+            try:
+                answer = client.http.post("/repositories", json=spec(name))
+            except httpx2.TransportError:
+                return False
+            if answer.status_code == 503:
+                assert int(answer.headers["Retry-After"]) > 0
+                return False
+            # It may have been made where the answer was lost.
+            assert answer.status_code == 201 or "already" in answer.text, answer.text
+            return True
+
+        until(is_made, TAKEOVER_SECONDS)
+        self.accepted.append(name)
+
+
+def spec(name: str) -> dict[str, Any]:
+    return {"Name": name, "Endpoint": f"{name}:8443", "Address": "127.0.0.1:8443"}
+
+
+def names(client: Client) -> list[str]:
+    answer = client.http.get("/repositories").raise_for_status()
+    return [each["Name"] for each in answer.json()["Refs"]]
+
+
+def start(folder: Path, url: str, stack: ExitStack) -> Site:
+    port = free_port()
+    options = ("--database", url, "--own-url", f"https://localhost:{port}")
+    return Site(folder, stack, options, port=port)
+
+
+@pytest.fixture(scope="module")
+def managers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managers]:
+    url = shared_server().new_database()
+    with ExitStack() as stack:
+        folders = [tmp_path_factory.mktemp(each) for each in ("one", "other")]
+        one = start(folders[0], url, stack)
+        for key in ("tls/ca.key", "tls/ca.pem", "sealing.key"):
+            copy = folders[1] / "manager" / key
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(one.data / key, copy)
+        with one.client() as client:
+            made = {"DnsNameOrIpAddress": "site.example", "Username": "a", "Password": "b"}
+            client.http.post("/backupServers?action=create", json=made).raise_for_status()
+        yield Managers(url, (one, start(folders[1], url, stack)))
+
+
+@pytest.fixture
+def clients(managers: Managers) -> Iterator[tuple[Client, Client]]:
+    """Of the one that leads, and of the other."""
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(each.client()) for each in managers.leading())
+        yield one, other
+
+
+def test_what_was_changed_at_one_is_seen_at_the_other_by_the_next_request(
+    clients: tuple[Client, Client],
+) -> None:
+    for number in range(20):
+        asked, other = clients[number % 2], clients[1 - number % 2]
+        name = f"seen{number}.example"
+        made = asked.http.post("/repositories", json=spec(name))
+        assert made.status_code == 201, made.text
+        assert name in names(other)
+    for client in clients:
+        assert client.http.get("/logonSessions").status_code == 200
+
+
+def test_of_two_that_make_the_same_at_once_one_is_refused(clients: tuple[Client, Client]) -> None:
+    for number in range(8):
+        made = at_once(clients, "/repositories", spec(f"made{number}.example"))
+        assert sorted(made) == [201, 400]
+
+
+def at_once(clients: tuple[Client, Client], path: str, body: dict[str, Any]) -> list[int]:
+    """What both are answered that ask at the same moment."""
+    begin, statuses = threading.Barrier(len(clients)), []
+
+    def ask(client: Client) -> None:
+        begin.wait()
+        statuses.append(client.http.post(path, json=body).status_code)
+
+    asking = [threading.Thread(target=ask, args=[each]) for each in clients]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    return statuses
+
+
+def test_who_asks_is_on_record_with_its_own_address_whichever_was_asked(managers: Managers) -> None:
+    _, other = managers.leading()
+    context = ssl.create_default_context(cafile=str(other.ca_file))
+    way = httpx2.HTTPTransport(verify=context, local_address="127.0.0.77")
+    headers = {"Accept": "application/json"}
+    url = f"https://127.0.0.1:{other.port}/api"
+    named = {"sni_hostname": "localhost"}
+    with httpx2.Client(base_url=url, transport=way, headers=headers, timeout=30) as http:
+        logon = http.post("/sessionMngr/", auth=("admin", PASSWORD), extensions=named)
+        assert logon.status_code == 201, logon.text
+        body = spec("from77.example")
+        made = http.post("/repositories", json=body, extensions=named)
+        assert made.status_code == 201, made.text
+        engine = create_engine(postgresql_url(managers.url))
+        with engine.connect() as connection:
+            said = text("SELECT address FROM audit_events ORDER BY number DESC LIMIT 1")
+            assert connection.execute(said).scalar_one() == "127.0.0.77"
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "said", ["1 127.0.0.9 https 00 " + "0" * 64, "1", "1 x https 0 \u00e9", "x" * 500]
+)
+def test_a_stranger_cannot_speak_for_a_manager(managers: Managers, said: str) -> None:
+    for each in managers.sites:
+        context = ssl.create_default_context(cafile=str(each.ca_file))
+        line = f"CLOUDGATE-RELAY/1 {said}\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with (
+            socket.create_connection(("127.0.0.1", each.port), 10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as stranger,
+        ):
+            stranger.sendall(line.encode())
+            with suppress(ConnectionError, ssl.SSLError):
+                assert stranger.recv(100) == b""
+
+
+class Watcher:
+    """Looks all the time, at both, whether a host is shown to be there."""
+
+    def __init__(self, managers: Managers) -> None:
+        self._managers = managers
+        self._over = threading.Event()
+        self._looking = [threading.Thread(target=self._look, args=[x]) for x in managers.sites]
+        self.states: list[str] = []
+        for each in self._looking:
+            each.start()
+
+    def _look(self, site: Site) -> None:
+        while not self._over.wait(0.2):
+            with suppress(httpx2.TransportError, httpx2.HTTPStatusError), site.client() as client:
+                while not self._over.wait(0.2):
+                    answer = client.http.get("/managedServers?format=Entity").raise_for_status()
+                    (server,) = answer.json()["ManagedServers"]
+                    self.states.append(server["State"])
+
+    def end(self) -> list[str]:
+        """All that was seen."""
+        self._over.set()
+        for each in self._looking:
+            each.join()
+        return self.states
+
+
+def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the_other(
+    managers: Managers,
+) -> None:
+    leader, other = managers.leading()
+    leader.add_host(HOST)
+    kept = leader.folder / HOST / "host" / "membership.json"
+    until(lambda: f"https://localhost:{other.port}" in kept.read_text(), said=kept.read_text)
+    with other.client() as client:
+        until(lambda: server(client)["State"] == "Online")
+    watcher = Watcher(managers)
+    try:
+        leader.manager.process.kill()
+        leader.manager.process.wait()
+        with _logged_on(other) as client:
+            managers.write(client, "after-a-death")
+            # Made by a host that polls at the manager that is left.
+            task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
+            assert task["Result"]["Success"] is True, task
+        assert managers.leading() == (other, leader)
+        leader.start_manager()
+        with leader.client() as client:
+            managers.write(client, "handed-on")
+            other.manager.process.send_signal(signal.SIGSTOP)
+            managers.write(client, "after-a-standstill")
+            assert managers.leading() == (leader, other)
+            other.manager.process.send_signal(signal.SIGCONT)
+            until(other.manager.is_ready)
+            with _logged_on(other) as again:
+                managers.write(again, "handed-on-again")
+            assert set(managers.accepted) <= set(names(client))
+            leader.manager.process.send_signal(signal.SIGTERM)
+            assert leader.manager.process.wait(30) == 0
+        with _logged_on(other) as client:
+            managers.write(client, "after-an-end")
+            assert set(managers.accepted) <= set(names(client))
+    finally:
+        other.manager.process.send_signal(signal.SIGCONT)
+        states = watcher.end()
+    assert set(states) == {"Online"}
+
+
+def server(client: Client) -> dict[str, Any]:
+    (found,) = client.http.get("/managedServers?format=Entity").json()["ManagedServers"]
+    return dict(found)
+
+
+@contextmanager
+def _logged_on(site: Site) -> Iterator[Client]:
+    """A client of a manager that may not answer yet."""
+    with ExitStack() as stack:
+        clients: list[Client] = []
+
+        def is_there() -> bool:
+            with suppress(httpx2.TransportError, httpx2.HTTPStatusError):
+                clients.append(stack.enter_context(site.client()))
+            return bool(clients)
+
+        until(is_there, TAKEOVER_SECONDS)
+        yield clients[0]

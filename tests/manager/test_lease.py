@@ -1,0 +1,177 @@
+"""Does one manager lead in a database, and does one that stood still know that it does no more?"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from cloudgate.errors import UnavailableError
+from cloudgate.manager.core.lease import GOOD_FOR, MARK, Lease
+from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.postgresql import postgresql_url
+from cloudgate.manager.storage.tables import Counter
+from tests.support.postgres import Server, needs_postgresql, shared_server
+
+pytestmark = needs_postgresql
+GOOD_SECONDS = GOOD_FOR.total_seconds()
+
+
+@dataclass
+class Clock:
+    seconds: float = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Two:
+    """Two managers on one database."""
+
+    server: Server
+    first: Lease
+    second: Lease
+    clock: Clock
+    databases: tuple[Database, Database]
+
+    def silence(self) -> None:
+        """Have whoever leads have been silent for longer than it may."""
+        self.server.run(
+            "UPDATE installation_marks SET value = jsonb_set(value::jsonb, '{until}',"
+            f" '\"2020-01-01T00:00:00+00:00\"')::text WHERE name = '{MARK}'",
+            postgresql_url(self.databases[0].url).database or "",
+        )
+
+
+@pytest.fixture
+def two() -> Iterator[Two]:
+    server, clock = shared_server(), Clock()
+    url = server.new_database()
+    databases = Database(url), Database(url, as_it_is=True)
+    first = Lease(databases[0], "one", "https://one.example:9398", clock)
+    second = Lease(databases[1], "two", "https://two.example:9398", clock)
+    yield Two(server, first, second, clock, databases)
+    for each in databases:
+        each.close()
+
+
+def write(database: Database, name: str) -> None:
+    with database.writing() as session, session.begin():
+        session.add(Counter(name=name, value=1))
+
+
+def names(database: Database) -> set[str]:
+    with database.reading() as session:
+        return {each.name for each in session.query(Counter)}
+
+
+def test_one_leads_and_the_other_knows_where_it_is(two: Two) -> None:
+    assert two.first.try_to_take()
+    assert not two.second.try_to_take()
+    assert two.second.leader is not None
+    assert two.second.leader.url == "https://one.example:9398"
+    with pytest.raises(UnavailableError, match="Another manager leads in this database: one"):
+        two.second.take()
+    write(two.databases[0], "mine")
+    with pytest.raises(UnavailableError, match="Nothing was changed by this one"):
+        write(two.databases[1], "not mine")
+    assert names(two.databases[1]) == {"mine"}
+
+
+def test_who_ends_is_followed_at_once(two: Two) -> None:
+    two.first.take()
+    term = two.first.term
+    two.first.give_back()
+    assert not two.first.is_sure()
+    assert two.second.try_to_take()
+    assert two.second.term == (term or 0) + 1
+
+
+def test_who_stood_still_is_followed_and_changes_nothing_when_it_wakes(two: Two) -> None:
+    two.first.take()
+    two.silence()
+    assert two.second.try_to_take()
+    assert two.first.is_sure(), "as far as it can know by its own clock"
+    with pytest.raises(UnavailableError, match="Another manager leads in this database: two"):
+        write(two.databases[0], "late")
+    assert not two.first.is_sure()
+    assert names(two.databases[1]) == set()
+
+
+def test_who_cannot_reach_the_database_stops_answering_before_another_one_leads(two: Two) -> None:
+    two.first.take()
+    two.clock.seconds += GOOD_SECONDS - 1
+    two.first.check_sure()
+    two.clock.seconds += 1
+    with pytest.raises(UnavailableError, match="does not know whether it leads"):
+        two.first.check_sure()
+
+
+def test_who_was_silent_and_was_not_followed_goes_on(two: Two) -> None:
+    two.first.take()
+    two.silence()
+    two.clock.seconds += 2 * GOOD_SECONDS
+    lost = threading.Event()
+    two.first.keep(lost.set)
+    try:
+        for _ in range(100):
+            if two.first.is_sure():
+                break
+            lost.wait(0.1)
+        assert two.first.is_sure()
+        assert not two.second.try_to_take()
+        assert not lost.is_set()
+    finally:
+        two.first.give_back()
+
+
+def test_who_is_followed_hears_so(two: Two) -> None:
+    two.first.take()
+    two.silence()
+    two.second.take()
+    lost = threading.Event()
+    two.first.keep(lost.set)
+    assert lost.wait(30)
+    assert two.first.leader is not None
+    assert two.first.leader.holder == "two"
+    two.first.give_back()
+    assert not two.first.try_to_take(), "what it gives back is not the other's"
+
+
+def test_what_is_being_changed_is_there_before_another_one_leads(two: Two) -> None:
+    two.first.take()
+    leads = threading.Event()
+
+    def follow() -> None:
+        two.second.take()
+        leads.set()
+
+    with two.databases[0].writing() as session, session.begin():
+        session.add(Counter(name="begun", value=1))
+        session.flush()
+        two.silence()
+        following = threading.Thread(target=follow)
+        following.start()
+        assert not leads.wait(0.3)
+    following.join()
+    assert names(two.databases[1]) == {"begun"}
+
+
+def test_two_that_want_to_lead_at_once_do_not_both(two: Two) -> None:
+    led: list[bool] = []
+    wanting = [
+        threading.Thread(target=lambda lease=lease: led.append(lease.try_to_take()))
+        for lease in (two.first, two.second)
+    ]
+    for each in wanting:
+        each.start()
+    for each in wanting:
+        each.join()
+    assert sorted(led) == [False, True]
+
+
+def test_managers_hear_of_each_other(two: Two) -> None:
+    two.first.take()
+    assert not two.second.try_to_take()
+    assert two.second.managers == ("https://one.example:9398", "https://two.example:9398")
