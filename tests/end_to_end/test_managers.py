@@ -24,7 +24,7 @@ from tests.support.waiting import until
 from tests.support.watched import Site
 
 pytestmark = [needs_postgresql, pytest.mark.end_to_end]
-TAKEOVER_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 HOST = "gw1.example"
 
 
@@ -61,7 +61,7 @@ class Managers:
             assert answer.status_code == 201 or "already" in answer.text, answer.text
             return True
 
-        until(is_made, TAKEOVER_SECONDS)
+        until(is_made, PATIENCE_SECONDS)
         self.accepted.append(name)
 
 
@@ -259,5 +259,5 @@ def _logged_on(site: Site) -> Iterator[Client]:
                 clients.append(stack.enter_context(site.client()))
             return bool(clients)
 
-        until(is_there, TAKEOVER_SECONDS)
+        until(is_there, PATIENCE_SECONDS)
         yield clients[0]

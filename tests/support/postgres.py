@@ -73,6 +73,29 @@ class Server:
         if self.process is not None:
             self.process.wait(30)
 
+    def new_standby(self) -> "Server":
+        """One that has all that this one has, and confirms each change before it is accepted."""
+        folder = _new_folder()
+        subprocess.run(
+            [
+                *(*_as_its_user(), str(_FOUND[-1] / "pg_basebackup"), "--no-sync", "-R", "-C"),
+                *("-S", "standby", "-c", "fast", "-U", "postgres", "-h", str(self.folder)),
+                *("-D", str(folder / "data")),
+            ],
+            check=True,
+        )
+        standby = Server(folder)
+        standby.start()
+        atexit.register(_end, standby)
+        self.run("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.run("SELECT pg_reload_conf()")
+        return standby
+
+    def promote(self) -> None:
+        """Have a standby take changes; it does when this returns."""
+        command = [*_as_its_user(), str(_FOUND[-1] / "pg_ctl"), "promote", "-w", "-D"]
+        subprocess.run([*command, str(self.folder / "data")], check=True, stdout=subprocess.DEVNULL)
+
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -94,10 +117,7 @@ class Server:
 
 def new_server() -> Server:
     """A server of one's own, to be stopped and started again."""
-    folder = Path(tempfile.mkdtemp(prefix="cloudgate-pg-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
+    folder = _new_folder()
     subprocess.run(
         [
             *_as_its_user(),
@@ -112,6 +132,14 @@ def new_server() -> Server:
     server.start()
     atexit.register(_end, server)
     return server
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="cloudgate-pg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    return folder
 
 
 @cache

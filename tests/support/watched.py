@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client
 from tests.support.waiting import until
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class SystemdSocket:

@@ -34,6 +34,8 @@ MANAGERS = "managers"
 """Name of the mark that has the addresses of all managers that were there lately."""
 GOOD_FOR = timedelta(seconds=5)
 RENEWED_SECONDS = 1.0
+SILENT_SECONDS = 1.5
+"""So long who leads must have been seen to be silent: longer than until it is tried again."""
 LISTED_SECONDS = 5.0
 """How often a manager says where it is."""
 FORGOTTEN_AFTER = timedelta(minutes=15)
@@ -55,6 +57,8 @@ class Leader:
     term: int
     holder: str = ""
     """Names it to people."""
+    until: str = ""
+    """As it has said last."""
 
 
 class Lease:
@@ -83,6 +87,8 @@ class Lease:
         """Of this process: another one with the same folder has another."""
         self._sure_until_seconds = -1.0
         self._listed_at_seconds = -1.0
+        self._silent: tuple[str, float] | None = None
+        """Until when somebody led who was silent then, and since when that was seen."""
         self._ended = Event()
         self._keeping: Thread | None = None
         self.term: int | None = None
@@ -94,21 +100,25 @@ class Lease:
         event.listen(database.writer, "begin", self._check)
 
     def take(self) -> None:
-        """Lead.
+        """Lead, after a while where who led before was killed.
 
         Raises:
             UnavailableError: another one does.
         """
-        if not self.try_to_take():
-            found = self.leader
-            raise UnavailableError(
-                f"Another manager leads in this database: {found.holder if found else 'unknown'}."
-                " Stop it; one that was killed is followed after"
-                f" {GOOD_FOR.total_seconds():.0f} seconds."
-            )
+        first: Leader | None = None
+        while not self.try_to_take():
+            found, first = self.leader, first or self.leader
+            if found is not None and found != first:
+                raise UnavailableError(
+                    f"Another manager leads in this database: {found.holder}. Stop it before."
+                )
+            self._ended.wait(RENEWED_SECONDS / 2)
 
     def try_to_take(self) -> bool:
         """Lead if nobody else does. Whether this manager leads now.
+
+        Who is silent is followed when it was so at two looks, a second apart: a database that is
+        back after a while finds those that led before still there.
 
         Raises:
             DatabaseError: the database cannot be asked.
@@ -117,7 +127,7 @@ class Lease:
             known, now = _read(session), _now(session)
             self._note(known)
             self._list(session, now)
-        if _is_good(known, now):
+        if _is_good(known, now) or not self._has_been_silent(known):
             return False
         before_seconds = self._clock_seconds()
         # Nobody writes meanwhile: what who led before has begun is there as a whole, or never.
@@ -134,6 +144,14 @@ class Lease:
         self._note(mine)
         self._believe_since(before_seconds)
         return True
+
+    def _has_been_silent(self, known: dict[str, Any]) -> bool:
+        if not known or known.get("given_back"):
+            return True
+        seconds = self._clock_seconds()
+        if self._silent is None or self._silent[0] != known["until"]:
+            self._silent = known["until"], seconds
+        return seconds - self._silent[1] >= SILENT_SECONDS
 
     def keep(self, lost: Callable[[], object]) -> None:
         """Have the time written anew until `give_back`, in a thread of its own.
@@ -172,7 +190,8 @@ class Lease:
         with self._database.beside() as session, session.begin():
             known, now = _read(session, locked=True), _now(session)
             if known.get("term") == term:
-                put_mark(session, MARK, json.dumps(known | {"until": now.isoformat()}))
+                given_back = {"until": now.isoformat(), "given_back": True}
+                put_mark(session, MARK, json.dumps(known | given_back))
 
     def _keep(self, lost: Callable[[], object]) -> None:
         failing = ""
@@ -217,7 +236,7 @@ class Lease:
     def _note(self, known: dict[str, Any]) -> None:
         if not known:
             return
-        self.leader = Leader(known.get("url", ""), known.get("term", 0), known["holder"])
+        self.leader = Leader(known["url"], known["term"], known["holder"], known["until"])
 
     def _believe_since(self, began_seconds: float) -> None:
         self._sure_until_seconds = began_seconds + GOOD_FOR.total_seconds() - _MARGIN_SECONDS
