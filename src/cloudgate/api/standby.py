@@ -5,7 +5,7 @@ Where the other one is not reached, it says itself that the caller is to try aga
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -205,7 +205,7 @@ class StandbyServer:
             return f"the manager that leads is not reached: {problem}"
         return ""
 
-    async def _page(self, accept: str) -> tuple[bytes, str]:
+    async def _page(self, accept: str) -> tuple[Sequence[bytes], str]:
         return await page(accept, self.health, Background(()), _nothing_more)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
