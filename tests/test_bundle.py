@@ -126,7 +126,7 @@ def test_a_bundle_comes_where_checks_and_files_are_broken(
         (host / f"{name}.json").write_bytes(b"\xff\x00{[")
     (host / "logs" / "tunnels.log").mkdir()
 
-    async def check(_: Path) -> AsyncIterator[Finding]:
+    async def check(_: Path, *, database: str | None) -> AsyncIterator[Finding]:
         yield Finding("room", Verdict.OK, "as far as it went")
         raise RuntimeError
 

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import platform
-import sqlite3
 import sys
 import tarfile
 import time
@@ -22,7 +21,7 @@ import httpx2
 
 from cloudgate import __version__
 from cloudgate.atomic_files import write_private
-from cloudgate.diagnosis.database import read_only
+from cloudgate.diagnosis.database import FAILURES, DatabaseFile, DatabaseServer
 from cloudgate.diagnosis.findings import Finding
 from cloudgate.diagnosis.redaction import Redaction
 from cloudgate.errors import UnavailableError
@@ -94,6 +93,8 @@ def write(
     findings: Sequence[Finding],
     logs: Iterable[Path] = (),
     metrics: str = METRICS,
+    *,
+    database: str | None = None,
 ) -> Sequence[str]:
     """Write a bundle that only its owner can read; the names of the files that are in it.
 
@@ -103,13 +104,14 @@ def write(
         findings: what the checks have found.
         logs: further logs, of programs whose standard error goes elsewhere.
         metrics: where metrics are to be had.
+        database: address of one of PostgreSQL; a file in the data folder, if any, when None.
 
     Raises:
         UnavailableError: it cannot be written.
     """
     if file.exists():
         raise UnavailableError(f"{file} is there already. Name another file, or move it away.")
-    parts = list(collect(data, findings, logs, metrics))
+    parts = list(collect(data, findings, logs, metrics, database=database))
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz") as bundle:
         for part in parts:
@@ -125,7 +127,12 @@ def write(
 
 
 def collect(
-    data: Path, findings: Sequence[Finding], logs: Iterable[Path], metrics: str
+    data: Path,
+    findings: Sequence[Finding],
+    logs: Iterable[Path],
+    metrics: str,
+    *,
+    database: str | None = None,
 ) -> Iterator[Part]:
     """What is in a bundle: secrets taken out, and customers under other names.
 
@@ -136,7 +143,7 @@ def collect(
     layout = state_paths(data / "host")
     said = _said(layout, logs)
     names = [
-        *_known(lambda: _names_of_manager(data), "the manager's database", missing),
+        *_known(lambda: _names_of_manager(data, database), "the manager's database", missing),
         *_known(lambda: _names_of_host(layout.directory), "directory.json of the host", missing),
     ]
     for each in said.values():
@@ -155,7 +162,7 @@ def collect(
     yield from _state(layout, making)
     for name, text in said.items():
         yield from making.part(f"logs/{name}", partial(redaction.lines, text))
-    for name, rows, may_name in _manager(data / DATABASE, missing):
+    for name, rows, may_name in _manager(_opened(data, database), missing):
         yield from making.part(name, partial(_redacted, redaction, rows), may_name=may_name)
     for name, address in (
         ("metrics.txt", metrics),
@@ -231,7 +238,7 @@ def _known(
         for each in names():
             found.append(each)  # noqa: PERF402  those before the fault are kept
     except Exception as problem:  # noqa: BLE001  whatever it is, names are not known then
-        reason = problem if isinstance(problem, sqlite3.Error | OSError) else type(problem).__name__
+        reason = problem if isinstance(problem, (*FAILURES, OSError)) else type(problem).__name__
         missing.append(
             f"Not all names of customers are known: {whose} cannot be read ({reason}). What could"
             " name one is left out; cloudgate doctor says more."
@@ -365,35 +372,46 @@ def _names_of_log(text: str) -> Iterator[tuple[str, str]]:
                     yield name.rpartition(":")[0], kind
 
 
-def _names_of_manager(data: Path) -> Iterator[tuple[str, str]]:
+def _opened(data: Path, database: str | None) -> DatabaseFile | DatabaseServer | None:
+    """The manager's database; None where there is none."""
+    if database is not None:
+        return DatabaseServer(database)
+    file = data / DATABASE
+    return DatabaseFile(file) if file.exists() else None
+
+
+def _names_of_manager(data: Path, database: str | None) -> Iterator[tuple[str, str]]:
     """The names that have to be replaced; as many as can be read.
 
     Raises:
-        OSError, sqlite3.Error: they cannot be read.
+        OSError, sqlite3.Error, UnavailableError: they cannot be read.
     """
-    file = data / DATABASE
-    if not file.exists():
+    opened = _opened(data, database)
+    if opened is None:
         if len(missing_pieces(data)) < PIECES:
-            raise FileNotFoundError(errno.ENOENT, "the database is missing", str(file))
+            wanted = "the database is missing; one of PostgreSQL is to be named by --database"
+            raise FileNotFoundError(errno.ENOENT, wanted, str(data / DATABASE))
         return  # there is no manager here
     for kind, table, columns in _NAMES:
         for each in columns:
-            for row in _rows(file, _select(f"DISTINCT {each} AS name", table)):
+            for row in opened.rows(_select(f"DISTINCT {each} AS name", table)):
                 name = str(row["name"] or "")
                 yield name, kind
                 if kind in ("repository", "target"):
                     yield name.rpartition(":")[0], kind
     types = ", ".join(f"'{each}'" for each in _NAMED)
     named = _select("DISTINCT object_name AS name", "audit_events", f"object_type IN ({types})")
-    for row in _rows(file, named):
+    for row in opened.rows(named):
         yield str(row["name"] or ""), "name"
 
 
-def _manager(file: Path, missing: list[str]) -> Iterator[tuple[str, Any, bool]]:
+def _manager(
+    opened: DatabaseFile | DatabaseServer | None, missing: list[str]
+) -> Iterator[tuple[str, Any, bool]]:
     """The manager's state, without what customers keep and use: name, rows, may name a customer."""
-    if not file.exists():
+    if opened is None:
         return
-    yield "manager/tables.json", _tables(file, missing), False
+    yield "manager/tables.json", _tables(opened, missing), False
     queries = {table: _select(columns, table) for table, columns in _TABLES.items()} | {
         table: f"{_select(columns, table)} ORDER BY {order} DESC LIMIT {NEWEST_ROWS}"
         for table, (columns, order) in _NEWEST.items()
@@ -402,23 +420,23 @@ def _manager(file: Path, missing: list[str]) -> Iterator[tuple[str, Any, bool]]:
         name = f"manager/{table}.json"
         rows: list[dict[str, Any]] = []
         try:
-            rows += (_unpacked(each) for each in _rows(file, query))
-        except sqlite3.Error as problem:
+            rows += (_unpacked(each) for each in opened.rows(query))
+        except FAILURES as problem:
             missing.append(f"{name} is not whole: {problem}.")
         yield name, rows, True
 
 
-def _tables(file: Path, missing: list[str]) -> dict[str, Any]:
+def _tables(opened: DatabaseFile | DatabaseServer, missing: list[str]) -> dict[str, Any]:
     """At which revision the database is, and how many rows each table has; None for unknown."""
 
     def asked(query: str) -> list[dict[str, Any]] | None:
         try:
-            return list(_rows(file, query))
-        except sqlite3.Error as problem:
+            return list(opened.rows(query))
+        except FAILURES as problem:
             missing.append(f"The database does not answer a question: {problem}.")
             return None
 
-    listed = asked(_select("name", "sqlite_master", "type='table'")) or ()
+    listed = asked(opened.tables) or ()
     counts = {}
     for name in (row["name"] for row in listed):
         counted = asked(_select("count(*) AS n", f'"{name}"'))
@@ -429,24 +447,6 @@ def _tables(file: Path, missing: list[str]) -> dict[str, Any]:
 def _select(columns: str, table: str, condition: str = "") -> str:
     chosen = f" WHERE {condition}" if condition else ""
     return f"SELECT {columns} FROM {table}{chosen}"  # noqa: S608  all from this file
-
-
-def _rows(file: Path, query: str) -> Iterator[dict[str, Any]]:
-    """What a query finds in a database that nobody's work is changed in.
-
-    Raises:
-        sqlite3.Error: it cannot be read, or not any further.
-    """
-    with read_only(file) as opened:
-        opened.row_factory = sqlite3.Row
-        opened.text_factory = _decoded
-        for row in opened.execute(query):
-            yield dict(row)
-
-
-def _decoded(code: bytes) -> str:
-    """A text, which a disk may have damaged."""
-    return code.decode(errors="replace")
 
 
 def _unpacked(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from cloudgate.diagnosis.database import read_only
+from cloudgate.diagnosis.database import look_at_server, read_only
 from cloudgate.diagnosis.findings import (
     Finding,
     Verdict,
@@ -56,17 +56,23 @@ _IP_MTU, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO = 14, 10, 2
 Kind = TypeVar("Kind", Assignment, DirectoryChange)
 
 
-async def check(data: Path, now: datetime | None = None) -> AsyncIterator[Finding]:
+async def check(
+    data: Path, now: datetime | None = None, database: str | None = None
+) -> AsyncIterator[Finding]:
     """What is found on a machine whose data folder this is, check by check.
 
-    Nothing is changed, and no secret is shown.
+    Nothing is changed, and no secret is shown. `database` is the address of one of PostgreSQL,
+    where the manager's is there.
     """
     now = now or datetime.now(UTC)
     for each in _resources(data):
         yield each
     yield _kernel_clock()
     yield _congestion()
-    if (data / DATABASE).exists():
+    if database is not None:
+        yield await asyncio.to_thread(look_at_server, database)
+        yield _keys(data, but=DATABASE)
+    elif (data / DATABASE).exists():
         yield await asyncio.to_thread(_database, data / DATABASE)
         yield _keys(data)
     state = data / "host"
@@ -159,8 +165,8 @@ def _database(file: Path) -> Finding:
     return Finding(name, Verdict.OK, "It is whole.")
 
 
-def _keys(data: Path) -> Finding:
-    missing = missing_pieces(data)
+def _keys(data: Path, but: str = "") -> Finding:
+    missing = [each for each in missing_pieces(data) if each != but]
     if missing:
         text = f"Missing below {data}: {', '.join(missing)}."
         advice = "Bring them back from a backup: new ones would lock out all hosts and tenants."

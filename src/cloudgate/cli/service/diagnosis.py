@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudgate.cli.output import Screen, at
-from cloudgate.cli.service.commands import Data
+from cloudgate.cli.service.commands import Data, DatabaseUrl
 from cloudgate.cli.service.failures import failing_in_words
 from cloudgate.cli.settings import Output, default_data_folder
 
@@ -37,12 +37,12 @@ def register(app: typer.Typer) -> None:
     app.command("support-bundle")(support_bundle)
 
 
-def doctor(data: Data = None, output: AsJson = None) -> None:
+def doctor(data: Data = None, database: DatabaseUrl = None, output: AsJson = None) -> None:
     """Check this machine: clock, names, ports, disk, certificates; ends with 1 for a problem."""
     from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415  keeps --help fast
 
-    with _told_what_cannot_be_read():
-        found = asyncio.run(_checked(data or default_data_folder()))
+    with _told_what_cannot_be_read(), failing_in_words():
+        found = asyncio.run(_checked(data or default_data_folder(), database))
     documents = [each.document() for each in found]
     if output is Output.JSON:
         print(json.dumps(documents))
@@ -71,6 +71,7 @@ def support_bundle(
         typer.Option(metavar="URL", help="Where this machine has its metrics.", show_default=False),
     ] = None,
     data: Data = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Put what whoever helps needs to see into one file, without secrets and customers' names."""
     from cloudgate.diagnosis.bundle import METRICS, MISSING, write  # noqa: PLC0415
@@ -78,8 +79,8 @@ def support_bundle(
     folder = data or default_data_folder()
     named = file or Path(f"cloudgate-support-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
     with _told_what_cannot_be_read(), failing_in_words():
-        found = asyncio.run(_checked_as_far_as_it_goes(folder))
-        names = write(named, folder, found, log or (), metrics or METRICS)
+        found = asyncio.run(_checked_as_far_as_it_goes(folder, database))
+        names = write(named, folder, found, log or (), metrics or METRICS, database=database)
     print(
         f"{named}: {len(names)} files. Secrets are taken out, and customers have other names in it."
     )
@@ -101,14 +102,14 @@ def _told_what_cannot_be_read() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-async def _checked_as_far_as_it_goes(folder: Path) -> "list[Finding]":
+async def _checked_as_far_as_it_goes(folder: Path, database: str | None) -> "list[Finding]":
     """The checks; one that fails by a fault of ours is a finding, too, and keeps nothing back."""
     from cloudgate.diagnosis.findings import Finding, Verdict  # noqa: PLC0415
     from cloudgate.diagnosis.machine import check  # noqa: PLC0415
 
     found: list[Finding] = []
     try:
-        async for each in check(folder):
+        async for each in check(folder, database=database):
             found.append(each)  # noqa: PERF401  those before the fault are kept
     except PermissionError:
         raise
@@ -118,7 +119,7 @@ async def _checked_as_far_as_it_goes(folder: Path) -> "list[Finding]":
     return found
 
 
-async def _checked(folder: Path) -> "list[Finding]":
+async def _checked(folder: Path, database: str | None) -> "list[Finding]":
     from cloudgate.diagnosis.machine import check  # noqa: PLC0415
 
-    return [each async for each in check(folder)]
+    return [each async for each in check(folder, database=database)]

@@ -10,7 +10,7 @@ more. No session of the database's has to last, as it would for a lock.
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event, Thread
@@ -287,7 +287,12 @@ def _read(session: Session, name: str = MARK, *, locked: bool = False) -> dict[s
 
 
 def _is_good(known: dict[str, Any], now: datetime) -> bool:
-    return bool(known) and datetime.fromisoformat(known["until"]) > now
+    return bool(known) and not is_over(known, now)
+
+
+def is_over(known: Mapping[str, Any], now: datetime) -> bool:
+    """Whether who led as a mark says has been silent for too long, or has given it back."""
+    return datetime.fromisoformat(known["until"]) <= now
 
 
 def _now(session: Session) -> datetime:
