@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from cloudgate.console import browser
+from cloudgate.console import browser, forms, portal
 from cloudgate.console.acting import Led, act, form_page
 from cloudgate.console.api import Api, Json, RefusedError, SignedOutError
 from cloudgate.console.declarations import Action, Page, Visit
@@ -20,9 +20,6 @@ from cloudgate.console.texts import words as _
 
 SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE,)}
 SIGN_IN, SIGN_OUT, EVENTS, ASSETS_BELOW = "sign-in", "sign-out", "events", "assets/"
-_FORM_LIMIT_BYTES = 512 * 1024
-_STRANGERS_LIMIT_BYTES = 8 * 1024
-_MOST_FIELDS = 2000
 _FOR_EVER = "public, max-age=31536000, immutable"
 _FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 503
 
@@ -42,7 +39,7 @@ class Console:
     @staticmethod
     def is_one(first: str) -> bool:
         """Whether the first part of a path is that of a section."""
-        return first in SECTIONS
+        return first in SECTIONS or first == portal.NAME
 
     @staticmethod
     def way_in(request: Request) -> Response | None:
@@ -53,15 +50,17 @@ class Console:
 
     async def respond(self, request: Request, first: str, rest: str) -> Response:
         """The answer to one request; `rest` is what follows the section's name in the path."""
-        section, path = SECTIONS[first], rest.removeprefix("/")
+        path = rest.removeprefix("/")
         if path.startswith(ASSETS_BELOW):
             return _asset(request, path.removeprefix(ASSETS_BELOW))
-        if rest:
-            session = request.cookies.get(section.cookie.name, "")
-            api = Api(self._api, request, session)
-            response = await _Request(api, self._streams, section, request, path).respond()
-        else:
+        if not rest:
             response = _to(f"{first}/")
+        elif first == portal.NAME:
+            response = await portal.respond(Api(self._api, request, ""), request, path)
+        else:
+            section = SECTIONS[first]
+            api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
+            response = await _Request(api, self._streams, section, request, path).respond()
         for name, value in browser.HEADERS.items():
             response.headers.setdefault(name, value)
         return response
@@ -115,8 +114,11 @@ class _Request:
         return self._page(is_of.template, {**shown, "page": is_of}, here=is_of.section)
 
     async def _sent(self) -> Response:
-        if not await self._has_read_form():
+        limit = forms.LIMIT_BYTES if self.api.session else forms.STRANGERS_LIMIT_BYTES
+        form = await forms.read_form(self.request, limit)
+        if form is None:
             return self._problem(_TOO_LARGE, _("That is more than a form may hold."))
+        self.form = form
         if self.path == SIGN_IN:
             return await self._sign_in()
         if not self.api.session:
@@ -141,17 +143,18 @@ class _Request:
         return self._page(done.template, {**done.context, "host": host}, status=done.status)
 
     async def _sign_in_page(self, problem: str = "", status: int = 200) -> Response:
-        root = await self.api.get("/")
         wanted = self.request.query_params.get("next") or self._value("next")
         context = {
             "problem": problem,
-            "safe": str(root.get("Href") or _href(root)).startswith("https:"),
+            "safe": await forms.came_over_tls(self.api),
             "name": self._value("name"),
             "next": browser.inside(wanted),
         }
         return self._page("sign_in.html", context, status=status)
 
     async def _sign_in(self) -> Response:
+        if not await forms.came_over_tls(self.api):
+            return await self._sign_in_page(status=_FORBIDDEN)
         try:
             begun = await self.section.sign_in(
                 self.api, self._value("name"), self._value("password")
@@ -211,17 +214,6 @@ class _Request:
     def _value(self, name: str) -> str:
         return (self.form.get(name) or [""])[-1]
 
-    async def _has_read_form(self) -> bool:
-        limit = _FORM_LIMIT_BYTES if self.api.session else _STRANGERS_LIMIT_BYTES
-        content = b""
-        async for piece in self.request.stream():
-            content += piece
-            if len(content) > limit:
-                return False
-        text = content.decode("utf-8", "replace")
-        self.form = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
-        return True
-
     def _page(self, template: str, context: Json, *, status: int = 200, here: str = "") -> Response:
         asked, session = self.request.url.query, self.api.session
         whole = {
@@ -244,11 +236,6 @@ class _Request:
 def _root_of(path: str) -> str:
     """The way from a page to the beginning of its section; wherever a proxy has put that."""
     return "../" * path.count("/") or "./"
-
-
-def _href(root: Json) -> str:
-    links = root.get("Links") or [{}]
-    return str(links[0].get("Href") or "")
 
 
 def _to(where: str) -> Response:
