@@ -6,10 +6,9 @@ from pathlib import Path
 import typer
 
 from cloudgate.cli.app import app
+from delivery.promised import OWN_VARIABLES, variables
 
 SOURCE = Path(__file__).parent.parent / "src" / "cloudgate"
-OWN = {"CLOUDGATE_ENVOY", "CLOUDGATE_AUTHORIZER_SOCKET"}
-"""What one process of the product tells another one."""
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 
 
@@ -22,11 +21,7 @@ def test_each_command_stands_in_the_page() -> None:
 
 
 def test_each_setting_of_the_environment_stands_in_the_page() -> None:
-    named = {
-        found
-        for file in SOURCE.rglob("*.py")
-        for found in re.findall(r'"(CLOUDGATE_\w+)"', file.read_text("utf-8"))
-    }
-    assert named > OWN
-    missing = named - OWN - set(re.findall(r"CLOUDGATE_\w+", PAGE.read_text("utf-8")))
+    named = variables(SOURCE)
+    assert named > OWN_VARIABLES
+    missing = named - OWN_VARIABLES - set(re.findall(r"CLOUDGATE_\w+", PAGE.read_text("utf-8")))
     assert not missing

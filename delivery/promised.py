@@ -1,0 +1,51 @@
+"""Promised names: what does a release have that programs of others rely on?
+
+Started as a program, it prints them. `tests/released` keeps what each release has printed.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import cloudgate
+from cloudgate.api.table import ROUTES
+from delivery import manuals
+
+OWN_VARIABLES = frozenset({"CLOUDGATE_ENVOY", "CLOUDGATE_AUTHORIZER_SOCKET"})
+"""What one process of the product tells another one."""
+
+
+def names() -> dict[str, list[str]]:
+    """Them by what they are of, in order."""
+    found = {
+        "calls": {f"{route.verb} {route.path}" for route in ROUTES},
+        "commands": {*_commands()},
+        "options": {*_options()},
+        "variables": variables(Path(cloudgate.__file__).parent) - OWN_VARIABLES,
+    }
+    return {kind: sorted(each) for kind, each in found.items()}
+
+
+def _commands() -> set[str]:
+    return {words for words, each in manuals.commands().items() if not hasattr(each, "commands")}
+
+
+def _options() -> set[str]:
+    """Each behind its command: ``cloudgate serve --data``."""
+    return {
+        f"{words} {typed}"
+        for words, command in manuals.commands().items()
+        for each in command.params
+        if each.param_type_name == "option" and not each.hidden
+        for typed in (*each.opts, *each.secondary_opts)
+    }
+
+
+def variables(source: Path) -> set[str]:
+    """The variables of the environment that are named below a folder."""
+    texts = (file.read_text("utf-8") for file in source.rglob("*.py"))
+    return {name for text in texts for name in re.findall(r'"(CLOUDGATE_\w+)"', text)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(names(), indent=1))
