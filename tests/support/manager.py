@@ -18,6 +18,7 @@ import httpx2
 from sqlalchemy import select
 
 from cloudgate.api.server import Extras, ManagerServer, open_listener
+from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
@@ -123,6 +124,7 @@ def running_manager(
     names: tuple[str, ...] = (),
     database_url: str | None = None,
     outgoing: Outgoing | None = None,
+    dns: DnsNames | None = None,
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
@@ -130,6 +132,7 @@ def running_manager(
     certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
+    `dns` has the names that it keeps in DNS; none when None.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
@@ -143,6 +146,7 @@ def running_manager(
         clock=clock,
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or Outgoing(),
+        dns=dns or DnsNames(),
     )
     if database_url is not None:
         ensure_administrator(manager, PASSWORD)

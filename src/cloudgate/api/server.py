@@ -35,6 +35,7 @@ from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.acme_orders import AcmeWorker
 from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
+from cloudgate.manager.jobs.dns_updates import DnsWorker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
@@ -161,6 +162,7 @@ class ManagerServer:
                 self._probing.job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
                 *notifying.jobs(),
+                *((DnsWorker(manager, extras.prober).job(),) if manager.dns.names else ()),
                 recent.job(),
                 *([spans.job()] if spans else ()),
                 *backups,

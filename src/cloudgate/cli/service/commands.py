@@ -285,6 +285,35 @@ HookNetworks = Annotated[
         show_default=False,
     ),
 ]
+DnsNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dns-name",
+        envvar="CLOUDGATE_DNS_NAMES",
+        metavar="NAME[=POOL]",
+        help="DNS name that is to lead to the gateways that are well, of a pool or of those in"
+        " none; may be repeated.",
+        show_default=False,
+    ),
+]
+DnsServer = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLOUDGATE_DNS_SERVER",
+        metavar="HOST[:PORT]",
+        help="Name server that takes dynamic updates of it (RFC 2136).",
+        show_default=False,
+    ),
+]
+DnsKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CLOUDGATE_DNS_KEY_FILE",
+        metavar="FILE",
+        help="Key that these are signed with, as tsig-keygen writes it.",
+        show_default=False,
+    ),
+]
 HostMetricsListen = Annotated[
     str | None,
     typer.Option(
@@ -359,10 +388,13 @@ def _manager_options(
     mail_templates: MailTemplates = None,
     hook_network: HookNetworks = None,
     own_url: OwnUrl = None,
+    dns_name: DnsNames = None,
+    dns_server: DnsServer = None,
+    dns_key_file: DnsKeyFile = None,
 ) -> "Options":
     """What starts a manager, as it is typed; Typer reads it from here."""
     from cloudgate.cli.service.manager.options import Options  # noqa: PLC0415
-    from cloudgate.cli.service.outgoing import OutgoingOptions  # noqa: PLC0415
+    from cloudgate.cli.service.outgoing import DnsOptions, OutgoingOptions  # noqa: PLC0415
 
     return Options(
         data or default_data_folder(),
@@ -395,6 +427,7 @@ def _manager_options(
             tuple(hook_network or ()),
         ),
         own_url=own_url,
+        dns=DnsOptions(tuple(dns_name or ()), dns_server, dns_key_file),
     )
 
 

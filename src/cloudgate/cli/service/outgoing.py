@@ -1,9 +1,10 @@
-"""Outgoing options: what has the operator said of mail, and of calls to programs?"""
+"""Outgoing options: what has the operator said of mail, calls to programs, and names in DNS?"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.dns_names import DnsNames, dns_names
 from cloudgate.manager.core.outgoing import Outgoing, mail_server, networks
 from cloudgate.manager.notifications.mail import read_templates
 
@@ -42,6 +43,25 @@ def outgoing_of(options: OutgoingOptions) -> Outgoing:
         networks=networks(options.hook_networks),
         templates={} if folder is None else read_templates(folder),
     )
+
+
+@dataclass(frozen=True)
+class DnsOptions:
+    """As they were given."""
+
+    names: tuple[str, ...] = ()
+    server: str | None = None
+    key_file: Path | None = None
+
+
+def dns_of(options: DnsOptions, hook: Path | None) -> DnsNames:
+    """Under which names gateways come; `hook` is told of their addresses if no server is.
+
+    Raises:
+        InvalidRequestError: something of it is wrong, or missing.
+    """
+    key = _text(options.key_file, "--dns-key-file") or None
+    return dns_names(options.names, options.server, key, hook)
 
 
 def _text(file: Path | None, option: str) -> str:

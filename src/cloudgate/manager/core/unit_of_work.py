@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import NotFoundError
+from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.outgoing import Outgoing
@@ -68,6 +69,8 @@ class UnitOfWork:
     """Of gateways' certificates."""
     own_addresses: Callable[[], Sequence[str]] = tuple
     """The IP addresses of the manager's machine."""
+    dns: DnsNames = field(default_factory=DnsNames)
+    """Under which names gateways come."""
     author: str = ""
     """Who asked for it, as descriptions name them."""
     address: str = ""
@@ -177,6 +180,8 @@ class Manager:
     """Of the manager itself."""
     figures: HostFiguresRegistry = field(default_factory=HostFiguresRegistry)
     recorder: Recorder = field(default_factory=Recorder)
+    dns: DnsNames = field(default_factory=DnsNames)
+    """Under which names gateways come."""
     outgoing: Outgoing = field(default_factory=Outgoing)
     """How messages are sent, and where to."""
     lease: Lease | None = None
@@ -225,6 +230,7 @@ class Manager:
             knocking=self.knocking,
             gateway_term=self.gateway_term,
             own_addresses=self.own_addresses,
+            dns=self.dns,
         )
 
     @contextmanager

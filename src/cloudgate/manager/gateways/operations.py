@@ -102,6 +102,8 @@ def signed_names(work: UnitOfWork, gateway: CloudGateway) -> tuple[str, ...]:
         seen.update(each for each in work.own_addresses() if not is_loopback(each))
     if not settings.external_ip:
         seen.add(gateway.told_address)
+    if name := work.dns.of_pool(gateway.pool.name if gateway.pool else ""):
+        seen.add(name)
     return rules.certificate_names(settings, (gateway.name, server.name), seen)
 
 

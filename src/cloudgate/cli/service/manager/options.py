@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudgate.cli.service.outgoing import OutgoingOptions
+from cloudgate.cli.service.outgoing import DnsOptions, OutgoingOptions
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Options:
     """Address of one of PostgreSQL; a file of SQLite in the data folder when None."""
     outgoing: OutgoingOptions = field(default_factory=OutgoingOptions)
     """Of mail, and of calls to programs."""
+    dns: DnsOptions = field(default_factory=DnsOptions)
+    """Of names that lead to gateways."""
     own_url: str | None = None
     """By which hosts and other managers reach this one; its name and port when None."""
     config: Path | None = None

@@ -30,10 +30,11 @@ from cloudgate.api.standby import Doors, StandbyServer
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.turns import own_url
-from cloudgate.cli.service.outgoing import outgoing_of
+from cloudgate.cli.service.outgoing import dns_of, outgoing_of
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
+from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.marks import check_keys, knows_keys
 from cloudgate.manager.core.outgoing import Outgoing
@@ -75,6 +76,7 @@ class Service:
     """Of a server's database; None of a file's, where there is nobody else."""
     doors: Doors
     outgoing: Outgoing
+    dns: DnsNames
     stop: asyncio.Event
     """Set by SIGINT and SIGTERM."""
     greeted: bool = False
@@ -91,6 +93,7 @@ class Service:
             gateway_term=gateway_term(self.options.gateway_certificate_days or GATEWAY_DAYS),
             reachable=reachable_by(self.options.reachable, self.options.measurable_folders),
             outgoing=self.outgoing,
+            dns=self.dns,
             lease=self.lease,
         )
 
@@ -164,8 +167,17 @@ def started(options: Options) -> Iterator[Service]:
             trusted_proxies=networks(options.trusted_proxies),
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
-        outgoing = outgoing_of(options.outgoing)
-        yield Service(options, database, authority, sealing, lease, doors, outgoing, _stop_event())
+        yield Service(
+            options,
+            database,
+            authority,
+            sealing,
+            lease,
+            doors,
+            outgoing_of(options.outgoing),
+            dns_of(options.dns, options.acme_dns_hook),
+            _stop_event(),
+        )
 
 
 def _names(options: Options) -> tuple[str, ...]:
