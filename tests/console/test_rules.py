@@ -1,8 +1,10 @@
 """The console's rules: what reads how, what leads where, is what stands beside a form true?"""
 
+import asyncio
 import base64
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import typer
 from cloudgate.api.http.router import Router
 from cloudgate.api.table import ROUTES
 from cloudgate.cli.app import app
+from cloudgate.console import stream
 from cloudgate.console.acting import command_of
+from cloudgate.console.api import SignedOutError
 from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Page, filled
@@ -22,6 +26,7 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.tenants import months
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
+from cloudgate.console.stream import Streams, pause_seconds
 from cloudgate.console.texts import moment, percent, size
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -195,6 +200,42 @@ def test_lines_to_copy_are_those_of_the_page_about_clients() -> None:
     for line in restic.splitlines():
         assert line.replace("repo ", "") in page, line
     assert "HTTPS_PROXY='https://m%C3%BCller%40x:" in ways("müller@x", "g:1", [])[0].lines
+
+
+def test_a_page_that_takes_long_to_make_is_made_less_often() -> None:
+    assert pause_seconds(0.1) == pytest.approx(0.9), "it is made once a second"
+    assert pause_seconds(3.0) == pytest.approx(12.0), "it takes a fifth of a processor at most"
+
+
+def heard(render: Callable[[], Awaitable[str]]) -> list[str]:
+    """What a stream says until it ends."""
+
+    async def listen() -> list[str]:
+        return [each async for each in Streams().events(render)]
+
+    return asyncio.run(listen())
+
+
+def test_a_stream_ends_with_its_session_and_says_so() -> None:
+    async def render() -> str:
+        raise SignedOutError(401, "ended")
+
+    assert heard(render) == ["retry: 1000\n\n", 'event: signed-out\ndata: ""\n\n']
+
+
+def test_a_stream_that_was_long_enough_has_the_browser_ask_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(stream, "EVERY_SECONDS", 0.01)
+
+    async def render() -> str:
+        return "<p>a line\nand another</p>"
+
+    first, shown, last = heard(render)
+    assert first == "retry: 1000\n\n"
+    assert shown == 'event: live\ndata: "<p>a line\\nand another</p>"\n\n'
+    assert last == 'event: again\ndata: ""\n\n'
 
 
 def test_what_others_wrote_is_named_with_licence_version_and_hash() -> None:

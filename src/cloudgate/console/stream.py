@@ -1,8 +1,8 @@
 """Stream: how does an open page hear of what is new? By server-sent events, one stream a page.
 
 The live part of a page is made anew once a second, by the same calls that the page was made by, and
-sent when it differs. A stream ends with the session, with the manager, and after a while by itself:
-the browser then asks again, and shows itself as still signed in.
+sent when it differs; less often where that takes long. A stream ends with the session, with the
+manager, and after a while by itself: the browser then asks again, and shows that it is signed in.
 """
 
 import asyncio
@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from cloudgate.console.api import RefusedError, SignedOutError
 
 EVERY_SECONDS = 1.0
+_REST = 4
+"""Times as long as it took to make a page, it is not made again: none holds up the manager."""
 LONGEST_SECONDS = 600.0
 _ALIVE_EVERY = 15
 """Rounds without news after which a comment says that the stream still is there."""
@@ -49,7 +51,8 @@ class Streams:
         loop = asyncio.get_running_loop()
         until, shown, silent = loop.time() + LONGEST_SECONDS, None, 0
         yield "retry: 1000\n\n"
-        while loop.time() < until and not self._stopping.is_set():
+        while not self._stopping.is_set():
+            began = loop.time()
             try:
                 now = await render()
             except SignedOutError:
@@ -68,7 +71,16 @@ class Streams:
                 yield ": alive\n\n"
                 silent = 0
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), EVERY_SECONDS)
+                pause = pause_seconds(loop.time() - began)
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if loop.time() >= until:
+                yield _event("again", "")
+                return
+
+
+def pause_seconds(took_seconds: float) -> float:
+    """How long to wait before a page is made again that took so long to make."""
+    return max(EVERY_SECONDS - took_seconds, _REST * took_seconds)
 
 
 def _event(name: str, text: str) -> str:

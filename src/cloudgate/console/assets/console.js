@@ -78,6 +78,7 @@
       if (Date.now() - used > IDLE_MINUTES * 60000) { hush(); say(texts.paused); return; }
       show(JSON.parse(event.data));
     });
+    stream.addEventListener("again", () => { hush(); listen(); });
     stream.addEventListener("signed-out", () => { hush(); location.reload(); });
     stream.addEventListener("gone", (event) => { hush(); say(JSON.parse(event.data)); });
     stream.addEventListener("error", () => {
