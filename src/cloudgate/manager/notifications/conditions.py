@@ -163,8 +163,8 @@ def _of_egress(work: UnitOfWork) -> Iterator[Condition]:
     month = egress.month_of(work.now)
     active: Select[CloudTenant] = select(CloudTenant).where(
         CloudTenant.egress_month == month,
-        CloudTenant.egress_bytes > 0,
-        CloudTenant.limits["egress_quota_mb"].as_integer() > 0,
+        CloudTenant.egress_bytes
+        >= CloudTenant.limits["egress_quota_mb"].as_float() * (egress.MB // 100 * egress.LEVELS[0]),
     )
     for tenant in work.session.scalars(active):
         level = egress.level_of(tenant, work.now)
