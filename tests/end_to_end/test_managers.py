@@ -187,9 +187,9 @@ class Watcher:
             each.start()
 
     def _look(self, site: Site) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.5):
             with suppress(httpx2.TransportError, httpx2.HTTPStatusError), site.client() as client:
-                while not self._over.wait(0.2):
+                while not self._over.wait(0.5):
                     answer = client.http.get("/managedServers?format=Entity").raise_for_status()
                     (server,) = answer.json()["ManagedServers"]
                     self.states.append(server["State"])
@@ -210,22 +210,22 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
     kept = leader.folder / HOST / "host" / "membership.json"
     until(lambda: f"https://localhost:{other.port}" in kept.read_text(), said=kept.read_text)
     with other.client() as client:
-        until(lambda: server(client)["State"] == "Online")
+        task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
+        assert task["Result"]["Success"] is True, task
     watcher = Watcher(managers)
     try:
         leader.manager.process.kill()
         leader.manager.process.wait()
         with _logged_on(other) as client:
             managers.write(client, "after-a-death")
-            # Made by a host that polls at the manager that is left.
-            task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
-            assert task["Result"]["Success"] is True, task
+            until(lambda: host_answers(client), PATIENCE_SECONDS)
         assert managers.leading() == (other, leader)
         leader.start_manager()
         with leader.client() as client:
             managers.write(client, "handed-on")
             other.manager.process.send_signal(signal.SIGSTOP)
             managers.write(client, "after-a-standstill")
+            until(lambda: host_answers(client), PATIENCE_SECONDS)
             assert managers.leading() == (leader, other)
             other.manager.process.send_signal(signal.SIGCONT)
             until(other.manager.is_ready)
@@ -243,9 +243,12 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
     assert set(states) == {"Online"}
 
 
-def server(client: Client) -> dict[str, Any]:
-    (found,) = client.http.get("/managedServers?format=Entity").json()["ManagedServers"]
-    return dict(found)
+def host_answers(client: Client) -> bool:
+    """Whether the host, which polls somewhere, says which tunnels it has."""
+    place = client.gateway()["Href"].partition("?")[0]
+    answer = client.http.get(f"{place}/tunnels")
+    assert answer.status_code in (200, 503), answer.text
+    return answer.status_code == 200
 
 
 @contextmanager

@@ -167,11 +167,11 @@ def test_what_is_being_changed_is_there_before_another_one_leads(two: Two) -> No
         if two.follow():
             leads.set()
 
+    following = threading.Thread(target=follow)
     with two.databases[0].writing() as session, session.begin():
         session.add(Counter(name="begun", value=1))
         session.flush()
         two.silence()
-        following = threading.Thread(target=follow)
         following.start()
         assert not leads.wait(0.3)
     following.join()

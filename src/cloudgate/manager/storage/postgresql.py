@@ -22,7 +22,7 @@ CONNECT_SECONDS = 2
 """To one of its hosts; the least that libpq knows."""
 IDLE_SECONDS = 8
 """Who writes and says nothing for so long has stood still, and is no longer waited for."""
-BESIDE_SECONDS = 2
+BESIDE_SECONDS = 3
 """For one row that is written beside whoever writes."""
 _POOL, _OVERFLOW = 10, 10
 """Connections that stay, and that come when many ask at once: a server takes 100 by default."""
@@ -95,7 +95,7 @@ def _begin(connection: Connection) -> None:
     elif options.get("beside", False):
         connection.exec_driver_sql(
             f"SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true),"
-            f" set_config('idle_in_transaction_session_timeout', '{BESIDE_SECONDS}s', true)"
+            f" set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
         )
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
