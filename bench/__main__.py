@@ -18,6 +18,7 @@ from bench import (
     fairness,
     hosts,
     limits,
+    managers,
     memory,
     metrics,
     remote,
@@ -50,7 +51,7 @@ PARTS = (
     "hosts",
     "metrics",
 )
-NAMED = ("attack", "wan")
+NAMED = ("attack", "wan", "managers")
 """Parts that are measured only when they are asked for."""
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 1800
@@ -72,9 +73,11 @@ class Effort:
     limits_seconds: float = 8.0
     revoked_tunnels: int = 1000
     tenants: int = 10_000
+    deaths: int = 50
+    """Of managers."""
 
 
-QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0)
+QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0, deaths=3)
 FULL = Effort(4, 1.0, 4, 250, 10_000, 15, 2000, 10.0)
 
 
@@ -103,6 +106,10 @@ def main() -> None:
         section = _wan(quick=options.quick)
         print(section, flush=True)
         done.append(section)
+    if "managers" in wanted:
+        section = _managers(effort.deaths)
+        print(section, flush=True)
+        done.append(section)
     print(goals(done) or "")
 
 
@@ -129,6 +136,11 @@ def _attack(options: argparse.Namespace) -> Section:
 def _wan(*, quick: bool) -> Section:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
         return wan.measure(Path(folder) / "wan", quick=quick)
+
+
+def _managers(deaths: int) -> Section:
+    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
+        return managers.measure(Path(folder) / "managers", deaths)
 
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:

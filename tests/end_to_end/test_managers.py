@@ -1,15 +1,11 @@
 """Two managers on one database: does it matter which is asked, and that one of them dies?"""
 
-import json
-import shutil
 import signal
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx2
@@ -17,83 +13,28 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from cloudgate.manager.storage.postgresql import postgresql_url
-from tests.support.ports import free_port
+from tests.support.managers import (
+    PATIENCE_SECONDS,
+    Managers,
+    logged_on,
+    names,
+    spec,
+    two_managers,
+)
 from tests.support.postgres import needs_postgresql, shared_server
 from tests.support.product import PASSWORD, Client
 from tests.support.waiting import until
 from tests.support.watched import Site
 
 pytestmark = [needs_postgresql, pytest.mark.end_to_end]
-PATIENCE_SECONDS = 60.0
 HOST = "gw1.example"
-
-
-@dataclass
-class Managers:
-    """Two of them, and what was accepted by either."""
-
-    url: str
-    sites: tuple[Site, Site]
-    accepted: list[str] = field(default_factory=list)
-
-    def leading(self) -> tuple[Site, Site]:
-        """The one that leads, and the other."""
-        engine = create_engine(postgresql_url(self.url))
-        with engine.connect() as connection:
-            said = text("SELECT value FROM installation_marks WHERE name = 'manager'")
-            port = json.loads(connection.execute(said).scalar_one())["url"].rpartition(":")[2]
-        engine.dispose()
-        one, other = self.sites
-        return (one, other) if one.port == int(port) else (other, one)
-
-    def write(self, client: Client, name: str) -> None:
-        """Have a repository made, which is refused or not reached meanwhile."""
-
-        def is_made() -> bool:
-            try:
-                answer = client.http.post("/repositories", json=spec(name))
-            except httpx2.TransportError:
-                return False
-            if answer.status_code == 503:
-                assert int(answer.headers["Retry-After"]) > 0
-                return False
-            # It may have been made where the answer was lost.
-            assert answer.status_code == 201 or "already" in answer.text, answer.text
-            return True
-
-        until(is_made, PATIENCE_SECONDS)
-        self.accepted.append(name)
-
-
-def spec(name: str) -> dict[str, Any]:
-    return {"Name": name, "Endpoint": f"{name}:8443", "Address": "127.0.0.1:8443"}
-
-
-def names(client: Client) -> list[str]:
-    answer = client.http.get("/repositories").raise_for_status()
-    return [each["Name"] for each in answer.json()["Refs"]]
-
-
-def start(folder: Path, url: str, stack: ExitStack) -> Site:
-    port = free_port()
-    options = ("--database", url, "--own-url", f"https://localhost:{port}")
-    return Site(folder, stack, options, port=port)
 
 
 @pytest.fixture(scope="module")
 def managers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managers]:
-    url = shared_server().new_database()
-    with ExitStack() as stack:
-        folders = [tmp_path_factory.mktemp(each) for each in ("one", "other")]
-        one = start(folders[0], url, stack)
-        for key in ("tls/ca.key", "tls/ca.pem", "sealing.key"):
-            copy = folders[1] / "manager" / key
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(one.data / key, copy)
-        with one.client() as client:
-            made = {"DnsNameOrIpAddress": "site.example", "Username": "a", "Password": "b"}
-            client.http.post("/backupServers?action=create", json=made).raise_for_status()
-        yield Managers(url, (one, start(folders[1], url, stack)))
+    folder = tmp_path_factory.mktemp("managers")
+    with two_managers(folder, shared_server().new_database()) as started:
+        yield started
 
 
 @pytest.fixture
@@ -208,7 +149,8 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
     leader, other = managers.leading()
     leader.add_host(HOST)
     kept = leader.folder / HOST / "host" / "membership.json"
-    until(lambda: f"https://localhost:{other.port}" in kept.read_text(), said=kept.read_text)
+    known = f"https://localhost:{other.port}"
+    until(lambda: known in kept.read_text(), PATIENCE_SECONDS, said=kept.read_text)
     with other.client() as client:
         task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
         assert task["Result"]["Success"] is True, task
@@ -216,7 +158,7 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
     try:
         leader.manager.process.kill()
         leader.manager.process.wait()
-        with _logged_on(other) as client:
+        with logged_on(other) as client:
             managers.write(client, "after-a-death")
             until(lambda: host_answers(client), PATIENCE_SECONDS)
         assert managers.leading() == (other, leader)
@@ -228,13 +170,13 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
             until(lambda: host_answers(client), PATIENCE_SECONDS)
             assert managers.leading() == (leader, other)
             other.manager.process.send_signal(signal.SIGCONT)
-            until(other.manager.is_ready)
-            with _logged_on(other) as again:
+            until(other.manager.is_ready, PATIENCE_SECONDS)
+            with logged_on(other) as again:
                 managers.write(again, "handed-on-again")
             assert set(managers.accepted) <= set(names(client))
             leader.manager.process.send_signal(signal.SIGTERM)
-            assert leader.manager.process.wait(30) == 0
-        with _logged_on(other) as client:
+            assert leader.manager.process.wait(60) == 0
+        with logged_on(other) as client:
             managers.write(client, "after-an-end")
             assert set(managers.accepted) <= set(names(client))
     finally:
@@ -249,18 +191,3 @@ def host_answers(client: Client) -> bool:
     answer = client.http.get(f"{place}/tunnels")
     assert answer.status_code in (200, 503), answer.text
     return answer.status_code == 200
-
-
-@contextmanager
-def _logged_on(site: Site) -> Iterator[Client]:
-    """A client of a manager that may not answer yet."""
-    with ExitStack() as stack:
-        clients: list[Client] = []
-
-        def is_there() -> bool:
-            with suppress(httpx2.TransportError, httpx2.HTTPStatusError):
-                clients.append(stack.enter_context(site.client()))
-            return bool(clients)
-
-        until(is_there, PATIENCE_SECONDS)
-        yield clients[0]

@@ -1,0 +1,123 @@
+"""What does a second manager cost, and what is lost when one dies? PostgreSQL beside SQLite."""
+
+import random
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench.report import Goal, Section, table
+from cloudgate.host.monitoring.figures import cpu_seconds
+from tests.support.managers import Managers, add_site, logged_on, names, spec, start, two_managers
+from tests.support.postgres import new_server
+from tests.support.product import Client
+from tests.support.watched import Site
+
+READS, WRITES = 400, 100
+IDLE_SECONDS = 10.0
+WANTED_SECONDS = 15.0
+"""Within which another manager leads."""
+WANTED_IDLE = 0.02
+"""Of a core."""
+
+
+def measure(folder: Path, rounds: int) -> Section:
+    """Calls at one manager and at two, and `rounds` deaths of the one that leads, while writing."""
+    folder.mkdir()
+    (folder / "sqlite").mkdir()
+    server, rows = new_server(), []
+    with ExitStack() as stack:
+        alone = Site(folder / "sqlite", stack)
+        with alone.client() as client:
+            add_site(client)
+            rows.append(_calls("one on SQLite", client, [alone]))
+    with ExitStack() as stack:
+        server.run("CREATE DATABASE one TEMPLATE template0")
+        (folder / "one").mkdir()
+        alone = start(folder / "one", server.url("one"), stack)
+        with alone.client() as client:
+            add_site(client)
+            rows.append(_calls("one on PostgreSQL", client, [alone]))
+    server.run("CREATE DATABASE two TEMPLATE template0")
+    (folder / "two").mkdir()
+    with two_managers(folder / "two", server.url("two")) as both:
+        leader, other = both.leading()
+        idle = _idle([leader, other])
+        with leader.client() as client:
+            rows.append(_calls("two, the one that leads is asked", client, both.sites))
+        with other.client() as client:
+            rows.append(_calls("two, the other one is asked", client, both.sites))
+        waits, accepted, lost = _deaths(both, rounds)
+    server.stop()
+    goals = (
+        Goal(
+            "another manager leads after a kill -9",
+            f"<= {WANTED_SECONDS:g} s",
+            f"{max(waits):.1f} s, median {median(waits):.1f} of {rounds}",
+            max(waits) <= WANTED_SECONDS,
+        ),
+        Goal("writes that were accepted and are lost", "0", f"{lost} of {accepted}", lost == 0),
+        Goal(
+            "of a core, an idle manager",
+            f"<= {WANTED_IDLE:.0%}",
+            f"{idle[0]:.1%} leads, {idle[1]:.1%} stands by",
+            max(idle) <= WANTED_IDLE,
+        ),
+    )
+    head = ("Managers", "GET of an entity: ms", "CPU ms", "POST: ms", "CPU ms")
+    note = (
+        f"One client, {READS} reads and {WRITES} writes; CPU of all managers together. Then"
+        f" {rounds} times the one that leads is killed at random while writes go on at the other."
+    )
+    return Section("Managers", note, table(head, rows), goals)
+
+
+def _calls(name: str, client: Client, sites: Iterable[Site]) -> tuple[str, ...]:
+    pids = [each.manager.process.pid for each in sites]
+
+    def took(count: int, call: str) -> tuple[str, str]:
+        cpu, began = _cpu(pids), time.monotonic()
+        for number in range(count):
+            if call == "GET":
+                client.http.get("/backupServers?format=Entity").raise_for_status()
+            else:
+                body = spec(f"{name.replace(' ', '-').replace(',', '')}{number}.example")
+                client.http.post("/repositories", json=body).raise_for_status()
+        wall = (time.monotonic() - began) / count
+        return f"{wall * 1000:.1f}", f"{(_cpu(pids) - cpu) / count * 1000:.1f}"
+
+    return (name, *took(READS, "GET"), *took(WRITES, "POST"))
+
+
+def _cpu(pids: Iterable[int]) -> float:
+    return sum(cpu_seconds(each) or 0.0 for each in pids)
+
+
+def _idle(sites: Iterable[Site]) -> list[float]:
+    pids = [each.manager.process.pid for each in sites]
+    before = [_cpu([each]) for each in pids]
+    time.sleep(IDLE_SECONDS)
+    return [(_cpu([each]) - was) / IDLE_SECONDS for each, was in zip(pids, before, strict=True)]
+
+
+def _deaths(both: Managers, rounds: int) -> tuple[list[float], int, int]:
+    """Seconds until a write was accepted again, how many were, and how many of them are lost."""
+    waits, chance = [], random.Random(1)
+    for number in range(rounds):
+        leader, other = both.leading()
+        with logged_on(other) as client:
+            for write in range(chance.randrange(1, 20)):
+                both.write(client, f"round{number}-{write}.example")
+            leader.manager.process.send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            leader.manager.process.wait()
+        with logged_on(other) as client:
+            both.write(client, f"round{number}-after.example")
+            waits.append(time.monotonic() - killed)
+        leader.start_manager()
+    _, other = both.leading()
+    with logged_on(other) as client:
+        kept = set(names(client))
+    return waits, len(both.accepted), len(set(both.accepted) - kept)
