@@ -143,6 +143,7 @@ class Watcher:
         return self.states
 
 
+@pytest.mark.alone
 def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the_other(
     managers: Managers,
 ) -> None:

@@ -95,7 +95,7 @@ class Site:
             *("--admin-password-file", str(self.password_file)),
             *self.manager_options,
         )
-        until(self.manager.is_ready, START_SECONDS)
+        until(self.manager.is_ready, START_SECONDS, said=self.manager.log.read_text)
 
     @property
     def data(self) -> Path:
