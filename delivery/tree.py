@@ -36,7 +36,10 @@ def put_together(folder: Path, python: str, lock: Path, wheel: Path) -> Path:
     install = (TOOLS / "uv", "pip", "install", "--quiet", "--no-progress")
     whither = ("--target", packages, "--python-version", python, "--python-platform", PLATFORM)
     how = ("--only-binary", ":all:", "--link-mode", "copy", "--require-hashes", "--no-config")
-    subprocess.run((*install, *whither, *how, "--requirement", lock), check=True)
+    # Some wheels have files of one name: of two at once, either would win, another each time.
+    one_by_one = {**os.environ, "UV_CONCURRENT_INSTALLS": "1"}
+    command = (*install, *whither, *how, "--requirement", lock)
+    subprocess.run(command, env=one_by_one, check=True)
     for each in ("bin", ".lock"):
         _remove(packages / each)
     with zipfile.ZipFile(wheel) as packed:

@@ -9,7 +9,7 @@ import pytest
 
 from delivery import packages
 from delivery.tools import ROOT, TOOLS
-from delivery.tree import make_even
+from delivery.tree import make_even, put_together
 
 pytestmark = [pytest.mark.delivery, pytest.mark.timeout(1800)]
 SECONDS = 1_767_225_600
@@ -44,6 +44,19 @@ def test_the_same_sources_give_the_same_package_in_another_folder(
     finally:
         os.umask(umask)
     assert packed(second, target) == one
+
+
+def test_of_parts_with_files_of_one_name_the_same_wins_each_time(tmp_path: Path) -> None:
+    wheels = sorted((ROOT / "dist").glob("*.whl"))
+    if not wheels:
+        pytest.skip("needs dist/, which make test-delivery makes")
+    made = []
+    for each in ("one", "two"):
+        put_together(tmp_path / each, "3.11", ROOT / "requirements" / "server.txt", wheels[-1])
+        files = [file for file in (tmp_path / each).rglob("*.py") if file.is_file()]
+        made.append({file.relative_to(tmp_path / each): file.read_bytes() for file in files})
+    assert len(made[0]) > 1000
+    assert made[0] == made[1]
 
 
 def test_lintian_says_nothing_that_is_not_explained(tmp_path: Path) -> None:
