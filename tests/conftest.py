@@ -16,6 +16,7 @@ from tests.support import spoken
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 from tests.support.postgres import needs_postgresql, shared_server
+from tests.support.scratch import scratch_root
 from tests.support.statements import share_statements
 
 # Tracebacks with all that each function knew are for people at a terminal; here they take seconds.
@@ -29,6 +30,8 @@ structlog.configure(
         ),
     ]
 )
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch_root())
 
 # Managers that run beside each other would all show their figures at the usual address.
 os.environ.setdefault("CLOUDGATE_METRICS_LISTEN", "off")

@@ -30,6 +30,7 @@ from cloudgate.manager.servers.backup_servers import BackupServerSettings, creat
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
+from tests.support.scratch import scratch_root
 from tests.support.waiting import looks
 
 PASSWORD = "correct horse battery staple"
@@ -98,7 +99,7 @@ def finished(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
 @cache
 def first_start() -> Path:
     """A data folder as a manager's first start leaves it; made once, for all to copy."""
-    folder = Path(tempfile.mkdtemp(prefix="cloudgate-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="cloudgate-tests-", dir=scratch_root()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database = Database(sqlite_url(folder / "cloudgate.db"))
     ensure_administrator(Manager(database, open_authority(folder), open_sealing(folder)), PASSWORD)

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from cloudgate.manager.storage.database import Database
+from tests.support.scratch import scratch_root
 from tests.support.waiting import until
 
 _FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: int(each.parent.name))
@@ -135,7 +136,7 @@ def new_server() -> Server:
 
 
 def _new_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="cloudgate-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="cloudgate-pg-", dir=scratch_root()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
