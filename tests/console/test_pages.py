@@ -417,9 +417,12 @@ def test_assets_may_be_kept_for_ever_by_the_name_of_what_they_hold(operator: Vis
     assert operator.get("assets/0/../templates/frame.html").status_code == 404
 
 
-def test_a_form_of_any_size_is_not_read_from_strangers(running: RunningManager) -> None:
-    answer = visitor(running).http.post("sign-in", data={"name": "x" * 20_000, "password": "x"})
+@pytest.mark.parametrize("form", ["name=" + "x" * 20_000, "a&" * 4_000])
+def test_a_form_of_any_size_is_not_read_from_strangers(running: RunningManager, form: str) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = visitor(running).http.post("sign-in", content=form, headers=headers)
     assert answer.status_code == 413
+    assert "more than a form may hold" in answer.text
 
 
 @pytest.fixture(scope="module")

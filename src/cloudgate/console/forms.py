@@ -24,7 +24,10 @@ async def read_form(request: Request, limit_bytes: int) -> Form | None:
         if len(content) > limit_bytes:
             return None
     text = content.decode("utf-8", "replace")
-    return parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:  # more fields than that
+        return None
 
 
 async def came_over_tls(api: Api) -> bool:

@@ -1,6 +1,7 @@
 """Lag of a gateway: which changes of tenants has it not taken in, and since when?"""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, object_session
@@ -10,7 +11,6 @@ from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
     Counter,
-    ManagedServer,
     RemovedTenant,
 )
 
@@ -18,6 +18,7 @@ LATE = timedelta(seconds=10)
 """A gateway that is there has a change within a second; so much later something is wrong."""
 DIRECTORY = "directory"
 _NAMED = 3
+_LAGS = "lags"
 
 
 def lag_of(gateway: CloudGateway) -> str:
@@ -28,36 +29,49 @@ def lag_of(gateway: CloudGateway) -> str:
     server, session = gateway.managed_server, object_session(gateway)
     if session is None or server.online_since is None or gateway.confirmed is None:
         return ""
-    newest = session.get(Counter, DIRECTORY)
-    if newest is None or newest.value <= report_of(server).directory_revision:
+    newest, known = session.get(Counter, DIRECTORY), report_of(server).directory_revision
+    if newest is None or newest.value <= known:
         return ""
-    since = _since(session, server)
-    if since is None or datetime.now(UTC) - since < LATE:
-        return ""
-    changed = session.scalars(_missed(server).limit(_NAMED + 1)).all()
-    names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
-    whose = f"changes of {names}" if names else "that tenants were removed"
-    return f"It has not taken in {whose} since {since:%Y-%m-%d %H:%M:%S} UTC."
+    lags: dict[tuple[UUID, int, int], _Lag] = session.info.setdefault(_LAGS, {})
+    key = (server.backup_server_id, known, newest.value)
+    if key not in lags:
+        lags[key] = _Lag(session, server.backup_server_id, known)
+    return lags[key].said()
 
 
-def _missed(server: ManagedServer) -> Select[str]:
+class _Lag:
+    """What those of a site have not taken in that know a revision.
+
+    When many lag it is behind the same one: they are asked for once in a session.
+    """
+
+    def __init__(self, session: Session, site_id: UUID, known: int) -> None:
+        self._since = _since(session, site_id, known)
+        self._changed = session.scalars(_missed(site_id, known).limit(_NAMED + 1)).all()
+
+    def said(self) -> str:
+        since, changed = self._since, self._changed
+        if since is None or datetime.now(UTC) - since < LATE:
+            return ""
+        names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
+        whose = f"changes of {names}" if names else "that tenants were removed"
+        return f"It has not taken in {whose} since {since:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _missed(site_id: UUID, known: int) -> Select[str]:
     return (
         select(CloudTenant.name)
-        .where(
-            CloudTenant.backup_server_id == server.backup_server_id,
-            CloudTenant.directory_revision > report_of(server).directory_revision,
-        )
+        .where(CloudTenant.backup_server_id == site_id, CloudTenant.directory_revision > known)
         .order_by(CloudTenant.directory_revision)
     )
 
 
-def _since(session: Session, server: ManagedServer) -> datetime | None:
+def _since(session: Session, site_id: UUID, known: int) -> datetime | None:
     """When the first change was made that it has not; a revision is a time in milliseconds."""
     found = [
         session.scalar(
             select(func.min(kind.directory_revision)).where(
-                kind.backup_server_id == server.backup_server_id,
-                kind.directory_revision > report_of(server).directory_revision,
+                kind.backup_server_id == site_id, kind.directory_revision > known
             )
         )
         for kind in (CloudTenant, RemovedTenant)
