@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,17 +61,24 @@ def test_of_parts_with_files_of_one_name_the_same_wins_each_time(tmp_path: Path)
     assert made[0] == made[1]
 
 
-def test_lintian_says_nothing_that_is_not_explained(tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that nobody in particular may look into, as those of pytest may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_lintian_says_nothing_that_is_not_explained(open_folder: Path) -> None:
     lintian = shutil.which("lintian")
     found = sorted((ROOT / "dist").glob("cloudgate_*~deb12_*.deb"))
     if lintian is None or not found:
         pytest.skip("needs lintian and dist/, which make test-delivery sees to")
-    shutil.copyfile(found[-1], tmp_path / "cloudgate.deb")
-    for each in (tmp_path, *tmp_path.parents[:2]):
-        each.chmod(0o755)
+    package = open_folder / "cloudgate.deb"
+    shutil.copyfile(found[-1], package)
     done = subprocess.run(
-        [lintian, "--tag-display-limit", "0", "--fail-on", "warning", tmp_path / "cloudgate.deb"],
-        env={**os.environ, "HOME": str(tmp_path), "TMPDIR": "/tmp"},
+        [lintian, "--tag-display-limit", "0", "--fail-on", "warning", package],
+        env={**os.environ, "HOME": str(open_folder), "TMPDIR": "/tmp"},
         user=NOBODY,
         group=NOBODY,
         extra_groups=[],
