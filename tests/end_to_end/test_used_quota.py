@@ -28,7 +28,7 @@ def quotas(started: Product, tenant: str) -> dict[str, Any]:
 def test_what_tenants_have_stored_is_seen_from_the_command_line(tmp_path: Path) -> None:
     stored = tmp_path / "backups"
     (stored / "acme").mkdir(parents=True)
-    (stored / "acme" / "pack").write_bytes(os.urandom(3 * 1024 * 1024))
+    (stored / "acme" / "pack").write_bytes(os.urandom(3 * 1024 * 1024 + 1))
     (stored / "umbrella").symlink_to("/usr")
     with product(tmp_path / "data") as started:
         cloudgate(started, "repository", "create", "vault", "--endpoint", "vault.example:8443")
@@ -38,7 +38,7 @@ def test_what_tenants_have_stored_is_seen_from_the_command_line(tmp_path: Path) 
         where = ("--server", os.uname().nodename, "--path", f"{stored}/{{tenant}}")
         shown = cloudgate(started, "repository", "probe", "vault", "Directory", *where)
         assert "Method Directory" in shown
-        assert quotas(started, "acme")["UsedQuota"] == 4, "3 MB, and the directory itself"
+        assert quotas(started, "acme")["UsedQuota"] == 4, "3 MB, and some of the fourth"
         assert quotas(started, "newcomer")["UsedQuota"] == 0
         odd = quotas(started, "umbrella")
         assert "UsedQuota" not in odd

@@ -1,11 +1,13 @@
 """Notifications: what does the API say of those who are told of what happens? Extensions."""
 
+import re
+
 from cloudgate.api.access import ADMINISTRATORS
 from cloudgate.api.handlers.forms import Forms
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation
 from cloudgate.api.http.router import DONE, Parameter, Route, Routes, adds, shows, shows_either
-from cloudgate.errors import UnavailableError
+from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.notifications import operations, outbox
 from cloudgate.manager.notifications.operations import TYPE, ReceiverChange
 from cloudgate.manager.storage import tables
@@ -20,8 +22,9 @@ from cloudgate.wire.resources.notifications import (
 )
 
 PATH = "/notifications/receivers"
-MOST_SHOWN = 1000
+USUALLY_SHOWN, MOST_SHOWN = 100, 1000
 """Of what was told."""
+_MOST = re.compile("[1-9][0-9]{0,3}")
 
 ROUTES = Routes(ADMINISTRATORS)
 
@@ -161,20 +164,27 @@ def delete_receiver(call: Call) -> Answer:
             Parameter(
                 name="most",
                 description="How many at most; 100 when left out.",
-                pattern="^([1-9][0-9]{0,3})?$",
+                pattern=f"^({_MOST.pattern})?$",
             ),
         ),
     )
 )
 def get_deliveries(call: Call) -> Answer:
     """What was told to whom in the last 30 days, or is to be, the newest first."""
-    said = call.query.get("most", "")
-    most = min(int(said), MOST_SHOWN) if said.isascii() and said.isdigit() else 100
+    most = _most(call.query.get("most", ""))
     with call.reading() as work:
         names = {each.id: each.name for each in operations.list_receivers(work)}
         found = outbox.list_deliveries(work, most)
         shown = tuple(_delivery(each, names.get(each.receiver_id, "")) for each in found)
     return Answer(resource=NotificationDeliveries(notification_deliveries=shown))
+
+
+def _most(said: str) -> int:
+    if not said:
+        return USUALLY_SHOWN
+    if not _MOST.fullmatch(said):
+        raise InvalidRequestError(f"most: found {said[:50]!r}, expected a number from 1 to 9999.")
+    return min(int(said), MOST_SHOWN)
 
 
 def _delivery(found: tables.NotificationDelivery, name: str) -> NotificationDelivery:
