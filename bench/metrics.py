@@ -1,6 +1,7 @@
 """What do metrics cost the manager that shows them, the API meanwhile, and who counts?"""
 
 import asyncio
+import gc
 import gzip
 import os
 import signal
@@ -339,6 +340,8 @@ def serve(data: Path, port: int, metrics: int) -> None:
         server = ManagerServer(manager, open_listener("127.0.0.1", port), certificate, shown)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
         telling = asyncio.create_task(go_on())
+        gc.collect()
+        gc.freeze()  # as `cloudgate serve` does once it has started
         await server.run()
         telling.cancel()
 

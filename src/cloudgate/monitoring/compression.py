@@ -10,6 +10,8 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 
+from cloudgate.monitoring.page_threads import in_page_thread
+
 LEVEL, WINDOW_BITS, MEMORY_LEVEL = 5, 13, 8
 """What a line is like stands close before it: to look back on 8 KiB alone finds as much, and says
 where in fewer bits than of the usual 32. A thousand gateways become 175 KiB, with all 32 188."""
@@ -27,9 +29,9 @@ async def compressed(families: Sequence[bytes]) -> bytes:
     """
     parts = list(_parts(families))
     made = asyncio.gather(
-        *(asyncio.to_thread(_deflated, part, is_last=part is parts[-1]) for part in parts)
+        *(in_page_thread(_deflated, part, is_last=part is parts[-1]) for part in parts)
     )
-    checked = asyncio.to_thread(_checked, families)
+    checked = in_page_thread(_checked, families)
     (crc, size_bytes), streams = await asyncio.gather(checked, made)
     return b"".join((_HEAD, *streams, struct.pack("<LL", crc, size_bytes & 0xFFFFFFFF)))
 

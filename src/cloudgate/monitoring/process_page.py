@@ -4,7 +4,6 @@ Figures of the process and of Python are those of Prometheus' client library; he
 ours.
 """
 
-import asyncio
 from collections.abc import Callable
 from functools import cache
 
@@ -12,6 +11,7 @@ from cloudgate import __version__
 from cloudgate.background import Background
 from cloudgate.monitoring.exposition import OPEN_METRICS, Lines, media_type
 from cloudgate.monitoring.health import Finding, Health
+from cloudgate.monitoring.page_threads import in_page_thread
 
 
 async def page(
@@ -33,7 +33,7 @@ async def page(
         write(lines)
         return lines.render(form, _of_the_process(form))
 
-    return await asyncio.to_thread(render), form
+    return await in_page_thread(render), form
 
 
 def _write_health(lines: Lines, found: tuple[Finding, ...]) -> None:

@@ -1,6 +1,5 @@
 """Recent pages: what did the figures say in the last minutes, before somebody came to look?"""
 
-import asyncio
 import gzip
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from cloudgate.background import Job
 from cloudgate.monitoring.compression import compressed
 from cloudgate.monitoring.endpoint import Document
 from cloudgate.monitoring.exposition import TEXT
+from cloudgate.monitoring.page_threads import in_page_thread
 
 INTERVAL_SECONDS = 60.0
 MOST_PAGES = 5
@@ -47,7 +47,7 @@ class RecentPages:
         """All of them, the oldest first, each with its time; not for a scrape."""
         del accept
         kept = tuple(self._pages)
-        return await asyncio.to_thread(_pages, kept), _MEDIA_TYPE
+        return await in_page_thread(_pages, kept), _MEDIA_TYPE
 
 
 def _pages(kept: tuple[tuple[datetime, bytes], ...]) -> list[bytes]:

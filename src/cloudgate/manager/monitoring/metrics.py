@@ -47,6 +47,7 @@ from cloudgate.manager.tenants import passwords
 from cloudgate.monitoring.exposition import Lines, labels_text
 from cloudgate.monitoring.gateway_lines import FAMILIES, blocks
 from cloudgate.monitoring.health import Health
+from cloudgate.monitoring.page_threads import in_page_thread
 from cloudgate.monitoring.process_page import page
 from cloudgate.protocol import GatewayState
 
@@ -174,7 +175,7 @@ class ManagerMetrics:
             seen = max(each.kept_seconds, heard_at.timestamp() if heard_at else 0.0)
             is_up = seen > 0 and now - seen < ONLINE_FOR.total_seconds()
             states["Online" if is_up else "Expected" if each.is_new else "Offline"] += 1
-            up.append(f"cloudgate_host_up{{{each.labels}}} {int(is_up)}\n")
+            up.append(each.up[is_up])
             if seen:
                 last.append(
                     f"cloudgate_host_last_seen_timestamp_seconds{{{each.labels}}} {seen:.0f}\n"
@@ -195,15 +196,15 @@ class ManagerMetrics:
         for each in gateways:
             is_online = each.is_online and each.server_id not in cut_off
             is_up = is_online and each.listens
-            up.append(f"cloudgate_gateway_up{{{each.labels}}} {int(is_up)}\n")
+            up.append(each.up[is_up])
             if is_online:
                 behind = revisions.newer_than(each.directory_revision)
-                lag.append(f"cloudgate_directory_lag_revisions{{{each.labels}}} {behind}\n")
+                lag.append(f"{each.lag}{behind}\n" if behind else each.no_lag)
             said = heard.get(each.server_id)
             if said is None:
                 continue
             age = now_seconds - said.at_seconds
-            ages.append(f"cloudgate_figures_age_seconds{{{each.labels}}} {max(0.0, age):.1f}\n")
+            ages.append(f"{each.age}{max(0.0, age):.1f}\n")
             if age <= STALE_SECONDS:
                 made[each.server_id] = self._made_of(each.server_id, said, each.whose)
         lines.put_lines("cloudgate_gateway_info", (each.info for each in gateways))
@@ -233,7 +234,7 @@ class ManagerMetrics:
         is_looking = self._looking is not None and not self._looking.done()
         known = self._needed
         if known is not None and not is_looking and known.is_old(self._manager.changes.count):
-            self._looking = asyncio.ensure_future(asyncio.to_thread(self._look))
+            self._looking = asyncio.ensure_future(in_page_thread(self._look))
 
     def _look(self) -> None:
         changes = self._manager.changes.count
@@ -286,6 +287,8 @@ class _Host:
     whose: tuple[str, str]
     """Its name and that of its site, as they are shown."""
     labels: str
+    up: tuple[str, str]
+    """Lines that say that it is not, or is."""
     kept_seconds: float
     """When it was last heard of, as was written down; 0 for never."""
     is_new: bool
@@ -299,10 +302,15 @@ class _Gateway:
     server_id: UUID
     whose: tuple[str, str]
     """Its name and that of its site, as they are shown."""
-    labels: str
     info: str
     enabled: str
+    no_lag: str
     """Lines."""
+    up: tuple[str, str]
+    """Lines that say that it is not, or is."""
+    lag: str
+    age: str
+    """How lines begin."""
     is_online: bool
     listens: bool
     directory_revision: int
@@ -357,7 +365,8 @@ def _hosts(work: UnitOfWork, known: Sequence[_Host]) -> Sequence[_Host]:
             labels = labels_text(("server", "site"), whose)
             kept = seconds_of(seen_at) if seen_at else 0.0
             key = UUID(hex_of(identifier))
-            same = _Host(tuple(row), key, whose, labels, kept, bool(is_new))
+            up = _no_or_yes("cloudgate_host_up", labels)
+            same = _Host(tuple(row), key, whose, labels, up, kept, bool(is_new))
         found.append(same)
     return found
 
@@ -379,11 +388,15 @@ def _gateway(row: Any, whose: tuple[str, str]) -> _Gateway:
     info = labels_text(("pool", "server", "version", "envoy_version"), of_it)
     wanted = _document(row.wanted) if isinstance(row.wanted, str) else row.wanted
     is_enabled = bool(wanted.get("enabled", True)) and not row.removing
+    lag = f"cloudgate_directory_lag_revisions{{{labels}}} "
     return _Gateway(
         row=tuple(row),
         server_id=UUID(hex_of(row.server_id)),
         whose=whose,
-        labels=labels,
+        no_lag=f"{lag}0\n",
+        up=_no_or_yes("cloudgate_gateway_up", labels),
+        lag=lag,
+        age=f"cloudgate_figures_age_seconds{{{labels}}} ",
         info=f"cloudgate_gateway_info{{{labels},{info}}} 1\n",
         enabled=f"cloudgate_gateway_enabled{{{labels}}} {int(is_enabled)}\n",
         is_online=row.online_since is not None,
@@ -422,6 +435,10 @@ def _rows_of_gateways(work: UnitOfWork) -> Iterable[Any]:
         )
         .all()
     )
+
+
+def _no_or_yes(name: str, labels: str) -> tuple[str, str]:
+    return f"{name}{{{labels}}} 0\n", f"{name}{{{labels}}} 1\n"
 
 
 @lru_cache(4096)

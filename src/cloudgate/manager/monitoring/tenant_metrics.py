@@ -1,12 +1,9 @@
 """Tenant metrics: what does the page of tenants show? Bytes as billed, tunnels, quotas, limits.
 
-It is text made in one go: ten thousand tenants have more than a hundred thousand lines. It is made
-in a thread, a part at a time, so that requests are answered meanwhile.
+It is text made in one go: ten thousand tenants have more than a hundred thousand lines.
 """
 
-import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Result, String, func, select, type_coerce
+from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 
 from cloudgate.errors import UnavailableError
@@ -27,14 +24,10 @@ from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantReso
 from cloudgate.manager.tenants.limits import from_document
 from cloudgate.monitoring.exposition import OPEN_METRICS, escaped, heading, media_type
 from cloudgate.monitoring.metrics_table import METRICS, Page, shown_on
+from cloudgate.monitoring.page_threads import in_page_thread
 
 REMEMBERED = timedelta(days=90)
 """A tenant that was removed is shown for so long after it last used something."""
-AT_ONCE = 100
-"""Tenants that are read, or written, before requests have their turn: two ms."""
-_TURN_SECONDS = 0.0001
-"""Others get the interpreter for certain only from who sleeps: who lets go of it without that takes
-it again before they have woken up."""
 _NOTHING = TenantSums()
 _OF_ALL = (
     "cloudgate_tenant_bytes_total",
@@ -67,7 +60,7 @@ class TenantMetrics:
         """
         form = media_type(accept)
         try:
-            return await asyncio.to_thread(self._made, form), form
+            return await in_page_thread(self._made, form), form
         except SQLAlchemyError:
             raise UnavailableError(
                 "What tenants used cannot be read from the database now; /readyz?verbose says why."
@@ -101,9 +94,7 @@ class _TenantPage:
         )
         now_seconds, counted = now.timestamp(), self._counted
         self._shared = _shared(rows)
-        for number, row in enumerate(rows):
-            if number % AT_ONCE == 0:
-                time.sleep(_TURN_SECONDS)
+        for row in rows:
             identifier, name, is_enabled, expires_at, limits, *total, quota, used_bytes = row
             key = hex_of(identifier)
             shown = self._use(name, key, total)
@@ -154,16 +145,7 @@ class _TenantPage:
         for name, lines in self._lines.items():
             if lines:
                 pieces.append(f"{heading(METRICS[name], form)}{''.join(lines)}".encode())
-                time.sleep(_TURN_SECONDS)
         return [*pieces, b"# EOF\n"] if form == OPEN_METRICS else pieces
-
-
-def _read(rows: Result[Any]) -> Sequence[Any]:
-    found: list[Any] = []
-    for some in rows.partitions(AT_ONCE):
-        found += some
-        time.sleep(_TURN_SECONDS)
-    return found
 
 
 def _shared(rows: Sequence[Any]) -> set[str]:
@@ -185,8 +167,9 @@ def _present(work: UnitOfWork) -> Sequence[Any]:
         .group_by(TenantResource.tenant_id)
         .subquery()
     )
-    return _read(
-        work.session.connection().execute(
+    return (
+        work.session.connection()
+        .execute(
             select(
                 *_raw(
                     CloudTenant.id,
@@ -206,19 +189,22 @@ def _present(work: UnitOfWork) -> Sequence[Any]:
             .outerjoin(rooms, rooms.c.tenant_id == CloudTenant.id)
             .order_by(CloudTenant.login, CloudTenant.id)
         )
+        .all()
     )
 
 
 def _removed(work: UnitOfWork) -> Sequence[Any]:
     total = (UsageTotal.tunnels, UsageTotal.bytes_up, UsageTotal.bytes_down, UsageTotal.at)
-    return _read(
-        work.session.connection().execute(
+    return (
+        work.session.connection()
+        .execute(
             select(*_raw(FormerName.id, FormerName.name, *total))
             .join(UsageTotal, UsageTotal.tenant_id == FormerName.id)
             .outerjoin(CloudTenant, CloudTenant.id == FormerName.id)
             .where(UsageTotal.at > work.now - REMEMBERED, CloudTenant.id.is_(None))
             .order_by(FormerName.name, FormerName.id)
         )
+        .all()
     )
 
 
