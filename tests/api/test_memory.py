@@ -1,8 +1,7 @@
 """Answers are remembered until something changes, and never told to whom they do not belong."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,29 +9,14 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.storage.tables import GatewayPool, Subtenant
 from cloudgate.protocol import LiveTunnel
+from tests.support.asked import statements
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
-
-
-@contextmanager
-def statements(running: RunningManager) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    seen: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        seen.append(str(arguments[2]))
-
-    engine = running.manager.database.reading().get_bind()
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

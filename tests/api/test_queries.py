@@ -9,12 +9,12 @@ from uuid import UUID
 import httpx2
 import pytest
 from lxml import etree
-from sqlalchemy import event
 
 from cloudgate.api.handlers.queries import TYPES
 from cloudgate.manager.queries.sources import SOURCES
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Task
 from cloudgate.wire.resources.queries import Entities, Resources
+from tests.support.asked import statements
 from tests.support.manager import RunningManager, running_manager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
@@ -238,20 +238,13 @@ def test_a_page_of_many_costs_as_many_statements_as_a_page_of_few(tmp_path: Any)
                 work.session.query(CloudTenant).delete()
                 add_tenants(work.session, site.id, count)
             counts.append(statements_of(running, client))
-        assert counts[0] == counts[1]
+        assert counts[0] == counts[1] > 0
 
 
 def statements_of(running: RunningManager, client: httpx2.Client) -> int:
     """How many statements one page takes."""
-    seen: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        seen.append(str(arguments[2]))
-
-    engine = running.manager.database.reading().get_bind()
-    event.listen(engine, "before_cursor_execute", note)
-    query(client, "type=CloudTenant&format=Entities&sortAsc=name&filter=Enabled==true")
-    event.remove(engine, "before_cursor_execute", note)
+    with statements(running) as seen:
+        query(client, "type=CloudTenant&format=Entities&sortAsc=name&filter=Enabled==true")
     return len(seen)
 
 
