@@ -15,7 +15,8 @@ from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.trust.certificate_names import subject_alt_names
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
-from tests.support.name_server import KEY, ZONE, free_port, name_server, needs_knot
+from tests.support.name_server import KEY, ZONE, name_server, needs_knot
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 NAME, OF_POOL = f"gates.{ZONE}", f"vip.gates.{ZONE}"

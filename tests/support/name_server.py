@@ -1,7 +1,6 @@
 """A name server in a test: Debian's knot, which takes updates that are signed."""
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,13 +49,6 @@ $ORIGIN {zone}.
 ns 3600 A 127.0.0.1
 old 3600 A 192.0.2.99
 """
-
-
-def free_port() -> int:
-    """A port that nobody listens on, for UDP nor TCP."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
 
 
 @dataclass(frozen=True)

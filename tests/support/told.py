@@ -21,6 +21,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from cloudgate.manager.core.outgoing import MailServer
 from tests.support.certificates import Made, pem_of
+from tests.support.ports import free_port
 
 USER, PASSWORD = "cloudgate", "of the mailbox"
 
@@ -104,7 +105,7 @@ def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[Mail
     controller = _Server(
         box,
         hostname="127.0.0.1",
-        port=_free_port(),
+        port=free_port(),
         tls_context=server_context(folder, made) if offers_tls else None,
         require_starttls=offers_tls,
         authenticator=_knows,
@@ -123,12 +124,6 @@ def mail_server(folder: Path, *, offers_tls: bool = True) -> Iterator[tuple[Mail
         yield address, box
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
 
 
 @contextmanager

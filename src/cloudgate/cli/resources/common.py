@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,18 @@ Site = Annotated[
         show_default=False,
     ),
 ]
+
+
+def content_of(file: Path) -> bytes:
+    """What is in a file that was named on the command line.
+
+    Raises:
+        typer.BadParameter: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as problem:  # whatever keeps it from being read is for the user to see
+        raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
 
 
 def group(kind: Kind, text: str, show: Callable[..., None] | None = None) -> typer.Typer:

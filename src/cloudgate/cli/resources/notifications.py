@@ -15,6 +15,7 @@ from cloudgate.cli.resources.common import (
     add_delete,
     body_of,
     change_of,
+    content_of,
     group,
     seconds_of,
 )
@@ -116,7 +117,7 @@ def create(
         BackupServerUid=uid_of_site(call, backup_server) if backup_server else None,
         CloudTenantUid=find(call.api, tenants.KIND, tenant).uid if tenant else None,
         Events={"Events": event} if event else None,
-        CaFile=_read(hook_ca) if hook_ca else None,
+        CaFile=_pem(hook_ca) if hook_ca else None,
         DigestMinutes=_minutes(digest),
         **_quiet(quiet),
     )
@@ -186,10 +187,8 @@ def _quiet(text: str | None) -> dict[str, str]:
     return {"QuietFrom": begin, "QuietUntil": end}
 
 
-def _read(file: Path) -> str:
+def _pem(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
-    except OSError as problem:
-        raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
+        return "\n".join(content_of(file).decode("utf-8").splitlines())
     except UnicodeDecodeError:
         raise typer.BadParameter(f"{file} is not PEM.") from None

@@ -476,8 +476,3 @@ def _grouped(found: Iterable[tuple[str, float | None]]) -> dict[str, list[float]
         if value is not None:
             groups.setdefault(name, []).append(value)
     return groups
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    """Since 1970; None for none."""
-    return None if moment is None else moment.timestamp()

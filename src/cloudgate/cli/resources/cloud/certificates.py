@@ -11,7 +11,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import Kind, find
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.cloud import gateways
-from cloudgate.cli.resources.common import add_delete, body_of, group
+from cloudgate.cli.resources.common import add_delete, body_of, content_of, group
 
 
 class Challenge(StrEnum):
@@ -58,14 +58,14 @@ def bring(
 ) -> None:
     """Have all gateways, or one, show a certificate from now on; live tunnels go on."""
     uid = find(call.api, gateways.KIND, gateway).uid if gateway else None
-    data = _read(file)
+    data = content_of(file)
     if b"-----BEGIN" in data:
         pem = data.decode("utf-8", "replace")
         if key is not None:
-            pem += "\n" + _read(key).decode("utf-8", "replace")
+            pem += "\n" + content_of(key).decode("utf-8", "replace")
         body = body_of(Pem=pem, CloudGatewayUid=uid)
     else:
-        password = _read(password_file).decode().rstrip("\r\n") if password_file else None
+        password = content_of(password_file).decode().rstrip("\r\n") if password_file else None
         pfx = base64.b64encode(data).decode()
         body = body_of(Pfx=pfx, Password=password, CloudGatewayUid=uid)
     call.screen.details(call.api.post(KIND.path, body))
@@ -109,17 +109,10 @@ def acme(
         Names=",".join(name),
         Challenge=challenge.value,
         Email=email,
-        CaFile=_read(server_ca).decode("utf-8", "replace") if server_ca else None,
+        CaFile=content_of(server_ca).decode("utf-8", "replace") if server_ca else None,
         CloudGatewayUid=find(call.api, gateways.KIND, gateway).uid if gateway else None,
     )
     call.show_result(call.api.post(f"{KIND.path}?action=order", body))
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as problem:
-        raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
 
 
 add_delete(app, KIND, "Have its gateways show the manager's own certificate again.")

@@ -27,6 +27,7 @@ from cloudgate.api.http.proxies import networks
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.api.standby import Doors, StandbyServer
+from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.service.manager.turns import own_url
@@ -239,17 +240,7 @@ def alone(service: Service) -> Iterator[None]:
 def administrator(manager: Manager, file: Path | None) -> str | None:
     """See to the administrator's account. Returns the password when it was generated now."""
     if file is not None:
-        try:
-            password = file.read_text(encoding="utf-8").strip()
-        except OSError as problem:
-            raise CloudgateError(
-                f"Cannot read the password file {file}: {problem.strerror}."
-            ) from None
-        except UnicodeDecodeError:
-            raise CloudgateError(f"The password file {file} is not UTF-8 text.") from None
-        if not password:
-            raise CloudgateError(f"The password file {file} is empty.")
-        ensure_administrator(manager, password)
+        ensure_administrator(manager, passwords.from_file(file))
         return None
     if has_administrator(manager):
         return None
