@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from lxml import etree
@@ -217,6 +217,31 @@ def test_openapi_accepts_exactly_what_is_read(kind: type[Described]) -> None:
             assert json.read(json.write(value), kind) == value
 
     agrees()
+
+
+BLANK_ONES = ["", " ", "\t\n", "\xa0", None]
+
+
+@pytest.mark.parametrize("kind", ROOTS, ids=lambda kind: kind.__name__)
+def test_openapi_and_the_reader_agree_on_what_is_blank_in_each_place(kind: type[Described]) -> None:
+    @settings(max_examples=1, derandomize=True, database=None, phases=[Phase.generate])
+    @given(instances(kind))
+    def agrees(value: Described) -> None:
+        document = json.to_object(value)
+        for part in parts(kind):
+            for blank in BLANK_ONES:
+                changed = document | {part.name: blank}
+                assert is_read(changed, kind) == OPENAPI[kind].is_valid(changed), (part.name, blank)
+
+    agrees()
+
+
+def is_read(document: Any, kind: type[Described]) -> bool:
+    try:
+        json.read(stdlib_json.dumps(document).encode(), kind)
+    except InvalidRequestError:
+        return False
+    return True
 
 
 def test_openapi_accepts_nothing_but_objects() -> None:

@@ -69,6 +69,10 @@ class Values:
             if quoted_number:
                 text = {"type": ["integer", "string"], "pattern": _pattern(found)}
                 return text | bounds | described
+            if any(kind.longest == 0 for kind in found):
+                return (
+                    {"type": ["integer", "string"], "pattern": f"^{_BLANK}*$"} | bounds | described
+                )
             return {"type": "integer"} | bounds | described
         return _text(found, value_type) | described
 
