@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
-from cloudgate.cli.service import systemd_units
+from cloudgate.cli.service.manager import systemd_unit
 from cloudgate.cli.settings import PACKAGED_DATA
 from cloudgate.host.platform import linux
 from delivery import manuals
@@ -86,7 +86,7 @@ def stage(folder: Path, version: str, components: list[Any], seconds: int) -> No
 def _units() -> dict[str, str]:
     program = "/usr/bin/cloudgate"
     serve = [program, "serve", "--config", str(SETTINGS / "manager.toml")]
-    manager = systemd_units.unit(serve, "cloudgate", [MANAGER_DATA])
+    manager = systemd_unit.unit(serve, "cloudgate", [MANAGER_DATA])
     host = linux.unit_of([program], HOST_DATA, "cloudgate-host", SETTINGS / "host.toml")
     folder = "usr/lib/systemd/system"
     return {

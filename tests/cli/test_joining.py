@@ -16,6 +16,7 @@ import pytest
 
 from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
 from cloudgate.cli.resources.status import summary
+from cloudgate.cli.service.manager.options import parameters
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.enrolment import load_enrolment
@@ -255,6 +256,29 @@ def test_systemd_takes_the_unit_of_the_manager_which_starts_it_as_it_was_started
     for name, value in zip(files[::2], files[1::2], strict=True):
         assert (name, str(tmp_path / value)) in pairs
     assert not (tmp_path / "all data").exists()
+
+
+def test_a_unit_starts_the_manager_with_every_option_that_was_typed(
+    cloudgate: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    (folder / "hook").write_text("")
+    words: list[str] = []
+    for each in parameters():
+        kind = str(each.annotation)
+        some = "20" if "int" in kind else str(folder / "hook") if "Path" in kind else "some text"
+        some = "postgresql://cloudgate@db.example/cloudgate" if each.name == "database" else some
+        words += [f"--{each.name.replace('_', '-')}", some]
+        if "list" in kind:
+            words += [f"--{each.name.replace('_', '-')}", "more"]
+    shown = cloudgate("serve", *words, "--print-unit")
+    assert shown.exit_code == 0, shown.output
+    expected = [
+        str(Path.cwd() / each) if name == "--audit-log" else each
+        for name, each in zip(["", *words], words, strict=False)
+    ]
+    assert started_by(shown.stdout)[4:] == expected
 
 
 @needs_systemd

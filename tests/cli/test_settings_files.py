@@ -186,3 +186,4 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(
     monkeypatch.setenv("CLOUDGATE_PORT", "9002")
     assert started_by() == ["--config", str(file), "--port", "9002"]
     assert started_by("--port", "9003") == ["--config", str(file), "--port", "9003"]
+    assert started_by("--port", "9398") == ["--config", str(file), "--port", "9398"]

@@ -10,8 +10,8 @@ import typer
 
 from cloudgate.cli import groups
 from cloudgate.cli.loading import loading
-from cloudgate.cli.service.commands import Data
 from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.errors import CloudgateError
 

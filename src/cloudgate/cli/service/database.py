@@ -6,8 +6,8 @@ import typer
 
 from cloudgate.cli import groups
 from cloudgate.cli.loading import loading
-from cloudgate.cli.service.commands import Data, DatabaseUrl
 from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.service.manager.options import Data, DatabaseUrl
 from cloudgate.cli.settings import default_data_folder
 
 app = groups.group(name="database", help="The manager's database, by hand.")

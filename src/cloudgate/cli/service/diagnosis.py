@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloudgate.cli.output import Screen, at
-from cloudgate.cli.service.commands import Data, DatabaseUrl
 from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.service.manager.options import Data, DatabaseUrl
 from cloudgate.cli.settings import Output, default_data_folder
 
 if TYPE_CHECKING:

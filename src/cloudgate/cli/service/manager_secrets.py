@@ -13,8 +13,8 @@ from cloudgate.cli.service.backups import (
     PassphraseFile,
     asked_secret,
 )
-from cloudgate.cli.service.commands import Data
 from cloudgate.cli.service.failures import failing_in_words
+from cloudgate.cli.service.manager.options import Data
 from cloudgate.cli.settings import default_data_folder
 
 app = groups.group(name="manager", help="The keys of an installation, for another manager.")

@@ -1,57 +1,341 @@
-"""Options: what does the operator decide when a manager is started?"""
+"""Options: what does the operator decide when a manager is started, and how is it typed?
 
-from dataclasses import dataclass, field
+The only statement of each: the commands, the files with settings and the units follow from it.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from cloudgate.cli.service.outgoing import DnsOptions, OutgoingOptions
+import typer
+
+from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
+
+Made = TypeVar("Made")
 
 
-@dataclass(frozen=True)
+def _option(variable: str, metavar: str, text: str, **more: Any) -> Any:
+    """An option, and the variable of the environment that says the same."""
+    more = {"show_default": False} | more
+    return typer.Option(envvar=variable, metavar=metavar, help=text, **more)
+
+
+_DATA = _option("CLOUDGATE_DATA", "FOLDER", "Folder for all state.")
+_DATABASE = _option(
+    "CLOUDGATE_DATABASE",
+    "URL",
+    "postgresql://USER@HOST/DATABASE; a file of SQLite in the data folder when left out.",
+)
+Data = Annotated[Path | None, _DATA]
+"""As other commands have it."""
+DatabaseUrl = Annotated[str | None, _DATABASE]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutgoingOptions:
+    """Of mail, and of calls to programs."""
+
+    smtp: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_SMTP",
+            "URL",
+            "Mail server: smtp://USER@HOST:587 (STARTTLS), or smtps://USER@HOST:465.",
+        ),
+    ] = None
+    smtp_password_file: Annotated[
+        Path | None,
+        _option("CLOUDGATE_SMTP_PASSWORD_FILE", "FILE", "File with the password of its user."),
+    ] = None
+    smtp_ca: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_SMTP_CA",
+            "FILE",
+            "Authority of a private mail server; the system's when left out.",
+        ),
+    ] = None
+    mail_from: Annotated[
+        str | None, _option("CLOUDGATE_MAIL_FROM", "ADDRESS", "Address that mail is from.")
+    ] = None
+    mail_templates: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_MAIL_TEMPLATES",
+            "FOLDER",
+            "Folder with templates of mail, in place of the usual ones.",
+        ),
+    ] = None
+    hook_network: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_HOOK_NETWORKS",
+            "NETWORK",
+            "Network of the provider's own that programs may be called in; may be repeated.",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsOptions:
+    """Of names that lead to gateways."""
+
+    dns_name: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_DNS_NAMES",
+            "NAME[=POOL]",
+            "DNS name that is to lead to the gateways that are well, of a pool or of those in"
+            " none; may be repeated.",
+        ),
+    ] = ()
+    dns_server: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_DNS_SERVER",
+            "HOST[:PORT]",
+            "Name server that takes dynamic updates of it (RFC 2136).",
+        ),
+    ] = None
+    dns_key_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_DNS_KEY_FILE",
+            "FILE",
+            "Key that these are signed with, as tsig-keygen writes it.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupOptions:
+    """Of the backups that a manager makes of itself."""
+
+    backup_folder: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_BACKUP_FOLDER",
+            "FOLDER",
+            "Folder that the manager backs itself up into; it does not when left out.",
+        ),
+    ] = None
+    backup_every: Annotated[
+        str,
+        _option("CLOUDGATE_BACKUP_EVERY", "TIME", "How often: 30m, 24h, 7d.", show_default=True),
+    ] = "24h"
+    backup_keep: Annotated[
+        int,
+        _option(
+            "CLOUDGATE_BACKUP_KEEP", "N", "How many backups are kept.", min=1, show_default=True
+        ),
+    ] = 14
+    backup_passphrase_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_BACKUP_PASSPHRASE_FILE",
+            "FILE",
+            "File with the passphrase that backups are sealed with.",
+        ),
+    ] = None
+    backup_key_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_BACKUP_KEY_FILE",
+            "FILE",
+            "File of random bytes that they are sealed with instead.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What the operator decides at the start."""
 
-    data: Path
-    host: str
-    port: int
-    admin_password_file: Path | None
-    http_port: int | None = None
-    """Where the API is served without TLS; nowhere when None."""
-    trusted_proxies: tuple[str, ...] = ()
-    audit_log: str | None = None
-    """A file, or ``syslog``; nowhere but in the database when None."""
-    acme_dns_hook: Path | None = None
-    """The operator's program that puts records into DNS."""
-    gateway_certificate_days: int | None = None
-    """How long gateways' own certificates are good; `GATEWAY_DAYS` when None."""
-    connections_per_address: int | None = None
-    """How many connections one address may have; `CONNECTIONS_PER_ADDRESS` when None."""
-    reachable: tuple[str, ...] = ()
-    """Networks that those may name who do not administer."""
-    measurable_folders: tuple[str, ...] = ()
-    """Folders of managed servers that they may have measured."""
-    audit_days: int | None = None
-    """How long entries of the audit log are kept; for ever when None."""
-    metrics_listen: str | None = None
-    """Where health and figures are shown; at `DEFAULT_LISTEN`, if that is free, when None."""
-    metrics_token_file: Path | None = None
-    """With tokens by which they are shown on the API's port, too; none when None."""
-    backup_folder: Path | None = None
-    """Where the manager backs itself up; nowhere when None."""
-    backup_every: str = "24h"
-    backup_keep: int = 14
-    """How many backups are left."""
-    backup_passphrase_file: Path | None = None
-    """With what they are sealed with; or the next."""
-    backup_key_file: Path | None = None
-    database: str | None = None
-    """Address of one of PostgreSQL; a file of SQLite in the data folder when None."""
+    data: Annotated[Path, _DATA] = field(default_factory=default_data_folder)
+    host: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_HOST",
+            "ADDRESS",
+            "Address to listen on; all when left out.",
+            show_default=True,
+        ),
+    ] = ""
+    port: Annotated[
+        int,
+        _option(
+            "CLOUDGATE_PORT", "PORT", "Port of the REST API.", min=1, max=65535, show_default=True
+        ),
+    ] = DEFAULT_PORT
+    admin_password_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_ADMIN_PASSWORD_FILE",
+            "FILE",
+            "File with the password of the user admin; generated and printed when left out.",
+        ),
+    ] = None
+    http_port: Annotated[
+        int | None,
+        _option(
+            "CLOUDGATE_HTTP_PORT",
+            "PORT",
+            "Serve the REST API without TLS too, on this port (9399 in the original).",
+            min=1,
+            max=65535,
+        ),
+    ] = None
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_TRUSTED_PROXIES",
+            "ADDRESS",
+            "Proxy, or network of proxies, whose Forwarded headers count; may be repeated.",
+        ),
+    ] = ()
+    audit_log: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_AUDIT_LOG", "FILE|syslog", "Where the audit log goes besides the database."
+        ),
+    ] = None
+    acme_dns_hook: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_ACME_DNS_HOOK",
+            "FILE",
+            "Program that puts records into DNS: present|cleanup NAME VALUE.",
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+        ),
+    ] = None
+    gateway_certificate_days: Annotated[
+        int | None,
+        _option(
+            "CLOUDGATE_GATEWAY_CERTIFICATE_DAYS",
+            "DAYS",
+            "How long gateways' own certificates are good, replaced every day; 14 when left out.",
+            min=2,
+            max=90,
+        ),
+    ] = None
+    connections_per_address: Annotated[
+        int | None,
+        _option(
+            "CLOUDGATE_CONNECTIONS_PER_ADDRESS",
+            "N",
+            "Connections that one address may have to the manager; 4096 when left out.",
+            min=16,
+        ),
+    ] = None
+    reachable: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_REACHABLE",
+            "NETWORK",
+            "Network that all who see to repositories may name, and no other but administrators;"
+            " may be repeated.",
+        ),
+    ] = ()
+    measurable_folder: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_MEASURABLE_FOLDERS",
+            "FOLDER",
+            "Folder of managed servers that all who see to repositories may have measured; may be"
+            " repeated.",
+        ),
+    ] = ()
+    audit_days: Annotated[
+        int | None,
+        _option(
+            "CLOUDGATE_AUDIT_DAYS",
+            "DAYS",
+            "How long entries of the audit log are kept; for ever when left out.",
+            min=1,
+        ),
+    ] = None
+    metrics_listen: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_METRICS_LISTEN",
+            "ADDRESS:PORT",
+            "Where /metrics, /livez and /readyz are shown, to all who reach it, or off;"
+            " 127.0.0.1:9397 when left out.",
+        ),
+    ] = None
+    metrics_token_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_METRICS_TOKEN_FILE",
+            "FILE",
+            "File with tokens, one a line: who shows one may see /metrics on the API's port, too.",
+        ),
+    ] = None
+    backups: BackupOptions = field(default_factory=BackupOptions)
+    database: DatabaseUrl = None
     outgoing: OutgoingOptions = field(default_factory=OutgoingOptions)
-    """Of mail, and of calls to programs."""
+    own_url: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_OWN_URL",
+            "URL",
+            "Where hosts and other managers on the same database reach this one:"
+            " https://HOST:PORT; the machine's name when left out.",
+        ),
+    ] = None
     dns: DnsOptions = field(default_factory=DnsOptions)
-    """Of names that lead to gateways."""
-    own_url: str | None = None
-    """By which hosts and other managers reach this one; its name and port when None."""
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
-    in_config: frozenset[str] = frozenset()
-    """Names of those that were taken from there."""
+    typed: frozenset[str] = frozenset()
+    """Names of those that were said otherwise, by option or environment."""
+
+
+def parameters() -> list[inspect.Parameter]:
+    """What may be typed, as Typer reads it; what is left out is None where a default is made."""
+    return [_parameter(each, hint) for each, hint, _ in _all(Options())]
+
+
+def options_of(values: Mapping[str, Any]) -> Options:
+    """The options of what was typed, by the names of `parameters`."""
+    return _made(Options, values)
+
+
+def typed(options: Options) -> Iterator[tuple[str, Any]]:
+    """The names and values of `Options.typed`."""
+    return ((each.name, value) for each, _, value in _all(options) if each.name in options.typed)
+
+
+def _all(options: Any) -> Iterator[tuple[Field[Any], Any, Any]]:
+    """Each option, its type, and its value."""
+    hints = get_type_hints(type(options), include_extras=True)
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if is_dataclass(value):
+            yield from _all(value)
+        elif hasattr(hints[each.name], "__metadata__"):
+            yield each, hints[each.name], value
+
+
+def _parameter(one: Field[Any], hint: Any) -> inspect.Parameter:
+    kind: Any = hint.__origin__
+    default = one.default
+    if default is MISSING or default == ():
+        kind, default = (list[str] if default == () else kind) | None, None
+    kind = Annotated[kind, *hint.__metadata__]
+    return inspect.Parameter(
+        one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+    )
+
+
+def _made(kind: type[Made], values: Mapping[str, Any]) -> Made:
+    own: dict[str, Any] = {}
+    for each, hint in get_type_hints(kind).items():
+        if isinstance(hint, type) and is_dataclass(hint):
+            own[each] = _made(hint, values)
+        elif values.get(each) is not None:
+            own[each] = tuple(values[each]) if isinstance(values[each], list) else values[each]
+    return kind(**own)

@@ -30,8 +30,8 @@ from cloudgate.api.standby import Doors, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.options import Options
+from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.turns import own_url
-from cloudgate.cli.service.outgoing import dns_of, outgoing_of
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
@@ -92,7 +92,7 @@ class Service:
             challenges=AcmeChallenges(self.options.acme_dns_hook),
             own_addresses=host_addresses,
             gateway_term=gateway_term(self.options.gateway_certificate_days or GATEWAY_DAYS),
-            reachable=reachable_by(self.options.reachable, self.options.measurable_folders),
+            reachable=reachable_by(self.options.reachable, self.options.measurable_folder),
             outgoing=self.outgoing,
             dns=self.dns,
             lease=self.lease,
@@ -165,7 +165,7 @@ def started(options: Options) -> Iterator[Service]:
             certificate=certificate,
             http_listener=plain,
             metrics_listener=opened.enter_context(_metrics_listener(options.metrics_listen)),
-            trusted_proxies=networks(options.trusted_proxies),
+            trusted_proxies=networks(options.trusted_proxy),
             connections_per_address=options.connections_per_address or CONNECTIONS_PER_ADDRESS,
         )
         yield Service(
@@ -306,13 +306,14 @@ def _backups(options: Options) -> tuple[Path, Schedule] | None:
     Raises:
         CloudgateError: backups are wanted that cannot be sealed, or not as often.
     """
-    files = (options.backup_passphrase_file, options.backup_key_file)
-    if options.backup_folder is not None and options.database is not None:
+    said = options.backups
+    files = (said.backup_passphrase_file, said.backup_key_file)
+    if said.backup_folder is not None and options.database is not None:
         raise CloudgateError(
             "--backup-folder is for a database in the data folder. Back PostgreSQL up with its own"
             " tools, and the keys with cloudgate manager export-secrets."
         )
-    if options.backup_folder is None:
+    if said.backup_folder is None:
         if any(files):
             raise CloudgateError("Name the folder that backups go into, with --backup-folder.")
         return None
@@ -322,9 +323,9 @@ def _backups(options: Options) -> tuple[Path, Schedule] | None:
             " they hold the keys of this installation."
         )
     schedule = Schedule(
-        options.backup_folder,
-        _span(options.backup_every),
-        options.backup_keep,
+        said.backup_folder,
+        _span(said.backup_every),
+        said.backup_keep,
         sealing_secret(*files, options="--backup-"),
     )
     return options.data, schedule

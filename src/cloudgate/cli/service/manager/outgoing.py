@@ -1,24 +1,12 @@
-"""Outgoing options: what has the operator said of mail, calls to programs, and names in DNS?"""
+"""Outgoing: what do the options of mail, calls to programs, and names in DNS come to?"""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from cloudgate.cli.service.manager.options import DnsOptions, OutgoingOptions
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.dns_names import DnsNames, dns_names
 from cloudgate.manager.core.outgoing import Outgoing, mail_server, networks
 from cloudgate.manager.notifications.mail import read_templates
-
-
-@dataclass(frozen=True)
-class OutgoingOptions:
-    """As they were given."""
-
-    smtp: str | None = None
-    smtp_password_file: Path | None = None
-    smtp_ca: Path | None = None
-    mail_from: str | None = None
-    mail_templates: Path | None = None
-    hook_networks: tuple[str, ...] = ()
 
 
 def outgoing_of(options: OutgoingOptions) -> Outgoing:
@@ -40,18 +28,9 @@ def outgoing_of(options: OutgoingOptions) -> Outgoing:
     folder = options.mail_templates
     return Outgoing(
         mail=mail,
-        networks=networks(options.hook_networks),
+        networks=networks(options.hook_network),
         templates={} if folder is None else read_templates(folder),
     )
-
-
-@dataclass(frozen=True)
-class DnsOptions:
-    """As they were given."""
-
-    names: tuple[str, ...] = ()
-    server: str | None = None
-    key_file: Path | None = None
 
 
 def dns_of(options: DnsOptions, hook: Path | None) -> DnsNames:
@@ -60,8 +39,8 @@ def dns_of(options: DnsOptions, hook: Path | None) -> DnsNames:
     Raises:
         InvalidRequestError: something of it is wrong, or missing.
     """
-    key = _text(options.key_file, "--dns-key-file") or None
-    return dns_names(options.names, options.server, key, hook)
+    key = _text(options.dns_key_file, "--dns-key-file") or None
+    return dns_names(options.dns_name, options.dns_server, key, hook)
 
 
 def _text(file: Path | None, option: str) -> str:

@@ -3,11 +3,12 @@
 import getpass
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from cloudgate.cli.service.manager.options import Options
-from cloudgate.cli.settings import DEFAULT_PORT
+from cloudgate.cli.service.manager.options import Options, typed
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.audit.outlets import SYSLOG
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.processes.systemd_sandbox import sandbox, word
 
@@ -74,54 +75,19 @@ WantedBy=multi-user.target
 
 def _written(options: Options) -> Iterator[Path]:
     yield options.data.resolve()
-    if options.audit_log and options.audit_log != "syslog":
+    if options.audit_log and options.audit_log != SYSLOG:
         yield (Path.cwd() / options.audit_log).parent
-    if options.backup_folder is not None:
-        yield options.backup_folder.resolve()
+    if options.backups.backup_folder is not None:
+        yield options.backups.backup_folder.resolve()
 
 
 def _arguments(options: Options) -> Iterator[str]:
     """What was decided, in words that mean the same in any folder."""
-    audit_log = options.audit_log
-    if audit_log and audit_log != "syslog":
-        audit_log = str(options.data.cwd() / audit_log)
-    port = None if options.port == DEFAULT_PORT else options.port
-    password_file, token_file = options.admin_password_file, options.metrics_token_file
-    for name, value in (
-        ("--config", options.config and options.config.resolve()),
-        ("--data", options.data.resolve()),
-        ("--database", options.database),
-        ("--own-url", options.own_url),
-        ("--host", options.host or None),
-        ("--port", port),
-        ("--admin-password-file", password_file and password_file.resolve()),
-        ("--http-port", options.http_port),
-        *(("--trusted-proxy", each) for each in options.trusted_proxies),
-        ("--audit-log", audit_log),
-        ("--acme-dns-hook", options.acme_dns_hook),
-        ("--gateway-certificate-days", options.gateway_certificate_days),
-        ("--connections-per-address", options.connections_per_address),
-        *(("--reachable", each) for each in options.reachable),
-        *(("--measurable-folder", each) for each in options.measurable_folders),
-        ("--audit-days", options.audit_days),
-        ("--metrics-listen", options.metrics_listen),
-        ("--metrics-token-file", token_file and token_file.resolve()),
-        ("--backup-folder", options.backup_folder and options.backup_folder.resolve()),
-        *_backup_arguments(options),
-    ):
-        is_in_file = name.removeprefix("--").replace("-", "_") in options.in_config
-        if value is not None and not is_in_file:
-            yield name
-            yield str(value)
-
-
-def _backup_arguments(options: Options) -> Iterator[tuple[str, object]]:
-    if options.backup_folder is None:
-        return
-    yield "--backup-every", options.backup_every
-    yield "--backup-keep", options.backup_keep
-    for name, file in (
-        ("--backup-passphrase-file", options.backup_passphrase_file),
-        ("--backup-key-file", options.backup_key_file),
-    ):
-        yield name, file and file.resolve()
+    if options.audit_log and options.audit_log != SYSLOG:
+        options = replace(options, audit_log=str(Path.cwd() / options.audit_log))
+    if options.config is not None:
+        yield from ("--config", str(options.config.resolve()))
+    for name, value in typed(options):
+        for each in value if isinstance(value, tuple) else (value,):
+            yield "--" + name.replace("_", "-")
+            yield str(each.resolve() if isinstance(each, Path) else each)
