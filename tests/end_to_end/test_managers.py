@@ -171,12 +171,11 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
             until(lambda: host_answers(client), PATIENCE_SECONDS)
             assert managers.leading() == (leader, other)
             other.manager.process.send_signal(signal.SIGCONT)
-            until(other.manager.is_ready, PATIENCE_SECONDS)
+            until(other.manager.is_ready, PATIENCE_SECONDS, said=other.manager.stands)
             with logged_on(other) as again:
                 managers.write(again, "handed-on-again")
             assert set(managers.accepted) <= set(names(client))
-            leader.manager.process.send_signal(signal.SIGTERM)
-            assert leader.manager.process.wait(60) == 0
+            assert leader.manager.end() == 0
         with logged_on(other) as client:
             managers.write(client, "after-an-end")
             assert set(managers.accepted) <= set(names(client))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import ssl
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import httpx2
 import pytest
 
 from cloudgate.host.settings import WAIT_VARIABLE
+from tests.support import standing
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client
 from tests.support.tunnel import Tunnel, open_tunnel, repository
@@ -83,7 +83,9 @@ class Provider:
         self.gateways.append(port)
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {
+        return {
+            **os.environ,
+            **standing.environment(),
             "CLOUDGATE_URL": f"https://localhost:{self.port}",
             "CLOUDGATE_CA": str(self.ca_file),
             "CLOUDGATE_PASSWORD_FILE": str(self.password_file),
@@ -100,17 +102,12 @@ class Provider:
         return done.stdout
 
     def _run(self, *words: str) -> "subprocess.Popen[bytes]":
-        log = self._stack.enter_context((self.folder / f"{words[0]}.log").open("ab"))
+        path = self.folder / f"{words[0]}.log"
+        log = self._stack.enter_context(path.open("ab"))
         command = [sys.executable, "-m", "cloudgate", *words]
         process = subprocess.Popen(command, env=self._environment(), stdout=log, stderr=log)
-        self._stack.callback(_end, process)
+        self._stack.callback(standing.end, process, path)
         return process
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    process.wait(30)
 
 
 @pytest.fixture

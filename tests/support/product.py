@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support import spoken
+from tests.support import spoken, standing
 from tests.support.ports import free_port
 from tests.support.waiting import looks
 
@@ -81,8 +81,7 @@ class Product:
 
     def interrupt(self) -> int:
         """Press Ctrl-C, and wait for the end."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE_SECONDS)
+        return standing.end(self.process, self.log_file, signal.SIGINT, PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """End the process that was started, and only it, without a chance to tidy up."""
@@ -166,24 +165,20 @@ def product(
             stderr=log,
             stdin=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, _MARK: mark},
+            env={**os.environ, **standing.environment(), _MARK: mark},
         )
     started = Product(process, data, chosen, mark, log_file=log_file)
     try:
         _wait_until_ready(started)
         yield started
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-        for left in marked_processes(mark):
-            os.kill(left, signal.SIGKILL)
+        try:
+            standing.end(process, log_file)
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
+            for left in marked_processes(mark):
+                os.kill(left, signal.SIGKILL)
 
 
 class Installation:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import ssl
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.support import standing
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client
 from tests.support.waiting import until
@@ -71,6 +71,14 @@ class Service:
         except httpx2.TransportError:
             return False
 
+    def stands(self) -> str:
+        """What it has logged, and where it is at this moment."""
+        return standing.stands(self.process, self.log)
+
+    def end(self) -> int:
+        """End it as systemd does. Its status."""
+        return standing.end(self.process, self.log)
+
 
 @dataclass
 class Site:
@@ -95,7 +103,7 @@ class Site:
             *("--admin-password-file", str(self.password_file)),
             *self.manager_options,
         )
-        until(self.manager.is_ready, START_SECONDS, said=self.manager.log.read_text)
+        until(self.manager.is_ready, START_SECONDS, said=self.manager.stands)
 
     @property
     def data(self) -> Path:
@@ -151,7 +159,9 @@ class Site:
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
-        return os.environ | {
+        return {
+            **os.environ,
+            **standing.environment(),
             "CLOUDGATE_URL": f"https://localhost:{self.port}",
             "CLOUDGATE_CA": str(self.ca_file),
             "CLOUDGATE_PASSWORD_FILE": str(self.password_file),
@@ -170,15 +180,8 @@ class Site:
             stdout=log,
             stderr=log,
         )
-        self.stack.callback(_end, process)
+        self.stack.callback(standing.end, process, path)
         return Service(process, metrics, systemd, path)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(signal.SIGTERM)
-    process.wait(30)
 
 
 @contextmanager
