@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.api.access import may_call, roles_for
+from cloudgate.api.access import EVERYBODY, may_call, roles_for
 from cloudgate.api.http.router import Route, segments
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.sessions.roles import Role
@@ -264,9 +264,15 @@ def test_every_call_is_closed_to_those_who_may_not(
     running: RunningManager, client: httpx2.Client
 ) -> None:
     """Each route asked by each role that is not let through: 403, and nothing else."""
+    spec = {"Name": "tenant", "Password": "s3cret"}
+    finished(client, client.post("/cloud/tenants", json=spec).json())
     for role in Role:
-        add_account(client, role.name.lower(), role)
-        asker = logged_on_as(running, role.name.lower())
+        if role is Role.TENANT:
+            asker = running.client(Accept="application/json")
+            asker.post("/sessionMngr/?as=tenant", auth=("tenant", "s3cret")).raise_for_status()
+        else:
+            add_account(client, role.name.lower(), role)
+            asker = logged_on_as(running, role.name.lower())
         for route in ROUTES:
             if not route.needs_session or role in roles_for(route):
                 continue
@@ -278,6 +284,20 @@ def test_every_call_is_closed_to_those_who_may_not(
     denied = [event for event in running.audited() if event.operation == "DenyAccess"]
     assert len(denied) > 100
     assert not any(event.success for event in denied)
+
+
+def test_what_a_tenant_may_call_is_below_one_address_and_for_nobody_else() -> None:
+    own = [each for each in ROUTES if each.needs_session and Role.TENANT in roles_for(each)]
+    assert len(own) > 5
+    assert all(each.path.startswith("/cloud/self") for each in own)
+    assert all(set(roles_for(each)) == {Role.TENANT} and not each.kept for each in own)
+    assert len(own) == sum(each.path.startswith("/cloud/self") for each in ROUTES)
+
+
+def test_no_account_is_given_the_role_of_a_tenant(client: httpx2.Client) -> None:
+    names = [ref["Name"] for ref in client.get("/security/roles").json()["Refs"]]
+    assert Role.TENANT.value not in names
+    assert Role.TENANT not in EVERYBODY
 
 
 def test_roles_add_up() -> None:

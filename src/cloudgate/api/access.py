@@ -6,12 +6,15 @@ Each route says which of the groups may call it, where it is made.
 from collections.abc import Collection
 
 from cloudgate.api.http.router import Route
-from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.roles import OF_ACCOUNTS, Role
 
 ADMINISTRATORS = frozenset({Role.PORTAL_ADMINISTRATOR})
 PROVIDERS = ADMINISTRATORS | {Role.PORTAL_USER}
 RESTORERS = frozenset({Role.VM_RESTORE_OPERATOR, Role.FILE_RESTORE_OPERATOR})
-EVERYBODY = frozenset(Role)
+EVERYBODY = OF_ACCOUNTS
+"""Whoever has an account. A tenant has none."""
+TENANTS = frozenset({Role.TENANT})
+"""Sessions of a tenant, or of its user. What they may call is for nobody else."""
 RESTORERS_MAY_ASK_FOR = frozenset(
     {
         "task",

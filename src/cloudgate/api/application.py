@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
 from starlette.concurrency import run_in_threadpool
@@ -41,8 +42,11 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.reachability_probe import Prober, dial
+from cloudgate.manager.portal import sessions as portal_sessions
+from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
+from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
@@ -148,6 +152,8 @@ class Application:
         """
         logon = await self._logon(request)
         prove(request.state)
+        if isinstance(logon, Visitor):
+            return False
         return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
     def _path(self, request: Request) -> tuple[str, str]:
@@ -191,7 +197,7 @@ class Application:
         note_route(request, f"/{API}{route.path}")
         if verb not in SAFE:
             self._check_no_foreign_page(request)
-        logon = await self._logon(request) if route.needs_session else None
+        who = await self._logon(request) if route.needs_session else None
         came = self._origin(request)
         call = Call(
             manager=self._manager,
@@ -201,14 +207,15 @@ class Application:
             query=query,
             parameters=given,
             authorization=request.headers.get("authorization", ""),
-            logon=logon,
+            logon=None if isinstance(who, Visitor) else who,
+            visiting=who if isinstance(who, Visitor) else None,
         )
-        if logon is not None:
+        if who is not None:
             prove(request.state)
-            await self._check_access(logon, call, route)
+            await self._check_access(call, route)
             if request.method == "GET" and route.kept:
                 return await self._remembered(request, route, replace(call, logon=None), form)
-        limit = BODY_LIMIT_BYTES if logon is not None else STRANGERS_BODY_LIMIT_BYTES
+        limit = STRANGERS_BODY_LIMIT_BYTES if call.logon is None else BODY_LIMIT_BYTES
         body = await _read_body(request, limit)
         content_type = request.headers.get("content-type")
         if body.strip() and not route.bodies and is_form(content_type):
@@ -257,14 +264,15 @@ class Application:
                 " Pages of other sites may read and change nothing here."
             )
 
-    async def _check_access(self, logon: LogonSession, call: Call, route: Route) -> None:
+    async def _check_access(self, call: Call, route: Route) -> None:
         """See whether who is asking may do this; it is noted when not.
 
         Raises:
             AccessDeniedError: they may not.
         """
-        for_tenant = logon.tenant_id is not None
-        roles = roles_of(logon.account)
+        is_visitor = call.visiting is not None
+        for_tenant = not is_visitor and call.session.tenant_id is not None
+        roles = frozenset({Role.TENANT}) if is_visitor else call.roles
         if not may_call(route, roles, for_tenant=for_tenant):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
             raise AccessDeniedError("Access denied")
@@ -282,8 +290,11 @@ class Application:
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         return origin(direct, headers, self._trusted_proxies)
 
-    async def _logon(self, request: Request) -> LogonSession:
-        """The session of a request. The cookie wins over the header, as in the original."""
+    async def _logon(self, request: Request) -> LogonSession | Visitor:
+        """The session of a request. The cookie wins over the header, as in the original.
+
+        One of a tenant is looked at anew each time: what takes its right away holds at once.
+        """
         token = request.cookies.get(HEADER) or request.headers.get(HEADER)
         if not token:
             raise NotAuthenticatedError(
@@ -294,9 +305,23 @@ class Application:
         if known is not None:
             return known
         changes = self._memory.changes
-        session = await run_in_threadpool(use_session, self._manager, identifier)
-        self._memory.keep_session(session, changes)
+        address = self._origin(request).address
+        session = await run_in_threadpool(_session, self._manager, identifier, address)
+        if not isinstance(session, Visitor):
+            self._memory.keep_session(session, changes)
         return session
+
+
+def _session(manager: Manager, identifier: UUID, address: str) -> LogonSession | Visitor:
+    """The session of that id: an account's, or a tenant's.
+
+    Raises:
+        NotAuthenticatedError: there is none, or it has ended.
+    """
+    try:
+        return use_session(manager, identifier)
+    except NotAuthenticatedError:
+        return portal_sessions.use(manager, identifier, address)
 
 
 def refusal(problem: Exception, accept: str | None) -> Response:

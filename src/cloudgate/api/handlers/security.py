@@ -11,7 +11,7 @@ from cloudgate.errors import NotFoundError, NotOfferedError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions import administration
 from cloudgate.manager.sessions.administration import ROLE, TYPE, NewAccount
-from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import finished_task
 from cloudgate.values.identifiers import parse, uid
@@ -378,7 +378,7 @@ ROLES = Forms(_role_reference, _role_entity, lambda found: EnterpriseRoles(enter
 )
 def get_roles(call: Call) -> Answer:
     """All roles: the same everywhere."""
-    return ROLES.all(call, Role)
+    return ROLES.all(call, BY_ID.values())
 
 
 @ROUTES.add(

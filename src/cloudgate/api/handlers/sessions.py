@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from cloudgate.api.access import EVERYBODY, PROVIDERS
+from cloudgate.api.handlers import tenant_sessions
 from cloudgate.api.http import links
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import cookie
@@ -24,6 +25,7 @@ from cloudgate.manager.sessions import accounts, operations
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.operations import authenticate_tenant
+from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.wire import schema
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.sessions import (
@@ -149,13 +151,17 @@ def get_schema(_call: Call) -> Answer:
 class Logon:
     """A logon whose passwords were right."""
 
-    account: tables.Account
+    who: tables.Account | Owner
+    """An account; or a tenant, or its user, for itself."""
     version: str
-    tenant_id: UUID | None
+    tenant_id: UUID | None = None
+    """Of the tenant that an account logs on for."""
 
 
 def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
     """See whether a logon is right: the account's password, and the tenant's where one is named.
+
+    With ``?as=tenant`` it is a tenant's, or its user's, and never an account's.
 
     Raises:
         NotAuthenticatedError: it is wrong, or there is none.
@@ -168,12 +174,21 @@ def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
             f"v: found {version[:100]!r}, expected one of {', '.join(ACCEPTED)}."
         )
     name, password = credentials(call.authorization)
+    if tenant_sessions.is_meant(call):
+        if spec is not None:
+            raise InvalidRequestError(
+                "as=tenant: a tenant logs on for itself, without a LoginSpec."
+            )
+        return Logon(tenant_sessions.check(call, name, password), version)
     account = accounts.authenticate(call.manager, name, password)
     return Logon(account, version, _tenant(call, spec))
 
 
 def note_failed_logon(call: Call) -> None:
     """Have it on record that a logon was wrong."""
+    if call.query.get(tenant_sessions.AS):
+        tenant_sessions.note_failed(call, user_name(call.authorization))
+        return
     operations.note_failed_logon(call.manager, user_name(call.authorization), call.address)
 
 
@@ -188,7 +203,7 @@ LOGON = Proof(
     Route(
         verb="POST",
         path="/sessionMngr",
-        query=(VERSION,),
+        query=(VERSION, tenant_sessions.PARAMETER),
         proof=LOGON,
         bodies=(LoginSpec,),
         body_optional=True,
@@ -199,12 +214,15 @@ LOGON = Proof(
 def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
     """Log on with ``Authorization: Basic``; with a body, for what one tenant may see."""
     logon: Logon = call.proven
-    session = operations.begin_session(
-        call.manager, logon.account, logon.version, logon.tenant_id, call.address
-    )
-    token = token_of(session.id)
+    if isinstance(logon.who, tables.Account):
+        session = operations.begin_session(
+            call.manager, logon.who, logon.version, logon.tenant_id, call.address
+        )
+        resource = session_resource(call.root, session)
+    else:
+        resource = tenant_sessions.begin(call, logon.who, logon.version)
+    token = token_of(UUID(resource.session_id))
     came = urlsplit(call.root)
-    resource = session_resource(call.root, session)
     return Answer(
         status=201,
         resource=resource,
@@ -289,7 +307,7 @@ def note_denied(
     manager: Manager, call: Call, verb: str, path: str, message: str = "Access denied"
 ) -> None:
     """Put into the audit log that somebody was not let through; summed up when it is often."""
-    who, wanted = call.session.account.name, f"{verb} {path}"
+    who, wanted = call.author, f"{verb} {path}"
     if not manager.strangers.is_to_be_noted(
         "DenyAccess", who, call.address, manager.clock(), wanted
     ):

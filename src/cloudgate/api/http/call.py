@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
+from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
@@ -32,6 +33,9 @@ class Call:
     address: str = ""
     """The client's IP address."""
     logon: LogonSession | None = None
+    """Of an account."""
+    visiting: Visitor | None = None
+    """Of a tenant, or its user, for itself; no call has both."""
     proven: Any = None
     """What the route's `Proof` gave."""
 
@@ -41,6 +45,20 @@ class Call:
         if self.logon is None:
             raise LookupError("This route was declared to need no session, or to be kept.")
         return self.logon
+
+    @property
+    def visitor(self) -> Visitor:
+        """The tenant, or its user, that asks; only routes for them alone do."""
+        if self.visiting is None:
+            raise LookupError("This route was not declared to be for tenants alone.")
+        return self.visiting
+
+    @property
+    def author(self) -> str:
+        """Who is asking, as the audit log names them; empty without a session."""
+        if self.visiting is not None:
+            return self.visiting.login
+        return self.logon.account.name if self.logon else ""
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -85,10 +103,9 @@ class Call:
     @contextmanager
     def changing(self) -> Iterator[UnitOfWork]:
         """Change things in the name of who is asking."""
-        author = self.logon.account.name if self.logon else ""
         account_id = self.logon.account_id if self.logon else None
         with self.manager.changing(
-            author, self.address, account_id=account_id, administers=self.administers
+            self.author, self.address, account_id=account_id, administers=self.administers
         ) as work:
             yield work
 

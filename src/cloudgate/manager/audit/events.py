@@ -154,6 +154,8 @@ EVENTS: Mapping[str, Event] = {
     "DeleteAccountRole": Event(0, WARNING, "Account {name} [{id}] has lost a role"),
     "LogOn": Event(0, INFO, "{name} has logged on"),
     "LogOff": Event(0, INFO, "{name} has logged off"),
+    "LogOnCloudTenant": Event(0, INFO, "{name} has logged on to the portal"),
+    "LogOffCloudTenant": Event(0, INFO, "{name} has logged off from the portal"),
     "GuessTenantPassword": Event(0, WARNING, "Wrong passwords of {name} were tried at a gateway"),
     "RotateCloudTenantPassword": Event(
         0, INFO, "Cloud Connect tenant {name} [{id}] has got a new password"

@@ -13,6 +13,7 @@ from cloudgate.manager.storage.tables import ManagedServer
 _OBJECT_TYPES = {
     "LogOn": "LogonSession",
     "DenyAccess": "Route",
+    "LogOnCloudTenant": "CloudTenant",
     GUESSES: "CloudTenant",
     OUTSIDERS: "CloudTenant",
 }

@@ -39,7 +39,12 @@ from cloudgate.manager.storage.database import (
     sqlite_url,
     take_marks_from,
 )
-from cloudgate.manager.storage.tables import BackupServer, LogonSession, ManagedServer
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    LogonSession,
+    ManagedServer,
+    TenantSession,
+)
 
 _PLAN = "ready"
 _MOVING = f"{installation.RESTORING}/{_PLAN}"
@@ -202,6 +207,7 @@ def _make_ready(staging: Path, contents: Contents, now: datetime) -> tuple[str, 
             for server in servers:
                 touch_assignment(work, server)
             work.session.execute(delete(LogonSession))
+            work.session.execute(delete(TenantSession))
             waiting = [each.name for each in servers if each.join_token_hash and not each.local]
             work.session.execute(
                 update(ManagedServer).values(join_token_hash=None, join_token_expires_at=None)

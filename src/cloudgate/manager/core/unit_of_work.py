@@ -25,6 +25,7 @@ from cloudgate.manager.registries.host_figures import HostFiguresRegistry
 from cloudgate.manager.registries.host_queries import HostQueries
 from cloudgate.manager.registries.presence import Presence
 from cloudgate.manager.registries.rate_allocator import RateAllocator
+from cloudgate.manager.registries.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.strangers import Strangers
 from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, TaskTimelines
@@ -171,6 +172,8 @@ class Manager:
     knocking: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: HostQueries = field(default_factory=HostQueries)
+    tunnels: SharedTunnels = field(default_factory=SharedTunnels)
+    """Live ones, for the many who look."""
     reachable: Reachable = field(default_factory=Reachable)
     unwritten: UnwrittenSessions = field(default_factory=UnwrittenSessions)
     sharing: RateAllocator = field(default_factory=RateAllocator)

@@ -27,6 +27,7 @@ class Strangers:
     def __init__(self) -> None:
         self._refusals: defaultdict[str, AuditThrottle] = defaultdict(AuditThrottle)
         self._refusals["LogOn"] = AuditThrottle(first=FIRST_LOGONS)
+        self._refusals["LogOnCloudTenant"] = AuditThrottle(first=FIRST_LOGONS)
         self._refusals[GUESSES] = AuditThrottle(most=MOST_GUESSES)
         self._refusals[OUTSIDERS] = AuditThrottle(most=MOST_GUESSES)
         self._refusals["DenyAccess"] = AuditThrottle(most=MOST_DENIED)

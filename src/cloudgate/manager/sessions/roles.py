@@ -1,4 +1,4 @@
-"""Roles: which are there? The same on every installation, by their published GUIDs."""
+"""Roles: which are there? Those of accounts are the same on every installation, by their GUIDs."""
 
 from enum import Enum
 from uuid import UUID
@@ -14,10 +14,12 @@ class Role(Enum):
     EXCHANGE_RESTORE_OPERATOR = "Exchange Restore Operator"
     ORACLE_RESTORE_OPERATOR = "Oracle Restore Operator"
     SQL_RESTORE_OPERATOR = "SQL Restore Operator"
+    TENANT = "Cloud Tenant"
+    """Of a tenant, or its user, in a session of its own. No account has it, nor can be given it."""
 
     @property
     def id(self) -> UUID:
-        """Its published GUID."""
+        """Its published GUID; that of a tenant has none."""
         return _IDS[self]
 
 
@@ -31,3 +33,5 @@ _IDS = {
     Role.SQL_RESTORE_OPERATOR: UUID("f78a92b8-9f06-4f1e-b522-4f0927cabd0f"),
 }
 BY_ID = {identifier: role for role, identifier in _IDS.items()}
+OF_ACCOUNTS = frozenset(_IDS)
+"""Those that accounts have."""

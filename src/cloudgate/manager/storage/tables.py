@@ -79,6 +79,26 @@ class LogonSession(Base):
     account: Mapped[Account] = relationship(lazy="joined")
 
 
+class TenantSession(Base):
+    """A session of a tenant, or its user, for itself alone; gone when it was idle for too long."""
+
+    __tablename__ = "tenant_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("cloud_tenants.id", ondelete="CASCADE"), index=True
+    )
+    subtenant_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("subtenants.id", ondelete="CASCADE"), index=True
+    )
+    """Of the user; None for the tenant itself."""
+    password_mark: Mapped[str] = mapped_column(String(64))
+    """Of the password that it was begun by: with another one it is over."""
+    version: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class BackupServer(Base):
     """A provider's site."""
 
@@ -358,6 +378,8 @@ class CloudTenant(Base):
     """How much it brought back in that month."""
     may_change_password: Mapped[bool] = mapped_column(default=False)
     """Whether it and its users may change their own passwords."""
+    may_use_portal: Mapped[bool] = mapped_column(default=True)
+    """Whether it and its users may see what they have, in sessions of their own."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 

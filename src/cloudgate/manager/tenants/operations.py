@@ -54,6 +54,7 @@ SETTINGS = (
     "backup_protection_period",
     "failover_to_others",
     "may_change_password",
+    "may_use_portal",
 )
 KEEP = object()
 """In `TenantChange.expires_at`: leave the lease as it is."""
@@ -86,6 +87,7 @@ class TenantChange:
     backup_protection_period: int | None = None
     failover_to_others: bool | None = None
     may_change_password: bool | None = None
+    may_use_portal: bool | None = None
     pools: Sequence[UUID] | None = None
     """Ids of the gateway pools that it is to use."""
     networks: Sequence[str] | None = None
@@ -308,6 +310,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,
         "AllowedNetworks": tenant.networks,
         "MayChangePassword": tenant.may_change_password,
+        "MayUsePortal": tenant.may_use_portal,
     }
 
 

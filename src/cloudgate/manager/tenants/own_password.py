@@ -28,16 +28,17 @@ def authenticate(work: UnitOfWork, name: str, password: str) -> passwords.Owner:
     Raises:
         NotAuthenticatedError: nobody, or who has may not come in: disabled, or the lease is over.
     """
-    candidates = _named(work, name)
+    candidates = named(work, name)
     if not candidates:
         matches(None, password)  # takes as long as for somebody who is there
     for who in candidates:
-        if who.password_hash and matches(who.password_hash, password) and _is_let_in(work, who):
+        if who.password_hash and matches(who.password_hash, password) and is_let_in(work, who):
             return who
     raise NotAuthenticatedError("The tenant's name or password is wrong, or it may not log on.")
 
 
-def _named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
+def named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
+    r"""Who logs in by that name, on whichever site: ``TENANT``, or ``TENANT\USER``."""
     whose, has_user, user = name.replace("/", "\\").partition("\\")
     tenants = select(CloudTenant).where(CloudTenant.login == rules.login(whose))
     if not has_user:
@@ -49,16 +50,47 @@ def _named(work: UnitOfWork, name: str) -> list[passwords.Owner]:
     return list(work.session.scalars(users))
 
 
-def _is_let_in(work: UnitOfWork, who: passwords.Owner) -> bool:
+def tenant_meant(work: UnitOfWork, name: str) -> CloudTenant | None:
+    """The tenant that a name is of, or of a user of; None where there is none, or several are."""
+    login = rules.login(name.replace("/", "\\").partition("\\")[0])
+    found = work.session.scalars(select(CloudTenant).where(CloudTenant.login == login)).all()
+    return found[0] if len(found) == 1 else None
+
+
+def as_it_is(work: UnitOfWork, proven: passwords.Owner) -> passwords.Owner:
+    """Who has proved a password, as of now.
+
+    Raises:
+        NotAuthenticatedError: it has another one meanwhile, or was removed.
+    """
+    found: passwords.Owner | None
+    if isinstance(proven, CloudTenant):
+        found = work.session.get(CloudTenant, proven.id)
+    else:
+        found = work.session.get(Subtenant, proven.id)
+    if found is None or found.password_hash != proven.password_hash:
+        raise NotAuthenticatedError("The password has been changed meanwhile.")
+    return found
+
+
+def is_let_in(work: UnitOfWork, who: passwords.Owner) -> bool:
+    """Whether somebody may come in now: enabled, and within the lease."""
     tenant = who if isinstance(who, CloudTenant) else who.tenant
     has_lease = tenant.expires_at is None or tenant.expires_at > work.now
     return who.enabled and tenant.enabled and has_lease
 
 
 def change_own_password(
-    work: UnitOfWork, who: passwords.Owner, password: str, *, old_for_seconds: int | None = None
+    work: UnitOfWork,
+    who: passwords.Owner,
+    password: str,
+    *,
+    old_for_seconds: int | None = None,
+    by_tenant: bool = False,
 ) -> None:
     """Have the password that somebody chose; the old one is good beside it, a day unless told.
+
+    `by_tenant`: whether it is the tenant that wants it of its user, wherever that may come from.
 
     Raises:
         AccessDeniedError: the provider does not let this tenant, or not from there.
@@ -70,7 +102,7 @@ def change_own_password(
             f"The provider does not let {tenant.name} change passwords by itself. Ask the provider"
             " for a new one."
         )
-    for each in (tenant, who):
+    for each in (tenant,) if by_tenant else (tenant, who):
         networks = None if each.networks is None else tuple(each.networks)
         if not address_ranges.contains(networks, work.address):
             raise AccessDeniedError(

@@ -52,9 +52,13 @@ class Used:
     bytes_down: int
 
 
-def usage_of(work: UnitOfWork, tenant: CloudTenant, since: datetime) -> tuple[Used, ...]:
-    """What a tenant used since a moment, oldest first."""
+def usage_of(
+    work: UnitOfWork, tenant: CloudTenant, since: datetime, *, user_id: UUID | None = None
+) -> tuple[Used, ...]:
+    """What a tenant used since a moment, or one of its users alone; oldest first."""
     found = _stretches(since).where(Usage.tenant_id == tenant.id).order_by(Usage.at, Usage.number)
+    if user_id is not None:
+        found = found.where(Usage.subtenant_id == user_id)
     return _named(work, work.session.execute(found).all())
 
 

@@ -4,11 +4,8 @@ from cloudgate.api.access import EVERYBODY
 from cloudgate.api.handlers.sessions import credentials, user_name
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Proof, Route, Routes
-from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.audit.events import Change
-from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal
-from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants import own_password, passwords
 from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
 
@@ -31,7 +28,14 @@ def note_wrong_own_password(call: Call) -> None:
     manager, name = call.manager, user_name(call.authorization)[:LOGGED_CHARACTERS]
     operation = "ChangeOwnCloudTenantPassword"
     if manager.strangers.is_to_be_noted(operation, name, call.address, manager.clock()):
-        change = Change(operation=operation, object_type="CloudTenant", object_name=name)
+        with call.reading() as work:
+            meant = own_password.tenant_meant(work, name)
+        change = Change(
+            operation=operation,
+            object_type="CloudTenant",
+            object_id=meant.id if meant else None,
+            object_name=name,
+        )
         note_refusal(manager, name, call.address, change, "The name or the password is wrong.")
 
 
@@ -59,24 +63,8 @@ def put_own_tenant_password(call: Call, spec: OwnPasswordSpec) -> Answer:
     ) as work:
         own_password.change_own_password(
             work,
-            _as_it_is(work, call.proven),
+            own_password.as_it_is(work, call.proven),
             spec.password or "",
             old_for_seconds=spec.old_password_seconds,
         )
     return Answer(status=204)
-
-
-def _as_it_is(work: UnitOfWork, proven: passwords.Owner) -> passwords.Owner:
-    """Who has proved a password, as of now.
-
-    Raises:
-        NotAuthenticatedError: it has another one meanwhile, or was removed.
-    """
-    found: passwords.Owner | None
-    if isinstance(proven, tables.CloudTenant):
-        found = work.session.get(tables.CloudTenant, proven.id)
-    else:
-        found = work.session.get(tables.Subtenant, proven.id)
-    if found is None or found.password_hash != proven.password_hash:
-        raise NotAuthenticatedError("The password has been changed meanwhile.")
-    return found

@@ -66,6 +66,7 @@ def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
         pools=_pools(spec.cloud_gateway_pools),
         networks=spec.allowed_networks,
         may_change_password=spec.may_change_password,
+        may_use_portal=spec.may_use_portal,
     )
 
 
@@ -96,6 +97,7 @@ def change(entity: CloudTenant) -> TenantChange:
         pools=_pools(entity.cloud_gateway_pools),
         networks=entity.allowed_networks,
         may_change_password=entity.may_change_password,
+        may_use_portal=entity.may_use_portal,
         as_shown=_is_sent_back(entity),
     )
 

@@ -103,6 +103,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
         warning=egress.warning(tenant, now) or None,
         may_change_password=tenant.may_change_password or None,
+        may_use_portal=None if tenant.may_use_portal else False,
         **limits.shown,
     )
 

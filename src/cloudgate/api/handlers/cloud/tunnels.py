@@ -26,7 +26,7 @@ def get_tunnels(call: Call) -> Answer:
     said = _ask(call)
     with call.reading() as work:
         tunnels = sorted(said.tunnels, key=lambda each: each.started_at)
-        shown = tuple(_entity(work, each) for each in tunnels)
+        shown = tuple(tunnel_entity(work, each) for each in tunnels)
     return Answer(resource=CloudGatewayTunnels(cloud_gateway_tunnels=shown))
 
 
@@ -42,7 +42,7 @@ def delete_tunnel(call: Call) -> Answer:
         raise UnavailableError(said.reason)
     with call.changing() as work:
         gateway = get_gateway(work, call.identifier(TYPE))
-        tunnel = _entity(work, found)
+        tunnel = tunnel_entity(work, found)
         before = {"Tenant": tunnel.tenant, "Target": tunnel.target, "Client": tunnel.client}
         record(work, change_to(gateway, TYPE, "DeleteCloudGatewayTunnel", before=before))
     return Answer(status=204)
@@ -61,7 +61,8 @@ def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
     return call.manager.questions.wait(question)
 
 
-def _entity(work: UnitOfWork, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
+def tunnel_entity(work: UnitOfWork, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
+    """A live tunnel, with the names of whose it is."""
     tenant = work.session.get(CloudTenant, tunnel.tenant_id)
     return CloudGatewayTunnel(
         tunnel_id=tunnel.tunnel,

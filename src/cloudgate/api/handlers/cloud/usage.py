@@ -46,11 +46,11 @@ DAYS = Parameter(
 )
 def get_usage(call: Call) -> Answer:
     """What a tenant used in the last days: by minutes, then hours, then days; oldest first."""
-    days = _days(call)
+    days = days_of(call)
     with call.reading() as work:
         tenant = get_tenant(work, call.identifier(TYPE))
         found = usage_of(work, tenant, work.now - days)
-    shown = tuple(CloudTenantUsage(**_said(each)) for each in found)
+    shown = tuple(CloudTenantUsage(**said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
 
 
@@ -72,13 +72,13 @@ def get_usage(call: Call) -> Answer:
 )
 def get_usage_of_all(call: Call) -> Answer:
     """A page of what all tenants used, those included that are not there any more."""
-    days, query = _days(call), query_of(call)
+    days, query = days_of(call), query_of(call)
     total = _total(call)
     with call.reading() as work:
         page = page_of_usage(work, query, work.now - days, total=total)
     shown = tuple(
         CloudUsage(
-            **_said(each), cloud_tenant=each.tenant, cloud_tenant_uid=uid(TYPE, each.tenant_id)
+            **said(each), cloud_tenant=each.tenant, cloud_tenant_uid=uid(TYPE, each.tenant_id)
         )
         for each in page.rows
     )
@@ -86,7 +86,12 @@ def get_usage_of_all(call: Call) -> Answer:
     return Answer(resource=CloudUsages(cloud_usages=shown, paging_info=paging))
 
 
-def _days(call: Call) -> timedelta:
+def days_of(call: Call) -> timedelta:
+    """How far is to be looked back.
+
+    Raises:
+        InvalidRequestError: that is no number of days.
+    """
     days = call.query.get("days", str(USAGE_DAYS))
     if not (days.isascii() and days.isdigit() and 0 < int(days) <= MOST_USAGE_DAYS):
         raise InvalidRequestError(
@@ -102,7 +107,8 @@ def _total(call: Call) -> bool:
     return said.lower() == "true"
 
 
-def _said(used: Used) -> dict[str, Any]:
+def said(used: Used) -> dict[str, Any]:
+    """What was used, by the members of its resource."""
     return {
         "begin_time": used.begin,
         "minutes": used.minutes,

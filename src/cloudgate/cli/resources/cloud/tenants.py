@@ -93,6 +93,14 @@ OwnPasswords = Annotated[
         show_default=False,
     ),
 ]
+Portal = Annotated[
+    bool | None,
+    typer.Option(
+        "--portal/--no-portal",
+        help="Let it and its users see what they have at the portal, or not. [yes]",
+        show_default=False,
+    ),
+]
 EndTunnels = Annotated[
     bool,
     typer.Option(
@@ -144,6 +152,7 @@ def create(
     hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
     own_passwords: OwnPasswords = None,
+    portal: Portal = None,
     backup_server: Site = None,
 ) -> None:
     """Add a tenant; asks for its password unless an option gives it."""
@@ -165,6 +174,7 @@ def create(
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network),
         MayChangePassword=own_passwords,
+        MayUsePortal=portal,
     )
     accepted = call.api.post(KIND.path, body)
     tell(name, password)
@@ -207,6 +217,7 @@ def edit(
     network: AllowedNetworks = None,
     any_network: AnyNetwork = False,
     own_passwords: OwnPasswords = None,
+    portal: Portal = None,
     end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a tenant; a disabled one loses its tunnels."""
@@ -223,6 +234,7 @@ def edit(
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network, none=any_network),
         MayChangePassword=own_passwords,
+        MayUsePortal=portal,
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)

@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0030');
+INSERT INTO "alembic_version" VALUES('0032');
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -91,9 +91,9 @@ CREATE TABLE "cloud_gateways" (
 	certificate_pem TEXT NOT NULL, 
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
-	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
+	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
 CREATE TABLE "cloud_tenants" (
@@ -122,6 +122,7 @@ CREATE TABLE "cloud_tenants" (
 	egress_month VARCHAR(7) DEFAULT ('') NOT NULL, 
 	egress_bytes BIGINT DEFAULT '0' NOT NULL, 
 	may_change_password BOOLEAN DEFAULT 0 NOT NULL, 
+	may_use_portal BOOLEAN DEFAULT 1 NOT NULL, 
 	CONSTRAINT pk_cloud_tenants PRIMARY KEY (id), 
 	CONSTRAINT fk_cloud_tenants_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
@@ -206,10 +207,10 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
 	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
 );
 CREATE TABLE notification_conditions (
 	"key" VARCHAR(512) NOT NULL, 
@@ -342,6 +343,18 @@ CREATE TABLE tenant_resources (
 	CONSTRAINT fk_tenant_resources_repository_id_repositories FOREIGN KEY(repository_id) REFERENCES repositories (id), 
 	CONSTRAINT fk_tenant_resources_tenant_id_cloud_tenants FOREIGN KEY(tenant_id) REFERENCES cloud_tenants (id) ON DELETE CASCADE
 );
+CREATE TABLE tenant_sessions (
+	id CHAR(32) NOT NULL, 
+	tenant_id CHAR(32) NOT NULL, 
+	subtenant_id CHAR(32), 
+	password_mark VARCHAR(64) NOT NULL, 
+	version VARCHAR(16) NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	used_at DATETIME NOT NULL, 
+	CONSTRAINT pk_tenant_sessions PRIMARY KEY (id), 
+	CONSTRAINT fk_tenant_sessions_tenant_id_cloud_tenants FOREIGN KEY(tenant_id) REFERENCES cloud_tenants (id) ON DELETE CASCADE, 
+	CONSTRAINT fk_tenant_sessions_subtenant_id_subtenants FOREIGN KEY(subtenant_id) REFERENCES subtenants (id) ON DELETE CASCADE
+);
 CREATE TABLE usage (
 	number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	at DATETIME NOT NULL, 
@@ -387,12 +400,15 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
-CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
-CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
-CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
 CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
 CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
+CREATE INDEX ix_tenant_sessions_tenant_id ON tenant_sessions (tenant_id);
+CREATE INDEX ix_tenant_sessions_subtenant_id ON tenant_sessions (subtenant_id);
+CREATE INDEX ix_tenant_sessions_used_at ON tenant_sessions (used_at);
+CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
+CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
+CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 DELETE FROM "sqlite_sequence";

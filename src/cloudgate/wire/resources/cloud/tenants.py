@@ -152,6 +152,7 @@ class CreateCloudTenantSpec(Described):
     """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
     egress_quota_hard: bool | None = element(own=True)
     may_change_password: bool | None = element(own=True)
+    may_use_portal: bool | None = element(own=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,6 +336,8 @@ class CloudTenant(Entity):
     """Read only: what there is to look at about that."""
     may_change_password: bool | None = element(omit_absent=True, own=True)
     """Extension: whether it and its users may change their own passwords; shown when they may."""
+    may_use_portal: bool | None = element(omit_absent=True, own=True)
+    """Extension: whether they may see what they have, by themselves; shown when they may not."""
 
 
 @dataclass(frozen=True, kw_only=True)

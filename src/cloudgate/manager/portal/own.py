@@ -1,0 +1,142 @@
+"""Own view: what may a tenant, or one of its users, know of what it has and who came?
+
+A user sees what is its own: neither the tenant's other users nor what is stored together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.gateways.operations import (
+    external_ip_of,
+    is_wanted,
+    list_gateways,
+    settings_in_force,
+)
+from cloudgate.manager.portal.sessions import OPERATION
+from cloudgate.manager.quotas import operations as quota_operations
+from cloudgate.manager.registries.strangers import GUESSES, OUTSIDERS
+from cloudgate.manager.servers.managed_servers import is_online
+from cloudgate.manager.servers.tenant_scope import NO_POOL, pools_of
+from cloudgate.manager.storage.tables import (
+    AuditEvent,
+    CloudGateway,
+    CloudTenant,
+    Subtenant,
+    TenantResource,
+)
+from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants.passwords import Owner
+from cloudgate.network import hostport
+
+OWN_PASSWORD = ("ChangeOwnCloudTenantPassword", "ChangeOwnCloudSubtenantPassword")
+_LOGINS = (OPERATION, GUESSES, OUTSIDERS, *OWN_PASSWORD)
+MOST_LOGINS = 200
+_LOOKED_AT = 1000
+"""Entries of a tenant that those of one of its users are looked for in."""
+MOST_GATEWAYS = 50
+"""That are asked for tunnels, or named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnQuota:
+    """A quota as its tenant sees it, or a user its part of it."""
+
+    name: str
+    endpoint: str
+    quota_mb: int | None
+    used_mb: int | None = None
+    measured_at: datetime | None = None
+    is_old: bool | None = None
+    """Whether that was more than a day ago."""
+    warning: str = ""
+
+
+def tenant_of(who: Owner) -> CloudTenant:
+    """The tenant that somebody is, or is a user of."""
+    return who if isinstance(who, CloudTenant) else who.tenant
+
+
+def quotas(who: Owner, now: datetime) -> tuple[OwnQuota, ...]:
+    """What somebody may store, and how much of it is used, as far as that is measured."""
+    if isinstance(who, CloudTenant):
+        return tuple(_quota(each, now) for each in who.resources)
+    part = OwnQuota(
+        name=who.quota_name or who.resource.name,
+        endpoint=who.resource.repository.endpoint,
+        quota_mb=None if who.unlimited else who.quota_mb,
+    )
+    return (part,)
+
+
+def _quota(resource: TenantResource, now: datetime) -> OwnQuota:
+    use = quota_operations.use_of(resource)
+    return OwnQuota(
+        name=resource.name,
+        endpoint=resource.repository.endpoint,
+        quota_mb=resource.quota_mb,
+        used_mb=use.used_mb if use else None,
+        measured_at=use.measured_at if use else None,
+        is_old=not use.is_trusted(now) if use else None,
+        warning=quota_operations.warning_of(resource, now),
+    )
+
+
+def doors(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
+    """Host and port of each gateway that a tenant may use, names that lead to several once."""
+    usable = pools_of(tenant)
+    found: dict[str, None] = {}
+    for gateway in _of_site(work, tenant):
+        if (gateway.pool_id or NO_POOL) in usable and is_wanted(gateway):
+            pool = gateway.pool.name if gateway.pool else ""
+            host = work.dns.of_pool(pool) or external_ip_of(gateway)
+            found[hostport.join(host, settings_in_force(gateway).external_port)] = None
+    return tuple(found)[:MOST_GATEWAYS]
+
+
+def hosts_that_may_carry(work: UnitOfWork, tenant: CloudTenant) -> tuple[list[UUID], int]:
+    """The servers that may carry tunnels of a tenant, and how many more cannot be asked.
+
+    Also those that it may use no more: tunnels go on there until their time is over.
+    """
+    servers = [each.managed_server for each in _of_site(work, tenant)]
+    there = [each.id for each in servers if is_online(work, each)][:MOST_GATEWAYS]
+    return there, len(servers) - len(there)
+
+
+def _of_site(work: UnitOfWork, tenant: CloudTenant) -> list[CloudGateway]:
+    return [
+        each for each in list_gateways(work) if each.backup_server_id == tenant.backup_server_id
+    ]
+
+
+def logins(work: UnitOfWork, who: Owner) -> Sequence[AuditEvent]:
+    """Who came lately by somebody's name, or that of its users; the latest first.
+
+    What operators did is not in it.
+    """
+    tenant = tenant_of(who)
+    users = select(Subtenant.id).where(Subtenant.tenant_id == tenant.id)
+    found = work.session.scalars(
+        select(AuditEvent)
+        .where(
+            AuditEvent.operation.in_(_LOGINS),
+            or_(AuditEvent.object_id == tenant.id, AuditEvent.object_id.in_(users)),
+        )
+        .order_by(AuditEvent.number.desc())
+        .limit(MOST_LOGINS if isinstance(who, CloudTenant) else _LOOKED_AT)
+    )
+    if isinstance(who, CloudTenant):
+        return found.all()
+    return [each for each in found if _is_of(each, who)][:MOST_LOGINS]
+
+
+def _is_of(event: AuditEvent, who: Subtenant) -> bool:
+    if event.object_id == who.id:
+        return True
+    user = event.object_name.replace("/", "\\").partition("\\")[2]
+    return bool(user) and rules.login(user) == who.login

@@ -1,0 +1,95 @@
+"""Shared tunnels: which are live, for however many who look? Each host is asked now and then.
+
+Tenants look at their own as often as they like, and a host tells all that it has: so it is asked
+twice a second at most, and what it said is shared between them.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from uuid import UUID
+
+from cloudgate.manager.registries.host_queries import HostQueries
+from cloudgate.protocol import LiveTunnel
+
+KNOWN_SECONDS = 0.5
+SILENT_SECONDS = 5.0
+"""How long a host that did not answer is not asked again."""
+PATIENCE_SECONDS = 2.5
+"""How long is waited for one."""
+
+ByTenant = Mapping[UUID, Sequence[LiveTunnel]]
+
+
+@dataclass
+class _Asked:
+    """What a host was asked for last."""
+
+    done: Event = field(default_factory=Event)
+    until: float = 0.0
+    """By when it is asked again."""
+    tunnels: ByTenant | None = None
+    """None where it did not say."""
+
+
+class SharedTunnels:
+    """What hosts said lately. All methods may be called from any thread."""
+
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
+        self._clock_seconds = clock_seconds
+        self._lock = Lock()
+        self._asked: dict[UUID, _Asked] = {}
+
+    def of(
+        self,
+        tenant_id: UUID,
+        server_ids: Iterable[UUID],
+        questions: HostQueries,
+        ring: Callable[[Iterable[UUID]], None],
+    ) -> dict[UUID, Sequence[LiveTunnel] | None]:
+        """A tenant's live tunnels at hosts; None where a host does not say. Blocks for a while."""
+        found: dict[UUID, _Asked] = {}
+        mine: dict[UUID, _Asked] = {}
+        with self._lock:
+            now = self._clock_seconds()
+            for each in server_ids:
+                known = self._asked.get(each)
+                if known is None or (known.done.is_set() and known.until < now):
+                    known = self._asked[each] = mine[each] = _Asked()
+                found[each] = known
+        if mine:
+            self._ask(mine, questions, ring)
+        for asked in found.values():
+            asked.done.wait(PATIENCE_SECONDS + KNOWN_SECONDS)
+        return {
+            server_id: None if asked.tunnels is None else asked.tunnels.get(tenant_id, ())
+            for server_id, asked in found.items()
+        }
+
+    def _ask(
+        self,
+        hosts: Mapping[UUID, _Asked],
+        questions: HostQueries,
+        ring: Callable[[Iterable[UUID]], None],
+    ) -> None:
+        names = {each: questions.request_tunnels(each) for each in hosts}
+        ring(names)
+        end = self._clock_seconds() + PATIENCE_SECONDS
+        for server_id, asked in hosts.items():
+            left = max(0.0, end - self._clock_seconds())
+            answer = questions.resolve(names[server_id], left)
+            questions.discard(names[server_id])
+            if answer is not None:
+                asked.tunnels = _by_tenant(answer.tunnels)
+            kept = SILENT_SECONDS if answer is None else KNOWN_SECONDS
+            asked.until = self._clock_seconds() + kept
+            asked.done.set()
+
+
+def _by_tenant(tunnels: Iterable[LiveTunnel]) -> ByTenant:
+    found: defaultdict[UUID, list[LiveTunnel]] = defaultdict(list)
+    for each in tunnels:
+        found[each.tenant_id].append(each)
+    return found
