@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage import database
 from cloudgate.manager.storage.database import Database, sqlite_url
+from tests.support.disks import make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
 
 PIECES = ("tls/ca.key", "tls/ca.pem", "sealing.key", "cloudgate.db")
@@ -171,3 +172,16 @@ def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
         with pytest.raises(UnavailableError, match=r"cannot be used: .*locked"):
             Database(sqlite_url(data / "cloudgate.db"))
     other.close()
+
+
+@needs_mounts
+def test_on_a_full_disk_the_ports_certificate_of_before_goes_on(tmp_path: Path) -> None:
+    authority = open_authority(tmp_path)
+    with small_disk(tmp_path / "tls") as folder:
+        certificate = PortCertificate(folder, authority, ("localhost",))
+        shown = certificate.usable_file(NOW).read_text()
+        take_bytes(folder)
+        much_later = NOW + timedelta(days=3000)
+        assert certificate.usable_file(much_later).read_text() == shown
+        make_room(folder)
+        assert certificate.usable_file(much_later).read_text() != shown

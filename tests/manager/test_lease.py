@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.lease import GOOD_FOR, MARK, SILENT_SECONDS, Lease
@@ -157,6 +158,28 @@ def test_who_is_followed_hears_so(two: Two) -> None:
     assert two.first.leader.holder == "two"
     two.first.give_back()
     assert not two.first.try_to_take(), "what it gives back is not the other's"
+
+
+def test_who_leads_goes_on_after_a_failure_that_nobody_foresaw(two: Two) -> None:
+    two.first.take()
+    lost = threading.Event()
+
+    def say(value: str) -> None:
+        two.server.run(
+            f"UPDATE installation_marks SET value = {value} WHERE name = '{MARK}'",
+            postgresql_url(two.databases[0].url).database or "",
+        )
+
+    with capture_logs() as logs:
+        say("'no JSON' || value")
+        two.first.keep(lost.set)
+        until(lambda: logs)
+        say("substr(value, 8)")
+        two.clock.seconds += GOOD_SECONDS
+        until(two.first.is_sure)
+    two.first.give_back()
+    assert [each["event"] for each in logs] == ["that this manager leads cannot be written down"]
+    assert not lost.is_set()
 
 
 def test_what_is_being_changed_is_there_before_another_one_leads(two: Two) -> None:

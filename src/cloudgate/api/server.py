@@ -204,7 +204,7 @@ class ManagerServer:
             trusted = partial(is_trusted, trusted=extras.trusted_proxies)
             return _Server(configured(self._application, file), seats, trusted, handovers)
 
-        self._servers = [(serve(self._first_certificate()), listener)]
+        self._servers = [(serve(certificate.usable_file(self._clock())), listener)]
         if extras.http_listener is not None:
             self._servers.append((serve(None), extras.http_listener))
 
@@ -235,15 +235,6 @@ class ManagerServer:
 
     def _note_failing(self, name: str, failing: Failing | None) -> None:
         self._manager.warn(name, failing.text if failing else "")
-
-    def _first_certificate(self) -> Path:
-        """With a disk that takes nothing: the one before, and the background goes on trying."""
-        try:
-            return self._certificate.file(self._clock())
-        except OSError:
-            if not self._certificate.known_file.exists():
-                raise
-            return self._certificate.known_file
 
     def _renew_certificate(self) -> None:
         """Show a new certificate from the next connection on, if it is time."""

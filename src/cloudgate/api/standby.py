@@ -107,7 +107,7 @@ class StandbyServer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand on until `stop`, or until cancelled because nobody leads any more."""
-        config = configured(self, self._certificate.file(utc_now()))
+        config = configured(self, self._certificate.usable_file(utc_now()))
         plain = configured(self, None)
         taking_in = [self._acceptor(self._doors.listener, config)]
         if self._doors.http_listener is not None:
@@ -120,7 +120,7 @@ class StandbyServer:
             while not stop.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RENEWAL_SECONDS)
-                file = self._certificate.file(utc_now())
+                file = self._certificate.usable_file(utc_now())
                 if config.ssl is not None:
                     config.ssl.load_cert_chain(file)
             for each, _ in taking_in:

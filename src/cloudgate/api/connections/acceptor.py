@@ -234,6 +234,7 @@ class Acceptor:
         seats.on_proof = self._handshakes.was_right
         self._beginning: set[asyncio.Task[None]] = set()
         self._running: list[asyncio.Task[None]] = []
+        self._is_closed = False
         self._refused_before = 0
         self._reported_at = -_REPORT_SECONDS
 
@@ -260,7 +261,12 @@ class Acceptor:
         self._running = [asyncio.create_task(jobs.run())]
 
     def close(self) -> None:
-        """Take nobody in any more."""
+        """Take nobody in any more; the listener may be closed at once. A second time is nothing."""
+        if self._running and not self._is_closed:
+            # Now, and not when the job ends: of a copy of a listener that was closed before, the
+            # system would go on telling, and the loop turn as fast as it can.
+            asyncio.get_running_loop().remove_reader(self._listener)
+        self._is_closed = True
         for each in (*self._running, *self._beginning):
             each.cancel()
 
@@ -270,7 +276,7 @@ class Acceptor:
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._is_closed:
             try:
                 connection, peer = await loop.sock_accept(self._listener)
             except OSError as problem:
@@ -281,6 +287,9 @@ class Acceptor:
                 self._seats.make_room(loop.time())
                 await asyncio.sleep(_WITHOUT_FILES_SECONDS)
                 continue
+            if self._is_closed:  # it came at the same moment
+                connection.close()
+                return
             try:
                 address = str(peer[0])
                 trusted = self._is_trusted(address)

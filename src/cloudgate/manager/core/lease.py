@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from cloudgate.errors import UnavailableError
@@ -198,8 +198,8 @@ class Lease:
         while not self._ended.wait(RENEWED_SECONDS):
             try:
                 goes_on = self._renew()
-            except DatabaseError as problem:
-                found = reason(problem) or str(problem.orig)
+            except Exception as problem:  # noqa: BLE001  who gave up here would lead for ever
+                found = _said(problem)
                 if found != failing:
                     log.warning("that this manager leads cannot be written down", reason=found)
                 failing = found
@@ -278,6 +278,11 @@ class Lease:
                 " was changed by this one. Try again: it is handed on to the other.",
                 retry_after_seconds=RETRY_SECONDS,
             )
+
+
+def _said(problem: Exception) -> str:
+    known = reason(problem) if isinstance(problem, SQLAlchemyError) else None
+    return known or str(getattr(problem, "orig", None) or problem) or type(problem).__name__
 
 
 def _read(session: Session, name: str = MARK, *, locked: bool = False) -> dict[str, Any]:

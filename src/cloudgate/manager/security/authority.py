@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cloudgate.atomic_files import write_private, write_public
 from cloudgate.errors import CloudgateError
 from cloudgate.trust.certificate_roles import ISSUER_NAMES, ROOT_NAME, Role
+
+log = structlog.get_logger(__name__)
 
 AUTHORITY_LIFE = timedelta(days=3650)
 RENEWAL_SHARE = 1 / 3
@@ -214,6 +217,20 @@ class PortCertificate:
         chain = self.authority.issue(self._wanted(public), now)
         write_private(file, _key_pem(made) + chain)
         return file
+
+    def usable_file(self, now: datetime) -> Path:
+        """The same, or the one from before where the disk takes nothing.
+
+        Raises:
+            OSError: there is none from before, either.
+        """
+        try:
+            return self.file(now)
+        except OSError as problem:
+            if not self.known_file.exists():
+                raise
+            log.warning("the port's certificate cannot be made anew", reason=problem.strerror)
+            return self.known_file
 
     def _is_still_good(self, pem: bytes, now: datetime) -> bool:
         try:

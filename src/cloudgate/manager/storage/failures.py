@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html; their texts are 
 
 import sqlite3
 
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
 OUT_OF_ROOM = (
     "Nothing can be changed: the disk that the manager's data folder is on is full. Make"
@@ -94,12 +94,14 @@ _PRIMARY = 0xFF
 """The part of a code that says of which kind a failure is."""
 
 
-def reason(problem: DatabaseError) -> str | None:
+def reason(problem: SQLAlchemyError) -> str | None:
     """What there is to be mended, for the operator.
 
     None where it is nothing of the disk's or the file's: a lock of another, for which one waits, or
     a fault of this program.
     """
+    if not isinstance(problem, DatabaseError):
+        return None
     code = getattr(problem.orig, "sqlite_errorcode", None)
     if code is None:
         return _server_reason(problem)

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
@@ -117,18 +117,20 @@ class Service:
         server = StandbyServer(self.lease, self.authority, self.sealing, doors)
         leader = self.lease.leader
         log.info("this manager stands by", leader=leader and leader.url)
-        running = asyncio.create_task(server.run(self.stop))
-        telling = asyncio.create_task(
-            keep_informed(Notifier(), server.health, lambda: "stands by", self.goes_on)
-        )
-        self._greet(None)
+        informing = keep_informed(Notifier(), server.health, lambda: "stands by", self.goes_on)
         try:
-            yield
+            # A server that fails ends all: who stood by without one would be reached by nobody.
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(server.run(self.stop))
+                telling = group.create_task(informing)
+                self._greet(None)
+                try:
+                    yield
+                finally:
+                    if self.goes_on():
+                        running.cancel()
+                    telling.cancel()
         finally:
-            if self.goes_on():
-                running.cancel()
-            telling.cancel()
-            await asyncio.wait([telling, running])
             doors.close()
 
     def goes_on(self) -> bool:
@@ -233,7 +235,7 @@ def alone(service: Service) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(DatabaseError):  # it ends by itself
+        with suppress(SQLAlchemyError):  # it ends by itself
             service.lease.give_back()
 
 

@@ -2,21 +2,26 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.storage.failures import reason
+from cloudgate.processes.overdue import ended_within
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often a manager that stands by looks whether anybody leads."""
+LEAVE_SECONDS = 45.0
+"""How long a role may take to end: longer than a change waits for the database, and shorter than
+systemd waits."""
 
 Role = Callable[[], AbstractAsyncContextManager[None]]
 """What a manager does while it has a role."""
@@ -47,32 +52,50 @@ def own_url(said: str | None, host: str, port: int) -> str:
 async def take_turns(lease: Lease, stop: asyncio.Event, *, lead: Role, stand_by: Role) -> None:
     """Lead while nobody else does, and stand by while somebody does, until `stop`.
 
+    A role that does not end within `LEAVE_SECONDS` ends the process, which says where it stood.
+
     Raises:
-        DatabaseError: the database cannot be asked at the start.
+        SQLAlchemyError: the database cannot be asked at the start.
         UnavailableError: this manager is too old to lead, or cannot for another reason.
     """
     leads = await asyncio.to_thread(lease.try_to_take)
     while not stop.is_set():
         if not leads:
-            async with stand_by():
+            async with _in_role(stand_by, "standing by"):
                 leads = await _until_taken(lease, stop)
         if leads:
-            await _lead(lease, stop, lead)
+            over = asyncio.Event()
+            async with _in_role(partial(_leading, lease, stop, over, lead), "leading"):
+                await over.wait()
             leads = False
 
 
-async def _lead(lease: Lease, stop: asyncio.Event, lead: Role) -> None:
-    over, loop = asyncio.Event(), asyncio.get_running_loop()
+@asynccontextmanager
+async def _in_role(role: Role, what: str) -> AsyncIterator[None]:
+    with ended_within(LEAVE_SECONDS, what) as is_to_end:
+        async with role():
+            try:
+                yield
+            finally:
+                is_to_end()
+
+
+@asynccontextmanager
+async def _leading(
+    lease: Lease, stop: asyncio.Event, over: asyncio.Event, lead: Role
+) -> AsyncIterator[None]:
+    """Keep the lease meanwhile; `over` is set when it is lost, or at `stop`."""
+    loop = asyncio.get_running_loop()
     lease.keep(lambda: loop.call_soon_threadsafe(over.set))
     stopping = asyncio.create_task(stop.wait())
     stopping.add_done_callback(lambda _: over.set())
     try:
         async with lead():
             log.info("this manager leads", term=lease.term)
-            await over.wait()
+            yield
     finally:
         stopping.cancel()
-        with suppress(DatabaseError):  # it ends by itself
+        with suppress(SQLAlchemyError):  # it ends by itself
             await asyncio.to_thread(lease.give_back)
 
 
@@ -87,7 +110,7 @@ async def _until_taken(lease: Lease, stop: asyncio.Event) -> bool:
         try:
             if await asyncio.to_thread(lease.try_to_take):
                 return True
-        except (DatabaseError, UnavailableError) as problem:
+        except (SQLAlchemyError, UnavailableError) as problem:
             found = problem.message if isinstance(problem, UnavailableError) else reason(problem)
             if found != failing:
                 log.warning("it cannot be seen who leads", reason=found or str(problem))
