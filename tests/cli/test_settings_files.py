@@ -45,6 +45,7 @@ VALUES = {
     "tunnel_wait_seconds": "2.5",
     "data_path": '"module"',
     "gateway_mbit": "1000",
+    "drain_seconds": "300",
 }
 COMMANDS = {"manager": ("serve",), "host": ("host", "run")}
 
@@ -80,7 +81,13 @@ def options_of(cloudgate: Run, *words: str) -> set[str]:
 def test_each_option_of_a_service_may_stand_in_its_file(
     cloudgate: Run, folder: Path, service: str
 ) -> None:
-    besides = {"tunnel_wait_seconds", "data_path", "gateway_mbit", "connections_per_address"}
+    besides = {
+        "tunnel_wait_seconds",
+        "data_path",
+        "gateway_mbit",
+        "connections_per_address",
+        "drain_seconds",
+    }
     names = options_of(cloudgate, *COMMANDS[service]) | (besides if service == "host" else set())
     file = folder / f"{service}.toml"
     file.write_text("".join(f"{name} = {VALUES[name]}\n" for name in sorted(names)))

@@ -28,7 +28,15 @@ from cloudgate.host.state.host_credentials import (
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.host.support import GATEWAY_ID, PATIENCE_SECONDS, Authority, Client, refuses, tenant
+from tests.host.support import (
+    GATEWAY_ID,
+    PATIENCE_SECONDS,
+    Authority,
+    Client,
+    Tunnel,
+    refuses,
+    tenant,
+)
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -72,8 +80,11 @@ async def layout(
 
 
 @asynccontextmanager
-async def host_service(layout: StatePaths) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(layout.state))
+async def host_service(layout: StatePaths, **said: str) -> AsyncIterator[Process]:
+    """`said`: what its environment says besides."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(layout.state), env={**os.environ, **said}
+    )
     try:
         yield process
     finally:
@@ -236,6 +247,54 @@ async def test_a_host_service_that_starts_anew_takes_what_its_file_says_by_then(
     finally:
         host.terminate()
         await host.wait()
+
+
+@pytest.mark.parametrize("is_asked_again", [False, True])
+async def test_a_host_service_that_ends_waits_for_its_tunnels_but_not_when_it_is_asked_again(
+    layout: StatePaths,
+    manager: TinyManager,
+    authority: Authority,
+    client: Client,
+    *,
+    is_asked_again: bool,
+) -> None:
+    port = free_port()
+    async with host_service(layout, CLOUDGATE_DRAIN_SECONDS="600") as host:
+        tunnel = await carrying(manager, authority, client, port)
+        host.terminate()
+        await manager.heard(GatewayState.DRAINING, 1)
+        assert await refuses(port)
+        await assign(manager, authority, 2, port)
+        await manager.heard(GatewayState.DRAINING, 2)
+        assert await tunnel.echoes()
+        if is_asked_again:
+            host.terminate()
+            assert await tunnel.is_cut()
+        else:
+            tunnel.writer.close()
+        assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
+    assert find_running(layout) is None
+    async with host_service(layout):
+        await manager.heard(GatewayState.LISTENING, 2)
+
+
+async def test_tunnels_end_with_their_host_service_once_their_time_is_over(
+    layout: StatePaths, manager: TinyManager, authority: Authority, client: Client
+) -> None:
+    async with host_service(layout, CLOUDGATE_DRAIN_SECONDS="0.5") as host:
+        tunnel = await carrying(manager, authority, client, free_port())
+        host.terminate()
+        assert await tunnel.is_cut()
+        assert await asyncio.wait_for(host.wait(), PATIENCE_SECONDS) == 0
+
+
+async def carrying(manager: TinyManager, authority: Authority, client: Client, port: int) -> Tunnel:
+    """A tunnel through the gateway of a host service."""
+    await assign(manager, authority, 1, port)
+    await manager.heard(GatewayState.LISTENING, 1)
+    tunnel = await client.connect(port, REPO)
+    assert await tunnel.echoes()
+    return tunnel
 
 
 async def test_the_latest_report_is_told_again_when_the_manager_is_back(

@@ -38,6 +38,9 @@ SUCCESSION_REVIEW_SECONDS = 1.0
 """How often it is looked at while an Envoy that was succeeded still serves tunnels."""
 DRAIN_REVIEW_SECONDS = 0.25
 """How often the live tunnels of a closed gateway are counted."""
+_LEAVING = "the host service ends"
+"""Names its drain."""
+_OVER = (GatewayState.CLOSED, GatewayState.ABSENT)
 
 _log = structlog.get_logger(__name__)
 
@@ -118,6 +121,10 @@ class Reconciler:
         """When the assignment came that has not been listened to yet."""
         self._took: tuple[int, Took] | None = None
         """What that took, and of which assignment."""
+        self._leaving_seconds: float | None = None
+        """How long tunnels may go on because the host service is to end."""
+        self.has_left = asyncio.Event()
+        """Set once the last of them has ended."""
 
     @property
     def revision(self) -> int | None:
@@ -136,6 +143,12 @@ class Reconciler:
         self._given_up = None
         self._news.set()
 
+    def leave(self, within_seconds: float) -> None:
+        """Drain, whatever the assignment says: the next host service begins with that again."""
+        self._leaving_seconds = within_seconds
+        self._role.leave()
+        self._news.set()
+
     def job(self) -> Job:
         """What is to be run."""
         return Job(
@@ -152,17 +165,28 @@ class Reconciler:
 
     async def _review(self) -> None:
         self._news.clear()
-        wanted = self._assignment
+        wanted = self._wanted()
         pause_seconds = REVIEW_SECONDS
         if wanted is not None and wanted is not self._given_up:
             outcome = await self._tried(wanted)
             self._record_result(wanted, outcome.state)
             self.on_outcome(outcome)
+            if self._leaving_seconds is not None and outcome.state in _OVER:
+                self.has_left.set()
             if outcome.state is GatewayState.DRAINING:
                 pause_seconds = DRAIN_REVIEW_SECONDS
             elif self._envoy.processes.draining_labels:
                 pause_seconds = SUCCESSION_REVIEW_SECONDS
         await self._wait(pause_seconds)
+
+    def _wanted(self) -> Assignment | None:
+        """The assignment; of a host service that is to end, without new tunnels."""
+        wanted, seconds = self._assignment, self._leaving_seconds
+        if wanted is None or wanted.gateway is None or seconds is None:
+            return wanted
+        gateway = wanted.gateway.model_copy(update={"accepting": False})
+        changes = {"gateway": gateway, "drain": _LEAVING, "drain_seconds": seconds}
+        return wanted.model_copy(update=changes)
 
     async def _tried(self, wanted: Assignment) -> ReconcileResult:
         """What an attempt has come to. The manager hears also of a failure that nobody foresaw."""

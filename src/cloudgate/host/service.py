@@ -39,12 +39,16 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.host.state.site import SiteStore
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.tunnels.drain import JITTER_SECONDS
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.monitoring.endpoint import METRICS, OFF, RECENT, Monitoring, listen
 from cloudgate.monitoring.endpoint import serve as serve_monitoring
 from cloudgate.monitoring.recent_pages import RecentPages
 from cloudgate.monitoring.systemd import Notifier, keep_informed
 from cloudgate.processes.socket_handoff import pass_listener
+
+DRAIN_END_SECONDS = JITTER_SECONDS + 5.0
+"""How long after the time of its tunnels a host service has closed those that are left."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,9 +58,21 @@ class Shutdown(asyncio.Event):
 
     again = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once = asyncio.Event()
+        """Set when it is to wait for nothing more."""
+
+    def request(self) -> None:
+        """End; asked a second time, do not wait for tunnels."""
+        if self.is_set():
+            self.at_once.set()
+        self.set()
+
     def request_restart(self) -> None:
         """End, to be started again; tunnels go on."""
         self.again = True
+        self.at_once.set()
         self.set()
 
 
@@ -69,7 +85,8 @@ async def run_host_service(
 ) -> bool:
     """Keep this machine as its manager wants it, until SIGINT or SIGTERM; then Envoy ends too.
 
-    So it does when `until` returns, which may take as long as it likes.
+    So it does when `until` returns, which may take as long as it likes. Where tunnels have a time
+    for that (`HostSettings.drain_seconds`) they may go on for so long, or until a second signal.
 
     At SIGHUP it ends alone, and says True: it is to be started again. Killed without a chance to
     clean up, it leaves Envoy running as well; the next run adopts it.
@@ -146,7 +163,7 @@ async def _run_until(
         try:
             gateway = GatewayParts(layout, doors, known, authorizer, settings=settings)
             parts = _compose(layout, known, authorizer, gateway)
-            await _work_until(gateway, parts, stop, watchers)
+            await _work_until(gateway, parts, stop, watchers, settings.drain_seconds)
             if stop.again:
                 await server.retire()
                 pass_listener(server.listener)
@@ -224,7 +241,11 @@ def _compose(
 
 
 async def _work_until(
-    gateway: GatewayParts, parts: _Parts, stop: Shutdown, watchers: Watchers
+    gateway: GatewayParts,
+    parts: _Parts,
+    stop: Shutdown,
+    watchers: Watchers,
+    drain_seconds: float,
 ) -> None:
     health = parts.monitoring.health
     try:
@@ -241,6 +262,8 @@ async def _work_until(
                 work.append(group.create_task(serving))
             await stop.wait()
             health.drain()
+            if drain_seconds and not stop.again:
+                await _drained(gateway, stop, watchers.notifier, drain_seconds)
             for each in work:
                 each.cancel()
         gateway.tracker.checkpoint()
@@ -250,6 +273,22 @@ async def _work_until(
         raise
     finally:
         await gateway.close(tunnels_go_on=stop.again)
+
+
+async def _drained(
+    gateway: GatewayParts, stop: Shutdown, notifier: Notifier, seconds: float
+) -> None:
+    """Let no more tunnels in, and wait for those that there are; not for longer than they may."""
+    longest_seconds = seconds + DRAIN_END_SECONDS
+    notifier.tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((longest_seconds + 30) * 1_000_000)}")
+    _log.info("the host service ends after its tunnels", longest_seconds=seconds)
+    gateway.reconciler.leave(seconds)
+    waiting = [
+        asyncio.create_task(each.wait()) for each in (gateway.reconciler.has_left, stop.at_once)
+    ]
+    await asyncio.wait(waiting, timeout=longest_seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
 
 
 def _described(known: HostState) -> str:
@@ -294,14 +333,15 @@ def _on_signals(stop: Shutdown) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
     if sys.platform == "win32":
         before = [
-            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set)) for each in numbers
+            signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.request))
+            for each in numbers
         ]
         yield
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
         return
     for number in numbers:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.request)
     loop.add_signal_handler(signal.SIGHUP, stop.request_restart)
     try:
         yield

@@ -16,6 +16,9 @@ CAPACITY_VARIABLE = "CLOUDGATE_GATEWAY_MBIT"
 """Environment: what the gateway's line carries, in millions of bits each second, both directions
 together; found out by itself where it is not set."""
 
+DRAIN_VARIABLE = "CLOUDGATE_DRAIN_SECONDS"
+"""Environment: how long tunnels may go on after the host service was told to end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HostSettings:
@@ -25,6 +28,8 @@ class HostSettings:
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     capacity_bytes: int | None = None
     """Each second; None to find out."""
+    drain_seconds: float = 0.0
+    """How long tunnels may go on when the host service is to end."""
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -42,6 +47,7 @@ class HostSettings:
             if connections
             else CONNECTIONS_PER_ADDRESS,
             capacity_bytes=int(mbit * 1_000_000 / 8) if mbit else None,
+            drain_seconds=_number(DRAIN_VARIABLE, "seconds") or 0.0,
         )
 
 

@@ -18,7 +18,12 @@ import typer
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.host.envoy.data_path import choice
-from cloudgate.host.settings import CAPACITY_VARIABLE, CONNECTIONS_VARIABLE, WAIT_VARIABLE
+from cloudgate.host.settings import (
+    CAPACITY_VARIABLE,
+    CONNECTIONS_VARIABLE,
+    DRAIN_VARIABLE,
+    WAIT_VARIABLE,
+)
 
 LARGEST_FILE_BYTES = 1024 * 1024
 _NOT_IN_FILES = frozenset({"help", "config", "print_unit"})
@@ -74,6 +79,7 @@ OF_HOSTS = (
         _is_number,
         CAPACITY_VARIABLE,
     ),
+    Setting("drain_seconds", "a number of seconds", _is_number, DRAIN_VARIABLE),
 )
 """Settings of the host service that are no options: it reads them from the environment."""
 

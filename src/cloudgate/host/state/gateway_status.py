@@ -24,6 +24,8 @@ class GatewayStatus:
     """Whether the manager has said that it listens to this machine no more."""
     is_accepting: bool = True
     """Whether it is to take new tunnels; what keeps its port from being closed does not matter."""
+    is_leaving: bool = False
+    """Whether the host service is to end, so that there are no new ones whatever is assigned."""
 
     @property
     def pool_id(self) -> UUID | None:
@@ -44,4 +46,9 @@ class GatewayStatus:
         """Follow a new assignment."""
         self.is_known = assignment is not None
         self.gateway = assignment.gateway if assignment else None
-        self.is_accepting = self.gateway is not None and self.gateway.accepting
+        is_wanted = self.gateway is not None and self.gateway.accepting
+        self.is_accepting = is_wanted and not self.is_leaving
+
+    def leave(self) -> None:
+        """Take no new tunnels any more."""
+        self.is_leaving, self.is_accepting = True, False
