@@ -31,6 +31,7 @@ def redaction() -> Redaction:
         ("at 17:38:00 of version 1.40.0", "at 17:38:00 of version 1.40.0"),
         ("Authorization: Basic YWNtZTp4eXo=", f"Authorization: {REMOVED}"),
         ("bearer abc.def-ghi", REMOVED),
+        ("'cgt_" + "aB3" * 16 + "x' was shown", f"'{REMOVED}' was shown"),
         ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA end", f"{REMOVED} end"),
         ("-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----!", f"{REMOVED}!"),
         ("-----BEGIN PRIVATE KEY-----\ncut off", REMOVED),

@@ -26,6 +26,10 @@ class RevokedError(NotAuthenticatedError):
     """Who is asking was known, and was shut out."""
 
 
+class BadTokenError(NotAuthenticatedError):
+    """What was shown as an API token is none, or is good no more."""
+
+
 class AccessDeniedError(CloudgateError):
     """Who is asking may not have this."""
 

@@ -63,8 +63,10 @@ def test_all_references_lead_somewhere(openapi: dict[str, Any]) -> None:
         Draft202012Validator.check_schema(schema)
 
 
-def test_logon_is_by_basic_and_all_else_by_session(openapi: dict[str, Any]) -> None:
-    assert openapi["security"] == [{"sessionHeader": []}, {"sessionCookie": []}]
+def test_logon_is_by_basic_and_all_else_by_session_or_token(openapi: dict[str, Any]) -> None:
+    assert openapi["security"] == [{"sessionHeader": []}, {"sessionCookie": []}, {"token": []}]
+    own_password = openapi["paths"]["/security/password"]["put"]["security"]
+    assert own_password == [{"sessionHeader": []}, {"sessionCookie": []}]
     assert openapi["paths"]["/sessionMngr"]["post"]["security"] == [{"logon": []}]
     assert openapi["paths"]["/"]["get"]["security"] == []
     assert "security" not in openapi["paths"]["/cloud/gateways"]["get"]

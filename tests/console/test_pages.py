@@ -127,7 +127,10 @@ def test_each_page_is_shown_to_an_operator_and_kept_by_nobody(
 
 
 ROLES = (Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)
-EVERYBODYS = {"tasks/{id}", "tasks", "tasks/{id}/delete", "password"}
+EVERYBODYS = {
+    "tasks/{id}", "tasks", "tasks/{id}/delete", "password",
+    "tokens", "tokens/create", "tokens/{id}/revoke",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda each: each.name)
@@ -423,6 +426,27 @@ def test_a_form_of_any_size_is_not_read_from_strangers(running: RunningManager, 
     answer = visitor(running).http.post("sign-in", content=form, headers=headers)
     assert answer.status_code == 413
     assert "more than a form may hold" in answer.text
+
+
+def test_an_api_token_is_made_shown_once_and_revoked_by_forms(
+    running: RunningManager, operator: Visitor
+) -> None:
+    made = operator.send("tokens/create", name="<b>report", role="Portal User", days="30")
+    secret = re.findall(r"cgt_[0-9A-Za-z]{49}", text_of(made.text))[0]
+    program = running.client(Authorization=f"Bearer {secret}")
+    assert program.get("/cloud/tenants").status_code == 200
+    page = operator.get("tokens").text
+    assert "&lt;b&gt;report" in page
+    assert secret not in page
+    found = re.search(r'href="\S*(tokens/[0-9a-f-]+/revoke)"', page)
+    assert found
+    assert "refused from now on" in text_of(operator.get(found[1]).text)
+    assert operator.send(found[1]).status_code == 303
+    assert program.get("/cloud/tenants").status_code == 401
+    again = operator.send("tokens/create", name="x", role="Portal User", days="many")
+    assert again.status_code == 400
+    assert "is not a whole number" in text_of(again.text)
+    assert 'value="many"' in again.text
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,7 @@ from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.request_meter import RequestMeter, note_route
 from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Proof, Route, Router, choose
+from cloudgate.api.http.token_gate import TokenGate, shown
 from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
 from cloudgate.console.application import Console
@@ -47,6 +48,7 @@ from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.wire import json, xml
 from cloudgate.wire.description import Described, parts
@@ -86,6 +88,7 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
+        self._tokens = TokenGate(manager, self._logging_on)
         self._console = Console(self)
         self._watching = WatchersDoor(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
@@ -154,6 +157,8 @@ class Application:
         prove(request.state)
         if isinstance(logon, Visitor):
             return False
+        if watches(logon):
+            return True
         return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
     def _path(self, request: Request) -> tuple[str, str]:
@@ -213,6 +218,10 @@ class Application:
         if who is not None:
             prove(request.state)
             await self._check_access(call, route)
+            if not (route.by_token or _session_token(request)):
+                raise AccessDeniedError(
+                    "Access denied: this call wants somebody who has logged on, not an API token."
+                )
             if request.method == "GET" and route.kept:
                 return await self._remembered(request, route, replace(call, logon=None), form)
         limit = STRANGERS_BODY_LIMIT_BYTES if call.logon is None else BODY_LIMIT_BYTES
@@ -293,12 +302,18 @@ class Application:
     async def _logon(self, request: Request) -> LogonSession | Visitor:
         """The session of a request. The cookie wins over the header, as in the original.
 
-        One of a tenant is looked at anew each time: what takes its right away holds at once.
+        A token stands for one where there is none. A session of a tenant is looked at anew each
+        time: what takes its right away holds at once.
         """
-        token = request.cookies.get(HEADER) or request.headers.get(HEADER)
+        token = _session_token(request)
+        if not token and (secret := shown(request)):
+            return await self._tokens.session(
+                request, secret, lambda: self._origin(request).address
+            )
         if not token:
             raise NotAuthenticatedError(
-                f"The header {HEADER} is missing. Log on with POST /api/sessionMngr/?v=latest."
+                f"The header {HEADER} is missing. Log on with POST /api/sessionMngr/?v=latest, or"
+                " show an API token as Authorization: Bearer."
             )
         identifier = session_id_of(token)
         known = self._memory.session(identifier, self._manager.clock())
@@ -322,6 +337,10 @@ def _session(manager: Manager, identifier: UUID, address: str) -> LogonSession |
         return use_session(manager, identifier)
     except NotAuthenticatedError:
         return portal_sessions.use(manager, identifier, address)
+
+
+def _session_token(request: Request) -> str:
+    return request.cookies.get(HEADER) or request.headers.get(HEADER) or ""
 
 
 def refusal(problem: Exception, accept: str | None) -> Response:

@@ -11,6 +11,7 @@ from cloudgate.api.handlers import (
     security,
     sessions,
     tasks,
+    tokens,
 )
 from cloudgate.api.handlers.cloud import (
     certificates,
@@ -59,6 +60,7 @@ ROUTES = [
     *own_password.ROUTES,
     *own.ROUTES,
     *security.ROUTES,
+    *tokens.ROUTES,
     *notifications.ROUTES,
     *queries.ROUTES_OF_AUDIT,
     *reports.ROUTES,

@@ -5,7 +5,7 @@ import sys
 
 from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, before_any_command, command
-from cloudgate.cli.resources import accounts, audit, notifications, status, tasks
+from cloudgate.cli.resources import accounts, audit, notifications, status, tasks, tokens
 from cloudgate.cli.resources.cloud import (
     certificates,
     gateways,
@@ -44,6 +44,7 @@ for each in (
     tasks,
     notifications,
     accounts,
+    tokens,
     audit,
     backups,
     manager_secrets,

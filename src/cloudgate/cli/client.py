@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ class RefusedError(CloudgateError):
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent to the manager: with a logon session, or with a user's name and password."""
+    """What is sent to the manager: with a session, a name and password, or an API token."""
 
     verb: str
     path: str
@@ -32,6 +32,7 @@ class Request:
     body: Json | None = None
     logon: Logon | None = None
     user: tuple[str, str] | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,14 @@ class Api:
         sender: Sender,
         logons: LogonFile,
         password: Callable[[Connection], str],
+        token: Callable[[Connection], str | None] = lambda _connection: None,
     ) -> None:
+        """`password` and `token` are asked for what the user has; with a token nobody logs on."""
         self._connection = connection
         self._sender = sender
         self._logons = logons
         self._password = password
+        self._token = token
 
     @property
     def url(self) -> str:
@@ -118,6 +122,9 @@ class Api:
         return True
 
     def _ask(self, request: Request) -> Answer:
+        if token := self._token(self._connection):
+            shown = replace(request, token=token)
+            return self._read(self._sender.send(shown))
         kept = self._logons.load()
         reply = self._send_as(request, kept or self._log_on())
         if reply.status == HTTPStatus.UNAUTHORIZED and kept is not None:

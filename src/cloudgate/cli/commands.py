@@ -118,7 +118,7 @@ def _carry_out(
     try:
         where = connection(given)
         with Transport(where) as transport:
-            api = Api(where, transport, LogonFile(where), passwords.of_user)
+            api = Api(where, transport, LogonFile(where), passwords.of_user, passwords.token)
             function(Call(api, Screen(given.output or Output.TEXT), waits), **values)
     except CloudgateError as problem:
         complain(problem.message)
@@ -137,6 +137,7 @@ def _shared_options(
     url: Annotated[str | None, typer.Option(hidden=True)] = None,
     user: Annotated[str | None, typer.Option(hidden=True)] = None,
     password_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    token_file: Annotated[Path | None, typer.Option(hidden=True)] = None,
     ca: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """The options that may stand after any command; Typer reads them from here."""
@@ -166,6 +167,13 @@ def before_any_command(
             help="File with the password; or set CLOUDGATE_PASSWORD, or be asked.",
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CLOUDGATE_TOKEN_FILE",
+            help="File with an API token, in place of user and password; or set CLOUDGATE_TOKEN.",
+        ),
+    ] = None,
     ca: Annotated[
         Path | None,
         typer.Option(
@@ -184,4 +192,4 @@ def before_any_command(
 ) -> None:
     """A cloud gateway for backup service providers."""
     del version  # it was shown by now
-    ctx.obj = Given(url, user, password_file, ca, output)
+    ctx.obj = Given(url, user, password_file, ca, output, token_file)

@@ -39,6 +39,17 @@ def of_user(connection: Connection) -> str:
     return str(typer.prompt(question, hide_input=True, err=True))
 
 
+def token(connection: Connection) -> str | None:
+    """The API token to show in place of a logon: from a file or the environment; None for none.
+
+    Raises:
+        InvalidRequestError: the file cannot be read, or holds none.
+    """
+    if connection.token_file is not None:
+        return from_file(connection.token_file, "token")
+    return os.environ.get("CLOUDGATE_TOKEN", "").strip() or None
+
+
 def of_options(file: Path | None, *, generate: bool) -> NewPassword | None:
     """A tenant's new password as the options say; None when they say nothing."""
     if file is not None and generate:
@@ -59,8 +70,8 @@ def asked_for(name: str) -> NewPassword:
     return NewPassword(str(text))
 
 
-def from_file(file: Path) -> str:
-    """The password in a file; white space around it does not count.
+def from_file(file: Path, what: str = "password") -> str:
+    """The password, or `what` it is, in a file; white space around it does not count.
 
     Raises:
         InvalidRequestError: it cannot be read, or holds none.
@@ -69,10 +80,10 @@ def from_file(file: Path) -> str:
         password = file.read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise InvalidRequestError(
-            f"Cannot read the password file {file}: {problem.strerror}."
+            f"Cannot read the {what} file {file}: {problem.strerror}."
         ) from None
     except UnicodeDecodeError:
-        raise InvalidRequestError(f"The password file {file} is not UTF-8 text.") from None
+        raise InvalidRequestError(f"The {what} file {file} is not UTF-8 text.") from None
     if not password:
-        raise InvalidRequestError(f"The password file {file} is empty.")
+        raise InvalidRequestError(f"The {what} file {file} is empty.")
     return password

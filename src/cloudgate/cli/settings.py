@@ -31,6 +31,7 @@ class Given:
     password_file: Path | None = None
     ca: Path | None = None
     output: Output | None = None
+    token_file: Path | None = None
 
     def over(self, other: Self) -> Self:
         """This, and what the other says where this says nothing."""
@@ -52,6 +53,8 @@ class Connection:
     password_file: Path | None
     ca: Path | None
     """None for the authorities that the system trusts."""
+    token_file: Path | None = None
+    """With an API token, in place of user and password."""
 
 
 def connection(given: Given) -> Connection:
@@ -68,6 +71,7 @@ def connection(given: Given) -> Connection:
         user=given.user or DEFAULT_USER,
         password_file=given.password_file,
         ca=given.ca or _own_authority(),
+        token_file=given.token_file,
     )
 
 

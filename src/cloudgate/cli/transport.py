@@ -56,6 +56,8 @@ class Transport:
         """Send a request; see `Sender`."""
         self._http.cookies.clear()  # a cookie would outdo the header
         headers = {TOKEN_HEADER: request.logon.token} if request.logon else {}
+        if request.token:
+            headers["Authorization"] = f"Bearer {request.token}"
         try:
             response = self._http.request(
                 request.verb,

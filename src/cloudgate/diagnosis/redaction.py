@@ -22,6 +22,7 @@ _SECRET_NAMES = re.compile(
 _SECRET_FORMS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\$argon2[a-z]*\$[^\s\"']+"
+    r"|cgt_[0-9A-Za-z]{20,}"
     r"|\b(?:Basic|Bearer)\s+[\w+/=.~-]{4,}"
     r"|(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)",
     re.DOTALL | re.IGNORECASE,

@@ -119,6 +119,7 @@ def note_wrong_own_password(call: Call) -> None:
         answers=DONE,
         bodies=(EnterpriseAccountPasswordSpec,),
         roles=EVERYBODY,
+        by_token=False,
     )
 )
 def put_own_password(call: Call, spec: EnterpriseAccountPasswordSpec) -> Answer:

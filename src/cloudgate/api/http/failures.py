@@ -7,6 +7,7 @@ from cloudgate.api.http.call import Answer
 from cloudgate.api.http.negotiation import UnsupportedFormError
 from cloudgate.errors import (
     AccessDeniedError,
+    BadTokenError,
     CloudgateError,
     InvalidRequestError,
     NotAuthenticatedError,
@@ -42,6 +43,7 @@ class NoSuchVerbError(CloudgateError):
 _STATUS: dict[type[CloudgateError], int] = {
     InvalidRequestError: 400,
     NotAuthenticatedError: 401,
+    BadTokenError: 401,
     AccessDeniedError: 403,
     NotFoundError: 404,
     NoSuchVerbError: 405,
@@ -75,6 +77,8 @@ def error_response(problem: Exception, *, at_logon: bool = False) -> Answer:
 def _headers(problem: CloudgateError, *, at_logon: bool) -> dict[str, str]:
     if isinstance(problem, NoSuchVerbError):
         return {"Allow": problem.allowed}
+    if isinstance(problem, BadTokenError):
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3
     if isinstance(problem, NotAuthenticatedError) and at_logon:
         return {"WWW-Authenticate": "Basic Realm=RestSvc"}
     if isinstance(problem, TooManyRequestsError):

@@ -92,6 +92,26 @@ class LoginGate:
             await _while_there(request, self._wait(random.uniform(*REFUSED_AFTER_SECONDS)))  # noqa: S311
             raise
 
+    async def refuse(
+        self, request: Request, account: str, address: str, note: Callable[[], None]
+    ) -> None:
+        """Returns when somebody may hear that something was wrong that it cost nothing to look at.
+
+        Args:
+            request: the one that showed it.
+            account: whose it is said to be.
+            address: where it comes from.
+            note: blocks; has it on record.
+
+        Raises:
+            TooManyRequestsError: too many of the address wait already.
+            ClientDisconnect: nobody waits for the answer any more.
+        """
+        with self._lines.staying(address):
+            delay = self._failures.failed(account, address)
+            await run_in_threadpool(note)
+            await _while_there(request, self._wait(delay))
+
     async def _checked(
         self,
         waiter: Waiter,

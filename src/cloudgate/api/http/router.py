@@ -108,6 +108,8 @@ class Route:
     action: str | None = None
     """Value of ``?action=`` that tells this call from others on its path."""
     needs_session: bool = True
+    by_token: bool = True
+    """Whether a call with an API token may make it, if its role may."""
     kept: bool = False
     """Whether an answer may be kept until the manager changes something.
 

@@ -20,10 +20,12 @@ This describes its JSON side: send `Accept: application/json`, and `Content-Type
 with a body. Without these, bodies are XML, and `GET /api/schema` has the XML schema.
 
 Log on with `POST /api/sessionMngr/` and HTTP Basic. The answer's token goes into the header or the
-cookie `X-RestSvcSessionId` of each later request; when both come, the cookie wins.
+cookie `X-RestSvcSessionId` of each later request; when both come, the cookie wins. Programs may
+show an API token instead, as `Authorization: Bearer`.
 
 Paths match in any case. Where an ID is a GUID, the whole UID may stand in its place.
 """
+_SESSION: list[Json] = [{"sessionHeader": []}, {"sessionCookie": []}]
 _FORMAT = Parameter(
     name="format",
     description="`Entity` for the whole of what is asked for; without it come references.",
@@ -68,7 +70,7 @@ def document(routes: list[Route]) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/api"}],
-        "security": [{"sessionHeader": []}, {"sessionCookie": []}],
+        "security": [*_SESSION, {"token": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(_tag(route) for route in routes)],
         "paths": paths,
         "components": {
@@ -78,6 +80,7 @@ def document(routes: list[Route]) -> Json:
                 "sessionHeader": {"type": "apiKey", "in": "header", "name": SESSION_HEADER},
                 "sessionCookie": {"type": "apiKey", "in": "cookie", "name": SESSION_HEADER},
                 "logon": {"type": "http", "scheme": "basic"},
+                "token": {"type": "http", "scheme": "bearer"},
             },
         },
     }
@@ -128,6 +131,8 @@ def _operation(variants: list[Route], name: str) -> Json:
         operation["requestBody"] = {"required": needed, "content": content}
     if not first.needs_session:
         operation["security"] = [{"logon": []}] if _shows_password(first) else []
+    elif not first.by_token:
+        operation["security"] = _SESSION
     return operation
 
 

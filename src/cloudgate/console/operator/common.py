@@ -114,12 +114,13 @@ def removal(
     *,
     back: str,
     draining: bool = False,
+    submit: str = _("Delete"),
 ) -> Action:
     """The action that removes a thing."""
     return Action(
         path=path,
         title=title,
-        submit=_("Delete"),
+        submit=submit,
         text=text,
         verb="DELETE",
         target=target,

@@ -3,7 +3,6 @@
 from cloudgate.console.api import Answer, Api
 from cloudgate.console.browser import Cookie
 from cloudgate.console.operator import (
-    accounts,
     audit,
     certificates,
     gateways,
@@ -17,6 +16,7 @@ from cloudgate.console.operator import (
     usage,
     users,
 )
+from cloudgate.console.operator.people import accounts, tokens
 from cloudgate.console.section import Section
 from cloudgate.console.texts import words as _
 
@@ -44,6 +44,7 @@ CONSOLE = Section(
         *audit.PAGES,
         *certificates.PAGES,
         *accounts.PAGES,
+        *tokens.PAGES,
         *maintenance.PAGES,
     ),
     actions=(
@@ -56,6 +57,7 @@ CONSOLE = Section(
         *tasks.ACTIONS,
         *certificates.ACTIONS,
         *accounts.ACTIONS,
+        *tokens.ACTIONS,
         *maintenance.ACTIONS,
     ),
     navigation=(
@@ -84,6 +86,7 @@ CONSOLE = Section(
                 ("audit", _("Audit log")),
                 ("maintenance", _("Maintenance")),
                 ("accounts", _("Accounts")),
+                ("tokens", _("API tokens")),
                 ("about", _("About")),
             ),
         ),

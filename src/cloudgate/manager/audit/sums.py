@@ -14,6 +14,7 @@ _OBJECT_TYPES = {
     "LogOn": "LogonSession",
     "DenyAccess": "Route",
     "LogOnCloudTenant": "CloudTenant",
+    "RefuseApiToken": "ApiToken",
     GUESSES: "CloudTenant",
     OUTSIDERS: "CloudTenant",
 }

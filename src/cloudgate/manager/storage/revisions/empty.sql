@@ -17,7 +17,21 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0032');
+INSERT INTO "alembic_version" VALUES('0033');
+CREATE TABLE api_tokens (
+	id CHAR(32) NOT NULL, 
+	account_id CHAR(32) NOT NULL, 
+	name VARCHAR(255) NOT NULL, 
+	role_id CHAR(32) NOT NULL, 
+	secret_hash VARCHAR(64) NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	ends_at DATETIME NOT NULL, 
+	used_at DATETIME, 
+	CONSTRAINT pk_api_tokens PRIMARY KEY (id), 
+	CONSTRAINT uq_api_tokens_secret_hash UNIQUE (secret_hash), 
+	CONSTRAINT uq_api_tokens_account_id UNIQUE (account_id, name), 
+	CONSTRAINT fk_api_tokens_account_id_accounts FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
 CREATE TABLE audit_chain (
 	id INTEGER NOT NULL, 
 	number INTEGER NOT NULL, 
@@ -208,9 +222,9 @@ CREATE TABLE "managed_servers" (
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
 	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
 );
 CREATE TABLE notification_conditions (
 	"key" VARCHAR(512) NOT NULL, 
@@ -400,15 +414,15 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
-CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_tasks_account_id ON tasks (account_id);
+CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
 CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
 CREATE INDEX ix_tenant_sessions_tenant_id ON tenant_sessions (tenant_id);
 CREATE INDEX ix_tenant_sessions_subtenant_id ON tenant_sessions (subtenant_id);
 CREATE INDEX ix_tenant_sessions_used_at ON tenant_sessions (used_at);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
-CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
+CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 DELETE FROM "sqlite_sequence";

@@ -1,0 +1,123 @@
+"""Token gate: who is asking, where a call shows an API token and no session?
+
+A token that is right waits for nobody. A wrong one is answered as late as a wrong password from the
+same address would be; what has not even the form of one is refused at once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from cloudgate.api.http.login_gate import LoginGate
+from cloudgate.errors import BadTokenError
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions import tokens
+from cloudgate.manager.sessions.operations import note_refusal
+from cloudgate.manager.storage.tables import ApiToken, LogonSession
+
+log = structlog.get_logger(__name__)
+
+MOST_KNOWN = 10_000
+UNKNOWN = "unknown API token"
+"""Stands in the audit log for who showed one that nobody knows."""
+
+
+def shown(request: Request) -> str:
+    """What a request shows as a token (RFC 6750, 2.1); empty when it shows none."""
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+@dataclass
+class _Known:
+    """A token as it was read, until the manager changes something."""
+
+    changes: int
+    token: ApiToken
+    used_at: datetime | None
+    """When it was last written down that it is used."""
+
+
+class TokenGate:
+    """Knows tokens that were right a moment ago. Used on the event loop only."""
+
+    def __init__(self, manager: Manager, gate: LoginGate) -> None:
+        """`gate` slows those who guess."""
+        self._manager = manager
+        self._gate = gate
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    async def session(
+        self, request: Request, secret: str, find_address: Callable[[], str]
+    ) -> LogonSession:
+        """What stands for a logon session while a call with a token is answered.
+
+        Raises:
+            BadTokenError: it is none, or good no more.
+            TooManyRequestsError: too many wrong ones of the address wait already.
+        """
+        if not tokens.is_one(secret):
+            raise BadTokenError(
+                f"What Authorization: Bearer shows is no API token: those begin with"
+                f" {tokens.PREFIX} and have 49 more characters. Make one with"
+                " cloudgate token create."
+            )
+        known = self._known.get(tokens.hash_of(secret))
+        now = self._manager.clock()
+        if known is None or known.changes != self._manager.changes.count:
+            try:
+                known = await run_in_threadpool(self._look_up, secret, known)
+            except BadTokenError as problem:
+                return await self._refuse(request, find_address(), UNKNOWN, problem)
+            self._keep(tokens.hash_of(secret), known)
+        try:
+            tokens.check_good(known.token, now)
+        except BadTokenError as problem:
+            who = tokens.author(known.token)
+            return await self._refuse(request, find_address(), who, problem)
+        if known.used_at is None or now - known.used_at >= tokens.NOTE_AFTER:
+            known.used_at = now
+            await run_in_threadpool(self._note_use, known.token)
+        return tokens.acting_session(known.token, now)
+
+    def _look_up(self, secret: str, before: _Known | None) -> _Known:
+        changes = self._manager.changes.count
+        with self._manager.reading() as work:
+            found = tokens.known_token(work, secret)
+        return _Known(changes, found, before.used_at if before else found.used_at)
+
+    def _keep(self, hashed: str, known: _Known) -> None:
+        self._known[hashed] = known
+        self._known.move_to_end(hashed)
+        while len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def _note_use(self, token: ApiToken) -> None:
+        """Reading does not depend on whether it can be written."""
+        try:
+            with self._manager.changing(shown=False) as work:
+                tokens.note_use(work, token.id)
+        except OperationalError as problem:
+            log.warning("the use of an API token cannot be written", reason=str(problem))
+
+    async def _refuse(
+        self, request: Request, address: str, who: str, problem: BadTokenError
+    ) -> LogonSession:
+        account = f"{who} from {address}"
+        await self._gate.refuse(
+            request, account, address, lambda: self._note(who, address, problem)
+        )
+        raise problem
+
+    def _note(self, who: str, address: str, problem: BadTokenError) -> None:
+        operation = "RefuseApiToken"
+        if self._manager.strangers.is_to_be_noted(operation, who, address, self._manager.clock()):
+            change = Change(operation=operation, object_type=tokens.TYPE, object_name=who)
+            note_refusal(self._manager, who, address, change, problem.message)
