@@ -15,7 +15,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Without it, each of the hundreds of processes that tests start would compile the whole product anew.
 unexport PYTHONDONTWRITEBYTECODE
-TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql knot chromium mandoc zsh fish
+TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql pgbouncer knot chromium mandoc zsh fish
 DELIVERY_PACKAGES := debootstrap lintian systemd iproute2
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 

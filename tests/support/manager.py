@@ -24,6 +24,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
+from cloudgate.manager.registries.presence import Presence
 from cloudgate.manager.security.authority import PortCertificate, open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -126,6 +127,7 @@ def running_manager(
     database_url: str | None = None,
     outgoing: Outgoing | None = None,
     dns: DnsNames | None = None,
+    ahead: timedelta = timedelta(),
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
@@ -133,18 +135,19 @@ def running_manager(
     certificate of the manager's port is, when that is elsewhere, and `names` are more names in it.
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
-    `dns` has the names that it keeps in DNS; none when None.
+    `dns` has the names that it keeps in DNS; none when None. `ahead` is its clock from the start.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
     authority = open_authority(folder)
     database = Database(database_url or sqlite_url(folder / "cloudgate.db"))
-    clock = Clock()
+    clock = Clock(ahead)
     manager = Manager(
         database,
         authority,
         open_sealing(folder),
         clock=clock,
+        presence=Presence(clock()),
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or Outgoing(),
         dns=dns or DnsNames(),

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from cloudgate.manager.storage.database import Database
 from tests.support.scratch import scratch_root
@@ -51,7 +51,7 @@ class Server:
         with log:
             self.process = subprocess.Popen(
                 [
-                    *_as_its_user(),
+                    *as_its_user(),
                     str(_FOUND[-1] / "postgres"),
                     *("-D", str(self.folder / "data"), "-k", str(self.folder)),
                     *("-c", "listen_addresses=", "-c", "max_connections=60", *self.options),
@@ -65,7 +65,7 @@ class Server:
         """Stop it, as pg_ctl does: fast, or immediate as in a crash."""
         subprocess.run(
             [
-                *(*_as_its_user(), str(_FOUND[-1] / "pg_ctl"), "stop", "-w"),
+                *(*as_its_user(), str(_FOUND[-1] / "pg_ctl"), "stop", "-w"),
                 *("-m", how, "-D", str(self.folder / "data")),
             ],
             check=True,
@@ -76,10 +76,10 @@ class Server:
 
     def new_standby(self) -> "Server":
         """One that has all that this one has, and confirms each change before it is accepted."""
-        folder = _new_folder()
+        folder = new_folder()
         subprocess.run(
             [
-                *(*_as_its_user(), str(_FOUND[-1] / "pg_basebackup"), "--no-sync", "-R", "-C"),
+                *(*as_its_user(), str(_FOUND[-1] / "pg_basebackup"), "--no-sync", "-R", "-C"),
                 *("-S", "standby", "-c", "fast", "-U", "postgres", "-h", str(self.folder)),
                 *("-D", str(folder / "data")),
             ],
@@ -94,7 +94,7 @@ class Server:
 
     def promote(self) -> None:
         """Have a standby take changes; it does when this returns."""
-        command = [*_as_its_user(), str(_FOUND[-1] / "pg_ctl"), "promote", "-w", "-D"]
+        command = [*as_its_user(), str(_FOUND[-1] / "pg_ctl"), "promote", "-w", "-D"]
         subprocess.run([*command, str(self.folder / "data")], check=True, stdout=subprocess.DEVNULL)
 
     def _answers(self) -> bool:
@@ -109,6 +109,23 @@ class Server:
         self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return self.url(name)
 
+    def database_on(self, disk: Path) -> str:
+        """The address of a database with all tables, whose files alone are on a disk."""
+        name = f"on_a_disk_{os.getpid()}_{next(_numbers)}"
+        folder = disk / "files"
+        folder.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        self.run(f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+        self.run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} TABLESPACE {name}")
+        return self.url(name)
+
+    def forget(self, url: str) -> None:
+        """Remove what `database_on` has made."""
+        name = make_url(url).database
+        self.run(f"DROP DATABASE {name} WITH (FORCE)")
+        self.run(f"DROP TABLESPACE {name}")
+
     def empty_database(self, more: str = "") -> str:
         """The address of a database without tables."""
         name = f"empty_{os.getpid()}_{next(_numbers)}"
@@ -118,10 +135,10 @@ class Server:
 
 def new_server() -> Server:
     """A server of one's own, to be stopped and started again."""
-    folder = _new_folder()
+    folder = new_folder()
     subprocess.run(
         [
-            *_as_its_user(),
+            *as_its_user(),
             str(_FOUND[-1] / "initdb"),
             *("-D", str(folder / "data"), "--auth", "trust", "--username", "postgres"),
             *("--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"),
@@ -135,7 +152,8 @@ def new_server() -> Server:
     return server
 
 
-def _new_folder() -> Path:
+def new_folder() -> Path:
+    """A folder of the server's user, which goes with this process."""
     folder = Path(tempfile.mkdtemp(prefix="cloudgate-pg-", dir=scratch_root()))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if os.geteuid() == 0:
@@ -152,7 +170,7 @@ def shared_server() -> Server:
     return server
 
 
-def _as_its_user() -> list[str]:
+def as_its_user() -> list[str]:
     """It refuses to run as root."""
     if os.geteuid() != 0:
         return []
