@@ -53,7 +53,9 @@ def test_an_extension_says_of_itself_that_it_acts() -> None:
 def test_nothing_that_promises_safety_is_merely_kept() -> None:
     for elements in ELEMENTS.values():
         for name, element in elements.items():
-            if name in ("BackupProtectionEnabled", "FlrSettings", "SqlSettings"):
+            if name == "BackupProtectionEnabled":
+                assert element.fate is Fate.ACTS
+            if name in ("FlrSettings", "SqlSettings"):
                 assert element.fate is Fate.REFUSED
             if element.fate in (Fate.KEPT, Fate.REFUSED):
                 assert element.words, name

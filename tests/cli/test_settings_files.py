@@ -20,6 +20,7 @@ VALUES = {
     "trusted_proxy": '["10.0.0.0/8", "192.0.2.1"]',
     "audit_log": '"audit.log"',
     "acme_dns_hook": '"hook"',
+    "protection_hook": '"hook"',
     "gateway_certificate_days": "30",
     "connections_per_address": "100",
     "reachable": '"10.0.0.0/8"',

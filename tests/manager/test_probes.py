@@ -1,6 +1,7 @@
 """What is measured, where it is looked for, and what is said when it cannot be: real servers."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,16 +16,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.probes import measuring, rules, s3, webdav
 from cloudgate.manager.probes.answers import Limits
 from cloudgate.manager.probes.operations import Batch, Share
 from cloudgate.manager.probes.rules import Method, NotMeasuredError, Probe, Subject
+from cloudgate.manager.protection import object_lock
+from cloudgate.manager.protection import rules as protection
+from cloudgate.manager.protection.rules import Finding, Protection
 from tests.support.ports import free_port
 from tests.support.storage import (
     PASSWORD,
     USER,
     DavServer,
+    lock_objects,
     needs_rclone,
     rclone_webdav,
     s3_server,
@@ -178,36 +184,78 @@ def test_a_server_that_is_away_redirects_or_is_no_webdav_server_is_told_apart() 
             assert reason in refusal(url).message
 
 
+@pytest.fixture(scope="module")
+def s3_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with s3_server(tmp_path_factory.mktemp("s3") / "weed") as url:
+        yield url
+
+
 @needs_rclone
-def test_an_s3_server_lists_what_a_tenant_has(stored: Path, tmp_path: Path) -> None:
+def test_an_s3_server_lists_what_a_tenant_has(stored: Path, tmp_path: Path, s3_root: str) -> None:
     many = tmp_path / "many" / "all" / "acme" / "many"
     many.mkdir(parents=True)
     for number in range(1100):  # more than a list has on one page
         (many / str(number)).write_bytes(b"x" * 3)
-    with s3_server(tmp_path / "s3") as url:
-        store_objects(stored, url, "vault")
-        store_objects(tmp_path / "many", url, "vault")
-        probe = Probe(
-            method=Method.S3, url=url, bucket="vault", prefix="all/{tenant}/", username=USER
-        )
+    store_objects(stored, s3_root, "vault")
+    store_objects(tmp_path / "many", s3_root, "vault")
+    probe = Probe(
+        method=Method.S3, url=s3_root, bucket="vault", prefix="all/{tenant}/", username=USER
+    )
 
-        def size(subject: Subject, password: str = PASSWORD, **more: Any) -> int | None:
-            asked = replace(probe, **more)
-            return s3.measure(asked, password, *rules.objects_of(asked, subject))
+    def size(subject: Subject, password: str = PASSWORD, **more: Any) -> int | None:
+        asked = replace(probe, **more)
+        return s3.measure(asked, password, *rules.objects_of(asked, subject))
 
-        assert size(ACME) == ACME_BYTES + 3300
-        assert size(OTHER) == OTHER_BYTES
-        assert size(NOBODY) == 0
-        assert size(NOBODY, bucket="{tenant}-vault") is None
-        wrong: tuple[tuple[str, dict[str, str], str], ...] = (
-            ("wrong", {}, "SignatureDoesNotMatch): correct Password"),
-            (PASSWORD, {"username": "other"}, "InvalidAccessKeyId): correct Username"),
-        )
-        for password, more, reason in wrong:
-            with pytest.raises(NotMeasuredError) as caught:
-                size(ACME, password, **more)
-            assert caught.value.everyone
-            assert reason in caught.value.message
+    assert size(ACME) == ACME_BYTES + 3300
+    assert size(OTHER) == OTHER_BYTES
+    assert size(NOBODY) == 0
+    assert size(NOBODY, bucket="{tenant}-vault") is None
+    wrong: tuple[tuple[str, dict[str, str], str], ...] = (
+        ("wrong", {}, "SignatureDoesNotMatch): correct Password"),
+        (PASSWORD, {"username": "other"}, "InvalidAccessKeyId): correct Username"),
+    )
+    for password, more, reason in wrong:
+        with pytest.raises(NotMeasuredError) as caught:
+            size(ACME, password, **more)
+        assert caught.value.everyone
+        assert reason in caught.value.message
+
+
+_RETENTION = "<DefaultRetention><Mode>{}</Mode><{}>{}</{}></DefaultRetention>"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs the Debian package curl")
+def test_a_bucket_keeps_what_is_deleted_by_an_object_lock_that_nobody_passes(s3_root: str) -> None:
+    def look(bucket: str, password: str = PASSWORD) -> Finding:
+        asked = Protection(method=protection.Method.S3, url=s3_root, bucket=bucket, username=USER)
+        return object_lock.look(asked, password, Reachable())
+
+    for bucket, rule in (
+        ("days", _RETENTION.format("COMPLIANCE", "Days", 14, "Days")),
+        ("years", _RETENTION.format("COMPLIANCE", "Years", 2, "Years")),
+        ("passed", _RETENTION.format("GOVERNANCE", "Days", 14, "Days")),
+        ("empty", ""),
+        ("plain", None),
+    ):
+        lock_objects(s3_root, bucket, rule)
+    assert look("days") == Finding(holds=True, days=14)
+    assert look("years") == Finding(holds=True, days=730)
+    for bucket, words in (
+        ("passed", "has the mode GOVERNANCE, which may be passed"),
+        ("empty", "keeps nothing by default"),
+        ("plain", "has no object lock"),
+    ):
+        found = look(bucket)
+        assert found.holds is False
+        assert f"{s3_root}/{bucket} " in found.problem
+        assert words in found.problem
+    for bucket, password, words in (
+        ("absent", PASSWORD, "NoSuchBucket): correct Bucket, or make the bucket"),
+        ("days", "wrong", "refused to read the bucket's object lock (403, SignatureDoesNotMatch)"),
+    ):
+        with pytest.raises(NotMeasuredError) as caught:
+            look(bucket, password)
+        assert words in caught.value.message
 
 
 def test_a_list_that_goes_round_in_circles_is_given_up() -> None:

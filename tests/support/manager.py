@@ -128,6 +128,7 @@ def running_manager(
     outgoing: Outgoing | None = None,
     dns: DnsNames | None = None,
     ahead: timedelta = timedelta(),
+    protection_hook: Path | None = None,
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
@@ -136,6 +137,7 @@ def running_manager(
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
     `dns` has the names that it keeps in DNS; none when None. `ahead` is its clock from the start.
+    `protection_hook` is the operator's program that knows of snapshots.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
@@ -151,6 +153,7 @@ def running_manager(
         challenges=AcmeChallenges(dns_hook),
         outgoing=outgoing or Outgoing(),
         dns=dns or DnsNames(),
+        protection_hook=protection_hook,
     )
     if database_url is not None:
         ensure_administrator(manager, PASSWORD)

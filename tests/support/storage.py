@@ -32,8 +32,20 @@ Middleware = Callable[[Any, Any], Any]
 @contextmanager
 def rclone_webdav(folder: Path, *more: str) -> Iterator[str]:
     """Root of a WebDAV server that knows no quotas, and lists whole trees at once."""
-    port = free_port()
-    command = ["rclone", "serve", "webdav", "--addr", f"127.0.0.1:{port}"]
+    with _rclone("webdav", free_port(), folder, *more) as url:
+        yield url
+
+
+@contextmanager
+def rclone_restic(folder: Path, port: int, *more: str) -> Iterator[str]:
+    """Root of a server of restic's REST protocol, on that port."""
+    with _rclone("restic", port, folder, *more) as url:
+        yield url
+
+
+@contextmanager
+def _rclone(protocol: str, port: int, folder: Path, *more: str) -> Iterator[str]:
+    command = ["rclone", "serve", protocol, "--addr", f"127.0.0.1:{port}"]
     command += ["--user", USER, "--pass", PASSWORD, "--config", os.devnull, *more, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -157,6 +169,24 @@ def _answers(url: str) -> bool:
     except httpx2.TransportError:
         threading.Event().wait(0.05)
         return False
+
+
+def lock_objects(url: str, bucket: str, rule: str | None) -> None:
+    """Make a bucket whose objects are locked by that rule, in XML; with None, one without locks."""
+    locked = ("--header", "x-amz-bucket-object-lock-enabled: true") if rule is not None else ()
+    _as_user(f"{url}/{bucket}", *locked)
+    if rule:
+        said = f"<ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>{rule}</Rule>"
+        body = f"<ObjectLockConfiguration>{said}</ObjectLockConfiguration>"
+        _as_user(f"{url}/{bucket}?object-lock=", "--data", body)
+
+
+def _as_user(url: str, *words: str) -> None:
+    """PUT with curl, which signs it."""
+    signed = ("--aws-sigv4", "aws:amz:us-east-1:s3", "--user", f"{USER}:{PASSWORD}")
+    unsigned_body = ("--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD")
+    command = ["curl", "--silent", "--show-error", "--fail", "--request", "PUT", *signed]
+    subprocess.run([*command, *unsigned_body, *words, url], check=True, timeout=60)
 
 
 def store_objects(folder: Path, url: str, bucket: str) -> None:

@@ -36,6 +36,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.acme_orders import AcmeWorker
 from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
 from cloudgate.manager.jobs.dns_updates import DnsWorker
+from cloudgate.manager.jobs.protection_looks import ProtectionLooker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
 from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
@@ -160,6 +161,7 @@ class ManagerServer:
                 *after_change,
                 self._ordering.job(),
                 self._probing.job(),
+                ProtectionLooker(manager).job(),
                 ReachabilityMonitor(manager, extras.prober).job(),
                 *notifying.jobs(),
                 *((DnsWorker(manager, extras.prober).job(),) if manager.dns.names else ()),

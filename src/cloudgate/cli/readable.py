@@ -16,9 +16,9 @@ HIDDEN = frozenset(
     {
         # Said with another property.
         *("ConcurrentTasksLimited", "ThrottlingEnabled", "ThrottlingSpeedUnit"),
-        # Published, and never anything else here: nobody counts or protects.
+        # Published, and never anything else here: nobody counts.
         *("BackupCount", "ReplicaCount", "WorkStationBackupCount", "ServerBackupCount"),
-        *("BackupProtectionEnabled", "BackupProtectionPeriod", "PublicIpCount"),
+        "PublicIpCount",
     }
 )
 """What a person is not told."""

@@ -172,6 +172,13 @@ TABLE: tuple[Metric, ...] = (
         ("type", "name"),
     ),
     Metric(
+        "cloudgate_repository_protected",
+        _G,
+        "1 while it is seen that the repository keeps deleted backups, else 0; none where nobody"
+        " said how.",
+        ("repository", "site"),
+    ),
+    Metric(
         "cloudgate_certificate_expiry_timestamp_seconds",
         _G,
         "When a certificate ends: the authority, the manager's port, and those that were brought.",

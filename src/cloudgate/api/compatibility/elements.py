@@ -52,9 +52,9 @@ _NO_PLANS = _refused("501: no hardware plans")
 _NO_CENTRES = _refused("501: no VMware Cloud Director")
 _NO_DOMAINS = _refused("501: tenants are Standalone")
 _NO_ACCELERATORS = _refused("501, unless it is empty or zeros: no WAN accelerators")
-_NOT_PROTECTED = _refused("400 when true: nothing would be protected; false passes")
+_PROTECTED = _acts("400 when true, unless the tenant's repositories keep what is deleted")
 _NO_ADDRESSES = _kept("no public IP addresses to give; the task's Message says so")
-_PERIOD = _kept("protects nothing; the task's Message says so")
+_PERIOD = _acts("days; without BackupProtectionEnabled kept, and the task's Message says so")
 _LABEL = _acts("shown")
 
 ELEMENTS: Mapping[str, Mapping[str, Element]] = {
@@ -143,7 +143,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "ThrottlingEnabled": _acts(), "ThrottlingSpeedLimit": _acts(),
         "ThrottlingSpeedUnit": _acts(), "PublicIpCount": _NO_ADDRESSES,
         "BackupServerUid": _acts(), "MaxConcurrentTasks": _acts("tunnels at a time"),
-        "BackupProtectionEnabled": _NOT_PROTECTED, "BackupProtectionPeriod": _PERIOD,
+        "BackupProtectionEnabled": _PROTECTED, "BackupProtectionPeriod": _PERIOD,
         "TenantType": _refused("501, unless it is Standalone"), "OrganizationRef": _NO_DOMAINS,
         "VCloudComputeResources": _NO_CENTRES, "CloudGatewayPools": _acts(),
         "FailoverToOthersGatewaysIfFail": _acts(), "Domain": _NO_DOMAINS,
@@ -163,7 +163,7 @@ ELEMENTS: Mapping[str, Mapping[str, Element]] = {
         "ThrottlingSpeedUnit": _acts(), "PublicIpCount": _NO_ADDRESSES,
         "BackupCount": _READ_ONLY, "ReplicaCount": _READ_ONLY,
         "MaxConcurrentTasks": _acts("tunnels at a time"), "WorkStationBackupCount": _READ_ONLY,
-        "ServerBackupCount": _READ_ONLY, "BackupProtectionEnabled": _NOT_PROTECTED,
+        "ServerBackupCount": _READ_ONLY, "BackupProtectionEnabled": _PROTECTED,
         "BackupProtectionPeriod": _PERIOD,
         "TenantType": _acts("its Password; Username is read only; 501 for other kinds of tenants"),
         "UsedEgressMb": _READ_ONLY, "Warning": _READ_ONLY,

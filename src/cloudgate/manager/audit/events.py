@@ -178,6 +178,10 @@ EVENTS: Mapping[str, Event] = {
     "EndOldCloudSubtenantPassword": Event(
         0, INFO, "The old password of {name} [{id}] [tenant ID: {owner}] is good no more"
     ),
+    "ConfirmBackupProtection": Event(0, INFO, "Repository {name} keeps deleted backups"),
+    "LoseBackupProtection": Event(
+        0, WARNING, "Repository {name} may not keep deleted backups any more"
+    ),
     "ReachQuotaLevel": Event(
         0, WARNING, "The quota {name} [tenant ID: {owner}] is used up to a level of warning"
     ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -187,6 +188,8 @@ class Manager:
     """Under which names gateways come."""
     outgoing: Outgoing = field(default_factory=Outgoing)
     """How messages are sent, and where to."""
+    protection_hook: Path | None = None
+    """The operator's program that knows of snapshots; None for none."""
     lease: Lease | None = None
     """Of a server's database, to lead in it; None of a file's, which is locked."""
 

@@ -28,6 +28,7 @@ from cloudgate.manager.monitoring import outbox_lines
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.monitoring.unique_names import UniqueNames
+from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.host_figures import Heard
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
@@ -124,6 +125,8 @@ class ManagerMetrics:
         lines.put(
             "cloudgate_backup_last_timestamp_seconds", made_at.timestamp() if made_at else None
         )
+        for repository, site, is_held in protections.held_by_repository(work):
+            lines.put("cloudgate_repository_protected", int(is_held), repository, site)
         self._write_certificates(lines, work)
         if self._rows is None or self._rows.changes != changes:
             before = self._rows or _Rows(changes, (), ())

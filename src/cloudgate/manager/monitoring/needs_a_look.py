@@ -11,6 +11,7 @@ from cloudgate.manager.core.restored_state import remark_on_restore
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
 from cloudgate.manager.probes.operations import warning_of
+from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.servers.backup_servers import list_backup_servers
@@ -58,3 +59,4 @@ def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:
         host = hostport.split(repository.endpoint)[0]
         yield "Repository", repository, hostport.unnamed_in_http1(host)
         yield "Repository", repository, warning_of(work, repository)
+        yield "Repository", repository, protections.warning_of(work, repository)

@@ -14,9 +14,11 @@ from cloudgate.manager.jobs import backup_schedule
 from cloudgate.manager.monitoring.metrics import STALE_SECONDS
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind
+from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.quotas import rules as quota_rules
 from cloudgate.manager.registries.strangers import GUESSES
+from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.storage.tables import (
     AuditEvent,
@@ -48,6 +50,7 @@ def all_conditions(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     yield from _of_quotas(work)
     yield from _of_egress(work)
     yield from _of_leases(work)
+    yield from _of_protection(work)
     yield from _of_tasks(work)
     yield from _of_guesses(work)
     yield from _that_need_a_look(manager, work)
@@ -191,6 +194,22 @@ def _of_leases(work: UnitOfWork) -> Iterator[Condition]:
         yield _of_tenant(Kind.LEASE_ENDING, tenant, text, level)
 
 
+def _of_protection(work: UnitOfWork) -> Iterator[Condition]:
+    for repository in list_repositories(work):
+        text = protections.warning_of(work, repository)
+        if text:
+            site = repository.backup_server
+            yield Condition(
+                kind=Kind.PROTECTION_LOST,
+                subject=str(repository.id),
+                name=repository.name,
+                object_type="Repository",
+                text=f"{repository.name}: {text}",
+                site=site.name,
+                site_id=site.id,
+            )
+
+
 def _of_tasks(work: UnitOfWork) -> Iterator[Condition]:
     failed = (
         select(Task)
@@ -245,6 +264,9 @@ def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]
     for each in needs_a_look(manager, work):
         if isinstance(each.subject, CloudGateway) and each.text == each.subject.certificate_warning:
             continue  # it is told as what it is
+        of = each.subject
+        if isinstance(of, Repository) and each.text == protections.warning_of(work, of):
+            continue  # the same
         is_backup = each.cause == backup_schedule.WATCHING
         of_site = getattr(each.subject, "backup_server_id", None)
         if isinstance(each.subject, BackupServer):

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     QUOTA_LEVEL = "QuotaLevel"
     EGRESS_LEVEL = "EgressLevel"
     LEASE_ENDING = "LeaseEnding"
+    PROTECTION_LOST = "ProtectionLost"
     TASK_FAILED = "TaskFailed"
     WRONG_PASSWORDS = "WrongPasswords"
     BACKUP_OVERDUE = "BackupOverdue"
@@ -81,6 +82,7 @@ RULES = {
         Severity.WARNING, "The egress of {name} is below all levels again.", for_tenants=True
     ),
     Kind.LEASE_ENDING: Rule(Severity.WARNING, for_tenants=True),
+    Kind.PROTECTION_LOST: Rule(Severity.WARNING, "{name} keeps deleted backups again."),
     Kind.TASK_FAILED: Rule(Severity.INFO),
     Kind.WRONG_PASSWORDS: Rule(Severity.WARNING, for_tenants=True),
     Kind.BACKUP_OVERDUE: Rule(Severity.WARNING, "There is a new backup of the manager."),

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import httpx2
 from lxml import etree
 
 from cloudgate import __version__
 from cloudgate.manager.core.reachable import Reachable
-from cloudgate.manager.probes.rules import NotMeasuredError, Probe
+from cloudgate.manager.probes.rules import NotMeasuredError
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError
 from cloudgate.network.http_transport import DiallingTransport
 
@@ -33,9 +34,21 @@ class Limits:
     """Where it may lead."""
 
 
+class Asking(Protocol):
+    """How a server is asked."""
+
+    @property
+    def authority_pem(self) -> str:
+        """Whom to trust that it is the server; the public authorities when empty."""
+
+    @property
+    def named_by_administrator(self) -> bool:
+        """Whether it may lead where only administrators may have the manager look."""
+
+
 @contextmanager
-def calling(probe: Probe, reachable: Reachable) -> Iterator[httpx2.Client]:
-    """A client that trusts whom the probe names, and goes where it is told and may go only."""
+def calling(probe: Asking, reachable: Reachable) -> Iterator[httpx2.Client]:
+    """A client that trusts whom `probe` names, and goes where it is told and may go only."""
     context = ssl.create_default_context(cadata=probe.authority_pem or None)
     allows = partial(reachable.may_be_dialled, named_by_administrator=probe.named_by_administrator)
     with httpx2.Client(
@@ -59,9 +72,9 @@ def explained(url: str) -> Iterator[None]:
         yield
     except NoAllowedAddressError:
         raise NotMeasuredError(
-            f"{url} leads to an address that the manager does not dial for this probe: the machine"
-            " itself, its network's own means, or outside of the networks that the operator has"
-            " named. Correct the Url of the usage probe, or have an administrator set it.",
+            f"{url} leads to an address that the manager does not dial: the machine itself, its"
+            " network's own means, or outside of the networks that the operator has named. Correct"
+            " the Url, or have an administrator set it.",
             everyone=True,
         ) from None
     except httpx2.ConnectError as problem:

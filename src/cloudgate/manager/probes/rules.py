@@ -123,21 +123,30 @@ def check(probe: Probe, password: str) -> Probe:
     if probe.method is Method.DIRECTORY:
         directory_of(probe.path, ANYBODY)
     elif probe.method is Method.WEBDAV:
-        _check_url(probe.url, open_password=bool(password))
+        check_url(probe.url, open_password=bool(password))
         collection_of(probe.url, ANYBODY)
     else:
-        _check_url(probe.url, open_password=False)
+        check_url(probe.url, open_password=False)
         if urlsplit(probe.url).path.strip("/"):
             raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
         objects_of(probe, ANYBODY)
     if probe.authority_pem:
-        try:
-            x509.load_pem_x509_certificates(probe.authority_pem.encode())
-        except ValueError:
-            raise InvalidRequestError(
-                "CaFile: expected certificates in PEM, to trust the server by."
-            ) from None
+        check_authority(probe.authority_pem)
     return probe
+
+
+def check_authority(pem: str) -> None:
+    """See whether a CaFile is one.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        raise InvalidRequestError(
+            "CaFile: expected certificates in PEM, to trust the server by."
+        ) from None
 
 
 def directory_of(template: str, subject: Subject) -> Place:
@@ -190,7 +199,7 @@ def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
     if not _PLACEHOLDER.search(probe.bucket + probe.prefix):
         raise InvalidRequestError(_no_placeholder("Bucket or Prefix"))
     bucket = _filled(probe.bucket, "Bucket", subject)
-    if not _BUCKET.fullmatch(bucket):
+    if not is_bucket(bucket):
         raise InvalidRequestError(
             f"Bucket: {bucket[:100]!r} cannot be the name of a bucket: 3 to 63 lower-case letters,"
             f" digits, dots and dashes. Use {TENANT_ID}, or put {TENANT} into Prefix."
@@ -202,6 +211,11 @@ def objects_of(probe: Probe, subject: Subject) -> tuple[str, str]:
             " name only begins alike would be counted too."
         )
     return bucket, prefix
+
+
+def is_bucket(name: str) -> bool:
+    """Whether a bucket can have that name."""
+    return _BUCKET.fullmatch(name) is not None
 
 
 def is_same_for_all(template: str) -> bool:
@@ -259,8 +273,12 @@ def _check_elements(probe: Probe, password: str) -> None:
         )
 
 
-def _check_url(text: str, *, open_password: bool) -> None:
-    """See whether a Url is one; `open_password`: the password can be read on the way."""
+def check_url(text: str, *, open_password: bool) -> None:
+    """See whether a Url is one; `open_password`: the password can be read on the way.
+
+    Raises:
+        InvalidRequestError: it is none, or the password could be read.
+    """
     try:
         url = urlsplit(text)
         sound = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0

@@ -24,13 +24,13 @@ _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _ERROR_BYTES = 64 * 1024
 _ADVICE: Mapping[str, str] = {
-    "InvalidAccessKeyId": "correct Username, which is the access key id, in the usage probe",
-    "SignatureDoesNotMatch": "correct Password, which is the secret access key, in the usage probe",
-    "AuthorizationHeaderMalformed": "correct Region in the usage probe",
+    "InvalidAccessKeyId": "correct Username, which is the access key id",
+    "SignatureDoesNotMatch": "correct Password, which is the secret access key",
+    "AuthorizationHeaderMalformed": "correct Region",
     "RequestTimeTooSkewed": "set the clock of the manager's machine, or of the server",
-    "AccessDenied": "give the owner of the access key the right to list the bucket",
-    "NoSuchBucket": "correct Bucket in the usage probe, or make the bucket",
-    "PermanentRedirect": "name the server and Region of the bucket in the usage probe",
+    "AccessDenied": "give the owner of the access key the right to",
+    "NoSuchBucket": "correct Bucket, or make the bucket",
+    "PermanentRedirect": "name the server and Region of the bucket",
 }
 _OF_EVERYONE = frozenset(
     {
@@ -40,6 +40,16 @@ _OF_EVERYONE = frozenset(
         "RequestTimeTooSkewed",
     }
 )
+
+
+class RefusedError(NotMeasuredError):
+    """An S3 server has refused."""
+
+    def __init__(self, message: str, status: int, code: str) -> None:
+        """`code` is what the server calls the reason; empty where it does not."""
+        super().__init__(message, everyone=code in _OF_EVERYONE)
+        self.status = status
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -105,10 +115,13 @@ def measure(
     used_bytes, token = 0, ""
     with calling(probe, limits.reachable) as client:
         while True:
-            listed = _Listing(client, probe.url, keys, bucket)
-            response = listed.ask(prefix, token)
-            if response is None:
-                return None
+            listed = Bucket(client, probe.url, keys, bucket)
+            try:
+                response = listed.ask("list the bucket", _page(prefix, token))
+            except RefusedError as refusal:
+                if refusal.status == _NOT_FOUND and refusal.code == "NoSuchBucket":
+                    return None
+                raise
             previous, token = token, ""
             truncated = False
             reader = Reader(listed.shown, response, limits, deadline)
@@ -130,7 +143,14 @@ def measure(
                 )
 
 
-class _Listing:
+def _page(prefix: str, token: str) -> dict[str, str]:
+    asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
+    return {**asked, "continuation-token": token} if token else asked
+
+
+class Bucket:
+    """A bucket of an S3 server, which is asked about it."""
+
     def __init__(self, client: httpx2.Client, url: str, keys: Keys, bucket: str) -> None:
         self._client = client
         self._keys = keys
@@ -138,11 +158,13 @@ class _Listing:
         self._origin = rules.origin_of(url)
         self.shown = f"{self._origin}/{bucket}"
 
-    def ask(self, prefix: str, token: str) -> httpx2.Response | None:
-        """One page of the list, to be read; None when there is no such bucket."""
-        asked = {"encoding-type": "url", "list-type": "2", "max-keys": "1000", "prefix": prefix}
-        if token:
-            asked["continuation-token"] = token
+    def ask(self, doing: str, asked: Mapping[str, str]) -> httpx2.Response:
+        """The answer to a question, to be read; `doing` says in words what is asked for.
+
+        Raises:
+            RefusedError: the server does not answer it.
+            NotMeasuredError: the server is not reached.
+        """
         query = "&".join(f"{each}={quote(asked[each], safe='-_.~')}" for each in sorted(asked))
         path = f"/{quote(self._bucket, safe='-_.~')}"
         request = self._client.build_request("GET", f"{self._origin}{path}?{query}")
@@ -152,10 +174,7 @@ class _Listing:
             response = self._client.send(request, stream=True)
         if response.status_code == _OK:
             return response
-        code = self._error_code(response)
-        if response.status_code == _NOT_FOUND and code == "NoSuchBucket":
-            return None
-        raise self._refused(response.status_code, code)
+        raise self._refused(doing, response.status_code, self._error_code(response))
 
     def _error_code(self, response: httpx2.Response) -> str:
         limits = Limits(seconds=30, answer_bytes=_ERROR_BYTES)
@@ -166,10 +185,10 @@ class _Listing:
             return ""
         return found[0].strip()[:100] if found else ""
 
-    def _refused(self, status: int, code: str) -> NotMeasuredError:
+    def _refused(self, doing: str, status: int, code: str) -> RefusedError:
         said = f"{status}{f', {code}' if code else ''}"
         advice = _ADVICE.get(code, "is it the address of an S3 server, and is it in order?")
-        return NotMeasuredError(
-            f"The S3 server refused to list {self.shown} ({said}): {advice}.".replace("?.", "?"),
-            everyone=code in _OF_EVERYONE,
-        )
+        if code == "AccessDenied":
+            advice = f"{advice} {doing}"
+        text = f"The S3 server of {self.shown} refused to {doing} ({said}): {advice}."
+        return RefusedError(text.replace("?.", "?"), status, code)

@@ -13,6 +13,7 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
+from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import rules as quota_rules
 from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.quotas.rules import QuotaRules
@@ -38,6 +39,7 @@ class RepositoryChange:
     capacity_bytes: int | None = None
     """As stated; 0 for not stated any more."""
     probe: Wish | None = None
+    protection: protections.Wish | None = None
     quota_warning_percents: Sequence[int] | None = None
     quota_grace_percent: int | None = None
     quota_enforced: bool | None = None
@@ -71,7 +73,7 @@ def create_repository(
 
     Raises:
         InvalidRequestError: an address is malformed, the name or Endpoint is taken, or the usage
-            probe cannot be used.
+            probe or the protection cannot be used.
         NotFoundError: the backup server is unknown.
     """
     site = choose_backup_server(work, None, backup_server_uid)
@@ -92,6 +94,8 @@ def create_repository(
     work.session.flush()
     if wanted.probe is not None:
         set_probe(work, repository, wanted.probe)
+    if wanted.protection is not None:
+        protections.set_protection(work, repository, wanted.protection)
     record(work, change_to(repository, TYPE, "CreateRepository", after=_documented(repository)))
     return repository
 
@@ -101,7 +105,7 @@ def edit_repository(work: UnitOfWork, repository: Repository, change: Repository
 
     Raises:
         InvalidRequestError: an address is malformed, the name or Endpoint is taken, or the usage
-            probe cannot be used.
+            probe or the protection cannot be used.
     """
     before = _documented(repository)
     repository.name = (
@@ -118,15 +122,20 @@ def edit_repository(work: UnitOfWork, repository: Repository, change: Repository
         _check_is_unique(work, repository)
     if change.probe is not None:
         set_probe(work, repository, change.probe)
+    if change.protection is not None:
+        protections.set_protection(work, repository, change.protection)
     after = _documented(repository)
-    if change.probe is not None and change.probe.password:
+    if any(each is not None and each.password for each in (change.probe, change.protection)):
         after.update(NEW_PASSWORD)
+    if any(after[name] != before[name] for name in _SERVICES):
+        protections.look_soon(work, repository)
     if any(after[name] != before[name] for name in _TOLD):
         _republish_tenants(work, repository)
     record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
 
 
-_TOLD = ("Endpoint", "Address", *QuotaRules().documented)
+_SERVICES = ("Endpoint", "Address")
+_TOLD = (*_SERVICES, *QuotaRules().documented)
 """What gateways know of a repository, or what follows from it."""
 
 
@@ -197,7 +206,7 @@ def delete_repository(work: UnitOfWork, repository: Repository) -> None:
 
 
 def _documented(repository: Repository) -> dict[str, Any]:
-    probe = probe_of(repository)
+    probe, protection = probe_of(repository), protections.protection_of(repository)
     return {
         "Name": repository.name,
         "Description": repository.description,
@@ -206,6 +215,7 @@ def _documented(repository: Repository) -> dict[str, Any]:
         "Address": repository.address,
         "Capacity": repository.capacity_bytes,
         "UsageProbe": probe.as_document() if probe else None,
+        "BackupProtection": protection.as_document() if protection else None,
         **rules_of(repository).documented,
     }
 

@@ -356,6 +356,12 @@ class Repository(Base):
     sealed_probe_password: Mapped[str] = mapped_column(default="")
     quota_rules: Mapped[dict[str, Any] | None]
     """`cloudgate.manager.quotas.rules.QuotaRules`; None until somebody sets one."""
+    protection: Mapped[dict[str, Any] | None]
+    """`cloudgate.manager.protection.rules.Protection`; None where nobody says how what is deleted
+    is kept."""
+    sealed_protection_password: Mapped[str] = mapped_column(default="")
+    protection_known: Mapped[dict[str, Any] | None]
+    """`cloudgate.manager.protection.rules.Known`; None before the first look."""
 
     backup_server: Mapped[BackupServer] = relationship(lazy="joined")
 
@@ -383,7 +389,7 @@ class CloudTenant(Base):
     """`cloudgate.manager.tenants.limits.Limits`; None until somebody sets one."""
     public_ip_count: Mapped[int] = mapped_column(default=0)
     backup_protection_enabled: Mapped[bool] = mapped_column(default=False)
-    """Of releases that kept it and protected nothing; not read any more."""
+    """What it deletes is to be kept by all of its repositories."""
     backup_protection_period: Mapped[int] = mapped_column(default=1)
     failover_to_others: Mapped[bool] = mapped_column(default=False)
     tunnels_end_before: Mapped[datetime | None]

@@ -26,6 +26,7 @@ from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.probes.operations import NEWS, forget_figure
+from cloudgate.manager.protection.operations import check_tenant
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import choose_backup_server
@@ -51,6 +52,7 @@ SETTINGS = (
     "description",
     "enabled",
     "public_ip_count",
+    "backup_protection_enabled",
     "backup_protection_period",
     "failover_to_others",
     "may_change_password",
@@ -84,7 +86,10 @@ class TenantChange:
     limits: Mapping[str, Any] = field(default_factory=dict)
     """By the names of the fields of `Limits`, those that are wanted."""
     public_ip_count: int | None = None
+    backup_protection_enabled: bool | None = None
+    """Whether what it deletes is to be kept, which all of its repositories have to do."""
     backup_protection_period: int | None = None
+    """For how many days."""
     failover_to_others: bool | None = None
     may_change_password: bool | None = None
     may_use_portal: bool | None = None
@@ -138,7 +143,8 @@ def create_tenant(
     """Add a customer.
 
     Raises:
-        InvalidRequestError: the name is taken or not allowed, or a quota is not possible.
+        InvalidRequestError: the name is taken or not allowed, a quota is not possible, or its
+            backups would not be protected.
         NotFoundError: the backup server or a repository is unknown.
     """
     name = rules.tenant_name(wanted.name or "")
@@ -150,6 +156,7 @@ def create_tenant(
     work.session.add(tenant)
     _apply(work, tenant, wanted)
     work.session.flush()
+    check_tenant(tenant, tenant.resources, work.now)
     note_moving(work, tenant.id, (), pools_of(tenant))
     task = publish(work, tenant, "CreateCloudTenant")
     note(work, task, change_to(tenant, TYPE, "CreateCloudTenant", after=documented(tenant)))
@@ -161,14 +168,15 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
     """Change a customer. Its name stays: it is part of what others know.
 
     Raises:
-        InvalidRequestError: a quota is not possible.
+        InvalidRequestError: a quota is not possible, or its backups would not be protected.
         NotFoundError: a repository is unknown.
     """
     before = documented(tenant)
-    pools = pools_of(tenant)
+    pools, kept_by = pools_of(tenant), _kept_by(tenant)
     _apply(work, tenant, change)
     after = documented(tenant)
     work.session.flush()
+    _check_protection(work, tenant, kept_by)
     note_moving(work, tenant.id, pools, pools_of(tenant))
     task = publish(work, tenant, "EditCloudTenant")
     if any(before[key] != after[key] for key in _WHERE_FROM):
@@ -180,6 +188,24 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
     note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
+
+
+def _kept_by(tenant: CloudTenant) -> dict[UUID, int]:
+    """The repositories that are to keep what a tenant deletes, and for how many days."""
+    if not tenant.backup_protection_enabled:
+        return {}
+    return {each.repository_id: tenant.backup_protection_period for each in tenant.resources}
+
+
+def _check_protection(work: UnitOfWork, tenant: CloudTenant, before: Mapping[UUID, int]) -> None:
+    """See that what is newly asked for is so. What was before is warned about, and left alone."""
+    news = [
+        each
+        for each in tenant.resources
+        if before.get(each.repository_id, -1) < tenant.backup_protection_period
+    ]
+    if news or not before:
+        check_tenant(tenant, news, work.now)
 
 
 _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
@@ -260,13 +286,15 @@ def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
     """Give a tenant a quota on one more repository.
 
     Raises:
-        InvalidRequestError: it has one there already, or one of that name.
+        InvalidRequestError: it has one there already, or one of that name, or its backups would
+            not be protected there.
         NotFoundError: the repository is unknown.
     """
     resource = _make_resource(work, tenant, quota, position=len(tenant.resources))
     tenant.resources.append(resource)
     _check_quotas(tenant)
     work.session.flush()
+    check_tenant(tenant, [resource], work.now)
     task = publish(work, tenant, "CreateCloudTenantResource")
     note(work, task, _resource_change(tenant, resource, added=True))
     tasks.relate_resource(task, tenant, resource)
@@ -305,6 +333,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         ],
         **limits_of(tenant).documented,
         "PublicIpCount": tenant.public_ip_count,
+        "BackupProtectionEnabled": tenant.backup_protection_enabled,
         "BackupProtectionPeriod": tenant.backup_protection_period,
         "CloudGatewayPools": [pool.name for pool in tenant.pools],
         "FailoverToOthersGatewaysIfFail": tenant.failover_to_others,

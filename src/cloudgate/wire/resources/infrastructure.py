@@ -109,6 +109,29 @@ class UsageProbe(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackupProtection(Described):
+    """How a repository keeps what is deleted there, which is looked at. Extension."""
+
+    method: str | None = element()
+    url: str | None = element(omit_absent=True)
+    """Of a restic repository of the provider's own, or of an S3 server."""
+    region: str | None = element(omit_absent=True)
+    bucket: str | None = element(omit_absent=True)
+    username: str | None = element(omit_absent=True)
+    """With S3, the access key id."""
+    password: str | None = element(omit_absent=True)
+    """With S3, the secret access key. Never in an answer."""
+    ca_file: str | None = element(omit_absent=True)
+    """Whom to trust that it is the server, as PEM; the public authorities when left out."""
+    protected: bool | None = element(omit_absent=True)
+    """Whether it was seen to be so within a day. In answers only, as all that follow."""
+    days: int | None = element(omit_absent=True)
+    """For how long what is deleted is kept; left out for ever."""
+    checked_time: datetime | None = element(omit_absent=True)
+    warning: str | None = element(omit_absent=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CreateRepositorySpec(Described):
     """Body of POST /repositories. Extension: the original has no such call."""
 
@@ -126,6 +149,7 @@ class CreateRepositorySpec(Described):
     quota_warning_percents: tuple[int, ...] | None = listed("Percent", own=True, omit_absent=True)
     quota_grace_percent: int | None = element(own=True, omit_absent=True)
     quota_enforced: bool | None = element(own=True, omit_absent=True)
+    backup_protection: BackupProtection | None = element(own=True, omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +173,8 @@ class Repository(Entity):
     """So much more than its quota a tenant may use, before new tunnels only bring data back."""
     quota_enforced: bool | None = element(own=True, omit_absent=True)
     """Whether they ever only do that."""
+    backup_protection: BackupProtection | None = element(own=True, omit_absent=True)
+    """How it keeps what is deleted there; what a tenant's BackupProtectionEnabled needs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,11 +26,6 @@ _NOT_STANDALONE = (
 _NO_HARDWARE_PLANS = (
     "Cloudgate does not offer hardware plans, so a tenant cannot get compute resources."
 )
-_NOTHING_PROTECTED = (
-    "BackupProtectionEnabled: found true, and nothing would be protected: Cloudgate does not see"
-    " what tenants delete. Protect their backups where they are stored (object lock, append-only"
-    " mode, snapshots), and leave this false."
-)
 _NO_WAN_ACCELERATORS = "WanAcceleratorUid: Cloudgate does not offer WAN accelerators; leave it out."
 _NOBODY = UUID(int=0)
 """The GUID that programs give for nothing."""
@@ -61,6 +56,7 @@ def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
         enabled=spec.enabled,
         limits=_limits(spec),
         public_ip_count=spec.public_ip_count,
+        backup_protection_enabled=spec.backup_protection_enabled,
         backup_protection_period=spec.backup_protection_period,
         failover_to_others=spec.failover_to_others_gateways_if_fail,
         pools=_pools(spec.cloud_gateway_pools),
@@ -82,8 +78,6 @@ def change(entity: CloudTenant) -> TenantChange:
         raise NotOfferedError(_NOT_STANDALONE)
     if entity.compute_resources or entity.v_cloud_compute_resources:
         raise NotOfferedError(_NO_HARDWARE_PLANS)
-    if entity.backup_protection_enabled:
-        raise InvalidRequestError(_NOTHING_PROTECTED)
     return TenantChange(
         password=entity.password or _nested_password(entity),
         expires_at=_lease(entity),
@@ -92,6 +86,7 @@ def change(entity: CloudTenant) -> TenantChange:
         enabled=entity.enabled,
         limits=_limits(entity),
         public_ip_count=entity.public_ip_count,
+        backup_protection_enabled=entity.backup_protection_enabled,
         backup_protection_period=entity.backup_protection_period,
         failover_to_others=entity.failover_to_others_gateways_if_fail,
         pools=_pools(entity.cloud_gateway_pools),
@@ -134,8 +129,6 @@ def _check_is_offered(spec: CreateCloudTenantSpec) -> None:
         raise NotOfferedError(_NOT_STANDALONE)
     if spec.compute_resources or spec.v_cloud_compute_resources:
         raise NotOfferedError(_NO_HARDWARE_PLANS)
-    if spec.backup_protection_enabled:
-        raise InvalidRequestError(_NOTHING_PROTECTED)
     for resource in spec.resources or ():
         check_no_accelerator(resource.wan_accelerator_uid)
 
@@ -160,9 +153,15 @@ def idle(
             "PublicIpCount is kept and shown, and does nothing: Cloudgate has no public IP"
             " addresses to give."
         )
-    period = said.backup_protection_period
-    if period is not None and period != (tenant.backup_protection_period if tenant else 1):
-        yield "BackupProtectionPeriod is kept and shown, and protects nothing."
+    period, is_protected = said.backup_protection_period, said.backup_protection_enabled
+    if is_protected is None and tenant:
+        is_protected = tenant.backup_protection_enabled
+    is_new = period != (tenant.backup_protection_period if tenant else 1)
+    if period is not None and is_new and not is_protected:
+        yield (
+            "BackupProtectionPeriod is kept and shown, and protects nothing without"
+            " BackupProtectionEnabled."
+        )
     if isinstance(said, CreateCloudTenantSpec):
         if said.vm_count:
             yield "VmCount was left alone: nothing here counts machines."

@@ -18,6 +18,7 @@ from cloudgate.api.http.links import (
 from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.rules import megabytes
+from cloudgate.manager.protection.operations import warning_of_tenant
 from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
@@ -86,7 +87,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         replica_count=0,
         work_station_backup_count=0,
         server_backup_count=0,
-        backup_protection_enabled=False,
+        backup_protection_enabled=tenant.backup_protection_enabled,
         backup_protection_period=tenant.backup_protection_period,
         tenant_type=TenantType(
             standalone_tenant=StandaloneTenant(
@@ -101,7 +102,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         old_password_expiration_date=tenant.old_password_until,
         old_password_last_used=tenant.old_password_used_at,
         used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
-        warning=egress.warning(tenant, now) or None,
+        warning=_tenant_warning(tenant, now) or None,
         may_change_password=tenant.may_change_password or None,
         may_use_portal=None if tenant.may_use_portal else False,
         **limits.shown,
@@ -163,8 +164,13 @@ def _last_result(tenant: tables.CloudTenant) -> str:
 
     Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
     """
-    is_warned = egress.level_of(tenant, datetime.now(UTC)) or any(map(_warning, tenant.resources))
+    is_warned = _tenant_warning(tenant, datetime.now(UTC)) or any(map(_warning, tenant.resources))
     return "Warning" if is_warned else "Success"
+
+
+def _tenant_warning(tenant: tables.CloudTenant, now: datetime) -> str:
+    said = (egress.warning(tenant, now), warning_of_tenant(tenant, now))
+    return " ".join(each for each in said if each)
 
 
 def _warning(resource: tables.TenantResource) -> str | None:

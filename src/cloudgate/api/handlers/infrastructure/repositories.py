@@ -4,6 +4,7 @@ Adding, editing and removing are extensions: in the original, repositories come 
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cloudgate.api.access import PROVIDERS
@@ -14,6 +15,8 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
+from cloudgate.manager.protection import operations as protections
+from cloudgate.manager.protection import rules as protection_rules
 from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
@@ -25,6 +28,7 @@ from cloudgate.network import hostport
 from cloudgate.values.identifiers import parse, uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences
 from cloudgate.wire.resources.infrastructure import (
+    BackupProtection,
     CreateRepositorySpec,
     Repositories,
     Repository,
@@ -95,6 +99,7 @@ def repository_entity(
         quota_warning_percents=quotas.warning_percents,
         quota_grace_percent=quotas.grace_percent,
         quota_enforced=quotas.enforced,
+        backup_protection=_backup_protection(repository),
     )
 
 
@@ -115,6 +120,26 @@ def _usage_probe(repository: tables.Repository, warning: str) -> UsageProbe | No
         ca_file=probe.authority_pem or None,
         interval_minutes=probe.interval_minutes,
         warning=warning or None,
+    )
+
+
+def _backup_protection(repository: tables.Repository) -> BackupProtection | None:
+    """How a repository keeps what is deleted, and what is known of that, without the password."""
+    protection, known = protections.protection_of(repository), protections.known_of(repository)
+    if protection is None:
+        return None
+    now = datetime.now(UTC)
+    return BackupProtection(
+        method=protection.method,
+        url=protection.url or None,
+        region=protection.region or None,
+        bucket=protection.bucket or None,
+        username=protection.username or None,
+        ca_file=protection.authority_pem or None,
+        protected=known is not None and known.is_held(now),
+        days=known.days if known else None,
+        checked_time=known.checked_at if known else None,
+        warning=protection_rules.warning(known, now) or None,
     )
 
 
@@ -185,7 +210,25 @@ def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
         quota_warning_percents=body.quota_warning_percents,
         quota_grace_percent=body.quota_grace_percent,
         quota_enforced=body.quota_enforced,
+        protection=_protection_wish(body.backup_protection),
     )
+
+
+def _protection_wish(wanted: BackupProtection | None) -> protections.Wish | None:
+    """It is taken whole, as a usage probe is."""
+    if wanted is None:
+        return None
+    if wanted.method not in tuple(protection_rules.Method):
+        return protections.Wish(None)
+    protection = protection_rules.Protection(
+        method=protection_rules.Method(wanted.method),
+        url=wanted.url or "",
+        region=wanted.region or "",
+        bucket=wanted.bucket or "",
+        username=wanted.username or "",
+        authority_pem=(wanted.ca_file or "").strip(),
+    )
+    return protections.Wish(protection, wanted.password or None)
 
 
 def _wish(wanted: UsageProbe | None) -> Wish | None:

@@ -101,6 +101,18 @@ Portal = Annotated[
         show_default=False,
     ),
 ]
+ProtectBackups = Annotated[
+    bool | None,
+    typer.Option(
+        "--protect-backups/--no-protect-backups",
+        help="Have its repositories keep what it deletes, if all of them do, or not. [no]",
+        show_default=False,
+    ),
+]
+ProtectionDays = Annotated[
+    int | None,
+    typer.Option(min=1, max=99, metavar="DAYS", help="For how many days. [1]", show_default=False),
+]
 EndTunnels = Annotated[
     bool,
     typer.Option(
@@ -153,6 +165,8 @@ def create(
     network: AllowedNetworks = None,
     own_passwords: OwnPasswords = None,
     portal: Portal = None,
+    protect_backups: ProtectBackups = None,
+    protection_days: ProtectionDays = None,
     backup_server: Site = None,
 ) -> None:
     """Add a tenant; asks for its password unless an option gives it."""
@@ -175,6 +189,8 @@ def create(
         AllowedNetworks=networks_of(network),
         MayChangePassword=own_passwords,
         MayUsePortal=portal,
+        BackupProtectionEnabled=protect_backups,
+        BackupProtectionPeriod=protection_days,
     )
     accepted = call.api.post(KIND.path, body)
     tell(name, password)
@@ -218,6 +234,8 @@ def edit(
     any_network: AnyNetwork = False,
     own_passwords: OwnPasswords = None,
     portal: Portal = None,
+    protect_backups: ProtectBackups = None,
+    protection_days: ProtectionDays = None,
     end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a tenant; a disabled one loses its tunnels."""
@@ -235,6 +253,8 @@ def edit(
         AllowedNetworks=networks_of(network, none=any_network),
         MayChangePassword=own_passwords,
         MayUsePortal=portal,
+        BackupProtectionEnabled=protect_backups,
+        BackupProtectionPeriod=protection_days,
         Enabled=enabled if enabled is not None or not end_tunnels else _is_enabled(call, name),
     )
     found = find(call.api, KIND, name)

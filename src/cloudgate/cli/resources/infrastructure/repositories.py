@@ -106,6 +106,15 @@ class Method(StrEnum):
     NONE = "None"
 
 
+class Keeps(StrEnum):
+    """How a repository keeps what is deleted there."""
+
+    REST_SERVER = "RestServer"
+    S3 = "S3"
+    SNAPSHOTS = "Snapshots"
+    NONE = "None"
+
+
 def probe_option(text: str, metavar: str | None = None) -> Any:
     """An option of the commands that change how a repository is measured."""
     return typer.Option(help=text, metavar=metavar, show_default=False)
@@ -232,6 +241,48 @@ def probe(
         IntervalMinutes=minutes,
     )
     change: Json = {"UsageProbe": wanted}
+    call.api.put(found.path, change)
+    call.show(found.entity)
+
+
+@command(app, "protect")
+def protect(
+    call: Call,
+    name: Thing,
+    method: Annotated[
+        Keeps,
+        typer.Argument(metavar="METHOD", help="RestServer, S3, Snapshots; None for nothing."),
+    ],
+    server_url: Annotated[
+        str | None,
+        probe_option("RestServer: https://vault.example:8443/cloudgate/. S3: its origin.", "URL"),
+    ] = None,
+    bucket: Annotated[str | None, probe_option("S3: the bucket of all tenants there.")] = None,
+    region: Annotated[str | None, probe_option("S3: us-east-1 when left out.")] = None,
+    username: Annotated[
+        str | None, probe_option("RestServer: who asks. S3: the access key id.", "NAME")
+    ] = None,
+    server_password_file: Annotated[
+        Path | None,
+        probe_option("File with the password, or the secret access key; once.", "FILE"),
+    ] = None,
+    server_ca: Annotated[
+        Path | None,
+        probe_option("Authority of a private server; the public ones when left out.", "FILE"),
+    ] = None,
+) -> None:
+    """Say how it keeps what is deleted there, which is looked at at once and each hour."""
+    found = find(call.api, KIND, name)
+    wanted = body_of(
+        Method=method.value,
+        Url=server_url,
+        Region=region,
+        Bucket=bucket,
+        Username=username,
+        Password=passwords.from_file(server_password_file) if server_password_file else None,
+        CaFile=_authority(server_ca),
+    )
+    change: Json = {"BackupProtection": wanted}
     call.api.put(found.path, change)
     call.show(found.entity)
 

@@ -212,6 +212,17 @@ class Options:
             resolve_path=True,
         ),
     ] = None
+    protection_hook: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_PROTECTION_HOOK",
+            "FILE",
+            "Program that says what snapshots of a repository there are: snapshots NAME.",
+            exists=True,
+            dir_okay=False,
+            resolve_path=True,
+        ),
+    ] = None
     gateway_certificate_days: Annotated[
         int | None,
         _option(

@@ -95,6 +95,7 @@ class Service:
             reachable=reachable_by(self.options.reachable, self.options.measurable_folder),
             outgoing=self.outgoing,
             dns=self.dns,
+            protection_hook=self.options.protection_hook,
             lease=self.lease,
         )
 

@@ -17,7 +17,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0033');
+INSERT INTO "alembic_version" VALUES('0034');
 CREATE TABLE api_tokens (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -221,10 +221,10 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash)
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
 );
 CREATE TABLE notification_conditions (
 	"key" VARCHAR(512) NOT NULL, 
@@ -303,7 +303,7 @@ CREATE TABLE repositories (
 	description TEXT NOT NULL, 
 	kind VARCHAR(64) NOT NULL, 
 	endpoint VARCHAR(261) NOT NULL, 
-	address VARCHAR(261) NOT NULL, usage_probe JSON, sealed_probe_password TEXT DEFAULT '' NOT NULL, capacity_bytes BIGINT, measured_capacity_bytes BIGINT, measured_free_bytes BIGINT, quota_rules JSON, 
+	address VARCHAR(261) NOT NULL, usage_probe JSON, sealed_probe_password TEXT DEFAULT '' NOT NULL, capacity_bytes BIGINT, measured_capacity_bytes BIGINT, measured_free_bytes BIGINT, quota_rules JSON, protection JSON, sealed_protection_password TEXT DEFAULT '' NOT NULL, protection_known JSON, 
 	CONSTRAINT pk_repositories PRIMARY KEY (id), 
 	CONSTRAINT fk_repositories_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
@@ -414,9 +414,9 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
 CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
 CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
 CREATE INDEX ix_tenant_sessions_tenant_id ON tenant_sessions (tenant_id);

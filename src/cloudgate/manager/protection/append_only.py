@@ -1,0 +1,88 @@
+"""Append-only server: does one of restic's REST protocol delete what it is told to? It is tried.
+
+What is tried is one small object, always the same: where nothing can be deleted, it stays.
+https://restic.readthedocs.io/en/stable/REST_backend.html
+"""
+
+import hashlib
+from urllib.parse import urlsplit
+
+import httpx2
+
+from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.probes.answers import calling, explained
+from cloudgate.manager.probes.rules import NotMeasuredError, origin_of
+from cloudgate.manager.protection.rules import Finding, Protection
+
+CONTENT = b"By this the manager sees whether what is stored here can be deleted.\n"
+_NAME = hashlib.sha256(CONTENT).hexdigest()
+_OK, _NOT_AUTHENTICATED, _NOT_FOUND = 200, 401, 404
+_REFUSALS = (403, 405)
+
+
+def look(protection: Protection, password: str, reachable: Reachable) -> Finding:
+    """Whether the server refuses to delete an object, and to write over it. Blocks.
+
+    Raises:
+        NotMeasuredError: nobody can say, with the reason.
+    """
+    with calling(protection, reachable) as client:
+        there = _Place(client, protection, password)
+        if not there.has():
+            there.create()
+        is_kept = there.refuses("POST") & there.refuses("DELETE") & there.has()
+    if is_kept:
+        return Finding(holds=True)
+    return Finding(
+        holds=False,
+        problem=f"The server at {there.shown} lets what is stored be deleted or written over:"
+        " start it in append-only mode (rest-server and rclone: --append-only).",
+    )
+
+
+class _Place:
+    def __init__(self, client: httpx2.Client, protection: Protection, password: str) -> None:
+        self._client = client
+        path = urlsplit(protection.url).path.strip("/")
+        self.shown = f"{origin_of(protection.url)}/{path}/"
+        self._object = f"{self.shown}data/{_NAME}"
+        self._auth = (protection.username, password) if password else None
+
+    def has(self) -> bool:
+        """Whether the object is there."""
+        status = self._ask("HEAD", self._object)
+        if status not in (_OK, _NOT_FOUND):
+            raise self._strange("HEAD", status)
+        return status == _OK
+
+    def create(self) -> None:
+        """Store the object."""
+        for url, content in ((f"{self.shown}?create=true", b""), (self._object, CONTENT)):
+            status = self._ask("POST", url, content)
+            if status != _OK:
+                raise self._strange("POST", status)
+
+    def refuses(self, verb: str) -> bool:
+        """Whether the server refuses that verb of the object that is there."""
+        status = self._ask(verb, self._object, CONTENT if verb == "POST" else b"")
+        if status != _OK and status not in _REFUSALS:
+            raise self._strange(verb, status)
+        return status != _OK
+
+    def _ask(self, verb: str, url: str, content: bytes = b"") -> int:
+        with (
+            explained(self.shown),
+            self._client.stream(verb, url, content=content or None, auth=self._auth) as response,
+        ):
+            return response.status_code
+
+    def _strange(self, verb: str, status: int) -> NotMeasuredError:
+        if status == _NOT_AUTHENTICATED:
+            return NotMeasuredError(
+                f"The server does not accept Username and Password for {self.shown} (401): correct"
+                " them in BackupProtection."
+            )
+        return NotMeasuredError(
+            f"The server at {self.shown} answered {status} to {verb}. Is it one of restic's REST"
+            " protocol, in order, and may the user of BackupProtection store something there?"
+        )

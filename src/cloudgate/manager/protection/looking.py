@@ -1,0 +1,56 @@
+"""Looking: does a repository keep what is deleted there right now? Blocks, perhaps for minutes."""
+
+from datetime import datetime
+from pathlib import Path
+
+from cloudgate.errors import UnavailableError
+from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.protection import append_only, object_lock, rules
+from cloudgate.manager.protection.operations import Look
+from cloudgate.manager.protection.rules import Finding, Method
+from cloudgate.processes.programs import ask
+
+HOOK_SECONDS = 60.0
+_SHOWN_CHARACTERS = 500
+
+
+def look(wanted: Look, reachable: Reachable, hook: Path | None, now: datetime) -> Finding:
+    """What is so. `hook` is the operator's program that knows of snapshots."""
+    if wanted.problem:
+        return Finding(holds=None, problem=wanted.problem)
+    if elsewhere := rules.elsewhere(wanted.protection, wanted.services):
+        return Finding(holds=False, problem=elsewhere)
+    try:
+        if wanted.protection.method is Method.S3:
+            return object_lock.look(wanted.protection, wanted.password, reachable)
+        if wanted.protection.method is Method.REST_SERVER:
+            return append_only.look(wanted.protection, wanted.password, reachable)
+        return _of_snapshots(hook, wanted.name, now)
+    except UnavailableError as problem:
+        return Finding(holds=None, problem=problem.message)
+
+
+def _of_snapshots(hook: Path | None, name: str, now: datetime) -> Finding:
+    if hook is None:
+        raise UnavailableError(
+            "Nobody can say what snapshots there are: start the manager with --protection-hook"
+            " PROGRAM."
+        )
+    told = f"The program {hook} (snapshots {name})"
+    try:
+        ended = ask([hook, "snapshots", name], seconds=HOOK_SECONDS)
+    except UnavailableError as problem:
+        raise UnavailableError(f"{told} failed: {problem.message}") from None
+    if not ended.is_well:
+        said = ended.errors.strip()[-_SHOWN_CHARACTERS:]
+        return Finding(
+            holds=False,
+            problem=f"{told} says no, with status {ended.status}: {said or 'it said nothing'}",
+        )
+    try:
+        return rules.snapshots_of(ended.output, now)
+    except ValueError:
+        raise UnavailableError(
+            f"{told} said {ended.output.strip()[:100]!r}, expected the time of the newest snapshot"
+            " and for how many days they are kept, such as 2026-11-29T03:00:00Z 14."
+        ) from None

@@ -1,0 +1,67 @@
+"""Object lock: for how many days does a bucket keep what was written? GetObjectLockConfiguration.
+
+The mode GOVERNANCE protects from nobody who has the right to pass it, so it does not count.
+"""
+
+import time
+
+from lxml import etree
+
+from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.probes.answers import Limits, Reader, calling, number
+from cloudgate.manager.probes.rules import DEFAULT_REGION, NotMeasuredError
+from cloudgate.manager.probes.s3 import Bucket, Keys, RefusedError
+from cloudgate.manager.protection.rules import Finding, Protection
+
+_ANSWER_BYTES = 64 * 1024
+_DAYS_OF_A_YEAR = 365
+_NO_LOCK = "ObjectLockConfigurationNotFoundError"
+_STRICT = "COMPLIANCE"
+
+
+def look(protection: Protection, password: str, reachable: Reachable) -> Finding:
+    """What the bucket's object lock says. Blocks.
+
+    Raises:
+        NotMeasuredError: nobody can say, with the reason.
+    """
+    limits = Limits(seconds=30, answer_bytes=_ANSWER_BYTES, reachable=reachable)
+    keys = Keys(protection.username, password, protection.region or DEFAULT_REGION)
+    with calling(protection, limits.reachable) as client:
+        bucket = Bucket(client, protection.url, keys, protection.bucket)
+        try:
+            response = bucket.ask("read the bucket's object lock", {"object-lock": ""})
+        except RefusedError as refusal:
+            if refusal.code == _NO_LOCK:
+                return _not_so(f"The bucket {bucket.shown} has no object lock")
+            raise
+        reader = Reader(bucket.shown, response, limits, time.monotonic() + limits.seconds)
+        said = {
+            etree.QName(node).localname: (node.text or "").strip()
+            for node in reader.elements("{*}ObjectLockEnabled", "{*}Mode", "{*}Days", "{*}Years")
+        }
+    return _finding(bucket.shown, said)
+
+
+def _finding(shown: str, said: dict[str, str]) -> Finding:
+    if said.get("ObjectLockEnabled") != "Enabled":
+        return _not_so(f"The bucket {shown} has no object lock")
+    days, years = number(said.get("Days")), number(said.get("Years"))
+    if days is None and years is None:
+        return _not_so(f"The bucket {shown} has object lock, and keeps nothing by default")
+    if said.get("Mode") != _STRICT:
+        return _not_so(
+            f"The object lock of the bucket {shown} has the mode"
+            f" {said.get('Mode', 'none')[:20]}, which may be passed"
+        )
+    kept = days if days is not None else (years or 0) * _DAYS_OF_A_YEAR
+    if not kept:
+        raise NotMeasuredError(f"The object lock of the bucket {shown} is for 0 days.")
+    return Finding(holds=True, days=kept)
+
+
+def _not_so(what: str) -> Finding:
+    return Finding(
+        holds=False,
+        problem=f"{what}: give it a default retention in the mode {_STRICT}.",
+    )

@@ -1,0 +1,232 @@
+"""Protection operations: which repositories are to be looked at, and what comes of it?
+
+What is no longer so is warned about. No tenant is ever changed by it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.protection import rules
+from cloudgate.manager.protection.rules import Finding, Known, Protection
+from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.network import hostport
+
+NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
+"""The key of the bell that rings when there is something new to look at."""
+_LOOKED_AT = select(Repository).where(Repository.protection.is_not(None)).order_by(Repository.name)
+CONFIRMED, LOST = "ConfirmBackupProtection", "LoseBackupProtection"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A protection as it is asked for."""
+
+    protection: Protection | None
+    """None to have none any more."""
+    password: str | None = None
+    """None to keep the one that is known."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A repository that is to be looked at."""
+
+    repository_id: UUID
+    name: str
+    services: tuple[str, ...]
+    """Where tenants reach it."""
+    protection: Protection
+    sealed_password: str = field(repr=False)
+    """As it is kept: another one has been given when it differs."""
+    password: str = field(default="", repr=False)
+    problem: str = ""
+    """Why it cannot be looked at; empty when it can."""
+
+
+def protection_of(repository: Repository) -> Protection | None:
+    """How a repository keeps what is deleted; None where nobody has said."""
+    return rules.from_document(repository.protection) if repository.protection else None
+
+
+def known_of(repository: Repository) -> Known | None:
+    """What is known of that; None before the first look."""
+    if not repository.protection or not repository.protection_known:
+        return None
+    return rules.known_from_document(repository.protection_known)
+
+
+def set_protection(work: UnitOfWork, repository: Repository, wish: Wish) -> None:
+    """Have a repository looked at in this way from now on, and at once; or not any more.
+
+    Raises:
+        InvalidRequestError: it cannot be looked at so.
+    """
+    before = protection_of(repository)
+    if wish.protection is None:
+        repository.protection, repository.protection_known = None, None
+        repository.sealed_protection_password = ""
+        return
+    password = wish.password or _kept_password(work, repository, before, wish.protection)
+    protection = rules.check(wish.protection, password, _services(repository))
+    if before is None or before.place != protection.place:
+        if protection.url:
+            host = hostport.host_known_as(urlsplit(protection.url).hostname or "")
+            work.reachable.check_host(host, "Url", administers=work.administers)
+        protection = replace(protection, named_by_administrator=work.administers)
+        repository.protection_known = None
+    else:
+        protection = replace(protection, named_by_administrator=before.named_by_administrator)
+    repository.protection = protection.as_document()
+    repository.sealed_protection_password = (
+        work.sealing.seal(password, _owner(repository)) if password else ""
+    )
+    look_soon(work, repository)
+
+
+def look_soon(work: UnitOfWork, repository: Repository) -> None:
+    """Have a repository looked at now, if anybody has said how."""
+    known = known_of(repository)
+    if known is not None:
+        repository.protection_known = replace(known, due_at=work.now).as_document()
+    work.news_for.add(NEWS)
+
+
+def due(work: UnitOfWork) -> tuple[Sequence[Look], timedelta | None]:
+    """What is to be looked at now, and how long until there is more; None for never."""
+    looks, later = [], []
+    for repository in work.session.scalars(_LOOKED_AT):
+        protection, known = protection_of(repository), known_of(repository)
+        if protection is None:
+            continue
+        if known is None or known.due_at <= work.now:
+            looks.append(_look(work, repository, protection))
+        else:
+            later.append(known.due_at - work.now)
+    return looks, min(later, default=None)
+
+
+def note(work: UnitOfWork, look: Look, finding: Finding) -> None:
+    """Keep what was seen, unless something else is asked for by now."""
+    repository = work.session.get(Repository, look.repository_id)
+    if (
+        repository is None
+        or repository.protection != look.protection.as_document()
+        or repository.sealed_protection_password != look.sealed_password
+    ):
+        return
+    before = known_of(repository)
+    after = rules.seen(before, finding, work.now)
+    repository.protection_known = after.as_document()
+    if after.held != (before is not None and before.held):
+        said = {"Warning": after.warning} if after.warning else {"Days": after.days}
+        operation = CONFIRMED if after.held else LOST
+        record(work, change_to(repository, "Repository", operation, after=said))
+
+
+def held_by_repository(work: UnitOfWork) -> Iterator[tuple[str, str, bool]]:
+    """Name and site of each repository that is looked at, and whether it keeps what is deleted."""
+    for repository in work.session.scalars(_LOOKED_AT):
+        known = known_of(repository)
+        is_held = known is not None and known.is_held(work.now)
+        yield repository.name, repository.backup_server.name, is_held
+
+
+def warning_of(work: UnitOfWork, repository: Repository) -> str:
+    """What there is to say of how a repository keeps what is deleted; empty for nothing."""
+    known = known_of(repository)
+    if protection_of(repository) is not None and (said := rules.warning(known, work.now)):
+        return said
+    tenants, longest = work.session.execute(
+        select(func.count(), func.max(CloudTenant.backup_protection_period))
+        .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
+        .where(
+            TenantResource.repository_id == repository.id,
+            CloudTenant.backup_protection_enabled.is_(True),
+        )
+    ).one()
+    if not tenants or (protection_of(repository) is not None and known is None):
+        return ""
+    why = _why_not(repository, longest, work.now)
+    who = "1 tenant is" if tenants == 1 else f"{tenants} tenants are"
+    return f"{who} to be protected (BackupProtectionEnabled), and {why}." if why else ""
+
+
+def warning_of_tenant(tenant: CloudTenant, now: datetime) -> str:
+    """What there is to say of a tenant that is to be protected; empty for nothing."""
+    return " ".join(f"Not protected: {each}." for each in _reasons(tenant, tenant.resources, now))
+
+
+def check_tenant(tenant: CloudTenant, resources: Sequence[TenantResource], now: datetime) -> None:
+    """See that a tenant which is to be protected is, in the repositories of these quotas.
+
+    Raises:
+        InvalidRequestError: it would not be, with the reasons.
+    """
+    reasons = list(_reasons(tenant, resources, now))
+    if tenant.backup_protection_enabled and not tenant.resources:
+        reasons.append("the tenant has no quota on a repository")
+    if reasons:
+        raise InvalidRequestError(
+            "BackupProtectionEnabled: found true, and nothing would be protected:"
+            f" {'; '.join(reasons)}."
+        )
+
+
+def _reasons(
+    tenant: CloudTenant, resources: Sequence[TenantResource], now: datetime
+) -> Iterator[str]:
+    if tenant.backup_protection_enabled:
+        found = (
+            _why_not(each.repository, tenant.backup_protection_period, now) for each in resources
+        )
+        yield from filter(None, found)
+
+
+def _why_not(repository: Repository, period_days: int, now: datetime) -> str:
+    protection, known = protection_of(repository), known_of(repository)
+    return rules.why_not(repository.name, protection, known, period_days, now)
+
+
+def _look(work: UnitOfWork, repository: Repository, protection: Protection) -> Look:
+    look = Look(
+        repository.id,
+        repository.name,
+        _services(repository),
+        protection,
+        repository.sealed_protection_password,
+    )
+    try:
+        return replace(look, password=_password(work, repository))
+    except CloudgateError as problem:
+        return replace(look, problem=f"{problem.message} Give the Password again.")
+
+
+def _services(repository: Repository) -> tuple[str, ...]:
+    return repository.endpoint, repository.address
+
+
+def _kept_password(
+    work: UnitOfWork, repository: Repository, before: Protection | None, protection: Protection
+) -> str:
+    """The password that is known, if it goes to where it went before."""
+    if before is None or before.opened_by_password != protection.opened_by_password:
+        return ""
+    return _password(work, repository)
+
+
+def _password(work: UnitOfWork, repository: Repository) -> str:
+    sealed = repository.sealed_protection_password
+    return work.sealing.open(sealed, _owner(repository)) if sealed else ""
+
+
+def _owner(repository: Repository) -> str:
+    return f"BackupProtection {repository.id}"

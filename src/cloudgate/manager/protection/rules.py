@@ -1,0 +1,277 @@
+"""Protection rules: how may a repository keep what is deleted, and whom does that protect? Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.probes.rules import check_authority, check_url, is_bucket
+from cloudgate.network import hostport
+
+TRUSTED_FOR = timedelta(days=1)
+"""How long it is believed that it is so, once it was seen to be."""
+CHECKED_EVERY = timedelta(hours=1)
+CHECKED_AGAIN_AFTER = timedelta(minutes=10)
+"""When it was not so, or nobody could say."""
+SNAPSHOT_EVERY = timedelta(hours=26)
+"""How old the newest snapshot may be: those of each day, and some time to make one."""
+_PORTS = {"http": 80, "https": 443}
+
+
+class Method(StrEnum):
+    """How what is deleted is kept."""
+
+    REST_SERVER = "RestServer"
+    """A server of restic's REST protocol deletes nothing and writes over nothing."""
+    S3 = "S3"
+    """Object lock of a bucket, which keeps each object for some days after it was written."""
+    SNAPSHOTS = "Snapshots"
+    """Snapshots of a file system, as a program of the operator says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protection:
+    """How a repository keeps what is deleted there, but for the password."""
+
+    method: Method
+    url: str = ""
+    """Of a restic repository of the provider's own, or of an S3 server."""
+    region: str = ""
+    bucket: str = ""
+    username: str = ""
+    authority_pem: str = ""
+    """Whom to trust that it is the server; the public authorities when empty."""
+    named_by_administrator: bool = True
+    """Whether it may lead where only administrators may have the manager look."""
+
+    def as_document(self) -> dict[str, Any]:
+        """For the database."""
+        return {**asdict(self), "method": self.method.value}
+
+    @property
+    def opened_by_password(self) -> tuple[str, ...]:
+        """To whom the password is shown, and whose it is."""
+        scheme, netloc, *_ = urlsplit(self.url)
+        return (self.method, scheme, netloc, self.username)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What is looked at; what was seen of another place says nothing about it."""
+        return (self.method, self.url, self.bucket)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a look at it has shown."""
+
+    holds: bool | None
+    """Whether it is so; None when nobody could say."""
+    days: int | None = None
+    """For how long what is deleted is kept; None for ever."""
+    problem: str = ""
+    """Why it is not so, or why nobody could say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of it by all looks so far."""
+
+    checked_at: datetime
+    due_at: datetime
+    held_at: datetime | None = None
+    """When it was last seen to be so; None when it was not so since, or never."""
+    days: int | None = None
+    warning: str = ""
+    held: bool = False
+    """Whether it was believed to be so after the last look."""
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether it is believed to be so."""
+        return self.held_at is not None and now - self.held_at < TRUSTED_FOR
+
+    def as_document(self) -> dict[str, Any]:
+        """For the database."""
+        moments = ("checked_at", "due_at", "held_at")
+        written = {name: value.isoformat() for name in moments if (value := getattr(self, name))}
+        return {**asdict(self), "held_at": None, **written}
+
+
+def from_document(document: Mapping[str, Any]) -> Protection:
+    """From the database."""
+    return Protection(**{**document, "method": Method(document["method"])})
+
+
+def known_from_document(document: Mapping[str, Any]) -> Known:
+    """From the database."""
+    moments = ("checked_at", "due_at", "held_at")
+    read = {name: datetime.fromisoformat(document[name]) for name in moments if document[name]}
+    return Known(**{**document, **read})
+
+
+def check(protection: Protection, password: str, services: Sequence[str]) -> Protection:
+    """The protection, as it may be used for a repository that is reached at `services`.
+
+    Raises:
+        InvalidRequestError: an element is missing, malformed, or of another method.
+    """
+    _check_elements(protection, password)
+    if protection.method is Method.SNAPSHOTS:
+        return protection
+    is_s3 = protection.method is Method.S3
+    check_url(protection.url, open_password=bool(password) and not is_s3)
+    if is_s3:
+        if urlsplit(protection.url).path.strip("/"):
+            raise InvalidRequestError("Url: expected no path; the bucket is named by Bucket.")
+        if not is_bucket(protection.bucket):
+            raise InvalidRequestError(
+                f"Bucket: found {protection.bucket[:100]!r}, expected the name of one bucket that"
+                " all tenants of the repository share: 3 to 63 lower-case letters, digits, dots"
+                " and dashes."
+            )
+    elif not urlsplit(protection.url).path.strip("/"):
+        raise InvalidRequestError(
+            f"Url: found {protection.url[:100]!r}, expected one with a path, to try it there"
+            " without touching what tenants have: such as https://vault.example:8443/cloudgate/."
+        )
+    if problem := elsewhere(protection, services):
+        raise InvalidRequestError(problem)
+    if protection.authority_pem:
+        check_authority(protection.authority_pem)
+    return protection
+
+
+def elsewhere(protection: Protection, services: Sequence[str]) -> str:
+    """Why what is looked at is not what tenants reach; empty when it is."""
+    if protection.method is Method.SNAPSHOTS:
+        return ""
+    url = urlsplit(protection.url)
+    place = hostport.join(
+        hostport.host_known_as(url.hostname or ""), url.port or _PORTS[url.scheme]
+    )
+    if place in {hostport.known_as(each) for each in services}:
+        return ""
+    return (
+        f"Url: found {place}, expected the repository's Endpoint or Address: what is looked at has"
+        " to be what tenants reach."
+    )
+
+
+def seen(before: Known | None, finding: Finding, now: datetime) -> Known:
+    """What is known after a look."""
+    if finding.holds:
+        return Known(
+            checked_at=now,
+            due_at=now + CHECKED_EVERY,
+            held_at=now,
+            days=finding.days,
+            held=True,
+        )
+    unsure = before if before and finding.holds is None else None
+    known = Known(
+        checked_at=now,
+        due_at=now + CHECKED_AGAIN_AFTER,
+        held_at=unsure.held_at if unsure else None,
+        days=unsure.days if unsure else None,
+        warning=finding.problem,
+    )
+    return replace(known, held=known.is_held(now))
+
+
+def warning(known: Known | None, now: datetime) -> str:
+    """What there is to say of how a repository keeps what is deleted; empty for nothing."""
+    if known is None or (not known.warning and known.is_held(now)):
+        return ""
+    if known.is_held(now):
+        return (
+            "It could not be looked whether deleted backups are kept, which was so at"
+            f" {known.held_at:%Y-%m-%d %H:%M} UTC: {known.warning}"
+        )
+    said = known.warning or "Nobody has looked for more than a day."
+    return f"Deleted backups may not be kept: {said}"
+
+
+def why_not(
+    name: str, protection: Protection | None, known: Known | None, period_days: int, now: datetime
+) -> str:
+    """Why a repository does not keep what a tenant deletes for so long; empty when it does."""
+    if protection is None:
+        return (
+            f"nothing says how the repository {name} keeps deleted backups: its provider can, with"
+            " BackupProtection"
+        )
+    if known is None:
+        return (
+            f"nobody has looked yet whether the repository {name} keeps deleted backups, which"
+            " takes some seconds: try again"
+        )
+    if not known.is_held(now):
+        return f"the repository {name}: {warning(known, now)}".rstrip(".")
+    if known.days is not None and known.days < period_days:
+        return (
+            f"the repository {name} keeps what is deleted for {known.days} days, and"
+            f" BackupProtectionPeriod is {period_days}"
+        )
+    return ""
+
+
+def snapshots_of(text: str, now: datetime) -> Finding:
+    """What the operator's program says of snapshots: the time of the newest, and days.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    words = text.split()
+    if len(words) != 2:  # noqa: PLR2004
+        raise ValueError(text)
+    newest, days = datetime.fromisoformat(words[0]), int(words[1])
+    if newest.tzinfo is None or days < 1:
+        raise ValueError(text)
+    if now - newest > SNAPSHOT_EVERY:
+        return Finding(
+            holds=False,
+            problem=f"The newest snapshot is of {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more"
+            " than a day ago. See what makes them.",
+        )
+    return Finding(holds=True, days=days)
+
+
+_USED: Mapping[Method, frozenset[str]] = {
+    Method.REST_SERVER: frozenset({"Url", "Username", "Password", "CaFile"}),
+    Method.S3: frozenset({"Url", "Region", "Bucket", "Username", "Password", "CaFile"}),
+    Method.SNAPSHOTS: frozenset(),
+}
+_NEEDED: Mapping[Method, Sequence[str]] = {
+    Method.REST_SERVER: ("Url",),
+    Method.S3: ("Url", "Bucket", "Username", "Password"),
+    Method.SNAPSHOTS: (),
+}
+
+
+def _check_elements(protection: Protection, password: str) -> None:
+    given = {
+        "Url": protection.url,
+        "Region": protection.region,
+        "Bucket": protection.bucket,
+        "Username": protection.username,
+        "Password": password,
+        "CaFile": protection.authority_pem,
+    }
+    for name, value in given.items():
+        if value and name not in _USED[protection.method]:
+            raise InvalidRequestError(
+                f"{name}: a BackupProtection with the method {protection.method} has none."
+            )
+    missing = [name for name in _NEEDED[protection.method] if not given[name]]
+    if missing:
+        raise InvalidRequestError(
+            f"BackupProtection is incomplete: the method {protection.method} needs"
+            f" {' and '.join(missing)}."
+        )
+    if bool(password) != bool(protection.username):
+        raise InvalidRequestError(
+            "BackupProtection: Username and Password belong together. The Password has to be given"
+            " again with another Method, Url or Username."
+        )
