@@ -34,6 +34,10 @@ class AccessDeniedError(CloudgateError):
     """Who is asking may not have this."""
 
 
+class ChangedMeanwhileError(CloudgateError):
+    """What is to be changed is not any more as whoever changes it has seen it."""
+
+
 class TooManyRequestsError(CloudgateError):
     """More is asked from one place, or of all together, than can be looked at; later it can."""
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from functools import partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -447,6 +448,30 @@ def test_an_api_token_is_made_shown_once_and_revoked_by_forms(
     assert again.status_code == 400
     assert "is not a whole number" in text_of(again.text)
     assert 'value="many"' in again.text
+
+
+def test_two_operators_who_edit_the_same_hear_of_each_other_and_lose_nothing_they_typed(
+    running: RunningManager, operator: Visitor, known: Known
+) -> None:
+    path, other = f"repositories/{known['repositories']}/edit", signed_in(running)
+    seen = operator.get(path).text
+    tag = re.search(r'name="etag" value="([^"]+)"', seen)
+    assert tag
+    typed = {"name": "vault", "endpoint": "vault.example:8443"}
+    filled_in = {**typed, "token": operator.token(path), "etag": unescape(tag[1])}
+    first = other.send(path, **typed, description="by the first")
+    assert first.status_code == 303, text_of(first.text)
+    second = operator.http.post(path, data={**filled_in, "description": "by the second"})
+    assert second.status_code == 412
+    said = text_of(second.text)
+    assert "vault was changed since you looked at it by admin" in said
+    assert 'value="by the second"' in second.text
+    again = re.search(r'name="etag" value="([^"]+)"', second.text)
+    assert again
+    assert again[1] != tag[1]
+    filled_in = {**filled_in, "etag": unescape(again[1]), "description": "by the second"}
+    assert operator.http.post(path, data=filled_in).status_code == 303
+    assert "by the second" in operator.get(path).text
 
 
 @pytest.fixture(scope="module")

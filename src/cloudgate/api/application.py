@@ -18,6 +18,8 @@ from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
 from cloudgate.api.host_protocol.application import HostProtocol
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
+from cloudgate.api.http.entity_tags import HEADER as ETAG
+from cloudgate.api.http.entity_tags import precondition, tag
 from cloudgate.api.http.failures import NoSuchVerbError, TooLargeError, error_response
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.negotiation import (
@@ -30,7 +32,7 @@ from cloudgate.api.http.negotiation import (
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.request_meter import RequestMeter, note_route
 from cloudgate.api.http.response_cache import ResponseCache
-from cloudgate.api.http.router import Proof, Route, Router, choose
+from cloudgate.api.http.router import Match, Proof, Route, Router, choose
 from cloudgate.api.http.token_gate import TokenGate, shown
 from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
@@ -214,6 +216,7 @@ class Application:
             authorization=request.headers.get("authorization", ""),
             logon=None if isinstance(who, Visitor) else who,
             visiting=who if isinstance(who, Visitor) else None,
+            precondition=precondition(request.headers, verb, found.routes),
         )
         if who is not None:
             prove(request.state)
@@ -223,7 +226,8 @@ class Application:
                     "Access denied: this call wants somebody who has logged on, not an API token."
                 )
             if request.method == "GET" and route.kept:
-                return await self._remembered(request, route, replace(call, logon=None), form)
+                shown = replace(call, logon=None)
+                return await self._remembered(request, route, shown, form, found)
         limit = STRANGERS_BODY_LIMIT_BYTES if call.logon is None else BODY_LIMIT_BYTES
         body = await _read_body(request, limit)
         content_type = request.headers.get("content-type")
@@ -234,7 +238,7 @@ class Application:
         bodies = await run_in_threadpool(lambda: _given(route, body, content_type))
         if route.proof is not None:
             call = await self._proven(request, route.proof, call, bodies)
-        return await run_in_threadpool(lambda: _response(route.handler(call, *bodies), form))
+        return await run_in_threadpool(lambda: _handled(route, call, bodies, form, found))
 
     async def _proven(
         self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
@@ -250,14 +254,16 @@ class Application:
         prove(request.state)
         return replace(call, proven=proven)
 
-    async def _remembered(self, request: Request, route: Route, call: Call, form: Form) -> Response:
+    async def _remembered(
+        self, request: Request, route: Route, call: Call, form: Form, found: Match
+    ) -> Response:
         """What a GET is answered: as before, while nothing has changed that it could show."""
         key = (call.root, request.scope["path"], request.url.query, form.value)
         known = self._memory.answer(key)
         if known is not None:
             return known
         changes = self._memory.changes
-        response = await run_in_threadpool(lambda: _response(route.handler(call), form))
+        response = await run_in_threadpool(lambda: _handled(route, call, (), form, found))
         self._memory.keep_answer(key, response, changes)
         return response
 
@@ -346,6 +352,19 @@ def _session_token(request: Request) -> str:
 def refusal(problem: Exception, accept: str | None) -> Response:
     """What a call of the API is told that fails before anything of it is looked at."""
     return _response(error_response(problem), answer_form(accept))
+
+
+def _handled(
+    route: Route, call: Call, bodies: tuple[Described, ...], form: Form, found: Match
+) -> Response:
+    """What a call comes to; with a tag, if it shows an entity that can be changed."""
+    if call.precondition is not None:
+        call.precondition.check(call)
+    answer = route.handler(call, *bodies)
+    response = _response(answer, form)
+    if route.verb == "GET" and (known := tag(answer, found.routes, form.name.lower())):
+        response.headers[ETAG] = known
+    return response
 
 
 def _given(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:

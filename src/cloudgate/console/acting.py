@@ -13,6 +13,10 @@ from cloudgate.console.texts import words as _
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 _PASSWORD_BYTES = 18
+TAG = "etag"
+"""The field of a form that says what the thing was like when it was filled in."""
+_TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
+_CHANGED = 412
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +41,9 @@ async def form_page(action: Action, visit: Visit, problem: str = "", status: int
     Raises:
         RefusedError: the API does not show the thing that it is done to.
     """
-    subject: Json = {}
-    if action.subject:
-        subject = action.pick(await visit.api.get(filled(action.subject, visit.path)))
+    subject, tag = await _subject(action, visit)
+    if visit.form and status != _CHANGED:
+        tag = (visit.form.get(TAG) or [""])[-1]
     name = str(subject.get("Name") or "")
     return Shown(
         template="form.html",
@@ -48,12 +52,23 @@ async def form_page(action: Action, visit: Visit, problem: str = "", status: int
             "action": action,
             "fields": [await _field(each, visit, subject) for each in action.fields],
             "subject": subject,
+            "tag": tag,
             "problem": problem,
             "command": command_of(action, name),
             "request": filled(action.target, visit.path),
             "back": filled(action.back, visit.path),
         },
     )
+
+
+async def _subject(action: Action, visit: Visit) -> tuple[Json, str]:
+    """What it is done to, and the tag by which one sees later whether that is so still."""
+    if not action.subject:
+        return {}, ""
+    path = filled(action.subject, visit.path)
+    answer = await visit.api.ask("GET", path)
+    is_edited = action.verb == "PUT" and action.target == action.subject.partition("?")[0]
+    return action.pick(answer.body), answer.headers.get("etag", "") if is_edited else ""
 
 
 async def act(action: Action, visit: Visit) -> Shown | Led:
@@ -98,7 +113,9 @@ async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answ
     asked = urlencode(action.query(values))
     if asked:
         target += f"{'&' if '?' in target else '?'}{asked}"
-    return await visit.api.ask(action.verb, target, action.body(visit, values))
+    tag = (visit.form.get(TAG) or [""])[-1]
+    condition = {"if-match": tag} if _TAG.fullmatch(tag) else {}
+    return await visit.api.ask(action.verb, target, action.body(visit, values), condition)
 
 
 def given(action: Action, form: Mapping[str, list[str]]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from cloudgate.api.http.entity_tags import Precondition
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
@@ -38,6 +39,8 @@ class Call:
     """Of a tenant, or its user, for itself; no call has both."""
     proven: Any = None
     """What the route's `Proof` gave."""
+    precondition: Precondition | None = None
+    """What has to be so still when something is changed."""
 
     @property
     def session(self) -> LogonSession:
@@ -107,6 +110,9 @@ class Call:
         with self.manager.changing(
             self.author, self.address, account_id=account_id, administers=self.administers
         ) as work:
+            if self.precondition is not None:
+                work.session.connection()  # one writes at a time: nobody comes between
+                self.precondition.check(self, changing=True)
             yield work
 
 
@@ -121,3 +127,5 @@ class Answer:
     """What is not a resource, such as the schema."""
     media_type: str = "application/xml"
     """Of the document."""
+    version: str = ""
+    """What else can be changed of an entity besides what it shows: for its tag."""

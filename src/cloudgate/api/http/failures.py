@@ -8,6 +8,7 @@ from cloudgate.api.http.negotiation import UnsupportedFormError
 from cloudgate.errors import (
     AccessDeniedError,
     BadTokenError,
+    ChangedMeanwhileError,
     CloudgateError,
     InvalidRequestError,
     NotAuthenticatedError,
@@ -47,6 +48,7 @@ _STATUS: dict[type[CloudgateError], int] = {
     AccessDeniedError: 403,
     NotFoundError: 404,
     NoSuchVerbError: 405,
+    ChangedMeanwhileError: 412,
     TooLargeError: 413,
     UnsupportedFormError: 415,
     TooManyRequestsError: 429,

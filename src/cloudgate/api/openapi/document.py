@@ -36,6 +36,7 @@ _ERRORS = {
     "403": "Who is asking may not have this.",
     "404": "What was named does not exist.",
     "405": "The path is there, but not for this verb. `Allow` lists those that it is there for.",
+    "412": "Somebody else has changed it since: `If-Match` does not fit.",
     "413": "The body is larger than any that is allowed.",
     "415": "The body is neither XML nor JSON.",
     "429": "More passwords are said from one place, or by all, than can be looked at.",

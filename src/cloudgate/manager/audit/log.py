@@ -6,6 +6,8 @@ A change that takes time is noted in its task, and logged with the task's end.
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
+
 from cloudgate.manager.audit.chain import append
 from cloudgate.manager.audit.events import Change, differences, event_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -29,6 +31,16 @@ def record_end(work: UnitOfWork, task: Task) -> None:
     """Log the change that a task was about."""
     if task.audit is not None:
         _add(work, task.audit, success=bool(task.success), message=task.message)
+
+
+def last_change(work: UnitOfWork, object_id: UUID) -> AuditEvent | None:
+    """The newest entry of a change that was made to something; None where none is known."""
+    return work.session.scalar(
+        select(AuditEvent)
+        .where(AuditEvent.object_id == object_id, AuditEvent.success)
+        .order_by(AuditEvent.number.desc())
+        .limit(1)
+    )
 
 
 def _noted(work: UnitOfWork, change: Change) -> dict[str, Any]:

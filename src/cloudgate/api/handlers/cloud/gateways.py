@@ -1,7 +1,8 @@
 """Cloud gateways: what does the API say of them, and what may be done to them?"""
 
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from cloudgate.api.access import PROVIDERS
@@ -138,7 +139,10 @@ def get_gateways(call: Call) -> Answer:
 def get_gateway(call: Call) -> Answer:
     """One gateway."""
     with call.reading() as work:
-        return FORMS.one(call, operations.get_gateway(work, call.identifier(TYPE)))
+        gateway = operations.get_gateway(work, call.identifier(TYPE))
+        # The entity shows what is in force: what is wanted may be on its way to the host.
+        wanted = json.dumps(gateway.wanted, sort_keys=True)
+        return replace(FORMS.one(call, gateway), version=wanted)
 
 
 @ROUTES.add(

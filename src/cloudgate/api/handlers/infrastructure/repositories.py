@@ -194,7 +194,7 @@ def get_repository(call: Call) -> Answer:
         repository = operations.get_repository(work, call.identifier(TYPE))
         if call.wants_entity:
             (entity,) = repository_entities(work, call.root, [repository])
-            return Answer(resource=entity)
+            return Answer(resource=entity, version=str(repository.capacity_bytes))
     return Answer(resource=repository_reference(call.root, repository))
 
 
