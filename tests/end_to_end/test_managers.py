@@ -4,15 +4,21 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from cloudgate.manager.storage.postgresql import postgresql_url
+from tests.support.histories import Done, order_of
 from tests.support.managers import (
     PATIENCE_SECONDS,
     Managers,
@@ -78,6 +84,118 @@ def at_once(clients: tuple[Client, Client], path: str, body: dict[str, Any]) -> 
     for each in asking:
         each.join()
     return statuses
+
+
+ONES, NAMES = ("a", "b"), ("a", "b", "c", "d")
+"""Repositories that are there before, and names that any may have."""
+Call = tuple[str, ...]
+State = frozenset[tuple[str, str, str]]
+"""Which of those before it is, if any; its name and its description."""
+
+calls = st.one_of(
+    st.tuples(st.just("create"), st.sampled_from(NAMES)),
+    st.tuples(
+        st.just("edit"), st.sampled_from(ONES), st.sampled_from(NAMES), st.sampled_from("xy")
+    ),
+    st.tuples(st.just("delete"), st.sampled_from(ONES)),
+    st.just(("read",)),
+)
+
+
+def one_manager(state: State, call: Call) -> tuple[State, object]:
+    """What a manager does that is asked one call after the other: a new state, and an answer."""
+    taken = {name: which for which, name, _ in state}
+    match call:
+        case ("create", name):
+            return (state, 400) if name in taken else (state | {("", name, "")}, 201)
+        case ("read",):
+            return state, frozenset((name, text) for _, name, text in state)
+        case (verb, which, *rest):
+            mine = next((each for each in state if each[0] == which), None)
+            if mine is None:
+                return state, 404
+            if verb == "delete":
+                return state - {mine}, 204
+            name, text = rest
+            if taken.get(name, which) != which:
+                return state, 400
+            return state - {mine} | {(which, name, text)}, 204
+    raise AssertionError(call)
+
+
+@dataclass
+class Caller:
+    """Asks one of the managers, and notes what it is told."""
+
+    client: Client
+    round: str
+    """Names of another round are another's."""
+    hrefs: dict[str, str]
+    done: list[Done[Call]] = field(default_factory=list)
+
+    def ask_all(self, some: list[Call], begin: threading.Barrier) -> None:
+        """One after the other."""
+        begin.wait()
+        for number, call in enumerate(some):
+            began = time.monotonic()
+            told = self._ask(call, f"{self.round}-{id(self)}-{number}")
+            self.done.append(Done(call, told, began, time.monotonic()))
+
+    def _ask(self, call: Call, unique: str) -> object:
+        http = self.client.http
+        match call:
+            case ("create", name):
+                return http.post(
+                    "/repositories", json=spec(unique) | {"Name": self._full(name)}
+                ).status_code
+            case ("edit", which, name, text):
+                body = {"Name": self._full(name), "Description": text}
+                return http.put(self.hrefs[which], json=body).status_code
+            case ("delete", which):
+                return http.delete(self.hrefs[which]).status_code
+        return frozenset((name, text) for name, text in self.read())
+
+    def read(self) -> list[tuple[str, str]]:
+        """Names and descriptions of this round."""
+        listed = self.client.http.get("/repositories?format=Entity").raise_for_status().json()
+        return [
+            (each["Name"].removeprefix(self._full("")), each["Description"] or "")
+            for each in listed["Repositories"]
+            if each["Name"].startswith(self._full(""))
+        ]
+
+    def _full(self, name: str) -> str:
+        return f"{self.round}.{name}"
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.tuples(*[st.lists(calls, min_size=1, max_size=4)] * 2))
+def test_what_two_do_at_once_is_what_one_would_have_done_in_some_order(
+    clients: tuple[Client, Client], wanted: tuple[list[Call], list[Call]]
+) -> None:
+    named = uuid4().hex[:8]
+    hrefs = {}
+    for each in ONES:
+        made = clients[0].http.post("/repositories", json=spec(f"{named}.{each}"))
+        hrefs[each] = made.raise_for_status().json()["Href"]
+    callers = [Caller(client, named, hrefs) for client in clients]
+    begin = threading.Barrier(len(callers))
+    asking = [
+        threading.Thread(target=caller.ask_all, args=[some, begin])
+        for caller, some in zip(callers, wanted, strict=True)
+    ]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    found = [sorted(caller.read()) for caller in callers]
+    assert found[0] == found[1]
+    histories = [caller.done for caller in callers]
+    # What was read last closes it: the state itself has more than anybody is shown.
+    closing = Done(("read",), frozenset(found[0]), time.monotonic(), time.monotonic())
+    histories.append([closing])
+    first: State = frozenset((each, each, "") for each in ONES)
+    assert order_of(histories, one_manager, first) is not None, histories
 
 
 def test_who_asks_is_on_record_with_its_own_address_whichever_was_asked(managers: Managers) -> None:
