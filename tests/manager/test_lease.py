@@ -160,6 +160,24 @@ def test_who_is_followed_hears_so(two: Two) -> None:
     assert not two.first.try_to_take(), "what it gives back is not the other's"
 
 
+def test_who_answers_nobody_is_followed_though_its_database_is_there(two: Two) -> None:
+    two.first.take()
+    looked, lost, well = threading.Event(), threading.Event(), False
+
+    def is_well() -> bool:
+        looked.set()
+        return well
+
+    two.first.keep(lost.set, is_well)
+    assert looked.wait(30)
+    two.silence()
+    assert two.follow()
+    assert not lost.is_set()
+    well = True
+    assert lost.wait(30), "it hears so when it is well again"
+    two.first.give_back()
+
+
 def test_who_leads_goes_on_after_a_failure_that_nobody_foresaw(two: Two) -> None:
     two.first.take()
     lost = threading.Event()

@@ -153,13 +153,14 @@ class Lease:
             self._silent = known["until"], seconds
         return seconds - self._silent[1] >= SILENT_SECONDS
 
-    def keep(self, lost: Callable[[], object]) -> None:
+    def keep(self, lost: Callable[[], object], is_well: Callable[[], bool] = lambda: True) -> None:
         """Have the time written anew until `give_back`, in a thread of its own.
 
-        `lost` is called there, once, when another one leads.
+        Both are called there: `lost` once, when another one leads; `is_well` each time, and while
+        this manager is not, nothing is written, so that another one may follow.
         """
         self._ended.clear()
-        self._keeping = Thread(target=self._keep, args=(lost,), name="lease", daemon=True)
+        self._keeping = Thread(target=self._keep, args=(lost, is_well), name="lease", daemon=True)
         self._keeping.start()
 
     def is_sure(self) -> bool:
@@ -193,9 +194,11 @@ class Lease:
                 given_back = {"until": now.isoformat(), "given_back": True}
                 put_mark(session, MARK, json.dumps(known | given_back))
 
-    def _keep(self, lost: Callable[[], object]) -> None:
+    def _keep(self, lost: Callable[[], object], is_well: Callable[[], bool]) -> None:
         failing = ""
         while not self._ended.wait(RENEWED_SECONDS):
+            if not is_well():
+                continue
             try:
                 goes_on = self._renew()
             except Exception as problem:  # noqa: BLE001  who gave up here would lead for ever
