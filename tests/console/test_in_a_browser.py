@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
+from cloudgate.console.tenant.site_map import PORTAL
 from tests.support.browser import NARROW, WIDE, chromium, is_too_wide, needs_chromium
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, PATIENCE_SECONDS, Installation, installation
@@ -16,6 +17,11 @@ from tests.support.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="26" height="26" viewBox="0 0 1 1">'
+    '<rect width="1" height="1" fill="#7a1fa2"/></svg>'
+)
+COLOUR = "#7a1fa2"
 CONTRAST = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
 
 
@@ -27,14 +33,30 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installation(tmp_path_factory.mktemp("installed") / "data") as running:
-        yield running
+    """With a portal in the provider's name and colours."""
+    folder = tmp_path_factory.mktemp("installed")
+    (folder / "logo.svg").write_text(LOGO)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDGATE_PORTAL_NAME", "Blue Harbour")
+        patch.setenv("CLOUDGATE_PORTAL_LOGO", str(folder / "logo.svg"))
+        patch.setenv("CLOUDGATE_PORTAL_COLOR", COLOUR)
+        patch.setenv("CLOUDGATE_PORTAL_DARK_COLOR", "#d7a8f0")
+        with installation(folder / "data") as running:
+            yield running
 
 
 class Person:
     """Somebody at a window, signed in."""
 
-    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+    def __init__(
+        self,
+        browser: Any,
+        url: str,
+        name: str = "admin",
+        password: str = PASSWORD,
+        section: str = "console",
+        **options: Any,
+    ) -> None:
         self.context = browser.new_context(
             ignore_https_errors=True, viewport=WIDE, reduced_motion="reduce", **options
         )
@@ -43,10 +65,10 @@ class Person:
         self.complaints: list[str] = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
-        self.url = f"{url}/console/"
-        self.page.goto(f"{url}/")
-        self.page.fill("#name", "admin")
-        self.page.fill("#password", PASSWORD)
+        self.url = f"{url}/{section}/"
+        self.page.goto(f"{url}/" if section == "console" else self.url)
+        self.page.fill("#name", name)
+        self.page.fill("#password", password)
         self.page.click("button.main")
 
     def _hear(self, said: Any) -> None:
@@ -140,6 +162,51 @@ def test_the_first_tenant_comes_in_by_what_was_clicked_and_is_seen_and_closed(
     operator.sees("#tunnels", "^0$")
 
 
+@pytest.fixture(scope="module")
+def tenant(browser: Any, installed: Installation, password: str) -> Iterator[Person]:
+    """The first tenant, at the portal; it has a user."""
+    with installed.product.client() as client:
+        (acme,) = client.http.get("/cloud/tenants?format=Entity").json()["CloudTenants"]
+        path = f"/cloud/tenants/{acme['UID']}"
+        client.done(client.http.put(path, json={"MayChangePassword": True}))
+        user = {
+            "Name": "ann",
+            "Password": password,
+            "Enabled": True,
+            "TenantResourceId": acme["Resources"]["CloudTenantResources"][0]["Id"],
+            "UnlimitedQuota": True,
+        }
+        client.done(client.http.post(f"{path}/subtenants", json=user))
+    came = Person(browser, installed.product.url, "acme", password, "portal")
+    yield came
+    assert came.complaints == []
+    came.context.close()
+
+
+def test_a_tenant_sees_its_tunnels_come_and_go_and_none_of_others(
+    tenant: Person, password: str, port: int, installed: Installation
+) -> None:
+    tenant.goes("")
+    tenant.is_live()
+    assert tenant.page.inner_text("#count") == "0"
+    ca, target = installed.product.ca_file, "vault.example:8443"
+    tunnel = open_tunnel(port, ca, target, f"acme\\ann:{password}")
+    assert tunnel.status == 200, tunnel.reason
+    tenant.sees("#count", "^1$")
+    tenant.sees("td[data-label=User]", "^ann$")
+    tenant.sees("td[data-label=From]", "^127.0.0.1:")
+    assert tenant.page.locator("td[data-label=Since] time").count() == 1
+    tunnel.close()
+    tenant.sees("#count", "^0$")
+    assert tenant.page.inner_text(".side a.brand") == "Blue Harbour"
+    logo = tenant.page.locator(".side a.brand img")
+    assert logo.evaluate("(img) => img.complete && img.naturalWidth") == 26
+    main = tenant.page.locator("a.button.main")
+    assert main.evaluate("(one) => getComputedStyle(one).backgroundColor") == "rgb(122, 31, 162)"
+    tenant.clicks("How to connect")
+    tenant.sees("pre", f"https://acme:PASSWORD@.*:{port}")
+
+
 def test_an_open_page_waits_for_a_manager_that_starts_anew(
     operator: Person, password: str, installed: Installation
 ) -> None:
@@ -152,6 +219,15 @@ def test_an_open_page_waits_for_a_manager_that_starts_anew(
     installed.start_again()
     operator.is_live()
     operator.page.wait_for_selector("#news", state="detached")
+
+
+def visited_by_tenant(tenant: Person) -> Iterator[str]:
+    """Each page of the portal, and its form."""
+    tenant.goes("users")
+    form = tenant.page.locator("td.acts a").first.get_attribute("href")
+    yield str(form).removeprefix("./")
+    yield from (each.path for each in PORTAL.pages if not each.path.endswith((".csv", ".pem")))
+    yield "password"
 
 
 def visited(operator: Person) -> Iterator[str]:
@@ -174,14 +250,17 @@ def visited(operator: Person) -> Iterator[str]:
             yield path
 
 
+@pytest.mark.parametrize("whose", ["operator", "tenant"])
 def test_each_page_is_for_everyone_in_both_themes_and_on_a_telephone(
-    operator: Person, password: str
+    operator: Person, tenant: Person, whose: str
 ) -> None:
-    del password
-    axe, page = Axe(), operator.page
+    person, paths = operator, visited(operator)
+    if whose == "tenant":
+        person, paths = tenant, visited_by_tenant(tenant)
+    axe, page = Axe(), person.page
     wrong: dict[str, Any] = {}
-    for path in (*visited(operator), "../portal/"):
-        operator.goes(path)
+    for path in paths:
+        person.goes(path)
         page.emulate_media(color_scheme="light")
         found = axe.run(page, options=RULES).response["violations"]
         page.emulate_media(color_scheme="dark")
@@ -246,4 +325,25 @@ def test_all_of_it_works_without_scripts(
     plain.page.locator(".open-menu").click()
     plain.page.locator("#menu button:text-is('Sign out')").click()
     assert plain.page.url.endswith("/sign-in")
+    plain.context.close()
+
+
+def test_the_portal_works_without_scripts(
+    browser: Any, installed: Installation, tenant: Person, password: str
+) -> None:
+    del tenant
+    plain = Person(
+        browser, installed.product.url, "acme", password, "portal", java_script_enabled=False
+    )
+    assert plain.page.inner_text("h1") == "acme"
+    plain.goes("users")
+    plain.clicks("New password ann")
+    plain.page.fill("#password", "chosen for ann by hand")
+    plain.clicks("Change it")
+    plain.sees("h1", "Users")
+    plain.page.locator(".side .me button:text-is('Sign out')").last.click()
+    plain.page.fill("#name", "acme\\ann")
+    plain.page.fill("#password", "chosen for ann by hand")
+    plain.page.click("button.main")
+    assert plain.page.inner_text("h1") == "acme\\ann"
     plain.context.close()

@@ -476,7 +476,7 @@ def test_two_operators_who_edit_the_same_hear_of_each_other_and_lose_nothing_the
 
 @pytest.fixture(scope="module")
 def portal(running: RunningManager, known: Known) -> Visitor:
-    """The page of a tenant that may change its password, as may its user."""
+    """A stranger at the portal; the tenant and its user may change their passwords."""
     client = running.logged_on()
     change = {"MayChangePassword": True}
     finished(client, client.put(f"/cloud/tenants/{known['tenants']}", json=change).json())
@@ -501,18 +501,21 @@ def test_a_tenant_and_its_user_change_their_own_passwords_in_a_browser(
 ) -> None:
     first, second = "a long password", "chosen by ourselves"
     for name in ("acme", "acme\\ann"):
-        answer = portal.http.post("", data=fields(name, first, second))
+        answer = portal.http.post("password", data=fields(name, first, second))
         assert answer.status_code == 200, text_of(answer.text)
         assert "good now" in text_of(answer.text)
         assert "set-cookie" not in answer.headers
         until(partial(has_changed, running, name))
-        assert portal.http.post("", data=fields(name, first, "another one more")).status_code == 401
+        assert (
+            portal.http.post("password", data=fields(name, first, "another one more")).status_code
+            == 401
+        )
 
 
 def test_the_portal_says_why_not_and_keeps_nothing_of_it(
     running: RunningManager, portal: Visitor
 ) -> None:
-    page = portal.get()
+    page = portal.get("password")
     assert page.status_code == 200
     for name, value in HEADERS.items():
         assert page.headers[name] == value
@@ -526,14 +529,13 @@ def test_the_portal_says_why_not_and_keeps_nothing_of_it(
     }
     for status, sent in wrong.items():
         for each in sent:
-            answer = portal.http.post("", data=each)
+            answer = portal.http.post("password", data=each)
             assert answer.status_code == status, text_of(answer.text)
             assert 'role="alert"' in answer.text
             assert "<b>acme" not in answer.text
             assert "chosen by" not in answer.text
-    assert portal.get("tenants").status_code == 404
     sent_from = fields("acme", "a long password", "chosen by them too")
-    foreign = portal.http.post("", data=sent_from, headers={"Sec-Fetch-Site": "cross-site"})
+    foreign = portal.http.post("password", data=sent_from, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403
     assert "another site" in text_of(foreign.text)
 
@@ -545,7 +547,7 @@ def test_over_plain_http_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
         running_manager(tmp_path, extras=Extras(http_listener=listener)) as started,
         httpx2.Client(timeout=30) as client,
     ):
-        for path in ("console/sign-in", "portal/"):
+        for path in ("console/sign-in", "portal/sign-in", "portal/password"):
             assert 'type="password"' in visitor(started).http.get(f"{started.url}/{path}").text
             assert 'type="password"' not in client.get(f"{plain}/{path}").text
             answer = client.post(f"{plain}/{path}", data={"name": "admin", "password": PASSWORD})

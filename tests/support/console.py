@@ -46,9 +46,14 @@ def visitor(running: RunningManager, section: str = "console") -> Visitor:
     return Visitor(client)
 
 
-def signed_in(running: RunningManager, name: str = "admin", password: str = PASSWORD) -> Visitor:
-    """An operator."""
-    came = visitor(running)
+def signed_in(
+    running: RunningManager,
+    name: str = "admin",
+    password: str = PASSWORD,
+    section: str = "console",
+) -> Visitor:
+    """An operator; or a tenant, at the portal."""
+    came = visitor(running, section)
     answer = came.http.post("sign-in", data={"name": name, "password": password})
     assert answer.status_code == 303, answer.text
     return came

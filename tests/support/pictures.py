@@ -1,4 +1,4 @@
-"""The pictures of docs/console.md: taken of a whole product with real tunnels.
+"""The pictures of docs/console.md and docs/portal.md: taken of a whole product with real tunnels.
 
 ``make pictures`` takes them anew. They are of few colours, so that they stay small.
 """
@@ -48,9 +48,11 @@ def _filled(client: Client, port: int, storage: str) -> dict[str, str]:
     return made
 
 
-def _take(page: Any, url: str, name: str, path: str, *, theme: str = "light") -> None:
+def _take(
+    page: Any, url: str, name: str, path: str, *, theme: str = "light", section: str = "console"
+) -> None:
     page.emulate_media(color_scheme=theme)
-    page.goto(f"{url}/console/{path}")
+    page.goto(f"{url}/{section}/{path}")
     if page.locator("#live").count():
         page.wait_for_selector("#live[data-state=live]", state="attached")
     page.screenshot(path=FOLDER / f"{name}.png")
@@ -96,6 +98,11 @@ def take() -> None:
         acme = str(page.locator("a.thing").first.get_attribute("href")).removeprefix("./")
         _take(page, running.url, "console-tenant", acme)
         _take(page, running.url, "console-connect", f"{acme}/connect")
+        page.goto(f"{running.url}/portal/")
+        page.fill("#name", "acme")
+        page.fill("#password", passwords["acme"])
+        page.click("button.main")
+        _take(page, running.url, "portal-overview", "", section="portal")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from cloudgate.api.http.token_gate import TokenGate, shown
 from cloudgate.api.table import ROUTES
 from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
 from cloudgate.console.application import Console
+from cloudgate.console.brand import Brand
 from cloudgate.errors import (
     AccessDeniedError,
     InvalidRequestError,
@@ -82,6 +83,8 @@ class Application:
         trusted_proxies: tuple[Network, ...] = (),
         prober: Prober = dial,
         watched: Watched | None = None,
+        *,
+        brand: Brand | None = None,
     ) -> None:
         """`after_change` is called on the event loop after each request that may change things."""
         self._manager = manager
@@ -91,7 +94,7 @@ class Application:
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
         self._tokens = TokenGate(manager, self._logging_on)
-        self._console = Console(self)
+        self._console = Console(self, brand)
         self._watching = WatchersDoor(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager, after_change, prober, lambda request: self._origin(request).address

@@ -30,6 +30,7 @@ from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.watchers import Watched
 from cloudgate.background import Background, Failing
+from cloudgate.console.brand import Brand
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
 from cloudgate.manager.core.unit_of_work import Manager
@@ -126,6 +127,8 @@ class Extras:
     """Where health and figures are shown to whoever reaches it; nowhere when None."""
     metrics_tokens: MetricsTokens | None = None
     """Who besides sessions may see figures on the API's port; nobody when None."""
+    brand: Brand | None = None
+    """What tenants see at the portal; the product's own when None."""
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     """How many connections one address may have; those of trusted proxies are not counted so."""
 
@@ -193,6 +196,7 @@ class ManagerServer:
             extras.trusted_proxies,
             extras.prober,
             Watched(self._monitoring, extras.metrics_tokens),
+            brand=extras.brand,
         )
         seats = ConnectionLimiter(
             connection_limits(allow_many_files(), extras.connections_per_address)

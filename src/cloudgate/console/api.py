@@ -84,16 +84,15 @@ class Api:
         except (RefusedError, TimeoutError):
             return None
 
-    async def log_on(self, name: str, password: str, body: Json | None = None) -> Answer:
-        """Begin a session.
+    async def log_on(self, name: str, password: str, *, of: str = "") -> Answer:
+        """Begin a session: of an account, or, with `of`, of a tenant.
 
         Raises:
             RefusedError: name or password is wrong, or there were too many wrong ones.
         """
         given = base64.b64encode(f"{name}:{password}".encode()).decode()
-        return await self.ask(
-            "POST", "/sessionMngr/?v=latest", body, {"authorization": f"Basic {given}"}
-        )
+        path = f"/sessionMngr/?v=latest{'&as=' + of if of else ''}"
+        return await self.ask("POST", path, None, {"authorization": f"Basic {given}"})
 
     async def ask(
         self, verb: str, path: str, body: Json | None = None, more: Mapping[str, str] | None = None

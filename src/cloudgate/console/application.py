@@ -8,17 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from cloudgate.console import browser, forms, portal
+from cloudgate.console import browser, forms, own_password
 from cloudgate.console.acting import Led, act, form_page
 from cloudgate.console.api import Api, Json, RefusedError, SignedOutError
+from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
 from cloudgate.console.stream import Streams
+from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.console.texts import words as _
 
-SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE,)}
+SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE, PORTAL)}
 SIGN_IN, SIGN_OUT, EVENTS, ASSETS_BELOW = "sign-in", "sign-out", "events", "assets/"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 503
@@ -27,19 +29,21 @@ _FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 5
 class Console:
     """Answers what is asked for below the paths of its sections."""
 
-    def __init__(self, api: ASGIApp) -> None:
-        """`api` is the application that answers at ``/api``."""
+    def __init__(self, api: ASGIApp, brand: Brand | None = None) -> None:
+        """`api` is the application that answers at ``/api``; `brand` is what tenants see."""
         self._api = api
-        self._streams = Streams()
+        self._brand = brand or Brand()
+        self._streams = {name: Streams() for name in SECTIONS}
 
     def stop(self) -> None:
         """Let nobody wait any more."""
-        self._streams.stop()
+        for each in self._streams.values():
+            each.stop()
 
     @staticmethod
     def is_one(first: str) -> bool:
         """Whether the first part of a path is that of a section."""
-        return first in SECTIONS or first == portal.NAME
+        return first in SECTIONS
 
     @staticmethod
     def way_in(request: Request) -> Response | None:
@@ -52,18 +56,26 @@ class Console:
         """The answer to one request; `rest` is what follows the section's name in the path."""
         path = rest.removeprefix("/")
         if path.startswith(ASSETS_BELOW):
-            return _asset(request, path.removeprefix(ASSETS_BELOW))
+            brand = self._brand_of(SECTIONS[first])
+            return _asset(request, path.removeprefix(ASSETS_BELOW), brand)
         if not rest:
             response = _to(f"{first}/")
-        elif first == portal.NAME:
-            response = await portal.respond(Api(self._api, request, ""), request, path)
         else:
-            section = SECTIONS[first]
-            api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
-            response = await _Request(api, self._streams, section, request, path).respond()
+            response = await self._of(SECTIONS[first], request, path)
         for name, value in browser.HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+    def _brand_of(self, section: Section) -> Brand:
+        return self._brand if section.has_brand else Brand()
+
+    async def _of(self, section: Section, request: Request, path: str) -> Response:
+        brand = self._brand_of(section)
+        if path and path == section.own_password:
+            return await own_password.respond(Api(self._api, request, ""), request, brand)
+        api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
+        streams = self._streams[section.name]
+        return await _Request(api, streams, section, brand, request, path).respond()
 
 
 @dataclass
@@ -73,6 +85,7 @@ class _Request:
     api: Api
     streams: Streams
     section: Section
+    brand: Brand
     request: Request
     path: str
     """Below the section."""
@@ -168,9 +181,7 @@ class _Request:
         return response
 
     async def _sign_out(self) -> Response:
-        answer = await self.api.get("/logonSessions")
-        own, *_others = answer["LogonSessions"]
-        await self.api.ask("DELETE", f"/logonSessions/{own['SessionId']}")
+        await self.section.sign_out(self.api)
         response = _to(SIGN_IN)
         response.headers.append("Set-Cookie", self.section.cookie.forget())
         response.headers["Clear-Site-Data"] = '"cache"'
@@ -191,7 +202,7 @@ class _Request:
         found = self.section.match(path)
         if found is None or not isinstance(found[0], Page) or not found[0].live:
             return self._problem(_NOT_FOUND, _("There is nothing live at that page."))
-        if not self.streams.has_room:
+        if not self.streams.has_room(self.api.session):
             return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
@@ -202,7 +213,7 @@ class _Request:
             return live_part(shown.template, context)
 
         return StreamingResponse(
-            self.streams.events(render),
+            self.streams.events(render, self.api.session),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
         )
@@ -218,6 +229,7 @@ class _Request:
         asked, session = self.request.url.query, self.api.session
         whole = {
             "section": self.section,
+            "brand": self.brand,
             "here": (here or self.path).partition("/")[0],
             "root": self._root,
             "session": session,
@@ -242,13 +254,16 @@ def _to(where: str) -> Response:
     return Response(status_code=303, headers={"Location": quote(where, safe="/?=&%+.:~-_")})
 
 
-def _asset(request: Request, path: str) -> Response:
+def _asset(request: Request, path: str, brand: Brand) -> Response:
     version, _sep, name = path.partition("/")
-    if name not in ASSETS or request.method not in ("GET", "HEAD"):
+    own = brand.part(name)
+    found = (asset(name), ASSETS[name]) if name in ASSETS else own
+    if found is None or request.method not in ("GET", "HEAD"):
         return Response("There is nothing here.\n", _NOT_FOUND, media_type="text/plain")
-    kept = _FOR_EVER if version == asset_version() else "no-store"
-    headers = {**browser.HEADERS, "Cache-Control": kept, "Content-Type": ASSETS[name]}
-    return Response(asset(name), headers=headers)
+    content, kind = found
+    kept = _FOR_EVER if version == (brand.version if own else asset_version()) else "no-store"
+    headers = {**browser.HEADERS, "Cache-Control": kept, "Content-Type": kind}
+    return Response(content, headers=headers)
 
 
 def _download(shown: Json) -> Response:

@@ -10,6 +10,7 @@ from cloudgate.console.browser import Cookie
 from cloudgate.console.declarations import Action, Page
 
 SignIn = Callable[[Api, str, str], Awaitable[Answer]]
+SignOut = Callable[[Api], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,15 @@ class Section:
     title: str
     cookie: Cookie
     sign_in: SignIn
+    sign_out: SignOut
     who: str
     """What a name is called that one signs in with."""
+    hint: str = ""
+    """What such a name is."""
+    has_brand: bool = False
+    """Whether it is shown in the provider's name and colours."""
+    own_password: str = ""
+    """Where one changes the own password without having signed in; empty where one cannot."""
     pages: tuple[Page, ...]
     actions: tuple[Action, ...]
     navigation: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]

@@ -8,6 +8,7 @@ manager, and after a while by itself: the browser then asks again, and shows tha
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from cloudgate.console.api import RefusedError, SignedOutError
@@ -19,7 +20,9 @@ LONGEST_SECONDS = 600.0
 _ALIVE_EVERY = 15
 """Rounds without news after which a comment says that the stream still is there."""
 MOST = 200
-"""Streams at a time."""
+"""Streams at a time of a section: tenants take none from operators."""
+MOST_EACH = 8
+"""Of one session."""
 
 
 class Streams:
@@ -27,25 +30,28 @@ class Streams:
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
-        self._open = 0
+        self._open: Counter[str] = Counter()
 
     def stop(self) -> None:
         """End all of them."""
         self._stopping.set()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more may be opened."""
-        return self._open < MOST and not self._stopping.is_set()
+    def has_room(self, session: str) -> bool:
+        """Whether one more may be opened, by somebody's session."""
+        is_full = self._open.total() >= MOST or self._open[session] >= MOST_EACH
+        return not is_full and not self._stopping.is_set()
 
-    async def events(self, render: Callable[[], Awaitable[str]]) -> AsyncIterator[str]:
-        """The events of one page; `render` makes its live part."""
-        self._open += 1
+    async def events(
+        self, render: Callable[[], Awaitable[str]], session: str = ""
+    ) -> AsyncIterator[str]:
+        """The events of one page of somebody's session; `render` makes its live part."""
+        self._open[session] += 1
         try:
             async for event in self._events(render):
                 yield event
         finally:
-            self._open -= 1
+            self._open[session] -= 1
+            self._open += Counter()  # forgets those that have none
 
     async def _events(self, render: Callable[[], Awaitable[str]]) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()

@@ -61,7 +61,7 @@ def begin(call: Call, who: Owner, version: str) -> LogonSession:
     try:
         with call.manager.changing(login, call.address, administers=False) as work:
             known = own_password.as_it_is(work, who)
-            sessions.check_may_come(work, known)
+            sessions.check_may_come(call.manager, work, known)
             session = sessions.begin(work, known, version)
             return session_resource(call.root, session, login)
     except AccessDeniedError as problem:

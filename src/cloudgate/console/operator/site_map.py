@@ -26,11 +26,19 @@ async def sign_in(api: Api, name: str, password: str) -> Answer:
     return await api.log_on(name, password)
 
 
+async def sign_out(api: Api) -> None:
+    """End it: the own one comes first of those that are listed."""
+    answer = await api.get("/logonSessions")
+    own, *_others = answer["LogonSessions"]
+    await api.ask("DELETE", f"/logonSessions/{own['SessionId']}")
+
+
 CONSOLE = Section(
     name="console",
     title=_("Console"),
     cookie=Cookie("__Host-cloudgate"),
     sign_in=sign_in,
+    sign_out=sign_out,
     who=_("User"),
     pages=(
         *overview.PAGES,

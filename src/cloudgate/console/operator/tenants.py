@@ -191,6 +191,7 @@ def _edited(_visit: Visit, values: Values) -> Json:
         EgressQuotaHard=values.get("hard") == "yes",
         AllowedNetworks=_networks(values),
         MayChangePassword=values.get("own") == "yes",
+        MayUsePortal=values.get("portal") == "yes",
     )
 
 
@@ -300,6 +301,12 @@ ACTIONS = (
                 label=_("It and its users may change their own passwords"),
                 kind=Input.YES,
                 value=lambda tenant: "yes" if tenant.get("MayChangePassword") else "",
+            ),
+            Field(
+                name="portal",
+                label=_("It and its users may see what they have at the portal"),
+                kind=Input.YES,
+                value=lambda tenant: "" if tenant.get("MayUsePortal") is False else "yes",
             ),
             DESCRIPTION,
         ),

@@ -190,6 +190,8 @@ class Manager:
     """How messages are sent, and where to."""
     protection_hook: Path | None = None
     """The operator's program that knows of snapshots; None for none."""
+    portal_is_open: bool = True
+    """Whether tenants may have sessions of their own."""
     lease: Lease | None = None
     """Of a server's database, to lead in it; None of a file's, which is locked."""
 

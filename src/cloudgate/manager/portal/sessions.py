@@ -48,12 +48,14 @@ class Visitor:
     r"""As it logs in at a gateway: ``TENANT``, or ``TENANT\USER``."""
 
 
-def check_may_come(work: UnitOfWork, who: Owner) -> None:
+def check_may_come(manager: Manager, work: UnitOfWork, who: Owner) -> None:
     """See whether somebody whose password was right may use the portal, and from there.
 
     Raises:
         AccessDeniedError: not at all, or not from that network.
     """
+    if not manager.portal_is_open:
+        raise AccessDeniedError("The provider has no portal for tenants. Ask the provider.")
     tenant = _tenant_of(who)
     if not tenant.may_use_portal:
         raise AccessDeniedError(
@@ -113,7 +115,12 @@ def use(manager: Manager, identifier: UUID, address: str) -> Visitor:
         session = work.session.get(TenantSession, identifier)
         who = _owner(work, session) if session else None
         now = work.now
-        if session is None or who is None or not _is_good(work, session, who, address):
+        is_open = manager.portal_is_open
+        if (
+            session is None
+            or who is None
+            or not (is_open and _is_good(work, session, who, address))
+        ):
             raise NotAuthenticatedError(
                 SESSION_ENDED,
                 "The logon session does not exist or has ended (it does after 15 minutes without a"

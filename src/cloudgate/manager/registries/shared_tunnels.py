@@ -32,6 +32,8 @@ class _Asked:
     """By when it is asked again."""
     tunnels: ByTenant | None = None
     """None where it did not say."""
+    before: "_Asked | None" = None
+    """What it was asked before, while it has not answered yet."""
 
 
 class SharedTunnels:
@@ -49,7 +51,11 @@ class SharedTunnels:
         questions: HostQueries,
         ring: Callable[[Iterable[UUID]], None],
     ) -> dict[UUID, Sequence[LiveTunnel] | None]:
-        """A tenant's live tunnels at hosts; None where a host does not say. Blocks for a while."""
+        """A tenant's live tunnels at hosts; None where a host does not say.
+
+        Blocks who asks a host; all others have what it said before, so that no number of them
+        holds up the manager's threads while a host is silent.
+        """
         found: dict[UUID, _Asked] = {}
         mine: dict[UUID, _Asked] = {}
         with self._lock:
@@ -57,7 +63,9 @@ class SharedTunnels:
             for each in server_ids:
                 known = self._asked.get(each)
                 if known is None or (known.done.is_set() and known.until < now):
-                    known = self._asked[each] = mine[each] = _Asked()
+                    known = self._asked[each] = mine[each] = _Asked(before=known)
+                elif not known.done.is_set():
+                    known = known.before or known
                 found[each] = known
         if mine:
             self._ask(mine, questions, ring)
@@ -85,6 +93,7 @@ class SharedTunnels:
                 asked.tunnels = _by_tenant(answer.tunnels)
             kept = SILENT_SECONDS if answer is None else KNOWN_SECONDS
             asked.until = self._clock_seconds() + kept
+            asked.before = None
             asked.done.set()
 
 

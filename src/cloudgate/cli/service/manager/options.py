@@ -110,6 +110,43 @@ class DnsOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PortalOptions:
+    """Of the tenants' portal."""
+
+    portal: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_PORTAL",
+            "on|off",
+            "Whether tenants may see what they have, by themselves.",
+            show_default=True,
+        ),
+    ] = "on"
+    portal_name: Annotated[
+        str | None,
+        _option("CLOUDGATE_PORTAL_NAME", "NAME", "Name of the provider on its pages."),
+    ] = None
+    portal_logo: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_PORTAL_LOGO", "FILE", "Logo on its pages: PNG, JPEG or SVG, 256 KB at most."
+        ),
+    ] = None
+    portal_color: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_PORTAL_COLOR",
+            "#RRGGBB",
+            "Colour of its links and buttons on light ground; refused where it is not readable.",
+        ),
+    ] = None
+    portal_dark_color: Annotated[
+        str | None,
+        _option("CLOUDGATE_PORTAL_DARK_COLOR", "#RRGGBB", "The same on dark ground."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupOptions:
     """Of the backups that a manager makes of itself."""
 
@@ -299,6 +336,7 @@ class Options:
         ),
     ] = None
     dns: DnsOptions = field(default_factory=DnsOptions)
+    portal_of: PortalOptions = field(default_factory=PortalOptions)
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
     typed: frozenset[str] = frozenset()

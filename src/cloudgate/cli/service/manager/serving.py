@@ -29,9 +29,10 @@ from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.api.standby import Doors, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
-from cloudgate.cli.service.manager.options import Options
+from cloudgate.cli.service.manager.options import Options, PortalOptions
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.turns import own_url
+from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.manager.audit.outlets import open_outlet
@@ -96,6 +97,7 @@ class Service:
             outgoing=self.outgoing,
             dns=self.dns,
             protection_hook=self.options.protection_hook,
+            portal_is_open=self.options.portal_of.portal.lower() != OFF,
             lease=self.lease,
         )
 
@@ -266,6 +268,7 @@ async def served(manager: Manager, options: Options, doors: Doors) -> AsyncItera
         span_export=open_export(),
         audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
         backups=_backups(options),
+        brand=_brand(options.portal_of),
     )
     server = ManagerServer(manager, mine.listener, doors.certificate, extras)
     running = asyncio.create_task(server.run())
@@ -301,6 +304,17 @@ async def telling_systemd(
 
 def _metrics_tokens(file: Path | None) -> MetricsTokens | None:
     return MetricsTokens(file) if file is not None else None
+
+
+def _brand(said: PortalOptions) -> Brand:
+    """What tenants see.
+
+    Raises:
+        CloudgateError: it cannot be shown.
+    """
+    if said.portal.lower() not in ("on", OFF):
+        raise CloudgateError(f"--portal {said.portal!r} is neither on nor off.")
+    return brand_of(said.portal_name, said.portal_logo, said.portal_color, said.portal_dark_color)
 
 
 def _backups(options: Options) -> tuple[Path, Schedule] | None:

@@ -1,0 +1,121 @@
+"""Own pages: what does a tenant have, who came by its name, and who are its users?"""
+
+import asyncio
+
+from cloudgate.console.api import Json
+from cloudgate.console.connecting import ways
+from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.texts import words as _
+
+SELF = "/cloud/self"
+USER = f"{SELF}/subtenants/{{user}}"
+
+
+def _quotas(entity: Json) -> list[Json]:
+    return list((entity.get("Quotas") or {}).get("CloudSelfQuotas") or ())
+
+
+def _doors(entity: Json) -> list[str]:
+    return list((entity.get("Gateways") or {}).get("Gateways") or ())
+
+
+async def load_overview(visit: Visit) -> Json:
+    """What it has and uses, and its tunnels right now."""
+    entity, tunnels = await asyncio.gather(visit.api.get(SELF), visit.api.found(f"{SELF}/tunnels"))
+    said = tunnels or {}
+    return {
+        "own": entity,
+        "quotas": _quotas(entity),
+        "tunnels": list(said.get("CloudGatewayTunnels") or ()),
+        "all_asked": tunnels is not None and not said.get("UnknownGateways"),
+    }
+
+
+async def load_logins(visit: Visit) -> Json:
+    """Who came lately by its name."""
+    found = await visit.api.get(f"{SELF}/logins")
+    return {"rows": list(found.get("CloudSelfLogins") or ())}
+
+
+async def load_users(visit: Visit) -> Json:
+    """Its users, and whether it may change their passwords."""
+    entity, found = await asyncio.gather(visit.api.get(SELF), visit.api.get(f"{SELF}/subtenants"))
+    return {"own": entity, "users": list(found.get("CloudSubtenants") or ())}
+
+
+async def load_connecting(visit: Visit) -> Json:
+    """How it connects: its gateways, its storage, and lines for each program."""
+    entity = await visit.api.get(SELF)
+    doors = _doors(entity)
+    storage = [str(each["Endpoint"]) for each in _quotas(entity) if each.get("Endpoint")]
+    return {
+        "thing": entity,
+        "doors": doors,
+        "storage": storage,
+        "ways": ways(str(entity["Name"]), doors[0] if doors else "", storage),
+    }
+
+
+async def load_authority(visit: Visit) -> Json:
+    """The authority of the gateways' certificates, as a file."""
+    found = await visit.api.ask("GET", f"{SELF}/authority")
+    return {"download": found.text, "media_type": "application/x-pem-file", "file": "ca.pem"}
+
+
+PAGES = (
+    Page(
+        path="",
+        title=_("Overview"),
+        template="own_overview.html",
+        load=load_overview,
+        live=True,
+        request=SELF,
+    ),
+    Page(
+        path="logins",
+        title=_("Who came"),
+        template="own_logins.html",
+        load=load_logins,
+        live=True,
+        request=f"{SELF}/logins",
+    ),
+    Page(
+        path="users",
+        title=_("Users"),
+        template="own_users.html",
+        load=load_users,
+        request=f"{SELF}/subtenants",
+    ),
+    Page(
+        path="connect",
+        title=_("How to connect"),
+        template="own_connect.html",
+        load=load_connecting,
+        request=SELF,
+    ),
+    Page(path="ca.pem", title=_("Authority"), template="own_connect.html", load=load_authority),
+)
+ACTIONS = (
+    Action(
+        path="users/{user}/password",
+        title=_("New password"),
+        submit=_("Change it"),
+        text=_("It is good at once; the old one stays good beside it for a day."),
+        verb="PUT",
+        target=f"{USER}/password",
+        subject=USER,
+        fields=(
+            Field(
+                name="password",
+                label=_("Password"),
+                kind=Input.PASSWORD,
+                hint=_("12 characters or more. Left empty, one is made and shown once."),
+            ),
+        ),
+        body=lambda _visit, values: {"Password": values["password"]},
+        makes_password=True,
+        command="",
+        back="users",
+        by_task=False,
+    ),
+)
