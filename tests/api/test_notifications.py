@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.outgoing import MailServer, Outgoing, networks
@@ -19,6 +19,7 @@ from cloudgate.manager.jobs.backup_schedule import WATCHING
 from cloudgate.manager.notifications import mail, webhooks
 from cloudgate.manager.notifications.rules import RULES, Kind, pause_after
 from cloudgate.manager.quotas.operations import keep_use
+from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.tables import CloudTenant, TenantResource
 from cloudgate.protocol import GatewayState, Guess
 from tests.support.host import ScriptedHost
@@ -115,6 +116,21 @@ def use(scene: Scene, tenant: str, used_mb: int) -> None:
             select(TenantResource).join(CloudTenant).where(CloudTenant.name == tenant)
         ).one()
         keep_use(work, resource, used_mb * MB)
+
+
+def test_a_database_that_a_newer_release_has_brought_forward_is_told_to_administrators(
+    scene: Scene,
+) -> None:
+    scene.add("pager", Events={"Events": ["SchemaWaiting"]})
+    now = newest_revision()
+    with scene.running.manager.changing() as work:
+        work.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    scene.until(lambda: scene.program.kinds() == [("SchemaWaiting", False)])
+    (told,) = scene.program.events()
+    assert f"to revision 9999, and this manager works with {now}" in told["Message"]
+    with scene.running.manager.changing() as work:
+        work.session.execute(text(f"UPDATE alembic_version SET version_num = '{now}'"))
+    scene.until(lambda: scene.program.kinds()[1:] == [("SchemaWaiting", True)])
 
 
 def test_a_gateway_that_is_away_is_told_once_by_mail_and_call_and_so_is_its_return(

@@ -8,11 +8,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from cloudgate.errors import UnavailableError
-from cloudgate.manager.core.lease import GOOD_FOR, MARK, SILENT_SECONDS, Lease
+from cloudgate.manager.core.lease import GOOD_FOR, LISTED_SECONDS, MARK, SILENT_SECONDS, Lease
 from cloudgate.manager.core.marks import read_mark
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.notifications.conditions import all_conditions
+from cloudgate.manager.notifications.rules import Kind
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Counter
+from tests.support.manager import first_start
 from tests.support.postgres import Server, needs_postgresql, shared_server
 from tests.support.waiting import until
 
@@ -68,6 +74,28 @@ def two() -> Iterator[Two]:
     yield Two(server, first, second, clock, databases)
     for each in databases:
         each.close()
+
+
+def test_who_leads_hears_that_a_manager_of_a_newer_release_waits(two: Two) -> None:
+    folder = first_start()
+    two.first.take()
+    waiting = Lease(two.databases[1], "new", "https://new.example:9398", two.clock, "9998")
+    manager = Manager(
+        two.databases[0], open_authority(folder), open_sealing(folder), lease=two.first
+    )
+
+    def told() -> list[str]:
+        with manager.reading() as work:
+            found = list(all_conditions(manager, work))
+        return [each.text for each in found if each.kind == Kind.SCHEMA_WAITING]
+
+    assert told() == []
+    assert not waiting.try_to_take()
+    two.clock.seconds += LISTED_SECONDS
+    assert not two.first.try_to_take(), "it leads"
+    (text,) = told()
+    assert text.startswith("The manager at https://new.example:9398 is of a newer release: it")
+    assert "revision 9998" in text
 
 
 def write(database: Database, name: str) -> None:

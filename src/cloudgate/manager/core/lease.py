@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.marks import put_mark
-from cloudgate.manager.storage.database import Database
+from cloudgate.manager.storage.database import Database, newest_revision
 from cloudgate.manager.storage.failures import reason
 from cloudgate.manager.storage.tables import InstallationMark
 
@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 MARK = "manager"
 MANAGERS = "managers"
 """Name of the mark that has the addresses of all managers that were there lately."""
+REVISIONS = "managers' revisions"
+"""Name of the mark that has which revision of the database each of them works with."""
 GOOD_FOR = timedelta(seconds=5)
 RENEWED_SECONDS = 1.0
 SILENT_SECONDS = 1.5
@@ -70,6 +72,7 @@ class Lease:
         holder: str,
         url: str = "",
         clock_seconds: Callable[[], float] | None = None,
+        revision: str | None = None,
     ) -> None:
         """Whose it would be; who does not lead writes nothing any more.
 
@@ -78,6 +81,7 @@ class Lease:
             holder: names the manager to people.
             url: by which other managers and hosts reach it.
             clock_seconds: goes on while the process, or the machine, stands still.
+            revision: of the database, that the manager works with; its release's when left out.
         """
         self._clock_seconds = clock_seconds or _boot_seconds
         self._database = database
@@ -97,6 +101,9 @@ class Lease:
         """Who leads, as was last read."""
         self.managers: tuple[str, ...] = (url,) if url else ()
         """Where managers are, as was last read, this one among them."""
+        self._revision = revision or newest_revision()
+        self.revisions: Mapping[str, str] = {url: self._revision} if url else {}
+        """Which revision of the database each works with, by where it is, as was last read."""
         event.listen(database.writer, "begin", self._check)
 
     def take(self) -> None:
@@ -249,13 +256,14 @@ class Lease:
         seconds = self._clock_seconds()
         if not self.url or seconds - self._listed_at_seconds < LISTED_SECONDS:
             return
-        session.execute(
-            text(
-                "INSERT INTO installation_marks (name, value) VALUES (:name, '{}')"
-                " ON CONFLICT DO NOTHING"
-            ),
-            {"name": MANAGERS},
-        )
+        for name in (MANAGERS, REVISIONS):
+            session.execute(
+                text(
+                    "INSERT INTO installation_marks (name, value) VALUES (:name, '{}')"
+                    " ON CONFLICT DO NOTHING"
+                ),
+                {"name": name},
+            )
         known = _read(session, MANAGERS, locked=True)
         left = {
             url: seen
@@ -264,6 +272,12 @@ class Lease:
         }
         put_mark(session, MANAGERS, json.dumps(left | {self.url: now.isoformat()}))
         self.managers = tuple(sorted({*left, self.url}))
+        # Under the lock of the other mark. Managers of a release before say nothing here.
+        said = _read(session, REVISIONS)
+        revisions = {url: said[url] for url in left if url in said} | {self.url: self._revision}
+        if revisions != said:
+            put_mark(session, REVISIONS, json.dumps(revisions))
+        self.revisions = revisions
         self._listed_at_seconds = seconds
 
     def _check(self, connection: Connection) -> None:

@@ -20,6 +20,7 @@ from cloudgate.manager.quotas import rules as quota_rules
 from cloudgate.manager.registries.strangers import GUESSES
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
+from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     BackupServer,
@@ -53,6 +54,7 @@ def all_conditions(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
     yield from _of_protection(work)
     yield from _of_tasks(work)
     yield from _of_guesses(work)
+    yield from _of_the_schema(manager)
     yield from _that_need_a_look(manager, work)
 
 
@@ -258,6 +260,34 @@ def _of_guesses(work: UnitOfWork) -> Iterator[Condition]:
                 object_type="CloudTenant",
                 text=text,
             )
+
+
+def _of_the_schema(manager: Manager) -> Iterator[Condition]:
+    """A newer one waits: in the database, or with a manager of a newer release that stands by."""
+    own, found = newest_revision(), manager.database.current_revision() or ""
+    revisions = manager.lease.revisions if manager.lease is not None else {}
+    newer = {url: each for url, each in revisions.items() if each > own}
+    if found > own:
+        text = (
+            f"A newer release has brought the database to revision {found}, and this manager works"
+            f" with {own}: it may fail. Start the newer release."
+        )
+    elif newer:
+        url, revision = min(newer.items())
+        text = (
+            f"The manager at {url} is of a newer release: it works with revision {revision} of the"
+            f" database, which is at {found}. It brings the database there once it leads: stop this"
+            " manager, and renew it."
+        )
+    else:
+        return
+    yield Condition(
+        kind=Kind.SCHEMA_WAITING,
+        subject="database",
+        name="the database",
+        object_type=MANAGER,
+        text=text,
+    )
 
 
 def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:

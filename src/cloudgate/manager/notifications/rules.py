@@ -36,6 +36,7 @@ class Kind(StrEnum):
     TASK_FAILED = "TaskFailed"
     WRONG_PASSWORDS = "WrongPasswords"
     BACKUP_OVERDUE = "BackupOverdue"
+    SCHEMA_WAITING = "SchemaWaiting"
     NEEDS_A_LOOK = "NeedsALook"
     """What else `cloudgate status` shows."""
     TEST = "Test"
@@ -86,6 +87,7 @@ RULES = {
     Kind.TASK_FAILED: Rule(Severity.INFO),
     Kind.WRONG_PASSWORDS: Rule(Severity.WARNING, for_tenants=True),
     Kind.BACKUP_OVERDUE: Rule(Severity.WARNING, "There is a new backup of the manager."),
+    Kind.SCHEMA_WAITING: Rule(Severity.INFO, "The managers and their database are of one release."),
     Kind.NEEDS_A_LOOK: Rule(Severity.WARNING, "{name} needs a look no more."),
     Kind.TEST: Rule(Severity.INFO, for_tenants=True),
 }
