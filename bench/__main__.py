@@ -21,6 +21,7 @@ from bench import (
     managers,
     memory,
     metrics,
+    networks,
     remote,
     revoke,
     setup,
@@ -44,6 +45,7 @@ PARTS = (
     "fairness",
     "limits",
     "revoke",
+    "networks",
     "tenants",
     "create",
     "remote",
@@ -72,6 +74,8 @@ class Effort:
     fairness_seconds: float
     limits_seconds: float = 8.0
     revoked_tunnels: int = 1000
+    edits: int = 20
+    """Of networks, each way."""
     tenants: int = 10_000
     deaths: int = 50
     """Of managers."""
@@ -153,6 +157,8 @@ def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:
             yield limits.measure(Path(folder) / "limits", effort.limits_seconds)
         if "revoke" in parts:
             yield revoke.measure(Path(folder) / "revoke", effort.revoked_tunnels)
+        if "networks" in parts:
+            yield networks.measure(Path(folder) / "networks", effort.edits)
         if "tenants" in parts:
             yield tenants.measure(Path(folder) / "tenants", effort.tenants, effort.setup_tunnels)
         if "create" in parts:
