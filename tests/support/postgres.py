@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -179,5 +180,5 @@ def as_its_user() -> list[str]:
 
 def _end(server: Server) -> None:
     if server.process is not None and server.process.poll() is None:
-        server.process.terminate()
+        server.process.send_signal(signal.SIGINT)  # waits for no connection that a test has left
         server.process.wait(30)

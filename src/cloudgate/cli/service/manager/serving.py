@@ -105,7 +105,8 @@ class Service:
     async def leading(self) -> AsyncIterator[None]:
         """The whole manager."""
         manager = await asyncio.to_thread(self.new_manager)
-        password = administrator(manager, self.options.admin_password_file)
+        file = self.options.admin_password_file
+        password = await asyncio.to_thread(administrator, manager, file)
         async with served(manager, self.options, self.doors) as server:
             self._greet(password)
             async with telling_systemd(manager, server, self.goes_on):

@@ -68,8 +68,9 @@ async def take_turns(lease: Lease, stop: asyncio.Event, *, lead: Role, stand_by:
                 leads = await _until_taken(lease, stop)
         if leads:
             over = asyncio.Event()
-            async with _in_role(partial(_leading, lease, stop, over, lead), "leading"):
-                await over.wait()
+            with suppress(_LostError):
+                async with _in_role(partial(_leading, lease, stop, over, lead), "leading"):
+                    await over.wait()
             leads = False
 
 
@@ -87,7 +88,11 @@ async def _in_role(role: Role, what: str) -> AsyncIterator[None]:
 async def _leading(
     lease: Lease, stop: asyncio.Event, over: asyncio.Event, lead: Role
 ) -> AsyncIterator[None]:
-    """Keep the lease meanwhile; `over` is set when it is lost, or at `stop`."""
+    """Keep the lease meanwhile; `over` is set when it is lost, or at `stop`.
+
+    Raises:
+        _LostError: another manager leads before this one has begun to.
+    """
     loop = asyncio.get_running_loop()
     lease.keep(lambda: loop.call_soon_threadsafe(over.set), Pulse(loop).is_felt)
     stopping = asyncio.create_task(stop.wait())
@@ -96,10 +101,19 @@ async def _leading(
         async with lead():
             log.info("this manager leads", term=lease.term)
             yield
+    except UnavailableError as problem:
+        if lease.is_sure():
+            raise  # it leads, and cannot
+        log.warning("this manager did not begin to lead", reason=problem.message)
+        raise _LostError from problem
     finally:
         stopping.cancel()
         with suppress(SQLAlchemyError):  # it ends by itself
             await asyncio.to_thread(lease.give_back)
+
+
+class _LostError(Exception):
+    """Another manager leads."""
 
 
 class Pulse:
