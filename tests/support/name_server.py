@@ -22,7 +22,7 @@ needs_knot = pytest.mark.skipif(KNOT is None, reason="needs the Debian package k
 _CONFIGURATION = """\
 server:
     rundir: "{folder}"
-    listen: 127.0.0.1@{port}
+    listen: [{listen}]
 database:
     storage: "{folder}"
 log:
@@ -64,16 +64,27 @@ class NameServerProcess:
         return {str(record): each.ttl for each in answer.answer for record in each}
 
 
-@contextmanager
-def name_server(folder: Path, port: int) -> Iterator[NameServerProcess]:
-    """A name server on this machine, with one zone."""
+def name_server_command(folder: Path, *listen: str) -> list[str]:
+    """The command for a name server at these ``ADDRESS@PORT``, with all that it needs in a folder.
+
+    It has one zone.
+    """
     assert KNOT is not None
     folder.mkdir(exist_ok=True)
-    said = _CONFIGURATION.format(folder=folder, port=port, key=KEY_NAME, secret=SECRET, zone=ZONE)
+    where = ", ".join(listen)
+    said = _CONFIGURATION.format(
+        folder=folder, listen=where, key=KEY_NAME, secret=SECRET, zone=ZONE
+    )
     (folder / "knot.conf").write_text(said)
     if not (folder / "zone").exists():
         (folder / "zone").write_text(_RECORDS.format(zone=ZONE))
-    process = subprocess.Popen([KNOT, "-c", folder / "knot.conf"])
+    return [KNOT, "-c", str(folder / "knot.conf")]
+
+
+@contextmanager
+def name_server(folder: Path, port: int) -> Iterator[NameServerProcess]:
+    """A name server on this machine, with one zone."""
+    process = subprocess.Popen(name_server_command(folder, f"127.0.0.1@{port}"))
     found = NameServerProcess(port)
 
     def answers() -> bool:

@@ -226,6 +226,11 @@ class Network:
         )
         assert started.poll() is None, self.log("router")
 
+    def ask_names_of(self, address: str, *places: str) -> None:
+        """Have what is started in places from now on ask the name server at an address."""
+        for place in places:
+            (_SETTINGS / self.name(place) / "resolv.conf").write_text(f"nameserver {address}\n")
+
     def also(self, place: str, *addresses: str, device: str = "eth0") -> None:
         """Give a place more addresses in its network."""
         for each in addresses:
