@@ -1,16 +1,15 @@
 """What does a second manager cost, and what is lost when one dies? PostgreSQL beside SQLite."""
 
-import random
-import signal
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from bench.deaths import kill_while_writing
 from bench.report import Goal, Section, table
 from cloudgate.host.monitoring.figures import cpu_seconds
-from tests.support.managers import Managers, add_site, logged_on, names, spec, start, two_managers
+from tests.support.managers import add_site, spec, start, two_managers
 from tests.support.postgres import new_server
 from tests.support.product import Client
 from tests.support.watched import Site
@@ -49,16 +48,28 @@ def measure(folder: Path, rounds: int) -> Section:
             rows.append(_calls("two, the one that leads is asked", client, both.sites))
         with other.client() as client:
             rows.append(_calls("two, the other one is asked", client, both.sites))
-        waits, accepted, lost = _deaths(both, rounds)
+        deaths = kill_while_writing(both, rounds)
     server.stop()
+    waits = deaths.waits_seconds or [0.0]
     goals = (
         Goal(
             "another manager leads after a kill -9",
             f"<= {WANTED_SECONDS:g} s",
-            f"{max(waits):.1f} s, median {median(waits):.1f} of {rounds}",
+            f"{max(waits):.1f} s, median {median(waits):.1f} of {len(waits)}",
             max(waits) <= WANTED_SECONDS,
         ),
-        Goal("writes that were accepted and are lost", "0", f"{lost} of {accepted}", lost == 0),
+        Goal(
+            f"writes that were accepted and are lost, of {deaths.rounds} rounds",
+            "0",
+            f"{deaths.lost} of {deaths.accepted} ({deaths.asked} were asked for)",
+            deaths.lost == 0,
+        ),
+        Goal(
+            "tunnels that were cut meanwhile",
+            "0",
+            f"{deaths.cut} of {deaths.tunnels}, which carried {deaths.carried_bytes / 1e6:.0f} MB",
+            deaths.cut == 0,
+        ),
         Goal(
             "of a core, an idle manager",
             f"<= {WANTED_IDLE:.0%}",
@@ -69,7 +80,8 @@ def measure(folder: Path, rounds: int) -> Section:
     head = ("Managers", "GET of an entity: ms", "CPU ms", "POST: ms", "CPU ms")
     note = (
         f"One client, {READS} reads and {WRITES} writes; CPU of all managers together. Then"
-        f" {rounds} times the one that leads is killed at random while writes go on at the other."
+        f" {rounds} times one of them is killed at a random moment, in seven of ten the one that"
+        " leads, while operators write at both and tunnels carry data."
     )
     return Section("Managers", note, table(head, rows), goals)
 
@@ -100,24 +112,3 @@ def _idle(sites: Iterable[Site]) -> list[float]:
     before = [_cpu([each]) for each in pids]
     time.sleep(IDLE_SECONDS)
     return [(_cpu([each]) - was) / IDLE_SECONDS for each, was in zip(pids, before, strict=True)]
-
-
-def _deaths(both: Managers, rounds: int) -> tuple[list[float], int, int]:
-    """Seconds until a write was accepted again, how many were, and how many of them are lost."""
-    waits, chance = [], random.Random(1)
-    for number in range(rounds):
-        leader, other = both.leading()
-        with logged_on(other) as client:
-            for write in range(chance.randrange(1, 20)):
-                both.write(client, f"round{number}-{write}.example")
-            leader.manager.process.send_signal(signal.SIGKILL)
-            killed = time.monotonic()
-            leader.manager.process.wait()
-        with logged_on(other) as client:
-            both.write(client, f"round{number}-after.example")
-            waits.append(time.monotonic() - killed)
-        leader.start_manager()
-    _, other = both.leading()
-    with logged_on(other) as client:
-        kept = set(names(client))
-    return waits, len(both.accepted), len(set(both.accepted) - kept)
