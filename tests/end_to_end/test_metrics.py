@@ -116,11 +116,12 @@ def test_all_that_is_declared_is_shown(used: Site, page: Page) -> None:
     shown = {each.removesuffix("_count") for each in scraped(service, path)}
     absent = {each.name for each in shown_on(page)} - shown
     # What there is nothing to say of here: no limit, nothing measured, nothing that needs a look,
-    # nothing that is used by a twentieth, no backup.
+    # nothing that is used by a twentieth, no backup, no repository that is to keep what is deleted.
     may_be_absent = {
         "cloudgate_backup_last_timestamp_seconds",
         "cloudgate_gateway_full_ratio",
         "cloudgate_needs_a_look",
+        "cloudgate_repository_protected",
         "cloudgate_tenant_tunnels_limit",
         "cloudgate_tenant_limit_bytes",
         "cloudgate_tenant_used_bytes",
