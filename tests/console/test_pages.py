@@ -20,6 +20,7 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import asset_version
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.servers.backup_servers import list_backup_servers
+from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.host import ScriptedHost
@@ -131,6 +132,7 @@ ROLES = (Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)
 EVERYBODYS = {
     "tasks/{id}", "tasks", "tasks/{id}/delete", "password",
     "tokens", "tokens/create", "tokens/{id}/revoke",
+    "factor", "factor/begin", "factor/confirm", "factor/remove",
 }  # fmt: skip
 
 
@@ -154,7 +156,7 @@ def test_each_page_shows_what_the_role_may_see_and_no_more(
     for shown in PAGES:
         status = came.get(at(shown, known)).status_code
         if role is Role.PORTAL_USER:
-            may = not shown.path.startswith(("audit", "accounts"))
+            may = not shown.path.startswith(("audit", "accounts", "factor-rules"))
         else:
             may = shown.path in EVERYBODYS
         is_others = shown.path.startswith("tasks/{id}")  # shown to whoever began it
@@ -472,6 +474,37 @@ def test_two_operators_who_edit_the_same_hear_of_each_other_and_lose_nothing_the
     filled_in = {**filled_in, "etag": unescape(again[1]), "description": "by the second"}
     assert operator.http.post(path, data=filled_in).status_code == 303
     assert "by the second" in operator.get(path).text
+
+
+def test_a_second_factor_is_set_up_by_forms_and_asked_for_at_sign_in(
+    running: RunningManager, operator: Visitor
+) -> None:
+    name, password = "with-a-telephone", PASSWORD
+    uid = next(role for role in Role if role is Role.PORTAL_USER).id
+    made = operator.send("accounts/create", name=name, role=str(uid), password=password)
+    assert made.status_code == 303, text_of(made.text)
+    came = signed_in(running, name)
+    begun = came.send("factor/begin")
+    assert "<svg" in begun.text
+    found = re.search(r'id="made"><code>([A-Z2-7]{32})<', begun.text)
+    assert found
+    now = totp.step_at(running.clock())
+    wrong = came.send("factor/confirm", code="12345x")
+    assert wrong.status_code == 403
+    assert 'role="alert"' in wrong.text
+    done = came.send("factor/confirm", code=totp.code_of(found[1], now - 1))
+    codes = re.findall(r"\b[2-9a-z]{4}-[2-9a-z]{4}-[2-9a-z]{4}\b", text_of(done.text))
+    assert len(codes) == 10
+    other = visitor(running)
+    said = {"name": name, "password": password}
+    refused = other.http.post("sign-in", data=said)
+    assert refused.status_code == 401
+    assert "second factor" in text_of(refused.text)
+    shown = other.http.post("sign-in", data={**said, "code": totp.code_of(found[1], now)})
+    assert shown.status_code == 303
+    assert "Recovery codes left: 10" in text_of(other.get("factor").text)
+    assert other.send("factor/remove", code=codes[0]).status_code == 303
+    assert visitor(running).http.post("sign-in", data=said).status_code == 303
 
 
 @pytest.fixture(scope="module")

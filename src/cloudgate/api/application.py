@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from cloudgate import trace_context
 from cloudgate.api.access import may_call
 from cloudgate.api.connections.acceptor import prove
-from cloudgate.api.handlers.sessions import HEADER, note_denied, session_id_of
+from cloudgate.api.handlers.sessions import CODE, HEADER, note_denied, session_id_of
 from cloudgate.api.host_protocol.application import HostProtocol
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
@@ -51,6 +51,7 @@ from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.operations import use_session
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.wire import json, xml
@@ -164,6 +165,8 @@ class Application:
             return False
         if watches(logon):
             return True
+        if owes_one(logon.account):
+            return False
         return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
     def _path(self, request: Request) -> tuple[str, str]:
@@ -217,6 +220,7 @@ class Application:
             query=query,
             parameters=given,
             authorization=request.headers.get("authorization", ""),
+            code=request.headers.get(CODE, "")[:100],
             logon=None if isinstance(who, Visitor) else who,
             visiting=who if isinstance(who, Visitor) else None,
             precondition=precondition(request.headers, verb, found.routes),
@@ -294,6 +298,11 @@ class Application:
         if not may_call(route, roles, for_tenant=for_tenant):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
             raise AccessDeniedError("Access denied")
+        if call.logon is not None and not route.without_factor and owes_one(call.logon.account):
+            raise AccessDeniedError(
+                "Access denied: your role asks for a second factor, and you have none yet. Set it"
+                " up in the console, at My second factor, or by POST /api/security/factor."
+            )
 
     def _origin(self, request: Request) -> Origin:
         """By which address the client came, and from where."""

@@ -142,7 +142,7 @@ class Api:
         if reply.status == HTTPStatus.UNAUTHORIZED:
             raise NotAuthenticatedError(
                 f"{url} did not accept this password for the user {user}; check both, and try"
-                " again."
+                " again. An account with a second factor uses an API token here (--token-file)."
             )
         session_id = self._read(reply).body.get("SessionId")
         if not isinstance(session_id, str):

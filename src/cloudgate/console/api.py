@@ -66,6 +66,8 @@ class Api:
         self._application = application
         self._request = request
         self.session = session
+        self.code = ""
+        """Of a second factor, to log on with."""
 
     async def get(self, path: str) -> Json:
         """Read what is at a path below ``/api``.
@@ -92,7 +94,10 @@ class Api:
         """
         given = base64.b64encode(f"{name}:{password}".encode()).decode()
         path = f"/sessionMngr/?v=latest{'&as=' + of if of else ''}"
-        return await self.ask("POST", path, None, {"authorization": f"Basic {given}"})
+        shown = {"authorization": f"Basic {given}"}
+        if self.code:
+            shown["x-cloudgate-code"] = self.code
+        return await self.ask("POST", path, None, shown)
 
     async def ask(
         self, verb: str, path: str, body: Json | None = None, more: Mapping[str, str] | None = None

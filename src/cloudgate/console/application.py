@@ -169,6 +169,7 @@ class _Request:
         if not await forms.came_over_tls(self.api):
             return await self._sign_in_page(status=_FORBIDDEN)
         try:
+            self.api.code = self._value("code").encode("ascii", "replace").decode().strip()[:100]
             begun = await self.section.sign_in(
                 self.api, self._value("name"), self._value("password")
             )

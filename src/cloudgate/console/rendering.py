@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
+from markupsafe import Markup
 
 from cloudgate import __version__
 from cloudgate.console import declarations, texts
@@ -46,7 +47,7 @@ def _environment() -> Environment:
     )
     made.install_gettext_translations(NullTranslations(), newstyle=False)  # type: ignore[attr-defined]
     made.filters.update(
-        size=texts.size, moment=texts.moment, tone=texts.tone, id=declarations.id_of
+        qr=_qr, size=texts.size, moment=texts.moment, tone=texts.tone, id=declarations.id_of
     )
     made.globals.update(
         percent=texts.percent, version=__version__, assets=asset_version, MB=texts.MB
@@ -54,6 +55,14 @@ def _environment() -> Environment:
     made.tests["at_all"] = texts.is_at_all
     made.globals["parts"] = made.get_template("parts.html").module
     return made
+
+
+def _qr(text: str) -> Markup:
+    """A QR code as part of a page."""
+    import segno  # noqa: PLC0415  one page in a thousand needs it
+
+    made = segno.make(text, error="m").svg_inline(scale=5, dark="black", light="white")
+    return Markup(made)  # noqa: S704  drawn here, of squares alone
 
 
 def page(template: str, context: Json) -> str:

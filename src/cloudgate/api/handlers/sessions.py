@@ -21,7 +21,7 @@ from cloudgate.errors import (
 )
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.sessions import accounts, operations
+from cloudgate.manager.sessions import accounts, operations, second_factor
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.operations import authenticate_tenant
@@ -38,6 +38,8 @@ from cloudgate.wire.resources.sessions import (
 )
 
 HEADER = "X-RestSvcSessionId"
+CODE = "X-Cloudgate-Code"
+"""Of a second factor, at logon. An extension."""
 VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
 ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
 _REFERENCES = (
@@ -181,7 +183,9 @@ def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
             )
         return Logon(tenant_sessions.check(call, name, password), version)
     account = accounts.authenticate(call.manager, name, password)
-    return Logon(account, version, _tenant(call, spec))
+    tenant_id = _tenant(call, spec)
+    second_factor.check_logon(call.manager, account, call.code)
+    return Logon(account, version, tenant_id)
 
 
 def note_failed_logon(call: Call) -> None:
@@ -339,7 +343,13 @@ def _ways_on(root: str) -> Iterator[Link]:
 
 
 @ROUTES.add(
-    Route(verb="GET", path="/logonSessions", answers=shows(LogonSessions), for_tenants=True)
+    Route(
+        verb="GET",
+        path="/logonSessions",
+        answers=shows(LogonSessions),
+        for_tenants=True,
+        without_factor=True,
+    )
 )
 def get_sessions(call: Call) -> Answer:
     """The logon sessions: all of them for administrators, the own one for others.
@@ -370,7 +380,15 @@ def get_session(call: Call) -> Answer:
     return Answer(resource=session_resource(call.root, session))
 
 
-@ROUTES.add(Route(verb="DELETE", path="/logonSessions/{id}", answers=DONE, for_tenants=True))
+@ROUTES.add(
+    Route(
+        verb="DELETE",
+        path="/logonSessions/{id}",
+        answers=DONE,
+        for_tenants=True,
+        without_factor=True,
+    )
+)
 def delete_session(call: Call) -> Answer:
     """Log off."""
     own = call.identifier("LogonSession")

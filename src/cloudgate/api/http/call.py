@@ -37,6 +37,8 @@ class Call:
     """Of an account."""
     visiting: Visitor | None = None
     """Of a tenant, or its user, for itself; no call has both."""
+    code: str = ""
+    """Of a second factor, as it was shown beside a password."""
     proven: Any = None
     """What the route's `Proof` gave."""
     precondition: Precondition | None = None

@@ -110,6 +110,8 @@ class Route:
     needs_session: bool = True
     by_token: bool = True
     """Whether a call with an API token may make it, if its role may."""
+    without_factor: bool = False
+    """Whether it may be called by who has yet to set up the second factor that a role asks for."""
     kept: bool = False
     """Whether an answer may be kept until the manager changes something.
 

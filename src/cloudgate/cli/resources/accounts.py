@@ -9,7 +9,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import Kind, find
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
-from cloudgate.cli.resources.common import add_delete, group
+from cloudgate.cli.resources.common import Thing, add_delete, group
 
 KIND = Kind(
     word="account",
@@ -27,6 +27,7 @@ ROLE = Kind(
     array="EnterpriseRoles",
     columns={"Name": at("Name")},
 )
+RULES = "/security/factorRules"
 app = group(KIND, "Accounts: who may use the API, and with which role.")
 
 
@@ -74,6 +75,36 @@ def set_password(
     call.api.put(find(call.api, KIND, name).path, {"Password": password.text})
     tell(name, password)
     call.screen.remark(f"Changed the password of {name}.")
+
+
+@command(app, "reset-factor")
+def reset_factor(call: Call, name: Thing) -> None:
+    """Take away an account's second factor: it logs on by its password alone."""
+    call.api.delete(f"{find(call.api, KIND, name).path}/factor")
+    call.screen.remark(f"Reset the second factor of {name}.")
+
+
+@command(app, "factor-rules")
+def factor_rules(call: Call) -> None:
+    """List the roles, and whether their accounts need a second factor."""
+    answer = call.api.get(RULES)
+    columns = {"RoleName": at("RoleName"), "Required": at("Required")}
+    call.screen.listing(answer, answer.body.get("SecondFactorRules") or [], columns)
+
+
+@command(app, "require-factor")
+def require_factor(
+    call: Call,
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="Such as 'Portal User'.")],
+    required: Annotated[
+        bool, typer.Option("--yes/--no", help="Whether its accounts need one.")
+    ] = True,
+) -> None:
+    """Have accounts of a role need a second factor, or not."""
+    found = find(call.api, ROLE, role)
+    call.api.put(RULES, {"EnterpriseRoleUid": found.uid, "Required": required})
+    need = "a" if required else "no"
+    call.screen.remark(f"Accounts of the role {role} need {need} second factor from now on.")
 
 
 add_delete(app, KIND, "Remove an account; its logon sessions end.")

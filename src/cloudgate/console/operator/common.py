@@ -115,6 +115,7 @@ def removal(
     back: str,
     draining: bool = False,
     submit: str = _("Delete"),
+    subject: str = "",
 ) -> Action:
     """The action that removes a thing."""
     return Action(
@@ -124,7 +125,7 @@ def removal(
         text=text,
         verb="DELETE",
         target=target,
-        subject=target + ENTITY,
+        subject=subject or target + ENTITY,
         command=command,
         fields=(DEADLINE,) if draining else (),
         query=drain,

@@ -16,7 +16,7 @@ from cloudgate.console.operator import (
     usage,
     users,
 )
-from cloudgate.console.operator.people import accounts, tokens
+from cloudgate.console.operator.people import accounts, second_factor, tokens
 from cloudgate.console.section import Section
 from cloudgate.console.texts import words as _
 
@@ -53,6 +53,7 @@ CONSOLE = Section(
         *certificates.PAGES,
         *accounts.PAGES,
         *tokens.PAGES,
+        *second_factor.PAGES,
         *maintenance.PAGES,
     ),
     actions=(
@@ -66,6 +67,7 @@ CONSOLE = Section(
         *certificates.ACTIONS,
         *accounts.ACTIONS,
         *tokens.ACTIONS,
+        *second_factor.ACTIONS,
         *maintenance.ACTIONS,
     ),
     navigation=(

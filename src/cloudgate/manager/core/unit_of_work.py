@@ -31,7 +31,7 @@ from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.strangers import Strangers
 from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
-from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions
+from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
 from cloudgate.manager.security.authority import Authority, Validity, gateway_term
 from cloudgate.manager.security.sealing import SealingKey
@@ -177,6 +177,7 @@ class Manager:
     """Live ones, for the many who look."""
     reachable: Reachable = field(default_factory=Reachable)
     unwritten: UnwrittenSessions = field(default_factory=UnwrittenSessions)
+    used_codes: UsedCodes = field(default_factory=UsedCodes)
     sharing: RateAllocator = field(default_factory=RateAllocator)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     timelines: TaskTimelines = field(default_factory=TaskTimelines)

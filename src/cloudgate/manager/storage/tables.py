@@ -58,6 +58,10 @@ class Account(Base):
     roles: Mapped[list["AccountRole"]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="AccountRole.role_id"
     )
+    factor: Mapped["SecondFactor | None"] = relationship(
+        lazy="joined", cascade="save-update, delete, delete-orphan"
+    )
+    """Not merged with an account that was read before: a code that was used since stays used."""
 
 
 class AccountRole(Base):
@@ -68,6 +72,37 @@ class AccountRole(Base):
     account_id: Mapped[UUID] = mapped_column(
         ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
     )
+    role_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    factor_required: Mapped["RequiredFactor | None"] = relationship(
+        lazy="joined",
+        viewonly=True,
+        primaryjoin="foreign(AccountRole.role_id) == RequiredFactor.role_id",
+    )
+
+
+class SecondFactor(Base):
+    """What an account shows besides its password."""
+
+    __tablename__ = "second_factors"
+
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    sealed_secret: Mapped[str]
+    confirmed: Mapped[bool]
+    """Whether a code of it was shown: before, nothing asks for it."""
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    """Of the newest code that was used: `cloudgate.manager.sessions.totp`."""
+    recovery_marks: Mapped[list[str]] = mapped_column(LIST)
+    """Of the recovery codes that are left."""
+
+
+class RequiredFactor(Base):
+    """A role whose accounts have to have a second factor."""
+
+    __tablename__ = "required_factors"
+
     role_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
