@@ -9,6 +9,7 @@
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
 # make pictures  the pictures in the documents, taken anew of a whole product
 # make dist    what is delivered, into dist/: wheel, sources, what they consist of, and their hashes
+# make image   the container image, of what make dist made, into dist/
 # make lock    pin the dependencies anew
 
 PYTHON ?= python3
@@ -16,7 +17,8 @@ BIN := .venv/bin
 # Without it, each of the hundreds of processes that tests start would compile the whole product anew.
 unexport PYTHONDONTWRITEBYTECODE
 TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql pgbouncer knot chromium mandoc zsh fish
-DELIVERY_PACKAGES := debootstrap lintian systemd iproute2
+IMAGE_PACKAGES := buildah mmdebstrap
+DELIVERY_PACKAGES := debootstrap lintian systemd iproute2 $(IMAGE_PACKAGES)
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.
@@ -34,7 +36,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist lock clean
+.PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist image lock clean
 
 up: .venv/run
 	@$(BIN)/python -m data_path
@@ -66,6 +68,7 @@ alone:
 
 test-delivery: .venv/dev dist
 	@tools/need $(DELIVERY_PACKAGES)
+	$(BIN)/python -m delivery.image
 	$(BIN)/pytest --numprocesses 0 -m delivery --durations 10 tests/delivery
 
 # Branches, of the processes that tests start, too; those that are killed tell nothing.
@@ -110,6 +113,12 @@ bench: .venv/dev
 
 dist: .venv/run .venv/dist
 	$(BIN)/python -m delivery
+
+# As root: it puts a Debian together.
+image: .venv/run .venv/dist
+	@tools/need $(IMAGE_PACKAGES)
+	@ls dist/*.whl > /dev/null 2>&1 || $(BIN)/python -m delivery
+	$(BIN)/python -m delivery.image
 
 lock: .venv/dev
 	$(BIN)/python -m pip install --quiet uv

@@ -27,14 +27,21 @@ def run(*command: str | Path) -> str:
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
+def commit_seconds() -> int:
+    """When the commit was made (Unix), which all that is built is dated as."""
+    if (ROOT / ".git").exists():
+        return int(run("git", "log", "-1", "--format=%ct"))
+    # Sources that are in no clone have no commit: hatchling's own time holds for all of it then.
+    return 1580601600
+
+
 def build() -> int:
     """The wheel and the sources, dated as the commit is: when that was (Unix)."""
-    if (ROOT / ".git").exists():
-        os.environ["SOURCE_DATE_EPOCH"] = run("git", "log", "-1", "--format=%ct").strip()
+    seconds = commit_seconds()
+    os.environ["SOURCE_DATE_EPOCH"] = str(seconds)
     os.umask(0o022)
     run(TOOLS / "hatchling", "build", "-d", str(DIST))
-    # Sources that are in no clone have no commit: hatchling's own time holds for all of it then.
-    return int(os.environ.setdefault("SOURCE_DATE_EPOCH", "1580601600"))
+    return seconds
 
 
 def list_components(wheel: Path, python: Path, lock: Path) -> dict[str, Any]:

@@ -20,6 +20,10 @@ for each in run tmp; do mount -t tmpfs tmpfs "$1/$each"; done
 mount --rbind /dev "$1/dev"
 mount -t tmpfs tmpfs "$1/dev/shm"
 ip link set lo up
+if [ -n "$2" ]; then
+  mount -t tmpfs -o uid=10001,gid=10001,mode=755 tmpfs "$1$2"
+  mount -o remount,bind,ro "$1"
+fi
 echo ready
 exec sleep infinity
 """
@@ -83,11 +87,11 @@ class Program:
         (child,) = children(self._outside.pid)
         os.kill(child, number)
 
-    def end(self) -> None:
-        """Have it end in order, if it runs."""
+    def end(self) -> int:
+        """Have it end in order, if it runs; with which status it has ended."""
         if self._outside.poll() is None:
             self.tell(signal.SIGTERM)
-        self._outside.wait(60)
+        return self._outside.wait(60)
 
 
 def children(pid: int) -> list[int]:
@@ -108,8 +112,17 @@ def fresh_machine(folder: Path) -> Iterator[Machine]:
     policy = root / "usr" / "sbin" / "policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
+    with machine_in(root) as machine:
+        yield machine
+    shutil.rmtree(root)
+
+
+@contextmanager
+def machine_in(root: Path, volume: str = "") -> Iterator[Machine]:
+    """One that has what is in a folder; where it has a volume, it can write nowhere else."""
     begin = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-c"]
-    with subprocess.Popen([*begin, _ENTERED, "sh", str(root)], stdout=subprocess.PIPE) as holder:
+    command = [*begin, _ENTERED, "sh", str(root), volume]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"ready\n"
@@ -117,4 +130,3 @@ def fresh_machine(folder: Path) -> Iterator[Machine]:
             yield Machine(root, first)
         finally:
             holder.kill()
-    shutil.rmtree(root)

@@ -1,0 +1,64 @@
+"""Files for containers: do they name the release that this is, what is there, and no root?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cloudgate import __version__
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+RELEASE = __version__.partition(".dev")[0]
+
+
+def read(file: Path) -> list[Any]:
+    return list(yaml.safe_load_all(file.read_text("utf-8")))
+
+
+def pods() -> Iterator[Any]:
+    for file in KUBERNETES.glob("*.yaml"):
+        for each in read(file):
+            template = each.get("spec", {}).get("template")
+            if template is not None:
+                yield template["spec"]
+
+
+def test_all_resources_are_named_and_the_release_is_this_one() -> None:
+    (known,) = read(KUBERNETES / "kustomization.yaml")
+    files = {each.name for each in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(known["resources"]) == files
+    (image,) = known["images"]
+    assert (image["name"], image["newTag"]) == ("cloudgate", RELEASE)
+    (compose,) = read(DEPLOY / "compose.yaml")
+    images = {each["image"] for each in compose["services"].values()}
+    assert images == {f"cloudgate:${{CLOUDGATE_VERSION:-{RELEASE}}}"}
+
+
+def test_no_service_is_root_or_writes_into_its_image() -> None:
+    found = list(pods())
+    assert len(found) == 2
+    for pod in found:
+        assert pod["securityContext"]["runAsUser"] == 10001
+        for each in pod["containers"]:
+            context = each["securityContext"]
+            assert context["readOnlyRootFilesystem"]
+            assert not context["allowPrivilegeEscalation"]
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert each["image"] == "cloudgate"
+    (compose,) = read(DEPLOY / "compose.yaml")
+    for each in compose["services"].values():
+        assert each["read_only"]
+        assert each["cap_drop"] == ["ALL"]
+
+
+def test_a_gateway_has_more_time_to_end_than_its_tunnels() -> None:
+    (gateway,) = [each for each in pods() if each.get("hostNetwork")]
+    (container,) = gateway["containers"]
+    said = {each["name"]: each.get("value") for each in container["env"]}
+    assert gateway["terminationGracePeriodSeconds"] > int(said["CLOUDGATE_DRAIN_SECONDS"]) + 15
+    (compose,) = read(DEPLOY / "compose.yaml")
+    service = compose["services"]["gateway"]
+    grace_seconds = int(service["stop_grace_period"].removesuffix("s"))
+    assert grace_seconds > int(service["environment"]["CLOUDGATE_DRAIN_SECONDS"]) + 15
