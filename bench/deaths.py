@@ -101,8 +101,8 @@ class _Line:
         self._over.set()
         for each in self._carrying:
             each.join()
-        for each in self._tunnels:
-            each.close()
+        for tunnel in self._tunnels:
+            tunnel.close()
 
 
 def kill_while_writing(both: Managers, rounds: int) -> Outcome:

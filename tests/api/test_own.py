@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
 
@@ -49,13 +50,13 @@ def vault(client: httpx2.Client) -> str:
 
 @pytest.fixture(scope="module")
 def acme(client: httpx2.Client, host: ScriptedHost, vault: str) -> Customer:
-    assert host.server_id
+    del host  # it only has to be there
     return Customer(client, "acme", vault)
 
 
 @pytest.fixture(scope="module")
 def other(client: httpx2.Client, host: ScriptedHost, vault: str) -> Customer:
-    assert host.server_id
+    del host  # it only has to be there
     return Customer(client, "other", vault)
 
 
@@ -218,7 +219,7 @@ def test_who_came_and_who_failed_is_seen_by_whose_name_it_was(
     assert logs_on(running, "acme\\bob", "wrong").status_code == 401
     guess = Guess(
         name="ACME\\ann",
-        address="198.51.100.9",
+        address=ip_address("198.51.100.9"),
         count=3,
         first_at=BEGAN,
         last_at=BEGAN,

@@ -192,7 +192,9 @@ def test_what_two_do_at_once_is_what_one_would_have_done_in_some_order(
     assert found[0] == found[1]
     histories = [caller.done for caller in callers]
     # What was read last closes it: the state itself has more than anybody is shown.
-    closing = Done(("read",), frozenset(found[0]), time.monotonic(), time.monotonic())
+    closing: Done[tuple[str, ...]] = Done(
+        ("read",), frozenset(found[0]), time.monotonic(), time.monotonic()
+    )
     histories.append([closing])
     first: State = frozenset((each, each, "") for each in ONES)
     assert order_of(histories, one_manager, first) is not None, histories

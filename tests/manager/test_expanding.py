@@ -58,7 +58,7 @@ def tables_of(connection: Connection) -> dict[str, Table]:
     for (_, name), checks in found.get_multi_check_constraints().items():
         limits[name] |= {str(each["sqltext"]) for each in checks}
     for (_, name), key in found.get_multi_pk_constraint().items():
-        limits[name].add(f"{key['constrained_columns'] if key else []} are the key")
+        limits[name].add(f"{key['constrained_columns']} are the key")
     return {
         name: Table(
             {

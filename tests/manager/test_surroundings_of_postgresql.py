@@ -55,10 +55,12 @@ WRITERS, WRITES = 6, 10
 
 def count_with_many(database: Database) -> None:
     """More at once than the pooler has connections."""
-    writing = [
-        threading.Thread(target=lambda: [count_once(database) for _ in range(WRITES)])
-        for _ in range(WRITERS)
-    ]
+
+    def count() -> None:
+        for _ in range(WRITES):
+            count_once(database)
+
+    writing = [threading.Thread(target=count) for _ in range(WRITERS)]
     for each in writing:
         each.start()
     for each in writing:
