@@ -8,8 +8,12 @@ import httpx2
 import pytest
 from lxml import etree
 
+from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.sessions.accounts import authenticate
 from cloudgate.manager.sessions.administration import NewAccount, create_account
+from cloudgate.manager.sessions.operations import begin_session
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.storage.tables import Account
 from tests.support.manager import PASSWORD, RunningManager
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
@@ -288,3 +292,27 @@ def test_a_tenants_own_session_sees_no_task_of_its_provider(running: RunningMana
     assert own.get(f"/tasks/{task}").status_code == 404
     assert own.delete(f"/tasks/{task}").status_code == 404
     assert admin.get(f"/tasks/{task}").status_code == 200
+
+
+def test_a_logon_brings_back_nothing_of_the_account_that_was_changed_meanwhile(
+    running: RunningManager,
+) -> None:
+    manager = running.manager
+    with manager.changing() as work:
+        role = Role.PORTAL_ADMINISTRATOR
+        new = NewAccount(name="carol", kind="InternalUser", role_ids=[role.id], password="s3cret")
+        create_account(work, new)
+    before = authenticate(manager, "carol", "s3cret")
+    with manager.changing() as work:
+        account = work.session.get(Account, before.id)
+        assert account is not None
+        account.roles = []
+    begun = begin_session(manager, before, "latest", None, "127.0.0.1")
+    assert not begun.account.roles
+    with manager.changing() as work:
+        account = work.session.get(Account, before.id)
+        assert account is not None
+        assert not account.roles
+        account.password_hash = "another"
+    with pytest.raises(NotAuthenticatedError):
+        begin_session(manager, before, "latest", None, "127.0.0.1")

@@ -70,12 +70,16 @@ def begin_session(
     """Begin a session; in memory while the database cannot be written.
 
     Raises:
+        NotAuthenticatedError: the account has another password since it was read, or is gone.
         OperationalError: it cannot be written, and there are too many of these already.
     """
     try:
         with manager.changing(account.name, address) as work:
-            session = open_session(work, account, version, tenant_id)
-            session.account = work.session.merge(account, load=True)
+            found = work.session.get(Account, account.id)
+            if found is None or found.password_hash != account.password_hash:
+                raise NotAuthenticatedError("The user name or the password is wrong.")
+            session = open_session(work, found, version, tenant_id)
+            session.account = found
     except OperationalError as problem:
         now = manager.clock()
         session = LogonSession(

@@ -59,9 +59,8 @@ class Account(Base):
         lazy="selectin", cascade="all, delete-orphan", order_by="AccountRole.role_id"
     )
     factor: Mapped["SecondFactor | None"] = relationship(
-        lazy="joined", cascade="save-update, delete, delete-orphan"
+        lazy="joined", cascade="all, delete-orphan"
     )
-    """Not merged with an account that was read before: a code that was used since stays used."""
 
 
 class AccountRole(Base):
