@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
@@ -14,14 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.storage.failures import reason
-from cloudgate.processes.overdue import ended_within, whereabouts
+from cloudgate.processes.end_deadline import ended_within
+from cloudgate.processes.loop_watchdog import LoopWatchdog
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often a manager that stands by looks whether anybody leads."""
-STUCK_SECONDS = 10.0
-"""An event loop that has done nothing for so long is stuck."""
 LEAVE_SECONDS = 45.0
 """How long a role may take to end: longer than a change waits for the database, and shorter than
 systemd waits."""
@@ -94,7 +92,7 @@ async def _leading(
         _LostError: another manager leads before this one has begun to.
     """
     loop = asyncio.get_running_loop()
-    lease.keep(lambda: loop.call_soon_threadsafe(over.set), Pulse(loop).is_felt)
+    lease.keep(lambda: loop.call_soon_threadsafe(over.set), LoopWatchdog(loop).is_responsive)
     stopping = asyncio.create_task(stop.wait())
     stopping.add_done_callback(lambda _: over.set())
     try:
@@ -114,35 +112,6 @@ async def _leading(
 
 class _LostError(Exception):
     """Another manager leads."""
-
-
-class Pulse:
-    """Whether an event loop goes on, as another thread sees: one that is stuck answers nobody."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        clock_seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """`clock_seconds`: a clock that only goes on."""
-        self._loop = loop
-        self._clock_seconds = clock_seconds
-        self._felt_at_seconds = clock_seconds()
-        self._is_missed = False
-
-    def is_felt(self) -> bool:
-        """Whether it has done something within `STUCK_SECONDS`; to be asked again and again."""
-        self._loop.call_soon_threadsafe(self._beat)
-        is_missed = self._clock_seconds() - self._felt_at_seconds >= STUCK_SECONDS
-        if is_missed and not self._is_missed:
-            log.error(
-                "this manager answers nobody, and lets another one lead", at=whereabouts(self._loop)
-            )
-        self._is_missed = is_missed
-        return not is_missed
-
-    def _beat(self) -> None:
-        self._felt_at_seconds = self._clock_seconds()
 
 
 async def _until_taken(lease: Lease, stop: asyncio.Event) -> bool:

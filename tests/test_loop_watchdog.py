@@ -5,10 +5,10 @@ import threading
 
 from structlog.testing import capture_logs
 
-from cloudgate.cli.service.manager.turns import STUCK_SECONDS, Pulse
+from cloudgate.processes.loop_watchdog import STUCK_SECONDS, LoopWatchdog
 
 
-def test_a_loop_that_is_stuck_is_not_felt_until_it_goes_on() -> None:
+def test_a_loop_that_is_stuck_does_not_answer_until_it_goes_on() -> None:
     now = 100.0
     stuck, free = threading.Event(), threading.Event()
 
@@ -19,20 +19,20 @@ def test_a_loop_that_is_stuck_is_not_felt_until_it_goes_on() -> None:
     async def look() -> None:
         nonlocal now
         loop = asyncio.get_running_loop()
-        pulse = Pulse(loop, lambda: now)
+        watchdog = LoopWatchdog(loop, lambda: now)
 
         def watch() -> list[bool]:
             nonlocal now
             loop.call_soon_threadsafe(is_stuck_here)
             stuck.wait()
-            felt = [pulse.is_felt()]
+            found = [watchdog.is_responsive()]
             now += STUCK_SECONDS
-            felt += [pulse.is_felt(), pulse.is_felt()]
+            found += [watchdog.is_responsive(), watchdog.is_responsive()]
             free.set()
-            return felt
+            return found
 
         assert await asyncio.to_thread(watch) == [True, False, False]
-        assert await asyncio.to_thread(pulse.is_felt)
+        assert await asyncio.to_thread(watchdog.is_responsive)
 
     with capture_logs() as logs:
         asyncio.run(look())

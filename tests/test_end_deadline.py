@@ -6,8 +6,8 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from cloudgate.processes import overdue
-from cloudgate.processes.overdue import ended_within
+from cloudgate.processes import end_deadline
+from cloudgate.processes.end_deadline import ended_within
 
 
 async def waits_for_nothing() -> None:
@@ -38,7 +38,7 @@ def test_what_does_not_end_says_where_its_tasks_and_threads_are_and_ends_the_ser
 
     with capture_logs() as logs:
         asyncio.run(run())
-    assert statuses == [overdue.STATUS]
+    assert statuses == [end_deadline.STATUS]
     said = [str(each.get("at")) for each in logs]
     assert any(each.startswith("task stuck: ") and "waits_for_nothing" in each for each in said)
     assert any("is_locked_out" in each for each in said)
@@ -56,6 +56,6 @@ def test_what_ends_in_time_ends_nothing_else(asked: bool) -> None:
 
     asyncio.run(run())
     for each in threading.enumerate():
-        if each.name == "overdue":
+        if each.name == "end deadline":
             each.join()
     assert statuses == []

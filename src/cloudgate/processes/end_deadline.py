@@ -1,4 +1,6 @@
-"""Overdue: what becomes of a service that cannot end what it does? It says where, and ends.
+"""Deadline of an end: what becomes of a service that cannot end what it does?
+
+It says where it stands, and ends.
 
 Another one has taken its place by then, or systemd starts it anew. One that waits for ever would be
 neither ready nor gone, and nobody would know why.
@@ -49,7 +51,7 @@ def ended_within(
         give_up(STATUS)
 
     # A thread, because it may be the event loop that is stuck.
-    threading.Thread(target=watch, name="overdue", daemon=True).start()
+    threading.Thread(target=watch, name="end deadline", daemon=True).start()
     try:
         yield begun.set
     finally:
