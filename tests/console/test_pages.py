@@ -391,6 +391,26 @@ def test_what_the_api_refuses_is_said_in_its_words_beside_the_form(operator: Vis
     assert operator.send("repositories/create", name="bad").status_code == 400
 
 
+def test_what_keeps_deleted_backups_is_said_by_forms_and_nothing_is_promised_without(
+    running: RunningManager, operator: Visitor, known: Known
+) -> None:
+    vault, acme = (f"{each}/{known[each]}" for each in ("repositories", "tenants"))
+    elsewhere = "https://elsewhere.example/cloudgate/"
+    answer = operator.send(f"{vault}/protect", method="RestServer", url=elsewhere)
+    assert answer.status_code == 400
+    assert "vault.example:8443" in text_of(answer.text)
+    assert operator.send(f"{vault}/protect", method="Snapshots").status_code == 303
+    assert "--protection-hook" in text_of(operator.get(vault).text)
+    assert operator.send(f"{vault}/protect", method="None").status_code == 303
+    assert "may be gone" in text_of(operator.get(vault).text)
+    answer = operator.send(f"{acme}/edit", kept="yes", days="7")
+    assert answer.status_code == 400
+    assert "nothing would be protected" in text_of(answer.text)
+    assert 'value="7"' in answer.text
+    shown = running.logged_on().get(f"/cloud/{acme}?format=Entity").json()
+    assert shown["BackupProtectionEnabled"] is False
+
+
 def test_a_server_joins_by_the_two_commands_that_are_shown(
     running: RunningManager, operator: Visitor
 ) -> None:

@@ -1,5 +1,7 @@
 """Repository pages: which storage is there, and how full is it?"""
 
+from functools import partial
+
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled
 from cloudgate.console.operator.common import (
@@ -84,15 +86,32 @@ def _probe(_visit: Visit, values: Values) -> Json:
     }
 
 
-def _of_probe(name: str, label: str, example: str = "", kind: Input = Input.TEXT) -> Field:
+def _protection(_visit: Visit, values: Values) -> Json:
+    return {
+        "BackupProtection": body(
+            Method=values["method"],
+            Url=values.get("url"),
+            Region=values.get("region"),
+            Bucket=values.get("bucket"),
+            Username=values.get("username"),
+            Password=values.get("password"),
+        )
+    }
+
+
+def _part(whole: str, name: str, label: str, example: str = "", kind: Input = Input.TEXT) -> Field:
+    """A field with what a property of the part of that name is now."""
     key = {"server": "ManagedServerUid"}.get(name, name.capitalize())
     return Field(
         name=name,
         label=label,
         kind=kind,
         example=example,
-        value=lambda thing: (thing.get("UsageProbe") or {}).get(key),
+        value=lambda thing: (thing.get(whole) or {}).get(key),
     )
+
+
+_of_probe, _of_protection = partial(_part, "UsageProbe"), partial(_part, "BackupProtection")
 
 
 PAGES = (
@@ -177,6 +196,40 @@ ACTIONS = (
         ),
         body=_probe,
         command="repository probe {Name} Directory --server SERVER --path '/srv/backups/{tenant}'",
+        back="repositories/{id}",
+    ),
+    Action(
+        path="repositories/{id}/protect",
+        title=_("Keep what is deleted"),
+        submit=_("Look at it"),
+        text=_(
+            "Say how the storage keeps what a tenant deletes. It is looked at at once and each"
+            " hour, and only while it is so tenants can be protected."
+        ),
+        verb="PUT",
+        target=ONE,
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="method",
+                label=_("How"),
+                kind=Input.CHOICE,
+                choices=(
+                    ("RestServer", _("append-only, by restic's server or rclone")),
+                    ("S3", _("by S3's object lock")),
+                    ("Snapshots", _("by snapshots, of which your program tells")),
+                    ("None", _("not at all")),
+                ),
+                value=lambda thing: (thing.get("BackupProtection") or {}).get("Method"),
+            ),
+            _of_protection("url", _("URL"), "https://vault.example:8443/cloudgate/"),
+            _of_protection("region", _("S3: region")),
+            _of_protection("bucket", _("S3: bucket")),
+            _of_protection("username", _("User name, or access key id")),
+            _of_protection("password", _("Password, or secret key"), kind=Input.PASSWORD),
+        ),
+        body=_protection,
+        command="repository protect {Name} RestServer --server-url https://vault.example:8443/cloudgate/",
         back="repositories/{id}",
     ),
     removal(

@@ -192,6 +192,8 @@ def _edited(_visit: Visit, values: Values) -> Json:
         AllowedNetworks=_networks(values),
         MayChangePassword=values.get("own") == "yes",
         MayUsePortal=values.get("portal") == "yes",
+        BackupProtectionEnabled=values.get("kept") == "yes",
+        BackupProtectionPeriod=number(values, "days", _("For how many days")),
     )
 
 
@@ -307,6 +309,19 @@ ACTIONS = (
                 label=_("It and its users may see what they have at the portal"),
                 kind=Input.YES,
                 value=lambda tenant: "" if tenant.get("MayUsePortal") is False else "yes",
+            ),
+            Field(
+                name="kept",
+                label=_("What it deletes is kept"),
+                kind=Input.YES,
+                hint=_("Where its repositories are seen to do that."),
+                value=lambda tenant: "yes" if tenant.get("BackupProtectionEnabled") else "",
+            ),
+            Field(
+                name="days",
+                label=_("For how many days"),
+                kind=Input.NUMBER,
+                value=lambda tenant: tenant.get("BackupProtectionPeriod") or "",
             ),
             DESCRIPTION,
         ),
