@@ -207,6 +207,23 @@ def test_a_tenant_sees_its_tunnels_come_and_go_and_none_of_others(
     tenant.sees("pre", f"https://acme:PASSWORD@.*:{port}")
 
 
+def test_what_is_pressed_stays_where_it_is_until_it_is_let_go(
+    operator: Person, password: str, port: int, installed: Installation
+) -> None:
+    operator.goes("gateways")
+    operator.is_live()
+    link = operator.page.locator("#live a[href]").first
+    address = link.evaluate("(link) => link.href")
+    link.hover()
+    operator.page.mouse.down()
+    ca, target = installed.product.ca_file, "vault.example:8443"
+    tunnel = open_tunnel(port, ca, target, f"acme:{password}")
+    operator.page.wait_for_selector("#live[data-state=held]", state="attached")
+    operator.page.mouse.up()
+    operator.page.wait_for_url(address)
+    tunnel.close()
+
+
 def test_an_open_page_waits_for_a_manager_that_starts_anew(
     operator: Person, password: str, installed: Installation
 ) -> None:

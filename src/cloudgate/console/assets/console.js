@@ -54,10 +54,14 @@
   let stream = null;
   let used = Date.now();
   let shownAs = null;
+  let pressed = false;
+  let held = null;
 
-  // What has the focus keeps it; what somebody has opened stays open.
+  // What has the focus keeps it; what somebody has opened stays open. While something is pressed
+  // nothing is put in its place: a click is one only if it ends where it began.
   function show(html) {
     if (html === shownAs) return;
+    if (pressed) { held = html; live.dataset.state = "held"; return; }
     shownAs = html;
     const focused = live.contains(document.activeElement) ? document.activeElement : null;
     const where = focused?.getAttribute("href") || focused?.id;
@@ -67,6 +71,20 @@
     for (const each of live.querySelectorAll("a, button, input")) {
       if (each.getAttribute("href") === where || each.id === where) { each.focus(); break; }
     }
+  }
+
+  function press() { pressed = true; }
+
+  // After the click that this may be the end of.
+  function release() {
+    setTimeout(() => {
+      pressed = false;
+      if (held === null) return;
+      live.dataset.state = "live";
+      const html = held;
+      held = null;
+      show(html);
+    }, 0);
   }
 
   function listen() {
@@ -97,6 +115,9 @@
     for (const kind of ["pointerdown", "keydown", "scroll"]) {
       addEventListener(kind, () => { used = Date.now(); if (!stream) { say(""); listen(); } }, { passive: true });
     }
+    addEventListener("pointerdown", press);
+    addEventListener("keydown", (event) => { if (event.key === " ") press(); });
+    for (const kind of ["pointerup", "pointercancel", "keyup", "blur"]) addEventListener(kind, release);
     document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
     listen();
   }
