@@ -14,8 +14,8 @@ from cloudgate.api.table import ROUTES
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Guess, LiveTunnel, Usage, UsageBatch
 from cloudgate.trust import login_throttle
-from tests.support.customers import SECRET, TARGET, Customer, add_vault
-from tests.support.host import ScriptedHost, obedient
+from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.waiting import until
 
@@ -35,11 +35,7 @@ def client(running: RunningManager) -> httpx2.Client:
 
 @pytest.fixture(scope="module")
 def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
-    """The host of a gateway that listens."""
-    joined = ScriptedHost(running)
-    with obedient(joined):
-        body = {"ServerHostName": "gw1.example", "NetworkType": "Direct", "ExternalPort": 6180}
-        finished(client, client.post("/cloud/gateways", json=body).json())
+    with listening_host(running, client) as joined:
         yield joined
 
 

@@ -23,8 +23,8 @@ from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Usage, UsageBatch
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
-from tests.support.customers import SECRET, TARGET, Customer, add_vault
-from tests.support.host import ScriptedHost, obedient
+from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
+from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 
 OWN_COOKIE = "__Host-cloudgate-portal"
@@ -47,11 +47,7 @@ def client(running: RunningManager) -> httpx2.Client:
 
 @pytest.fixture(scope="module")
 def host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
-    """The host of a gateway that listens."""
-    joined = ScriptedHost(running)
-    with obedient(joined):
-        body = {"ServerHostName": "gw1.example", "NetworkType": "Direct", "ExternalPort": 6180}
-        finished(client, client.post("/cloud/gateways", json=body).json())
+    with listening_host(running, client) as joined:
         yield joined
 
 

@@ -1,10 +1,13 @@
 """Customers: a tenant with a quota and two users, as an operator makes it by the API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import httpx2
 
-from tests.support.manager import finished
+from tests.support.host import ScriptedHost, obedient
+from tests.support.manager import RunningManager, finished
 
 SECRET = "a long password"
 TARGET = "vault.example:8443"
@@ -14,6 +17,16 @@ def add_vault(client: httpx2.Client) -> str:
     """A repository; its UID."""
     spec = {"Name": "vault", "Endpoint": TARGET}
     return str(client.post("/repositories", json=spec).json()["UID"])
+
+
+@contextmanager
+def listening_host(running: RunningManager, client: httpx2.Client) -> Iterator[ScriptedHost]:
+    """The host of a gateway that listens."""
+    joined = ScriptedHost(running)
+    with obedient(joined):
+        body = {"ServerHostName": "gw1.example", "NetworkType": "Direct", "ExternalPort": 6180}
+        finished(client, client.post("/cloud/gateways", json=body).json())
+        yield joined
 
 
 class Customer:

@@ -47,6 +47,15 @@ def last_months(now: datetime) -> list[str]:
     return found
 
 
+def download(table: str, begin: datetime) -> Json:
+    """What a browser is to keep as a file: a table of the month that begins then."""
+    return {
+        "download": table,
+        "media_type": "text/csv; charset=utf-8",
+        "file": f"usage-{begin:%Y-%m}.csv",
+    }
+
+
 async def load(visit: Visit) -> Json:
     """A page of what all tenants used in a month."""
     now = datetime.now(UTC)
@@ -76,11 +85,7 @@ async def load_table(visit: Visit) -> Json:
             table.writerow(["" if row.get(name) is None else row[name] for name in COLUMNS])
         pages = int((found.get("PagingInfo") or {}).get("PagesCount") or 1)
         number += 1
-    return {
-        "download": written.getvalue(),
-        "media_type": "text/csv; charset=utf-8",
-        "file": f"usage-{begin:%Y-%m}.csv",
-    }
+    return download(written.getvalue(), begin)
 
 
 PAGES = (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
-from cloudgate.console.operator.usage import asked, last_months, month_of
+from cloudgate.console.operator.usage import asked, download, last_months, month_of
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
 
@@ -54,11 +54,7 @@ async def load_table(visit: Visit) -> Json:
     table = csv.DictWriter(written, (*WHO, *SUMS))
     table.writeheader()
     table.writerows(await _month(visit.api, begin, now))
-    return {
-        "download": written.getvalue(),
-        "media_type": "text/csv; charset=utf-8",
-        "file": f"usage-{begin:%Y-%m}.csv",
-    }
+    return download(written.getvalue(), begin)
 
 
 PAGES = (

@@ -1,7 +1,7 @@
 """Probe rules: what may a usage probe be, and where does it look for one tenant? Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -82,13 +82,18 @@ class Probe:
     @property
     def opened_by_password(self) -> tuple[str, ...]:
         """To whom the password is shown, and whose it is."""
-        scheme, netloc, *_ = urlsplit(self.url)
-        return (self.method, scheme, netloc, self.username)
+        return opened_by(self.method, self.url, self.username)
 
     @property
     def place(self) -> tuple[str, ...]:
         """What is measured; figures of another place say nothing about it."""
         return (self.method, self.server_id, self.path, self.url, self.bucket, self.prefix)
+
+
+def opened_by(method: str, url: str, username: str) -> tuple[str, ...]:
+    """To whom a password is shown, and whose it is: with another of these it is given anew."""
+    scheme, netloc, *_ = urlsplit(url)
+    return (method, scheme, netloc, username)
 
 
 def from_document(document: dict[str, Any]) -> Probe:
@@ -258,17 +263,41 @@ def _check_elements(probe: Probe, password: str) -> None:
         "Password": password,
         "CaFile": probe.authority_pem,
     }
+    kind, method = ("UsageProbe", "a probe"), probe.method
+    check_elements(given, kind, method, _USED[method], _NEEDED[method])
+
+
+def check_elements(
+    given: Mapping[str, str],
+    kind: tuple[str, str],
+    method: str,
+    used: Collection[str],
+    needed: Sequence[str],
+) -> None:
+    """See whether a way to look at a server has what its method needs, and nothing else.
+
+    Args:
+        given: its elements by name; what is empty was not given.
+        kind: what the whole is called, as an element and in a sentence.
+        method: its method.
+        used: the elements that the method knows.
+        needed: those that it cannot do without.
+
+    Raises:
+        InvalidRequestError: it has not.
+    """
+    element, called = kind
     for name, value in given.items():
-        if value and name not in _USED[probe.method]:
-            raise InvalidRequestError(f"{name}: a probe with the method {probe.method} has none.")
-    missing = [name for name in _NEEDED[probe.method] if not given[name]]
+        if value and name not in used:
+            raise InvalidRequestError(f"{name}: {called} with the method {method} has none.")
+    missing = [name for name in needed if not given[name]]
     if missing:
         raise InvalidRequestError(
-            f"UsageProbe is incomplete: the method {probe.method} needs {' and '.join(missing)}."
+            f"{element} is incomplete: the method {method} needs {' and '.join(missing)}."
         )
-    if bool(password) != bool(probe.username):
+    if bool(given["Password"]) != bool(given["Username"]):
         raise InvalidRequestError(
-            "UsageProbe: Username and Password belong together. The Password has to be given"
+            f"{element}: Username and Password belong together. The Password has to be given"
             " again with another Method, Url or Username."
         )
 

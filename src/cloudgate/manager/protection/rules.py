@@ -8,7 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.probes.rules import check_authority, check_url, is_bucket
+from cloudgate.manager.probes.rules import (
+    check_authority,
+    check_elements,
+    check_url,
+    is_bucket,
+    opened_by,
+)
 from cloudgate.network import hostport
 
 TRUSTED_FOR = timedelta(days=1)
@@ -54,8 +60,7 @@ class Protection:
     @property
     def opened_by_password(self) -> tuple[str, ...]:
         """To whom the password is shown, and whose it is."""
-        scheme, netloc, *_ = urlsplit(self.url)
-        return (self.method, scheme, netloc, self.username)
+        return opened_by(self.method, self.url, self.username)
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -259,19 +264,5 @@ def _check_elements(protection: Protection, password: str) -> None:
         "Password": password,
         "CaFile": protection.authority_pem,
     }
-    for name, value in given.items():
-        if value and name not in _USED[protection.method]:
-            raise InvalidRequestError(
-                f"{name}: a BackupProtection with the method {protection.method} has none."
-            )
-    missing = [name for name in _NEEDED[protection.method] if not given[name]]
-    if missing:
-        raise InvalidRequestError(
-            f"BackupProtection is incomplete: the method {protection.method} needs"
-            f" {' and '.join(missing)}."
-        )
-    if bool(password) != bool(protection.username):
-        raise InvalidRequestError(
-            "BackupProtection: Username and Password belong together. The Password has to be given"
-            " again with another Method, Url or Username."
-        )
+    kind, method = ("BackupProtection", "a BackupProtection"), protection.method
+    check_elements(given, kind, method, _USED[method], _NEEDED[method])

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from cloudgate.api.access import TENANTS
 from cloudgate.api.handlers.cloud import usage
+from cloudgate.api.handlers.cloud.subtenants import quota_of
 from cloudgate.api.handlers.cloud.tunnels import tunnel_entity
 from cloudgate.api.handlers.tenant_sessions import session_resource
 from cloudgate.api.http.call import Answer, Call
@@ -32,7 +33,6 @@ from cloudgate.wire.resources.cloud.own import (
 from cloudgate.wire.resources.cloud.subtenants import (
     CloudSubtenant,
     CloudSubtenants,
-    SubtenantQuota,
 )
 from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
 from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
@@ -201,12 +201,7 @@ def _user(root: str, user: tables.Subtenant) -> CloudSubtenant:
         name=user.name,
         password="",
         enabled=user.enabled,
-        repository_quota=SubtenantQuota(
-            unlimited=user.unlimited,
-            display_name=user.quota_name or user.resource.name,
-            tenant_resource_id=str(user.resource_id),
-            quota_mb=subtenants.shown_quota_mb(user),
-        ),
+        repository_quota=quota_of(user),
         allowed_networks=None if user.networks is None else tuple(user.networks),
         old_password_expiration_date=user.old_password_until,
         old_password_last_used=user.old_password_used_at,

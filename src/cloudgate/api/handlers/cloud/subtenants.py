@@ -33,6 +33,16 @@ TYPE = operations.TYPE
 ROUTES = Routes(PROVIDERS)
 
 
+def quota_of(subtenant: tables.Subtenant) -> SubtenantQuota:
+    """The part of a tenant's quota that a user has."""
+    return SubtenantQuota(
+        unlimited=subtenant.unlimited,
+        display_name=subtenant.quota_name or subtenant.resource.name,
+        tenant_resource_id=str(subtenant.resource_id),
+        quota_mb=operations.shown_quota_mb(subtenant),
+    )
+
+
 def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant:
     """A user of a tenant, with its part of the tenant's quota."""
     place = tenants.tenant_place(root, subtenant.tenant)
@@ -51,12 +61,7 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
         description=subtenant.description,
         password="",
         enabled=subtenant.enabled,
-        repository_quota=SubtenantQuota(
-            unlimited=subtenant.unlimited,
-            display_name=subtenant.quota_name or subtenant.resource.name,
-            tenant_resource_id=str(subtenant.resource_id),
-            quota_mb=operations.shown_quota_mb(subtenant),
-        ),
+        repository_quota=quota_of(subtenant),
         allowed_networks=None if subtenant.networks is None else tuple(subtenant.networks),
         old_password_expiration_date=subtenant.old_password_until,
         old_password_last_used=subtenant.old_password_used_at,
