@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from cloudgate.cli.client import Request
-from cloudgate.cli.settings import Connection
-from cloudgate.cli.transport import Transport
+from cloudgate.client.blocking import Transport
+from cloudgate.client.exchange import Request
+from cloudgate.client.verification import Trust
 from cloudgate.connector.tls_connection import CertificateError, connect, identity
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.host.manager_link.client import ManagerClient
@@ -58,9 +58,9 @@ def show(tmp_path: Path) -> Iterator[Callable[[str], Impostor]]:
 
 
 def ask_as_operator(folder: Path, there: Impostor) -> None:
-    connection = Connection(there.url, "admin", None, folder / "ca.pem")
-    with Transport(connection) as transport:
-        transport.send(Request("POST", "/sessionMngr/", user=("admin", "secret")))
+    with Transport(Trust(folder / "ca.pem")) as transport:
+        logon = Request("POST", "/sessionMngr/", user=("admin", "secret"))
+        transport.send(logon.to(there.url))
 
 
 def ask_as_host(folder: Path, there: Impostor) -> None:
@@ -222,7 +222,6 @@ def test_an_installation_of_the_release_before_moves_over_at_the_first_start(
 
 
 def moved_over(started: RunningManager) -> None:
-    connection = Connection(started.url, "admin", None, started.ca_file)
-    with Transport(connection) as transport:
-        assert transport.send(Request("GET", "/")).status in (200, 401)
+    with Transport(Trust(started.ca_file)) as transport:
+        assert transport.send(Request("GET", "/", url=started.url)).status in (200, 401)
     started.client().get("/").raise_for_status()

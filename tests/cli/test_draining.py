@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from typer.testing import CliRunner
 
-from cloudgate.cli import task_wait
 from cloudgate.cli.app import app
+from cloudgate.client import tasks
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Installation, Product, installation
 from tests.support.waiting import until
@@ -178,7 +178,7 @@ def test_a_manager_that_is_killed_meanwhile_does_not_end_it(
 def test_a_manager_that_stays_away_ends_it_with_the_way_to_go_on(
     site: Installation, tunnels: list[ssl.SSLSocket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_wait, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0.5)
     for name, value in environment(site.product).items():
         monkeypatch.setenv(name, value)
     results = []

@@ -10,14 +10,19 @@ import typer
 
 from cloudgate import __version__
 from cloudgate.cli import passwords, task_wait
-from cloudgate.cli.client import Answer, Api
 from cloudgate.cli.loading import loading
 from cloudgate.cli.output import Screen, complain
 from cloudgate.cli.session_cache import LogonFile
-from cloudgate.cli.settings import DEFAULT_URL, DEFAULT_USER, Given, Output, connection
+from cloudgate.cli.settings import DEFAULT_URL, Connection, Given, Output, connection
+from cloudgate.client.api import Api
+from cloudgate.client.conversation import Conversation, Words
+from cloudgate.client.exchange import Answer
+from cloudgate.client.logons import DEFAULT_USER, Who
+from cloudgate.client.tasks import related
 from cloudgate.errors import CloudgateError
 
 P = ParamSpec("P")
+_WORDS = Words(url="--url", ca="--ca", token="--token-file")  # noqa: S106  names of options
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Call:
             path: where the result is, for tasks that do not tell.
         """
         task = self._ended(accepted)
-        place = (task_wait.related(task) or path) if self.waits else None
+        place = (related(task) or path) if self.waits else None
         if place is None:
             self.screen.details(task)
         else:
@@ -113,16 +118,26 @@ def _carry_out(
 ) -> None:
     """Run a command. What goes wrong is said in one sentence, and ends with status 1."""
     with loading():  # what --help does not need
-        from cloudgate.cli.transport import Transport  # noqa: PLC0415
+        from cloudgate.client.blocking import Transport  # noqa: PLC0415
+        from cloudgate.client.verification import Trust  # noqa: PLC0415
 
     try:
         where = connection(given)
-        with Transport(where) as transport:
-            api = Api(where, transport, LogonFile(where), passwords.of_user, passwords.token)
+        talk = Conversation((where.url,), _who(where), LogonFile(where), words=_WORDS)
+        with Transport(Trust(where.ca), _WORDS) as transport:
+            api = Api(talk, transport)
             function(Call(api, Screen(given.output or Output.TEXT), waits), **values)
     except CloudgateError as problem:
         complain(problem.message)
         raise typer.Exit(1) from None
+
+
+def _who(where: Connection) -> Who:
+    return Who(
+        where.user,
+        password=lambda: passwords.of_user(where),
+        token=lambda: passwords.token(where),
+    )
 
 
 def _shared_options(

@@ -1,111 +1,11 @@
-"""Lookup: which thing does a word on the command line mean? By name or id, never a guess."""
+"""Lookup: which thing does a word on the command line mean? Whichever the client finds."""
 
-from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
-
-from cloudgate.cli.client import Api, Json
-from cloudgate.cli.output import Columns, backup_server, up_link
-from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.values import identifiers, precis
-
-ENTITY = "?format=Entity"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of thing that the API keeps."""
-
-    word: str
-    """What it is called on the command line, such as ``gateway``."""
-    many: str
-    type: str
-    """What the API calls it, such as ``CloudGateway``."""
-    path: str
-    """Of its collection below ``/api``."""
-    array: str
-    """The property of the collection that holds the entities."""
-    columns: Columns
-    named: bool = True
-    """Whether it may be named by name, not only by id."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """One thing: where it is, and its UID."""
-
-    path: str
-    uid: str
-
-    @property
-    def entity(self) -> str:
-        """The path of its entity form."""
-        return self.path + ENTITY
+from cloudgate.client import lookup
+from cloudgate.client.api import Api
+from cloudgate.client.kinds import Kind
+from cloudgate.client.lookup import Found
 
 
 def find(api: Api, kind: Kind, word: str, site: str | None = None) -> Found:
-    """The one thing that is meant.
-
-    Args:
-        api: where to look.
-        kind: what is looked for.
-        word: its name, its GUID, or its whole UID.
-        site: the UID of the backup server that it belongs to, if that is known.
-
-    Raises:
-        NotFoundError: nothing has that name.
-        InvalidRequestError: several things have it.
-    """
-    word = word.strip()
-    if is_id(word) or not kind.named:
-        return Found(f"{kind.path}/{quote(word, safe=':')}", _uid(kind, word))
-    references = [
-        reference
-        for reference in api.get(kind.path).body.get("Refs") or ()
-        if site is None or _belongs_to(reference, site)
-    ]
-    reference = _only(kind, word, references)
-    uid = str(reference["UID"])
-    return Found(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
-
-
-def is_id(word: str) -> bool:
-    """Whether a word is a GUID or a whole UID."""
-    return word.lower().startswith("urn:") or identifiers.read(word) is not None
-
-
-def site_of(thing: Json) -> str | None:
-    """The UID of the backup server that something belongs to."""
-    path = urlsplit(str(up_link(thing).get("Href", ""))).path
-    found = identifiers.read(path.rpartition("/")[2])
-    return identifiers.uid("BackupServer", found.guid) if found else None
-
-
-def _uid(kind: Kind, identifier: str) -> str:
-    found = identifiers.read(identifier)
-    return identifiers.uid(kind.type, found.guid) if found and not found.type else identifier
-
-
-def _belongs_to(reference: Json, site: str) -> bool:
-    wanted, found = identifiers.read(site), identifiers.read(site_of(reference) or "")
-    return wanted is not None and found is not None and wanted.guid == found.guid
-
-
-def _only(kind: Kind, name: str, references: list[Json]) -> Json:
-    """The one of a name; as it is written if there is one, else whatever its case."""
-    named = [one for one in references if one.get("Name") == name]
-    if not named:
-        wanted = precis.key(name)
-        named = [one for one in references if precis.key(str(one.get("Name"))) == wanted]
-    if not named:
-        raise NotFoundError(f"There is no {kind.word} named {name!r}.")
-    if len(named) > 1:
-        candidates = ", ".join(_candidate(one) for one in named)
-        raise InvalidRequestError(
-            f"{len(named)} {kind.many} are named {name!r}; give the id of one: {candidates}."
-        )
-    return named[0]
-
-
-def _candidate(reference: Json) -> str:
-    site = backup_server(reference)
-    return f"{reference['UID']} of {site}" if site else str(reference["UID"])
+    """The one thing that is meant; see `cloudgate.client.lookup.find`."""
+    return api.run(lookup.find(api.talk, kind, word, site))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudgate.cli import readable
-from cloudgate.cli.client import Answer, Json
 from cloudgate.cli.settings import Output
+from cloudgate.client.exchange import Answer, Json
+from cloudgate.client.lookup import up_link
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -116,14 +117,6 @@ def _read(name: str, value: Any, around: Json) -> str:
 def backup_server(thing: Json) -> str:
     """A column: the name of the backup server that something belongs to."""
     return str(up_link(thing).get("Name") or "")
-
-
-def up_link(thing: Json) -> Json:
-    """The link from something to its backup server; empty if there is none."""
-    for link in thing.get("Links") or ():
-        if link.get("Rel") == "Up" and str(link.get("Type", "")).startswith("BackupServer"):
-            return dict(link)
-    return {}
 
 
 def said(value: Any) -> str:

@@ -1,28 +1,15 @@
 """Session cache: which logon session is in use? Kept in a file for its owner alone."""
 
-import base64
 import contextlib
 import hashlib
-from dataclasses import dataclass
 
 from cloudgate.atomic_files import write_private
 from cloudgate.cli.settings import Connection, cache_folder
-
-
-@dataclass(frozen=True)
-class Logon:
-    """A logon session. Whoever has the id is logged on."""
-
-    session_id: str
-
-    @property
-    def token(self) -> str:
-        """What goes into the header X-RestSvcSessionId."""
-        return base64.b64encode(self.session_id.encode()).decode()
+from cloudgate.client.logons import Logon
 
 
 class LogonFile:
-    """Remembers the logon session of one user at one manager.
+    """A `LogonStore` of one user at one manager.
 
     A cache: what cannot be read is not there, and what cannot be written is not kept.
     """

@@ -6,11 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from cloudgate.errors import InvalidRequestError
+from cloudgate.client.conversation import DEFAULT_PORT, manager_url
+from cloudgate.client.logons import DEFAULT_USER
 
-DEFAULT_PORT = 9398
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
-DEFAULT_USER = "admin"
 PACKAGED_DATA = Path("/var/lib/cloudgate")
 """The data folder of the manager of a distribution's package."""
 
@@ -63,11 +62,8 @@ def connection(given: Given) -> Connection:
     Raises:
         InvalidRequestError: the address is not one of HTTPS.
     """
-    url = (given.url or DEFAULT_URL).strip().rstrip("/").removesuffix("/api")
-    if not url.lower().startswith("https://"):
-        raise InvalidRequestError(f"The address {url} must begin with https://.")
     return Connection(
-        url=url,
+        url=manager_url(given.url or DEFAULT_URL),
         user=given.user or DEFAULT_USER,
         password_file=given.password_file,
         ca=given.ca or _own_authority(),

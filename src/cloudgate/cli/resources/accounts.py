@@ -6,29 +6,17 @@ import typer
 
 from cloudgate.cli import passwords
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
 from cloudgate.cli.resources.common import Thing, add_delete, group
+from cloudgate.client import kinds
 
-KIND = Kind(
-    word="account",
-    many="accounts",
-    type="EnterpriseAccount",
-    path="/security/accounts",
-    array="EnterpriseAccounts",
-    columns={"Name": at("Name"), "AccountType": at("AccountType"), "UID": at("UID")},
-)
-ROLE = Kind(
-    word="role",
-    many="roles",
-    type="EnterpriseRole",
-    path="/security/roles",
-    array="EnterpriseRoles",
-    columns={"Name": at("Name")},
-)
+KIND = kinds.ACCOUNT
+COLUMNS: Columns = {"Name": at("Name"), "AccountType": at("AccountType"), "UID": at("UID")}
+ROLE = kinds.ROLE
 RULES = "/security/factorRules"
-app = group(KIND, "Accounts: who may use the API, and with which role.")
+app = group(KIND, COLUMNS, "Accounts: who may use the API, and with which role.")
 
 
 @command(app, "create")

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from cloudgate.cli import groups
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import ENTITY, Kind, find
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns
+from cloudgate.client.conversation import ENTITY
+from cloudgate.client.exchange import Json
+from cloudgate.client.kinds import Kind
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
@@ -37,16 +40,18 @@ def content_of(file: Path) -> bytes:
         raise typer.BadParameter(f"Cannot read {file}: {problem.strerror}.") from None
 
 
-def group(kind: Kind, text: str, show: Callable[..., None] | None = None) -> typer.Typer:
+def group(
+    kind: Kind, columns: Columns, text: str, show: Callable[..., None] | None = None
+) -> typer.Typer:
     """The commands of a kind of thing; `list` and `show` to begin with.
 
-    `show`: shows one, where more can be said of it than its entity.
+    `columns`: of the table; `show`: shows one, where more can be said of it than its entity.
     """
     app = groups.group(name=kind.word, help=text)
 
     def show_all(call: Call) -> None:
         answer = call.api.get(kind.path + ENTITY)
-        call.screen.listing(answer, answer.body.get(kind.array) or [], kind.columns)
+        call.screen.listing(answer, answer.body.get(kind.array) or [], columns)
 
     def show_one(call: Call, name: Thing) -> None:
         call.show(find(call.api, kind, name).entity)

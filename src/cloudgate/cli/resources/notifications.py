@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.cloud import tenants
 from cloudgate.cli.resources.common import (
     Site,
@@ -20,22 +20,17 @@ from cloudgate.cli.resources.common import (
     seconds_of,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.client import kinds
 
-KIND = Kind(
-    word="notification",
-    many="receivers of notifications",
-    type="NotificationReceiver",
-    path="/notifications/receivers",
-    array="NotificationReceivers",
-    columns={
-        "Name": at("Name"),
-        "Kind": at("Kind"),
-        "Address": at("Address"),
-        "Role": at("Role"),
-        "CloudTenant": at("CloudTenant"),
-        "Enabled": at("Enabled"),
-    },
-)
+KIND = kinds.RECEIVER
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Kind": at("Kind"),
+    "Address": at("Address"),
+    "Role": at("Role"),
+    "CloudTenant": at("CloudTenant"),
+    "Enabled": at("Enabled"),
+}
 LOG = {
     "Time": at("Time"),
     "Receiver": at("Receiver"),
@@ -44,7 +39,7 @@ LOG = {
     "Message": at("Message"),
     "Problem": at("Problem"),
 }
-app = group(KIND, "Notifications: who is told of what happens, by mail or by a call.")
+app = group(KIND, COLUMNS, "Notifications: who is told of what happens, by mail or by a call.")
 Events = Annotated[
     list[str] | None,
     typer.Option(

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import typer
 
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import ENTITY
 from cloudgate.cli.output import at, backup_server, said
 from cloudgate.cli.resources import tasks
 from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import servers
+from cloudgate.client.conversation import ENTITY
+from cloudgate.client.exchange import Json
 
 _WARNINGS = "/warnings"
 _WELL = ("Online", "Expected")

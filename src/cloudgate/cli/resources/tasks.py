@@ -5,25 +5,19 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli.commands import Call
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.common import Thing, add_delete, group
+from cloudgate.client import kinds
 
-KIND = Kind(
-    word="task",
-    many="tasks",
-    type="Task",
-    path="/tasks",
-    array="Tasks",
-    columns={
-        "TaskId": at("TaskId"),
-        "State": at("State"),
-        "Operation": at("Operation"),
-        "Success": at("Result", "Success"),
-        "Message": at("Result", "Message"),
-    },
-    named=False,
-)
+KIND = kinds.TASK
+COLUMNS: Columns = {
+    "TaskId": at("TaskId"),
+    "State": at("State"),
+    "Operation": at("Operation"),
+    "Success": at("Result", "Success"),
+    "Message": at("Result", "Message"),
+}
 STEPS = {
     "Step": at("Name"),
     "ManagedServer": at("ManagedServer"),
@@ -48,5 +42,5 @@ def show(
     call.screen.listing(answer, answer.body.get("Steps") or [], STEPS)
 
 
-app = group(KIND, "Tasks: the records of changes that take time.", show)
+app = group(KIND, COLUMNS, "Tasks: the records of changes that take time.", show)
 add_delete(app, KIND, "Remove the record of a task.")

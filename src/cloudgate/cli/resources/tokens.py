@@ -7,26 +7,21 @@ import typer
 
 from cloudgate.atomic_files import write_private
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.common import Thing, body_of, group
+from cloudgate.client import kinds
 from cloudgate.errors import InvalidRequestError
 
-KIND = Kind(
-    word="token",
-    many="API tokens",
-    type="ApiToken",
-    path="/security/tokens",
-    array="ApiTokens",
-    columns={
-        "Name": at("Name"),
-        "Account": at("Account"),
-        "Role": at("Role"),
-        "ExpirationTime": at("ExpirationTime"),
-        "LastUseTime": at("LastUseTime"),
-    },
-)
-app = group(KIND, "API tokens: what programs show in place of a password.")
+KIND = kinds.TOKEN
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Account": at("Account"),
+    "Role": at("Role"),
+    "ExpirationTime": at("ExpirationTime"),
+    "LastUseTime": at("LastUseTime"),
+}
+app = group(KIND, COLUMNS, "API tokens: what programs show in place of a password.")
 
 
 @command(app, "create")

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.common import add_delete, body_of, content_of, group
+from cloudgate.client import kinds
 
 
 class Challenge(StrEnum):
@@ -21,23 +22,16 @@ class Challenge(StrEnum):
     DNS = "dns-01"
 
 
-KIND = Kind(
-    word="certificate",
-    many="certificates that were brought",
-    type="CloudCertificate",
-    path="/cloud/certificates",
-    array="CloudCertificates",
-    columns={
-        "Name": at("Name"),
-        "CloudGateway": at("CloudGateway"),
-        "Names": at("Names"),
-        "ValidTo": at("ValidTo"),
-        "Thumbprint": at("Thumbprint"),
-        "Source": at("Source"),
-    },
-    named=False,
-)
-app = group(KIND, "Certificates for gateways, instead of the manager's own.")
+KIND = kinds.CERTIFICATE
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "CloudGateway": at("CloudGateway"),
+    "Names": at("Names"),
+    "ValidTo": at("ValidTo"),
+    "Thumbprint": at("Thumbprint"),
+    "Source": at("Source"),
+}
+app = group(KIND, COLUMNS, "Certificates for gateways, instead of the manager's own.")
 
 
 @command(app, "import")

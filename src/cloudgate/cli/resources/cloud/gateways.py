@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 import typer
 
-from cloudgate.cli.client import RefusedError
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Found, Kind, find, is_id, site_of
+from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources.common import (
     Deadline,
@@ -25,6 +24,9 @@ from cloudgate.cli.resources.common import (
 )
 from cloudgate.cli.resources.infrastructure import servers
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.client import kinds
+from cloudgate.client.lookup import Found, is_id, site_of
+from cloudgate.client.refusals import RefusedError
 
 
 class Mode(StrEnum):
@@ -34,25 +36,19 @@ class Mode(StrEnum):
     NAT = "NAT"
 
 
-KIND = Kind(
-    word="gateway",
-    many="gateways",
-    type="CloudGateway",
-    path="/cloud/gateways",
-    array="CloudGateways",
-    columns={
-        "Name": at("Name"),
-        "Enabled": at("Enabled"),
-        "State": at("State"),
-        "Tunnels": at("LiveTunnels"),
-        "NetworkMode": at("NetworkMode"),
-        "ExternalIP": at("ExternalIP"),
-        "ExternalPort": at("ExternalPort"),
-        "InternalPort": at("InternalPort"),
-        "BackupServer": backup_server,
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.GATEWAY
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Enabled": at("Enabled"),
+    "State": at("State"),
+    "Tunnels": at("LiveTunnels"),
+    "NetworkMode": at("NetworkMode"),
+    "ExternalIP": at("ExternalIP"),
+    "ExternalPort": at("ExternalPort"),
+    "InternalPort": at("InternalPort"),
+    "BackupServer": backup_server,
+    "Description": at("Description"),
+}
 TUNNELS: Columns = {
     "Tenant": at("Tenant"),
     "Subtenant": at("Subtenant"),
@@ -94,7 +90,7 @@ ProxyNetworks = Annotated[
 NoProxy = Annotated[
     bool, typer.Option("--no-proxy-protocol", help="Take PROXY protocol from nobody.")
 ]
-app = group(KIND, "Cloud gateways: the managed servers that let tenants in.")
+app = group(KIND, COLUMNS, "Cloud gateways: the managed servers that let tenants in.")
 
 
 @command(app, "create", waits=True)

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources.cloud import gateways, tenants
 from cloudgate.cli.resources.common import (
     Deadline,
@@ -22,6 +21,9 @@ from cloudgate.cli.resources.common import (
     with_deadline,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.client import kinds
+from cloudgate.client.exchange import Json
+from cloudgate.client.kinds import Kind
 
 
 def _count_of(wrapper: str, array: str) -> Callable[[Json], str]:
@@ -33,20 +35,14 @@ def _count_of(wrapper: str, array: str) -> Callable[[Json], str]:
     return say
 
 
-KIND = Kind(
-    word="pool",
-    many="gateway pools",
-    type="CloudGatewayPool",
-    path="/cloud/gatewayPools",
-    array="CloudGatewayPools",
-    columns={
-        "Name": at("Name"),
-        "CloudGateways": _count_of("CloudGateways", "CloudGatewayUids"),
-        "CloudTenants": _count_of("CloudTenants", "CloudTenantUids"),
-        "BackupServer": backup_server,
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.POOL
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "CloudGateways": _count_of("CloudGateways", "CloudGatewayUids"),
+    "CloudTenants": _count_of("CloudTenants", "CloudTenantUids"),
+    "BackupServer": backup_server,
+    "Description": at("Description"),
+}
 Gateways = Annotated[
     list[str] | None,
     typer.Option(
@@ -62,7 +58,7 @@ Tenants = Annotated[
         show_default=False,
     ),
 ]
-app = group(KIND, "Gateway pools: gateways set apart for certain tenants.")
+app = group(KIND, COLUMNS, "Gateway pools: gateways set apart for certain tenants.")
 
 
 @command(app, "create", waits=True)

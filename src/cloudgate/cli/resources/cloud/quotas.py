@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import typer
 
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.infrastructure import repositories
+from cloudgate.client.exchange import Json
 from cloudgate.errors import NotFoundError
 
 DEFAULT_GB = 100

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import groups, passwords, readable
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, said
@@ -21,6 +20,7 @@ from cloudgate.cli.resources.cloud.tenants import (
     tell,
 )
 from cloudgate.cli.resources.common import Description, body_of, change_of, networks_of
+from cloudgate.client.exchange import Json
 from cloudgate.errors import NotFoundError
 
 

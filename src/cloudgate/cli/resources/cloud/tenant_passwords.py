@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import groups, passwords
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import ENTITY, find
+from cloudgate.cli.lookup import find
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.cloud import subtenants, tenants
 from cloudgate.cli.resources.cloud.subtenants import User
 from cloudgate.cli.resources.cloud.tenant_resources import Tenant
 from cloudgate.cli.resources.cloud.tenants import PasswordFile, tell
 from cloudgate.cli.resources.common import Thing, body_of, seconds_of
+from cloudgate.client.conversation import ENTITY
+from cloudgate.client.exchange import Json
 
 OLD = "OldPasswordExpirationDate"
 COLUMNS = {"Name": at("Name"), OLD: at(OLD), "OldPasswordLastUsed": at("OldPasswordLastUsed")}

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import groups
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import find, site_of
+from cloudgate.cli.lookup import find
 from cloudgate.cli.resources.cloud import quotas, tenants
+from cloudgate.client.exchange import Json
+from cloudgate.client.lookup import site_of
 from cloudgate.errors import NotFoundError
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Name or id of the tenant.")]

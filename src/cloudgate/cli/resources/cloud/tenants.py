@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from cloudgate.cli import passwords
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.passwords import NewPassword
 from cloudgate.cli.resources.cloud import quotas
 from cloudgate.cli.resources.common import (
@@ -25,22 +24,18 @@ from cloudgate.cli.resources.common import (
     networks_of,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.client import kinds
+from cloudgate.client.exchange import Json
 
-KIND = Kind(
-    word="tenant",
-    many="tenants",
-    type="CloudTenant",
-    path="/cloud/tenants",
-    array="CloudTenants",
-    columns={
-        "Name": at("Name"),
-        "Enabled": at("Enabled"),
-        "ExpirationDate": at("LeaseOptions", "ExpirationDate"),
-        "Resources": quotas.in_short,
-        "BackupServer": backup_server,
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.TENANT
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Enabled": at("Enabled"),
+    "ExpirationDate": at("LeaseOptions", "ExpirationDate"),
+    "Resources": quotas.in_short,
+    "BackupServer": backup_server,
+    "Description": at("Description"),
+}
 USAGE = {
     "BeginTime": at("BeginTime"),
     "Minutes": at("Minutes"),
@@ -121,7 +116,7 @@ EndTunnels = Annotated[
     ),
 ]
 MB = 1024 * 1024
-app = group(KIND, "Tenants: the customers, and what they may use.")
+app = group(KIND, COLUMNS, "Tenants: the customers, and what they may use.")
 
 
 def lease_end(text: str) -> datetime:

@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 
 import typer
 
-from cloudgate.cli.client import Answer
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
+from cloudgate.client.exchange import Answer
 
 PATH = "/cloud/usage"
 LARGEST_PAGE = 10_000

@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli.client import below_root
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import ENTITY, Kind, find
-from cloudgate.cli.output import at
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.common import (
     Description,
     Site,
@@ -17,20 +16,16 @@ from cloudgate.cli.resources.common import (
     change_of,
     group,
 )
+from cloudgate.client import kinds
+from cloudgate.client.conversation import ENTITY, below_root
 
-KIND = Kind(
-    word="backup-server",
-    many="backup servers",
-    type="BackupServer",
-    path="/backupServers",
-    array="BackupServers",
-    columns={
-        "Name": at("Name"),
-        "Port": at("Port"),
-        "Version": at("Version"),
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.BACKUP_SERVER
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Port": at("Port"),
+    "Version": at("Version"),
+    "Description": at("Description"),
+}
 Port = Annotated[
     int | None,
     typer.Option(
@@ -41,7 +36,7 @@ Port = Annotated[
         show_default=False,
     ),
 ]
-app = group(KIND, "Backup servers: the sites that everything else belongs to.")
+app = group(KIND, COLUMNS, "Backup servers: the sites that everything else belongs to.")
 
 
 def uid_of_site(call: Call, site: Site) -> str | None:

@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from cloudgate.cli import passwords
-from cloudgate.cli.client import Json
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources.common import (
     Description,
     Site,
@@ -23,25 +22,21 @@ from cloudgate.cli.resources.common import (
 )
 from cloudgate.cli.resources.infrastructure import servers
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
+from cloudgate.client import kinds
+from cloudgate.client.exchange import Json
 from cloudgate.errors import InvalidRequestError
 
-KIND = Kind(
-    word="repository",
-    many="repositories",
-    type="Repository",
-    path="/repositories",
-    array="Repositories",
-    columns={
-        "Name": at("Name"),
-        "Kind": at("Kind"),
-        "Endpoint": at("Endpoint"),
-        "Address": at("Address"),
-        "Capacity": at("Capacity"),
-        "FreeSpace": at("FreeSpace"),
-        "BackupServer": backup_server,
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.REPOSITORY
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "Kind": at("Kind"),
+    "Endpoint": at("Endpoint"),
+    "Address": at("Address"),
+    "Capacity": at("Capacity"),
+    "FreeSpace": at("FreeSpace"),
+    "BackupServer": backup_server,
+    "Description": at("Description"),
+}
 Endpoint = typer.Option(metavar="HOST:PORT", help="As tenants name it.", show_default=False)
 Address = Annotated[
     str | None,
@@ -120,7 +115,7 @@ def probe_option(text: str, metavar: str | None = None) -> Any:
     return typer.Option(help=text, metavar=metavar, show_default=False)
 
 
-app = group(KIND, "Repositories: the storage services that tenants reach.")
+app = group(KIND, COLUMNS, "Repositories: the storage services that tenants reach.")
 
 
 @command(app, "create")

@@ -7,10 +7,9 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cloudgate.cli.client import Answer
 from cloudgate.cli.commands import Call, command
-from cloudgate.cli.lookup import Kind, find
-from cloudgate.cli.output import at, backup_server
+from cloudgate.cli.lookup import find
+from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources.common import (
     Description,
     Site,
@@ -20,28 +19,24 @@ from cloudgate.cli.resources.common import (
     group,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.cli.settings import DEFAULT_PORT
+from cloudgate.client import kinds
+from cloudgate.client.conversation import DEFAULT_PORT
+from cloudgate.client.exchange import Answer
 from cloudgate.network.hostport import bracketed
 
-KIND = Kind(
-    word="server",
-    many="managed servers",
-    type="ManagedServer",
-    path="/managedServers",
-    array="ManagedServers",
-    columns={
-        "Name": at("Name"),
-        "State": at("State"),
-        "ManagedServerType": at("ManagedServerType"),
-        "Version": at("Version"),
-        "LastSeen": at("LastSeen"),
-        "BackupServer": backup_server,
-        "Description": at("Description"),
-    },
-)
+KIND = kinds.SERVER
+COLUMNS: Columns = {
+    "Name": at("Name"),
+    "State": at("State"),
+    "ManagedServerType": at("ManagedServerType"),
+    "Version": at("Version"),
+    "LastSeen": at("LastSeen"),
+    "BackupServer": backup_server,
+    "Description": at("Description"),
+}
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that are nobody's, but beyond the default route (RFC 5737, RFC 3849)."""
-app = group(KIND, "Managed servers: the machines that can be gateways.")
+app = group(KIND, COLUMNS, "Managed servers: the machines that can be gateways.")
 
 
 @command(app, "create")

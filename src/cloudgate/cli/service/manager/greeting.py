@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from cloudgate.cli.service.manager.options import Options
-from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
+from cloudgate.cli.settings import default_data_folder
+from cloudgate.client.conversation import DEFAULT_PORT
 
 
 def greet(options: Options, password: str | None) -> None:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from cloudgate.cli.settings import DEFAULT_PORT, default_data_folder
+from cloudgate.cli.settings import default_data_folder
+from cloudgate.client.conversation import DEFAULT_PORT
 
 Made = TypeVar("Made")
 

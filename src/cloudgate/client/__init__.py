@@ -1,0 +1,1 @@
+"""Client: how does a program ask a manager? The REST API, typed, for code that waits or awaits."""

@@ -1,0 +1,211 @@
+"""Conversation: how is a manager's REST API asked? Logs on when needed, tries again. No I/O."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from cloudgate.client.exchange import Alone, Answer, Json, Reply, Request, Steps
+from cloudgate.client.exchange import Pause as Wait
+from cloudgate.client.logons import Logon, LogonStore, Who
+from cloudgate.client.refusals import refusal
+from cloudgate.client.retries import NONE, Retries, may_follow_problem, may_follow_reply
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.values import precis
+
+DEFAULT_PORT = 9398
+LOGON_TIMEOUT_SECONDS = 75.0
+"""A logon after wrong ones waits for up to 30 seconds, and its password has its turn then."""
+ENTITY = "?format=Entity"
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the reader of a message calls what he has said."""
+
+    url: str = "url"
+    ca: str = "ca"
+    token: str = "token"  # noqa: S105  what it is called
+
+
+class Conversation:
+    """What is said with one installation, in the name of one user."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        who: Who,
+        logons: LogonStore,
+        retries: Retries = NONE,
+        words: Words = Words(),
+    ) -> None:
+        """`urls`: of all managers of the installation; the first that answers is asked."""
+        self._urls = tuple(urls)
+        self._who = who
+        self._logons = logons
+        self._retries = retries
+        self._words = words
+        self._at = 0
+
+    @property
+    def url(self) -> str:
+        """The address of the manager that answered last, or is asked first."""
+        return self._urls[self._at]
+
+    def get(self, path: str) -> Steps[Answer]:
+        """Read what is at a path below ``/api``, or at an Href that the API gave."""
+        return self.ask(Request("GET", below_root(path)))
+
+    def ask(self, request: Request) -> Steps[Answer]:
+        """What the manager answers to a request, which says nothing of who asks.
+
+        Raises:
+            UnavailableError: there is no answer that can be trusted.
+            NotAuthenticatedError: the manager does not know who asks.
+            RefusedError: the manager will not or cannot do it.
+        """
+        if token := self._who.token():
+            return (yield from self._read(replace(request, token=token)))
+        kept = self._logons.load()
+        logon = kept or (yield Alone(self._log_on(None)))
+        reply = yield from self._send(replace(request, logon=logon))
+        if reply.status == HTTPStatus.UNAUTHORIZED and kept is not None:
+            logon = yield Alone(self._log_on(kept))
+            reply = yield from self._send(replace(request, logon=logon))
+        return self._answer(request.to(self.url), reply)
+
+    def ask_by_password(self, request: Request) -> Steps[Answer]:
+        """The same by the user's own name and password; no session is begun."""
+        return (yield from self._read(replace(request, user=self._user())))
+
+    def log_off(self) -> Steps[bool]:
+        """End the logon session that is kept. False when none is."""
+        logon = self._logons.load()
+        if logon is None:
+            return False
+        self._logons.forget()
+        path = f"/logonSessions/{logon.session_id}"
+        if self._who.is_tenant:
+            path = "/cloud/self/session"
+        yield from self._send(Request("DELETE", path, logon=logon))
+        return True
+
+    def _log_on(self, refused: Logon | None) -> Steps[Logon]:
+        """A session that is not the refused one; another run may have begun one meanwhile."""
+        kept = self._logons.load()
+        if kept is not None and kept != refused:
+            return kept
+        self._logons.forget()
+        request = Request(
+            "POST",
+            "/sessionMngr/?v=latest" + ("&as=tenant" if self._who.is_tenant else ""),
+            user=self._user(),
+            code=self._who.code(),
+            timeout_seconds=LOGON_TIMEOUT_SECONDS,
+        )
+        reply = yield from self._send(request)
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            raise NotAuthenticatedError(self._not_known())
+        session_id = self._answer(request.to(self.url), reply).body.get("SessionId")
+        if not isinstance(session_id, str):
+            raise self.not_the_api()
+        logon = Logon(session_id)
+        self._logons.keep(logon)
+        return logon
+
+    def _not_known(self) -> str:
+        said = (
+            f"{self.url} did not accept this password for the user {self._who.user}; check both,"
+            " and try again."
+        )
+        if self._who.is_tenant:
+            return said
+        return (
+            f"{said} An account with a second factor uses an API token here ({self._words.token})."
+        )
+
+    def _user(self) -> tuple[str, str]:
+        return (self._who.user, precis.password(self._who.password()))
+
+    def _read(self, request: Request) -> Steps[Answer]:
+        reply = yield from self._send(request)
+        return self._answer(request.to(self.url), reply)
+
+    def _send(self, request: Request) -> Steps[Reply]:
+        """The reply of the first manager that takes the request, as often as it may be sent."""
+        number = 0
+        while True:
+            try:
+                reply: Reply = yield from self._send_to_any(request)
+            except UnavailableError as problem:
+                if not may_follow_problem(request, problem):
+                    raise
+                seconds = self._retries.pause_seconds(number)
+                if seconds is None:
+                    raise
+            else:
+                if not may_follow_reply(request, reply):
+                    return reply
+                seconds = self._retries.pause_seconds(number, reply.retry_after)
+                if seconds is None:
+                    return reply
+                if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    self._go_on()
+            yield Wait(seconds)
+            number += 1
+
+    def _send_to_any(self, request: Request) -> Steps[Reply]:
+        """Sent to each address in turn, until one is reached."""
+        for left in reversed(range(len(self._urls))):
+            try:
+                reply: Reply = yield request.to(self.url)
+            except UnavailableError as problem:
+                if not left or not may_follow_problem(request, problem):
+                    self._go_on()
+                    raise
+                self._go_on()
+            else:
+                return reply
+        raise AssertionError("There is no address.")
+
+    def _go_on(self) -> None:
+        self._at = (self._at + 1) % len(self._urls)
+
+    def _answer(self, request: Request, reply: Reply) -> Answer:
+        text = reply.text.removeprefix("\ufeff")  # published bodies begin with a byte order mark
+        try:
+            body: Json = json.loads(text) if text else {}
+        except ValueError:
+            raise self.not_the_api() from None
+        if type(body) is not dict or 300 <= reply.status < 400:  # noqa: PLR2004  redirects
+            raise self.not_the_api()
+        if reply.status >= HTTPStatus.BAD_REQUEST:
+            raise refusal(request, reply, body)
+        return Answer(reply.status, text, body, reply.location, reply.tag)
+
+    def not_the_api(self) -> UnavailableError:
+        """What answers is no manager, or none of a release that is known here."""
+        return UnavailableError(
+            f"{self.url} answers, but not as a manager does; check {self._words.url}."
+        )
+
+
+def below_root(address: str) -> str:
+    """The part of an Href below ``/api``. The logon session goes to no host but the manager."""
+    if address.startswith("/"):
+        return address
+    _, _, path = address.partition("/api/")
+    return f"/{path}"
+
+
+def manager_url(text: str) -> str:
+    """An address of a manager in the form in which it is used here: without ``/api``.
+
+    Raises:
+        InvalidRequestError: it is not one of HTTPS.
+    """
+    url = text.strip().rstrip("/").removesuffix("/api")
+    if not url.lower().startswith("https://") or not urlsplit(url).hostname:
+        raise InvalidRequestError(f"The address {url} must begin with https://.")
+    return url

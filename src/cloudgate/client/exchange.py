@@ -1,0 +1,84 @@
+"""Exchange: what is sent to a manager, what comes back, and what else may a step wait for?
+
+Whatever is done with a manager is a generator of steps: it yields what it wants, and is sent what
+came of it. It touches no socket and no clock, so the same statement serves drivers that block and
+drivers that do not: `blocking` and `asynchronous`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
+
+from cloudgate.client.logons import Logon
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent to the manager: with a session, a name and password, or an API token."""
+
+    verb: str
+    path: str
+    """Below ``/api``."""
+    body: Json | None = None
+    logon: Logon | None = None
+    user: tuple[str, str] | None = None
+    token: str | None = None
+    code: str | None = None
+    """Of a second factor."""
+    tag: str | None = None
+    """Of what the sender has seen: the change is made to that and to nothing newer."""
+    url: str = ""
+    """Of the manager that is meant, without ``/api``."""
+    timeout_seconds: float | None = None
+    """How long an answer may take, where that is not the usual time."""
+
+    def to(self, url: str) -> Self:
+        """The same for the manager at an address."""
+        return replace(self, url=url)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, whatever it is."""
+
+    status: int
+    text: str
+    location: str = ""
+    tag: str = ""
+    retry_after: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the manager has answered to a request that it took."""
+
+    status: int
+    text: str
+    """The body as it came."""
+    body: Json
+    """The same, read; empty when there was none."""
+    location: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A time in which nothing is to be done."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Steps of which one run may be under way at a time: whoever comes meanwhile waits."""
+
+    steps: "Steps[Any]"
+
+
+Wanted = Request | Pause | Alone
+Steps = Generator[Wanted, Any, T]
+"""Yields what it wants. For a request it is sent the `Reply`, or an `UnavailableError` is thrown
+into it; for `Alone` what these steps return, or what they raise; for a pause nothing."""
