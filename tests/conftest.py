@@ -1,5 +1,6 @@
 """What do tests of several rooms share?"""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,12 @@ def host(running: RunningManager) -> Iterator[ScriptedHost]:
     joined = ScriptedHost(running)
     yield joined
     joined.close()
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded and collected by now is never garbage: do not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -89,6 +89,27 @@ async def test_a_job_that_fails_with_anything_is_tried_again_and_others_go_on(
         await running
 
 
+async def test_a_job_that_has_time_is_first_tried_then_or_when_it_is_woken() -> None:
+    at_once, soon, woken = Work(), Work(), Work()
+    together = Background(
+        (
+            job(at_once, "At once"),
+            job(soon, "Soon", first_after_seconds=0.05),
+            job(woken, "Woken", first_after_seconds=3600.0),
+        )
+    )
+    running = asyncio.create_task(together.run())
+    await at_once.is_tried(1)
+    assert not soon.attempts
+    await soon.is_tried(1)
+    assert not woken.attempts
+    together.wake("Woken")
+    await woken.is_tried(1)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 @pytest.mark.parametrize(
     ("surprise", "said"),
     [

@@ -48,6 +48,8 @@ class Job:
     """Between two attempts, however often it has failed."""
     largest_part: float = 1.0
     """Of one processor, that it may take: with more to do, attempts are rarer."""
+    first_after_seconds: float = 0.0
+    """From the start to the first attempt."""
     lasts: bool = False
     """An attempt goes on as long as the program: it is well once it has gone on for a while."""
     needed: bool = False
@@ -136,6 +138,8 @@ class Background:
 
     async def _supervise(self, each: "_Supervised") -> None:
         with each.job.news(each.woken):
+            if each.job.first_after_seconds:
+                await _event_or(each.woken, each.job.first_after_seconds)
             await self._repeat(each)
 
     async def _repeat(self, each: "_Supervised") -> None:

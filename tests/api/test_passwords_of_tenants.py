@@ -160,6 +160,7 @@ def test_an_old_password_is_forgotten_when_its_time_is_over_here_and_at_gateways
     assert told(host).old_password_hash
     running.clock.ahead = timedelta(hours=25)
     assert not logs_on(running, OLD), "also before it is forgotten"
+    running.wake()
 
     def is_forgotten() -> bool:
         tenant = told(host)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from cloudgate.manager.storage import database
+from cloudgate.manager.storage import database, postgresql
 
 _compiled: dict[Any, Any] = {}
 
@@ -26,7 +27,9 @@ def share_statements(patch: pytest.MonkeyPatch) -> None:
         return hash(type(dialect))
 
     # What is compiled is kept by dialect, of which each engine has one; they are all alike.
-    patch.setattr(SQLiteDialect_pysqlite, "__eq__", alike)
-    patch.setattr(SQLiteDialect_pysqlite, "__hash__", hashed)
+    for each in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        patch.setattr(each, "__eq__", alike)
+        patch.setattr(each, "__hash__", hashed)
     shared = partial(create_engine, execution_options={"compiled_cache": _compiled})
-    patch.setattr(database, "create_engine", shared)
+    for opened in (database, postgresql):
+        patch.setattr(opened, "create_engine", shared)

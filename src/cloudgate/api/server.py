@@ -39,7 +39,7 @@ from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
 from cloudgate.manager.jobs.dns_updates import DnsWorker
 from cloudgate.manager.jobs.protection_looks import ProtectionLooker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
-from cloudgate.manager.jobs.scheduler import Scheduler
+from cloudgate.manager.jobs.scheduler import AFTER_CHANGE, Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
@@ -153,15 +153,15 @@ class ManagerServer:
         self._ticking = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
-        after_change = self._ticking.jobs()
-        self._after_change = tuple(job.name for job in after_change)
+        ticking = self._ticking.jobs()
+        self._after_change = tuple(job.name for job in ticking if job.name in AFTER_CHANGE)
         backups = BackupWorker(manager, *extras.backups).jobs() if extras.backups else ()
         notifying = NotificationWorker(manager)
         recent = RecentPages(manager.clock)
         spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
             (
-                *after_change,
+                *ticking,
                 self._ordering.job(),
                 self._probing.job(),
                 ProtectionLooker(manager).job(),

@@ -12,6 +12,8 @@ from cloudgate.monitoring.exposition import TEXT
 from cloudgate.monitoring.page_threads import in_page_thread
 
 INTERVAL_SECONDS = 60.0
+FIRST_AFTER_SECONDS = 10.0
+"""A page costs half as much as a whole start, and at the start there is little to see."""
 MOST_PAGES = 5
 _MEDIA_TYPE = "text/plain; charset=utf-8"
 
@@ -35,6 +37,7 @@ class RecentPages:
             name="Keeping the figures of the last minutes",
             attempt=self.keep,
             interval_seconds=INTERVAL_SECONDS,
+            first_after_seconds=FIRST_AFTER_SECONDS,
         )
 
     async def keep(self) -> None:

@@ -35,6 +35,8 @@ AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 WRITING_SESSIONS = "Writing down logon sessions"
 DELIVERING = "Delivering the audit log"
+AFTER_CHANGE = (SETTLING, DELIVERING)
+"""What may be due at once when something was changed; all else waits for its time."""
 
 
 class Scheduler:
