@@ -341,7 +341,7 @@ def test_all_of_it_works_without_scripts(
     assert plain.page.url.endswith("/usage")
     plain.page.locator(".open-menu").click()
     plain.page.locator("#menu button:text-is('Sign out')").click()
-    assert plain.page.url.endswith("/sign-in")
+    assert plain.page.url.endswith("/sign-in?out")
     plain.context.close()
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.outgoing import Outgoing
+from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.manager.jobs.reachability_probe import Prober
@@ -129,6 +130,7 @@ def running_manager(
     dns: DnsNames | None = None,
     ahead: timedelta = timedelta(),
     protection_hook: Path | None = None,
+    signing_in: Callable[[str], SigningIn] = lambda _url: SigningIn(),
 ) -> Iterator[RunningManager]:
     """A manager on an empty or existing data folder, with a backup server of that name.
 
@@ -137,10 +139,13 @@ def running_manager(
     `database_url` is of a database of PostgreSQL with all tables; a file in the folder when None.
     `outgoing` is how it sends mail, and which programs inside it may call; neither when None.
     `dns` has the names that it keeps in DNS; none when None. `ahead` is its clock from the start.
-    `protection_hook` is the operator's program that knows of snapshots.
+    `protection_hook` is the operator's program that knows of snapshots. `signing_in` is how people
+    sign in besides by name and password, given the manager's address.
     """
     if not (folder / "cloudgate.db").exists():
         shutil.copytree(first_start(), folder, dirs_exist_ok=True)
+    listener = open_listener("127.0.0.1", 0)
+    url = f"https://localhost:{listener.getsockname()[1]}"
     authority = open_authority(folder)
     database = Database(database_url or sqlite_url(folder / "cloudgate.db"))
     clock = Clock(ahead)
@@ -154,13 +159,13 @@ def running_manager(
         outgoing=outgoing or Outgoing(),
         dns=dns or DnsNames(),
         protection_hook=protection_hook,
+        signing_in=signing_in(url),
     )
     if database_url is not None:
         ensure_administrator(manager, PASSWORD)
     if site is not None:
         with manager.changing() as work:
             create_backup_server(work, BackupServerSettings(name=site))
-    listener = open_listener("127.0.0.1", 0)
     certificate = PortCertificate(tls or folder, authority, ("localhost", "127.0.0.1", *names))
     started: list[Any] = []
     ready = threading.Event()
@@ -182,7 +187,7 @@ def running_manager(
     server, loop = started
     started_manager = RunningManager(
         manager=manager,
-        url=f"https://localhost:{listener.getsockname()[1]}",
+        url=url,
         ca_file=folder / "ca.pem",
         clock=clock,
         wake=lambda: loop.call_soon_threadsafe(server.wake),

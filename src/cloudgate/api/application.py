@@ -165,7 +165,7 @@ class Application:
             return False
         if watches(logon):
             return True
-        if owes_one(logon.account):
+        if owes_one(logon):
             return False
         return logon.tenant_id is None and not roles_of(logon.account).isdisjoint(WATCHERS)
 
@@ -298,7 +298,7 @@ class Application:
         if not may_call(route, roles, for_tenant=for_tenant):
             await run_in_threadpool(note_denied, self._manager, call, route.verb, route.path)
             raise AccessDeniedError("Access denied")
-        if call.logon is not None and not route.without_factor and owes_one(call.logon.account):
+        if call.logon is not None and not route.without_factor and owes_one(call.logon):
             raise AccessDeniedError(
                 "Access denied: your role asks for a second factor, and you have none yet. Set it"
                 " up in the console, at My second factor, or by POST /api/security/factor."

@@ -8,7 +8,6 @@ from cloudgate.api.handlers import (
     notifications,
     queries,
     reports,
-    second_factor,
     security,
     sessions,
     tasks,
@@ -35,6 +34,7 @@ from cloudgate.api.handlers.infrastructure import (
     repositories,
     warnings,
 )
+from cloudgate.api.handlers.signing_in import second_factor, single_sign_on
 from cloudgate.api.http.router import Outcome, Route
 
 ROUTES = [
@@ -63,6 +63,7 @@ ROUTES = [
     *security.ROUTES,
     *tokens.ROUTES,
     *second_factor.ROUTES,
+    *single_sign_on.ROUTES,
     *notifications.ROUTES,
     *queries.ROUTES_OF_AUDIT,
     *reports.ROUTES,

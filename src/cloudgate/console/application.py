@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
-from cloudgate.console import browser, forms, own_password
+from cloudgate.console import browser, forms
 from cloudgate.console.acting import Led, act, form_page
-from cloudgate.console.api import Api, Json, RefusedError, SignedOutError
+from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutError
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
+from cloudgate.console.entrance import own_password, single_sign_on
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
@@ -23,6 +24,7 @@ from cloudgate.console.texts import words as _
 SECTIONS: Mapping[str, Section] = {each.name: each for each in (CONSOLE, PORTAL)}
 SIGN_IN, SIGN_OUT, EVENTS, ASSETS_BELOW = "sign-in", "sign-out", "events", "assets/"
 _FOR_EVER = "public, max-age=31536000, immutable"
+_BY_PROVIDER = (single_sign_on.BEGIN, single_sign_on.BACK)
 _FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 503
 
 
@@ -107,6 +109,8 @@ class _Request:
     async def _shown(self) -> Response:
         if self.path == SIGN_IN:
             return await self._sign_in_page()
+        if self.section.has_providers and self.path in _BY_PROVIDER:
+            return await self._by_provider()
         if not self.api.session:
             return self._to_sign_in()
         if self.path == EVENTS:
@@ -155,6 +159,30 @@ class _Request:
         host = self.request.headers.get("host", "")
         return self._page(done.template, {**done.context, "host": host}, status=done.status)
 
+    async def _by_provider(self) -> Response:
+        """The way to the provider, or back from it. What fails is said where one signs in."""
+        self.api.session = ""
+        asked = self.request.query_params
+        try:
+            if not await forms.came_over_tls(self.api):
+                return await self._sign_in_page(status=_FORBIDDEN)
+            if self.path == single_sign_on.BEGIN:
+                return await single_sign_on.begin(self.api, asked.get("next", ""))
+            begun, page = await single_sign_on.completed(self.api, self.request)
+        except RefusedError as problem:
+            said = f"{problem.message} {problem.advice}".strip()
+            response = await self._sign_in_page(said, problem.status)
+        else:
+            response = self._signed_in(begun, page)
+        response.headers.append("Set-Cookie", single_sign_on.forget())
+        return response
+
+    def _signed_in(self, begun: Answer, page: str) -> Response:
+        response = _to(browser.inside(page) or "./")
+        session = begun.headers.get("x-restsvcsessionid", "")
+        response.headers.append("Set-Cookie", self.section.cookie.keep(session))
+        return response
+
     async def _sign_in_page(self, problem: str = "", status: int = 200) -> Response:
         wanted = self.request.query_params.get("next") or self._value("next")
         context = {
@@ -162,7 +190,11 @@ class _Request:
             "safe": await forms.came_over_tls(self.api),
             "name": self._value("name"),
             "next": browser.inside(wanted),
+            "signed_out": "out" in self.request.query_params,
+            "provider": None,
         }
+        if self.section.has_providers:
+            context["provider"] = await single_sign_on.offered(self.api)
         return self._page("sign_in.html", context, status=status)
 
     async def _sign_in(self) -> Response:
@@ -176,14 +208,11 @@ class _Request:
         except RefusedError as problem:
             said = f"{problem.message} {problem.advice}".strip()
             return await self._sign_in_page(said, problem.status)
-        response = _to(browser.inside(self._value("next")) or "./")
-        session = begun.headers.get("x-restsvcsessionid", "")
-        response.headers.append("Set-Cookie", self.section.cookie.keep(session))
-        return response
+        return self._signed_in(begun, self._value("next"))
 
     async def _sign_out(self) -> Response:
         await self.section.sign_out(self.api)
-        response = _to(SIGN_IN)
+        response = _to(f"{SIGN_IN}?out")
         response.headers.append("Set-Cookie", self.section.cookie.forget())
         response.headers["Clear-Site-Data"] = '"cache"'
         return response

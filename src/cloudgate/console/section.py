@@ -29,6 +29,8 @@ class Section:
     """What such a name is."""
     has_brand: bool = False
     """Whether it is shown in the provider's name and colours."""
+    has_providers: bool = False
+    """Whether one may sign in by what is no password."""
     own_password: str = ""
     """Where one changes the own password without having signed in; empty where one cannot."""
     pages: tuple[Page, ...]

@@ -225,6 +225,11 @@ def post_session(call: Call, _spec: LoginSpec | None = None) -> Answer:
         resource = session_resource(call.root, session)
     else:
         resource = tenant_sessions.begin(call, logon.who, logon.version)
+    return logged_on(call, resource)
+
+
+def logged_on(call: Call, resource: LogonSession) -> Answer:
+    """The answer to a logon that has begun this session."""
     token = token_of(UUID(resource.session_id))
     came = urlsplit(call.root)
     return Answer(

@@ -72,6 +72,26 @@ def reset_factor(call: Call, name: Thing) -> None:
     call.screen.remark(f"Reset the second factor of {name}.")
 
 
+@command(app, "link")
+def link(
+    call: Call,
+    name: Thing,
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="What the provider knows the person by.")
+    ],
+) -> None:
+    """Have a person of the provider come in as this account, by single sign-on."""
+    call.api.put(f"{find(call.api, KIND, name).path}/identity", {"Subject": subject})
+    call.screen.remark(f"{name} belongs to {subject} from now on.")
+
+
+@command(app, "unlink")
+def unlink(call: Call, name: Thing) -> None:
+    """Have nobody come in as this account by single sign-on."""
+    call.api.delete(f"{find(call.api, KIND, name).path}/identity")
+    call.screen.remark(f"{name} belongs to nobody of the provider.")
+
+
 @command(app, "factor-rules")
 def factor_rules(call: Call) -> None:
     """List the roles, and whether their accounts need a second factor."""

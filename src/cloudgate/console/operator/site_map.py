@@ -40,6 +40,7 @@ CONSOLE = Section(
     sign_in=sign_in,
     sign_out=sign_out,
     who=_("User"),
+    has_providers=True,
     pages=(
         *overview.PAGES,
         *gateways.PAGES,

@@ -152,6 +152,8 @@ EVENTS: Mapping[str, Event] = {
     "ChangePassword": Event(0, INFO, "The password of the account {name} has been changed"),
     "AddAccountRole": Event(0, INFO, "Account {name} [{id}] has got a role"),
     "DeleteAccountRole": Event(0, WARNING, "Account {name} [{id}] has lost a role"),
+    "LinkAccount": Event(0, WARNING, "Account {name} [{id}] belongs to a person of a provider"),
+    "UnlinkAccount": Event(0, INFO, "Account {name} [{id}] belongs to nobody of a provider"),
     "SetSecondFactor": Event(0, INFO, "Account {name} [{id}] has a second factor"),
     "RemoveSecondFactor": Event(0, WARNING, "Account {name} [{id}] has no second factor any more"),
     "RequireSecondFactor": Event(0, WARNING, "Whether {name} needs a second factor has changed"),

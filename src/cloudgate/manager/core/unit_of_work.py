@@ -18,8 +18,10 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
+from cloudgate.manager.core.openid_memory import OpenIdMemory
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
 from cloudgate.manager.registries.host_figures import HostFiguresRegistry
@@ -191,6 +193,9 @@ class Manager:
     """How messages are sent, and where to."""
     protection_hook: Path | None = None
     """The operator's program that knows of snapshots; None for none."""
+    signing_in: SigningIn = field(default_factory=SigningIn)
+    """How people sign in, besides by name and password."""
+    openid: OpenIdMemory = field(default_factory=OpenIdMemory)
     portal_is_open: bool = True
     """Whether tenants may have sessions of their own."""
     lease: Lease | None = None

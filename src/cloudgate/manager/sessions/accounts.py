@@ -1,13 +1,14 @@
 """Accounts: who may use the API, and with which password?"""
 
 import socket
+from uuid import UUID
 
 from sqlalchemy import select
 
 from cloudgate.errors import NotAuthenticatedError
-from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions.roles import Role
-from cloudgate.manager.storage.tables import Account, AccountRole
+from cloudgate.manager.storage.tables import Account, AccountIdentity, AccountRole
 from cloudgate.trust.password_hashes import hash_password, matches
 from cloudgate.values import precis
 
@@ -51,10 +52,20 @@ def authenticate(manager: Manager, name: str, password: str) -> Account:
     """
     with manager.reading() as work:
         account = work.session.scalar(select(Account).where(Account.name == local_name(name)))
+        if account is not None and comes_by_provider_alone(manager, work, account.id):
+            account = None
     known_hash = account.password_hash if account else None
     if not matches(known_hash, password) or account is None:
         raise NotAuthenticatedError("The user name or the password is wrong.")
     return account
+
+
+def comes_by_provider_alone(manager: Manager, work: UnitOfWork, account_id: UUID) -> bool:
+    """Whether an account may sign in by single sign-on, and by nothing else."""
+    said = manager.signing_in.single_sign_on
+    if said is None or said.passwords_are_good:
+        return False
+    return work.session.get(AccountIdentity, account_id) is not None
 
 
 def local_name(name: str) -> str:

@@ -97,7 +97,7 @@ def delete_account(work: UnitOfWork, account: Account) -> None:
     Raises:
         InvalidRequestError: nobody else is portal administrator.
     """
-    _check_not_last_administrator(work, account)
+    check_not_last_administrator(work, account)
     names = sorted(role.value for role in roles_of(account))
     record(
         work,
@@ -141,7 +141,7 @@ def remove_role(work: UnitOfWork, account: Account, role: Role) -> None:
             f"{role.value} is the last role of {account.name}; remove the account instead."
         )
     if role is Role.PORTAL_ADMINISTRATOR:
-        _check_not_last_administrator(work, account)
+        check_not_last_administrator(work, account)
     account.roles.remove(found)
     record(work, change_to(account, TYPE, "DeleteAccountRole", before={"Role": role.value}))
 
@@ -168,7 +168,12 @@ def check_password(account: Account, password: str) -> None:
         raise AccessDeniedError("Access denied: CurrentPassword is wrong.")
 
 
-def _check_not_last_administrator(work: UnitOfWork, account: Account) -> None:
+def check_not_last_administrator(work: UnitOfWork, account: Account) -> None:
+    """See whether somebody administers besides an account, if it does.
+
+    Raises:
+        InvalidRequestError: nobody else is portal administrator.
+    """
     others = work.session.scalar(
         select(func.count())
         .select_from(AccountRole)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.attributes import set_committed_value
 
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Document
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.unwritten_sessions import Begun
@@ -38,7 +38,13 @@ def has_ended(used_at: datetime, now: datetime) -> bool:
 
 
 def open_session(
-    work: UnitOfWork, account: Account, version: str, tenant_id: UUID | None = None
+    work: UnitOfWork,
+    account: Account,
+    version: str,
+    tenant_id: UUID | None = None,
+    *,
+    came_by: str | None = None,
+    after: Document | None = None,
 ) -> LogonSession:
     """Begin a session; those that have ended are swept out.
 
@@ -47,6 +53,8 @@ def open_session(
         account: who has logged on.
         version: of the API that the session is of.
         tenant_id: of the tenant that the session is for; it then sees less.
+        came_by: what was shown in place of a password.
+        after: what the audit log says of that.
     """
     work.session.execute(
         delete(LogonSession).where(LogonSession.used_at < work.now - IDLE_LIMIT - NOTE_AFTER)
@@ -57,10 +65,14 @@ def open_session(
         created_at=work.now,
         used_at=work.now,
         tenant_id=tenant_id,
+        came_by=came_by,
     )
     work.session.add(session)
     work.session.flush()
-    record(work, Change(operation="LogOn", object_type="LogonSession", object_name=account.name))
+    change = Change(
+        operation="LogOn", object_type="LogonSession", object_name=account.name, after=after
+    )
+    record(work, change)
     return session
 
 

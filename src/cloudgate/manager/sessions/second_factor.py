@@ -18,7 +18,12 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.administration import TYPE, get_account, get_role
-from cloudgate.manager.storage.tables import Account, RequiredFactor, SecondFactor
+from cloudgate.manager.storage.tables import (
+    Account,
+    LogonSession,
+    RequiredFactor,
+    SecondFactor,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +44,14 @@ def has_one(account: Account) -> bool:
     return account.factor is not None and account.factor.confirmed
 
 
-def owes_one(account: Account) -> bool:
-    """Whether an account has a role that asks for a second factor, and has none yet."""
-    return not has_one(account) and any(each.factor_required is not None for each in account.roles)
+def owes_one(session: LogonSession) -> bool:
+    """Whether a session's account has a role that asks for a second factor, and has none yet.
+
+    Who came by single sign-on has shown its provider what that asks for.
+    """
+    if session.came_by is not None or has_one(session.account):
+        return False
+    return any(each.factor_required is not None for each in session.account.roles)
 
 
 def begin(work: UnitOfWork, account_id: UUID) -> tuple[str, str]:

@@ -105,6 +105,31 @@ class RequiredFactor(Base):
     role_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
+class AccountIdentity(Base):
+    """Whom a provider of single sign-on knows an account as."""
+
+    __tablename__ = "account_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    issuer: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str] = mapped_column(String(255))
+    """Its name for the person, which it never gives to another (OpenID Connect Core, 2)."""
+
+    account: Mapped[Account] = relationship(lazy="joined")
+
+
+class SpentChallenge(Base):
+    """Something to sign in with that is good once, and was used; kept until it has ended."""
+
+    __tablename__ = "spent_challenges"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class LogonSession(Base):
     """A logon session; gone when it was idle for too long."""
 
@@ -119,6 +144,8 @@ class LogonSession(Base):
         ForeignKey("cloud_tenants.id", ondelete="CASCADE"), index=True
     )
     """Of the tenant that the account has logged on for; it sees less."""
+    came_by: Mapped[str | None] = mapped_column(String(32))
+    """What was shown in place of a password; None for a password."""
 
     account: Mapped[Account] = relationship(lazy="joined")
 

@@ -148,6 +148,95 @@ class PortalOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SigningInOptions:
+    """Of operators' logons, besides by name and password."""
+
+    console_url: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_CONSOLE_URL",
+            "URL",
+            "Where browsers reach the console: https://NAME[:PORT], without /console/; single"
+            " sign-on wants it.",
+        ),
+    ] = None
+    sso_issuer: Annotated[
+        str | None,
+        _option(
+            "CLOUDGATE_SSO_ISSUER",
+            "URL",
+            "Provider of OpenID Connect that operators may sign in by; none when left out.",
+        ),
+    ] = None
+    sso_client_id: Annotated[
+        str | None,
+        _option("CLOUDGATE_SSO_CLIENT_ID", "ID", "What this manager is called there."),
+    ] = None
+    sso_client_secret_file: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_SSO_CLIENT_SECRET_FILE",
+            "FILE",
+            "File with its secret there; a public client when left out.",
+        ),
+    ] = None
+    sso_ca: Annotated[
+        Path | None,
+        _option(
+            "CLOUDGATE_SSO_CA", "FILE", "Authority of a private provider; the system's otherwise."
+        ),
+    ] = None
+    sso_name: Annotated[
+        str | None,
+        _option("CLOUDGATE_SSO_NAME", "NAME", "What the button says; the provider's host name."),
+    ] = None
+    sso_scope: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_SSO_SCOPES",
+            "SCOPE",
+            "Scope to ask for besides openid, profile and email; may be repeated.",
+        ),
+    ] = ()
+    sso_role_claim: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_SSO_ROLE_CLAIM",
+            "CLAIM",
+            "Claim of the ID token that says who may do what.",
+            show_default=True,
+        ),
+    ] = "groups"
+    sso_role: Annotated[
+        tuple[str, ...],
+        _option(
+            "CLOUDGATE_SSO_ROLES",
+            "VALUE=ROLE",
+            "Role that a value of the claim stands for, such as admins=PortalAdministrator; may be"
+            " repeated.",
+        ),
+    ] = ()
+    sso_accounts: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_SSO_ACCOUNTS",
+            "made|known",
+            "Whether who comes for the first time gets an account.",
+            show_default=True,
+        ),
+    ] = "made"
+    sso_passwords: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_SSO_PASSWORDS",
+            "on|off",
+            "Whether accounts that come by it may also sign in by password or passkey.",
+            show_default=True,
+        ),
+    ] = "on"
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupOptions:
     """Of the backups that a manager makes of itself."""
 
@@ -338,6 +427,7 @@ class Options:
     ] = None
     dns: DnsOptions = field(default_factory=DnsOptions)
     portal_of: PortalOptions = field(default_factory=PortalOptions)
+    signing_in: SigningInOptions = field(default_factory=SigningInOptions)
     config: Path | None = None
     """Where settings are written down; nowhere when None."""
     typed: frozenset[str] = frozenset()

@@ -31,6 +31,7 @@ from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.options import Options, PortalOptions
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
+from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.turns import own_url
 from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, UnavailableError
@@ -41,6 +42,7 @@ from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.marks import check_keys, knows_keys
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.reachable import reachable_by
+from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.backup_schedule import Schedule
 from cloudgate.manager.jobs.span_export import open_export
@@ -79,6 +81,7 @@ class Service:
     doors: Doors
     outgoing: Outgoing
     dns: DnsNames
+    signing_in: SigningIn
     stop: asyncio.Event
     """Set by SIGINT and SIGTERM."""
     greeted: bool = False
@@ -96,6 +99,7 @@ class Service:
             reachable=reachable_by(self.options.reachable, self.options.measurable_folder),
             outgoing=self.outgoing,
             dns=self.dns,
+            signing_in=self.signing_in,
             protection_hook=self.options.protection_hook,
             portal_is_open=self.options.portal_of.portal.lower() != OFF,
             lease=self.lease,
@@ -183,6 +187,7 @@ def started(options: Options) -> Iterator[Service]:
             doors,
             outgoing_of(options.outgoing),
             dns_of(options.dns, options.acme_dns_hook),
+            signing_in_of(options.signing_in),
             _stop_event(),
         )
 

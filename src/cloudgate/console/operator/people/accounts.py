@@ -4,6 +4,7 @@ import asyncio
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Choices, Field, Input, Page, Visit, filled
+from cloudgate.console.entrance import single_sign_on
 from cloudgate.console.operator.common import ENTITY, removal
 from cloudgate.console.texts import words as _
 
@@ -29,7 +30,7 @@ async def load(visit: Visit) -> Json:
     )
     for row, said in zip(rows, roles, strict=True):
         row["Roles"] = [each["RoleName"] for each in said.get("EnterpriseAccountInRoles") or ()]
-    return {"rows": rows}
+    return {"rows": rows, "provider": await single_sign_on.offered(visit.api)}
 
 
 async def _roles(visit: Visit) -> Choices:
@@ -92,6 +93,37 @@ ACTIONS = (
         ONE,
         "account delete {Name}",
         back="accounts",
+    ),
+    Action(
+        path="accounts/{id}/link",
+        title=_("Single sign-on"),
+        submit=_("Link"),
+        text=_("Who that is comes in as this account, with the roles that the provider says."),
+        verb="PUT",
+        target=f"{ONE}/identity",
+        subject=ONE + ENTITY,
+        fields=(
+            Field(
+                name="subject",
+                label=_("Subject"),
+                hint=_("What the provider knows the person by: sub in its words."),
+                required=True,
+            ),
+        ),
+        body=lambda _visit, values: {"Subject": values["subject"]},
+        command="account link {Name} SUBJECT",
+        back="accounts",
+        dangerous=True,
+    ),
+    removal(
+        "accounts/{id}/unlink",
+        _("End single sign-on"),
+        _("Nobody comes in as this account by the provider any more."),
+        f"{ONE}/identity",
+        "account unlink {Name}",
+        back="accounts",
+        submit=_("End it"),
+        subject=ONE + ENTITY,
     ),
     Action(
         path="password",

@@ -1,3 +1,11 @@
+CREATE TABLE account_identities (
+	account_id CHAR(32) NOT NULL, 
+	issuer VARCHAR(500) NOT NULL, 
+	subject VARCHAR(255) NOT NULL, 
+	CONSTRAINT pk_account_identities PRIMARY KEY (account_id), 
+	CONSTRAINT uq_account_identities_issuer UNIQUE (issuer, subject), 
+	CONSTRAINT fk_account_identities_account_id_accounts FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
 CREATE TABLE account_roles (
 	account_id CHAR(32) NOT NULL, 
 	role_id CHAR(32) NOT NULL, 
@@ -17,7 +25,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0035');
+INSERT INTO "alembic_version" VALUES('0037');
 CREATE TABLE api_tokens (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -105,9 +113,9 @@ CREATE TABLE "cloud_gateways" (
 	certificate_pem TEXT NOT NULL, 
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
 	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
+	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
 CREATE TABLE "cloud_tenants" (
@@ -182,7 +190,7 @@ CREATE TABLE "logon_sessions" (
 	version VARCHAR(16) NOT NULL, 
 	created_at DATETIME NOT NULL, 
 	used_at DATETIME NOT NULL, 
-	tenant_id CHAR(32), 
+	tenant_id CHAR(32), came_by VARCHAR(32), 
 	CONSTRAINT pk_logon_sessions PRIMARY KEY (id), 
 	CONSTRAINT fk_logon_sessions_account_id_accounts FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE, 
 	CONSTRAINT fk_logon_sessions_tenant_id_cloud_tenants FOREIGN KEY(tenant_id) REFERENCES cloud_tenants (id) ON DELETE CASCADE
@@ -221,9 +229,9 @@ CREATE TABLE "managed_servers" (
 	scope JSON, 
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
+	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
 	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
-	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
 	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
 );
 CREATE TABLE notification_conditions (
@@ -319,6 +327,11 @@ CREATE TABLE second_factors (
 	recovery_marks JSON NOT NULL, 
 	CONSTRAINT pk_second_factors PRIMARY KEY (account_id), 
 	CONSTRAINT fk_second_factors_account_id_accounts FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
+);
+CREATE TABLE spent_challenges (
+	id CHAR(32) NOT NULL, 
+	ends_at DATETIME NOT NULL, 
+	CONSTRAINT pk_spent_challenges PRIMARY KEY (id)
 );
 CREATE TABLE subtenants (
 	id CHAR(32) NOT NULL, 
@@ -427,15 +440,16 @@ CREATE INDEX ix_pool_stays_pool_id ON pool_stays (pool_id);
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events WHEN NOT (OLD.number <= (SELECT anchor_number FROM audit_chain)) BEGIN SELECT RAISE(ABORT, 'The audit log only grows'); END;
 CREATE INDEX ix_managed_servers_backup_server_id ON managed_servers (backup_server_id);
-CREATE INDEX ix_tasks_account_id ON tasks (account_id);
-CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
 CREATE INDEX ix_tasks_gateway_id ON tasks (gateway_id);
+CREATE INDEX ix_tasks_open ON tasks (finished_at, deadline_at);
+CREATE INDEX ix_tasks_account_id ON tasks (account_id);
 CREATE INDEX ix_notification_deliveries_due ON notification_deliveries (finished_at, due_at);
 CREATE INDEX ix_notification_deliveries_receiver_id ON notification_deliveries (receiver_id);
 CREATE INDEX ix_tenant_sessions_tenant_id ON tenant_sessions (tenant_id);
 CREATE INDEX ix_tenant_sessions_subtenant_id ON tenant_sessions (subtenant_id);
 CREATE INDEX ix_tenant_sessions_used_at ON tenant_sessions (used_at);
-CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
-CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
+CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
+CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
+CREATE INDEX ix_spent_challenges_ends_at ON spent_challenges (ends_at);
 DELETE FROM "sqlite_sequence";

@@ -1,0 +1,1 @@
+"""Entrance: how does somebody come in, by what he shows besides a name and a password?"""

@@ -1,0 +1,78 @@
+"""Can people sign in without a password? In Debian's Chromium, by a provider over TLS."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support.browser import NARROW, chromium, is_too_wide, needs_chromium
+from tests.support.manager import RunningManager, running_manager
+from tests.support.openid import conformant_provider, settings
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning"),
+]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+PEOPLE = {"p-100": {"preferred_username": "olga", "groups": ["admins", "chess"]}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    with conformant_provider(PEOPLE) as issuer:
+        folder = tmp_path_factory.mktemp("manager")
+        with running_manager(folder, signing_in=lambda url: settings(url, issuer)) as started:
+            yield started
+
+
+@pytest.fixture
+def page(browser: Any, running: RunningManager) -> Iterator[Any]:
+    """A window on a telephone; pages of the manager complain of nothing."""
+    context = browser.new_context(ignore_https_errors=True, viewport=NARROW)
+    complaints: list[str] = []
+    shown = context.new_page()
+    shown.set_default_timeout(20_000)
+
+    def hear(said: Any) -> None:
+        if said.type == "error" and str(said.location.get("url")).startswith(running.url):
+            complaints.append(said.text)
+
+    shown.on("console", hear)
+    shown.on("pageerror", lambda problem: complaints.append(str(problem)))
+    yield shown
+    context.close()
+    assert not complaints
+
+
+def is_sound(page: Any) -> None:
+    """No barrier that a program finds, and no scrolling sideways on a telephone."""
+    assert not Axe().run(page, options=RULES).response["violations"], page.url
+    assert not is_too_wide(page), page.url
+
+
+def test_a_person_comes_by_the_provider_and_goes_out_there_too(
+    running: RunningManager, page: Any
+) -> None:
+    page.goto(f"{running.url}/console/tokens")
+    is_sound(page)
+    page.click("text=Sign in by Example ID")
+    page.click("button:has-text('p-100')")
+    page.wait_for_url("**/console/tokens")
+    page.goto(f"{running.url}/console/accounts")
+    assert page.locator("td b:has-text('olga')").count() == 1
+    is_sound(page)
+    page.locator("a:has-text('Link to a person')").first.click()
+    is_sound(page)
+    page.goto(f"{running.url}/console/about")
+    page.click(".open-menu")
+    page.locator("#menu button:text-is('Sign out')").click()
+    page.wait_for_url("**/console/sign-in?out")
+    is_sound(page)
+    assert "end_session" in page.get_attribute("text=Sign out there, too", "href")
