@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def running(tmp_path: Path, database_kind: str) -> Iterator[RunningManager]:
     url = shared_server().new_database() if database_kind == POSTGRESQL else None
     with running_manager(tmp_path, database_url=url) as started:
         yield started
+
+
+@pytest.fixture
+def manager_logs_elsewhere() -> Iterator[None]:
+    """What the manager in this process logs is no output of what is run."""
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.__stderr__))
+    yield
+    structlog.configure(logger_factory=before)
 
 
 @pytest.fixture

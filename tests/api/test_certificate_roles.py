@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from cloudgate.client.blocking import Transport
-from cloudgate.client.exchange import Request
+from cloudgate.client.core.exchange import Request
 from cloudgate.client.verification import Trust
 from cloudgate.connector.tls_connection import CertificateError, connect, identity
 from cloudgate.errors import InvalidRequestError, UnavailableError

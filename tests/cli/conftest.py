@@ -1,11 +1,9 @@
 """The command line as a process would have it: its own folders, environment, and no terminal."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
@@ -23,15 +21,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "CLOUDGATE_DATA", "CLOUDGATE_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     return folder
-
-
-@pytest.fixture
-def manager_logs_elsewhere() -> Iterator[None]:
-    """What the manager in this process logs is no output of the command."""
-    before = structlog.get_config()["logger_factory"]
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.__stderr__))
-    yield
-    structlog.configure(logger_factory=before)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cloudgate.cli.app import app
-from cloudgate.client import tasks
+from cloudgate.client.core import tasks
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Installation, Product, installation
 from tests.support.waiting import until

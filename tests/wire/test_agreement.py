@@ -18,6 +18,7 @@ from lxml import etree
 from cloudgate.api.openapi.schemas import reference, schemas
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire import json, resources, schema, xml
+from cloudgate.wire.answers import from_object
 from cloudgate.wire.description import Described, Part, Shape, parts
 from cloudgate.wire.values import BLANKS
 
@@ -125,6 +126,7 @@ def test_what_is_written_is_valid_and_read_back_the_same(kind: type[Described]) 
         assert json.read(json.write(value), kind) == read
         assert xml.read(xml.write(read), kind) == read
         assert json.to_object(read) == json.to_object(value)
+        assert from_object(json.to_object(read), kind) == read
         OPENAPI[kind].validate(json.to_object(value))
 
     agrees()

@@ -15,10 +15,10 @@ from cloudgate.cli.output import Screen, complain
 from cloudgate.cli.session_cache import LogonFile
 from cloudgate.cli.settings import DEFAULT_URL, Connection, Given, Output, connection
 from cloudgate.client.api import Api
-from cloudgate.client.conversation import Conversation, Words
-from cloudgate.client.exchange import Answer
-from cloudgate.client.logons import DEFAULT_USER, Who
-from cloudgate.client.tasks import related
+from cloudgate.client.core.conversation import Conversation, Words
+from cloudgate.client.core.exchange import Answer
+from cloudgate.client.core.logons import DEFAULT_USER, Who
+from cloudgate.client.core.tasks import related
 from cloudgate.errors import CloudgateError
 
 P = ParamSpec("P")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cloudgate.cli import readable
 from cloudgate.cli.settings import Output
-from cloudgate.client.exchange import Answer, Json
-from cloudgate.client.lookup import up_link
+from cloudgate.client.core.exchange import Answer, Json
+from cloudgate.client.core.lookup import up_link
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ import hashlib
 
 from cloudgate.atomic_files import write_private
 from cloudgate.cli.settings import Connection, cache_folder
-from cloudgate.client.logons import Logon
+from cloudgate.client.core.logons import Logon
 
 
 class LogonFile:

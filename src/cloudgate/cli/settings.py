@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from cloudgate.client.conversation import DEFAULT_PORT, manager_url
-from cloudgate.client.logons import DEFAULT_USER
+from cloudgate.client.core.conversation import DEFAULT_PORT, manager_url
+from cloudgate.client.core.logons import DEFAULT_USER
 
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 PACKAGED_DATA = Path("/var/lib/cloudgate")

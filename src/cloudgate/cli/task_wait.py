@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 from cloudgate.cli.output import printable
-from cloudgate.client import tasks
 from cloudgate.client.api import Api
-from cloudgate.client.exchange import Answer
-from cloudgate.client.tasks import TaskLeftError, Watcher
+from cloudgate.client.core import tasks
+from cloudgate.client.core.exchange import Answer
+from cloudgate.client.core.tasks import TaskLeftError, Watcher
 from cloudgate.errors import UnavailableError
 
 

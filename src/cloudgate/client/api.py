@@ -2,8 +2,8 @@
 
 from typing import Protocol, TypeVar
 
-from cloudgate.client.conversation import Conversation
-from cloudgate.client.exchange import Answer, Json, Request, Steps
+from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.exchange import Answer, Json, Request, Steps
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from cloudgate.client.conversation import Words
-from cloudgate.client.exchange import Alone, Pause, Reply, Request, Steps, Wanted
+from cloudgate.client.core.conversation import Words
+from cloudgate.client.core.exchange import Alone, Pause, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
     TIMEOUT_SECONDS,

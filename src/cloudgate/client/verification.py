@@ -13,9 +13,9 @@ from urllib.request import getproxies
 
 import httpx2
 
-from cloudgate.client.conversation import Words
-from cloudgate.client.exchange import Reply, Request
-from cloudgate.client.retries import UnreachedError, UntrustedError
+from cloudgate.client.core.conversation import Words
+from cloudgate.client.core.exchange import Reply, Request
+from cloudgate.client.core.retries import UnreachedError, UntrustedError
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.trust.certificate_roles import WrongRoleError, client_context, only_a_manager
 

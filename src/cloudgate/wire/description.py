@@ -20,6 +20,16 @@ from typing import Any, ClassVar
 Scalar = str | int | bool | datetime
 
 
+SECRETS = frozenset(
+    {
+        *("password", "new_password", "current_password", "secret", "join_token", "session_id"),
+        *("private_key", "pfx", "code", "recovery_codes", "uri", "v_mware_sso_token"),
+        "eab_hmac_key",
+    }
+)
+"""Fields of which a value is never shown in a text."""
+
+
 class Shape(Enum):
     """Where the value of a field stands in XML."""
 
@@ -124,6 +134,21 @@ class Described:
 
     OWN: ClassVar[bool] = False
     """Whether all of it is an extension: see `Part.own`."""
+
+    def __init_subclass__(cls) -> None:
+        """Have `__repr__` be this one: a data class makes its own, unless it has one."""
+        super().__init_subclass__()
+        type.__setattr__(cls, "__repr__", Described.__repr__)
+
+    def __repr__(self) -> str:
+        """What is said, without the ways on from there, and without secrets."""
+        said = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        shown = (
+            f"{name}={'...' if name in SECRETS else repr(value)}"
+            for name, value in said
+            if value not in (None, ()) and name != "links"
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @classmethod
     def root(cls) -> str:

@@ -10,7 +10,7 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
 from cloudgate.cli.resources.common import Thing, add_delete, group
-from cloudgate.client import kinds
+from cloudgate.client.core import kinds
 
 KIND = kinds.ACCOUNT
 COLUMNS: Columns = {"Name": at("Name"), "AccountType": at("AccountType"), "UID": at("UID")}

@@ -20,7 +20,7 @@ from cloudgate.cli.resources.common import (
     seconds_of,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.client import kinds
+from cloudgate.client.core import kinds
 
 KIND = kinds.RECEIVER
 COLUMNS: Columns = {

@@ -8,7 +8,7 @@ from cloudgate.cli.commands import Call
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.common import Thing, add_delete, group
-from cloudgate.client import kinds
+from cloudgate.client.core import kinds
 
 KIND = kinds.TASK
 COLUMNS: Columns = {

@@ -10,7 +10,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.common import Thing, body_of, group
-from cloudgate.client import kinds
+from cloudgate.client.core import kinds
 from cloudgate.errors import InvalidRequestError
 
 KIND = kinds.TOKEN

@@ -12,7 +12,7 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.common import add_delete, body_of, content_of, group
-from cloudgate.client import kinds
+from cloudgate.client.core import kinds
 
 
 class Challenge(StrEnum):

@@ -24,9 +24,9 @@ from cloudgate.cli.resources.common import (
 )
 from cloudgate.cli.resources.infrastructure import servers
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.client import kinds
-from cloudgate.client.lookup import Found, is_id, site_of
-from cloudgate.client.refusals import RefusedError
+from cloudgate.client.core import kinds
+from cloudgate.client.core.lookup import Found, is_id, site_of
+from cloudgate.client.core.refusals import RefusedError
 
 
 class Mode(StrEnum):

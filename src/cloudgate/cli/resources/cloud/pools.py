@@ -21,9 +21,9 @@ from cloudgate.cli.resources.common import (
     with_deadline,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.client import kinds
-from cloudgate.client.exchange import Json
-from cloudgate.client.kinds import Kind
+from cloudgate.client.core import kinds
+from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.kinds import Kind
 
 
 def _count_of(wrapper: str, array: str) -> Callable[[Json], str]:

@@ -20,8 +20,9 @@ from cloudgate.cli.resources.cloud.tenants import (
     tell,
 )
 from cloudgate.cli.resources.common import Description, body_of, change_of, networks_of
-from cloudgate.client.exchange import Json
-from cloudgate.errors import NotFoundError
+from cloudgate.client.core import kinds
+from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.lookup import find_inside
 
 
 def _shown_megabytes(user: Json) -> str:
@@ -145,10 +146,5 @@ def _collection(call: Call, tenant: str) -> str:
 
 def path_of(call: Call, tenant: str, word: str) -> str:
     """Where a user of a tenant is, by name or id."""
-    collection = _collection(call, tenant)
-    known: list[Json] = call.api.get(collection).body.get("CloudSubtenants") or []
-    for user in known:
-        if word.casefold() in (str(user["Id"]).casefold(), str(user["Name"]).casefold()):
-            return f"{collection}/{user['Id']}"
-    names = ", ".join(str(user["Name"]) for user in known) or "none"
-    raise NotFoundError(f"The tenant has no user named {word!r}; it has: {names}.")
+    steps = find_inside(call.api.talk, kinds.SUBTENANT, _collection(call, tenant), word)
+    return call.api.run(steps).path

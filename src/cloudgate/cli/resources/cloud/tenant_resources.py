@@ -8,8 +8,9 @@ from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.resources.cloud import quotas, tenants
-from cloudgate.client.exchange import Json
-from cloudgate.client.lookup import site_of
+from cloudgate.client.core import kinds
+from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.lookup import find_inside, site_of
 from cloudgate.errors import NotFoundError
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Name or id of the tenant.")]
@@ -81,10 +82,4 @@ def _collection(call: Call, tenant: str) -> str:
 
 def _id_of(call: Call, collection: str, word: str) -> str:
     """The id of the quota that is meant."""
-    name = quotas.COLUMNS["DisplayName"]
-    known: list[Json] = call.api.get(collection).body.get("CloudTenantResources") or []
-    for resource in known:
-        if word.casefold() in (resource["Id"].casefold(), name(resource).casefold()):
-            return str(resource["Id"])
-    names = ", ".join(name(resource) for resource in known) or "none"
-    raise NotFoundError(f"The tenant has no quota named {word!r}; it has: {names}.")
+    return call.api.run(find_inside(call.api.talk, kinds.QUOTA, collection, word)).uid

@@ -24,8 +24,8 @@ from cloudgate.cli.resources.common import (
     networks_of,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.client import kinds
-from cloudgate.client.exchange import Json
+from cloudgate.client.core import kinds
+from cloudgate.client.core.exchange import Json
 
 KIND = kinds.TENANT
 COLUMNS: Columns = {

@@ -12,7 +12,7 @@ import typer
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
-from cloudgate.client.exchange import Answer
+from cloudgate.client.core.exchange import Answer
 
 PATH = "/cloud/usage"
 LARGEST_PAGE = 10_000

@@ -16,8 +16,8 @@ from cloudgate.cli.resources.common import (
     change_of,
     group,
 )
-from cloudgate.client import kinds
-from cloudgate.client.conversation import ENTITY, below_root
+from cloudgate.client.core import kinds
+from cloudgate.client.core.conversation import ENTITY, below_root
 
 KIND = kinds.BACKUP_SERVER
 COLUMNS: Columns = {

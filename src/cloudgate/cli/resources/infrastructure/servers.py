@@ -19,9 +19,9 @@ from cloudgate.cli.resources.common import (
     group,
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
-from cloudgate.client import kinds
-from cloudgate.client.conversation import DEFAULT_PORT
-from cloudgate.client.exchange import Answer
+from cloudgate.client.core import kinds
+from cloudgate.client.core.conversation import DEFAULT_PORT
+from cloudgate.client.core.exchange import Answer
 from cloudgate.network.hostport import bracketed
 
 KIND = kinds.SERVER

@@ -8,7 +8,7 @@ nothing, which is reading.
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cloudgate.client.exchange import Reply, Request
+from cloudgate.client.core.exchange import Reply, Request
 from cloudgate.errors import UnavailableError
 
 _FIRST_SECONDS = 0.2

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from cloudgate.client.exchange import Json, Reply, Request
+from cloudgate.client.core.exchange import Json, Reply, Request
 from cloudgate.errors import (
     AccessDeniedError,
     ChangedMeanwhileError,

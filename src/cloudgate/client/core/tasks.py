@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from cloudgate.client.conversation import Conversation
-from cloudgate.client.exchange import Answer, Pause, Steps
-from cloudgate.client.refusals import RefusedError
+from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.exchange import Answer, Pause, Steps
+from cloudgate.client.core.refusals import RefusedError
 from cloudgate.errors import CloudgateError, UnavailableError
 
 FIRST_PAUSE_SECONDS = 0.05

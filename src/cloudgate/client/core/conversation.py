@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from cloudgate.client.exchange import Alone, Answer, Json, Reply, Request, Steps
-from cloudgate.client.exchange import Pause as Wait
-from cloudgate.client.logons import Logon, LogonStore, Who
-from cloudgate.client.refusals import refusal
-from cloudgate.client.retries import NONE, Retries, may_follow_problem, may_follow_reply
+from cloudgate.client.core.exchange import Alone, Answer, Json, Reply, Request, Steps
+from cloudgate.client.core.exchange import Pause as Wait
+from cloudgate.client.core.logons import Logon, LogonStore, Who
+from cloudgate.client.core.refusals import refusal
+from cloudgate.client.core.retries import NONE, Retries, may_follow_problem, may_follow_reply
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
 from cloudgate.values import precis
 

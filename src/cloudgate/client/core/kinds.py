@@ -49,5 +49,11 @@ RECEIVER = Kind(
 ACCOUNT = Kind(
     "account", "accounts", "EnterpriseAccount", "/security/accounts", "EnterpriseAccounts"
 )
-ROLE = Kind("role", "roles", "EnterpriseRole", "/security/roles", "EnterpriseRoles")
+ROLE = Kind("role", "roles", "EnterpriseRole", "/security/roles", "EnterpriseRoleEntitys")
 TOKEN = Kind("token", "API tokens", "ApiToken", "/security/tokens", "ApiTokens")
+QUOTA = Kind(
+    "quota", "quotas", "CloudTenantResource", "resources", "CloudTenantResources", inside="tenant"
+)
+SUBTENANT = Kind(
+    "user", "subtenants", "CloudSubtenant", "subtenants", "CloudSubtenants", inside="tenant"
+)

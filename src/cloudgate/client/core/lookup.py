@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from cloudgate.client.conversation import ENTITY, Conversation
-from cloudgate.client.exchange import Json, Steps
-from cloudgate.client.kinds import Kind
+from cloudgate.client.core.conversation import ENTITY, Conversation
+from cloudgate.client.core.exchange import Json, Steps
+from cloudgate.client.core.kinds import Kind
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.values import identifiers, precis
 
@@ -48,6 +48,27 @@ def find(talk: Conversation, kind: Kind, word: str, site: str | None = None) -> 
     reference = _only(kind, word, references)
     uid = str(reference["UID"])
     return Found(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
+
+
+def find_inside(talk: Conversation, kind: Kind, collection: str, word: str) -> Steps[Found]:
+    """The one that is meant of things that belong to one tenant, and are few.
+
+    Raises:
+        NotFoundError: it has none of that name or id.
+    """
+    answer = yield from talk.get(collection)
+    known: list[Json] = answer.body.get(kind.array) or []
+    for each in known:
+        identifier = str(each["Id"])
+        if word.strip().casefold() in (identifier.casefold(), _name_inside(each).casefold()):
+            return Found(f"{collection}/{identifier}", identifier)
+    names = ", ".join(map(_name_inside, known)) or "none"
+    raise NotFoundError(f"The tenant has no {kind.word} named {word!r}; it has: {names}.")
+
+
+def _name_inside(thing: Json) -> str:
+    """A quota is called as it is shown."""
+    return str(thing.get("Name") or (thing.get("RepositoryQuota") or {}).get("DisplayName") or "")
 
 
 def is_id(word: str) -> bool:

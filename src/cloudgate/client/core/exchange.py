@@ -9,7 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
-from cloudgate.client.logons import Logon
+from cloudgate.client.core.logons import Logon
 
 Json = dict[str, Any]
 T = TypeVar("T")

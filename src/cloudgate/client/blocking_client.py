@@ -1,0 +1,219 @@
+"""Clients: how does a program reach an installation, or what a tenant has?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from cloudgate.client import opening
+from cloudgate.client.blocking import Transport
+from cloudgate.client.blocking_collections import (
+    ByTask,
+    Edited,
+    Gateways,
+    Kept,
+    Made,
+    Pools,
+    Servers,
+    Tasks,
+    Tenants,
+)
+from cloudgate.client.core import resources, statements
+from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.logons import DEFAULT_USER
+from cloudgate.client.core.retries import Retries
+from cloudgate.client.opening import Secret
+from cloudgate.client.verification import TIMEOUT_SECONDS, Trust
+from cloudgate.wire.description import Described
+from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
+from cloudgate.wire.resources.cloud.live import (
+    CloudMaintenance,
+    OperatorWarning,
+    OperatorWarnings,
+)
+from cloudgate.wire.resources.cloud.own import (
+    CloudSelf,
+    CloudSelfLogin,
+    CloudSelfLogins,
+    CloudSelfTunnels,
+)
+from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
+from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
+from cloudgate.wire.resources.infrastructure import (
+    BackupServer,
+    BackupServerSpec,
+    CreateRepositorySpec,
+    Repository,
+)
+from cloudgate.wire.resources.notifications import (
+    CreateNotificationReceiverSpec,
+    NotificationReceiver,
+)
+from cloudgate.wire.resources.security import (
+    EnterpriseAccount,
+    EnterpriseAccountCreateSpec,
+    EnterpriseAccountPasswordSpec,
+    EnterpriseRole,
+)
+from cloudgate.wire.resources.tokens import ApiToken, CreateApiTokenSpec
+
+Type = TypeVar("Type", bound=Described)
+
+
+class _Connected:
+    def __init__(self, talk: Conversation, trust: Trust, timeout_seconds: float) -> None:
+        self._talk = talk
+        self._driver = Transport(trust, timeout_seconds=timeout_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if problem is None:
+                self.log_off()
+        finally:
+            self._driver.close()
+
+    @property
+    def url(self) -> str:
+        """The address of the manager that answered last, or is asked first."""
+        return self._talk.url
+
+    def log_off(self) -> None:
+        """End the logon session, if one was begun; the next call begins another."""
+        self._driver.run(self._talk.log_off())
+
+    def close(self) -> None:
+        """Close the connections; the end of a ``with`` does so, and logs off before."""
+        self._driver.close()
+
+    def _read(self, path: str, kind: type[Type]) -> Type:
+        return self._driver.run(resources.read(self._talk, path, kind))
+
+
+class Client(_Connected):
+    """An installation, as one of the provider's accounts sees it. Connects with the first call.
+
+    Several threads may use it at once. All that goes wrong is a `CloudgateError`.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        user: str = DEFAULT_USER,
+        password: Secret | None = None,
+        token: Secret | None = None,
+        code: Secret | None = None,
+        ca: str | Path | None = None,
+        fingerprint: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        retries: Retries | None = None,
+    ) -> None:
+        """How to reach it.
+
+        Args:
+            url: the manager's address, or those of all managers of the installation: another one
+                is asked where one is not reached.
+            user: who logs on.
+            password: of the account, or what is called for it.
+            token: an API token in place of user and password.
+            code: of the account's second factor, or what is called for it.
+            ca: file with the manager's certificate authority in PEM (its ``tls/ca.pem``); without
+                it and `fingerprint` the authorities that the system trusts.
+            fingerprint: SHA-256 of that authority, which is asked for and compared then.
+            timeout_seconds: how long an answer may take.
+            retries: how much is done for an answer; what might be carried out twice is sent once.
+
+        Raises:
+            InvalidRequestError: it cannot be used so.
+        """
+        who = opening.operator(user, password, token, code)
+        talk = opening.conversation(url, who, retries)
+        super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
+        known = (talk, self._driver)
+        self.backup_servers: Edited[BackupServer, BackupServerSpec, BackupServerSpec] = Edited(
+            *known, statements.BACKUP_SERVERS
+        )
+        self.servers = Servers(*known, statements.SERVERS)
+        self.repositories: Edited[Repository, CreateRepositorySpec, Repository] = Edited(
+            *known, statements.REPOSITORIES
+        )
+        self.gateways = Gateways(*known, statements.GATEWAYS)
+        self.pools: Pools = ByTask(*known, statements.POOLS)
+        self.tenants = Tenants(*known, statements.TENANTS)
+        self.certificates: Made[CloudCertificate, CreateCloudCertificateSpec, Described] = Made(
+            *known, statements.CERTIFICATES
+        )
+        self.tasks = Tasks(*known, statements.TASKS)
+        self.receivers: Edited[
+            NotificationReceiver, CreateNotificationReceiverSpec, NotificationReceiver
+        ] = Edited(*known, statements.RECEIVERS)
+        self.accounts: Edited[
+            EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
+        ] = Edited(*known, statements.ACCOUNTS)
+        self.roles: Kept[EnterpriseRole, Described, Described] = Kept(*known, statements.ROLES)
+        self.tokens: Made[ApiToken, CreateApiTokenSpec, Described] = Made(*known, statements.TOKENS)
+
+    def warnings(self) -> tuple[OperatorWarning, ...]:
+        """All that needs a look."""
+        return self._read("/warnings", OperatorWarnings).operator_warnings
+
+    def maintenance(self) -> CloudMaintenance:
+        """Whether the provider is at work."""
+        return self._read("/cloud/maintenance", CloudMaintenance)
+
+    def set_maintenance(self, wanted: CloudMaintenance) -> CloudMaintenance:
+        """Begin or end maintenance of the whole provider."""
+        return self.call("PUT", "/cloud/maintenance", CloudMaintenance, wanted)
+
+    def call(self, verb: str, path: str, answer: type[Type], body: Described | None = None) -> Type:
+        """Any other call of the API: a path below ``/api``, and the type of its answer."""
+        came = self._driver.run(resources.call(self._talk, verb, path, body))
+        return resources.typed(self._talk, came.body, answer)
+
+
+class TenantClient(_Connected):
+    """What a tenant, or one of its users, sees of its own. Connects with the first call."""
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        tenant: str,
+        password: Secret,
+        ca: str | Path | None = None,
+        fingerprint: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        retries: Retries | None = None,
+    ) -> None:
+        """As `Client`; `tenant` and `password` are what it logs in with at gateways."""
+        talk = opening.conversation(url, opening.tenant(tenant, password), retries)
+        super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
+
+    def overview(self) -> CloudSelf:
+        """Quotas and what is used of them, limits, gateways."""
+        return self._read("/cloud/self", CloudSelf)
+
+    def tunnels(self) -> CloudSelfTunnels:
+        """The own live tunnels."""
+        return self._read("/cloud/self/tunnels", CloudSelfTunnels)
+
+    def logins(self) -> tuple[CloudSelfLogin, ...]:
+        """Who came lately with the own name, the latest first."""
+        return self._read("/cloud/self/logins", CloudSelfLogins).cloud_self_logins
+
+    def usage(self, days: int = 31) -> tuple[CloudTenantUsage, ...]:
+        """What was used of the gateways."""
+        found = self._read(f"/cloud/self/usage?days={days}", CloudTenantUsages)
+        return found.cloud_tenant_usages
+
+    def subtenants(self) -> tuple[CloudSubtenant, ...]:
+        """The own users."""
+        return self._read("/cloud/self/subtenants", CloudSubtenants).cloud_subtenants

@@ -1,0 +1,306 @@
+"""Resource steps: how is something listed, found, made, changed and removed, by the API's types?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from cloudgate.client.core import kinds
+from cloudgate.client.core.conversation import ENTITY, Conversation, below_root
+from cloudgate.client.core.exchange import Answer, Json, Request, Steps
+from cloudgate.client.core.lookup import Found, find, find_inside
+from cloudgate.client.core.statements import Change, Entity, Spec, Statement
+from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire.answers import from_object
+from cloudgate.wire.description import Described
+from cloudgate.wire.json import to_object
+from cloudgate.wire.resources.queries import QueryResult
+from cloudgate.wire.resources.sessions import Task
+
+Type = TypeVar("Type", bound=Described)
+PAGE_SIZE = 500
+
+
+@dataclass(frozen=True)
+class Collection(Generic[Entity, Spec, Change]):
+    """All things of a kind, or those of one tenant."""
+
+    statement: Statement[Entity, Spec, Change]
+    of: str = ""
+    """The tenant's name or id, where they are one tenant's."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[Entity]):
+    """Some of what a query found."""
+
+    entities: tuple[Entity, ...]
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What is wanted of all things of a kind, in which order."""
+
+    filter: str = ""
+    sort_by: str = ""
+    descending: bool = False
+
+
+def typed(talk: Conversation, document: Mapping[str, Any], kind: type[Type]) -> Type:
+    """An answer as a value of its type.
+
+    Raises:
+        UnavailableError: it is of no known release's.
+    """
+    try:
+        return from_object(document, kind)
+    except ValueError:
+        raise talk.not_the_api() from None
+
+
+def said(body: Described | None) -> Json | None:
+    """A body as JSON; what is None in it is left out, and so stays as it is."""
+    if body is None:
+        return None
+    return {name: value for name, value in to_object(body).items() if value is not None}
+
+
+def call(
+    talk: Conversation,
+    verb: str,
+    path: str,
+    body: Described | None = None,
+    tag: str | None = None,
+) -> Steps[Answer]:
+    """What the manager answers to a call."""
+    return (yield from talk.ask(Request(verb, path, said(body), tag=tag)))
+
+
+def read(talk: Conversation, path: str, kind: type[Type]) -> Steps[Type]:
+    """What is at a path, as a value of its type."""
+    answer = yield from talk.get(path)
+    return typed(talk, answer.body, kind)
+
+
+def whole_list(talk: Conversation, these: Collection[Entity, Any, Any]) -> Steps[list[Entity]]:
+    """All things of a kind."""
+    path = yield from _path(talk, these)
+    return (yield from _listed(talk, these, path + ENTITY))
+
+
+def page(
+    talk: Conversation, these: Collection[Entity, Any, Any], wanted: Sorted, number: int
+) -> Steps[Page[Entity]]:
+    """One page of what a query finds. `number`: from 1.
+
+    Raises:
+        InvalidRequestError: the filter is malformed, or the query service has not this kind.
+    """
+    statement = these.statement
+    if not statement.queried:
+        raise InvalidRequestError(
+            f"The query service has no {statement.kind.many}: list all, and choose."
+        )
+    parameters = {
+        "type": statement.kind.type,
+        "format": "Entities",
+        "pageSize": PAGE_SIZE,
+        "page": number,
+    }
+    if wanted.filter:
+        parameters["filter"] = wanted.filter
+    if wanted.sort_by:
+        parameters["sortDesc" if wanted.descending else "sortAsc"] = wanted.sort_by
+    result = yield from read(talk, f"/query?{urlencode(parameters)}", QueryResult)
+    found = getattr(result.entities, statement.queried, None)
+    if found is None:
+        found = getattr(result.resources, statement.queried, None) or ()
+    last = (result.paging_info and result.paging_info.pages_count) or 0
+    return Page(found, is_last=number >= last)
+
+
+def get(talk: Conversation, these: Collection[Entity, Any, Any], word: str) -> Steps[Entity]:
+    """One thing, by its name or id."""
+    found = yield from found_of(talk, these, word)
+    return (yield from read(talk, found.entity, these.statement.entity))
+
+
+def tag_of(talk: Conversation, path: str) -> Steps[str]:
+    """What stands for the state in which something is seen; empty for what cannot be changed."""
+    answer = yield from talk.get(path + ENTITY)
+    return answer.tag
+
+
+def found_of(talk: Conversation, these: Collection[Any, Any, Any], word: str) -> Steps[Found]:
+    """Where one thing is, by its name or id.
+
+    Raises:
+        NotFoundError: nothing has that name.
+        InvalidRequestError: several things have it.
+    """
+    if not these.of:
+        return (yield from find(talk, these.statement.kind, word))
+    path = yield from _path(talk, these)
+    return (yield from find_inside(talk, these.statement.kind, path, word))
+
+
+def create(
+    talk: Conversation,
+    these: Collection[Entity, Spec, Any],
+    spec: Spec,
+    parameters: Mapping[str, str],
+    following: "Following",
+) -> Steps[Entity]:
+    """What was made, once it is there."""
+    accepted = yield from begin_create(talk, these, spec, parameters)
+    statement = these.statement
+    place = accepted.location
+    if statement.by_task:
+        task = yield from finished(talk, accepted, following.watcher, following.patience_seconds)
+        place = related(task) or ""
+    elif accepted.body:
+        return typed(talk, accepted.body, statement.entity)
+    if place:
+        path = below_root(place)
+        whole = path if "?" in path else path + ENTITY
+        return (yield from read(talk, whole, statement.entity))
+    return (yield from get(talk, these, str(getattr(spec, "name", ""))))
+
+
+@dataclass(frozen=True)
+class Following:
+    """How the task of a change is followed."""
+
+    patience_seconds: float | None = None
+    watcher: Watcher = NOBODY
+
+
+def begin_create(
+    talk: Conversation,
+    these: Collection[Any, Spec, Any],
+    spec: Spec,
+    parameters: Mapping[str, str],
+) -> Steps[Answer]:
+    """The answer to the call that makes something: its task, where it takes time."""
+    path = yield from _path(talk, these)
+    action = these.statement.action
+    everything = ({"action": action} if action else {}) | _checked(these, "POST", parameters)
+    return (yield from call(talk, "POST", _with(path, everything), spec))
+
+
+def begin_edit(  # noqa: PLR0917  they are what the call says
+    talk: Conversation,
+    these: Collection[Any, Any, Change],
+    word: str,
+    change: Change,
+    parameters: Mapping[str, str],
+    tag: str | None = None,
+) -> Steps[Answer]:
+    """The answer to the call that changes something: its task, where it takes time."""
+    found = yield from found_of(talk, these, word)
+    path = _with(found.path, _checked(these, "PUT", parameters))
+    return (yield from call(talk, "PUT", path, change, tag))
+
+
+def edit(  # noqa: PLR0917
+    talk: Conversation,
+    these: Collection[Entity, Any, Change],
+    word: str,
+    change: Change,
+    parameters: Mapping[str, str],
+    following: Following,
+    tag: str | None = None,
+) -> Steps[Entity]:
+    """What was changed, as it is once it is so."""
+    found = yield from found_of(talk, these, word)
+    uid = found.uid
+    accepted = yield from begin_edit(talk, these, uid, change, parameters, tag)
+    yield from _ended(talk, accepted, following)
+    return (yield from read(talk, found.entity, these.statement.entity))
+
+
+def begin_delete(
+    talk: Conversation,
+    these: Collection[Any, Any, Any],
+    word: str,
+    parameters: Mapping[str, str],
+) -> Steps[Answer]:
+    """The answer to the call that removes something: its task, where it takes time."""
+    found = yield from found_of(talk, these, word)
+    path = _with(found.path, _checked(these, "DELETE", parameters))
+    return (yield from call(talk, "DELETE", path))
+
+
+def delete(
+    talk: Conversation,
+    these: Collection[Any, Any, Any],
+    word: str,
+    parameters: Mapping[str, str],
+    following: Following,
+) -> Steps[None]:
+    """Remove something, and see it gone."""
+    accepted = yield from begin_delete(talk, these, word, parameters)
+    yield from _ended(talk, accepted, following)
+
+
+def task_of(talk: Conversation, steps: Steps[Answer]) -> Steps[Task]:
+    """The task that a call answers."""
+    answer = yield from steps
+    return typed(talk, answer.body, Task)
+
+
+def ended(talk: Conversation, task: Task, following: Following) -> Steps[Task]:
+    """A task, once it is Finished with success."""
+    accepted = Answer(202, "", to_object(task))
+    end = yield from finished(talk, accepted, following.watcher, following.patience_seconds)
+    return typed(talk, end.body, Task)
+
+
+def _ended(talk: Conversation, accepted: Answer, following: Following) -> Steps[None]:
+    if accepted.status == 202:  # noqa: PLR2004  Accepted
+        yield from finished(talk, accepted, following.watcher, following.patience_seconds)
+
+
+def _path(talk: Conversation, these: Collection[Any, Any, Any]) -> Steps[str]:
+    if not these.of:
+        return these.statement.kind.path
+    around = yield from find(talk, kinds.TENANT, these.of)
+    return f"{around.path}/{these.statement.kind.path}"
+
+
+def _listed(
+    talk: Conversation, these: Collection[Entity, Any, Any], path: str
+) -> Steps[list[Entity]]:
+    statement = these.statement
+    answer = yield from talk.get(path)
+    found = answer.body.get(statement.kind.array) or ()
+    return [typed(talk, each, statement.entity) for each in found]
+
+
+def _checked(
+    these: Collection[Any, Any, Any], verb: str, parameters: Mapping[str, str]
+) -> dict[str, str]:
+    """Parameters that the call has; one that it has not would be overlooked there.
+
+    Raises:
+        InvalidRequestError: it has not all of them.
+    """
+    for name in parameters.keys() - these.statement.parameters.get(verb, frozenset()):
+        raise InvalidRequestError(f"{verb} of {these.statement.kind.many} has no {name}.")
+    return dict(parameters)
+
+
+def _with(path: str, parameters: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def with_action(path: str, action: str, parameters: Mapping[str, str]) -> str:
+    """The path of an action on something."""
+    return _with(path, {"action": action, **parameters})
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path."""
+    return quote(text, safe="")

@@ -1,0 +1,174 @@
+"""What is sent to which manager, how often, and when? Steps without a network or a clock."""
+
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.exchange import Alone, Answer, Pause, Reply, Request, Steps
+from cloudgate.client.core.logons import InMemory, Who
+from cloudgate.client.core.refusals import RefusedError
+from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
+from cloudgate.client.core.tasks import NOBODY, TaskFailedError, TaskLeftError, finished
+from cloudgate.errors import (
+    CloudgateError,
+    NotAuthenticatedError,
+    TooManyRequestsError,
+    UnavailableError,
+)
+
+T = TypeVar("T")
+ONE, TWO = "https://one.example:9398", "https://two.example:9398"
+LOST = UnavailableError("The connection was cut.")
+UNREACHED = UnreachedError("Nobody is there.")
+Said = Reply | CloudgateError
+
+
+def reply(status: int = 200, body: dict[str, Any] | None = None, after: str = "") -> Reply:
+    return Reply(status, json.dumps(body or {}), retry_after=after)
+
+
+class Script:
+    """A driver whose network says what the test wrote down."""
+
+    def __init__(self, *said: Said) -> None:
+        self.said = list(said)
+        self.sent: list[Request] = []
+        self.pauses: list[float] = []
+
+    def run(self, steps: Steps[T]) -> T:
+        came: Any = None
+        problem: CloudgateError | None = None
+        while True:
+            try:
+                wanted = steps.throw(problem) if problem else steps.send(came)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            came = problem = None
+            try:
+                came = self.done(wanted)
+            except CloudgateError as found:
+                problem = found
+
+    def done(self, wanted: Any) -> Any:
+        if isinstance(wanted, Pause):
+            return self.pauses.append(wanted.seconds)
+        if isinstance(wanted, Alone):
+            return self.run(wanted.steps)
+        self.sent.append(wanted)
+        said = self.said.pop(0) if self.said else reply()
+        if isinstance(said, CloudgateError):
+            raise said
+        return said
+
+
+def talk(
+    *urls: str, retries: Retries | None = None, token: str | None = "token of a test"
+) -> Conversation:
+    who = Who("admin", password=lambda: "secret", token=lambda: token)
+    return Conversation(urls or (ONE,), who, InMemory(), retries or Retries())
+
+
+FAILURES = [reply(503, after="2"), reply(503), reply(429, after="30"), LOST, UNREACHED]
+SAID = st.sampled_from([reply(), reply(500), *FAILURES])
+
+
+@given(st.lists(SAID, max_size=12), st.sampled_from(["POST", "PUT", "DELETE"]))
+def test_what_may_have_been_carried_out_is_not_sent_again(said: list[Said], verb: str) -> None:
+    script = Script(*said)
+    with contextlib.suppress(CloudgateError):
+        script.run(talk(ONE, TWO).ask(Request(verb, "/cloud/tenants", {})))
+    nothing_done = [each is UNREACHED or getattr(each, "status", 0) == 429 for each in said]
+    assert all(nothing_done[: len(script.sent) - 1])
+
+
+@given(st.lists(SAID, max_size=30))
+def test_reading_goes_on_until_there_is_an_answer_or_patience_is_over(said: list[Said]) -> None:
+    script = Script(*said)
+    try:
+        script.run(talk(retries=Retries(most=4)).get("/cloud"))
+    except CloudgateError as problem:
+        assert len(script.pauses) == 4 or getattr(problem, "status", 0) == 500
+    assert len(script.sent) == len(script.pauses) + 1 <= 5
+
+
+def test_the_next_address_is_asked_at_once_where_one_is_not_reached() -> None:
+    script = Script(UNREACHED, reply(201), reply(201))
+    conversation = talk(ONE, TWO)
+    script.run(conversation.ask(Request("POST", "/repositories", {})))
+    script.run(conversation.ask(Request("POST", "/repositories", {})))
+    assert [each.url for each in script.sent] == [ONE, TWO, TWO]
+    assert script.pauses == []
+    assert conversation.url == TWO
+
+
+def test_a_manager_says_when_it_is_to_be_asked_again() -> None:
+    script = Script(reply(503, after="2"), reply(429, after="7"), reply(503, after="4000"))
+    script.run(talk().get("/cloud"))
+    assert script.pauses == [2, 7, 30]
+
+
+def test_nobody_stands_in_for_a_manager_whose_certificate_is_not_trusted() -> None:
+    script = Script(UntrustedError("It is somebody else."))
+    with pytest.raises(UntrustedError):
+        script.run(talk(ONE, TWO).get("/cloud"))
+    assert [each.url for each in script.sent] == [ONE]
+
+
+def test_a_session_that_has_ended_is_begun_anew_once() -> None:
+    conversation = talk(token=None)
+    begun = [reply(201, {"SessionId": each}) for each in "ab"]
+    script = Script(begun[0], reply(), reply(401), begun[1], reply())
+    script.run(conversation.get("/tasks"))
+    script.run(conversation.get("/tasks"))
+    sessions = [each.logon and each.logon.session_id for each in script.sent]
+    assert sessions == [None, "a", "a", None, "b"]
+    assert script.sent[0].user == ("admin", "secret")
+    with pytest.raises(NotAuthenticatedError, match=r"did not accept this password.*\(token\)"):
+        Script(reply(401), reply(401)).run(conversation.get("/tasks"))
+
+
+def test_a_refusal_has_its_status_its_place_and_its_advice() -> None:
+    body = {"Message": "Too many", "FirstChanceExceptionMessage": "Wait."}
+    with pytest.raises(TooManyRequestsError) as told:
+        Script(reply(429, body)).run(talk(retries=NONE).get("/cloud"))
+    problem = told.value
+    assert isinstance(problem, RefusedError)
+    assert (problem.message, problem.advice, problem.status) == ("Too many. Wait.", "Wait.", 429)
+    assert problem.where == f"GET {ONE}/api/cloud"
+
+
+TASK = {"TaskId": "task-1", "State": "Running", "Href": f"{ONE}/api/tasks/task-1", "Operation": "X"}
+
+
+def followed(
+    said: Sequence[Said], clock: Callable[[], float], patience_seconds: float | None = None
+) -> Answer:
+    steps = finished(
+        talk(retries=NONE), Answer(202, "", TASK), NOBODY, patience_seconds, clock=clock
+    )
+    return Script(*said).run(steps)
+
+
+def test_a_task_is_followed_while_its_manager_is_away() -> None:
+    ended = {**TASK, "State": "Finished", "Result": {"Success": True}}
+    done = followed([LOST, reply(503), reply(200, TASK), reply(200, ended)], lambda: 1.0)
+    assert done.body["State"] == "Finished"
+    failed = {**ended, "Result": {"Success": False, "Message": "Port 6180 is taken."}}
+    with pytest.raises(TaskFailedError, match="Port 6180 is taken"):
+        followed([reply(200, TASK), reply(200, failed)], lambda: 1.0)
+
+
+def test_a_task_is_left_when_its_manager_is_away_for_ten_minutes_or_patience_is_over() -> None:
+    hours = iter(range(0, 10_000, 100))
+    with pytest.raises(TaskLeftError, match=r"The connection was cut\. The task task-1 goes on"):
+        followed([LOST] * 20, lambda: next(hours))
+    seconds = iter(range(100))
+    with pytest.raises(TaskLeftError, match="X has not ended within 5 seconds"):
+        followed([reply(200, TASK)] * 20, lambda: next(seconds), patience_seconds=5)

@@ -1,0 +1,99 @@
+"""Is the client made of what the API's routes say? And is its half that blocks as the other?"""
+
+from typing import Any
+
+import pytest
+
+import cloudgate.client
+from cloudgate.api.handlers.common import TASK
+from cloudgate.api.handlers.queries import TYPES
+from cloudgate.api.http.router import Route
+from cloudgate.api.table import ROUTES
+from cloudgate.client import surface
+from cloudgate.client.core import statements
+from cloudgate.client.core.statements import Statement
+from cloudgate.wire.description import json_parts, parts
+from cloudgate.wire.resources.queries import Entities, Resources
+from tests.support.client_twin import written
+
+ALL = {name: each for name, each in vars(statements).items() if isinstance(each, Statement)}
+each_statement = pytest.mark.parametrize("of", ALL.values(), ids=ALL)
+Any_ = Statement[Any, Any, Any]
+
+
+def collection_path(of: Any_) -> str:
+    return f"/cloud/tenants/{{id}}/{of.kind.path}" if of.kind.inside else of.kind.path
+
+
+def route(verb: str, path: str, action: str | None = None) -> Route | None:
+    found = [one for one in ROUTES if (one.verb, one.path, one.action) == (verb, path, action)]
+    return found[0] if found else None
+
+
+def one_of(of: Any_, verb: str) -> Route | None:
+    """The call on one thing of a kind."""
+    begins = f"{collection_path(of)}/{{"
+    found = [
+        one
+        for one in ROUTES
+        if one.verb == verb and one.action is None and one.path.startswith(begins)
+        if "/" not in one.path.removeprefix(begins)
+    ]
+    return found[0] if found else None
+
+
+@each_statement
+def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Any_) -> None:
+    listed = route("GET", collection_path(of))
+    assert listed is not None
+    assert listed.answers is not None
+    part = {part.name: part for part in parts(listed.answers.kinds[-1])}[of.kind.array]
+    assert part.value_type is of.entity
+    shown = one_of(of, "GET")
+    assert shown is not None
+    assert shown.answers is not None
+    assert of.entity in shown.answers.kinds
+
+
+@each_statement
+def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Any_) -> None:
+    made = route("POST", collection_path(of), of.action or None)
+    edited, deleted = one_of(of, "PUT"), one_of(of, "DELETE")
+    assert (of.spec is None) == (made is None or not made.bodies)
+    assert (of.change is None) == (edited is None or not edited.bodies)
+    for call, body in ((made, of.spec), (edited, of.change), (deleted, None)):
+        if call is not None and (body is not None or call is deleted):
+            assert body is None or body in call.bodies
+            assert (call.answers == TASK) == of.by_task
+            said = {parameter.name for parameter in call.query}
+            assert of.parameters.get(call.verb, frozenset()) == said
+
+
+@each_statement
+def test_a_kind_is_asked_for_where_the_query_service_has_it(of: Any_) -> None:
+    known = {each.name: each for each in TYPES if each.whole is not None}
+    if of.kind.inside:
+        return  # those of one tenant are few, and never asked for
+    assert (of.kind.type in known) == bool(of.queried)
+    if of.queried:
+        assert known[of.kind.type].field == of.queried
+        where = {part.field: part for kind in (Entities, Resources) for part in json_parts(kind)}
+        assert where[of.queried].value_type is of.entity
+
+
+def test_what_blocks_is_what_awaits_word_by_word() -> None:
+    for file, text in written().items():
+        assert file.read_text() == text, "run .venv/bin/python -m tests.support.client_twin"
+
+
+def test_all_of_the_surface_is_in_the_package_and_nothing_else() -> None:
+    for name in surface.__all__:
+        assert getattr(cloudgate.client, name) is getattr(surface, name)
+    with pytest.raises(AttributeError, match=r"^cloudgate\.client has no Nothing\.$"):
+        _ = cloudgate.client.Nothing
+
+
+def test_no_secret_is_in_what_a_body_is_printed_as() -> None:
+    spec = cloudgate.client.CreateCloudTenantSpec(name="acme", password="hidden", enabled=True)
+    assert repr(spec) == "CreateCloudTenantSpec(name='acme', password=..., enabled=True)"
+    assert "hidden" not in f"{spec}"
