@@ -29,7 +29,7 @@ def text_of(node: ast.expr) -> str:
 
 def reasons() -> Iterator[tuple[str, str]]:
     """Each reason of a `Denial` in the sources, and where."""
-    for file in sorted(SOURCES.glob("*.py")):
+    for file in sorted(SOURCES.rglob("*.py")):
         tree = ast.parse(file.read_text("utf-8"))
         named: dict[str, list[ast.expr]] = defaultdict(list)
         for node in ast.walk(tree):

@@ -159,6 +159,8 @@ class Client:
 
     ca_pem: str
     opened: list[Tunnel] = field(default_factory=list)
+    shows: Path | None = None
+    """File with the key and the certificate that it shows where it is asked for one."""
 
     async def connect(
         self,
@@ -186,6 +188,8 @@ class Client:
     ) -> Tunnel:
         """Send `request` as it is."""
         context = ssl.create_default_context(cadata=self.ca_pem)
+        if self.shows is not None:
+            context.load_cert_chain(self.shows)
         async with asyncio.timeout(PATIENCE_SECONDS):
             reader, writer = await asyncio.open_connection(
                 host,

@@ -89,7 +89,7 @@ def lets_in(whose: Tenant, user: UUID | None, endpoint: str) -> bool:
     if user is not None and found is None:
         return False
     login = Principal(whose, found)
-    decided = evaluate(login, endpoint, password_is_right=True, circumstances=RequestContext(NOW))
+    decided = evaluate(login, endpoint, is_proven=True, circumstances=RequestContext(NOW))
     return not isinstance(decided, Denial)
 
 

@@ -32,7 +32,7 @@ def may(
     """What becomes of somebody whose password is right."""
     now = {"now": NOW, **circumstances}
     return evaluate(
-        Principal(who, user), target, password_is_right=True, circumstances=RequestContext(**now)
+        Principal(who, user), target, is_proven=True, circumstances=RequestContext(**now)
     )
 
 
@@ -87,10 +87,10 @@ def test_a_wrong_password_tells_nothing_else() -> None:
     disabled = ACME.model_copy(update={"enabled": False})
     for each in (ACME, disabled, ACME.model_copy(update={"password_hash": ""})):
         found = evaluate(
-            Principal(each), REPOSITORY, password_is_right=False, circumstances=RequestContext(NOW)
+            Principal(each), REPOSITORY, is_proven=False, circumstances=RequestContext(NOW)
         )
         assert found is NOT_AUTHENTICATED
-    unknown = evaluate(None, REPOSITORY, password_is_right=False, circumstances=RequestContext(NOW))
+    unknown = evaluate(None, REPOSITORY, is_proven=False, circumstances=RequestContext(NOW))
     assert unknown is NOT_AUTHENTICATED
 
 

@@ -12,6 +12,7 @@ from cloudgate.cli.resources.cloud import (
     maintenance,
     pools,
     subtenants,
+    tenant_certificates,
     tenant_passwords,
     tenant_resources,
     tenants,
@@ -31,6 +32,7 @@ usage.register(app)
 tenants.app.add_typer(tenant_resources.app)
 tenants.app.add_typer(subtenants.app)
 tenants.app.add_typer(tenant_passwords.app)
+tenants.app.add_typer(tenant_certificates.app)
 subtenants.app.add_typer(tenant_passwords.user_app)
 for each in (
     backup_servers,

@@ -47,6 +47,10 @@ class Api:
         """Change what the user's own name and password are shown for; no session is begun."""
         return self.run(self.talk.ask_by_password(Request("PUT", path, body)))
 
+    def post_by_password(self, path: str, body: Json) -> Answer:
+        """The same for what is asked for."""
+        return self.run(self.talk.ask_by_password(Request("POST", path, body)))
+
     def delete(self, path: str) -> Answer:
         """Remove what is at a path."""
         return self.run(self.talk.ask(Request("DELETE", path)))

@@ -140,6 +140,15 @@ class EndedTarget(Document):
     """Tunnels to it that were opened before this moment are to end."""
 
 
+class EndedCertificate(Document):
+    """A tenant's certificate that is not good any more, though its time is not over."""
+
+    certificate_id: UUID
+    """Its serial number, as a number of 128 bits."""
+    tunnels_end: bool = False
+    """Whether the tunnels that came in by it are to end, too."""
+
+
 class Tenant(Limits, Origin, OldPassword):
     """What a gateway must know of a tenant to let it in."""
 
@@ -167,6 +176,8 @@ class Tenant(Limits, Origin, OldPassword):
     """That holds until then, the end of the month."""
     all_end_before: AwareDatetime | None = None
     """With `ended_targets`: tunnels to anywhere that were opened before this moment are to end."""
+    ended_certificates: tuple[EndedCertificate, ...] = ()
+    """Of the tenant and its users. Hosts of the release before let nobody in by certificates."""
 
 
 class DirectoryChange(Document):
@@ -199,6 +210,9 @@ class Gateway(Document):
     proxy_networks: tuple[str, ...] = ()
     """Of load balancers: their connections may say with PROXY protocol whom they are for. Hosts of
     the release before hang up on those that do."""
+    client_authorities: tuple[str, ...] = ()
+    """Who signs tenants' certificates, in PEM. None of them means that none is asked for, as hosts
+    of the release before do."""
 
     def __repr__(self) -> str:
         return f"Gateway({self.gateway_id}, port={self.port})"
@@ -541,6 +555,8 @@ class Refusal(StrEnum):
     """No name and password came along: many programs send them when they are asked for."""
     CREDENTIALS = "credentials"
     """Name or password are wrong."""
+    CERTIFICATE = "certificate"
+    """A tenant's certificate has ended, is good no more, or is of another than the name."""
     PASSWORDS = "passwords"
     """Too many passwords from one address wait to be looked at."""
     DISABLED = "disabled"

@@ -13,6 +13,7 @@ _RESTORING = "restoring"
 _OVER_QUOTA = "over-quota"
 _OVER_EGRESS = "over-egress"
 _FROM = "from="
+_CERTIFICATE = "certificate="
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class TunnelMetadata:
     came_from: str = ""
     """Address and port that it is for, where a load balancer has said so; else those of its
     connection are."""
+    certificate_id: UUID | None = None
+    """Of the certificate that it came in by; None where that was a password."""
 
     def __str__(self) -> str:
         user = str(self.user_id) if self.user_id else _NOTHING
@@ -46,6 +49,8 @@ class TunnelMetadata:
         more = [mark for mark, holds in marks.items() if holds]
         if self.came_from:
             more.append(f"{_FROM}{self.came_from}")
+        if self.certificate_id:
+            more.append(f"{_CERTIFICATE}{self.certificate_id.hex}")
         return " ".join((*words, *more))
 
     @classmethod
@@ -56,6 +61,7 @@ class TunnelMetadata:
             ValueError: it is none.
         """
         place, tenant, user, era, *more = text.split(" ")
+        certificate = _said(more, _CERTIFICATE)
         return cls(
             place=_word(place),
             tenant_id=UUID(tenant),
@@ -64,7 +70,8 @@ class TunnelMetadata:
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
             over_egress=_OVER_EGRESS in more,
-            came_from=next((each[len(_FROM) :] for each in more if each.startswith(_FROM)), ""),
+            came_from=_said(more, _FROM),
+            certificate_id=UUID(certificate) if certificate else None,
         )
 
 
@@ -81,6 +88,10 @@ def is_revoked(era: str, tunnels_end_before: datetime | None) -> bool:
     if tunnels_end_before is None:
         return False
     return not era or datetime.fromisoformat(era) < tunnels_end_before
+
+
+def _said(words: list[str], name: str) -> str:
+    return next((each[len(name) :] for each in words if each.startswith(name)), "")
 
 
 def _word(text: str) -> str:

@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cloudgate.host.authorization.address_reputation import AddressReputation
+from cloudgate.host.authorization.certificates.shown import (
+    ANOTHER,
+    ShownCertificate,
+    ShownCertificates,
+)
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.old_password_uses import OldPasswordUses
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
-from cloudgate.host.authorization.policy import parse_credentials
+from cloudgate.host.authorization.policy import Denial, parse_credentials
 from cloudgate.host.authorization.priority_queue import Asker, TooManyPendingError
 from cloudgate.host.authorization.singleflight import SingleFlight
+from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal, tenant_key
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.trust.login_throttle import LoginThrottle, client_network
@@ -42,7 +48,11 @@ class AuthenticationResult:
     login: Principal | None = None
     """None when nobody has that name."""
     proven: bool = False
-    """Whether the password was the right one."""
+    """Whether the password was the right one, or the certificate is good."""
+    certificate_id: UUID | None = None
+    """Of the certificate that has shown it; None where the password has."""
+    denial: Denial | None = None
+    """Why it has not shown it, where that may be told."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,11 @@ class Authenticator:
         directory: TenantDirectory,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reputation: AddressReputation | None = None,
+        role: GatewayStatus | None = None,
     ) -> None:
         self._directory = directory
         self._now = now
+        self._certificates = ShownCertificates(directory, role or GatewayStatus())
         self._passwords = PasswordVerifier()
         self._failures = LoginThrottle(time.monotonic)
         self.reputation = reputation or AddressReputation()
@@ -95,8 +107,13 @@ class Authenticator:
         self._passwords.close()
         self.reputation.keep()
 
-    async def authenticate(self, authorization: str | None, address: str) -> AuthenticationResult:
-        """Who sends these credentials (RFC 7617) from an IP address.
+    async def authenticate(
+        self, authorization: str | None, address: str, certificate: str = ""
+    ) -> AuthenticationResult:
+        """Who sends these credentials (RFC 7617), or shows this certificate, from an IP address.
+
+        Who does both has to be the same; then the password is not looked at. A certificate that is
+        good no more is as none where a password comes along.
 
         Who guesses is made to wait; who was right before is not. The same password that is said
         many times at once is looked at once, as of a program that opens many tunnels. What nobody
@@ -106,9 +123,12 @@ class Authenticator:
             TooManyError: too many other passwords wait.
         """
         said = parse_credentials(authorization)
+        login = self._directory.find(said.name) if said else None
+        shown = self._certificates.look(certificate, self._now()) if certificate else None
+        if shown is not None and (said is None or shown.denial is None):
+            return self._by_certificate(shown, address, None if said is None else (login,))
         if said is None:
             return AuthenticationResult("")
-        login = self._directory.find(said.name)
         name = login.name if login else said.name[:LONGEST_LOGGED]
         hashes = login.hashes(self._now()) if login else ()
         question = _Attempt(name, login, said.password, address, hashes)
@@ -123,6 +143,21 @@ class Authenticator:
         if proven and login is not None and found != login.password_hash:
             self.old_passwords.record(login)
         return AuthenticationResult(name, login, proven=proven)
+
+    def _by_certificate(
+        self, shown: ShownCertificate, address: str, named: tuple[Principal | None] | None
+    ) -> AuthenticationResult:
+        """Who shows a certificate; `named`: who has the name that comes along, if one does."""
+        login = shown.login
+        name = login.name if login else ""
+        if login is None or shown.denial is not None:
+            return AuthenticationResult(name, login, denial=shown.denial)
+        if named is not None and not login.is_same(named[0]):
+            return AuthenticationResult(name, login, denial=ANOTHER)
+        self.reputation.record_success(login.tenant.tenant_id, address)
+        return AuthenticationResult(
+            name, login, proven=True, certificate_id=shown.holder.certificate_id
+        )
 
     async def _ask(self, question: _Attempt, said_name: str) -> str:
         """The hash of which the password is; empty when of none."""

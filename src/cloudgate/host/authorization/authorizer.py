@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from uuid import UUID
 from cloudgate.errors import AccessDeniedError, UnavailableError
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch
 from cloudgate.host.authorization.address_reputation import AddressReputation
-from cloudgate.host.authorization.authenticator import Authenticator
+from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
@@ -158,7 +158,7 @@ class Authorizer:
         self._now = now
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
-        self._logins = Authenticator(directory, now, self.reputation)
+        self._logins = Authenticator(directory, now, self.reputation, role)
         self.guesses = self._logins.guesses
         """Wrong passwords that were tried."""
         self.old_passwords = self._logins.old_passwords
@@ -194,42 +194,45 @@ class Authorizer:
         address: str,
         port: int = 0,
         connection: str = "",
+        *,
+        certificate: str = "",
     ) -> AuthorizationResult:
         """Whether a CONNECT to `authority` with this Proxy-Authorization may go on.
 
         `address`, `port`: where it comes from. `connection`: address and port that its connection
-        comes from, where that may be a load balancer's.
+        comes from, where that may be a load balancer's. `certificate`: that it shows, as Envoy says
+        it.
         """
         target = hostport.authority(authority)
         shut = self._admission_denial() or self.proxy_denial(address, port, connection)
         if shut is not None:
             return AuthorizationResult("", target or "", refusal=shut)
-        if authorization and not self._directory.revision:
+        if (authorization or certificate) and not self._directory.revision:
             return AuthorizationResult("", target or "", refusal=NOBODY_KNOWN)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 origin = _Origin(address, port, connection)
-                return await self._authorize(target, authorization, origin)
+                who = await self._logins.authenticate(authorization, address, certificate)
+                return await self._authorize(target, who, origin)
         except TimeoutError:
             return AuthorizationResult("", target or "", refusal=NOT_IN_TIME)
         except TooManyPendingError:
             return AuthorizationResult("", target or "", refusal=TOO_MANY_PASSWORDS)
 
     async def _authorize(
-        self, target: str | None, authorization: str | None, origin: "_Origin"
+        self, target: str | None, who: AuthenticationResult, origin: "_Origin"
     ) -> AuthorizationResult:
         address = origin.address
-        who = await self._logins.authenticate(authorization, address)
         name, login = who.name, who.login
         whose = login.tenant.tenant_id if login is not None and who.proven else None
 
         def refused(refusal: Denial) -> AuthorizationResult:
             return AuthorizationResult(name, target or "", refusal=refusal, tenant_id=whose)
 
-        decision = evaluate(
+        decision = who.denial or evaluate(
             login,
             target,
-            password_is_right=who.proven,
+            is_proven=who.proven,
             circumstances=await self._circumstances(login if who.proven else None, address),
         )
         if not isinstance(decision, Denial):
@@ -265,6 +268,7 @@ class Authorizer:
             over_quota=bool(full),
             over_egress=bool(egress),
             came_from=origin.client if origin.is_said else "",
+            certificate_id=who.certificate_id,
         )
         self.places.note_let_in(origin.connection, holder, target or "")
         if others:
@@ -340,17 +344,19 @@ class Authorizer:
     def _connection_limit_denial(self, address: str) -> Denial | None:
         return TOO_MANY if address in self._role.crowded else None
 
-    async def describe_gateways(self, authorization: str | None, address: str) -> DiscoveryResult:
+    async def describe_gateways(
+        self, authorization: str | None, address: str, certificate: str = ""
+    ) -> DiscoveryResult:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
-        if authorization and not self._directory.revision:
+        if (authorization or certificate) and not self._directory.revision:
             return DiscoveryResult("", refusal=NOBODY_KNOWN)
         try:
-            who = await self._logins.authenticate(authorization, address)
+            who = await self._logins.authenticate(authorization, address, certificate)
         except TooManyPendingError:
             return DiscoveryResult("", refusal=TOO_MANY_PASSWORDS)
         name, login = who.name, who.login
         if login is None or not who.proven:
-            return DiscoveryResult(name, refusal=BAD_REQUEST)
+            return DiscoveryResult(name, refusal=_as_origin(who.denial) or BAD_REQUEST)
         # Whoever may not use this gateway may still learn which ones it may use.
         anywhere = RequestContext(
             self._now(), pool_id=_any_of(login.tenant), pools_are_down=True, address=address
@@ -394,6 +400,13 @@ class _Origin:
     def is_said(self) -> bool:
         """Whether it is for others than who made the connection, as that says."""
         return self.client != self.connection
+
+
+def _as_origin(refusal: Denial | None) -> Denial | None:
+    """The same of a document, for which the gateway is no proxy."""
+    if refusal is None or refusal.status != NOT_AUTHENTICATED.status:
+        return refusal
+    return replace(refusal, status=BAD_REQUEST.status)
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

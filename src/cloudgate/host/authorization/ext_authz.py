@@ -81,6 +81,7 @@ async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationRe
             question.address,
             question.port,
             question.connection,
+            certificate=question.certificate,
         )
         answer.is_guess = _is_guess(verdict.refusal)
     return verdict
@@ -95,6 +96,7 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     source = asked.source.address.socket_address
     address = source.address
     connection = http.headers.get(CONNECTION_HEADER, "")
+    certificate = asked.source.certificate
     authorization = http.headers.get("proxy-authorization")
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
@@ -103,14 +105,16 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
             told = (
                 DiscoveryResult("", refusal=proxied)
                 if proxied
-                else await gatekeeper.describe_gateways(authorization, address)
+                else await gatekeeper.describe_gateways(authorization, address, certificate)
             )
             answer.is_guess = _is_guess(told.refusal)
         if told.refusal is not None:
             gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
         _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
         return _discovery_response(told)
-    question = Question(http.host, authorization, address, source.port_value, connection)
+    question = Question(
+        http.host, authorization, address, source.port_value, connection, certificate
+    )
     verdict = handed_over.take(question) or await _decide(gatekeeper, question)
     if verdict.refusal is None:
         return _allowed(verdict)

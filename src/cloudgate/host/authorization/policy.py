@@ -82,11 +82,11 @@ def evaluate(
     login: Principal | None,
     target: str | None,
     *,
-    password_is_right: bool,
+    is_proven: bool,
     circumstances: RequestContext,
 ) -> Denial | Target:
     """What to do with a CONNECT to `target` from somebody who says to be `login`."""
-    if login is None or not login.password_hash or not password_is_right:
+    if login is None or not login.password_hash or not is_proven:
         return NOT_AUTHENTICATED
     barred = denial_reason(login, circumstances)
     if barred is not None:

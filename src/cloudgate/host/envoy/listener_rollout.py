@@ -16,8 +16,10 @@ from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.envoy.xds_listener import listen_addresses, listener
 from cloudgate.host.envoy.xds_resources import (
     CERTIFICATE,
+    CLIENT_AUTHORITIES,
     ROUTES,
     Resource,
+    client_authorities,
     clusters,
     routes,
     secret,
@@ -103,10 +105,16 @@ class ListenerRollout:
 
     def _wanted(self, gateway: Gateway) -> Resource:
         where = listen_addresses(gateway.addresses, gateway.port, host_has_ipv6=host_has_ipv6())
-        if gateway.proxy_networks:
-            # The module does not tell the connection's address from the one that is said.
-            return listener(self._layout, where, congestion_control(), proxied=True)
-        return listener(self._layout, where, congestion_control(), self._envoy.data_path)
+        # The module does not tell the connection's address from the one that is said.
+        proxied = bool(gateway.proxy_networks)
+        return listener(
+            self._layout,
+            where,
+            congestion_control(),
+            None if proxied else self._envoy.data_path,
+            proxied=proxied,
+            asks_for_certificates=bool(gateway.client_authorities),
+        )
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
@@ -115,6 +123,9 @@ class ListenerRollout:
         xds_files.write(folder, "clusters", clusters(authorizer, with_requests=with_requests))
         xds_files.write(folder, ROUTES, [routes()])
         xds_files.write(folder, REFUSAL_LINES, [refusal_lines()])
+        if gateway.client_authorities:
+            authorities = client_authorities(gateway.client_authorities)
+            xds_files.write(folder, CLIENT_AUTHORITIES, [authorities])
         chain = gateway.certificate_chain_pem
         key = gateway.private_key_pem or private_key_pem(self._layout)
         return xds_files.write(folder, CERTIFICATE, [secret(chain, key)])

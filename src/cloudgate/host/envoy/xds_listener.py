@@ -25,6 +25,7 @@ from cloudgate.host.envoy.xds_resources import (
     AUTHORIZER,
     BUFFER_BYTES,
     CERTIFICATE,
+    CLIENT_AUTHORITIES,
     KEEPALIVE,
     REQUESTS,
     ROUTES,
@@ -106,6 +107,7 @@ def listener(
     data_path: DataPath | None = None,
     *,
     proxied: bool = False,
+    asks_for_certificates: bool = False,
 ) -> Resource:
     """The gateway's listener. Its name is a hash of all its settings.
 
@@ -118,12 +120,14 @@ def listener(
         congestion_control: of its connections; empty for what the system uses by itself.
         data_path: which way tunnels go; by HTTP alone when left out.
         proxied: whether connections may begin with a PROXY header; the authorizer says whose.
+        asks_for_certificates: whether clients are asked for tenants' certificates. The module has
+            nobody to show them to.
     """
     settings = _listener_settings(where, congestion_control)
     settings |= (
         _by_module(layout, data_path)
         if data_path and data_path.module
-        else _by_http(layout, proxied=proxied)
+        else _by_http(layout, proxied=proxied, asks_for_certificates=asks_for_certificates)
     )
     return {**settings, "name": f"gateway-{digest(settings)}"}
 
@@ -143,9 +147,10 @@ def _listener_settings(where: Sequence[ListenAddress], congestion_control: str) 
     }
 
 
-def _by_http(layout: StatePaths, *, proxied: bool) -> Resource:
-    manager = _connection_manager(layout, proxied=proxied)
-    found: Resource = {"filter_chains": [_filter_chain(layout, [manager])]}
+def _by_http(layout: StatePaths, *, proxied: bool, asks_for_certificates: bool) -> Resource:
+    manager = _connection_manager(layout, proxied=proxied, shows=asks_for_certificates)
+    chain = _filter_chain(layout, [manager], asks_for_certificates=asks_for_certificates)
+    found: Resource = {"filter_chains": [chain]}
     if not proxied:
         return found
     return found | {
@@ -198,9 +203,13 @@ def _chain(name: str) -> Resource:
     return {"action": {"name": name, "typed_config": value}}
 
 
-def _filter_chain(layout: StatePaths, filters: list[Resource]) -> Resource:
+def _filter_chain(
+    layout: StatePaths, filters: list[Resource], *, asks_for_certificates: bool = False
+) -> Resource:
     return {
-        "transport_socket": _downstream_tls(layout.xds),
+        "transport_socket": _downstream_tls(
+            layout.xds, asks_for_certificates=asks_for_certificates
+        ),
         "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
         "filters": filters,
     }
@@ -300,7 +309,11 @@ def _socket_options(congestion_control: str) -> list[Resource]:
     return options
 
 
-def _downstream_tls(xds: Path) -> Resource:
+def _downstream_tls(xds: Path, *, asks_for_certificates: bool) -> Resource:
+    authorities = {
+        "name": CLIENT_AUTHORITIES,
+        "sds_config": path_config_source(xds, CLIENT_AUTHORITIES),
+    }
     context = {
         "@type": f"{TYPES}extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         "common_tls_context": {
@@ -310,6 +323,11 @@ def _downstream_tls(xds: Path) -> Resource:
             "tls_certificate_sds_secret_configs": [
                 {"name": CERTIFICATE, "sds_config": path_config_source(xds, CERTIFICATE)}
             ],
+            **(
+                {"validation_context_sds_secret_config": authorities}
+                if asks_for_certificates
+                else {}
+            ),
         },
         # Programs open each tunnel with a handshake of its own; tickets would only cost.
         "disable_stateless_session_resumption": True,
@@ -319,7 +337,7 @@ def _downstream_tls(xds: Path) -> Resource:
 
 
 def _connection_manager(
-    layout: StatePaths, *, handed_over: bool = False, proxied: bool = False
+    layout: StatePaths, *, handed_over: bool = False, proxied: bool = False, shows: bool = False
 ) -> Resource:
     manager = {
         "@type": (
@@ -351,7 +369,7 @@ def _connection_manager(
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [
             *([_connection_address()] if proxied else []),
-            _authorization_filter(proxied=proxied),
+            _authorization_filter(proxied=proxied, shows_certificates=shows),
             _router(),
         ],
         "local_reply_config": {"mappers": _local_replies()},
@@ -393,7 +411,7 @@ def _connection_address() -> Resource:
     return {"name": "envoy.filters.http.header_mutation", "typed_config": mutation}
 
 
-def _authorization_filter(*, proxied: bool = False) -> Resource:
+def _authorization_filter(*, proxied: bool, shows_certificates: bool) -> Resource:
     # Without an answer of the authorizer nobody gets in. Its failures are 500 here, so that
     # `_local_replies` can tell them from what the authorizer itself answers.
     check = {
@@ -407,6 +425,8 @@ def _authorization_filter(*, proxied: bool = False) -> Resource:
         # The authorizer names the cluster.
         "clear_route_cache": True,
         "status_on_error": {"code": "InternalServerError"},
+        # Of the TLS connection, where no header of a client comes near it.
+        **({"include_peer_certificate": True} if shows_certificates else {}),
         "allowed_headers": {
             "patterns": [
                 {"exact": "proxy-authorization"},

@@ -38,6 +38,8 @@ OTHER_ADDRESSES = "others"
 AUTHORIZER = "authorizer"
 CERTIFICATE = "certificate"
 ROUTES = "routes"
+CLIENT_AUTHORITIES = "client-authorities"
+"""Who signs tenants' certificates."""
 REQUESTS = "requests"
 """Where the module hands requests over to that it does not settle: a listener within Envoy."""
 
@@ -215,6 +217,22 @@ def secret(chain_pem: str, key_pem: str) -> Resource:
         "tls_certificate": {
             "certificate_chain": {"inline_string": chain_pem},
             "private_key": {"inline_string": key_pem},
+        },
+    }
+
+
+def client_authorities(pems: Sequence[str]) -> Resource:
+    """Whose certificates are asked for. Who shows another one, or none, is let on all the same.
+
+    What a certificate is worth the authorizer says, which Envoy hands it to: many programs show one
+    of their own to whoever asks, and come in by their passwords.
+    """
+    return {
+        "@type": f"{TYPES}extensions.transport_sockets.tls.v3.Secret",
+        "name": CLIENT_AUTHORITIES,
+        "validation_context": {
+            "trusted_ca": {"inline_string": "".join(pems)},
+            "trust_chain_verification": "ACCEPT_UNTRUSTED",
         },
     }
 

@@ -42,6 +42,11 @@ class GatewayStatus:
         """Those who may say with PROXY protocol whom a connection is for."""
         return self.gateway.proxy_networks if self.gateway else ()
 
+    @property
+    def client_authorities(self) -> tuple[str, ...]:
+        """Who signs tenants' certificates, in PEM."""
+        return self.gateway.client_authorities if self.gateway else ()
+
     def follow(self, assignment: Assignment | None) -> None:
         """Follow a new assignment."""
         self.is_known = assignment is not None

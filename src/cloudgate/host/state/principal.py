@@ -19,6 +19,12 @@ class Principal:
         """As the logs show it."""
         return f"{self.tenant.name}\\{self.user.name}" if self.user else self.tenant.name
 
+    def is_same(self, other: "Principal | None") -> bool:
+        """Whether another one is the same tenant, or the same user of it."""
+        if other is None or other.tenant.tenant_id != self.tenant.tenant_id:
+            return False
+        return (self.user and self.user.user_id) == (other.user and other.user.user_id)
+
     @property
     def password_hash(self) -> str:
         """Of the password that belongs to it; empty when it cannot log in."""

@@ -38,6 +38,7 @@ class Tunnel:
     over_quota: bool = False
     over_egress: bool = False
     came_from: str = ""
+    certificate_id: UUID | None = None
     bytes_up: int = 0
     bytes_down: int = 0
     era: str | None = None
@@ -221,5 +222,6 @@ def _tunnel(entry: AccessRecord) -> Tunnel:
         over_quota=entry.holder.over_quota,
         over_egress=entry.holder.over_egress,
         came_from=entry.holder.came_from,
+        certificate_id=entry.holder.certificate_id,
         era=entry.holder.era,
     )

@@ -117,6 +117,7 @@ class TunnelEnforcer:
                 from_address="",
                 era=holder.era,
                 came_from=holder.came_from,
+                certificate_id=holder.certificate_id,
             )
             found = self._revocation(tunnel, now)
             if found is None or not found.at_once:

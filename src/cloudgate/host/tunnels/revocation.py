@@ -36,7 +36,7 @@ def revocation_of(
     """
     if tenant is None:
         return Revocation("the tenant was removed")
-    revoked = _revoked(tunnel, tenant, now)
+    revoked = _revoked(tunnel, tenant, now) or _revoked_certificate(tunnel, tenant)
     if revoked is not None:
         return Revocation(revoked)
     if not _is_in_allowed_pool(tenant, pool_id):
@@ -58,6 +58,11 @@ def _revoked(tunnel: Tunnel, tenant: Tenant, now: datetime) -> str | None:
     return _revoked_of_user(
         tunnel, next((each for each in tenant.users if each.user_id == tunnel.user_id), None)
     )
+
+
+def _revoked_certificate(tunnel: Tunnel, tenant: Tenant) -> str | None:
+    revoked = [each.certificate_id for each in tenant.ended_certificates if each.tunnels_end]
+    return "the certificate was revoked" if tunnel.certificate_id in revoked else None
 
 
 def _revoked_of_user(tunnel: Tunnel, user: User | None) -> str | None:

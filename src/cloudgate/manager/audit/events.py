@@ -183,6 +183,18 @@ EVENTS: Mapping[str, Event] = {
     "EndOldCloudSubtenantPassword": Event(
         0, INFO, "The old password of {name} [{id}] [tenant ID: {owner}] is good no more"
     ),
+    "IssueCloudTenantCertificate": Event(
+        0, INFO, "{name} [tenant ID: {owner}] has got a certificate [{id}]"
+    ),
+    "IssueOwnCloudTenantCertificate": Event(
+        0, INFO, "{name} [tenant ID: {owner}] has got a certificate [{id}] by its password"
+    ),
+    "RenewCloudTenantCertificate": Event(
+        0, INFO, "{name} [tenant ID: {owner}] has renewed its certificate; the new one is [{id}]"
+    ),
+    "RevokeCloudTenantCertificate": Event(
+        0, WARNING, "A certificate of {name} [{id}] [tenant ID: {owner}] has been revoked"
+    ),
     "ConfirmBackupProtection": Event(0, INFO, "Repository {name} keeps deleted backups"),
     "LoseBackupProtection": Event(
         0, WARNING, "Repository {name} may not keep deleted backups any more"

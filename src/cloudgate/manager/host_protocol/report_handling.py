@@ -21,6 +21,7 @@ from cloudgate.manager.security.authority import CertificateRequest
 from cloudgate.manager.servers.facts import check_facts, facts_of, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
+from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.trust.certificate_roles import Role
 
 
@@ -120,6 +121,7 @@ def _gateway_document(work: UnitOfWork, gateway: CloudGateway) -> protocol.Gatew
         pool_id=gateway.pool_id,
         certificate_chain_pem=brought.chain_pem if brought else certificate_of(work, gateway),
         private_key_pem=key_of(work, brought) if brought else None,
+        client_authorities=(tenant_certificates.authority(work).pem,),
         **wanted_settings(gateway).told,
     )
 

@@ -33,7 +33,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
     TenantResource,
 )
-from cloudgate.manager.tenants import egress, limits, passwords
+from cloudgate.manager.tenants import certificates, egress, limits, passwords
 from cloudgate.network import hostport
 
 ELSEWHERE = UUID(int=0)
@@ -186,13 +186,17 @@ def _entries(
             select(Subtenant).where(Subtenant.tenant_id.in_(some)).order_by(Subtenant.login)
         ):
             users[subtenant.tenant_id].append(_user(subtenant))
-    return each_alone(
+    ended = certificates.told(work, ids)
+    found = each_alone(
         tenants,
         lambda tenant: make(tenant, users.get(tenant.id, ())),
         lambda tenant, _: bare(
             tenant, users.get(tenant.id, ()), (pool.id for pool in tenant.pools)
         ),
     )
+    for each in found:
+        theirs = ended.get(each.tenant_id)
+        yield each.model_copy(update={"ended_certificates": tuple(theirs)}) if theirs else each
 
 
 def _as_other(question: Question) -> _Make:

@@ -19,6 +19,7 @@ from cloudgate.manager.servers.facts import facts_of, report_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
+from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.protocol import GatewayState, Misplaced
 
 RENEWED_AT_ONCE = 20
@@ -74,6 +75,7 @@ def renew_certificates(
     Returns:
         Where to go on; None when these were the last.
     """
+    tenant_certificates.authority(work)  # a release before had none
     some = select(CloudGateway).where(CloudGateway.removing.is_(False))
     if after is not None:
         some = some.where(CloudGateway.id > after)

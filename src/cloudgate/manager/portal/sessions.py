@@ -3,7 +3,6 @@
 Such a session is in a table of its own: whatever is done with it, it is never one of an account.
 """
 
-import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from cloudgate.manager.sessions.operations import (
     has_ended,
 )
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, TenantSession
-from cloudgate.manager.tenants import own_password
+from cloudgate.manager.tenants import own_password, passwords
 from cloudgate.manager.tenants.operations import TYPE
 from cloudgate.manager.tenants.own_password import login_of
 from cloudgate.manager.tenants.passwords import Owner
@@ -83,7 +82,7 @@ def begin(work: UnitOfWork, who: Owner, version: str) -> TenantSession:
     session = TenantSession(
         tenant_id=tenant.id,
         subtenant_id=None if isinstance(who, CloudTenant) else who.id,
-        password_mark=_mark(who),
+        password_mark=passwords.mark_of(who.password_hash),
         version=version,
         created_at=work.now,
         used_at=work.now,
@@ -183,11 +182,6 @@ def _tenant_of(who: Owner) -> CloudTenant:
     return who if isinstance(who, CloudTenant) else who.tenant
 
 
-def _mark(who: Owner) -> str:
-    """Tells one password from the next, and nothing of either: it is made of its salted hash."""
-    return hashlib.sha256(who.password_hash.encode()).hexdigest()
-
-
 def _may_come_from(who: Owner, address: str) -> bool:
     allowed = (each.networks for each in (_tenant_of(who), who))
     return all(
@@ -204,7 +198,7 @@ def _owner(work: UnitOfWork, session: TenantSession) -> Owner | None:
 def _is_good(work: UnitOfWork, session: TenantSession, who: Owner, address: str) -> bool:
     return (
         not has_ended(session.used_at, work.now)
-        and session.password_mark == _mark(who)
+        and session.password_mark == passwords.mark_of(who.password_hash)
         and own_password.is_let_in(work, who)
         and _tenant_of(who).may_use_portal
         and _may_come_from(who, address)

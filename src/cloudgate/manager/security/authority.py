@@ -30,9 +30,9 @@ RENEWAL_SHARE = 1 / 3
 """A certificate from elsewhere is to be renewed when this much of its life, or less, is left."""
 GATEWAY_DAYS = 14
 """Of gateways' certificates, unless the operator wants others."""
-_CLOCK_SKEW = timedelta(days=2)
+CLOCK_SKEW = timedelta(days=2)
 """How far the clock of another machine may be behind, and still take what was just signed."""
-_COMMON_NAME_CHARACTERS = 64
+COMMON_NAME_CHARACTERS = 64
 _Certifiable = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 _CERTIFIABLE = (ec.EllipticCurvePublicKey, rsa.RSAPublicKey, ed25519.Ed25519PublicKey)
 
@@ -110,10 +110,10 @@ class Authority:
                 _subject(known[0] if known else wanted.role.value, wanted.role),
                 public_key,
                 issuer.certificate.subject,
-                (now - _CLOCK_SKEW, now + wanted.term.life),
+                (now - CLOCK_SKEW, now + wanted.term.life),
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs=False), critical=True)
+            .add_extension(usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(_key_of(issuer), critical=False)
         )
@@ -134,8 +134,8 @@ class Authority:
             self._has_issued(leaf, wanted.role)
             and leaf.public_key() == _public_key(wanted.public_key_pem)
             and _covered(leaf) == {_san(name) for name in wanted.names}
-            and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + _CLOCK_SKEW
-            and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + _CLOCK_SKEW
+            and leaf.not_valid_after_utc - leaf.not_valid_before_utc == term.life + CLOCK_SKEW
+            and timedelta() <= now - leaf.not_valid_before_utc < term.renewed_after + CLOCK_SKEW
         )
 
     def _issuer(self, role: Role) -> Signer:
@@ -152,7 +152,7 @@ class Authority:
 
 def new_key_pem() -> str:
     """A new private key, in PEM and in the clear."""
-    return _key_pem(ec.generate_private_key(ec.SECP256R1()))
+    return key_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -171,7 +171,7 @@ def open_authority(folder: Path) -> Authority:
         there = [file for file in (certificate_file, key_file) if file.exists()]
         if not there:
             made = _make_root(datetime.now(UTC))
-            write_private(key_file, _key_pem(made.key))
+            write_private(key_file, key_pem(made.key))
             write_public(certificate_file, made.pem)
         elif len(there) == 1:
             (missing,) = {certificate_file, key_file} - set(there)
@@ -215,7 +215,7 @@ class PortCertificate:
         made = ec.generate_private_key(ec.SECP256R1())
         public = _public_pem(made.public_key())
         chain = self.authority.issue(self._wanted(public), now)
-        write_private(file, _key_pem(made) + chain)
+        write_private(file, key_pem(made) + chain)
         return file
 
     def usable_file(self, now: datetime) -> Path:
@@ -247,9 +247,9 @@ def _make_root(now: datetime) -> Signer:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ROOT_NAME)])
     certificate = (
-        _unsigned(name, key.public_key(), name, (now - _CLOCK_SKEW, now + AUTHORITY_LIFE))
+        _unsigned(name, key.public_key(), name, (now - CLOCK_SKEW, now + AUTHORITY_LIFE))
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
     )
     return Signer(certificate, key)
@@ -274,7 +274,7 @@ def _open_issuer(folder: Path, root: Signer, role: Role) -> Signer:
         except (ValueError, TypeError, InvalidSignature):
             pass  # damaged, or of another root
     made = _make_issuer(root, role)
-    write_private(file, _key_pem(made.key) + made.pem)
+    write_private(file, key_pem(made.key) + made.pem)
     return made
 
 
@@ -285,7 +285,7 @@ def _make_issuer(root: Signer, role: Role) -> Signer:
     certificate = (
         _unsigned(name, key.public_key(), root.certificate.subject, times)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(usage(signs=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(_key_of(root), critical=False)
         .sign(root.key, hashes.SHA256())
@@ -311,7 +311,8 @@ def _unsigned(
     )
 
 
-def _usage(*, signs: bool) -> x509.KeyUsage:
+def usage(*, signs: bool) -> x509.KeyUsage:
+    """What a key is for: to sign certificates, too, or to prove who somebody is alone."""
     return x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=signs,
@@ -373,7 +374,7 @@ def _covered(leaf: x509.Certificate) -> set[x509.GeneralName]:
 def _subject(name: str, role: Role) -> x509.Name:
     return x509.Name(
         [
-            x509.NameAttribute(NameOID.COMMON_NAME, name[:_COMMON_NAME_CHARACTERS]),
+            x509.NameAttribute(NameOID.COMMON_NAME, name[:COMMON_NAME_CHARACTERS]),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role.value),
         ]
     )
@@ -394,7 +395,8 @@ def _public_pem(key: object) -> str:
     ).decode()
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    """A private key, in PEM and in the clear."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

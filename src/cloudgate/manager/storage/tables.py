@@ -475,6 +475,8 @@ class CloudTenant(Base):
     """Whether it and its users may change their own passwords."""
     may_use_portal: Mapped[bool] = mapped_column(default=True)
     """Whether it and its users may see what they have, in sessions of their own."""
+    may_get_certificates: Mapped[bool] = mapped_column(default=False)
+    """Whether it and its users may get certificates for themselves, and renew them."""
     last_active_at: Mapped[datetime | None]
     directory_revision: Mapped[int] = mapped_column(REVISION)
 
@@ -547,6 +549,46 @@ class Subtenant(Base):
 
     tenant: Mapped[CloudTenant] = relationship(lazy="joined")
     resource: Mapped[TenantResource] = relationship(lazy="joined")
+
+
+class TenantAuthority(Base):
+    """Who signs tenants' certificates; `cloudgate.manager.security.tenant_authority`."""
+
+    __tablename__ = "tenant_authorities"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    certificate_pem: Mapped[str]
+    sealed_key: Mapped[str]
+
+
+class TenantCertificate(Base):
+    """A certificate by which a tenant or its user comes in, kept until it ends."""
+
+    __tablename__ = "tenant_certificates"
+    __table_args__ = (
+        Index("ix_tenant_certificates_tenant", "tenant_id", "ends_at"),
+        Index("ix_tenant_certificates_end", "ends_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    """Also its serial number."""
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("cloud_tenants.id", ondelete="CASCADE"))
+    subtenant_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("subtenants.id", ondelete="CASCADE")
+    )
+    """Of the user whose it is; None where it is the tenant's own."""
+    certificate_pem: Mapped[str]
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    """SHA-256, in hexadecimal digits."""
+    issued_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    password_mark: Mapped[str] = mapped_column(String(64), default="")
+    """Of the hash of the password by which somebody got it, or the first of those that it renews:
+    it is good as long as that is. Empty where the provider has issued that."""
+    revoked_at: Mapped[datetime | None]
+
+    tenant: Mapped[CloudTenant] = relationship(lazy="joined")
+    subtenant: Mapped[Subtenant | None] = relationship(lazy="joined")
 
 
 class RemovedTenant(Base):

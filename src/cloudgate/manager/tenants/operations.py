@@ -57,6 +57,7 @@ SETTINGS = (
     "failover_to_others",
     "may_change_password",
     "may_use_portal",
+    "may_get_certificates",
 )
 KEEP = object()
 """In `TenantChange.expires_at`: leave the lease as it is."""
@@ -93,6 +94,7 @@ class TenantChange:
     failover_to_others: bool | None = None
     may_change_password: bool | None = None
     may_use_portal: bool | None = None
+    may_get_certificates: bool | None = None
     pools: Sequence[UUID] | None = None
     """Ids of the gateway pools that it is to use."""
     networks: Sequence[str] | None = None
@@ -340,6 +342,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
         "AllowedNetworks": tenant.networks,
         "MayChangePassword": tenant.may_change_password,
         "MayUsePortal": tenant.may_use_portal,
+        "MayGetCertificates": tenant.may_get_certificates,
     }
 
 

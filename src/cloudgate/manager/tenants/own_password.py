@@ -80,6 +80,22 @@ def is_let_in(work: UnitOfWork, who: passwords.Owner) -> bool:
     return who.enabled and tenant.enabled and has_lease
 
 
+def check_origin(work: UnitOfWork, who: passwords.Owner, *others: passwords.Owner) -> None:
+    """See that somebody asks from where its tenant, and `others`, may come from.
+
+    Raises:
+        AccessDeniedError: it does not.
+    """
+    tenant = who if isinstance(who, CloudTenant) else who.tenant
+    for each in (tenant, *others):
+        networks = None if each.networks is None else tuple(each.networks)
+        if not address_ranges.contains(networks, work.address):
+            raise AccessDeniedError(
+                f"{login_of(who)} may not come from {work.address}. Ask from a network that it may"
+                " come from."
+            )
+
+
 def change_own_password(
     work: UnitOfWork,
     who: passwords.Owner,
@@ -102,13 +118,7 @@ def change_own_password(
             f"The provider does not let {tenant.name} change passwords by itself. Ask the provider"
             " for a new one."
         )
-    for each in (tenant,) if by_tenant else (tenant, who):
-        networks = None if each.networks is None else tuple(each.networks)
-        if not address_ranges.contains(networks, work.address):
-            raise AccessDeniedError(
-                f"{login_of(who)} may not come from {work.address}. Change the password from a"
-                " network that it may come from."
-            )
+    check_origin(work, who, *(() if by_tenant else (who,)))
     if len(password) < LEAST_CHARACTERS:
         raise InvalidRequestError(
             f"Password: it has {len(password)} characters, and one that is chosen has at least"

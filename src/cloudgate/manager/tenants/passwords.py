@@ -3,6 +3,7 @@
 The same for tenants and for their users.
 """
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -81,6 +82,17 @@ def old_until(who: Owner, now: datetime) -> datetime | None:
     """Until when a password that was replaced is good; None when there is none."""
     until = who.old_password_until
     return until if who.old_password_hash and until is not None and until > now else None
+
+
+def mark_of(password_hash: str) -> str:
+    """Tells one password from the next, and nothing of either: it is made of its salted hash."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()
+
+
+def good_marks(who: Owner, now: datetime) -> frozenset[str]:
+    """Of the passwords that somebody may come in by."""
+    old = who.old_password_hash if old_until(who, now) else ""
+    return frozenset(mark_of(each) for each in (who.password_hash, old) if each)
 
 
 def is_good(who: Owner, password: str, now: datetime) -> bool:

@@ -1,4 +1,6 @@
-"""Own password: how does a tenant, or one of its users, change it over HTTP? An extension."""
+"""Own password: how does a tenant, or its user, show it over HTTP, and change it? Extensions."""
+
+from typing import Any
 
 from cloudgate.api.access import EVERYBODY
 from cloudgate.api.handlers.sessions import credentials, user_name
@@ -12,7 +14,16 @@ from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
 ROUTES = Routes(EVERYBODY)
 
 
-def check_own_password(call: Call, _spec: OwnPasswordSpec) -> passwords.Owner:
+def own_proof(operation: str) -> Proof:
+    """The password of a tenant or its user, for a call that the audit log calls so."""
+    return Proof(
+        check=check_own_password,
+        account=lambda call: user_name(call.authorization),
+        note=lambda call: note_wrong_own_password(call, operation),
+    )
+
+
+def check_own_password(call: Call, _spec: Any) -> passwords.Owner:
     """Who a request is of, by the name and the password that it shows.
 
     Raises:
@@ -23,10 +34,9 @@ def check_own_password(call: Call, _spec: OwnPasswordSpec) -> passwords.Owner:
         return own_password.authenticate(work, name, password)
 
 
-def note_wrong_own_password(call: Call) -> None:
+def note_wrong_own_password(call: Call, operation: str) -> None:
     """Have it on record that a password was wrong; summed up when it is often."""
     manager, name = call.manager, user_name(call.authorization)[:LOGGED_CHARACTERS]
-    operation = "ChangeOwnCloudTenantPassword"
     if manager.strangers.is_to_be_noted(operation, name, call.address, manager.clock()):
         with call.reading() as work:
             meant = own_password.tenant_meant(work, name)
@@ -43,11 +53,7 @@ def note_wrong_own_password(call: Call) -> None:
     Route(
         verb="PUT",
         path="/cloud/password",
-        proof=Proof(
-            check=check_own_password,
-            account=lambda call: user_name(call.authorization),
-            note=note_wrong_own_password,
-        ),
+        proof=own_proof("ChangeOwnCloudTenantPassword"),
         answers=DONE,
         bodies=(OwnPasswordSpec,),
         needs_session=False,

@@ -63,6 +63,7 @@ def wanted(spec: CreateCloudTenantSpec) -> TenantChange:
         networks=spec.allowed_networks,
         may_change_password=spec.may_change_password,
         may_use_portal=spec.may_use_portal,
+        may_get_certificates=spec.may_get_certificates,
     )
 
 
@@ -93,6 +94,7 @@ def change(entity: CloudTenant) -> TenantChange:
         networks=entity.allowed_networks,
         may_change_password=entity.may_change_password,
         may_use_portal=entity.may_use_portal,
+        may_get_certificates=entity.may_get_certificates,
         as_shown=_is_sent_back(entity),
     )
 

@@ -105,6 +105,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         warning=_tenant_warning(tenant, now) or None,
         may_change_password=tenant.may_change_password or None,
         may_use_portal=None if tenant.may_use_portal else False,
+        may_get_certificates=tenant.may_get_certificates or None,
         **limits.shown,
     )
 

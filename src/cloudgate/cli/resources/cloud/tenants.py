@@ -88,6 +88,14 @@ OwnPasswords = Annotated[
         show_default=False,
     ),
 ]
+OwnCertificates = Annotated[
+    bool | None,
+    typer.Option(
+        "--own-certificates/--no-own-certificates",
+        help="Let it and its users get certificates by their passwords, and renew them. [no]",
+        show_default=False,
+    ),
+]
 Portal = Annotated[
     bool | None,
     typer.Option(
@@ -159,6 +167,7 @@ def create(
     hard_egress: HardEgress = None,
     network: AllowedNetworks = None,
     own_passwords: OwnPasswords = None,
+    own_certificates: OwnCertificates = None,
     portal: Portal = None,
     protect_backups: ProtectBackups = None,
     protection_days: ProtectionDays = None,
@@ -183,6 +192,7 @@ def create(
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network),
         MayChangePassword=own_passwords,
+        MayGetCertificates=own_certificates,
         MayUsePortal=portal,
         BackupProtectionEnabled=protect_backups,
         BackupProtectionPeriod=protection_days,
@@ -228,6 +238,7 @@ def edit(
     network: AllowedNetworks = None,
     any_network: AnyNetwork = False,
     own_passwords: OwnPasswords = None,
+    own_certificates: OwnCertificates = None,
     portal: Portal = None,
     protect_backups: ProtectBackups = None,
     protection_days: ProtectionDays = None,
@@ -247,6 +258,7 @@ def edit(
         EgressQuotaHard=hard_egress,
         AllowedNetworks=networks_of(network, none=any_network),
         MayChangePassword=own_passwords,
+        MayGetCertificates=own_certificates,
         MayUsePortal=portal,
         BackupProtectionEnabled=protect_backups,
         BackupProtectionPeriod=protection_days,

@@ -36,6 +36,8 @@ class Question:
     port: int
     connection: str = ""
     """Address and port of its connection, where a load balancer's may be for others."""
+    certificate: str = ""
+    """That it shows, as Envoy says it; the module says none."""
 
     def __repr__(self) -> str:
         return f"Question({self.authority!r}, ..., {self.address!r}, {self.port})"

@@ -153,6 +153,7 @@ class CreateCloudTenantSpec(Described):
     egress_quota_hard: bool | None = element(own=True)
     may_change_password: bool | None = element(own=True)
     may_use_portal: bool | None = element(own=True)
+    may_get_certificates: bool | None = element(own=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +339,8 @@ class CloudTenant(Entity):
     """Extension: whether it and its users may change their own passwords; shown when they may."""
     may_use_portal: bool | None = element(omit_absent=True, own=True)
     """Extension: whether they may see what they have, by themselves; shown when they may not."""
+    may_get_certificates: bool | None = element(omit_absent=True, own=True)
+    """Extension: whether they may get certificates for themselves; shown when they may."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Certificates: who comes by one of a tenant, and is it good?"""

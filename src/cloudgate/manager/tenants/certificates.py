@@ -1,0 +1,278 @@
+"""Tenants' certificates: who comes in by which, and until when?
+
+Who shows a password gets one that is good as long as that password is, and so are those that
+renew it: a new password ends what others got by the one of before. What the provider issues ends
+by itself, or when it is revoked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from sqlalchemy import delete, func, or_, select
+
+from cloudgate import protocol
+from cloudgate.errors import (
+    AccessDeniedError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    NotFoundError,
+)
+from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.log import note, record
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.security.authority import fingerprint
+from cloudgate.manager.security.tenant_authority import (
+    TenantAuthority,
+    Wanted,
+    new_tenant_authority,
+    read_tenant_authority,
+    requested_key,
+)
+from cloudgate.manager.servers.managed_servers import touch_assignment
+from cloudgate.manager.storage import tables
+from cloudgate.manager.storage.tables import CloudGateway, CloudTenant, Task, TenantCertificate
+from cloudgate.manager.tenants import passwords
+from cloudgate.manager.tenants.operations import publish
+from cloudgate.manager.tenants.own_password import check_origin, is_let_in, login_of
+
+TYPE = "CloudTenantCertificate"
+USUAL_SECONDS = 24 * 3600
+LEAST_SECONDS, MOST_SECONDS = 300, 7 * 24 * 3600
+MOST_OF_TENANT = 200
+"""That have neither ended nor been revoked."""
+KEPT_AFTER_END = timedelta(days=1)
+"""So long gateways hear of what was revoked though it has ended: clocks differ."""
+_AUTHORITY = UUID(int=1)
+"""There is one, which several managers on one database make together."""
+_OWNER = "the authority of tenants' certificates"
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateWish:
+    """What is wanted of a certificate."""
+
+    request_pem: str
+    seconds: int | None = None
+    """How long it is to be good."""
+
+
+def authority(work: UnitOfWork) -> TenantAuthority:
+    """Who signs tenants' certificates. Made where there is none; gateways are told of it then.
+
+    Raises:
+        CloudgateError: it cannot be opened with the sealing key of now.
+    """
+    kept = work.session.get(tables.TenantAuthority, _AUTHORITY)
+    if kept is not None:
+        return read_tenant_authority(
+            kept.certificate_pem, work.sealing.open(kept.sealed_key, _OWNER)
+        )
+    made = new_tenant_authority(work.now)
+    work.session.add(
+        tables.TenantAuthority(
+            id=_AUTHORITY,
+            certificate_pem=made.pem,
+            sealed_key=work.sealing.seal(made.key_pem, _OWNER),
+        )
+    )
+    for gateway in work.session.scalars(select(CloudGateway)):
+        touch_assignment(work, gateway.managed_server)
+    return made
+
+
+def list_certificates(work: UnitOfWork, tenant: CloudTenant) -> Sequence[TenantCertificate]:
+    """Those of a tenant and its users that have not ended, the newest first."""
+    query = select(TenantCertificate).where(
+        TenantCertificate.tenant_id == tenant.id, TenantCertificate.ends_at > work.now
+    )
+    newest = query.order_by(TenantCertificate.issued_at.desc(), TenantCertificate.id)
+    return work.session.scalars(newest).all()
+
+
+def get_certificate(work: UnitOfWork, tenant: CloudTenant, identifier: UUID) -> TenantCertificate:
+    """A tenant's certificate by its id.
+
+    Raises:
+        NotFoundError: it has none of that id.
+    """
+    found = work.session.get(TenantCertificate, identifier)
+    if found is None or found.tenant_id != tenant.id:
+        raise NotFoundError(
+            f"The tenant {tenant.name} has no certificate with the id {identifier}."
+        )
+    return found
+
+
+def issue(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> TenantCertificate:
+    """Give a tenant or its user a certificate, as the provider.
+
+    Raises:
+        InvalidRequestError: it is not what a certificate can be made of, or there are too many.
+    """
+    return _issue(work, who, wish, operation="Issue")
+
+
+def issue_own(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> TenantCertificate:
+    """The same for somebody who has just shown the password of now.
+
+    Raises:
+        AccessDeniedError: the provider does not let this tenant, or not from there.
+        InvalidRequestError: as `issue`.
+    """
+    _check_may(work, who)
+    return _issue(work, who, wish, "IssueOwn", passwords.mark_of(who.password_hash))
+
+
+def renew(work: UnitOfWork, identifier: UUID, request_pem: str) -> TenantCertificate:
+    """A successor, for the same time from now on, of a certificate that is good.
+
+    The request is signed with the key of that one: nobody else can ask, and for whoever hands it on
+    the new one is of no use.
+
+    Raises:
+        NotAuthenticatedError: it has ended or was revoked, or the key is another one.
+        AccessDeniedError: the provider does not let this tenant, or not from there.
+        InvalidRequestError: as `issue`.
+    """
+    found = work.session.get(TenantCertificate, identifier)
+    if found is None or not is_good(work, found):
+        raise NotAuthenticatedError("The certificate is not good any more: get one by password.")
+    if _spki(requested_key(request_pem)) != _spki(_leaf(found).public_key()):
+        raise NotAuthenticatedError(
+            "CertificateRequest: its key is not that of the certificate that it is to renew."
+        )
+    who = found.subtenant or found.tenant
+    if not is_let_in(work, who):
+        raise NotAuthenticatedError("The tenant may not come in.")
+    _check_may(work, who)
+    seconds = round((found.ends_at - found.issued_at).total_seconds())
+    wish = CertificateWish(request_pem=request_pem, seconds=seconds)
+    return _issue(work, who, wish, "Renew", found.password_mark)
+
+
+def revoke(work: UnitOfWork, found: TenantCertificate) -> Task:
+    """Have nobody come in by a certificate any more; the tunnels that came in by it end."""
+    found.revoked_at = found.revoked_at or work.now
+    task = publish(work, found.tenant, "RevokeCloudTenantCertificate")
+    note(work, task, _change(found, "RevokeCloudTenantCertificate"))
+    return task
+
+
+def is_good(work: UnitOfWork, found: TenantCertificate) -> bool:
+    """Whether somebody may come in by a certificate, as far as that goes."""
+    return found.revoked_at is None and found.ends_at > work.now and not _has_lost(work, found)
+
+
+def told(work: UnitOfWork, ids: Iterable[UUID]) -> Mapping[UUID, list[protocol.EndedCertificate]]:
+    """By tenant: what gateways have to know of certificates that would be good by themselves."""
+    found: dict[UUID, list[protocol.EndedCertificate]] = {}
+    wanted = list(ids)
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = select(TenantCertificate).where(
+            TenantCertificate.tenant_id.in_(wanted[start : start + _AT_ONCE]),
+            TenantCertificate.ends_at > work.now - KEPT_AFTER_END,
+            or_(TenantCertificate.revoked_at.is_not(None), TenantCertificate.password_mark != ""),
+        )
+        for each in work.session.scalars(query.order_by(TenantCertificate.id)):
+            if each.revoked_at is not None or _has_lost(work, each):
+                ended = protocol.EndedCertificate(
+                    certificate_id=each.id, tunnels_end=each.revoked_at is not None
+                )
+                found.setdefault(each.tenant_id, []).append(ended)
+    return found
+
+
+def _has_lost(work: UnitOfWork, found: TenantCertificate) -> bool:
+    """Whether the password that it was got by is good no more."""
+    who = found.subtenant or found.tenant
+    mark = found.password_mark
+    return bool(mark) and mark not in passwords.good_marks(who, work.now)
+
+
+def _check_may(work: UnitOfWork, who: passwords.Owner) -> None:
+    tenant = who if isinstance(who, CloudTenant) else who.tenant
+    if not tenant.may_get_certificates:
+        raise AccessDeniedError(
+            f"The provider does not let {tenant.name} get certificates by itself. Ask the provider"
+            " for one."
+        )
+    check_origin(work, who, who)
+
+
+def _issue(
+    work: UnitOfWork,
+    who: passwords.Owner,
+    wish: CertificateWish,
+    operation: str,
+    password_mark: str = "",
+) -> TenantCertificate:
+    seconds = USUAL_SECONDS if wish.seconds is None else wish.seconds
+    if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
+        raise InvalidRequestError(
+            f"ValidSeconds: found {seconds}, expected {LEAST_SECONDS} to {MOST_SECONDS} (7 days)."
+        )
+    key = requested_key(wish.request_pem)
+    tenant, user = (who, None) if isinstance(who, CloudTenant) else (who.tenant, who)
+    _make_room(work, tenant)
+    identifier = uuid4()
+    ends_at = (work.now + timedelta(seconds=seconds)).replace(microsecond=0)
+    signed = authority(work).issue(
+        Wanted(identifier, tenant.id, user.id if user else None, login_of(who), key, ends_at),
+        work.now,
+    )
+    made = TenantCertificate(
+        id=identifier,
+        tenant=tenant,
+        subtenant=user,
+        certificate_pem=signed.public_bytes(serialization.Encoding.PEM).decode(),
+        fingerprint=fingerprint(signed),
+        issued_at=work.now,
+        ends_at=ends_at,
+        password_mark=password_mark,
+    )
+    work.session.add(made)
+    work.session.flush()
+    record(work, _change(made, f"{operation}{TYPE}"))
+    return made
+
+
+def _make_room(work: UnitOfWork, tenant: CloudTenant) -> None:
+    long_over = TenantCertificate.ends_at <= work.now - KEPT_AFTER_END
+    work.session.execute(delete(TenantCertificate).where(long_over))
+    count = select(func.count()).where(
+        TenantCertificate.tenant_id == tenant.id,
+        TenantCertificate.ends_at > work.now,
+        TenantCertificate.revoked_at.is_(None),
+    )
+    if (work.session.scalar(count) or 0) >= MOST_OF_TENANT:
+        raise InvalidRequestError(
+            f"{tenant.name} has {MOST_OF_TENANT} certificates that are good, as many as may be;"
+            " revoke some first."
+        )
+
+
+def _change(found: TenantCertificate, operation: str) -> Change:
+    return Change(
+        operation=operation,
+        object_type=TYPE,
+        object_id=found.id,
+        object_name=login_of(found.subtenant or found.tenant),
+        after={"Fingerprint": found.fingerprint, "ExpirationDate": found.ends_at.isoformat()},
+        owner_id=found.tenant.id,
+    )
+
+
+def _leaf(found: TenantCertificate) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(found.certificate_pem.encode())
+
+
+def _spki(key: CertificatePublicKeyTypes) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )

@@ -1,0 +1,278 @@
+"""Does a certificate of a tenant open its tunnels at a real gateway, and nothing else?"""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
+from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.manager.security.authority import (
+    CertificateRequest,
+    gateway_term,
+    open_authority,
+)
+from cloudgate.manager.security.tenant_authority import TenantAuthority, new_tenant_authority
+from cloudgate.protocol import EndedCertificate, GatewayState, Refusal, Tenant, User
+from cloudgate.trust.certificate_roles import Role
+from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
+from tests.host.support import PASSWORD, PASSWORD_HASH, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.support.client_certificates import issued, key_pem, new_key, write
+from tests.support.ports import free_port
+
+REPO = "repo.example:443"
+ACME, LAPTOP, OTHER = UUID(int=1), UUID(int=9), UUID(int=2)
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Office:
+    """Who signs, and where the files are."""
+
+    signer: TenantAuthority
+    folder: Path
+
+    def issue(
+        self, client: Client, user_id: UUID | None = None, ends_in: timedelta = timedelta(days=1)
+    ) -> UUID:
+        """Have the client show a new certificate of Acme's or its user's; its id."""
+        client.shows = self.folder / "shown.pem"
+        return issued(self.signer, client.shows, ACME, user_id, ends_in)
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(new_tenant_authority(datetime.now(UTC)), tmp_path)
+
+
+@pytest.fixture
+async def port(machine: Machine, office: Office, repository_port: int) -> int:
+    """Of a gateway that knows Acme, with a user, and its tenants' authority."""
+    found = free_port()
+    wanted = machine.gateway(found, client_authorities=(office.signer.pem,))
+    await machine.bring(wanted, GatewayState.LISTENING)
+    machine.know(_acme(repository_port))
+    return found
+
+
+def _acme(repository_port: int, **changes: object) -> Tenant:
+    targets = tenant(repository_port).targets
+    user = User(user_id=LAPTOP, name="laptop", password_hash=PASSWORD_HASH, targets=targets)
+    return tenant(repository_port, **{"users": (user,), **changes})
+
+
+async def _status(client: Client, port: int, login: str = "") -> tuple[int, str]:
+    found = await client.connect(port, REPO, login)
+    return found.status, found.body
+
+
+async def _logged(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds():  # noqa: ASYNC110  the log tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_along(
+    machine: Machine, client: Client, port: int, office: Office
+) -> None:
+    assert (await _status(client, port))[0] == 407, "none is shown"
+    assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
+    identifier = office.issue(client)
+    tunnel = await client.connect(port, REPO, "")
+    assert tunnel.status == 200, tunnel.body
+    assert await tunnel.echoes()
+    listed = await client.ask(port, "GET /.well-known/cloudgate HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert listed.status == 200
+    assert (await _status(client, port, "ACME:not looked at"))[0] == 200
+    for name in ("other", "acme\\laptop", "acme\\nobody"):
+        status, body = await _status(client, port, f"{name}:{PASSWORD}")
+        assert status == 403, name
+        assert "not of the same tenant or user" in body
+    assert machine.gatekeeper.meter.refused[Refusal.CERTIFICATE] == 3
+    await _logged(lambda: identifier in {each.certificate_id for each in machine.watch.live})
+    assert not machine.guesses.pending()
+
+
+async def test_a_users_certificate_has_its_rights_and_ends_with_it(
+    machine: Machine, client: Client, port: int, office: Office, repository_port: int
+) -> None:
+    office.issue(client, LAPTOP)
+    tunnel = await client.connect(port, REPO, "")
+    assert tunnel.status == 200, tunnel.body
+    await _logged(lambda: {each.user_id for each in machine.watch.live} == {LAPTOP})
+    user = User(user_id=LAPTOP, name="laptop", password_hash=PASSWORD_HASH, enabled=False)
+    machine.know(_acme(repository_port, users=(user,)))
+    assert await tunnel.is_cut()
+    assert (await _status(client, port)) == (403, "This user of the tenant is disabled.\n")
+    machine.know(_acme(repository_port, users=()))
+    assert (await _status(client, port))[0] == 407
+
+
+async def test_when_it_has_ended_or_was_revoked_it_opens_nothing_and_a_password_still_does(
+    machine: Machine, client: Client, port: int, office: Office, repository_port: int
+) -> None:
+    office.issue(client, ends_in=timedelta(seconds=-1))
+    status, body = await _status(client, port)
+    assert (status, "has ended" in body) == (407, True)
+    assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
+    assert (await _status(client, port, "acme:wrong"))[0] == 407
+
+    by_one = office.issue(client)
+    live = await client.connect(port, REPO, "")
+    first = office.folder / "first.pem"
+    (office.folder / "shown.pem").rename(first)
+    by_another = office.issue(client)
+    other = await client.connect(port, REPO, "")
+    by_password = await client.connect(port, REPO)
+    assert {each.status for each in (live, other, by_password)} == {200}
+
+    ended = EndedCertificate(certificate_id=by_another)
+    machine.know(_acme(repository_port, ended_certificates=(ended,)))
+    status, body = await _status(client, port)
+    assert (status, "not good any more" in body) == (407, True)
+    revoked = EndedCertificate(certificate_id=by_one, tunnels_end=True)
+    machine.know(_acme(repository_port, ended_certificates=(ended, revoked)))
+    assert await live.is_cut()
+    assert await other.echoes(), "of one that is replaced, live tunnels go on"
+    assert await by_password.echoes()
+    client.shows = first
+    assert (await _status(client, port))[0] == 407
+    machine.know(_acme(repository_port, enabled=False))
+    assert await other.is_cut()
+
+
+async def test_what_is_asked_of_a_password_is_asked_of_a_certificate(
+    machine: Machine, client: Client, port: int, office: Office, repository_port: int
+) -> None:
+    office.issue(client)
+    for changes, words in (
+        ({"enabled": False}, "The tenant is disabled."),
+        ({"expires_at": datetime.now(UTC)}, "lease has expired"),
+        ({"networks": ("198.51.100.0/24",)}, "may not come from 127.0.0.1"),
+        ({"pool_ids": (UUID(int=5),)}, "set apart for others"),
+    ):
+        machine.know(_acme(repository_port, **changes))
+        status, body = await _status(client, port)
+        assert (status, words in body) == (403, True), words
+    machine.know(_acme(repository_port, password_hash=""))
+    assert (await _status(client, port))[0] == 407, "a tenant that this gateway lets nobody in of"
+    machine.know()
+    assert (await _status(client, port))[0] == 407
+
+
+def _forgeries(folder: Path) -> dict[str, Path]:
+    """Certificates that are no tenant's of this provider, each with its key."""
+    folder.mkdir()
+    now = datetime.now(UTC)
+    found: dict[str, Path] = {}
+    found["another provider's"] = folder / "another.pem"
+    issued(new_tenant_authority(now), found["another provider's"], ACME)
+    ours = open_authority(folder)
+    key = new_key()
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    for role in Role:
+        wanted = CertificateRequest(public.decode(), (str(ACME), "acme"), role, gateway_term())
+        found[role.value] = folder / f"{role.name}.pem"
+        found[role.value].write_text(key_pem(key) + ours.issue(wanted, now))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITY_NAME)])
+    uri = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri_of(ACME, None))])
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    itself = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(5)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(uri, critical=False)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    found["signed by itself"] = folder / "itself.pem"
+    write(found["signed by itself"], key, itself)
+    return found
+
+
+async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
+    machine: Machine, client: Client, port: int, office: Office
+) -> None:
+    for what, file in _forgeries(office.folder / "authority").items():
+        client.shows = file
+        assert (await _status(client, port)) == (
+            407,
+            "Name or password are missing or wrong.\n",
+        ), what
+        assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200, what
+    assert not machine.gatekeeper.meter.refused[Refusal.CERTIFICATE]
+
+
+async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
+    machine: Machine, client: Client, office: Office, repository_port: int
+) -> None:
+    port = free_port()
+    wanted = machine.gateway(port)
+    await machine.bring(wanted, GatewayState.LISTENING)
+    machine.know(_acme(repository_port))
+    live = await client.connect(port, REPO)
+    office.issue(client)
+    assert (await _status(client, port))[0] == 407, "nobody asks for it"
+    asking = wanted.model_copy(update={"client_authorities": (office.signer.pem,)})
+    await machine.bring(asking, GatewayState.LISTENING)
+    assert (await _status(client, port))[0] == 200
+    second = new_tenant_authority(datetime.now(UTC))
+    both = wanted.model_copy(update={"client_authorities": (office.signer.pem, second.pem)})
+    await machine.bring(both, GatewayState.LISTENING)
+    by_both = await client.connect(port, REPO, "")
+    office.signer = second
+    office.issue(client)
+    assert (await _status(client, port))[0] == 200
+    assert await live.echoes()
+    assert await by_both.echoes()
+
+
+@pytest.mark.parametrize("way", [Way.MODULE], indirect=True)
+async def test_by_the_module_none_is_asked_for_and_who_has_one_comes_by_password(
+    machine: Machine, client: Client, port: int, office: Office, way: Way
+) -> None:
+    office.issue(client)
+    assert (await _status(client, port))[0] == 407
+    assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
+
+
+async def test_curl_comes_by_it(
+    machine: Machine, client: Client, port: int, office: Office
+) -> None:
+    curl = shutil.which("curl")
+    assert curl, "install curl"
+    office.issue(client)
+    trusted = office.folder / "ca.pem"
+    trusted.write_text(client.ca_pem)
+    # The repository's answer is no HTTP, at which curl ends.
+    found = await asyncio.create_subprocess_exec(
+        curl,
+        *("--silent", "--output", "/dev/null", "--write-out", "%{http_connect}"),
+        *("--proxy", f"https://localhost:{port}", "--proxy-cacert", str(trusted)),
+        *("--proxy-cert", str(client.shows), "--proxytunnel", f"http://{REPO}/"),
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    said, _ = await found.communicate()
+    assert said == b"200"
+
+
+def test_what_a_tunnel_came_in_by_outlives_the_host_service() -> None:
+    known = TunnelMetadata(place="p", tenant_id=ACME, certificate_id=UUID(int=7))
+    assert TunnelMetadata.read(str(known)) == known
+    assert TunnelMetadata.read(str(TunnelMetadata("p", ACME))).certificate_id is None
