@@ -48,10 +48,10 @@ check: .venv/dev
 
 test:
 ifdef ARGS
-	@$(MAKE) --jobs 4 --no-print-directory .venv/dev test-packages
+	@$(MAKE) --jobs 4 --no-print-directory .venv/dev .venv/ansible test-packages
 	$(BIN)/pytest $(ARGS)
 else
-	@$(MAKE) --jobs 4 --no-print-directory .venv/compiled-tests test-packages
+	@$(MAKE) --jobs 4 --no-print-directory .venv/compiled-tests .venv/ansible test-packages
 	@$(MAKE) --keep-going --no-print-directory together alone
 endif
 
@@ -67,7 +67,7 @@ together:
 alone:
 	$(BIN)/pytest --numprocesses 2 --dist loadfile -m alone --durations 5 $(ALONE)
 
-test-delivery: .venv/dev dist
+test-delivery: .venv/dev .venv/ansible dist
 	@tools/need $(DELIVERY_PACKAGES)
 	$(BIN)/python -m delivery.image
 	$(BIN)/pytest --numprocesses 0 -m delivery --durations 10 tests/delivery
@@ -127,6 +127,7 @@ lock: .venv/dev
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/run.txt --output-file requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(BIN)/uv pip compile --group dist --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/dist.txt
+	$(BIN)/uv pip compile --group ansible --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/ansible.txt
 
 .venv/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -154,9 +155,9 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ --requirement requirements/$*.txt
 	@touch $@
 
-.venv/dist: .venv/pip requirements/dist.txt
+.venv/dist .venv/ansible: .venv/%: .venv/pip requirements/%.txt
 	$(PYTHON) -m venv --clear $@
-	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dist.txt
+	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$*.txt
 	@touch $@
 
 clean:

@@ -20,9 +20,11 @@ from cloudgate.wire.resources.cloud.pools import CloudGatewayPool, CreateCloudGa
 from cloudgate.wire.resources.cloud.tenants import (
     BackupResource,
     CloudTenant,
+    CloudTenantResource,
     CreateCloudTenantResourceSpec,
     CreateCloudTenantSpec,
     LeaseOptions,
+    RepositoryQuota,
     RotatePasswordSpec,
 )
 from cloudgate.wire.resources.infrastructure import (
@@ -45,6 +47,7 @@ __all__ = [
     "CloudGateway",
     "CloudGatewayPool",
     "CloudTenant",
+    "CloudTenantResource",
     "CloudgateError",
     "CreateCloudGatewayPoolSpec",
     "CreateCloudGatewaySpec",
@@ -59,6 +62,7 @@ __all__ = [
     "NotFoundError",
     "RefusedError",
     "Repository",
+    "RepositoryQuota",
     "Retries",
     "RotatePasswordSpec",
     "Task",

@@ -1,0 +1,112 @@
+"""Is the collection one that ansible takes, and do its roles do what they say?"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudgate import __version__
+from cloudgate.client import Client
+from tests.support.manager import PASSWORD, RunningManager
+from tests.support.playbooks import COLLECTION, Ansible, needs_ansible
+
+pytestmark = needs_ansible
+MODULES = [file.stem for file in (COLLECTION / "plugins" / "modules").glob("*.py")]
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root, to whom the files belong")
+
+
+def test_it_is_written_as_the_linter_of_production_wants(tmp_path: Path) -> None:
+    ansible = Ansible(tmp_path)
+    folder = tmp_path / "collections" / "ansible_collections" / "cloudgate" / "cloudgate"
+    said = ansible.run("ansible-lint", "--offline", "--profile", "production", str(folder))
+    assert "Passed: 0 failure(s), 0 warning(s)" in said
+
+
+def test_each_option_of_each_module_is_described(tmp_path: Path) -> None:
+    ansible = Ansible(tmp_path)
+    named = [f"cloudgate.cloudgate.{module}" for module in MODULES]
+    told = json.loads(ansible.run("ansible-doc", "--json", *named))
+    for module in MODULES:
+        text = (COLLECTION / "plugins" / "modules" / f"{module}.py").read_text()
+        described = told[f"cloudgate.cloudgate.{module}"]["doc"]["options"]
+        assert all(f'"{option}": {{' in text for option in described.keys() - _SHARED)
+        assert described.keys() > _SHARED
+
+
+_SHARED = frozenset({"url", "user", "password", "token", "ca", "fingerprint", "timeout", "state"})
+
+
+def test_it_is_packed_as_the_release_that_it_is_of(tmp_path: Path) -> None:
+    ansible = Ansible(tmp_path)
+    ansible.run("ansible-galaxy", "collection", "build", str(COLLECTION), "--output-path", ".")
+    assert (tmp_path / f"cloudgate-cloudgate-{__version__}.tar.gz").exists()
+    said = ansible.run("ansible-playbook", "--syntax-check", str(COLLECTION / "playbooks/site.yml"))
+    assert "playbook: " in said
+
+
+@needs_root
+def test_settings_of_a_manager_are_written_if_they_are_right_and_once(tmp_path: Path) -> None:
+    ansible, file = Ansible(tmp_path), tmp_path / "manager.toml"
+    given: Any = {
+        "package_install": False,
+        "manager_service": False,
+        "manager_config": str(file),
+        "manager_group": "root",
+    }
+    settings = {"host": "192.0.2.10", "port": 9399, "trusted_proxy": ["192.0.2.1"]}
+    assert "changed=1 " in ansible.role("manager", **given, manager_settings=settings)
+    assert 'trusted_proxy = ["192.0.2.1"]' in file.read_text()
+    assert "changed=0 " in ansible.role("manager", **given, manager_settings=settings)
+    wrong = ansible.role("manager", succeeds=False, **given, manager_settings={"prot": 1})
+    assert "prot" in wrong
+    assert "failed=1 " in wrong
+    assert "9399" in file.read_text()
+
+
+@needs_root
+def test_a_machine_joins_once_as_the_server_that_it_is(
+    running: RunningManager, tmp_path: Path
+) -> None:
+    ansible = Ansible(
+        tmp_path / "ansible",
+        CLOUDGATE_URL=running.url,
+        CLOUDGATE_CA=str(running.ca_file),
+        CLOUDGATE_PASSWORD=PASSWORD,
+    )
+    given: Any = {
+        "package_install": False,
+        "host_service": False,
+        "host_config": str(tmp_path / "host.toml"),
+        "host_settings": {"gateway_mbit": 1000},
+        "host_group": "root",
+        "host_user": "",
+        "host_data": str(tmp_path / "state"),
+        "host_name": "gw5.example",
+    }
+    nowhere = ansible.role("host", succeeds=False, **given)
+    assert "Give host_manager_url" in nowhere
+    joined = ansible.role("host", **given, host_manager_url=running.url)
+    assert (tmp_path / "state" / "host" / "membership.json").exists()
+    assert "token" not in joined.lower().replace("--token-file", "")
+    assert "changed=0 " in ansible.role("host", **given, host_manager_url=running.url)
+    with Client(running.url, password=PASSWORD, ca=running.ca_file) as client:
+        assert client.servers.get("gw5.example").state != "Expected"
+
+
+PAGE = COLLECTION.parent / "docs" / "ansible.md"
+
+
+def test_the_playbooks_of_the_page_are_playbooks(tmp_path: Path) -> None:
+    ansible = Ansible(tmp_path)
+    written = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(written) == 2
+    (tmp_path / "site.yml").write_text("".join(written))
+    assert "playbook: " in ansible.run("ansible-playbook", "--syntax-check", "site.yml")
+    options = " ".join(written)
+    for name in re.findall(r"^ {8}(\w+):", options, re.MULTILINE):
+        known = "".join(file.read_text() for file in (COLLECTION / "roles").rglob("main.yml"))
+        modules = "".join(file.read_text() for file in (COLLECTION / "plugins").rglob("*.py"))
+        assert re.search(rf'^{name}:|"{name}":', known + modules, re.MULTILINE), name

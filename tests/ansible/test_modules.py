@@ -1,0 +1,158 @@
+"""Do the modules bring an installation to what a playbook says, and nothing else a second time?"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cloudgate.client import Client
+from tests.support.host import ScriptedHost, obedient
+from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.playbooks import Ansible, Task, needs_ansible
+
+pytestmark = needs_ansible
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    with running_manager(tmp_path_factory.mktemp("manager")) as running:
+        host = ScriptedHost(running)
+        host.poll()
+        with obedient(host):
+            yield running
+
+
+@pytest.fixture(scope="module")
+def ansible(site: RunningManager, tmp_path_factory: pytest.TempPathFactory) -> Ansible:
+    return Ansible(
+        tmp_path_factory.mktemp("ansible"),
+        CLOUDGATE_URL=site.url,
+        CLOUDGATE_CA=str(site.ca_file),
+        CLOUDGATE_PASSWORD=PASSWORD,
+    )
+
+
+@pytest.fixture(scope="module")
+def client(site: RunningManager) -> Iterator[Client]:
+    with Client(site.url, password=PASSWORD, ca=site.ca_file) as connected:
+        yield connected
+
+
+def task(module: str, **options: Any) -> Task:
+    return {f"cloudgate.cloudgate.{module}": options}
+
+
+VAULT = task("repository", name="vault", endpoint="vault.example:8443", capacity="20TB")
+GATEWAY = task("gateway", server="gw1.example", port=6180, proxy_protocol_from=["192.0.2.0/24"])
+ACME = task(
+    "tenant",
+    name="acme",
+    tenant_password="a word of acme",
+    quotas=[{"repository": "vault", "gigabytes": 100}],
+    lease="2030-12-31",
+    tunnels=20,
+    speed_mbps=200,
+    networks=["2001:db8::1", "192.0.2.0/24"],
+    egress_gigabytes=500,
+    may_change_password=True,
+)
+POOL = task("pool", name="gold", gateways=["gw1.example"], tenants=["acme"], drain_seconds=0)
+ALL = (VAULT, GATEWAY, ACME, POOL)
+
+
+def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
+    ansible: Ansible, client: Client
+) -> None:
+    looked = ansible.play(*ALL, options=("--check", "--diff"))
+    assert [each["changed"] for each in looked] == [True] * 4
+    assert looked[0]["diff"]["after"] == {"endpoint": "vault.example:8443", "capacity": 20 << 40}
+    assert not client.repositories.list()
+    assert not client.tenants.list()
+
+    made = ansible.play(*ALL, *ALL)
+    assert [each["changed"] for each in made] == [True] * 4 + [False] * 4
+    assert made[0]["resource"]["Capacity"] == 20 << 40
+    assert made[1]["resource"]["State"] == "Listening"
+    acme = client.tenants.get("acme")
+    assert acme.resources is not None
+    assert [each.repository_quota and each.repository_quota.quota for each in acme.resources] == [
+        102400
+    ]
+    assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
+    assert client.pools.get("gold").cloud_tenants == (acme.uid,)
+    assert "a word of acme" not in json.dumps(made)
+
+
+def test_only_what_is_otherwise_is_changed_and_said(ansible: Ansible, client: Client) -> None:
+    changes = (
+        task("tenant", name="acme", quotas=[{"repository": "vault", "gigabytes": 50}], lease=""),
+        task("repository", name="vault", quota_warnings=[90, 70], quota_grace=5),
+        task("gateway", server="gw1.example", description="first", enabled=True),
+        task("pool", name="gold", tenants=[]),
+        task(
+            "tenant",
+            name="acme",
+            tenant_password="another word",
+            update_password="always",
+            enabled=False,
+            end_tunnels=True,
+        ),
+    )
+    done = ansible.play(*changes, *changes[:2])
+    assert [each["changed"] for each in done] == [True] * 5 + [False] * 2
+    vault = client.repositories.get("vault").uid
+    assert done[0]["diff"]["before"] == {
+        "lease": "2030-12-31T00:00:00+00:00",
+        "quotas": [[vault, 102400]],
+    }
+    assert done[0]["diff"]["after"] == {"lease": "", "quotas": [[vault, 51200]]}
+    acme = client.tenants.get("acme")
+    assert (acme.enabled, acme.max_concurrent_tasks) == (False, 20)
+    assert client.pools.get("gold").cloud_tenants == ()
+
+
+def test_a_server_is_told_its_token_once(ansible: Ansible) -> None:
+    told = ansible.play(
+        task("server", name="gw2.example"),
+        task("server", name="gw2.example"),
+        task("server", name="gw2.example", renew_token="expected"),
+        task("server", name="gw1.example", renew_token="expected"),
+        task("server", name="gw2.example", state="absent"),
+    )
+    assert [each["changed"] for each in told] == [True, False, True, False, True]
+    assert told[0]["join_token"] != told[2]["join_token"]
+    assert len(told[2]["join_fingerprint"]) == 64
+    assert "join_token" not in told[1]
+
+
+def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client: Client) -> None:
+    wrong = ansible.play(
+        task("tenant", name="other"),
+        task("repository", name="vault", endpoint="*.example:1"),
+        task("gateway", server="gw1.example", port=70000),
+        task("pool", name="gold", gateways=["gw7.example"]),
+        task("repository", name="vault", state="absent"),
+        task("repository", name="vault", fingerprint="0" * 64, ca=None),
+    )
+    assert [each["failed"] for each in wrong] == [True] * 6
+    said = [each["msg"] for each in wrong]
+    assert said[0] == "other is new: give its tenant_password."
+    assert said[2].startswith("ExternalPort: found '70000'")
+    assert said[3] == "There is no gateway named 'gw7.example'."
+    assert "quota" in said[4]
+    assert wrong[4]["where"].startswith("DELETE https://")
+    assert "is not the one that is meant" in said[5]
+
+
+def test_what_is_to_be_absent_goes_and_is_gone_the_second_time(
+    ansible: Ansible, client: Client
+) -> None:
+    away = [
+        task(module, name=name, state="absent")
+        for module, name in (("pool", "gold"), ("tenant", "acme"), ("repository", "vault"))
+    ]
+    looked = [{**each, "check_mode": True} for each in away]
+    gone = ansible.play(*looked, *away, away[0])
+    assert [each["changed"] for each in gone] == [True] * 6 + [False]
+    assert not client.tenants.list()
