@@ -14,12 +14,11 @@ RELEASED = sorted((ROOT / "tests" / "released").glob("*.json"))
 
 
 @pytest.mark.parametrize("release", RELEASED, ids=lambda file: file.stem)
-@pytest.mark.parametrize("kind", ["calls", "commands", "options", "variables"])
-def test_what_a_release_had_is_there(release: Path, kind: str) -> None:
-    had = set(json.loads(release.read_text("utf-8"))[kind])
-    assert had
-    gone = had - set(promised.names()[kind])
-    assert not gone
+def test_what_a_release_had_is_there(release: Path) -> None:
+    had, has = json.loads(release.read_text("utf-8")), promised.names()
+    assert had["calls"]
+    gone = {kind: set(names) - set(has[kind]) for kind, names in had.items()}
+    assert not {kind: names for kind, names in gone.items() if names}
 
 
 def test_each_promise_names_tests_that_are_there() -> None:

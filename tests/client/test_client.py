@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,12 @@ from cloudgate.client import (
 )
 from cloudgate.client.core import resources
 from cloudgate.client.core.retries import NONE
+from cloudgate.manager.sessions import totp
 from cloudgate.protocol import GatewayState
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenantCreateSpec
 from cloudgate.wire.resources.infrastructure import BackupServerSpec
+from cloudgate.wire.resources.second_factor import SecondFactor, SecondFactorCodeSpec
+from cloudgate.wire.resources.security import EnterpriseAccountCreateSpec, EnterpriseRoleRef
 from cloudgate.wire.resources.sessions import LogonSessions
 from cloudgate.wire.resources.tokens import CreateApiTokenSpec
 from tests.support.host import ScriptedHost
@@ -196,6 +200,30 @@ def test_a_token_does_in_place_of_a_logon_and_one_that_was_revoked_is_told(
     assert told.value.__notes__ == [f"This was the answer to GET {site.url}/api/warnings."]
     with pytest.raises(InvalidRequestError, match="Give a password or an API token"):
         Client(site.url)
+
+
+def test_an_account_with_a_second_factor_logs_on_by_its_code(
+    cloudgate: Client, site: RunningManager
+) -> None:
+    role = EnterpriseRoleRef(enterprise_role_uid=cloudgate.roles.get("portal user").uid)
+    spec = EnterpriseAccountCreateSpec(
+        account_type="User", account_name="ann", password="s3cret of ann", roles=(role,)
+    )
+    assert cloudgate.accounts.create(spec).name == "ann"
+    moment = totp.step_at(site.clock())
+    known: Any = {"user": "ann", "password": "s3cret of ann", "ca": site.ca_file}
+    with Client(site.url, **known) as ann:
+        secret = ann.call("POST", "/security/factor", SecondFactor).secret or ""
+        code = SecondFactorCodeSpec(code=totp.code_of(secret, moment - 1))
+        ann.call("PUT", "/security/factor", SecondFactor, code)
+    with Client(site.url, **known, code=lambda: totp.code_of(secret, moment)) as ann:
+        assert ann.tenants.list() is not None
+    with (
+        Client(site.url, **known) as ann,
+        pytest.raises(NotAuthenticatedError, match="with a second factor shows its code, too"),
+    ):
+        ann.tenants.list()
+    cloudgate.accounts.delete("ann")
 
 
 def test_a_manager_is_known_by_the_fingerprint_of_its_authority(site: RunningManager) -> None:

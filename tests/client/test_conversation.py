@@ -130,7 +130,7 @@ def test_a_session_that_has_ended_is_begun_anew_once() -> None:
     sessions = [each.logon and each.logon.session_id for each in script.sent]
     assert sessions == [None, "a", "a", None, "b"]
     assert script.sent[0].user == ("admin", "secret")
-    with pytest.raises(NotAuthenticatedError, match=r"did not accept this password.*\(token\)"):
+    with pytest.raises(NotAuthenticatedError, match=r"did not accept this password.*\(code\)"):
         Script(reply(401), reply(401)).run(conversation.get("/tasks"))
 
 

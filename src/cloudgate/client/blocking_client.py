@@ -1,6 +1,7 @@
 """Clients: how does a program reach an installation, or what a tenant has?"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -24,6 +25,7 @@ from cloudgate.client.core.logons import DEFAULT_USER
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.opening import Secret
 from cloudgate.client.verification import TIMEOUT_SECONDS, Trust
+from cloudgate.errors import UnavailableError
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
 from cloudgate.wire.resources.cloud.live import (
@@ -75,8 +77,9 @@ class _Connected:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if problem is None:
-                self.log_off()
+            if problem is None or isinstance(problem, Exception):
+                with suppress(UnavailableError):  # a session that nobody ends, ends by itself
+                    self.log_off()
         finally:
             self._driver.close()
 

@@ -26,7 +26,8 @@ class Words:
 
     url: str = "url"
     ca: str = "ca"
-    token: str = "token"  # noqa: S105  what it is called
+    factor: str = "shows its code, too (code), or uses an API token (token)"
+    """What whoever has a second factor does."""
 
 
 class Conversation:
@@ -121,9 +122,7 @@ class Conversation:
         )
         if self._who.is_tenant:
             return said
-        return (
-            f"{said} An account with a second factor uses an API token here ({self._words.token})."
-        )
+        return f"{said} An account with a second factor {self._words.factor}."
 
     def _user(self) -> tuple[str, str]:
         return (self._who.user, precis.password(self._who.password()))
