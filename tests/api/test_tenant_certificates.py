@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
+from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants import certificates
 from cloudgate.protocol import EndedCertificate
 from cloudgate.trust.tenant_certificates import Holder, holder_of
@@ -157,7 +158,8 @@ def test_one_is_renewed_by_its_own_key_for_the_time_that_it_had_and_not_once_it_
 
     def renew(identifier: str, request: str) -> str:
         with running.manager.changing("acme", "127.0.0.1", administers=False) as work:
-            return str(certificates.renew(work, UUID(identifier), request).id)
+            tenant = work.session.get_one(CloudTenant, acme.id)
+            return str(certificates.renew(work, tenant, UUID(identifier), request).id)
 
     running.clock.ahead = timedelta(minutes=40)
     second = renew(made["Id"], request_pem(key))

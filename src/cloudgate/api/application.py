@@ -98,7 +98,11 @@ class Application:
         self._console = Console(self, brand)
         self._watching = WatchersDoor(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
-            manager, after_change, prober, lambda request: self._origin(request).address
+            manager,
+            after_change,
+            prober,
+            lambda request: self._origin(request).address,
+            self._logging_on,
         )
 
     def stop(self) -> None:

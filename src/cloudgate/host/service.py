@@ -206,6 +206,7 @@ def _compose(
         queries=QueryHandler(gateway.tracker, gateway.closer),
         tokens=authorizer.tokens,
     )
+    authorizer.own.ask = sync.hand_on
 
     def note_failing(name: str, failing: Failing | None) -> None:
         known.troubles.set(name, failing.text if failing else "")

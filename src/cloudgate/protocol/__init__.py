@@ -1,6 +1,6 @@
 """Host protocol messages: what do manager and host service say to each other?
 
-Seven calls, made by the host service only, over HTTPS with JSON bodies:
+Nine calls, made by the host service only, over HTTPS with JSON bodies:
 
 ``GET /host/v1/authority``  the manager's certificate authority as PEM. The host asks before it can
                             verify anybody, and compares the fingerprint that its operator gave.
@@ -12,6 +12,9 @@ Seven calls, made by the host service only, over HTTPS with JSON bodies:
 ``POST /host/v1/demand``  a `DemandReport`, answered by `Allowances`; while tenants with a limit of
                           speed or tunnels are there.
 ``POST /host/v1/answer``  an `Answer` to the `Question` of an `Update`, answered by 204.
+``POST /host/v1/here``    nothing, answered by 204: the host sees that it is heard.
+``POST /host/v1/own``     an `OwnRequest`, answered by an `OwnAnswer`; a manager of the release
+                          before does not know it, and says 404.
 
 All but the first two carry ``Authorization: Bearer <credential>``. A revision is a number that
 only grows. Assignment and site are whole; the tenant directory travels as the changes since a
@@ -28,6 +31,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from cloudgate.protocol.bounds import (
+    LONGEST_SECRET,
     MOST_ADDRESSES,
     MOST_DEMANDS,
     MOST_LINES,
@@ -482,6 +486,52 @@ class Allowances(Document):
     allowances: tuple[Allowance, ...] = ()
     tunnels_are_divided: bool = False
     """Whether the manager divides them: one of a release before leaves each gateway the limit."""
+
+
+Secret = Annotated[str, Field(max_length=LONGEST_SECRET)]
+
+
+class OwnRequest(Document):
+    """What a tenant, or its user, has asked of the manager at a gateway's own port.
+
+    It has proved to the gateway who it is, and proves it to the manager, too: by its password of
+    now, or by what the key of its certificate has signed. Of a host nothing is believed by that.
+    """
+
+    protocol: Small = PROTOCOL
+    oldest_protocol: Small = OLDEST_PROTOCOL
+    machine: Word = ""
+    """As in `HostFacts`."""
+    tenant_id: UUID
+    user_id: UUID | None = None
+    address: IPvAnyAddress
+    """Where it comes from."""
+    password: Secret = ""
+    """Of now; empty where it came by a certificate."""
+    new_password: Secret | None = None
+    """That it wants to have."""
+    old_password_seconds: Small | None = None
+    """How long the password of now is to be good beside it."""
+    certificate_request: Pem | None = None
+    """Of a certificate that it wants to have."""
+    certificate_id: UUID | None = None
+    """Of the one that it came by, which the new one is the successor of."""
+
+    def __repr__(self) -> str:
+        return f"OwnRequest({self.tenant_id}, {self.user_id}, ...)"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+class OwnAnswer(Document):
+    """What became of an `OwnRequest`."""
+
+    status: Small
+    """Of HTTP: 200, or why not."""
+    message: str = ""
+    """Why not, in words for the tenant."""
+    certificate_pem: str = ""
 
 
 class GatewayState(StrEnum):

@@ -20,7 +20,9 @@ LONGEST_SERVICE = 300
 LONGEST_WORD = 64
 """Characters of a version, an identifier or a digest."""
 LONGEST_PEM = 8192
-"""Characters of a public key."""
+"""Characters of a public key, or of a certificate request."""
+LONGEST_SECRET = 2048
+"""Characters of a password."""
 MOST_ADDRESSES = 512
 """IP addresses of one machine."""
 MOST_LINES = 5000

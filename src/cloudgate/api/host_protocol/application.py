@@ -16,8 +16,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from cloudgate.api.connections.acceptor import prove
 from cloudgate.api.host_protocol.known_hosts import KnownHosts
 from cloudgate.api.host_protocol.long_poll import LongPoll
+from cloudgate.api.host_protocol.own_requests import OwnRequests
 from cloudgate.api.host_protocol.reachability import Reachability
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
+from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.request_meter import note_route
 from cloudgate.errors import (
     CloudgateError,
@@ -49,6 +51,7 @@ from cloudgate.protocol import (
     DemandReport,
     Document,
     JoinRequest,
+    OwnRequest,
     PollRequest,
     Report,
     Update,
@@ -70,6 +73,7 @@ BODY_LIMITS_BYTES: dict[type[Document], int] = {
     UsageBatch: 8 * _MIB,
     DemandReport: 12 * _MIB,
     Answer: BODY_LIMIT_BYTES,
+    OwnRequest: _MIB // 32,
 }
 """The longest message of each kind."""
 _STATUS = {
@@ -89,14 +93,16 @@ class HostProtocol:
         after_change: Callable[[], None],
         probe: Prober,
         address_of: Callable[[Request], str],
+        gate: LoginGate,
     ) -> None:
-        """`address_of` says from which IP address a request came."""
+        """`address_of` says from which IP address a request came; `gate` has passwords checked."""
         self._manager = manager
         self._address_of = address_of
         self._refusing = RefusalRecorder(manager, address_of)
         self._reachability = Reachability(manager, probe, after_change)
         self._hosts = KnownHosts(manager)
         self._long_poll = LongPoll(manager, self._hosts)
+        self._own = OwnRequests(manager, gate)
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/v1/authority": self._authority,
@@ -107,6 +113,7 @@ class HostProtocol:
             "/v1/demand": self._demand,
             "/v1/answer": self._take_answer,
             "/v1/here": self._here,
+            "/v1/own": self._take_own,
         }
 
     async def respond(self, request: Request, path: str) -> Response:
@@ -297,6 +304,18 @@ class HostProtocol:
 
         self._manager.questions.answered(await run_in_threadpool(hear), message)
         return Response(status_code=204)
+
+    async def _take_own(self, request: Request) -> Response:
+        credential = await self._known_host(request)
+        message = await _read(request, OwnRequest)
+        enrolment.check_protocol(message)
+
+        def hear() -> UUID:
+            return self._hosts.hear(credential, message.machine).server.id
+
+        answer = await self._own.answer(request, await run_in_threadpool(hear), message)
+        self._after_change()
+        return _answer(answer)
 
 
 def _allowances(parts: Iterable[Allowance], tunnels: Mapping[UUID, int]) -> Allowances:

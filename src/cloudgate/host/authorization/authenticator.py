@@ -51,6 +51,8 @@ class AuthenticationResult:
     """Whether the password was the right one, or the certificate is good."""
     certificate_id: UUID | None = None
     """Of the certificate that has shown it; None where the password has."""
+    is_old: bool = False
+    """Whether it was by a password that has been replaced, and is good yet."""
     denial: Denial | None = None
     """Why it has not shown it, where that may be told."""
 
@@ -140,9 +142,10 @@ class Authenticator:
             # What was changed meanwhile holds at once.
             login = self._directory.find(said.name)
         proven = bool(found) and login is not None and found in login.hashes(self._now())
-        if proven and login is not None and found != login.password_hash:
+        is_old = proven and login is not None and found != login.password_hash
+        if is_old and login is not None:
             self.old_passwords.record(login)
-        return AuthenticationResult(name, login, proven=proven)
+        return AuthenticationResult(name, login, proven=proven, is_old=is_old)
 
     def _by_certificate(
         self, shown: ShownCertificate, address: str, named: tuple[Principal | None] | None

@@ -15,6 +15,8 @@ from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
+from cloudgate.host.authorization.own.desk import OwnRequestDesk, OwnResult
+from cloudgate.host.authorization.own.requests import Wish
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
     NOT_AUTHENTICATED,
@@ -44,6 +46,8 @@ SLOT_WAIT_SECONDS = 10.0
 LONGEST_SLOT_WAIT_SECONDS = 12.0
 DEADLINE_SECONDS = 14.0
 """Envoy waits no longer for an answer (`cloudgate.host.envoy.xds_listener.AUTHORIZER_SECONDS`)."""
+HEARD_SECONDS = 3.0
+"""How long a gateway waits to hear of what it has handed on."""
 RETRY_SECONDS = 5
 """What Retry-After says where a place, a name server or this gateway may soon be free."""
 AT_WORK_RETRY_SECONDS = 300
@@ -171,6 +175,8 @@ class Authorizer:
         """What was answered, in figures."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
+        self.own = OwnRequestDesk()
+        """Who hands on what tenants want for themselves."""
         self._resolver = Resolver()
         self._peers = PeerHealthChecker()
 
@@ -348,30 +354,69 @@ class Authorizer:
         self, authorization: str | None, address: str, certificate: str = ""
     ) -> DiscoveryResult:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
+        who, refusal = await self._identify(authorization, address, certificate)
+        login = who.login
+        if login is None or refusal is not None:
+            return DiscoveryResult(who.name, refusal=refusal or BAD_REQUEST)
+        ways = self._site.gateways_for(login.tenant)
+        return DiscoveryResult(
+            who.name,
+            json.dumps(
+                discovery_document(login, ways, self._role.live_tunnels, self._site.maintenance)
+            ),
+        )
+
+    async def ask_manager(
+        self, wish: Wish | Denial, authorization: str | None, address: str, certificate: str = ""
+    ) -> OwnResult:
+        """Hand on what somebody who comes from an IP address wants for itself.
+
+        `wish` may be what is wrong with it, which is told to nobody who has not proved who it is.
+        """
+        who, refusal = await self._identify(authorization, address, certificate)
+        if refusal is None and self._role.is_revoked:
+            refusal = REVOKED
+        if refusal is None and isinstance(wish, Denial):
+            refusal = wish
+        if refusal is not None or isinstance(wish, Denial):
+            return OwnResult(who.name, refusal=refusal)
+        told = await self.own.hand_on(who, authorization, address, wish)
+        if told.refusal is None and wish.new_password is not None:
+            await self._heard_of_change(who)
+        return told
+
+    async def _heard_of_change(self, who: AuthenticationResult) -> None:
+        """Wait a moment until this gateway knows of a new password, so that it is good at once."""
+        deadline = asyncio.get_running_loop().time() + HEARD_SECONDS
+        before = who.login.password_hash if who.login else ""
+        while asyncio.get_running_loop().time() < deadline:
+            now = self._directory.find(who.name)
+            if now is None or now.password_hash != before:
+                return
+            await asyncio.sleep(0.02)
+
+    async def _identify(
+        self, authorization: str | None, address: str, certificate: str
+    ) -> tuple[AuthenticationResult, Denial | None]:
+        """Who asks for something that is no tunnel, and why it may not."""
+        nobody = AuthenticationResult("")
         if (authorization or certificate) and not self._directory.revision:
-            return DiscoveryResult("", refusal=NOBODY_KNOWN)
+            return nobody, NOBODY_KNOWN
         try:
             who = await self._logins.authenticate(authorization, address, certificate)
         except TooManyPendingError:
-            return DiscoveryResult("", refusal=TOO_MANY_PASSWORDS)
-        name, login = who.name, who.login
+            return nobody, TOO_MANY_PASSWORDS
+        login = who.login
         if login is None or not who.proven:
-            return DiscoveryResult(name, refusal=_as_origin(who.denial) or BAD_REQUEST)
+            return who, _as_origin(who.denial) or BAD_REQUEST
         # Whoever may not use this gateway may still learn which ones it may use.
         anywhere = RequestContext(
             self._now(), pool_id=_any_of(login.tenant), pools_are_down=True, address=address
         )
         barred = denial_reason(login, anywhere)
         if barred is not None:
-            self._note_outsider(barred, name, address)
-            return DiscoveryResult(name, refusal=barred)
-        ways = self._site.gateways_for(login.tenant)
-        return DiscoveryResult(
-            name,
-            json.dumps(
-                discovery_document(login, ways, self._role.live_tunnels, self._site.maintenance)
-            ),
-        )
+            self._note_outsider(barred, who.name, address)
+        return who, barred
 
     def _note_outsider(self, refusal: Denial, name: str, address: str) -> None:
         if refusal.kind is Refusal.NETWORK:

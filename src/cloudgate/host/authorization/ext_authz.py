@@ -22,13 +22,15 @@ from cloudgate.host.authorization.authorizer import (
 from cloudgate.host.authorization.grpc_server import GrpcServer, OtherLine, Served, serve_grpc
 from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, Question
 from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
+from cloudgate.host.authorization.own.desk import OwnResult
+from cloudgate.host.authorization.own.requests import wish_of
 from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
 from cloudgate.host.envoy.xds_listener import CONNECTION_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
-from cloudgate.host.state.site import WELL_KNOWN
+from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
 from cloudgate.protocol import Refusal
 
 PERMISSION_DENIED = 7
@@ -98,6 +100,9 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     connection = http.headers.get(CONNECTION_HEADER, "")
     certificate = asked.source.certificate
     authorization = http.headers.get("proxy-authorization")
+    path = http.path.partition("?")[0]
+    if path in OWN_METHODS:
+        return await _answer_own(gatekeeper, asked, path)
     if http.method != "CONNECT":
         authorization = authorization or http.headers.get("authorization")
         with gatekeeper.meter.answering() as answer:
@@ -126,6 +131,25 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     return _refused(verdict.refusal, _metadata(verdict))
 
 
+async def _answer_own(gatekeeper: Authorizer, asked: Any, path: str) -> Any:
+    """What somebody is told who wants something for itself."""
+    http, source = asked.request.http, asked.source.address.socket_address
+    address, connection = source.address, http.headers.get(CONNECTION_HEADER, "")
+    authorization = http.headers.get("authorization")
+    refusal = gatekeeper.proxy_denial(address, source.port_value, connection)
+    if refusal is None:
+        wish = wish_of(path, http.body)
+        # What is wrong with a body is told to who has proved to be somebody, and to no stranger.
+        told = await gatekeeper.ask_manager(wish, authorization, address, asked.source.certificate)
+    else:
+        told = OwnResult("", refusal=refusal)
+    if told.refusal is not None:
+        gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
+        _note(gatekeeper, told.name, path, told.refusal, address)
+        return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
+    return _document(told.name, told.text, "text/plain; charset=utf-8")
+
+
 def _kind(refusal: Denial, authorization: str | None) -> Refusal:
     """What it is counted as: programs ask once without a password, and then with it."""
     is_first = refusal.kind is Refusal.CREDENTIALS and not authorization
@@ -151,15 +175,19 @@ def _allowed(verdict: AuthorizationResult) -> Any:
 def _discovery_response(told: DiscoveryResult) -> Any:
     if told.refusal is not None:
         return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
+    return _document(told.name, told.document, "application/json")
+
+
+def _document(name: str, text: str, media_type: str) -> Any:
     # A document is an answer that is not Envoy's, which is what Envoy calls a refusal.
     answer = messages.DeniedHttpResponse(
-        status=HttpStatus(code=200), headers=[_header("content-type", "application/json")]
+        status=HttpStatus(code=200), headers=[_header("content-type", media_type)]
     )
-    answer.body = told.document
+    answer.body = text
     return messages.CheckResponse(
         status=Status(code=PERMISSION_DENIED),
         denied_response=answer,
-        dynamic_metadata=_struct(tenant=told.name),
+        dynamic_metadata=_struct(tenant=name),
     )
 
 

@@ -27,7 +27,7 @@ from cloudgate.host.envoy.start_rates import (
 from cloudgate.host.platform.resource_limits import Capacity
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.host.state.site import WELL_KNOWN
+from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
 
 Resource = dict[str, Any]
 
@@ -56,6 +56,11 @@ CONNECT_SECONDS = 5
 CONNECT_TO_ONE_OF_SEVERAL_SECONDS = 2.5
 """How long each of its addresses has; the one that has just answered comes first."""
 MOST_OTHER_ADDRESSES = 5
+OWN_BYTES = 8192
+"""What a tenant may send that wants something for itself. It is read before anybody has proved
+anything."""
+OWN_SECONDS = 25
+"""How long that may take, the manager's answer and the wait after a wrong password included."""
 
 WHAT_THIS_IS = (
     "This is a cloud gateway. It is an HTTPS proxy and only takes CONNECT to a repository.\n"
@@ -74,6 +79,7 @@ GUARD = {
 TYPES = "type.googleapis.com/envoy."
 """What the names of Envoy's messages begin with."""
 _UNLIMITED = 1_000_000_000
+_PER_ROUTE = f"{TYPES}extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _NAME_THE_NEXT = f"""
 function envoy_on_request(handle)
@@ -202,6 +208,7 @@ def routes() -> Resource:
                     _connect_to_several_route(),
                     _connect_route(),
                     _well_known_route(),
+                    *(_own_route(path, method) for path, method in OWN_METHODS.items()),
                     _other_route(),
                 ],
             }
@@ -275,12 +282,34 @@ def _well_known_route() -> Resource:
     }
 
 
+def _own_route(path: str, method: str) -> Resource:
+    """Answered by the authorizer, too, which is shown the body: a small one, and for seconds."""
+    body = {"max_request_bytes": OWN_BYTES, "allow_partial_message": False}
+    return {
+        "match": {
+            "path": path,
+            "headers": [{"name": ":method", "string_match": {"exact": method}}],
+        },
+        # Nothing goes there: what the authorizer says is the answer. A direct response has no end.
+        "route": {
+            "cluster": AUTHORIZER,
+            "idle_timeout": f"{OWN_SECONDS}s",
+            "max_stream_duration": {"max_stream_duration": f"{OWN_SECONDS}s"},
+        },
+        "typed_per_filter_config": {
+            AUTHORIZER_METADATA: {
+                "@type": _PER_ROUTE,
+                "check_settings": {"with_request_body": body},
+            }
+        },
+    }
+
+
 def _other_route() -> Resource:
-    per_route = f"{TYPES}extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
     return {
         "match": {"prefix": "/"},
         "direct_response": {"status": 404, "body": {"inline_string": WHAT_THIS_IS}},
-        "typed_per_filter_config": {AUTHORIZER_METADATA: {"@type": per_route, "disabled": True}},
+        "typed_per_filter_config": {AUTHORIZER_METADATA: {"@type": _PER_ROUTE, "disabled": True}},
     }
 
 

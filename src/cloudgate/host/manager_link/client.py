@@ -29,6 +29,8 @@ from cloudgate.protocol import (
     Document,
     JoinAnswer,
     JoinRequest,
+    OwnAnswer,
+    OwnRequest,
     PollRequest,
     Report,
     Update,
@@ -145,6 +147,10 @@ class ManagerClient:
     async def send_query_result(self, answer: Answer) -> None:
         """Say what was asked."""
         await self._call("/host/v1/answer", answer)
+
+    async def send_own(self, request: OwnRequest) -> OwnAnswer:
+        """Hand on what a tenant wants for itself."""
+        return self._read(OwnAnswer, await self._call("/host/v1/own", request))
 
     async def _call(
         self, path: str, document: Document | None, patience: httpx2.Timeout = _TIMEOUT

@@ -17,7 +17,7 @@ from cloudgate.errors import (
 from cloudgate.host.manager_link.addresses import ManagerAddresses
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.standing import HostStanding
-from cloudgate.host.state.enrolment import load_enrolment
+from cloudgate.host.state.enrolment import Enrolment, load_enrolment
 from cloudgate.host.state.paths import StatePaths
 
 LONGEST_PAUSE_SECONDS = 5.0
@@ -96,19 +96,27 @@ class ManagerLine:
                     _log_failure(error)
                 await asyncio.sleep(pause_seconds)
 
-    async def _connected(self, step: Step, backoff: Backoff) -> None:
-        # Read anew after each failure: the host may have joined again.
+    def connected(self) -> ManagerClient:
+        """A connection for something that is said once; used by ``async with``."""
         known = load_enrolment(self._layout)
-        self._joined_at = known.url
-        url = self.addresses.choose((known.url, *known.others))
-        async with ManagerClient(
+        return self._client(known, self.addresses.choose((known.url, *known.others)))
+
+    def _client(self, known: Enrolment, url: str) -> ManagerClient:
+        return ManagerClient(
             url,
             known.ca_pem,
             self._standing.credential,
             self._on_time,
             says_role=known.manager_says_role,
             server_id=known.server_id,
-        ) as client:
+        )
+
+    async def _connected(self, step: Step, backoff: Backoff) -> None:
+        # Read anew after each failure: the host may have joined again.
+        known = load_enrolment(self._layout)
+        self._joined_at = known.url
+        url = self.addresses.choose((known.url, *known.others))
+        async with self._client(known, url) as client:
             while await self._took(step(client, backoff), url):
                 if client.says_role and not known.manager_says_role:
                     known = self._standing.note_role()

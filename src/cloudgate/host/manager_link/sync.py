@@ -11,6 +11,7 @@ import structlog
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import CloudgateError, InvalidRequestError
+from cloudgate.host.manager_link import own_requests
 from cloudgate.host.manager_link.client import ManagerClient
 from cloudgate.host.manager_link.host_state import HostState
 from cloudgate.host.manager_link.line import (
@@ -28,7 +29,14 @@ from cloudgate.host.reconciler import Reconciler
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.tunnels.slot_tokens import SlotTokens
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH, UsageOutbox
-from cloudgate.protocol import Allowances, DemandReport, PollRequest, UsageBatch
+from cloudgate.protocol import (
+    Allowances,
+    DemandReport,
+    OwnAnswer,
+    OwnRequest,
+    PollRequest,
+    UsageBatch,
+)
 
 SEEN_SECONDS = 4.0
 """How often is looked whether the manager answers, where there is another one to go to."""
@@ -62,6 +70,10 @@ class ManagerSync:
         self._updates = Updates(layout, known, reconciler, outbox.mark_dirty)
         self._standing = HostStanding(layout, known)
         self._line = ManagerLine(layout, self._standing, self._sync_clock)
+
+    async def hand_on(self, request: OwnRequest) -> OwnAnswer:
+        """Ask the manager what a tenant wants for itself; raises as `own_requests.hand_on`."""
+        return await own_requests.hand_on(self._line, request)
 
     def jobs(self) -> tuple[Job, ...]:
         """What is to be run."""

@@ -13,6 +13,12 @@ from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
 WELL_KNOWN = "/.well-known/cloudgate"
 """Where a gateway tells a tenant by which gateways it may come in."""
+CERTIFICATE_PATH = f"{WELL_KNOWN}/certificate"
+"""POST with a certificate request (PKCS #10) in PEM; the answer is the certificate."""
+PASSWORD_PATH = f"{WELL_KNOWN}/password"
+"""PUT with JSON, as ``PUT /cloud/password`` of the API takes it."""
+OWN_METHODS = {CERTIFICATE_PATH: "POST", PASSWORD_PATH: "PUT"}
+"""What a tenant may ask of the manager at the gateway's own port."""
 _VERSION = 1
 _NOTHING = Site(revision=0)
 _WAS_KNOWN = "site was known"

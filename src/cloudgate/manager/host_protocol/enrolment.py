@@ -37,6 +37,7 @@ Spoken = (
     | protocol.UsageBatch
     | protocol.DemandReport
     | protocol.Answer
+    | protocol.OwnRequest
 )
 """What a host says, with the versions of the protocol that it speaks."""
 TOKEN_LIFE = timedelta(hours=24)

@@ -129,8 +129,10 @@ def issue_own(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> 
     return _issue(work, who, wish, "IssueOwn", passwords.mark_of(who.password_hash))
 
 
-def renew(work: UnitOfWork, identifier: UUID, request_pem: str) -> TenantCertificate:
-    """A successor, for the same time from now on, of a certificate that is good.
+def renew(
+    work: UnitOfWork, who: passwords.Owner, identifier: UUID, request_pem: str
+) -> TenantCertificate:
+    """A successor, for the same time from now on, of somebody's certificate that is good.
 
     The request is signed with the key of that one: nobody else can ask, and for whoever hands it on
     the new one is of no use.
@@ -141,13 +143,12 @@ def renew(work: UnitOfWork, identifier: UUID, request_pem: str) -> TenantCertifi
         InvalidRequestError: as `issue`.
     """
     found = work.session.get(TenantCertificate, identifier)
-    if found is None or not is_good(work, found):
+    if found is None or (found.subtenant or found.tenant) != who or not is_good(work, found):
         raise NotAuthenticatedError("The certificate is not good any more: get one by password.")
     if _spki(requested_key(request_pem)) != _spki(_leaf(found).public_key()):
         raise NotAuthenticatedError(
             "CertificateRequest: its key is not that of the certificate that it is to renew."
         )
-    who = found.subtenant or found.tenant
     if not is_let_in(work, who):
         raise NotAuthenticatedError("The tenant may not come in.")
     _check_may(work, who)

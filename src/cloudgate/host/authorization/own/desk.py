@@ -1,0 +1,105 @@
+"""Own requests' desk: is a tenant's wish for itself handed on to the manager, and what came of it?
+
+A tenant has one wish at a time, and all together some: nobody fills the line to the manager.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from uuid import UUID
+
+from cloudgate.errors import CloudgateError
+from cloudgate.host.authorization.authenticator import AuthenticationResult
+from cloudgate.host.authorization.own.requests import Wish
+from cloudgate.host.authorization.policy import Denial, parse_credentials
+from cloudgate.protocol import OwnAnswer, OwnRequest, Refusal
+
+MOST_AT_ONCE = 8
+ANSWER_SECONDS = 9.0
+"""How long the manager has. Envoy waits longer."""
+RETRY_SECONDS = 10
+BUSY = Denial(503, "The gateway hands on enough already; try again.", RETRY_SECONDS)
+AWAY = Denial(
+    503,
+    "The provider's manager does not answer, so whether it was done is not known. Try again later.",
+    RETRY_SECONDS,
+    kind=Refusal.TIMEOUT,
+)
+OLD_PASSWORD = Denial(
+    401, "That password has been replaced; ask with the one of now.", kind=Refusal.CREDENTIALS
+)
+BY_PASSWORD = Denial(
+    403, "A password is changed by who gives the one of now, not by a certificate.", None
+)
+
+Ask = Callable[[OwnRequest], Awaitable[OwnAnswer]]
+
+
+@dataclass(frozen=True)
+class OwnResult:
+    """What a tenant is told."""
+
+    name: str
+    text: str = ""
+    """Empty when refused."""
+    refusal: Denial | None = None
+
+
+class OwnRequestDesk:
+    """Hands on what tenants want for themselves, once they have proved who they are."""
+
+    def __init__(self) -> None:
+        self.ask: Ask | None = None
+        """How the manager is asked; None while there is no way."""
+        self._asking: set[UUID] = set()
+
+    async def hand_on(
+        self, who: AuthenticationResult, authorization: str | None, address: str, wish: Wish
+    ) -> OwnResult:
+        """Have the manager do what somebody who has proved it to be that one wants.
+
+        Args:
+            who: has proved it.
+            authorization: the value of the header that it came with, if it did.
+            address: where it comes from.
+            wish: what it wants.
+        """
+        login, said = who.login, parse_credentials(authorization)
+        denial = self._denial(who, wish)
+        if denial is not None or login is None or self.ask is None:
+            return OwnResult(who.name, refusal=denial or AWAY)
+        request = OwnRequest(
+            tenant_id=login.tenant.tenant_id,
+            user_id=login.user.user_id if login.user else None,
+            address=ip_address(address.removeprefix("::ffff:")),
+            password=said.password if said and not who.certificate_id else "",
+            new_password=wish.new_password,
+            old_password_seconds=wish.old_password_seconds,
+            certificate_request=wish.certificate_request,
+            certificate_id=who.certificate_id,
+        )
+        self._asking.add(request.tenant_id)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self.ask(request)
+        except (CloudgateError, TimeoutError):
+            return OwnResult(who.name, refusal=AWAY)
+        finally:
+            self._asking.discard(request.tenant_id)
+        return _told(who.name, answer)
+
+    def _denial(self, who: AuthenticationResult, wish: Wish) -> Denial | None:
+        if wish.new_password is not None and who.certificate_id is not None:
+            return BY_PASSWORD
+        if who.is_old:
+            return OLD_PASSWORD
+        tenant_id = who.login.tenant.tenant_id if who.login else None
+        return BUSY if tenant_id in self._asking or len(self._asking) >= MOST_AT_ONCE else None
+
+
+def _told(name: str, answer: OwnAnswer) -> OwnResult:
+    if answer.status == 200:  # noqa: PLR2004
+        return OwnResult(name, text=answer.certificate_pem or "The password has been changed.\n")
+    kind = Refusal.CREDENTIALS if answer.status == 401 else Refusal.OTHER  # noqa: PLR2004
+    return OwnResult(name, refusal=Denial(answer.status, answer.message, kind=kind))

@@ -1,0 +1,208 @@
+"""Does a tenant get a certificate, and a new password, at the port of a real product's gateway?"""
+
+import http.client
+import os
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.client_certificates import key_pem, new_key, request_pem
+from tests.support.ports import free_port
+from tests.support.product import Client, Product, product
+
+pytestmark = pytest.mark.end_to_end
+FIRST, SECOND = "the first password", "the second password"
+TARGET = "vault.example:8443"
+WELL_KNOWN = "/.well-known/cloudgate"
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Answers with what it hears."""
+
+    def handle(self) -> None:
+        """Serve one connection."""
+        while data := self.request.recv(4096):
+            self.request.sendall(data)
+
+
+@dataclass
+class Door:
+    """A gateway of a product, and who works at it."""
+
+    started: Product
+    client: Client
+    port: int
+    folder: Path
+
+    def curl(self, *words: str, body: str = "") -> tuple[int, str]:
+        """What curl is answered: status and text."""
+        done = subprocess.run(
+            [
+                *("curl", "--silent", "--show-error", "--cacert", str(self.started.ca_file)),
+                *("--write-out", "\n%{http_code} %{http_connect}", *words),
+            ],
+            input=body,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        text, _, status = done.stdout.rpartition("\n")
+        code, connected = status.split()
+        return int(code if code != "000" else connected), text or done.stderr
+
+    def own(self, what: str, *words: str, body: str) -> tuple[int, str]:
+        """What is answered below the well-known path."""
+        url = f"https://localhost:{self.port}{WELL_KNOWN}/{what}"
+        return self.curl("--data-binary", "@-", *words, url, body=body)
+
+    def change(self, login: str, body: str) -> tuple[int, str]:
+        """What a new password is answered."""
+        return self.own("password", "-X", "PUT", "-u", login, body=body)
+
+    def tunnel(self, *words: str) -> int:
+        """What a CONNECT is answered."""
+        proxy = ("--proxy", f"https://localhost:{self.port}", "--proxytunnel")
+        trusted = ("--proxy-cacert", str(self.started.ca_file))
+        return self.curl(*proxy, *trusted, *words, f"http://{TARGET}/")[0]
+
+    def tenant(self, name: str, **allowed: bool) -> str:
+        """A new tenant, its password the first one; its path."""
+        (vault,) = self.client.http.get("/repositories").json()["Refs"]
+        task = self.client.add_tenant(name, FIRST, vault["UID"])
+        path = str(task["Links"][1]["Href"]).partition("?")[0]
+        if allowed:
+            self.client.done(self.client.http.put(path, json=allowed))
+        return path
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    folder, port = tmp_path_factory.mktemp("own"), free_port()
+    with (
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as repository,
+        product(folder / "data") as started,
+        started.client() as client,
+    ):
+        repository.daemon_threads = True
+        threading.Thread(target=repository.serve_forever, daemon=True).start()
+        client.create_gateway(port)
+        client.add_repository("vault", TARGET, f"127.0.0.1:{repository.server_address[1]}")
+        yield Door(started, client, port, folder)
+        repository.shutdown()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slow(door: Door) -> "Slow":
+    return Slow(door.port, door.started.ca_file)
+
+
+def test_a_tenant_changes_its_password_by_curl_where_the_provider_lets_it(door: Door) -> None:
+    path = door.tenant("acme")
+    wanted = f'{{"Password": "{SECOND}"}}'
+    status, text = door.change(f"acme:{FIRST}", wanted)
+    assert (status, "does not let acme change passwords" in text) == (403, True)
+    door.client.done(door.client.http.put(path, json={"MayChangePassword": True}))
+    assert door.change("acme:wrong", wanted)[0] == 401
+    assert door.change("nobody:wrong", "{") == door.change("acme:wrong", wanted)
+    for body in ("{", "[]", "{}", '{"Password": 5}', '{"Password": "x", "More": 1}'):
+        assert door.change(f"acme:{FIRST}", body)[0] == 400, body
+    status, text = door.change(f"acme:{FIRST}", '{"Password": "short"}')
+    assert (status, "at least 12" in text) == (400, True)
+    assert door.change(f"acme:{FIRST}", wanted) == (200, "The password has been changed.\n")
+    assert door.tunnel("--proxy-user", f"acme:{SECOND}") == 200
+    assert door.tunnel("--proxy-user", f"acme:{FIRST}") == 200, "good beside it"
+    status, text = door.change(f"acme:{FIRST}", '{"Password": "the third password"}')
+    assert (status, text) == (401, "That password has been replaced; ask with the one of now.\n")
+    now = '{"Password": "the third password", "OldPasswordSeconds": 0}'
+    assert door.change(f"acme:{SECOND}", now)[0] == 200
+    assert door.tunnel("--proxy-user", f"acme:{SECOND}") == 407
+    audited = door.client.http.get("/audit?filter=Operation==ChangeOwnCloudTenantPassword").text
+    assert '"acme"' in audited
+    said = door.started.log + audited
+    for secret in (FIRST, SECOND, "the third password"):
+        assert secret not in said
+
+
+def test_a_tenant_gets_a_certificate_by_curl_and_renews_it_with_its_own_key(door: Door) -> None:
+    door.tenant("cert", MayGetCertificates=True)
+    key, file = new_key(), door.folder / "cert.pem"
+    status, pem = door.own("certificate", "-u", f"cert:{FIRST}", body=request_pem(key))
+    assert status == 200, pem
+    file.write_text(key_pem(key) + pem)
+    assert door.tunnel("--proxy-cert", str(file)) == 200
+    shown = ("--cert", str(file))
+    status, second = door.own("certificate", *shown, body=request_pem(key))
+    assert (status, second != pem) == (200, True), second
+    file.write_text(key_pem(key) + second)
+    assert door.tunnel("--proxy-cert", str(file)) == 200
+    status, text = door.own("certificate", *shown, body=request_pem(new_key()))
+    assert (status, "its key is not that" in text) == (401, True)
+    wanted = f'{{"Password": "{SECOND}"}}'
+    assert door.own("password", "-X", "PUT", *shown, body=wanted)[0] == 403
+    assert door.own("certificate", "-u", f"cert:{FIRST}", body="no request")[0] == 400
+
+
+def test_nothing_else_is_there_and_what_is_large_or_slow_ends(door: Door, slow: "Slow") -> None:
+    for what, words in (
+        ("password", ("-X", "POST")),
+        ("certificate", ("-X", "PUT")),
+        ("password/", ("-X", "PUT")),
+        ("passwords", ("-X", "PUT")),
+    ):
+        status, text = door.own(what, *words, "-u", f"nobody:{FIRST}", body="{}")
+        assert (status, "This is a cloud gateway" in text) == (404, True), what
+    assert door.own("password", "-X", "PUT", "-u", "nobody:x", body="x" * 9000)[0] == 413
+    slow.thread.join(60)
+    assert slow.status in (408, 504)
+    assert 20 < slow.seconds < 40, "it is not only silence that ends it"
+
+
+@dataclass
+class Slow:
+    """A stranger that sends a byte a second, while the other tests run."""
+
+    port: int
+    ca_file: Path
+    status: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.thread = threading.Thread(target=self._try, daemon=True)
+        self.thread.start()
+
+    def _try(self) -> None:
+        # Where no test waits for it, the product ends before.
+        with suppress(OSError, http.client.HTTPException):
+            self._ask()
+
+    def _ask(self) -> None:
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        head = f"PUT {WELL_KNOWN}/password HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+        with context.wrap_socket(raw, server_hostname="localhost") as line:
+            line.sendall(head.encode())
+            began, answer = time.monotonic(), http.client.HTTPResponse(line)
+            threading.Thread(target=_drip, args=(line,), daemon=True).start()
+            answer.begin()
+            self.status, self.seconds = answer.status, time.monotonic() - began
+
+
+def _drip(slow: ssl.SSLSocket) -> None:
+    """A byte now and then: it is not the silence that ends it."""
+    try:
+        for _ in range(40):
+            slow.sendall(b"x")
+            threading.Event().wait(1)
+    except OSError:
+        return
