@@ -153,6 +153,7 @@ def test_the_way_out_is_linked_to_nobody_and_one_person_to_one_account(
     assert admin.put(path, json={"Subject": "person-8"}).status_code == 400
     come(running, provider, sub="person-9", preferred_username="hal")
     path = f"/security/accounts/{found['gus']}/identity"
+    assert admin.put(path, json={"Subject": "x" * 256}).status_code == 400
     assert "hal" in admin.put(path, json={"Subject": "person-9"}).json()["Message"]
 
 

@@ -133,6 +133,7 @@ EVERYBODYS = {
     "tasks/{id}", "tasks", "tasks/{id}/delete", "password",
     "tokens", "tokens/create", "tokens/{id}/revoke",
     "factor", "factor/begin", "factor/confirm", "factor/remove",
+    "passkeys", "passkeys/begin", "passkeys/add", "passkeys/{id}/remove",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Can people sign in without a password? In Debian's Chromium, by a provider over TLS."""
+"""Can people sign in without a password? In Debian's Chromium, by a provider and by passkeys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.support.browser import NARROW, chromium, is_too_wide, needs_chromium
-from tests.support.manager import RunningManager, running_manager
+from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.openid import conformant_provider, settings
 
 pytestmark = [
@@ -76,3 +76,55 @@ def test_a_person_comes_by_the_provider_and_goes_out_there_too(
     page.wait_for_url("**/console/sign-in?out")
     is_sound(page)
     assert "end_session" in page.get_attribute("text=Sign out there, too", "href")
+
+
+def test_a_passkey_is_made_shown_alone_and_beside_a_password_and_removed(
+    running: RunningManager, page: Any
+) -> None:
+    device = page.context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    made = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": made})
+
+    def sign_out() -> None:
+        page.click(".open-menu")
+        page.locator("#menu button:text-is('Sign out')").click()
+        page.wait_for_url("**/sign-in?out")
+
+    page.goto(f"{running.url}/console/passkeys")
+    assert page.locator("text=Sign in by a passkey").count() == 0  # nobody has one
+    page.fill("#name", "admin")
+    page.fill("#password", PASSWORD)
+    page.click("button:text-is('Sign in')")
+    page.wait_for_url("**/console/passkeys")
+    page.click("text=New passkey")
+    page.fill("#current", PASSWORD)
+    page.click("text=Go on")
+    page.fill("#name", "this device")
+    is_sound(page)
+    page.click("text=Make it")
+    page.wait_for_url("**/console/passkeys")
+    assert page.locator("td b:has-text('this device')").count() == 1
+    is_sound(page)
+    sign_out()
+    is_sound(page)
+    page.click("text=Sign in by a passkey")
+    page.wait_for_url("**/console/")
+    sign_out()
+    page.fill("#name", "admin")
+    page.fill("#password", PASSWORD)
+    page.click("text=Passkey in place of a code")
+    page.wait_for_url("**/console/")
+    page.goto(f"{running.url}/console/passkeys")
+    page.click("text=Remove")
+    page.fill("#current", PASSWORD)
+    page.click("main form button.main")
+    page.wait_for_url("**/console/passkeys")
+    assert page.locator("text=You have none").count() == 1

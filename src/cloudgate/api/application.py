@@ -14,7 +14,13 @@ from starlette.types import Receive, Scope, Send
 from cloudgate import trace_context
 from cloudgate.api.access import may_call
 from cloudgate.api.connections.acceptor import prove
-from cloudgate.api.handlers.sessions import CODE, HEADER, note_denied, session_id_of
+from cloudgate.api.handlers.sessions import (
+    CODE,
+    HEADER,
+    LONGEST_CODE,
+    note_denied,
+    session_id_of,
+)
 from cloudgate.api.host_protocol.application import HostProtocol
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
@@ -224,7 +230,7 @@ class Application:
             query=query,
             parameters=given,
             authorization=request.headers.get("authorization", ""),
-            code=request.headers.get(CODE, "")[:100],
+            code=request.headers.get(CODE, "")[:LONGEST_CODE],
             logon=None if isinstance(who, Visitor) else who,
             visiting=who if isinstance(who, Visitor) else None,
             precondition=precondition(request.headers, verb, found.routes),

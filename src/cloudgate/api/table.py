@@ -35,7 +35,7 @@ from cloudgate.api.handlers.infrastructure import (
     repositories,
     warnings,
 )
-from cloudgate.api.handlers.signing_in import second_factor, single_sign_on
+from cloudgate.api.handlers.signing_in import passkeys, second_factor, single_sign_on
 from cloudgate.api.http.router import Outcome, Route
 
 ROUTES = [
@@ -66,6 +66,7 @@ ROUTES = [
     *security.ROUTES,
     *tokens.ROUTES,
     *second_factor.ROUTES,
+    *passkeys.ROUTES,
     *single_sign_on.ROUTES,
     *notifications.ROUTES,
     *queries.ROUTES_OF_AUDIT,

@@ -13,7 +13,7 @@ from cloudgate.console.acting import Led, act, form_page
 from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutError
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
-from cloudgate.console.entrance import own_password, single_sign_on
+from cloudgate.console.entrance import own_password, passkeys, single_sign_on
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
@@ -192,23 +192,31 @@ class _Request:
             "next": browser.inside(wanted),
             "signed_out": "out" in self.request.query_params,
             "provider": None,
+            "passkey": None,
         }
         if self.section.has_providers:
             context["provider"] = await single_sign_on.offered(self.api)
+            context["passkey"] = await passkeys.challenge(self.api)
         return self._page("sign_in.html", context, status=status)
 
     async def _sign_in(self) -> Response:
         if not await forms.came_over_tls(self.api):
             return await self._sign_in_page(status=_FORBIDDEN)
         try:
-            self.api.code = self._value("code").encode("ascii", "replace").decode().strip()[:100]
-            begun = await self.section.sign_in(
-                self.api, self._value("name"), self._value("password")
-            )
+            begun = await self._begun()
         except RefusedError as problem:
             said = f"{problem.message} {problem.advice}".strip()
             return await self._sign_in_page(said, problem.status)
         return self._signed_in(begun, self._value("next"))
+
+    async def _begun(self) -> Answer:
+        """A session, by a passkey alone or by name and password, with or without more beside."""
+        kept, credential = self._value("kept"), self._value("credential")
+        if credential and not self._value("name") and self.section.has_providers:
+            return await passkeys.sign_in(self.api, kept, credential)
+        typed = self._value("code").encode("ascii", "replace").decode().strip()[:100]
+        self.api.code = passkeys.code_of(kept, credential) if credential else typed
+        return await self.section.sign_in(self.api, self._value("name"), self._value("password"))
 
     async def _sign_out(self) -> Response:
         await self.section.sign_out(self.api)

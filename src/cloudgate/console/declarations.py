@@ -68,6 +68,8 @@ class Input(Enum):
     CHOICE = "choice"
     SEVERAL = "several"
     YES = "yes"
+    HIDDEN = "hidden"
+    """What another page has put there."""
 
 
 Choices = tuple[tuple[str, str], ...]

@@ -40,6 +40,8 @@ from cloudgate.wire.resources.sessions import (
 HEADER = "X-RestSvcSessionId"
 CODE = "X-Cloudgate-Code"
 """Of a second factor, at logon. An extension."""
+LONGEST_CODE = 8192
+"""Characters of it: what a passkey has signed, which may stand there, is about 1500."""
 VERSIONS = ("v1_2", "v1_3", "v1_4", "v1_5", "v1_6", "v1_7")
 ACCEPTED = ("v1", "v1_1", *VERSIONS, "latest")
 _REFERENCES = (

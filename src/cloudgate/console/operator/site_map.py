@@ -16,7 +16,7 @@ from cloudgate.console.operator import (
     usage,
     users,
 )
-from cloudgate.console.operator.people import accounts, second_factor, tokens
+from cloudgate.console.operator.people import accounts, passkeys, second_factor, tokens
 from cloudgate.console.section import Section
 from cloudgate.console.texts import words as _
 
@@ -55,6 +55,7 @@ CONSOLE = Section(
         *accounts.PAGES,
         *tokens.PAGES,
         *second_factor.PAGES,
+        *passkeys.PAGES,
         *maintenance.PAGES,
     ),
     actions=(
@@ -69,6 +70,7 @@ CONSOLE = Section(
         *accounts.ACTIONS,
         *tokens.ACTIONS,
         *second_factor.ACTIONS,
+        *passkeys.ACTIONS,
         *maintenance.ACTIONS,
     ),
     navigation=(

@@ -154,6 +154,8 @@ EVENTS: Mapping[str, Event] = {
     "DeleteAccountRole": Event(0, WARNING, "Account {name} [{id}] has lost a role"),
     "LinkAccount": Event(0, WARNING, "Account {name} [{id}] belongs to a person of a provider"),
     "UnlinkAccount": Event(0, INFO, "Account {name} [{id}] belongs to nobody of a provider"),
+    "AddPasskey": Event(0, INFO, "Account {name} [{id}] has another passkey"),
+    "RemovePasskey": Event(0, WARNING, "Account {name} [{id}] has lost a passkey"),
     "SetSecondFactor": Event(0, INFO, "Account {name} [{id}] has a second factor"),
     "RemoveSecondFactor": Event(0, WARNING, "Account {name} [{id}] has no second factor any more"),
     "RequireSecondFactor": Event(0, WARNING, "Whether {name} needs a second factor has changed"),

@@ -55,7 +55,8 @@ _ALGORITHMS = (
 _URL = re.compile(r"https://[!-\"$-~]{1,1000}")
 """Without blanks, and without a fragment."""
 _PLAIN = re.compile(r"[a-z_]{1,60}")
-_LONGEST_SUBJECT = 255
+LONGEST_SUBJECT = 255
+"""Characters: OpenID Connect Core, 2."""
 _ELSEWHERE = "Those who have a password here sign in by that meanwhile."
 
 
@@ -241,7 +242,7 @@ def _check_meant(settings: SingleSignOn, claims: Mapping[str, Any]) -> None:
         raise NotAuthenticatedError("The provider's ID token is for another client.")
     subject = claims["sub"]
     is_text = subject.isascii() and subject.isprintable()
-    if not is_text or not 0 < len(subject) <= _LONGEST_SUBJECT:
+    if not is_text or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise NotAuthenticatedError("The provider's ID token names nobody.")
 
 

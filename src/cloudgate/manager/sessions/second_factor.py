@@ -16,7 +16,7 @@ from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotAuthenti
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.sessions import totp
+from cloudgate.manager.sessions import passkeys, totp
 from cloudgate.manager.sessions.administration import TYPE, get_account, get_role
 from cloudgate.manager.storage.tables import (
     Account,
@@ -28,6 +28,8 @@ from cloudgate.manager.storage.tables import (
 log = structlog.get_logger(__name__)
 
 RECOVERY_CODES = 10
+LONGEST_CODE = 100
+"""Characters; what is longer was signed by a passkey."""
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without what looks like something else."""
 _GROUPS, _GROUP_CHARACTERS = 3, 4
@@ -39,9 +41,14 @@ ADVICE = (
 )
 
 
-def has_one(account: Account) -> bool:
-    """Whether an account has a second factor that works."""
+def has_codes(account: Account) -> bool:
+    """Whether an app shows codes for an account."""
     return account.factor is not None and account.factor.confirmed
+
+
+def has_one(account: Account) -> bool:
+    """Whether an account has a second factor that works: codes, or passkeys."""
+    return has_codes(account) or bool(account.passkeys)
 
 
 def owes_one(session: LogonSession) -> bool:
@@ -61,7 +68,7 @@ def begin(work: UnitOfWork, account_id: UUID) -> tuple[str, str]:
         InvalidRequestError: there is a second factor already.
     """
     account = get_account(work, account_id)
-    if has_one(account):
+    if has_codes(account):
         raise InvalidRequestError(
             f"{account.name} has a second factor already; take it away first, with a code of it."
         )
@@ -98,15 +105,28 @@ def confirm(work: UnitOfWork, account_id: UUID, code: str) -> Sequence[str]:
 
 
 def take_away(work: UnitOfWork, account: Account) -> None:
-    """Have an account log on by its password alone again.
+    """Have no codes be asked of an account any more.
 
     Raises:
-        InvalidRequestError: it has no second factor.
+        InvalidRequestError: none are.
     """
     if account.factor is None:
         raise InvalidRequestError(f"{account.name} has no second factor.")
     account.factor = None
     record(work, change_to(account, TYPE, "RemoveSecondFactor"))
+
+
+def reset(work: UnitOfWork, account: Account) -> None:
+    """Have an account log on by its password alone again: its codes and passkeys are gone.
+
+    Raises:
+        InvalidRequestError: it has none.
+    """
+    for each in list(account.passkeys):
+        passkeys.remove(work, account.id, each.id)
+        if account.factor is None and not account.passkeys:
+            return
+    take_away(work, account)
 
 
 def list_required(work: UnitOfWork) -> frozenset[UUID]:
@@ -165,10 +185,12 @@ def use(
 ) -> bool:
     """Whether a code is right and was not used before; from now on it was.
 
-    `written`: whether it can be written down; else it is remembered, and recovery codes are no
-    good, as they would be again after a restart.
+    `written`: whether it can be written down; else it is remembered, and recovery codes and
+    passkeys are no good, as they would be again after a restart.
     """
     account = work.session.get(Account, account_id)
+    if len(code) > LONGEST_CODE:
+        return written and passkeys.use_beside_password(work, account_id, code)
     factor = account.factor if account else None
     if factor is None or not factor.confirmed:
         return False

@@ -34,7 +34,7 @@ from cloudgate.manager.sessions.administration import (
     roles_of,
 )
 from cloudgate.manager.sessions.challenges import hand_out, spend, taken_back
-from cloudgate.manager.sessions.openid_provider import Asked
+from cloudgate.manager.sessions.openid_provider import LONGEST_SUBJECT, Asked
 from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal, open_session
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountIdentity, LogonSession
@@ -282,6 +282,8 @@ def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
     Raises:
         InvalidRequestError: the account is the way in without a provider, or the person has one.
     """
+    if not 0 < len(subject.strip()) <= LONGEST_SUBJECT:
+        raise InvalidRequestError(f"Subject: expected 1 to {LONGEST_SUBJECT} characters.")
     if account.name == ADMINISTRATOR:
         raise InvalidRequestError(
             f"{ADMINISTRATOR} is the way in when the provider is away, and belongs to nobody there."

@@ -61,6 +61,12 @@ class Account(Base):
     factor: Mapped["SecondFactor | None"] = relationship(
         lazy="joined", cascade="all, delete-orphan"
     )
+    passkeys: Mapped[list["Passkey"]] = relationship(
+        lazy="selectin",
+        cascade="all, delete-orphan",
+        order_by="Passkey.created_at",
+        back_populates="account",
+    )
 
 
 class AccountRole(Base):
@@ -95,6 +101,30 @@ class SecondFactor(Base):
     """Of the newest code that was used: `cloudgate.manager.sessions.totp`."""
     recovery_marks: Mapped[list[str]] = mapped_column(LIST)
     """Of the recovery codes that are left."""
+
+
+class Passkey(Base):
+    """What an account signs in with in place of a password, or beside one."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    account_id: Mapped[UUID] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(String(100))
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    """In base64url: the authenticator's name for it."""
+    public_key: Mapped[str]
+    """Attested credential data (Web Authentication, 6.5.2), in base64url."""
+    origin: Mapped[str] = mapped_column(String(300))
+    """Of the page that it was made on."""
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    """The largest that it has shown; 0 of one that does not count."""
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    account: Mapped[Account] = relationship(lazy="joined", back_populates="passkeys")
 
 
 class RequiredFactor(Base):

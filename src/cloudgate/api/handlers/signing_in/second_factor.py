@@ -23,7 +23,7 @@ ADMINISTERED = Routes(ADMINISTRATORS)
 
 
 def _shown(account: tables.Account, **once: object) -> SecondFactor:
-    factor, has = account.factor, second_factor.has_one(account)
+    factor, has = account.factor, second_factor.has_codes(account)
     return SecondFactor(
         account=account.name,
         enabled=has,
@@ -113,10 +113,10 @@ def remove_factor(call: Call, _spec: SecondFactorCodeSpec) -> Answer:
 
 @ADMINISTERED.add(Route(verb="DELETE", path="/security/accounts/{id}/factor", answers=DONE))
 def reset_factor(call: Call) -> Answer:
-    """Take away an account's second factor: its telephone is lost, and its recovery codes are."""
+    """Take away an account's codes and passkeys: its telephone is lost, and all else is."""
     with call.changing() as work:
         account = administration.get_account(work, call.identifier(TYPE))
-        second_factor.take_away(work, account)
+        second_factor.reset(work, account)
     return Answer(status=204)
 
 

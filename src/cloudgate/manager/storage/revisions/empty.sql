@@ -25,7 +25,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0037');
+INSERT INTO "alembic_version" VALUES('0038');
 CREATE TABLE api_tokens (
 	id CHAR(32) NOT NULL, 
 	account_id CHAR(32) NOT NULL, 
@@ -113,8 +113,8 @@ CREATE TABLE "cloud_gateways" (
 	certificate_pem TEXT NOT NULL, 
 	pool_id CHAR(32), drain_seconds INTEGER, reach_warning TEXT DEFAULT '' NOT NULL, certificate_warning TEXT DEFAULT '' NOT NULL, drain VARCHAR(32) DEFAULT '' NOT NULL, told_address TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT pk_cloud_gateways PRIMARY KEY (id), 
-	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_cloud_gateways_managed_server_id UNIQUE (managed_server_id), 
+	CONSTRAINT fk_cloud_gateways_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT fk_cloud_gateways_managed_server_id_managed_servers FOREIGN KEY(managed_server_id) REFERENCES managed_servers (id), 
 	CONSTRAINT fk_cloud_gateways_pool_id_gateway_pools FOREIGN KEY(pool_id) REFERENCES gateway_pools (id) ON DELETE SET NULL
 );
@@ -231,9 +231,9 @@ CREATE TABLE "managed_servers" (
 	report JSON, 
 	CONSTRAINT pk_managed_servers PRIMARY KEY (id), 
 	CONSTRAINT uq_managed_servers_join_token_hash UNIQUE (join_token_hash), 
-	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash), 
+	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id), 
 	CONSTRAINT uq_managed_servers_credential_hash UNIQUE (credential_hash), 
-	CONSTRAINT fk_managed_servers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id)
+	CONSTRAINT uq_managed_servers_next_credential_hash UNIQUE (next_credential_hash)
 );
 CREATE TABLE notification_conditions (
 	"key" VARCHAR(512) NOT NULL, 
@@ -274,6 +274,20 @@ CREATE TABLE notification_receivers (
 	CONSTRAINT uq_notification_receivers_name UNIQUE (name), 
 	CONSTRAINT fk_notification_receivers_backup_server_id_backup_servers FOREIGN KEY(backup_server_id) REFERENCES backup_servers (id) ON DELETE CASCADE, 
 	CONSTRAINT fk_notification_receivers_tenant_id_cloud_tenants FOREIGN KEY(tenant_id) REFERENCES cloud_tenants (id) ON DELETE CASCADE
+);
+CREATE TABLE passkeys (
+	id CHAR(32) NOT NULL, 
+	account_id CHAR(32) NOT NULL, 
+	name VARCHAR(100) NOT NULL, 
+	credential_id VARCHAR(1400) NOT NULL, 
+	public_key TEXT NOT NULL, 
+	origin VARCHAR(300) NOT NULL, 
+	sign_count BIGINT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	used_at DATETIME, 
+	CONSTRAINT pk_passkeys PRIMARY KEY (id), 
+	CONSTRAINT uq_passkeys_credential_id UNIQUE (credential_id), 
+	CONSTRAINT fk_passkeys_account_id_accounts FOREIGN KEY(account_id) REFERENCES accounts (id) ON DELETE CASCADE
 );
 CREATE TABLE password_keys (
 	id CHAR(32) NOT NULL, 
@@ -471,8 +485,9 @@ CREATE INDEX ix_tenant_sessions_subtenant_id ON tenant_sessions (subtenant_id);
 CREATE INDEX ix_tenant_sessions_used_at ON tenant_sessions (used_at);
 CREATE INDEX ix_tenant_certificates_tenant ON tenant_certificates (tenant_id, ends_at);
 CREATE INDEX ix_tenant_certificates_end ON tenant_certificates (ends_at);
-CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
-CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
 CREATE INDEX ix_cloud_tenants_feed ON cloud_tenants (backup_server_id, directory_revision);
+CREATE INDEX ix_cloud_tenants_order ON cloud_tenants (login, id);
+CREATE UNIQUE INDEX ix_cloud_tenants_login ON cloud_tenants (backup_server_id, login);
 CREATE INDEX ix_spent_challenges_ends_at ON spent_challenges (ends_at);
+CREATE INDEX ix_passkeys_account_id ON passkeys (account_id);
 DELETE FROM "sqlite_sequence";
