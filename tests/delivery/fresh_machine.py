@@ -63,12 +63,13 @@ class Machine:
         return done.stdout
 
     @contextmanager
-    def running(self, *command: str, user: str, log: Path) -> Iterator["Program"]:
+    def running(
+        self, *command: str, user: str, log: Path, online: bool = False
+    ) -> Iterator["Program"]:
         """A program that runs meanwhile, and ends in order at the end."""
         with log.open("wb") as written:
-            outside = subprocess.Popen(
-                self.entered(*command, user=user), stdout=written, stderr=written
-            )
+            entered = self.entered(*command, user=user, online=online)
+            outside = subprocess.Popen(entered, stdout=written, stderr=written)
         program = Program(outside)
         try:
             yield program

@@ -39,6 +39,10 @@ class Ansible:
             **environment,
         }
 
+    def given(self, **environment: str) -> None:
+        """Say more by the environment from now on."""
+        self._environment |= environment
+
     def run(self, *command: str, succeeds: bool = True) -> str:
         """What a program of it says."""
         done = subprocess.run(
@@ -53,14 +57,27 @@ class Ansible:
         assert not succeeds or done.returncode == 0, done.stdout
         return done.stdout
 
-    def role(self, name: str, *, succeeds: bool = True, **variables: Any) -> str:
-        """What a role of the collection says, with these variables, on this machine."""
-        here = {"ansible_python_interpreter": sys.executable, **variables}
-        role = {"role": f"cloudgate.cloudgate.{name}"}
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    def role(
+        self,
+        name: str,
+        *,
+        succeeds: bool = True,
+        reached: dict[str, str] | None = None,
+        **variables: Any,
+    ) -> str:
+        """What a role of the collection says, with these variables.
+
+        `reached`: how the machine is that it is for; this one without it.
+        """
+        here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        hosts = {"localhost": here, "machine.example": reached or here}
+        inventory = self.folder / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+        play = {"hosts": "machine.example", "gather_facts": False, "vars": variables}
         file = self.folder / "role.yml"
-        file.write_text(json.dumps([{**play, "vars": here, "roles": [role]}]))
-        return self.run("ansible-playbook", str(file), succeeds=succeeds)
+        role = {"role": f"cloudgate.cloudgate.{name}"}
+        file.write_text(json.dumps([{**play, "roles": [role]}]))
+        return self.run("ansible-playbook", "-i", str(inventory), str(file), succeeds=succeeds)
 
     def play(self, *tasks: Task, options: tuple[str, ...] = (), **play: Any) -> list[Any]:
         """What came of tasks that follow each other, also of those that failed."""
