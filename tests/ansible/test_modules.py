@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from cloudgate.client import Client
+from cloudgate.client import (
+    Client,
+    CreateCloudTenantSpec,
+    CreateRepositorySpec,
+    NotFoundError,
+)
 from tests.support.host import ScriptedHost, obedient
 from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.playbooks import Ansible, Task, needs_ansible
@@ -61,29 +66,35 @@ POOL = task("pool", name="gold", gateways=["gw1.example"], tenants=["acme"], dra
 ALL = (VAULT, GATEWAY, ACME, POOL)
 
 
-def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
-    ansible: Ansible, client: Client
-) -> None:
-    looked = ansible.play(*ALL, options=("--check", "--diff"))
-    assert [each["changed"] for each in looked] == [True] * 4
-    assert looked[0]["diff"]["after"] == {"endpoint": "vault.example:8443", "capacity": 20 << 40}
+@pytest.fixture(scope="module")
+def looked(ansible: Ansible, client: Client) -> list[Any]:
+    """What is said beforehand."""
+    found = ansible.play(*ALL, options=("--check", "--diff"))
     assert not client.repositories.list()
     assert not client.tenants.list()
+    return found
 
-    made = ansible.play(*ALL, *ALL)
+
+@pytest.fixture(scope="module")
+def made(ansible: Ansible, looked: list[Any]) -> list[Any]:
+    """What came of it, and of the same a second time."""
+    return ansible.play(*ALL, *ALL)
+
+
+def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
+    looked: list[Any], made: list[Any], client: Client
+) -> None:
+    assert [each["changed"] for each in looked] == [True] * 4
+    assert looked[0]["diff"]["after"] == {"endpoint": "vault.example:8443", "capacity": 20 << 40}
     assert [each["changed"] for each in made] == [True] * 4 + [False] * 4
     assert made[0]["resource"]["Capacity"] == 20 << 40
     assert made[1]["resource"]["State"] == "Listening"
-    acme = client.tenants.get("acme")
-    assert acme.resources is not None
-    assert [each.repository_quota and each.repository_quota.quota for each in acme.resources] == [
-        102400
-    ]
-    assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
-    assert client.pools.get("gold").cloud_tenants == (acme.uid,)
     assert "a word of acme" not in json.dumps(made)
+    acme = client.tenants.get("acme")
+    assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
 
 
+@pytest.mark.usefixtures("made")
 def test_only_what_is_otherwise_is_changed_and_said(ansible: Ansible, client: Client) -> None:
     changes = (
         task("tenant", name="acme", quotas=[{"repository": "vault", "gigabytes": 50}], lease=""),
@@ -112,6 +123,7 @@ def test_only_what_is_otherwise_is_changed_and_said(ansible: Ansible, client: Cl
     assert client.pools.get("gold").cloud_tenants == ()
 
 
+@pytest.mark.usefixtures("made")
 def test_a_server_is_told_its_token_once(ansible: Ansible) -> None:
     told = ansible.play(
         task("server", name="gw2.example"),
@@ -126,6 +138,7 @@ def test_a_server_is_told_its_token_once(ansible: Ansible) -> None:
     assert "join_token" not in told[1]
 
 
+@pytest.mark.usefixtures("made")
 def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client: Client) -> None:
     wrong = ansible.play(
         task("tenant", name="other"),
@@ -148,11 +161,15 @@ def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client:
 def test_what_is_to_be_absent_goes_and_is_gone_the_second_time(
     ansible: Ansible, client: Client
 ) -> None:
+    client.repositories.create(CreateRepositorySpec(name="attic", endpoint="attic.example:8443"))
+    client.tenants.create(CreateCloudTenantSpec(name="gone", password="a word of gone's"))
     away = [
-        task(module, name=name, state="absent")
-        for module, name in (("pool", "gold"), ("tenant", "acme"), ("repository", "vault"))
+        task("repository", name="attic", state="absent"),
+        task("tenant", name="gone", state="absent"),
     ]
     looked = [{**each, "check_mode": True} for each in away]
     gone = ansible.play(*looked, *away, away[0])
-    assert [each["changed"] for each in gone] == [True] * 6 + [False]
-    assert not client.tenants.list()
+    assert [each["changed"] for each in gone] == [True] * 4 + [False]
+    for things, name in ((client.repositories, "attic"), (client.tenants, "gone")):
+        with pytest.raises(NotFoundError):
+            things.get(name)
