@@ -134,6 +134,19 @@ def test_a_session_that_has_ended_is_begun_anew_once() -> None:
         Script(reply(401), reply(401)).run(conversation.get("/tasks"))
 
 
+def test_a_code_is_asked_for_once_the_manager_has_not_let_in_without() -> None:
+    who = Who("ann", lambda: "secret", asked_code=lambda: "123456")
+    begun = reply(201, {"SessionId": "a"})
+    script = Script(reply(401), begun, reply())
+    script.run(Conversation([ONE], who, InMemory(), NONE).get("/tasks"))
+    assert [each.code for each in script.sent] == [None, "123456", None]
+    known = Who("ann", lambda: "secret", code=lambda: "1", asked_code=lambda: "2")
+    wrong = Script(reply(401))
+    with pytest.raises(NotAuthenticatedError):
+        wrong.run(Conversation([ONE], known, InMemory(), NONE).get("/tasks"))
+    assert [each.code for each in wrong.sent] == ["1"]
+
+
 def test_a_refusal_has_its_status_its_place_and_its_advice() -> None:
     body = {"Message": "Too many", "FirstChanceExceptionMessage": "Wait."}
     with pytest.raises(TooManyRequestsError) as told:

@@ -22,7 +22,10 @@ from cloudgate.client.core.tasks import related
 from cloudgate.errors import CloudgateError
 
 P = ParamSpec("P")
-_WORDS = Words(url="--url", ca="--ca", factor="uses an API token here (--token-file)")
+_FACTOR = (
+    "shows a code of it, at a terminal or by CLOUDGATE_CODE, or uses an API token (--token-file)"
+)
+_WORDS = Words(url="--url", ca="--ca", factor=_FACTOR)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,8 @@ def _who(where: Connection) -> Who:
         where.user,
         password=lambda: passwords.of_user(where),
         token=lambda: passwords.token(where),
+        code=passwords.code,
+        asked_code=lambda: passwords.asked_code(where),
     )
 
 

@@ -50,6 +50,20 @@ def token(connection: Connection) -> str | None:
     return os.environ.get("CLOUDGATE_TOKEN", "").strip() or None
 
 
+def code() -> str | None:
+    """The code of a second factor to log on with, from the environment; None for none."""
+    return os.environ.get("CLOUDGATE_CODE", "").strip() or None
+
+
+def asked_code(connection: Connection) -> str | None:
+    """The same, of whoever is at the terminal; None where there is nobody, or no second factor."""
+    if not sys.stdin.isatty():
+        return None
+    question = f"Code of the second factor of {connection.user}, or Enter where there is none"
+    typed = typer.prompt(question, default="", show_default=False, err=True)
+    return str(typed).strip() or None
+
+
 def of_options(file: Path | None, *, generate: bool) -> NewPassword | None:
     """A tenant's new password as the options say; None when they say nothing."""
     if file is not None and generate:

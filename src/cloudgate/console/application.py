@@ -205,9 +205,15 @@ class _Request:
         try:
             begun = await self._begun()
         except RefusedError as problem:
-            said = f"{problem.message} {problem.advice}".strip()
-            return await self._sign_in_page(said, problem.status)
+            return await self._sign_in_page(self._why_not(problem), problem.status)
         return self._signed_in(begun, self._value("next"))
+
+    def _why_not(self, problem: RefusedError) -> str:
+        """The API's words, but for how programs show a code."""
+        if isinstance(problem, SignedOutError) and self.section.has_providers:
+            more = _("Where the account has a second factor, its code or passkey is needed, too.")
+            return f"{problem.message} {more}"
+        return f"{problem.message} {problem.advice}".strip()
 
     async def _begun(self) -> Answer:
         """A session, by a passkey alone or by name and password, with or without more beside."""

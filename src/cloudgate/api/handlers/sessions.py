@@ -121,6 +121,13 @@ def session_id_of(token: str) -> UUID:
 
 
 LOGGED_ON = Outcome(status=201, kinds=(LogonSession,), headers=(HEADER, "Location", "Set-Cookie"))
+CODE_SHOWN = Parameter(
+    name=CODE,
+    description=(
+        "Of an account's second factor: the code that its app shows now, a recovery code, or what"
+        " its passkey has signed."
+    ),
+)
 VERSION = Parameter(
     name="v", description="Version of the API; all are the same here.", values=ACCEPTED
 )
@@ -210,6 +217,7 @@ LOGON = Proof(
         verb="POST",
         path="/sessionMngr",
         query=(VERSION, tenant_sessions.PARAMETER),
+        headers=(CODE_SHOWN,),
         proof=LOGON,
         bodies=(LoginSpec,),
         body_optional=True,

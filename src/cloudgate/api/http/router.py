@@ -84,6 +84,8 @@ class Proof:
     """Whose password it is said to be."""
     note: Callable[[Call], None]
     """Has it on record that it was wrong. Blocks."""
+    by_password: bool = True
+    """Whether it is name and password that are shown, where there is no session."""
 
 
 def _handled_by_nobody(_call: Call) -> Answer:
@@ -124,6 +126,10 @@ class Route:
     """What success looks like; None leaves it open."""
     query: tuple[Parameter, ...] = ()
     """Parameters besides ``action`` and ``format``."""
+    headers: tuple[Parameter, ...] = ()
+    """Of the request, that mean something to this call alone."""
+    refuses_with: tuple[int, ...] = ()
+    """Statuses of refusals that do not follow from the rest."""
     identifier: str = GUID
     """What the variable segments of the path look like."""
 

@@ -123,7 +123,7 @@ def _operation(variants: list[Route], name: str) -> Json:
         "operationId": name,
         "tags": [_tag(first)],
         "summary": " / ".join(_summary(route) for route in variants),
-        "parameters": [*_variables(first), *_query(variants)],
+        "parameters": [*_variables(first), *_query(variants), *_headers(variants)],
         "responses": _responses(variants),
     }
     if bodies:
@@ -144,7 +144,8 @@ def _summary(route: Route) -> str:
 
 def _shows_password(route: Route) -> bool:
     """Whether it comes with a name and a password in place of a session."""
-    return route.proof is not None and not route.needs_session
+    shown = route.proof is not None and route.proof.by_password
+    return shown and not route.needs_session
 
 
 def _one_of(kinds: list[type[Described]]) -> Json:
@@ -182,7 +183,12 @@ def _query(variants: list[Route]) -> list[Json]:
     return [_parameter(parameter) for parameter in found.values()]
 
 
-def _parameter(parameter: Parameter) -> Json:
+def _headers(variants: list[Route]) -> list[Json]:
+    found = {parameter.name: parameter for route in variants for parameter in route.headers}
+    return [_parameter(parameter, "header") for parameter in found.values()]
+
+
+def _parameter(parameter: Parameter, place: str = "query") -> Json:
     schema: Json = {"type": "string"}
     if parameter.values:
         schema["enum"] = list(parameter.values)
@@ -190,7 +196,7 @@ def _parameter(parameter: Parameter) -> Json:
         schema["pattern"] = parameter.pattern
     return {
         "name": parameter.name,
-        "in": "query",
+        "in": place,
         "description": parameter.description,
         "required": parameter.required,
         "schema": schema,
@@ -251,7 +257,8 @@ def _header(name: str) -> Json:
 def _error_statuses(variants: list[Route]) -> list[str]:
     found = {"400", "405", "413", "500", "503"}
     for route in variants:
-        if route.needs_session or _shows_password(route):
+        found |= {str(status) for status in route.refuses_with}
+        if route.needs_session or route.proof is not None:
             found |= {"401", "403"}
         if "{" in route.path or route.bodies:
             found.add("404")

@@ -106,6 +106,10 @@ class Conversation:
             timeout_seconds=LOGON_TIMEOUT_SECONDS,
         )
         reply = yield from self._send(request)
+        if reply.status == HTTPStatus.UNAUTHORIZED and request.code is None:
+            code = None if self._who.is_tenant else self._who.asked_code()
+            if code is not None:
+                reply = yield from self._send(replace(request, code=code))
         if reply.status == HTTPStatus.UNAUTHORIZED:
             raise NotAuthenticatedError(self._not_known())
         session_id = self._answer(request.to(self.url), reply).body.get("SessionId")

@@ -66,5 +66,7 @@ class Who:
     """An API token; with one nobody logs on."""
     code: Callable[[], str | None] = _nothing
     """Of a second factor."""
+    asked_code: Callable[[], str | None] = _nothing
+    """The same, of somebody who is asked for it once the manager has not let in without."""
     is_tenant: bool = False
     """Whether it is a tenant, or its user, that logs on for itself."""

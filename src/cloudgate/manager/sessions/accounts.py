@@ -13,6 +13,12 @@ from cloudgate.trust.password_hashes import hash_password, matches
 from cloudgate.values import precis
 
 ADMINISTRATOR = "admin"
+WRONG = "The user name or the password is wrong."
+ADVICE = (
+    "An account with a second factor also needs its code of now, in the header X-Cloudgate-Code;"
+    " programs use an API token."
+)
+"""Said whatever was wrong: who guesses is not to learn that a password was right."""
 
 
 def ensure_administrator(manager: Manager, password: str | None) -> bool:
@@ -56,7 +62,7 @@ def authenticate(manager: Manager, name: str, password: str) -> Account:
             account = None
     known_hash = account.password_hash if account else None
     if not matches(known_hash, password) or account is None:
-        raise NotAuthenticatedError("The user name or the password is wrong.")
+        raise NotAuthenticatedError(WRONG, ADVICE)
     return account
 
 

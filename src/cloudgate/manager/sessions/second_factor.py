@@ -17,6 +17,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import passkeys, totp
+from cloudgate.manager.sessions.accounts import ADVICE, WRONG
 from cloudgate.manager.sessions.administration import TYPE, get_account, get_role
 from cloudgate.manager.storage.tables import (
     Account,
@@ -34,11 +35,6 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without what looks like something else."""
 _GROUPS, _GROUP_CHARACTERS = 3, 4
 _PURPOSE = "recovery code"
-WRONG = "The user name or the password is wrong."
-ADVICE = (
-    "An account with a second factor also needs its code of now, in the header X-Cloudgate-Code;"
-    " programs use an API token."
-)
 
 
 def has_codes(account: Account) -> bool:

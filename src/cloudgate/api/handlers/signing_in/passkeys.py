@@ -173,7 +173,9 @@ def _note_failed(call: Call) -> None:
         verb="POST",
         path=LOGON,
         action="complete",
-        proof=Proof(check=_check, account=lambda _call: PASSKEY, note=_note_failed),
+        proof=Proof(
+            check=_check, account=lambda _call: PASSKEY, note=_note_failed, by_password=False
+        ),
         bodies=(PasskeySpec,),
         answers=LOGGED_ON,
         needs_session=False,

@@ -35,7 +35,15 @@ def get_sso(call: Call) -> Answer:
     return Answer(resource=SingleSignOn(name=settings.name, url=began, sign_out_url=url or None))
 
 
-@OPEN.add(Route(verb="POST", path=PATH, answers=shows(SingleSignOn), needs_session=False))
+@OPEN.add(
+    Route(
+        verb="POST",
+        path=PATH,
+        answers=shows(SingleSignOn),
+        needs_session=False,
+        refuses_with=(429, 501),
+    )
+)
 def begin_sso(call: Call) -> Answer:
     """Begin to sign in by the provider: where to send the browser; needs no session."""
     url, kept = single_sign_on.begin(call.manager, call.address)
@@ -51,6 +59,7 @@ def begin_sso(call: Call) -> Answer:
         bodies=(SingleSignOnSpec,),
         answers=LOGGED_ON,
         needs_session=False,
+        refuses_with=(401, 429),
     )
 )
 def complete_sso(call: Call, spec: SingleSignOnSpec) -> Answer:
