@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.client_certificates import key_pem, new_key, request_pem
 from tests.support.connector import connector
 from tests.support.ports import free_port
 from tests.support.product import product
@@ -141,6 +142,11 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
         (files / "trusted.pem").write_text("".join(each.read_text() for each in authorities))
         (files / "ca.pem").write_text(started.ca_file.read_text())
         (files / "password").write_text(f"{PASSWORD}\n")
+        key = new_key()
+        (acme,) = client.http.get("/cloud/tenants").json()["Refs"]
+        spec = {"CertificateRequest": request_pem(key)}
+        issued = client.http.post(f"{acme['Href']}/certificates", json=spec).raise_for_status()
+        (files / "acme.pem").write_text(key_pem(key) + issued.json()["Certificate"])
         shutil.copy(folder / "ssh" / "id_ed25519", files)
         host_key = (folder / "ssh" / "host_key.pub").read_text()
         (files / "known_hosts").write_text(f"ssh.example {host_key}")
@@ -196,6 +202,8 @@ def way_in(blocks: list[str]) -> str:
     """How the commands of a section come to the gateway."""
     if len(blocks) > 1:
         return "connector"
+    if "--proxy-cert " in blocks[0]:
+        return "certificate"
     return "connector for ssh" if "ssh_config" in blocks[0] else "`HTTPS_PROXY`"
 
 

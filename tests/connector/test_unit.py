@@ -58,12 +58,22 @@ def test_systemd_takes_the_unit_whatever_the_names_of_its_files(folder: Path) ->
     assert command.startswith(f'ExecStart="{folder.parent}/5%%h for me/python" -m cloudgate')
     file = r'''/50%% \"off\" $$HOME for Zoë's \\ files/connector.toml"'''
     assert command.endswith(file)
+    with_certificate = f'{SETTINGS}certificate_file = "acme.pem"\n'
+    (folder / "connector.toml").write_text(with_certificate)
+    unit.write_text(printed(folder, "--config", "connector.toml", python=str(program)))
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (checked.stderr.strip(), checked.returncode) == ("", 0)
+    (writes,) = [each for each in unit.read_text().splitlines() if "ReadWritePaths" in each]
+    assert writes.endswith(r'''/50%% \"off\" $HOME for Zoë's \\ files"''')
 
 
 def test_the_unit_runs_as_who_printed_it_and_holds_no_password(folder: Path) -> None:
     unit = printed(folder, "--config", "connector.toml")
     assert f"User={Path(folder).owner()}\n" in unit
     assert PASSWORD not in unit
+    assert "ReadWritePaths" not in unit
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,32 @@
 """Does a tenant get a certificate, and a new password, at the port of a real product's gateway?"""
 
+import asyncio
 import http.client
 import os
 import socket
 import socketserver
 import ssl
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from cloudgate.background import Background
+from cloudgate.connector.own_certificate import CertificateKeeper
+from cloudgate.connector.tls_connection import identity
+from cloudgate.connector.tunnel import fetch_discovery_document
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
+from cloudgate.network.hostport import HostPort
+from tests.support import standing
 from tests.support.client_certificates import key_pem, new_key, request_pem
+from tests.support.connector import connector
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, product
 
@@ -86,6 +97,11 @@ class Door:
         return path
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     folder, port = tmp_path_factory.mktemp("own"), free_port()
@@ -151,6 +167,114 @@ def test_a_tenant_gets_a_certificate_by_curl_and_renews_it_with_its_own_key(door
     wanted = f'{{"Password": "{SECOND}"}}'
     assert door.own("password", "-X", "PUT", *shown, body=wanted)[0] == 403
     assert door.own("certificate", "-u", f"cert:{FIRST}", body="no request")[0] == 400
+
+
+def _echoes(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(b"ping")
+        return line.recv(4) == b"ping"
+
+
+def test_the_connector_gets_a_certificate_by_its_password_and_then_needs_none(door: Door) -> None:
+    door.tenant("connected", MayGetCertificates=True)
+    file, password = door.folder / "connected.pem", door.folder / "connected.password"
+    password.write_text(f"{FIRST}\n")
+    words = [f"localhost:{door.port}", "--ca", str(door.started.ca_file), "-L", f"0:{TARGET}"]
+    words += ["--certificate-file", str(file)]
+    first = [*words, "--tenant", "connected", "--password-file", str(password)]
+    environment = {**os.environ, **standing.environment()}
+    with connector(first, door.folder, environment) as running:
+        assert _echoes(running.port)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "certificate renewed" in (door.folder / "connector.log").read_text()
+    with connector([*words, "--half-close"], door.folder, environment) as running:
+        assert _echoes(running.port)
+    assert FIRST not in (door.folder / "connector.log").read_text()
+
+
+class Kept:
+    """A keeper inside the test, with a clock of the test's."""
+
+    def __init__(self, door: Door, name: str, password: str | None) -> None:
+        self.file = door.folder / f"{name}.pem"
+        self.who = identity(name, "", door.started.ca_file, None)
+        self.ahead = timedelta()
+        self.gateways = [HostPort("localhost", door.port)]
+        self.password = password
+        self.keeper = CertificateKeeper(
+            self.file,
+            self.who,
+            lambda: self.gateways,
+            password=lambda: self.password,
+            now=lambda: datetime.now(UTC) + self.ahead,
+        )
+
+    @property
+    def key(self) -> str:
+        return self.file.read_text().partition("-----BEGIN CERTIFICATE")[0]
+
+    async def comes_in(self) -> bool:
+        document = await fetch_discovery_document(self.gateways[0], self.who)
+        return bool(document["Gateways"])
+
+    async def changed(self, before: str) -> None:
+        """Wait until another certificate is there."""
+        async with asyncio.timeout(30):
+            while self.file.read_text() == before:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.anyio
+async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_once_revoked(
+    door: Door,
+) -> None:
+    path = await asyncio.to_thread(door.tenant, "keeper", MayGetCertificates=True)
+    kept = Kept(door, "keeper", FIRST)
+    await kept.keeper.begin()
+    kept.password = None
+    first, key = kept.file.read_text(), kept.key
+    await kept.keeper.begin()
+    assert kept.file.read_text() == first, "it is young"
+    work = asyncio.create_task(Background([kept.keeper.job()]).run())
+    try:
+        here, kept.gateways = kept.gateways, [HostPort("localhost", free_port())]
+        kept.ahead = timedelta(hours=16, minutes=1)
+        async with asyncio.timeout(30):
+            while not kept.keeper.failures:  # noqa: ASYNC110  nobody tells
+                await asyncio.sleep(0.05)
+        assert kept.file.read_text() == first
+        kept.gateways = [*kept.gateways, *here]
+        kept.ahead += timedelta(minutes=5)
+        await kept.changed(first)
+        kept.gateways = here
+        assert kept.key == key
+        assert await kept.comes_in()
+
+        second = kept.file.read_text()
+        for each in door.client.http.get(f"{path}/certificates").json()["CloudTenantCertificates"]:
+            door.client.done(door.client.http.delete(each["Href"]))
+        with pytest.raises(NotAuthenticatedError, match="not good any more"):
+            await kept.comes_in()
+        kept.keeper.refused()
+        kept.password = FIRST
+        await kept.changed(second)
+        assert kept.key != key
+        assert await kept.comes_in()
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
+@pytest.mark.anyio
+async def test_without_one_that_is_good_and_without_a_password_it_says_what_to_do(
+    door: Door,
+) -> None:
+    kept = Kept(door, "nobody", None)
+    with pytest.raises(NotAuthenticatedError, match="give --password-file"):
+        await kept.keeper.begin()
+    kept.file.write_text("no certificate")
+    with pytest.raises(InvalidRequestError, match="must have a private key and its certificate"):
+        Kept(door, "nobody", None)
 
 
 def test_nothing_else_is_there_and_what_is_large_or_slow_ends(door: Door, slow: "Slow") -> None:

@@ -1,7 +1,7 @@
 """Balancer: which gateways are there, and do they answer? Asked while tunnels go on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeGuard
 
@@ -34,6 +34,8 @@ class Balancer:
 
     def __init__(self, given: Sequence[HostPort], who: Identity, *, half_close: bool) -> None:
         """`given`: those that the tenant named; `half_close`: see `Tunnel.half_closes`."""
+        self.on_refused: Callable[[], None] = lambda: None
+        """Called when a gateway does not believe that it is the tenant."""
         self._given = tuple(GatewayEndpoint(each) for each in given)
         self._who = who
         self._half_close = half_close
@@ -46,6 +48,11 @@ class Balancer:
     def used(self) -> HostPort | None:
         """The gateway that the last tunnel went through; None before the first."""
         return self._used
+
+    @property
+    def addresses(self) -> list[HostPort]:
+        """Where all gateways are that may be asked for something, the best first."""
+        return [each.address for each in self._candidates()]
 
     @property
     def gateways(self) -> tuple[GatewayEndpoint, ...]:
@@ -137,6 +144,9 @@ class Balancer:
                     half_close=self._half_close,
                     lost=lambda each, why: self._set_health(each, healthy=False, reason=why),
                 )
+            except NotAuthenticatedError:
+                self.on_refused()
+                raise
             except GatewayUnreachableError:
                 if _now() > give_up_at:
                     raise
@@ -171,6 +181,7 @@ class Balancer:
                 _log.warning("refused", gateway=str(gateway.address), reason=problem.message)
             gateway.refusal = problem.message
             if isinstance(problem, NotAuthenticatedError):
+                self.on_refused()
                 await asyncio.sleep(AFTER_REFUSAL_SECONDS)
         else:
             live = document.get("LiveTunnels")

@@ -38,7 +38,7 @@ class Http1Tunnel:
         answer, self._rest = await _ask(
             self._line,
             f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"
-            f"Proxy-Authorization: {authorization}\r\n\r\n",
+            f"{_said('Proxy-Authorization', authorization)}\r\n",
             is_tunnel=True,
         )
         return answer
@@ -78,10 +78,31 @@ async def get(line: TlsConnection, path: str, authorization: str) -> Answer:
     answer, _ = await _ask(
         line,
         f"GET {path} HTTP/1.1\r\nHost: {line.gateway}\r\n"
-        f"Authorization: {authorization}\r\nConnection: close\r\n\r\n",
+        f"{_said('Authorization', authorization)}Connection: close\r\n\r\n",
         is_tunnel=False,
     )
     return answer
+
+
+async def post(line: TlsConnection, path: str, authorization: str, body: str) -> Answer:
+    """Ask for what is made of a body.
+
+    Raises:
+        LostError: what answers hung up, or is no gateway.
+    """
+    length = len(body.encode())
+    answer, _ = await _ask(
+        line,
+        f"POST {path} HTTP/1.1\r\nHost: {line.gateway}\r\nContent-Length: {length}\r\n"
+        f"{_said('Authorization', authorization)}Connection: close\r\n\r\n{body}",
+        is_tunnel=False,
+    )
+    return answer
+
+
+def _said(header: str, value: str) -> str:
+    """A line of a header; nothing where it has no value."""
+    return f"{header}: {value}\r\n" if value else ""
 
 
 async def _ask(line: TlsConnection, request: str, *, is_tunnel: bool) -> tuple[Answer, bytes]:

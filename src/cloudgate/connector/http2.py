@@ -70,7 +70,11 @@ class Http2Tunnel:
             [
                 HeaderTuple(":method", "CONNECT"),
                 HeaderTuple(":authority", str(target)),
-                NeverIndexedHeaderTuple("proxy-authorization", authorization),
+                *(
+                    [NeverIndexedHeaderTuple("proxy-authorization", authorization)]
+                    if authorization
+                    else []
+                ),
             ],
         )
         self._flush()

@@ -10,6 +10,7 @@ from functools import partial
 from cloudgate.background import Background, Job
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.local_listeners import LocalListeners, relay_standard_streams
+from cloudgate.connector.own_certificate import CertificateKeeper
 from cloudgate.connector.relay import Traffic
 from cloudgate.connector.settings import Forward
 from cloudgate.network.hostport import HostPort
@@ -28,8 +29,15 @@ class Output:
     """Told again and again what goes on, for somebody who watches."""
 
 
-async def run_connector(fleet: Balancer, forwards: Sequence[Forward], told: Output) -> None:
+async def run_connector(
+    fleet: Balancer,
+    forwards: Sequence[Forward],
+    told: Output,
+    keeper: CertificateKeeper | None = None,
+) -> None:
     """Open local ports, and keep them open until SIGINT or SIGTERM.
+
+    `keeper` has the certificate that the tenant comes in by; None where that is its password.
 
     Raises:
         CloudgateError: no gateway lets the tenant in, or a port cannot be opened.
@@ -39,11 +47,14 @@ async def run_connector(fleet: Balancer, forwards: Sequence[Forward], told: Outp
     _on_signals(stop)
     try:
         opened = [await ports.listen(forward) for forward in forwards]
+        if keeper is not None:
+            await keeper.begin()
+            fleet.on_refused = keeper.refused
         await fleet.discover()
         for forward, number in zip(forwards, opened, strict=True):
             told.say(f"{HostPort(forward.local.host, number)} leads to {forward.target}")
         told.say("ready")
-        jobs = [fleet.job()]
+        jobs = [fleet.job(), *([keeper.job()] if keeper is not None else [])]
         if told.show is not None:
             jobs.append(
                 Job(
@@ -61,12 +72,16 @@ async def run_connector(fleet: Balancer, forwards: Sequence[Forward], told: Outp
         await ports.close()
 
 
-async def run_standard_streams(fleet: Balancer, target: HostPort) -> None:
+async def run_standard_streams(
+    fleet: Balancer, target: HostPort, keeper: CertificateKeeper | None = None
+) -> None:
     """Be a tunnel from standard input and output, until both sides have said all.
 
     Raises:
         CloudgateError: there is no tunnel, or it was cut.
     """
+    if keeper is not None:
+        await keeper.begin()
     await fleet.discover()
     await relay_standard_streams(fleet, target)
 

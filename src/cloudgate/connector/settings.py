@@ -1,8 +1,8 @@
 """Connector settings: what does a tenant want? Options and file. Pure but for files.
 
 The configuration file is TOML with the names of the options: ``gateway`` (one, or a list),
-``tenant``, ``listen`` (a list), ``password_file``, ``ca``, ``fingerprint`` and ``half_close`` (true
-or false).
+``tenant``, ``listen`` (a list), ``password_file``, ``certificate_file``, ``ca``, ``fingerprint``
+and ``half_close`` (true or false).
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from cloudgate.network.hostport import HostPort
 
 DEFAULT_GATEWAY_PORT = 6180
 LOOPBACK = "127.0.0.1"
-_TEXTS = frozenset({"tenant", "password_file", "ca", "fingerprint"})
+_TEXTS = frozenset({"tenant", "password_file", "certificate_file", "ca", "fingerprint"})
 _NAMES = _TEXTS | {"gateway", "listen", "half_close"}
 
 
@@ -76,6 +76,7 @@ class Options:
     ca: Path | None = None
     fingerprint: str | None = None
     half_close: bool | None = None
+    certificate_file: Path | None = None
 
     def override(self, other: "Options") -> "Options":
         """This, and what the other says where this says nothing."""
@@ -87,6 +88,7 @@ class Options:
             self.ca or other.ca,
             self.fingerprint or other.fingerprint,
             other.half_close if self.half_close is None else self.half_close,
+            self.certificate_file or other.certificate_file,
         )
 
 
@@ -129,6 +131,7 @@ def read_file(file: Path) -> Options:
         ca=_below(file, said.get("ca")),
         fingerprint=said.get("fingerprint"),
         half_close=said.get("half_close"),
+        certificate_file=_below(file, said.get("certificate_file")),
     )
 
 

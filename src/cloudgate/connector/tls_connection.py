@@ -35,6 +35,7 @@ class Identity:
 
     tenant: str
     password: str = field(repr=False)
+    """Empty where a certificate is shown in its place."""
     ca: Path | None = None
     """The authority that signs gateways' certificates; the system's when None."""
     fingerprint: str | None = None
@@ -48,9 +49,22 @@ class Identity:
 
     @property
     def authorization(self) -> str:
-        """The value of an authorization header of the Basic scheme (RFC 7617), in its one form."""
-        both = f"{precis.name(self.tenant)}:{precis.password(self.password)}".encode()
+        """The value of an authorization header; empty where a certificate says who it is."""
+        return self.authorization_by(self.password) if self.password else ""
+
+    def authorization_by(self, password: str) -> str:
+        """The same by a password, of the Basic scheme (RFC 7617), in its one form."""
+        both = f"{precis.name(self.tenant)}:{precis.password(password)}".encode()
         return "Basic " + base64.b64encode(both).decode("ascii")
+
+    def show(self, file: Path) -> None:
+        """Show the certificate in a file, which has its key, too, from the next connection on.
+
+        Raises:
+            OSError: it cannot be read, or they do not belong together.
+        """
+        for context in (self.http1, self.http2):
+            context.load_cert_chain(file)
 
     def _context(self, protocol: str) -> ssl.SSLContext:
         try:

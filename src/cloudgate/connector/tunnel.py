@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from cloudgate.connector.http1 import OK, Answer, Http1Tunnel, get
+from cloudgate.connector.http1 import OK, Answer, Http1Tunnel, get, post
 from cloudgate.connector.http2 import Http2Tunnel
 from cloudgate.connector.tls_connection import (
     GatewayUnreachableError,
@@ -24,6 +25,7 @@ ANSWER_SECONDS = 20.0
 """How long a gateway has for an answer. The tenant may have to wait for a place, and whoever gave
 wrong passwords waits longer each time."""
 WELL_KNOWN = "/.well-known/cloudgate"
+CERTIFICATE = f"{WELL_KNOWN}/certificate"
 
 
 class Tunnel(Protocol):
@@ -91,16 +93,7 @@ async def fetch_discovery_document(gateway: HostPort, who: Identity) -> dict[str
     Raises:
         CloudgateError: as `connect` and `request_tunnel`.
     """
-    line = await connect(gateway, who, who.http1)
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            answer = await get(line, WELL_KNOWN, who.authorization)
-    except TimeoutError:
-        raise GatewayUnreachableError(f"The gateway {gateway} does not answer.") from None
-    finally:
-        line.close()
-    if answer.status != OK:
-        raise _refusal(gateway, answer, who)
+    answer = await _answer(gateway, who, lambda line: get(line, WELL_KNOWN, who.authorization))
     try:
         found = json.loads(answer.text)
     except ValueError:
@@ -110,7 +103,41 @@ async def fetch_discovery_document(gateway: HostPort, who: Identity) -> dict[str
     return found
 
 
+async def request_certificate(
+    gateway: HostPort, who: Identity, request_pem: str, password: str
+) -> str:
+    """A certificate, in PEM, by a password; or without one by the certificate that is shown.
+
+    Raises:
+        CloudgateError: as `fetch_discovery_document`, and where the provider does not let it.
+    """
+    authorization = who.authorization_by(password) if password else ""
+    answer = await _answer(
+        gateway, who, lambda line: post(line, CERTIFICATE, authorization, request_pem)
+    )
+    return f"{answer.text}\n"
+
+
+async def _answer(
+    gateway: HostPort, who: Identity, ask: Callable[[TlsConnection], Awaitable[Answer]]
+) -> Answer:
+    """What a gateway says that is no refusal."""
+    line = await connect(gateway, who, who.http1)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await ask(line)
+    except TimeoutError:
+        raise GatewayUnreachableError(f"The gateway {gateway} does not answer.") from None
+    finally:
+        line.close()
+    if answer.status != OK:
+        raise _refusal(gateway, answer, who)
+    return answer
+
+
 def _refusal(gateway: HostPort, answer: Answer, who: Identity) -> CloudgateError:
+    if answer.status in (401, 407) and not who.password:
+        return NotAuthenticatedError(f"{gateway}: {answer.text}")
     if answer.status in (401, 407):
         return NotAuthenticatedError(
             f"The gateway {gateway} does not accept the name {who.tenant} with this password."

@@ -9,7 +9,7 @@ people alone. The serial number is the id under which the manager knows it.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
@@ -22,6 +22,8 @@ UNIT = "Cloudgate tenant"
 """The organizational unit of the subject."""
 LONGEST_PEM = 16 * 1024
 """Characters: one that is longer is not looked at."""
+BACKDATED = timedelta(days=2)
+"""So long before it was issued a certificate begins: the clock of a gateway may be behind."""
 _URI = re.compile(r"cloudgate:tenant:([0-9a-f-]{36})(?::user:([0-9a-f-]{36}))?")
 _ID_BITS = 128
 
@@ -45,6 +47,11 @@ class Holder:
 def uri_of(tenant_id: UUID, user_id: UUID | None) -> str:
     """What a certificate says of whose it is."""
     return f"cloudgate:tenant:{tenant_id}" + (f":user:{user_id}" if user_id else "")
+
+
+def issued_at(certificate: x509.Certificate) -> datetime:
+    """When a tenant's certificate was issued."""
+    return certificate.not_valid_before_utc + BACKDATED
 
 
 def holder_of(pem: str, authorities: Iterable[str]) -> Holder | None:

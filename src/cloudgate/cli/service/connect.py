@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from cloudgate.connector.settings import (
     read_forward,
 )
 from cloudgate.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from cloudgate.connector.balancer import Balancer
+    from cloudgate.connector.own_certificate import CertificateKeeper
+    from cloudgate.connector.tls_connection import Identity
 
 PASSWORD_VARIABLE = "CLOUDGATE_TENANT_PASSWORD"  # noqa: S105  the name, not a password
 
@@ -61,6 +66,14 @@ def connect(
         Path | None,
         typer.Option(help=f"File with the password; or set {PASSWORD_VARIABLE}, or be asked."),
     ] = None,
+    certificate_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with a key and its certificate, to come in by in place of the password;"
+            " renewed there, and got by the password where there is none.",
+            show_default=False,
+        ),
+    ] = None,
     ca: Annotated[
         Path | None,
         typer.Option(help="Authority of the gateways' certificates; else the system's."),
@@ -92,6 +105,7 @@ def connect(
         ca,
         fingerprint,
         half_close,
+        certificate_file,
     )
     with failing_in_words():
         if print_unit:
@@ -107,31 +121,74 @@ def _run(wanted: Options, stdio: str | None) -> None:
         from cloudgate.cli.service.logs import log_to_stderr  # noqa: PLC0415
         from cloudgate.connector.balancer import Balancer  # noqa: PLC0415
         from cloudgate.connector.run import Output, run_connector, run_standard_streams  # noqa: PLC0415
-        from cloudgate.connector.tls_connection import identity  # noqa: PLC0415
 
-    if not wanted.gateway or not wanted.tenant or not (wanted.listen or stdio):
+    if (
+        not wanted.gateway
+        or not (wanted.tenant or wanted.certificate_file)
+        or not (wanted.listen or stdio)
+    ):
         raise InvalidRequestError(
             "Give a gateway, --tenant, and at least one -L or else -W; see --help."
         )
     addresses = [read_address(each, DEFAULT_GATEWAY_PORT) for each in wanted.gateway]
     forwards = [read_forward(each) for each in wanted.listen]
     target = read_address(stdio) if stdio else None
-    who = identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    who = _identity(wanted)
     watched = sys.stdout.isatty()
     log_to_stderr(_clear_live_line if watched and not stdio else None)
     fleet = Balancer(addresses, who, half_close=bool(wanted.half_close))
+    keeper = _keeper(wanted, who, fleet)
     if target is not None:
-        run_on_loop(run_standard_streams(fleet, target))
+        run_on_loop(run_standard_streams(fleet, target, keeper))
         return
     told = Output(
         say=lambda text: print(text, flush=True),
         show=_show_live_line if watched else None,
     )
     try:
-        run_on_loop(run_connector(fleet, forwards, told))
+        run_on_loop(run_connector(fleet, forwards, told, keeper))
     finally:
         if watched:
             _clear_live_line()
+
+
+def _identity(wanted: Options) -> "Identity":
+    """Who comes in, and by what: its password, or a certificate."""
+    from cloudgate.connector.tls_connection import identity  # noqa: PLC0415  keeps --help fast
+
+    if wanted.certificate_file is None:
+        password = _password(wanted)
+        return identity(wanted.tenant or "", password, wanted.ca, wanted.fingerprint)
+    from cloudgate.connector.own_certificate import read_certificate  # noqa: PLC0415
+
+    held = read_certificate(wanted.certificate_file)
+    if held is None and not wanted.tenant:
+        raise InvalidRequestError(
+            f"There is no {wanted.certificate_file} yet: give --tenant, and a password to get it."
+        )
+    return identity(wanted.tenant or (held.name if held else ""), "", wanted.ca, wanted.fingerprint)
+
+
+def _keeper(wanted: Options, who: "Identity", fleet: "Balancer") -> "CertificateKeeper | None":
+    if wanted.certificate_file is None:
+        return None
+    from cloudgate.connector.own_certificate import CertificateKeeper  # noqa: PLC0415
+
+    asked: list[str] = []
+    if not wanted.certificate_file.exists() and not _has_password(wanted):
+        asked.append(_password(wanted))
+
+    def password() -> str | None:
+        # A file is read anew: there may be another password by now.
+        return _password(wanted) if _has_password(wanted) else next(iter(asked), None)
+
+    return CertificateKeeper(
+        wanted.certificate_file, who, lambda: fleet.addresses, password=password
+    )
+
+
+def _has_password(wanted: Options) -> bool:
+    return wanted.password_file is not None or PASSWORD_VARIABLE in os.environ
 
 
 def _show_live_line(text: str) -> None:
@@ -169,20 +226,27 @@ def _unit(said: Options, config: Path | None) -> str:
         raise InvalidRequestError("--print-unit is for systemd, which Windows does not have.")
     import pwd  # noqa: PLC0415  not everywhere
 
-    from cloudgate.connector.tls_connection import identity  # noqa: PLC0415  keeps --help fast
-
     if config is None or said != Options():
         raise InvalidRequestError(
             "--print-unit needs --config and no other option: the unit will use what is in the"
             " file alone."
         )
     wanted = read_file(config)
-    if not (wanted.gateway and wanted.tenant and wanted.listen and wanted.password_file):
+    by_itself = wanted.password_file or (
+        wanted.certificate_file and wanted.certificate_file.exists()
+    )
+    if not (wanted.gateway and wanted.tenant and wanted.listen and by_itself):
         raise InvalidRequestError(
-            f"{config} must name gateway, tenant, listen and password_file: nobody can be asked"
-            " when the machine starts."
+            f"{config} must name gateway, tenant, listen and password_file, or a certificate_file"
+            " that is there: nobody can be asked when the machine starts."
         )
-    identity(wanted.tenant, _password(wanted), wanted.ca, wanted.fingerprint)
+    if wanted.password_file:
+        _password(wanted)
+    _identity(wanted)
+    writes = ""
+    if wanted.certificate_file:
+        folder = _word(str(wanted.certificate_file.resolve().parent))
+        writes = f"ReadWritePaths={folder}\n"
     # systemd takes no variables in the program's own path, so $ is no special character there.
     program = _word(sys.executable)
     file = _word(str(config.resolve())).replace("$", "$$")
@@ -202,7 +266,7 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=read-only
-LimitNOFILE=65536
+{writes}LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target

@@ -21,7 +21,7 @@ from cloudgate.manager.security.authority import (
     key_pem,
     usage,
 )
-from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, UNIT, uri_of
+from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, BACKDATED, UNIT, uri_of
 
 _LONGEST_REQUEST = 8192
 """Characters."""
@@ -77,7 +77,7 @@ class TenantAuthority:
             .issuer_name(self.certificate.subject)
             .public_key(wanted.public_key)
             .serial_number(wanted.certificate_id.int)
-            .not_valid_before(now - CLOCK_SKEW)
+            .not_valid_before(now - BACKDATED)
             .not_valid_after(wanted.ends_at)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(usage(signs=False), critical=True)
