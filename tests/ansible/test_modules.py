@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cloudgate.client import (
     CreateRepositorySpec,
     NotFoundError,
 )
+from cloudgate.wire.resources.tokens import CreateApiTokenSpec
 from tests.support.host import ScriptedHost, obedient
 from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.playbooks import Ansible, Task, needs_ansible
@@ -67,28 +69,19 @@ ALL = (VAULT, GATEWAY, ACME, POOL)
 
 
 @pytest.fixture(scope="module")
-def looked(ansible: Ansible, client: Client) -> list[Any]:
-    """What is said beforehand."""
-    found = ansible.play(*ALL, options=("--check", "--diff"))
-    assert not client.repositories.list()
-    assert not client.tenants.list()
-    return found
-
-
-@pytest.fixture(scope="module")
-def made(ansible: Ansible, looked: list[Any]) -> list[Any]:
-    """What came of it, and of the same a second time."""
-    return ansible.play(*ALL, *ALL)
+def made(ansible: Ansible) -> list[Any]:
+    """What is said beforehand of the first and the last; what came of all, and the second time."""
+    looked = [{**each, "check_mode": True, "diff": True} for each in (VAULT, POOL)]
+    return ansible.play(*looked, *ALL, *ALL)
 
 
 def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
-    looked: list[Any], made: list[Any], client: Client
+    made: list[Any], client: Client
 ) -> None:
-    assert [each["changed"] for each in looked] == [True] * 4
-    assert looked[0]["diff"]["after"] == {"endpoint": "vault.example:8443", "capacity": 20 << 40}
-    assert [each["changed"] for each in made] == [True] * 4 + [False] * 4
-    assert made[0]["resource"]["Capacity"] == 20 << 40
-    assert made[1]["resource"]["State"] == "Listening"
+    assert [each["changed"] for each in made] == [True] * 6 + [False] * 4
+    assert made[0]["diff"]["after"] == {"endpoint": "vault.example:8443", "capacity": 20 << 40}
+    assert made[2]["resource"]["Capacity"] == 20 << 40
+    assert made[3]["resource"]["State"] == "Listening"
     assert "a word of acme" not in json.dumps(made)
     acme = client.tenants.get("acme")
     assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
@@ -159,17 +152,22 @@ def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client:
 
 
 def test_what_is_to_be_absent_goes_and_is_gone_the_second_time(
-    ansible: Ansible, client: Client
+    site: RunningManager, client: Client, tmp_path: Path
 ) -> None:
     client.repositories.create(CreateRepositorySpec(name="attic", endpoint="attic.example:8443"))
     client.tenants.create(CreateCloudTenantSpec(name="gone", password="a word of gone's"))
-    away = [
-        task("repository", name="attic", state="absent"),
+    role = "Portal Administrator"
+    token = client.tokens.create(CreateApiTokenSpec(name="playbook", role=role)).secret
+    reached = {"url": [site.url], "ca": str(site.ca_file), "token": token}
+    away = task("repository", name="attic", state="absent")
+    gone = Ansible(tmp_path).play(
+        {**away, "check_mode": True},
+        away,
+        away,
         task("tenant", name="gone", state="absent"),
-    ]
-    looked = [{**each, "check_mode": True} for each in away]
-    gone = ansible.play(*looked, *away, away[0])
-    assert [each["changed"] for each in gone] == [True] * 4 + [False]
+        module_defaults={"group/cloudgate.cloudgate.cloudgate": reached},
+    )
+    assert [each["changed"] for each in gone] == [True, True, False, True]
     for things, name in ((client.repositories, "attic"), (client.tenants, "gone")):
         with pytest.raises(NotFoundError):
             things.get(name)

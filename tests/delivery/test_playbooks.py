@@ -87,3 +87,10 @@ def test_a_fresh_debian_becomes_a_manager_and_a_host_by_playbook_and_is_left_alo
             {"cloudgate.cloudgate.server": {"name": "gw1.example", "renew_token": "expected"}}
         )
         assert server["changed"] is False
+
+
+def test_it_is_written_as_the_linter_of_production_wants(tmp_path: Path) -> None:
+    ansible = Ansible(tmp_path)
+    folder = tmp_path / "collections" / "ansible_collections" / "cloudgate" / "cloudgate"
+    said = ansible.run("ansible-lint", "--offline", "--profile", "production", str(folder))
+    assert "Passed: 0 failure(s), 0 warning(s)" in said
