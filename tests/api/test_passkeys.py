@@ -23,7 +23,7 @@ from cloudgate.manager.sessions.passkey_rules import Person as Who
 from cloudgate.manager.sessions.roles import Role
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.authenticator import text as encoded
-from tests.support.manager import RunningManager, running_manager
+from tests.support.manager import PASSWORD, RunningManager, running_manager
 
 PATH, LOGON = "/security/passkeys", "/sessionMngr/passkey"
 
@@ -231,6 +231,24 @@ def test_it_is_for_the_name_that_the_operator_has_set(tmp_path: Path) -> None:
         assert "https://console.example" in client.post(LOGON).json()["Message"]
         at_it = client.post(LOGON, headers={"Host": "console.example"})
         assert (at_it.status_code, at_it.json()) == (200, {})  # nobody has one
+
+
+def test_what_one_manager_has_asked_for_another_takes_once(tmp_path: Path) -> None:
+    said = SigningIn(console_url="https://console.example")
+    place = {"Host": "console.example", "Accept": "application/json"}
+    spec = {"CurrentPassword": PASSWORD}
+    key = Authenticator(said.console_url)
+    with running_manager(tmp_path, signing_in=lambda _url: said) as first:
+        session = first.logged_on()
+        begun = session.post(f"{PATH}?action=begin", json=spec, headers=place).json()
+        made = {"Kept": begun["Kept"], "Credential": key.make(begun["Options"]), "Name": "n"}
+        assert session.post(PATH, json=made).status_code == 200
+        asked = first.client(**place).post(LOGON).json()
+    shown = {"Kept": asked["Kept"], "Credential": key.sign(asked["Options"])}
+    for expected in (201, 401):
+        with running_manager(tmp_path, signing_in=lambda _url: said, site=None) as other:
+            answer = other.client(**place).post(f"{LOGON}?action=complete", json=shown)
+            assert answer.status_code == expected
 
 
 def test_one_is_made_here_and_now_and_once(

@@ -5,6 +5,8 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,15 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from cloudgate.cli.service.manager.options import SigningInOptions
+from cloudgate.cli.service.manager.signing_in import signing_in_of
+from cloudgate.errors import CloudgateError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
 from tests.support.console import text_of, visitor
-from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.manager import PASSWORD, PATIENCE_SECONDS, RunningManager, running_manager
 from tests.support.openid import (
     CLIENT,
     ScriptedProvider,
@@ -28,6 +34,7 @@ from tests.support.openid import (
     scripted_provider,
     settings,
 )
+from tests.support.waiting import looks
 
 PATH = "/sessionMngr/sso"
 PEOPLE = {
@@ -95,6 +102,66 @@ def roles_of(manager: Manager, name: str) -> list[str] | None:
         return None if account is None else sorted(by_id[each.role_id] for each in account.roles)
 
 
+@pytest.mark.parametrize(
+    ("claim", "claims", "found"),
+    [
+        ("groups", {"groups": ["staff", "chess", 7, None]}, {Role.PORTAL_USER}),
+        ("groups", {"groups": "admins"}, {Role.PORTAL_ADMINISTRATOR}),
+        ("groups", {"groups": {"staff": True}}, set()),
+        ("groups", {}, set()),
+        ("realm_access.roles", {"realm_access": {"roles": ["staff"]}}, {Role.PORTAL_USER}),
+        ("realm_access.roles", {"realm_access": ["staff"]}, set()),
+        ("https://x.example/roles", {"https://x.example/roles": "staff"}, {Role.PORTAL_USER}),
+    ],
+)
+def test_roles_are_those_of_the_claims_values(
+    claim: str, claims: dict[str, Any], found: set[Role]
+) -> None:
+    said = settings("https://console.example", "https://id.example", role_claim=claim)
+    assert said.single_sign_on is not None
+    assert roles_said(said.single_sign_on, claims) == found
+
+
+GOOD = SigningInOptions(
+    console_url="https://console.example/",
+    sso_issuer="https://id.example/realms/main/",
+    sso_client_id="cloudgate",
+    sso_role=("CN=admins,O=x=Portal Administrator", "staff=portaluser"),
+)
+
+
+def test_settings_are_read_as_people_write_them() -> None:
+    found = signing_in_of(GOOD)
+    assert found.callback_url == "https://console.example/console/sso"
+    said = found.single_sign_on
+    assert said is not None
+    assert (said.issuer, said.name) == ("https://id.example/realms/main", "id.example")
+    assert said.roles["CN=admins,O=x"] == Role.PORTAL_ADMINISTRATOR.id
+    assert signing_in_of(SigningInOptions()).single_sign_on is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sso_issuer": None}, "--sso-issuer"),
+        ({"sso_issuer": "http://id.example"}, "--sso-issuer"),
+        ({"sso_issuer": "https://user@id.example"}, "--sso-issuer"),
+        ({"console_url": None}, "--console-url"),
+        ({"console_url": "https://console.example:0"}, "--console-url"),
+        ({"sso_client_id": None}, "--sso-client-id"),
+        ({"sso_role": ()}, "--sso-role"),
+        ({"sso_role": ("admins",)}, "VALUE=ROLE"),
+        ({"sso_role": ("admins=King",)}, "King"),
+        ({"sso_accounts": "some"}, "--sso-accounts"),
+        ({"sso_passwords": "maybe"}, "--sso-passwords"),
+        ({"sso_client_secret_file": Path("/nowhere/secret")}, "client secret"),
+    ],
+)
+def test_settings_that_are_wrong_are_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(CloudgateError, match=said):
+        signing_in_of(replace(GOOD, **wrong))
+
+
 def test_who_comes_has_an_account_with_the_roles_of_the_claim_and_loses_them_with_it(
     running: RunningManager, provider: ScriptedProvider
 ) -> None:
@@ -155,6 +222,9 @@ def test_the_way_out_is_linked_to_nobody_and_one_person_to_one_account(
     path = f"/security/accounts/{found['gus']}/identity"
     assert admin.put(path, json={"Subject": "x" * 256}).status_code == 400
     assert "hal" in admin.put(path, json={"Subject": "person-9"}).json()["Message"]
+    assert admin.delete(f"/security/accounts/{found['gus']}").status_code == 204
+    again = come(running, provider, sub="person-7", preferred_username="gus")
+    assert again.status_code == 201  # as another account
 
 
 def test_what_comes_back_is_good_once_for_ten_minutes_and_where_it_began(
@@ -302,11 +372,20 @@ def test_a_provider_that_lies_of_itself_is_not_gone_to(
 def test_a_silent_provider_is_given_up_and_passwords_are_good_meanwhile(
     running: RunningManager, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloudgate.manager.sessions.openid_provider.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("cloudgate.manager.sessions.openid_provider.ANSWER_SECONDS", 2.0)
     running.manager.openid.documents.clear()
     provider.silent.set()
+    before = len(provider.asked)
     try:
-        answer = running.client(Accept="application/json").post(PATH)
+        with ThreadPoolExecutor() as others:
+            client = running.client(Accept="application/json")
+            waiting = others.submit(client.post, PATH)
+            for _ in looks(PATIENCE_SECONDS):
+                if len(provider.asked) > before:
+                    break
+            running.logged_on()
+            assert not waiting.done()
+            answer = waiting.result()
         asked = len(provider.asked)
         again = running.client(Accept="application/json").post(PATH)
     finally:
@@ -315,7 +394,6 @@ def test_a_silent_provider_is_given_up_and_passwords_are_good_meanwhile(
     assert "does not answer" in answer.json()["Message"]
     assert "password" in answer.json()["Message"]
     assert len(provider.asked) == asked  # it is not asked again at once
-    running.logged_on()
 
 
 def test_no_more_than_a_few_wait_for_the_provider_and_two_of_one_address(
@@ -326,6 +404,21 @@ def test_no_more_than_a_few_wait_for_the_provider_and_two_of_one_address(
     with memory.seat("127.0.0.1"), memory.seat("127.0.0.1"):
         assert running.client(Accept="application/json").post(PATH).status_code == 429
     assert not memory.asking
+
+
+def test_what_one_manager_has_begun_another_completes(
+    tmp_path: Path, provider: ScriptedProvider, running: RunningManager
+) -> None:
+    assert running.url
+    said = lambda _url: settings("https://console.example", provider.issuer)  # noqa: E731
+    with running_manager(tmp_path, signing_in=said) as first:
+        found = begun(first)
+    with running_manager(tmp_path, signing_in=said, site=None) as second:
+        back = provider.authorize(found["Url"])
+        assert complete(second, found["Kept"], back).status_code == 201
+    with running_manager(tmp_path, signing_in=said, site=None) as third:
+        again = provider.authorize(found["Url"], "code-3")
+        assert complete(third, found["Kept"], again).status_code == 401
 
 
 def test_accounts_may_have_to_be_known_and_to_come_by_the_provider_alone(
