@@ -1,6 +1,7 @@
 """Does a certificate of a tenant open its tunnels at a real gateway, and nothing else?"""
 
 import asyncio
+import base64
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,13 @@ from cloudgate.manager.security.authority import (
     open_authority,
 )
 from cloudgate.manager.security.tenant_authority import TenantAuthority, new_tenant_authority
-from cloudgate.protocol import EndedCertificate, GatewayState, Refusal, Tenant, User
+from cloudgate.protocol import (
+    EndedCertificate,
+    GatewayState,
+    Refusal,
+    Tenant,
+    User,
+)
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
 from tests.host.support import PASSWORD, PASSWORD_HASH, PATIENCE_SECONDS, Client, Machine, tenant
@@ -202,6 +209,20 @@ def _forgeries(folder: Path) -> dict[str, Path]:
     )
     found["signed by itself"] = folder / "itself.pem"
     write(found["signed by itself"], key, itself)
+    named = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(60_000))
+    large = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(5)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(named, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    found["large"] = folder / "large.pem"
+    write(found["large"], key, large)
     return found
 
 
@@ -232,7 +253,9 @@ async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
     await machine.bring(asking, GatewayState.LISTENING)
     assert (await _status(client, port))[0] == 200
     second = new_tenant_authority(datetime.now(UTC))
-    both = wanted.model_copy(update={"client_authorities": (office.signer.pem, second.pem)})
+    believed = {"proxy_networks": ("127.0.0.2/32",)}
+    authorities = {"client_authorities": (office.signer.pem, second.pem)}
+    both = wanted.model_copy(update={**authorities, **believed})
     await machine.bring(both, GatewayState.LISTENING)
     by_both = await client.connect(port, REPO, "")
     office.signer = second
@@ -276,3 +299,24 @@ def test_what_a_tunnel_came_in_by_outlives_the_host_service() -> None:
     known = TunnelMetadata(place="p", tenant_id=ACME, certificate_id=UUID(int=7))
     assert TunnelMetadata.read(str(known)) == known
     assert TunnelMetadata.read(str(TunnelMetadata("p", ACME))).certificate_id is None
+
+
+@pytest.mark.parametrize("way", list(Way), indirect=True)
+async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_way_tunnels_go(
+    machine: Machine, client: Client, port: int, way: Way
+) -> None:
+    body = '{"Password": "another long password"}'
+
+    async def wish(login: str) -> tuple[int, str]:
+        encoded = base64.b64encode(login.encode()).decode()
+        found = await client.ask(
+            port,
+            "PUT /.well-known/cloudgate/password HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Basic {encoded}\r\nContent-Length: {len(body)}\r\n\r\n{body}",
+        )
+        return found.status, found.body
+
+    status, text = await wish(f"acme:{PASSWORD}")
+    assert (status, "manager does not answer" in text) == (503, True)
+    assert (await wish("acme:wrong"))[0] == 401
+    assert machine.gatekeeper.meter.refused[Refusal.CREDENTIALS] == 1

@@ -38,6 +38,7 @@ from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage import database as databases
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
+from cloudgate.manager.tenants import certificates
 from tests.support.disks import needs_mounts, small_disk
 from tests.support.manager import Clock
 
@@ -154,6 +155,7 @@ def test_after_a_restore_revisions_go_forward_and_sessions_and_tokens_are_worth_
     manager = opened(data)
     with manager.changing() as work:
         known = work.next_directory_revision()
+        signer = certificates.authority(work).pem
         account = work.session.query(Account).one()
         work.session.add(
             LogonSession(account_id=account.id, version="latest", created_at=NOW, used_at=NOW)
@@ -167,6 +169,7 @@ def test_after_a_restore_revisions_go_forward_and_sessions_and_tokens_are_worth_
         assert work.directory_revision() > known
         assert work.directory_revision() >= int(later.timestamp() * 1000)
         assert work.session.query(LogonSession).count() == 0
+        assert certificates.authority(work).pem == signer, "tenants' certificates are good yet"
     manager.database.close()
 
 

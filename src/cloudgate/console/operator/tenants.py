@@ -191,6 +191,7 @@ def _edited(_visit: Visit, values: Values) -> Json:
         EgressQuotaHard=values.get("hard") == "yes",
         AllowedNetworks=_networks(values),
         MayChangePassword=values.get("own") == "yes",
+        MayGetCertificates=values.get("certificates") == "yes",
         MayUsePortal=values.get("portal") == "yes",
         BackupProtectionEnabled=values.get("kept") == "yes",
         BackupProtectionPeriod=number(values, "days", _("For how many days")),
@@ -303,6 +304,12 @@ ACTIONS = (
                 label=_("It and its users may change their own passwords"),
                 kind=Input.YES,
                 value=lambda tenant: "yes" if tenant.get("MayChangePassword") else "",
+            ),
+            Field(
+                name="certificates",
+                label=_("It and its users may get certificates in place of their passwords"),
+                kind=Input.YES,
+                value=lambda tenant: "yes" if tenant.get("MayGetCertificates") else "",
             ),
             Field(
                 name="portal",

@@ -19,7 +19,17 @@ from cloudgate.host.authorization.own.desk import OwnRequestDesk, OwnResult
 from cloudgate.host.authorization.own.requests import Wish
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
+    BAD_REQUEST,
+    CLOSED,
+    NOBODY_KNOWN,
     NOT_AUTHENTICATED,
+    NOT_CERTAIN,
+    NOT_IN_TIME,
+    RETRY_SECONDS,
+    REVOKED,
+    TOO_FAST,
+    TOO_MANY,
+    TOO_MANY_PASSWORDS,
     Denial,
     RequestContext,
     denial_reason,
@@ -46,53 +56,8 @@ SLOT_WAIT_SECONDS = 10.0
 LONGEST_SLOT_WAIT_SECONDS = 12.0
 DEADLINE_SECONDS = 14.0
 """Envoy waits no longer for an answer (`cloudgate.host.envoy.xds_listener.AUTHORIZER_SECONDS`)."""
-HEARD_SECONDS = 3.0
-"""How long a gateway waits to hear of what it has handed on."""
-RETRY_SECONDS = 5
-"""What Retry-After says where a place, a name server or this gateway may soon be free."""
 AT_WORK_RETRY_SECONDS = 300
 """What Retry-After says in maintenance."""
-TOO_MANY = Denial(
-    503,
-    "Too many connections come from this address; try again when some have ended.",
-    RETRY_SECONDS,
-    kind=Refusal.CONNECTIONS,
-)
-TOO_MANY_PASSWORDS = Denial(
-    503,
-    "Too many passwords from this address wait to be looked at; try again.",
-    RETRY_SECONDS,
-    kind=Refusal.PASSWORDS,
-)
-TOO_FAST = Denial(
-    503,
-    "The tenant opens tunnels faster than its speed limit allows; try again.",
-    RETRY_SECONDS,
-    kind=Refusal.SPEED,
-)
-CLOSED = Denial(503, "This gateway takes no new tunnels; use another one.", 5, kind=Refusal.CLOSED)
-NOT_CERTAIN = Denial(
-    503,
-    "The gateway's disk takes nothing, or has lost what it held, and its manager does not answer:"
-    " who may come in is not certain. Try again.",
-    5,
-    kind=Refusal.UNCERTAIN,
-)
-REVOKED = Denial(
-    503, "The provider has shut this gateway out; use another one.", 5, kind=Refusal.REVOKED
-)
-NOT_IN_TIME = Denial(
-    503, "The gateway could not decide in time; try again.", RETRY_SECONDS, kind=Refusal.TIMEOUT
-)
-NOBODY_KNOWN = Denial(
-    503,
-    "The gateway does not know its tenants yet; try again or use another one.",
-    RETRY_SECONDS,
-    kind=Refusal.UNCERTAIN,
-)
-"""Before it was told, or after the disk has lost it: nobody's password is wrong by that."""
-BAD_REQUEST = Denial(401, NOT_AUTHENTICATED.reason, kind=Refusal.CREDENTIALS)
-"""The same for a document, for which the gateway is no proxy."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +140,7 @@ class Authorizer:
         """What was answered, in figures."""
         self.refusals = RefusalLog()
         """What was refused, for the log."""
-        self.own = OwnRequestDesk()
+        self.own = OwnRequestDesk(directory)
         """Who hands on what tenants want for themselves."""
         self._resolver = Resolver()
         self._peers = PeerHealthChecker()
@@ -376,24 +341,7 @@ class Authorizer:
         who, refusal = await self._identify(authorization, address, certificate)
         if refusal is None and self._role.is_revoked:
             refusal = REVOKED
-        if refusal is None and isinstance(wish, Denial):
-            refusal = wish
-        if refusal is not None or isinstance(wish, Denial):
-            return OwnResult(who.name, refusal=refusal)
-        told = await self.own.hand_on(who, authorization, address, wish)
-        if told.refusal is None and wish.new_password is not None:
-            await self._heard_of_change(who)
-        return told
-
-    async def _heard_of_change(self, who: AuthenticationResult) -> None:
-        """Wait a moment until this gateway knows of a new password, so that it is good at once."""
-        deadline = asyncio.get_running_loop().time() + HEARD_SECONDS
-        before = who.login.password_hash if who.login else ""
-        while asyncio.get_running_loop().time() < deadline:
-            now = self._directory.find(who.name)
-            if now is None or now.password_hash != before:
-                return
-            await asyncio.sleep(0.02)
+        return await self.own.hand_on(who, authorization, address, refusal or wish)
 
     async def _identify(
         self, authorization: str | None, address: str, certificate: str

@@ -14,7 +14,6 @@ from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 
 from cloudgate.host.authorization.authorizer import (
-    BAD_REQUEST,
     AuthorizationResult,
     Authorizer,
     DiscoveryResult,
@@ -24,7 +23,7 @@ from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, 
 from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
 from cloudgate.host.authorization.own.desk import OwnResult
 from cloudgate.host.authorization.own.requests import wish_of
-from cloudgate.host.authorization.policy import CHALLENGE, NOT_AUTHENTICATED, Denial
+from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER

@@ -56,6 +56,49 @@ class RequestContext:
 
 NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.", kind=Refusal.CREDENTIALS)
 """The one answer to all that keeps a client from proving who it is, so that none tells more."""
+RETRY_SECONDS = 5
+"""What Retry-After says where a place, a name server or this gateway may soon be free."""
+TOO_MANY = Denial(
+    503,
+    "Too many connections come from this address; try again when some have ended.",
+    RETRY_SECONDS,
+    kind=Refusal.CONNECTIONS,
+)
+TOO_MANY_PASSWORDS = Denial(
+    503,
+    "Too many passwords from this address wait to be looked at; try again.",
+    RETRY_SECONDS,
+    kind=Refusal.PASSWORDS,
+)
+TOO_FAST = Denial(
+    503,
+    "The tenant opens tunnels faster than its speed limit allows; try again.",
+    RETRY_SECONDS,
+    kind=Refusal.SPEED,
+)
+CLOSED = Denial(503, "This gateway takes no new tunnels; use another one.", 5, kind=Refusal.CLOSED)
+NOT_CERTAIN = Denial(
+    503,
+    "The gateway's disk takes nothing, or has lost what it held, and its manager does not answer:"
+    " who may come in is not certain. Try again.",
+    5,
+    kind=Refusal.UNCERTAIN,
+)
+REVOKED = Denial(
+    503, "The provider has shut this gateway out; use another one.", 5, kind=Refusal.REVOKED
+)
+NOT_IN_TIME = Denial(
+    503, "The gateway could not decide in time; try again.", RETRY_SECONDS, kind=Refusal.TIMEOUT
+)
+NOBODY_KNOWN = Denial(
+    503,
+    "The gateway does not know its tenants yet; try again or use another one.",
+    RETRY_SECONDS,
+    kind=Refusal.UNCERTAIN,
+)
+"""Before it was told, or after the disk has lost it: nobody's password is wrong by that."""
+BAD_REQUEST = Denial(401, NOT_AUTHENTICATED.reason, kind=Refusal.CREDENTIALS)
+"""The same for a document, for which the gateway is no proxy."""
 
 
 def parse_credentials(header: str | None) -> Credentials | None:

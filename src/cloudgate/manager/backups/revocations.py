@@ -49,6 +49,10 @@ _REMOVED = {
     "RevokeManagedServer": "cloudgate server revoke {name}",
     "DeleteRepository": "cloudgate repository delete {name}",
     "DeleteBackupServer": "cloudgate backup-server delete {name}",
+    "RevokeCloudTenantCertificate": (
+        "cloudgate tenant certificate revoke TENANT ID; one that is not listed is good until it"
+        " ends, within 7 days: disable {name} for so long"
+    ),
     "DeleteCloudCertificate": "cloudgate certificate delete {name}",
     "DeleteAccount": "cloudgate account delete {name}",
     "DeleteAccountRole": _BY_API,

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cloudgate.host.authorization.authorizer import RETRY_SECONDS, AuthorizationResult
-from cloudgate.host.authorization.policy import Denial
+from cloudgate.host.authorization.authorizer import AuthorizationResult
+from cloudgate.host.authorization.policy import RETRY_SECONDS, Denial
 from cloudgate.host.envoy.start_rates import to_one
 from cloudgate.host.envoy.xds_listener import NO_ANSWER
 from cloudgate.host.envoy.xds_resources import CONNECT_SECONDS

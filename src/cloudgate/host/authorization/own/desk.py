@@ -13,11 +13,15 @@ from cloudgate.errors import CloudgateError
 from cloudgate.host.authorization.authenticator import AuthenticationResult
 from cloudgate.host.authorization.own.requests import Wish
 from cloudgate.host.authorization.policy import Denial, parse_credentials
+from cloudgate.host.state.principal import Principal
+from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import OwnAnswer, OwnRequest, Refusal
 
 MOST_AT_ONCE = 8
 ANSWER_SECONDS = 9.0
 """How long the manager has. Envoy waits longer."""
+HEARD_SECONDS = 3.0
+"""How long a gateway waits then to hear of it itself."""
 RETRY_SECONDS = 10
 BUSY = Denial(503, "The gateway hands on enough already; try again.", RETRY_SECONDS)
 AWAY = Denial(
@@ -49,13 +53,18 @@ class OwnResult:
 class OwnRequestDesk:
     """Hands on what tenants want for themselves, once they have proved who they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: TenantDirectory) -> None:
+        self._directory = directory
         self.ask: Ask | None = None
         """How the manager is asked; None while there is no way."""
         self._asking: set[UUID] = set()
 
     async def hand_on(
-        self, who: AuthenticationResult, authorization: str | None, address: str, wish: Wish
+        self,
+        who: AuthenticationResult,
+        authorization: str | None,
+        address: str,
+        wish: Wish | Denial,
     ) -> OwnResult:
         """Have the manager do what somebody who has proved it to be that one wants.
 
@@ -63,11 +72,11 @@ class OwnRequestDesk:
             who: has proved it.
             authorization: the value of the header that it came with, if it did.
             address: where it comes from.
-            wish: what it wants.
+            wish: what it wants, or why it is refused.
         """
         login, said = who.login, parse_credentials(authorization)
         denial = self._denial(who, wish)
-        if denial is not None or login is None or self.ask is None:
+        if isinstance(wish, Denial) or denial is not None or login is None or self.ask is None:
             return OwnResult(who.name, refusal=denial or AWAY)
         request = OwnRequest(
             tenant_id=login.tenant.tenant_id,
@@ -87,9 +96,23 @@ class OwnRequestDesk:
             return OwnResult(who.name, refusal=AWAY)
         finally:
             self._asking.discard(request.tenant_id)
-        return _told(who.name, answer)
+        told = _told(who.name, answer)
+        if told.refusal is None and wish.new_password is not None:
+            await self._heard_of_change(login)
+        return told
 
-    def _denial(self, who: AuthenticationResult, wish: Wish) -> Denial | None:
+    async def _heard_of_change(self, before: Principal) -> None:
+        """Wait a moment until this gateway knows of a new password, so that it is good at once."""
+        deadline = asyncio.get_running_loop().time() + HEARD_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            now = self._directory.find(before.name)
+            if now is None or now.password_hash != before.password_hash:
+                return
+            await asyncio.sleep(HEARD_SECONDS / 100)
+
+    def _denial(self, who: AuthenticationResult, wish: Wish | Denial) -> Denial | None:
+        if isinstance(wish, Denial):
+            return wish
         if wish.new_password is not None and who.certificate_id is not None:
             return BY_PASSWORD
         if who.is_old:
