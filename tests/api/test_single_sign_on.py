@@ -24,6 +24,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
+from tests.support.authenticator import Authenticator
 from tests.support.console import text_of, visitor
 from tests.support.manager import PASSWORD, PATIENCE_SECONDS, RunningManager, running_manager
 from tests.support.openid import (
@@ -421,6 +422,28 @@ def test_what_one_manager_has_begun_another_completes(
         assert complete(third, found["Kept"], again).status_code == 401
 
 
+def by_passkey(running: RunningManager, key: Authenticator) -> httpx2.Response:
+    client = running.client(Accept="application/json")
+    asked = client.post("/sessionMngr/passkey").json()
+    spec = {"Kept": asked["Kept"], "Credential": key.sign(asked["Options"])}
+    return client.post("/sessionMngr/passkey?action=complete", json=spec)
+
+
+def test_nobody_is_led_out_of_the_console(
+    running: RunningManager, provider: ScriptedProvider
+) -> None:
+    for where in ("//evil.example", "https://evil.example", "..//evil.example", "\\evil", "%0d"):
+        came = visitor(running)
+        url = came.http.get("sso/begin", params={"next": where}).headers["location"]
+        kept, _dot, page = came.http.cookies["__Host-cloudgate-sso"].partition(".")
+        assert page == ""
+        came.http.cookies.clear()
+        forged = base64.urlsafe_b64encode(where.encode()).decode()
+        cookie = {"Cookie": f"__Host-cloudgate-sso={kept}.{forged}"}
+        back = came.http.get("sso", params=provider.authorize(url), headers=cookie)
+        assert back.headers["location"] == "./"
+
+
 def test_accounts_may_have_to_be_known_and_to_come_by_the_provider_alone(
     tmp_path: Path, provider: ScriptedProvider, running: RunningManager
 ) -> None:
@@ -437,10 +460,17 @@ def test_accounts_may_have_to_be_known_and_to_come_by_the_provider_alone(
         where = client.post("/security/accounts", json=spec).headers["Location"]
         stranger = strict.client(Accept="application/json")
         assert stranger.post("/sessionMngr/", auth=("ann", "s3cret")).status_code == 201
+        key = Authenticator(strict.url)
+        begin, spec = "/security/passkeys?action=begin", {"CurrentPassword": "s3cret"}
+        asked = stranger.post(begin, json=spec).json()
+        made = {"Kept": asked["Kept"], "Credential": key.make(asked["Options"]), "Name": "n"}
+        assert stranger.post("/security/passkeys", json=made).status_code == 200
+        assert by_passkey(strict, key).status_code == 201
         assert client.put(f"{where}/identity", json={"Subject": "person-1"}).status_code == 204
         refused = stranger.post("/sessionMngr/", auth=("ann", "s3cret"))
         assert refused.status_code == 401
         assert come(strict, provider).status_code == 201
+        assert by_passkey(strict, key).status_code == 401
         assert stranger.post("/sessionMngr/", auth=("admin", PASSWORD)).status_code == 201
 
 

@@ -35,7 +35,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager
 @pytest.fixture
 def page(browser: Any, running: RunningManager) -> Iterator[Any]:
     """A window on a telephone; pages of the manager complain of nothing."""
-    context = browser.new_context(ignore_https_errors=True, viewport=NARROW)
+    context = browser.new_context(
+        ignore_https_errors=True, viewport=NARROW, reduced_motion="reduce"
+    )
     complaints: list[str] = []
     shown = context.new_page()
     shown.set_default_timeout(20_000)
@@ -53,7 +55,9 @@ def page(browser: Any, running: RunningManager) -> Iterator[Any]:
 
 def is_sound(page: Any) -> None:
     """No barrier that a program finds, and no scrolling sideways on a telephone."""
-    assert not Axe().run(page, options=RULES).response["violations"], page.url
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert not Axe().run(page, options=RULES).response["violations"], (page.url, theme)
     assert not is_too_wide(page), page.url
 
 

@@ -198,8 +198,9 @@ def _note_refused(manager: Manager, address: str, refused: _Refused) -> None:
 def _name_said(claims: Mapping[str, Any]) -> str:
     """What the provider calls a person: for people to read, and for the account's name."""
     for claim in ("preferred_username", "email", "sub"):
-        if isinstance(claims.get(claim), str) and claims[claim].strip():
-            return str(claims[claim]).strip()[:LOGGED_CHARACTERS]
+        said = claims.get(claim)
+        if isinstance(said, str) and (seen := "".join(filter(str.isprintable, said)).strip()):
+            return seen[:LOGGED_CHARACTERS]
     return ""
 
 
