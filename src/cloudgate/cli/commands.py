@@ -4,35 +4,29 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
 from cloudgate import __version__
-from cloudgate.cli import passwords, task_wait
 from cloudgate.cli.loading import loading
 from cloudgate.cli.output import Screen, complain
-from cloudgate.cli.session_cache import LogonFile
-from cloudgate.cli.settings import DEFAULT_URL, Connection, Given, Output, connection
-from cloudgate.client.api import Api
-from cloudgate.client.core.conversation import Conversation, Words
-from cloudgate.client.core.exchange import Answer
-from cloudgate.client.core.logons import DEFAULT_USER, Who
-from cloudgate.client.core.tasks import related
+from cloudgate.cli.settings import DEFAULT_URL, Given, Output, connection
+from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.errors import CloudgateError
 
+if TYPE_CHECKING:  # what --help does not need
+    from cloudgate.client.api import Api
+    from cloudgate.client.core.exchange import Answer
+
 P = ParamSpec("P")
-_FACTOR = (
-    "shows a code of it, at a terminal or by CLOUDGATE_CODE, or uses an API token (--token-file)"
-)
-_WORDS = Words(url="--url", ca="--ca", factor=_FACTOR)
 
 
 @dataclass(frozen=True)
 class Call:
     """What a command works with: the API, the screen, and whether it waits for tasks."""
 
-    api: Api
+    api: "Api"
     screen: Screen = field(default_factory=Screen)
     waits: bool = True
     """Whether the end of tasks is waited for."""
@@ -41,13 +35,15 @@ class Call:
         """Show the thing at a path or Href."""
         self.screen.details(self.api.get(path))
 
-    def show_result(self, accepted: Answer, path: str | None = None) -> None:
+    def show_result(self, accepted: "Answer", path: str | None = None) -> None:
         """See a task to its end, and show what it has made or changed.
 
         Args:
             accepted: the 202 answer with the task.
             path: where the result is, for tasks that do not tell.
         """
+        from cloudgate.client.core.tasks import related  # noqa: PLC0415
+
         task = self._ended(accepted)
         place = (related(task) or path) if self.waits else None
         if place is None:
@@ -55,11 +51,13 @@ class Call:
         else:
             self.show(place)
 
-    def show_task(self, accepted: Answer, progress: Callable[[], str] | None = None) -> None:
+    def show_task(self, accepted: "Answer", progress: Callable[[], str] | None = None) -> None:
         """See a task to its end, and show it. `progress` says how far it is, meanwhile."""
         self.screen.details(self._ended(accepted, progress))
 
-    def _ended(self, accepted: Answer, progress: Callable[[], str] | None = None) -> Answer:
+    def _ended(self, accepted: "Answer", progress: Callable[[], str] | None = None) -> "Answer":
+        from cloudgate.cli import task_wait  # noqa: PLC0415
+
         return task_wait.finished(self.api, accepted, progress) if self.waits else accepted
 
 
@@ -121,28 +119,14 @@ def _carry_out(
 ) -> None:
     """Run a command. What goes wrong is said in one sentence, and ends with status 1."""
     with loading():  # what --help does not need
-        from cloudgate.client.blocking import Transport  # noqa: PLC0415
-        from cloudgate.client.verification import Trust  # noqa: PLC0415
+        from cloudgate.cli.connecting import connected  # noqa: PLC0415
 
     try:
-        where = connection(given)
-        talk = Conversation((where.url,), _who(where), LogonFile(where), words=_WORDS)
-        with Transport(Trust(where.ca), _WORDS) as transport:
-            api = Api(talk, transport)
+        with connected(connection(given)) as api:
             function(Call(api, Screen(given.output or Output.TEXT), waits), **values)
     except CloudgateError as problem:
         complain(problem.message)
         raise typer.Exit(1) from None
-
-
-def _who(where: Connection) -> Who:
-    return Who(
-        where.user,
-        password=lambda: passwords.of_user(where),
-        token=lambda: passwords.token(where),
-        code=passwords.code,
-        asked_code=lambda: passwords.asked_code(where),
-    )
 
 
 def _shared_options(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from cloudgate.cli import readable
 from cloudgate.cli.settings import Output
-from cloudgate.client.core.exchange import Answer, Json
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import up_link
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from cloudgate.client.core.exchange import Answer
 
 Columns = Mapping[str, Callable[[Json], str]]
 """The columns of a table: what each says of an object of the API."""
@@ -28,7 +30,7 @@ class Screen:
 
     output: Output = Output.TEXT
 
-    def listing(self, answer: Answer, rows: Sequence[Json], columns: Columns) -> None:
+    def listing(self, answer: "Answer", rows: Sequence[Json], columns: Columns) -> None:
         """Many things: a table, one line for each."""
         if self._shown_as_json(answer):
             return
@@ -49,7 +51,7 @@ class Screen:
         if last:
             print(printable(last))
 
-    def details(self, answer: Answer) -> None:
+    def details(self, answer: "Answer") -> None:
         """One thing: its properties by the API's names, one in each line."""
         if self._shown_as_json(answer):
             return
@@ -68,7 +70,7 @@ class Screen:
         if self.output is Output.TEXT:
             print(printable(text))
 
-    def _shown_as_json(self, answer: Answer) -> bool:
+    def _shown_as_json(self, answer: "Answer") -> bool:
         if self.output is Output.JSON:
             print(answer.text)
         return self.output is Output.JSON

@@ -6,8 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from cloudgate.client.core.conversation import DEFAULT_PORT, manager_url
-from cloudgate.client.core.logons import DEFAULT_USER
+from cloudgate.client.core.addresses import DEFAULT_PORT, DEFAULT_USER, manager_url
 
 DEFAULT_URL = f"https://localhost:{DEFAULT_PORT}"
 PACKAGED_DATA = Path("/var/lib/cloudgate")

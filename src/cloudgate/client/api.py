@@ -3,7 +3,8 @@
 from typing import Protocol, TypeVar
 
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.exchange import Answer, Json, Request, Steps
+from cloudgate.client.core.exchange import Answer, Request, Steps
+from cloudgate.client.core.kinds import Json
 
 T = TypeVar("T")
 

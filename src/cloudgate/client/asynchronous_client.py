@@ -20,8 +20,8 @@ from cloudgate.client.asynchronous_collections import (
     AsyncTenants,
 )
 from cloudgate.client.core import resources, statements
+from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.logons import DEFAULT_USER
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.opening import Secret
 from cloudgate.client.verification import TIMEOUT_SECONDS, Trust

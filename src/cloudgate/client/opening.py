@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cloudgate.client.core.conversation import Conversation, manager_url
+from cloudgate.client.core.addresses import manager_url
+from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.logons import InMemory, Who
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.verification import Trust

@@ -11,9 +11,8 @@ from cloudgate.cli import groups
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns
-from cloudgate.client.core.conversation import ENTITY
-from cloudgate.client.core.exchange import Json
-from cloudgate.client.core.kinds import Kind
+from cloudgate.client.core.addresses import ENTITY
+from cloudgate.client.core.kinds import Json, Kind
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]

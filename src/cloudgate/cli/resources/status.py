@@ -9,8 +9,8 @@ from cloudgate.cli.output import at, backup_server, said
 from cloudgate.cli.resources import tasks
 from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import servers
-from cloudgate.client.core.conversation import ENTITY
-from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.addresses import ENTITY
+from cloudgate.client.core.kinds import Json
 
 _WARNINGS = "/warnings"
 _WELL = ("Online", "Expected")

@@ -4,20 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
-from cloudgate.client.core.exchange import Alone, Answer, Json, Reply, Request, Steps
+from cloudgate.client.core.addresses import below_root
+from cloudgate.client.core.exchange import Alone, Answer, Reply, Request, Steps
 from cloudgate.client.core.exchange import Pause as Wait
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.logons import Logon, LogonStore, Who
 from cloudgate.client.core.refusals import refusal
 from cloudgate.client.core.retries import NONE, Retries, may_follow_problem, may_follow_reply
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
+from cloudgate.errors import NotAuthenticatedError, UnavailableError
 from cloudgate.values import precis
 
-DEFAULT_PORT = 9398
 LOGON_TIMEOUT_SECONDS = 75.0
 """A logon after wrong ones waits for up to 30 seconds, and its password has its turn then."""
-ENTITY = "?format=Entity"
 
 
 @dataclass(frozen=True)
@@ -192,23 +191,3 @@ class Conversation:
         return UnavailableError(
             f"{self.url} answers, but not as a manager does; check {self._words.url}."
         )
-
-
-def below_root(address: str) -> str:
-    """The part of an Href below ``/api``. The logon session goes to no host but the manager."""
-    if address.startswith("/"):
-        return address
-    _, _, path = address.partition("/api/")
-    return f"/{path}"
-
-
-def manager_url(text: str) -> str:
-    """An address of a manager in the form in which it is used here: without ``/api``.
-
-    Raises:
-        InvalidRequestError: it is not one of HTTPS.
-    """
-    url = text.strip().rstrip("/").removesuffix("/api")
-    if not url.lower().startswith("https://") or not urlsplit(url).hostname:
-        raise InvalidRequestError(f"The address {url} must begin with https://.")
-    return url

@@ -9,9 +9,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.logons import Logon
 
-Json = dict[str, Any]
 T = TypeVar("T")
 
 

@@ -1,6 +1,10 @@
 """Kinds: which kinds of things does the API keep, and where?"""
 
 from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+"""A thing as the API says it."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-DEFAULT_USER = "admin"
-
 
 @dataclass(frozen=True)
 class Logon:

@@ -1,13 +1,17 @@
 """Lookup: which thing does a word mean? By name or id, never a guess."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from cloudgate.client.core.conversation import ENTITY, Conversation
-from cloudgate.client.core.exchange import Json, Steps
-from cloudgate.client.core.kinds import Kind
+from cloudgate.client.core.addresses import ENTITY
+from cloudgate.client.core.kinds import Json, Kind
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.values import identifiers, precis
+
+if TYPE_CHECKING:  # commands load this before they know whether anything is asked
+    from cloudgate.client.core.conversation import Conversation
+    from cloudgate.client.core.exchange import Steps
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Found:
         return self.path + ENTITY
 
 
-def find(talk: Conversation, kind: Kind, word: str, site: str | None = None) -> Steps[Found]:
+def find(talk: "Conversation", kind: Kind, word: str, site: str | None = None) -> "Steps[Found]":
     """The one thing that is meant.
 
     Args:
@@ -50,7 +54,7 @@ def find(talk: Conversation, kind: Kind, word: str, site: str | None = None) -> 
     return Found(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
 
 
-def find_inside(talk: Conversation, kind: Kind, collection: str, word: str) -> Steps[Found]:
+def find_inside(talk: "Conversation", kind: Kind, collection: str, word: str) -> "Steps[Found]":
     """The one that is meant of things that belong to one tenant, and are few.
 
     Raises:

@@ -1,8 +1,9 @@
 """Refusals: which error has a manager answered? By its status, in the manager's words."""
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from cloudgate.client.core.exchange import Json, Reply, Request
+from cloudgate.client.core.kinds import Json
 from cloudgate.errors import (
     AccessDeniedError,
     ChangedMeanwhileError,
@@ -14,6 +15,9 @@ from cloudgate.errors import (
     TooManyRequestsError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:  # commands load this before they know whether anything is asked
+    from cloudgate.client.core.exchange import Reply, Request
 
 
 class RefusedError(CloudgateError):
@@ -76,7 +80,7 @@ _BY_STATUS: dict[int, type[RefusedError]] = {
 }
 
 
-def refusal(request: Request, reply: Reply, body: Json) -> RefusedError:
+def refusal(request: "Request", reply: "Reply", body: Json) -> RefusedError:
     """The error that an answer says."""
     reason = str(body.get("Message") or f"The manager answered with status {reply.status}.")
     advice = str(body.get("FirstChanceExceptionMessage") or "")

@@ -6,8 +6,10 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from cloudgate.client.core import kinds
-from cloudgate.client.core.conversation import ENTITY, Conversation, below_root
-from cloudgate.client.core.exchange import Answer, Json, Request, Steps
+from cloudgate.client.core.addresses import ENTITY, below_root
+from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.exchange import Answer, Request, Steps
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import Found, find, find_inside
 from cloudgate.client.core.statements import Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related

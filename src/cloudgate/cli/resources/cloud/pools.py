@@ -22,8 +22,7 @@ from cloudgate.cli.resources.common import (
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
-from cloudgate.client.core.exchange import Json
-from cloudgate.client.core.kinds import Kind
+from cloudgate.client.core.kinds import Json, Kind
 
 
 def _count_of(wrapper: str, array: str) -> Callable[[Json], str]:

@@ -8,7 +8,7 @@ from cloudgate.cli.commands import Call
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
 from cloudgate.cli.resources.infrastructure import repositories
-from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.kinds import Json
 from cloudgate.errors import NotFoundError
 
 DEFAULT_GB = 100

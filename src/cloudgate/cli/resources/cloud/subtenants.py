@@ -21,7 +21,7 @@ from cloudgate.cli.resources.cloud.tenants import (
 )
 from cloudgate.cli.resources.common import Description, body_of, change_of, networks_of
 from cloudgate.client.core import kinds
-from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import find_inside
 
 

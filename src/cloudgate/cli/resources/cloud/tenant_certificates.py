@@ -1,7 +1,7 @@
 """Tenant certificate commands: who gets a certificate to come in by, and when is one over?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,11 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.cloud import subtenants, tenants
 from cloudgate.cli.resources.common import Thing, body_of, content_of, seconds_of
-from cloudgate.client.core.exchange import Answer, Json
+from cloudgate.client.core.kinds import Json
 from cloudgate.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from cloudgate.client.core.exchange import Answer
 
 COLUMNS = {
     "Login": at("Login"),
@@ -129,7 +132,7 @@ def _wanted(request: Path | None, valid_for: str | None) -> tuple[str, Json]:
     return key, body_of(CertificateRequest=asked, ValidSeconds=seconds)
 
 
-def _keep(call: Call, file: Path, key: str, answer: Answer) -> None:
+def _keep(call: Call, file: Path, key: str, answer: "Answer") -> None:
     try:
         write_private(file, key + str(answer.body["Certificate"]))
     except OSError as problem:

@@ -14,8 +14,8 @@ from cloudgate.cli.resources.cloud.subtenants import User
 from cloudgate.cli.resources.cloud.tenant_resources import Tenant
 from cloudgate.cli.resources.cloud.tenants import PasswordFile, tell
 from cloudgate.cli.resources.common import Thing, body_of, seconds_of
-from cloudgate.client.core.conversation import ENTITY
-from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.addresses import ENTITY
+from cloudgate.client.core.kinds import Json
 
 OLD = "OldPasswordExpirationDate"
 COLUMNS = {"Name": at("Name"), OLD: at(OLD), "OldPasswordLastUsed": at("OldPasswordLastUsed")}

@@ -9,7 +9,7 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.resources.cloud import quotas, tenants
 from cloudgate.client.core import kinds
-from cloudgate.client.core.exchange import Json
+from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import find_inside, site_of
 from cloudgate.errors import NotFoundError
 

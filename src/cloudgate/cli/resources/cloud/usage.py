@@ -4,7 +4,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
 
 import typer
@@ -12,7 +12,9 @@ import typer
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
-from cloudgate.client.core.exchange import Answer
+
+if TYPE_CHECKING:
+    from cloudgate.client.core.exchange import Answer
 
 PATH = "/cloud/usage"
 LARGEST_PAGE = 10_000
@@ -82,7 +84,7 @@ def usage(
         call.screen.listing(answer, answer.body["CloudUsages"]["CloudUsages"] or [], shown)
 
 
-def _pages(call: Call, path: str) -> Iterator[Answer]:
+def _pages(call: Call, path: str) -> "Iterator[Answer]":
     while path:
         answer = call.api.get(path)
         yield answer

@@ -17,7 +17,7 @@ from cloudgate.cli.resources.common import (
     group,
 )
 from cloudgate.client.core import kinds
-from cloudgate.client.core.conversation import ENTITY, below_root
+from cloudgate.client.core.addresses import ENTITY, below_root
 
 KIND = kinds.BACKUP_SERVER
 COLUMNS: Columns = {

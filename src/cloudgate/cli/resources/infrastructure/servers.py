@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -20,9 +20,11 @@ from cloudgate.cli.resources.common import (
 )
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
-from cloudgate.client.core.conversation import DEFAULT_PORT
-from cloudgate.client.core.exchange import Answer
+from cloudgate.client.core.addresses import DEFAULT_PORT
 from cloudgate.network.hostport import bracketed
+
+if TYPE_CHECKING:
+    from cloudgate.client.core.exchange import Answer
 
 KIND = kinds.SERVER
 COLUMNS: Columns = {
@@ -74,7 +76,7 @@ def readmit(call: Call, name: Thing) -> None:
     call.screen.remark(f"{name} is let in again, within half a minute.")
 
 
-def _show_expected(call: Call, answer: Answer) -> None:
+def _show_expected(call: Call, answer: "Answer") -> None:
     call.screen.details(answer)
     token, fingerprint = answer.body["JoinToken"], answer.body["JoinFingerprint"]
     url, *others = seen_from_elsewhere(call.api.url)

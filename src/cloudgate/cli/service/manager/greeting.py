@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudgate.cli.service.manager.options import Options
 from cloudgate.cli.settings import default_data_folder
-from cloudgate.client.core.conversation import DEFAULT_PORT
+from cloudgate.client.core.addresses import DEFAULT_PORT
 
 
 def greet(options: Options, password: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from cloudgate.cli.settings import default_data_folder
-from cloudgate.client.core.conversation import DEFAULT_PORT
+from cloudgate.client.core.addresses import DEFAULT_PORT
 
 Made = TypeVar("Made")
 
