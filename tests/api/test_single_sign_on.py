@@ -357,8 +357,9 @@ def test_a_new_key_of_the_provider_is_looked_for(
         {"token_endpoint": "http://localhost/token"},
         {"authorization_endpoint": "javascript:alert(1)"},
         {"jwks_uri": None},
+        {"padding": "x" * 300_000},
     ],
-    ids=str,
+    ids=lambda each: next(iter(each)),
 )
 def test_a_provider_that_lies_of_itself_is_not_gone_to(
     running: RunningManager, provider: ScriptedProvider, metadata: dict[str, Any]
@@ -368,6 +369,23 @@ def test_a_provider_that_lies_of_itself_is_not_gone_to(
     answer = running.client(Accept="application/json").post(PATH)
     assert answer.status_code == 503
     assert answer.json()["Message"]
+
+
+def test_a_provider_that_does_not_know_this_manager_is_named_and_the_secret_is_not(
+    tmp_path: Path,
+    provider: ScriptedProvider,
+    running: RunningManager,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert running.url
+    said = lambda url: settings(url, provider.issuer, client_secret="hush hush")  # noqa: E731
+    with running_manager(tmp_path, signing_in=said) as other:
+        answer = come(other, provider)
+        assert "hush" not in repr(other.manager.signing_in)
+    assert answer.status_code == 503
+    assert "invalid_client" in answer.json()["Message"]
+    assert "--sso-client-secret-file" in answer.json()["Message"]
+    assert "hush" not in answer.text + "".join(capfd.readouterr())
 
 
 def test_a_silent_provider_is_given_up_and_passwords_are_good_meanwhile(

@@ -85,6 +85,12 @@ def link(
     call.screen.remark(f"{name} belongs to {subject} from now on.")
 
 
+@command(app, "identity")
+def identity(call: Call, name: Thing) -> None:
+    """Show which person of the provider comes in as this account."""
+    call.show(f"{find(call.api, KIND, name).path}/identity")
+
+
 @command(app, "unlink")
 def unlink(call: Call, name: Thing) -> None:
     """Have nobody come in as this account by single sign-on."""

@@ -1,4 +1,4 @@
-"""Second factor on the command line: its code comes from the environment, or from a terminal."""
+"""Signing in on the command line: codes from the environment or a terminal, and linked accounts."""
 
 import os
 import pty
@@ -11,6 +11,8 @@ import pytest
 
 from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.manager.sessions.single_sign_on import link
+from cloudgate.manager.storage.tables import Account
 from tests.cli.conftest import Run
 from tests.support.manager import PATIENCE_SECONDS, RunningManager
 
@@ -66,3 +68,18 @@ def at_a_terminal(*words: str, answer: str) -> int:
         process.wait()
         os.close(ours)
         os.close(theirs)
+
+
+def test_an_account_is_linked_to_a_person_of_the_provider_where_there_is_one(
+    running: RunningManager, cloudgate: Run
+) -> None:
+    cloudgate("account", "create", "bob", "--role", "Portal User", "--generate-password")
+    without = cloudgate("account", "link", "bob", "person-1")
+    assert "no single sign-on" in without.stderr
+    assert "is linked to nobody" in cloudgate("account", "identity", "bob").stderr
+    with running.manager.changing() as work:
+        account = work.session.query(Account).filter_by(name="bob").one()
+        link(work, account, "https://id.example", "person-1")
+    assert "person-1" in cloudgate("account", "identity", "bob").stdout
+    assert cloudgate("account", "unlink", "bob").exit_code == 0
+    assert cloudgate("account", "identity", "bob").exit_code == 1
