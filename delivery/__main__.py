@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from delivery import packages, tree
+from delivery import collection, packages, tree
 from delivery.tools import ROOT, TOOLS
 
 DIST = ROOT / "dist"
@@ -110,6 +110,7 @@ def main() -> None:
             text = json.dumps(bill, indent=2, sort_keys=True)
             (DIST / f"{words}.cdx.json").write_text(text + "\n", "utf-8")
     pack(wheel, version, bill["components"], seconds)
+    collection.pack(collection.described(TOOLS / "python"), version, DIST, seconds)
     shutil.copyfile(LOCK, DIST / f"{name}.requirements.txt")
     made = sorted(DIST.iterdir())
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in made]

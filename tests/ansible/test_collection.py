@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from cloudgate import __version__
 from cloudgate.client import Client
+from delivery import collection
 from tests.support.manager import PASSWORD, RunningManager
-from tests.support.playbooks import COLLECTION, Ansible, needs_ansible
+from tests.support.playbooks import COLLECTION, PROGRAMS, Ansible, needs_ansible
 
 pytestmark = needs_ansible
 MODULES = [file.stem for file in (COLLECTION / "plugins" / "modules").glob("*.py")]
@@ -32,12 +34,31 @@ def test_each_option_of_each_module_is_described(tmp_path: Path) -> None:
 _SHARED = frozenset({"url", "user", "password", "token", "ca", "fingerprint", "timeout", "state"})
 
 
-def test_it_is_packed_as_the_release_that_it_is_of(tmp_path: Path) -> None:
+def listed(archive: Path) -> dict[str, Any]:
+    """What a collection has in it, by name."""
+    with tarfile.open(archive) as packed:
+        found = packed.extractfile("FILES.json")
+        assert found is not None
+        return {each["name"]: each for each in json.load(found)["files"]}
+
+
+def test_what_is_delivered_is_what_ansible_would_build_and_installs(tmp_path: Path) -> None:
     ansible = Ansible(tmp_path)
     ansible.run("ansible-galaxy", "collection", "build", str(COLLECTION), "--output-path", ".")
-    assert (tmp_path / f"cloudgate-cloudgate-{__version__}.tar.gz").exists()
-    said = ansible.run("ansible-playbook", "--syntax-check", str(COLLECTION / "playbooks/site.yml"))
-    assert "playbook: " in said
+    built = tmp_path / f"cloudgate-cloudgate-{__version__}.tar.gz"
+    said = collection.described(PROGRAMS / "python")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (
+        collection.pack(said, __version__, tmp_path / each, 1_767_225_600)
+        for each in ("one", "two")
+    )
+    assert one.read_bytes() == two.read_bytes()
+    assert listed(one) == listed(built)
+    ansible.given(ANSIBLE_COLLECTIONS_PATH=str(tmp_path / "there"))
+    ansible.run("ansible-galaxy", "collection", "install", "--offline", "-p", "there", str(one))
+    verified = ("ansible-galaxy", "collection", "verify", "--offline", "cloudgate.cloudgate")
+    assert "Successfully verified" in ansible.run(*verified)
 
 
 @needs_root
