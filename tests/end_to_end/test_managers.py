@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
+from cloudgate.client import Client as Program
 from cloudgate.manager.storage.postgresql import postgresql_url
 from tests.support.histories import Done, order_of
 from tests.support.managers import (
@@ -275,10 +276,18 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
     with other.client() as client:
         task = client.create_gateway(other.gateway_port, HOST, ExternalIp="localhost")
         assert task["Result"]["Success"] is True, task
+    program = Program(
+        [f"https://localhost:{each.port}" for each in (leader, other)],
+        password=PASSWORD,
+        ca=leader.ca_file,
+    )
+    assert program.servers.get(HOST).state == "Online"
     watcher = Watcher(managers)
     try:
         leader.manager.process.kill()
         leader.manager.process.wait()
+        assert program.servers.get(HOST).name == HOST
+        assert program.url.endswith(f":{other.port}")
         with logged_on(other) as client:
             managers.write(client, "after-a-death")
             until(lambda: host_answers(client), PATIENCE_SECONDS)
@@ -300,6 +309,7 @@ def test_a_manager_may_die_or_stand_still_and_hosts_and_operators_go_on_with_the
             managers.write(client, "after-an-end")
             assert set(managers.accepted) <= set(names(client))
     finally:
+        program.close()
         other.manager.process.send_signal(signal.SIGCONT)
         states = watcher.end()
     assert set(states) == {"Online"}

@@ -12,6 +12,8 @@ from cloudgate.client.core.exchange import Reply, Request
 from cloudgate.errors import UnavailableError
 
 _FIRST_SECONDS = 0.2
+_USUAL_SECONDS = 2.0
+"""The longest pause where the manager says nothing else: another one leads within 8 seconds."""
 _SAFE = frozenset({"GET", "HEAD"})
 """Verbs that change nothing (RFC 9110, 9.2.1)."""
 
@@ -28,7 +30,7 @@ class UntrustedError(UnavailableError):
 class Retries:
     """How much is done for an answer before it is said that there is none."""
 
-    most: int = 5
+    most: int = 8
     """How often one request is sent again, after each address was tried."""
     longest_pause_seconds: float = 30.0
 
@@ -39,7 +41,8 @@ class Retries:
         """
         if number >= self.most:
             return None
-        wanted = float(said) if said.isdigit() else _FIRST_SECONDS * 2.0**number
+        usual = min(_FIRST_SECONDS * 2.0**number, _USUAL_SECONDS)
+        wanted = float(said) if said.isdigit() else usual
         return min(wanted, self.longest_pause_seconds)
 
 
