@@ -158,6 +158,10 @@ def test_all_of_a_kind_come_page_by_page_filtered_and_sorted(
     found = cloudgate.repositories.list(chosen, sort_by="name", descending=True)
     assert [each.name for each in found] == [f"page {name}" for name in "edcb"]
     assert len(list(cloudgate.repositories.each(chosen))) == 4
+    written = list(cloudgate.audit('Operation=="CreateRepository"', sort_by="Number"))
+    numbers = [each.number or 0 for each in written]
+    assert len(numbers) >= 5
+    assert numbers == sorted({*numbers})
     with pytest.raises(InvalidRequestError, match="filter"):
         cloudgate.repositories.list("Name=")
     with pytest.raises(InvalidRequestError, match="The query service has no API tokens"):

@@ -17,7 +17,6 @@ OTHERWISE = (
     ("Several may use it at once.", "Several threads may use it at once."),
     ("cloudgate.client.asynchronous", "cloudgate.client.blocking"),
     ("[each async for each in wanted]", "list(wanted)"),
-    ("for entity in page.entities:\n                yield entity", "yield from page.entities"),
     ("__aenter__", "__enter__"),
     ("__aexit__", "__exit__"),
 )
@@ -29,6 +28,7 @@ def blocking(text: str) -> str:
         text = text.replace(before, after)
     text = re.sub(r"\(await ((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)\.", r"\1.", text)
     text = re.sub(r"\b(?:async|await) ", "", text)
+    text = re.sub(r"for (\w+) in (.+):\n +yield \1\n", r"yield from \2\n", text)
     return re.sub(r"\b(_?)Async(?=[A-Z])", r"\1", text)
 
 

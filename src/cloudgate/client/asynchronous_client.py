@@ -1,6 +1,6 @@
 """Asynchronous clients: how does code that awaits reach an installation, or what a tenant has?"""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +22,13 @@ from cloudgate.client.asynchronous_collections import (
 from cloudgate.client.core import resources, statements
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
+from cloudgate.client.core.resources import Sorted
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.opening import Secret
 from cloudgate.client.verification import TIMEOUT_SECONDS, Trust
 from cloudgate.errors import UnavailableError
 from cloudgate.wire.description import Described
+from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
 from cloudgate.wire.resources.cloud.live import (
     CloudMaintenance,
@@ -40,7 +42,12 @@ from cloudgate.wire.resources.cloud.own import (
     CloudSelfTunnels,
 )
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
-from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
+from cloudgate.wire.resources.cloud.usage import (
+    CloudTenantUsage,
+    CloudTenantUsages,
+    CloudUsage,
+    CloudUsages,
+)
 from cloudgate.wire.resources.infrastructure import (
     BackupServer,
     BackupServerSpec,
@@ -171,6 +178,37 @@ class AsyncClient(_AsyncConnected):
     async def warnings(self) -> tuple[OperatorWarning, ...]:
         """All that needs a look."""
         return (await self._read("/warnings", OperatorWarnings)).operator_warnings
+
+    async def usage(
+        self,
+        days: int = 31,
+        filter: str = "",  # noqa: A002  as the API calls it
+        *,
+        total: bool = False,
+    ) -> AsyncIterator[CloudUsage]:
+        """What all tenants used, also those that were removed; the oldest first.
+
+        `total`: added up, one for each tenant, subtenant, gateway and target.
+        """
+        path = resources.usage_path(days, filter, total=total)
+        while path:
+            found, path = await self._driver.run(resources.part(self._talk, path, CloudUsages))
+            for each in found.cloud_usages or ():
+                yield each
+
+    async def audit(
+        self,
+        filter: str = "",  # noqa: A002  as the API calls it
+        *,
+        sort_by: str = "",
+        descending: bool = False,
+    ) -> AsyncIterator[AuditEvent]:
+        """What is in the audit log, page by page."""
+        path = resources.audit_path(Sorted(filter, sort_by, descending))
+        while path:
+            found, path = await self._driver.run(resources.part(self._talk, path, AuditEvents))
+            for each in found.audit_events or ():
+                yield each
 
     async def maintenance(self) -> CloudMaintenance:
         """Whether the provider is at work."""

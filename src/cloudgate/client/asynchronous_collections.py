@@ -62,14 +62,12 @@ class AsyncKept(Generic[Entity, Spec, Change]):
         descending: bool = False,
     ) -> AsyncIterator[Entity]:
         """One after the other, as pages of the query service come."""
-        wanted, number = Sorted(filter, sort_by, descending), 1
-        while True:
-            page = await self._driver.run(resources.page(self._talk, self._these, wanted, number))
-            for entity in page.entities:
-                yield entity
-            if page.is_last:
-                return
-            number += 1
+        path = resources.query_path(self._these, Sorted(filter, sort_by, descending))
+        while path:
+            steps = resources.page(self._talk, self._these, path)
+            found, path = await self._driver.run(steps)
+            for each in found:
+                yield each
 
     async def get(self, word: str) -> Entity:
         """The one of that name or id.

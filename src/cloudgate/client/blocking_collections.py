@@ -62,13 +62,11 @@ class Kept(Generic[Entity, Spec, Change]):
         descending: bool = False,
     ) -> Iterator[Entity]:
         """One after the other, as pages of the query service come."""
-        wanted, number = Sorted(filter, sort_by, descending), 1
-        while True:
-            page = self._driver.run(resources.page(self._talk, self._these, wanted, number))
-            yield from page.entities
-            if page.is_last:
-                return
-            number += 1
+        path = resources.query_path(self._these, Sorted(filter, sort_by, descending))
+        while path:
+            steps = resources.page(self._talk, self._these, path)
+            found, path = self._driver.run(steps)
+            yield from found
 
     def get(self, word: str) -> Entity:
         """The one of that name or id.

@@ -11,6 +11,7 @@ from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.exchange import Answer, Request, Steps
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import Found, find, find_inside
+from cloudgate.client.core.pages import following
 from cloudgate.client.core.statements import Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related
 from cloudgate.errors import InvalidRequestError
@@ -31,14 +32,6 @@ class Collection(Generic[Entity, Spec, Change]):
     statement: Statement[Entity, Spec, Change]
     of: str = ""
     """The tenant's name or id, where they are one tenant's."""
-
-
-@dataclass(frozen=True)
-class Page(Generic[Entity]):
-    """Some of what a query found."""
-
-    entities: tuple[Entity, ...]
-    is_last: bool
 
 
 @dataclass(frozen=True)
@@ -92,35 +85,58 @@ def whole_list(talk: Conversation, these: Collection[Entity, Any, Any]) -> Steps
     return (yield from _listed(talk, these, path + ENTITY))
 
 
-def page(
-    talk: Conversation, these: Collection[Entity, Any, Any], wanted: Sorted, number: int
-) -> Steps[Page[Entity]]:
-    """One page of what a query finds. `number`: from 1.
+def query_path(these: Collection[Any, Any, Any], wanted: Sorted) -> str:
+    """The path of the first page of what a query finds.
 
     Raises:
-        InvalidRequestError: the filter is malformed, or the query service has not this kind.
+        InvalidRequestError: the query service has not this kind.
     """
     statement = these.statement
     if not statement.queried:
         raise InvalidRequestError(
             f"The query service has no {statement.kind.many}: list all, and choose."
         )
-    parameters = {
-        "type": statement.kind.type,
-        "format": "Entities",
-        "pageSize": PAGE_SIZE,
-        "page": number,
-    }
+    return _with("/query", {"type": statement.kind.type, "format": "Entities", **_asked(wanted)})
+
+
+def usage_path(days: int, chosen: str, *, total: bool) -> str:
+    """The path of the first page of what all tenants used."""
+    added_up = {"total": "true"} if total else {}
+    return _with("/cloud/usage", {"days": str(days), **added_up, **_asked(Sorted(chosen))})
+
+
+def audit_path(wanted: Sorted) -> str:
+    """The path of the first page of the audit log."""
+    return _with("/audit", _asked(wanted))
+
+
+def _asked(wanted: Sorted) -> dict[str, str]:
+    asked = {"pageSize": str(PAGE_SIZE)}
     if wanted.filter:
-        parameters["filter"] = wanted.filter
+        asked["filter"] = wanted.filter
     if wanted.sort_by:
-        parameters["sortDesc" if wanted.descending else "sortAsc"] = wanted.sort_by
-    result = yield from read(talk, f"/query?{urlencode(parameters)}", QueryResult)
-    found = getattr(result.entities, statement.queried, None)
-    if found is None:
-        found = getattr(result.resources, statement.queried, None) or ()
-    last = (result.paging_info and result.paging_info.pages_count) or 0
-    return Page(found, is_last=number >= last)
+        asked["sortDesc" if wanted.descending else "sortAsc"] = wanted.sort_by
+    return asked
+
+
+def page(
+    talk: Conversation, these: Collection[Entity, Any, Any], path: str
+) -> Steps[tuple[tuple[Entity, ...], str]]:
+    """What is on a page of what a query finds, and the path of the one that follows.
+
+    Raises:
+        InvalidRequestError: the filter is malformed.
+    """
+    result, more = yield from part(talk, path, QueryResult)
+    where = these.statement.queried
+    found = getattr(result.entities, where, None) or getattr(result.resources, where, None)
+    return found or (), more
+
+
+def part(talk: Conversation, path: str, kind: type[Type]) -> Steps[tuple[Type, str]]:
+    """What is on one of several pages, and the path of the one that follows."""
+    answer = yield from talk.get(path)
+    return typed(talk, answer.body, kind), following(answer.body)
 
 
 def get(talk: Conversation, these: Collection[Entity, Any, Any], word: str) -> Steps[Entity]:

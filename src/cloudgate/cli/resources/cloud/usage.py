@@ -12,6 +12,7 @@ import typer
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import Columns, at, exactly
 from cloudgate.cli.settings import Output
+from cloudgate.client.core.pages import following
 
 if TYPE_CHECKING:
     from cloudgate.client.core.exchange import Answer
@@ -88,8 +89,7 @@ def _pages(call: Call, path: str) -> "Iterator[Answer]":
     while path:
         answer = call.api.get(path)
         yield answer
-        links = answer.body["PagingInfo"]["Links"]
-        path = next((link["Href"] for link in links if link["Rel"] == "Next"), "")
+        path = following(answer.body)
 
 
 def _write_csv(call: Call, path: str, columns: Columns) -> None:
