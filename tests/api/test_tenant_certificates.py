@@ -223,6 +223,39 @@ def test_a_request_that_another_key_has_signed_is_refused(
     assert "CertificateRequest" in answer.json()["Message"]
 
 
+def test_a_tenant_sees_and_revokes_its_own_and_a_user_its_own_alone(
+    running: RunningManager, client: httpx2.Client, acme: Customer
+) -> None:
+    other = Customer(client, "other", client.get("/repositories").json()["Refs"][0]["UID"], ())
+    foreign = issue(client, other)
+    of_tenant = issue(client, acme)
+    of_ann = issue(client, acme, SubtenantId=str(acme.user_id("ann")))
+
+    def session(name: str) -> httpx2.Client:
+        own = running.client(Accept="application/json")
+        own.post("/sessionMngr/?as=tenant", auth=(name, SECRET)).raise_for_status()
+        return own
+
+    def ids(own: httpx2.Client) -> set[str]:
+        found = own.get("/cloud/self/certificates").json()["CloudTenantCertificates"] or []
+        return {each["Id"] for each in found}
+
+    tenant, ann, bob = session("acme"), session("acme\\ann"), session("acme\\bob")
+    assert ids(tenant) == {of_tenant["Id"], of_ann["Id"]}
+    assert (ids(ann), ids(bob)) == ({of_ann["Id"]}, set())
+    path = "/cloud/self/certificates"
+    for own, made in ((bob, of_ann), (ann, of_tenant), (tenant, foreign)):
+        assert own.delete(f"{path}/{made['Id']}").status_code == 404
+    assert ann.delete(f"{path}/{of_ann['Id']}").status_code == 204
+    assert tenant.delete(f"{path}/{of_tenant['Id']}").status_code == 204
+    assert set(listed(client, acme).values()) == {"Revoked"}
+    assert set(listed(client, other).values()) == {"Good"}
+    revoked = [
+        each for each in running.audited() if each.operation.startswith("RevokeCloudTenantC")
+    ]
+    assert {each.account for each in revoked} == {"acme", "acme\\ann"}
+
+
 def test_of_another_tenant_there_is_none(client: httpx2.Client, acme: Customer) -> None:
     other = Customer(client, "other", client.get("/repositories").json()["Refs"][0]["UID"], ())
     made = issue(client, acme)

@@ -63,6 +63,7 @@ ROUTES = [
     *own_password.ROUTES,
     *tenant_certificates.OWN_ROUTES,
     *own.ROUTES,
+    *tenant_certificates.SELF_ROUTES,
     *security.ROUTES,
     *tokens.ROUTES,
     *second_factor.ROUTES,

@@ -35,7 +35,13 @@ from cloudgate.manager.security.tenant_authority import (
 )
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage import tables
-from cloudgate.manager.storage.tables import CloudGateway, CloudTenant, Task, TenantCertificate
+from cloudgate.manager.storage.tables import (
+    CloudGateway,
+    CloudTenant,
+    Subtenant,
+    Task,
+    TenantCertificate,
+)
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.tenants.operations import publish
 from cloudgate.manager.tenants.own_password import check_origin, is_let_in, login_of
@@ -93,6 +99,13 @@ def list_certificates(work: UnitOfWork, tenant: CloudTenant) -> Sequence[TenantC
     )
     newest = query.order_by(TenantCertificate.issued_at.desc(), TenantCertificate.id)
     return work.session.scalars(newest).all()
+
+
+def certificates_of(work: UnitOfWork, who: passwords.Owner) -> Sequence[TenantCertificate]:
+    """Those that somebody may see: a tenant its users', too, and a user its own."""
+    if isinstance(who, CloudTenant):
+        return list_certificates(work, who)
+    return [each for each in list_certificates(work, who.tenant) if each.subtenant_id == who.id]
 
 
 def get_certificate(work: UnitOfWork, tenant: CloudTenant, identifier: UUID) -> TenantCertificate:
@@ -175,17 +188,57 @@ def told(work: UnitOfWork, ids: Iterable[UUID]) -> Mapping[UUID, list[protocol.E
     found: dict[UUID, list[protocol.EndedCertificate]] = {}
     wanted = list(ids)
     for start in range(0, len(wanted), _AT_ONCE):
-        query = select(TenantCertificate).where(
-            TenantCertificate.tenant_id.in_(wanted[start : start + _AT_ONCE]),
-            TenantCertificate.ends_at > work.now - KEPT_AFTER_END,
-            or_(TenantCertificate.revoked_at.is_not(None), TenantCertificate.password_mark != ""),
+        some = wanted[start : start + _AT_ONCE]
+        row = TenantCertificate
+        query = (
+            select(row.id, row.tenant_id, row.revoked_at)
+            .where(
+                row.tenant_id.in_(some),
+                row.ends_at > work.now - KEPT_AFTER_END,
+                or_(row.revoked_at.is_not(None), row.password_mark.in_(_lost_marks(work, some))),
+            )
+            .order_by(row.id)
         )
-        for each in work.session.scalars(query.order_by(TenantCertificate.id)):
-            if each.revoked_at is not None or _has_lost(work, each):
-                ended = protocol.EndedCertificate(
-                    certificate_id=each.id, tunnels_end=each.revoked_at is not None
-                )
-                found.setdefault(each.tenant_id, []).append(ended)
+        for identifier, tenant_id, revoked_at in work.session.execute(query):
+            ended = protocol.EndedCertificate(
+                certificate_id=identifier, tunnels_end=revoked_at is not None
+            )
+            found.setdefault(tenant_id, []).append(ended)
+    return found
+
+
+def _lost_marks(work: UnitOfWork, tenant_ids: Sequence[UUID]) -> list[str]:
+    """Of passwords that are good no more, and that certificates of tenants were got by."""
+    row = TenantCertificate
+    got_by = work.session.execute(
+        select(row.tenant_id, row.subtenant_id, row.password_mark)
+        .where(
+            row.tenant_id.in_(tenant_ids),
+            row.ends_at > work.now - KEPT_AFTER_END,
+            row.password_mark != "",
+        )
+        .distinct()
+    ).all()
+    good = _good_marks(work, tenant_ids) if got_by else {}
+    return [
+        mark
+        for tenant_id, user_id, mark in got_by
+        if mark not in good.get(user_id or tenant_id, ())
+    ]
+
+
+def _good_marks(work: UnitOfWork, tenant_ids: Sequence[UUID]) -> dict[UUID, frozenset[str]]:
+    """By tenant or user: what its passwords are known by."""
+    found = {}
+    for kind, which in ((CloudTenant, CloudTenant.id), (Subtenant, Subtenant.tenant_id)):
+        rows = work.session.execute(
+            select(
+                kind.id, kind.password_hash, kind.old_password_hash, kind.old_password_until
+            ).where(which.in_(tenant_ids))
+        )
+        for identifier, now, old, until in rows:
+            is_good = until is not None and until > work.now
+            found[identifier] = passwords.marks_of(now, old if is_good else "")
     return found
 
 

@@ -92,7 +92,12 @@ def mark_of(password_hash: str) -> str:
 def good_marks(who: Owner, now: datetime) -> frozenset[str]:
     """Of the passwords that somebody may come in by."""
     old = who.old_password_hash if old_until(who, now) else ""
-    return frozenset(mark_of(each) for each in (who.password_hash, old) if each)
+    return marks_of(who.password_hash, old)
+
+
+def marks_of(*hashes: str) -> frozenset[str]:
+    """Of passwords that have these hashes; empty ones are of none."""
+    return frozenset(mark_of(each) for each in hashes if each)
 
 
 def is_good(who: Owner, password: str, now: datetime) -> bool:

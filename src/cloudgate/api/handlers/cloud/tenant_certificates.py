@@ -1,13 +1,15 @@
 """Tenant certificates: which are there by which tenants come in, and who gets one? Extensions."""
 
-from cloudgate.api.access import EVERYBODY, PROVIDERS
+from cloudgate.api.access import EVERYBODY, PROVIDERS, TENANTS
 from cloudgate.api.handlers.cloud import tenants
 from cloudgate.api.handlers.cloud.own_password import own_proof
 from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.router import Route, Routes, adds, shows
+from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
+from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants.operations import TYPE as SUBTENANT
 from cloudgate.manager.subtenants.operations import get_subtenant
@@ -24,20 +26,23 @@ from cloudgate.wire.resources.cloud.tenant_certificates import (
 )
 
 PATH = "/cloud/tenants/{id}/certificates"
+OWN_PATH = "/cloud/self/certificates"
 ROUTES = Routes(PROVIDERS)
 OWN_ROUTES = Routes(EVERYBODY)
+SELF_ROUTES = Routes(TENANTS)
 
 
 def _href(root: str, found: tables.TenantCertificate) -> str:
     return f"{tenants.tenant_place(root, found.tenant).href}/certificates/{found.id}"
 
 
-def _entity(
-    work: UnitOfWork, root: str, found: tables.TenantCertificate, links: tuple[Link, ...] = ()
+def entity(
+    work: UnitOfWork, href: str, found: tables.TenantCertificate, links: tuple[Link, ...] = ()
 ) -> CloudTenantCertificate:
+    """A certificate, and whether it is good."""
     replaced = "Good" if certificates.is_good(work, found) else "Replaced"
     return CloudTenantCertificate(
-        href=_href(root, found),
+        href=href,
         type=TYPE,
         links=links or None,
         id=str(found.id),
@@ -59,7 +64,7 @@ def _shown(work: UnitOfWork, root: str, found: tables.TenantCertificate) -> Clou
         Link(rel="Delete", href=_href(root, found)),
         Link(rel="Up", href=place.entity_href, name=place.name, type=place.type),
     )
-    return _entity(work, root, found, links)
+    return entity(work, _href(root, found), found, links)
 
 
 @ROUTES.add(Route(verb="GET", path=PATH, answers=shows(CloudTenantCertificates)))
@@ -97,8 +102,8 @@ def post_tenant_certificate(call: Call, spec: CreateCloudTenantCertificateSpec) 
         if spec.subtenant_id:
             who = get_subtenant(work, tenant, parse(spec.subtenant_id, SUBTENANT))
         made = certificates.issue(work, who, _wish(spec))
-        entity = _shown(work, call.root, made)
-    return Answer(status=201, resource=entity, headers={"Location": entity.href or ""})
+        shown = _shown(work, call.root, made)
+    return Answer(status=201, resource=shown, headers={"Location": shown.href or ""})
 
 
 @ROUTES.add(Route(verb="DELETE", path=f"{PATH}/{{certificate}}", answers=TASK))
@@ -128,7 +133,7 @@ def post_own_tenant_certificate(call: Call, spec: OwnCertificateSpec) -> Answer:
     with call.manager.changing(author, call.address, administers=False) as work:
         who = own_password.as_it_is(work, call.proven)
         made = certificates.issue_own(work, who, _wish(spec))
-        return Answer(resource=_entity(work, call.root, made))
+        return Answer(resource=entity(work, f"{call.root}{OWN_PATH}/{made.id}", made))
 
 
 def _wish(spec: CreateCloudTenantCertificateSpec | OwnCertificateSpec) -> CertificateWish:
@@ -138,3 +143,27 @@ def _wish(spec: CreateCloudTenantCertificateSpec | OwnCertificateSpec) -> Certif
 def _named(call: Call, work: UnitOfWork) -> tables.TenantCertificate:
     tenant = get_tenant(work, call.identifier(tenants.TYPE))
     return certificates.get_certificate(work, tenant, call.identifier(TYPE, "certificate"))
+
+
+@SELF_ROUTES.add(Route(verb="GET", path=OWN_PATH, answers=shows(CloudTenantCertificates)))
+def get_own_certificates(call: Call) -> Answer:
+    """The certificates by which one may come in: a tenant's also those of its users."""
+    with call.reading() as work:
+        found = certificates.certificates_of(work, sessions.owner_of(work, call.visitor))
+        listed = tuple(entity(work, f"{call.root}{OWN_PATH}/{each.id}", each) for each in found)
+    return Answer(resource=CloudTenantCertificates(cloud_tenant_certificates=listed))
+
+
+@SELF_ROUTES.add(Route(verb="DELETE", path=f"{OWN_PATH}/{{certificate}}", answers=DONE))
+def delete_own_certificate(call: Call) -> Answer:
+    """Revoke one of them, as of a machine that was lost; tunnels that came in by it end."""
+    identifier = call.identifier(TYPE, "certificate")
+    with call.changing() as work:
+        own = certificates.certificates_of(work, sessions.owner_of(work, call.visitor))
+        found = next((each for each in own if each.id == identifier), None)
+        if found is None:
+            raise NotFoundError(
+                f"{call.visitor.login} has no certificate with the id {identifier}."
+            )
+        certificates.revoke(work, found)
+    return Answer(status=204)
