@@ -147,6 +147,15 @@ def test_a_code_is_asked_for_once_the_manager_has_not_let_in_without() -> None:
     assert [each.code for each in wrong.sent] == ["1"]
 
 
+def test_nobody_waits_to_log_off_from_a_manager_that_is_gone() -> None:
+    conversation = talk(token=None)
+    Script(reply(201, {"SessionId": "a"})).run(conversation.get("/tasks"))
+    gone = Script(UNREACHED)
+    with pytest.raises(UnreachedError):
+        gone.run(conversation.log_off())
+    assert (len(gone.sent), gone.pauses) == (1, [])
+
+
 def test_a_refusal_has_its_status_its_place_and_its_advice() -> None:
     body = {"Message": "Too many", "FirstChanceExceptionMessage": "Wait."}
     with pytest.raises(TooManyRequestsError) as told:

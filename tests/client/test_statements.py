@@ -1,5 +1,7 @@
 """Is the client made of what the API's routes say? And is its half that blocks as the other?"""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -97,3 +99,12 @@ def test_no_secret_is_in_what_a_body_is_printed_as() -> None:
     spec = cloudgate.client.CreateCloudTenantSpec(name="acme", password="hidden", enabled=True)
     assert repr(spec) == "CreateCloudTenantSpec(name='acme', password=..., enabled=True)"
     assert "hidden" not in f"{spec}"
+
+
+def test_a_program_that_asks_loads_nothing_of_the_server() -> None:
+    loads = "import sys, cloudgate.client; cloudgate.client.Client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "cloudgate.client.blocking_client" in loaded
+    of_servers = ("cloudgate.manager", "cloudgate.api", "cloudgate.host", "sqlalchemy", "starlette")
+    assert not loaded & {*of_servers, "typer", "structlog"}
