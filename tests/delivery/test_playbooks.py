@@ -1,12 +1,14 @@
 """Do the roles make a manager and a host of a fresh Debian, and leave alone what is so already?"""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloudgate import __version__
 from delivery.tools import ROOT
 from tests.delivery.fresh_machine import Machine, fresh_machine
 from tests.support.playbooks import Ansible, needs_ansible
@@ -87,6 +89,24 @@ def test_a_fresh_debian_becomes_a_manager_and_a_host_by_playbook_and_is_left_alo
             {"cloudgate.cloudgate.server": {"name": "gw1.example", "renew_token": "expected"}}
         )
         assert server["changed"] is False
+
+
+def test_the_wheel_is_installed_where_there_is_no_package_and_is_left_alone_then(
+    package: Path, tmp_path: Path
+) -> None:
+    ansible = Ansible(tmp_path / "ansible")
+    (wheel,) = package.parent.glob("*.whl")
+    (needed,) = package.parent.glob("*.requirements.txt")
+    given: Any = {
+        "package_wheel": str(wheel),
+        "package_requirements": str(needed),
+        "package_prefix": str(tmp_path / "opt"),
+        "package_link": str(tmp_path / "cloudgate"),
+    }
+    assert "changed=5 " in ansible.role("package", **given)
+    said = subprocess.run([tmp_path / "cloudgate", "--version"], capture_output=True, check=True)
+    assert said.stdout.decode() == f"cloudgate {__version__}\n"
+    assert "changed=0 " in ansible.role("package", **given)
 
 
 def test_it_is_written_as_the_linter_of_production_wants(tmp_path: Path) -> None:
