@@ -61,16 +61,15 @@ class Door:
                 *("curl", "--silent", "--show-error", "--cacert", str(self.started.ca_file)),
                 *("--write-out", "\n%{http_code} %{http_connect}", *words),
             ],
-            input=body,
+            input=body.encode(errors="surrogateescape"),
             env={"PATH": os.environ["PATH"]},
             capture_output=True,
-            text=True,
             timeout=60,
             check=False,
         )
-        text, _, status = done.stdout.rpartition("\n")
+        text, _, status = done.stdout.decode().rpartition("\n")
         code, connected = status.split()
-        return int(code if code != "000" else connected), text or done.stderr
+        return int(code if code != "000" else connected), text or done.stderr.decode()
 
     def own(self, what: str, *words: str, body: str) -> tuple[int, str]:
         """What is answered below the well-known path."""
@@ -131,7 +130,10 @@ def test_a_tenant_changes_its_password_by_curl_where_the_provider_lets_it(door: 
     door.client.done(door.client.http.put(path, json={"MayChangePassword": True}))
     assert door.change("acme:wrong", wanted)[0] == 401
     assert door.change("nobody:wrong", "{") == door.change("acme:wrong", wanted)
-    for body in ("{", "[]", "{}", '{"Password": 5}', '{"Password": "x", "More": 1}'):
+    long = '{"Password": "' + 2049 * "x" + '"}'
+    late = '{"Password": "x", "OldPasswordSeconds": 99999999999}'
+    more = '{"Password": "x", "More": 1}'
+    for body in ("{", "[]", "{}", '{"Password": 5}', more, late, long, '{"Password": "\udcff"}'):
         assert door.change(f"acme:{FIRST}", body)[0] == 400, body
     status, text = door.change(f"acme:{FIRST}", '{"Password": "short"}')
     assert (status, "at least 12" in text) == (400, True)
@@ -287,6 +289,10 @@ def test_nothing_else_is_there_and_what_is_large_or_slow_ends(door: Door, slow: 
         status, text = door.own(what, *words, "-u", f"nobody:{FIRST}", body="{}")
         assert (status, "This is a cloud gateway" in text) == (404, True), what
     assert door.own("password", "-X", "PUT", "-u", "nobody:x", body="x" * 9000)[0] == 413
+    assert door.own("password", "-X", "PUT", body="\udcff") == (
+        400,
+        "The request has bytes that are no UTF-8.\n",
+    )
     slow.thread.join(60)
     assert slow.status in (408, 504)
     assert 20 < slow.seconds < 40, "it is not only silence that ends it"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from cloudgate.errors import CloudgateError
 from cloudgate.host.authorization.authenticator import AuthenticationResult
 from cloudgate.host.authorization.own.requests import Wish
@@ -35,6 +37,9 @@ OLD_PASSWORD = Denial(
 )
 BY_PASSWORD = Denial(
     403, "A password is changed by who gives the one of now, not by a certificate.", None
+)
+OUT_OF_BOUNDS = Denial(
+    400, "The password or the request is longer than it may be, or has characters that it may not."
 )
 
 Ask = Callable[[OwnRequest], Awaitable[OwnAnswer]]
@@ -74,20 +79,13 @@ class OwnRequestDesk:
             address: where it comes from.
             wish: what it wants, or why it is refused.
         """
-        login, said = who.login, parse_credentials(authorization)
-        denial = self._denial(who, wish)
+        login, denial = who.login, self._denial(who, wish)
         if isinstance(wish, Denial) or denial is not None or login is None or self.ask is None:
             return OwnResult(who.name, refusal=denial or AWAY)
-        request = OwnRequest(
-            tenant_id=login.tenant.tenant_id,
-            user_id=login.user.user_id if login.user else None,
-            address=ip_address(address.removeprefix("::ffff:")),
-            password=said.password if said and not who.certificate_id else "",
-            new_password=wish.new_password,
-            old_password_seconds=wish.old_password_seconds,
-            certificate_request=wish.certificate_request,
-            certificate_id=who.certificate_id,
-        )
+        try:
+            request = _request(who, login, authorization, address, wish)
+        except ValidationError:  # its text would quote what may be a password
+            return OwnResult(who.name, refusal=OUT_OF_BOUNDS)
         self._asking.add(request.tenant_id)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -119,6 +117,26 @@ class OwnRequestDesk:
             return OLD_PASSWORD
         tenant_id = who.login.tenant.tenant_id if who.login else None
         return BUSY if tenant_id in self._asking or len(self._asking) >= MOST_AT_ONCE else None
+
+
+def _request(
+    who: AuthenticationResult,
+    login: Principal,
+    authorization: str | None,
+    address: str,
+    wish: Wish,
+) -> OwnRequest:
+    said = parse_credentials(authorization)
+    return OwnRequest(
+        tenant_id=login.tenant.tenant_id,
+        user_id=login.user.user_id if login.user else None,
+        address=ip_address(address.removeprefix("::ffff:")),
+        password=said.password if said and not who.certificate_id else "",
+        new_password=wish.new_password,
+        old_password_seconds=wish.old_password_seconds,
+        certificate_request=wish.certificate_request,
+        certificate_id=who.certificate_id,
+    )
 
 
 def _told(name: str, answer: OwnAnswer) -> OwnResult:
