@@ -10,7 +10,6 @@ from typing import Any
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from envoy.service.auth.v3 import external_auth_pb2 as messages
 from envoy.type.v3.http_status_pb2 import HttpStatus
-from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 
@@ -33,8 +32,6 @@ from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
 from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
 from cloudgate.protocol import Refusal
 
-NO_TEXT = Denial(400, "The request has bytes that are no UTF-8.")
-"""Envoy hands bodies on as texts: such a question cannot be read."""
 PERMISSION_DENIED = 7
 """The gRPC status code of a refusal."""
 _CHALLENGES = {
@@ -48,11 +45,9 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
     handed_over = HandedOver()
 
     async def check(question: bytes) -> bytes:
+        request = messages.CheckRequest.FromString(question)
         try:
-            request = messages.CheckRequest.FromString(question)
             answer = await _check(gatekeeper, handed_over, request.attributes)
-        except DecodeError:
-            answer = _refused(NO_TEXT, _struct(reason=NO_TEXT.reason))
         except asyncio.CancelledError:
             gatekeeper.refusals.record_given_up()
             raise
