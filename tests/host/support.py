@@ -364,13 +364,21 @@ class Machine:
     async def found(self, state: GatewayState) -> ReconcileResult:
         """Wait until the machine is in `state` about the latest assignment.
 
-        Where much else runs, Envoy may not begin within its first attempts.
+        Where much else runs, Envoy may not be ready in time. A gateway that is new is given up
+        then, and wanted again as by whoever asked for it.
         """
         async with asyncio.timeout(4 * PATIENCE_SECONDS):
             while True:
                 outcome = await self.outcomes.get()
-                if outcome.revision == self._revision and outcome.state is state:
+                if outcome.revision != self._revision:
+                    continue
+                if outcome.state is state:
                     return outcome
+                wanted = self.reconciler.kept.current
+                if outcome.reason.startswith("The gateway was not ready within") and wanted:
+                    self._revision += 1
+                    again = wanted.model_copy(update={"revision": self._revision})
+                    self.reconciler.set_desired(again)
 
     def know(self, *tenants: Tenant) -> None:
         """Have the directory hold exactly `tenants`."""
