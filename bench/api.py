@@ -21,6 +21,8 @@ from bench.accounting import cpu_seconds
 from bench.machine import LOAD_CORES, PROXY_CORES, pinned
 from bench.report import Goal, Section, table
 from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import (
@@ -253,6 +255,9 @@ def _wait_for(port: int) -> None:
 
 def _fill(data: Path) -> Data:
     """A database with as much in it as a large provider has."""
+    (data / "tls").mkdir()
+    open_authority(data / "tls")
+    open_sealing(data)
     database = Database(sqlite_url(data / "cloudgate.db"))
     now = datetime.now(UTC)
     with database.writing() as session, session.begin():

@@ -5,13 +5,18 @@ does. The manager is real, in a process of its own.
 """
 
 import asyncio
+import json
 import ssl
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
+from uuid import uuid4
 
-import httpx2
+from sqlalchemy import insert
 
 from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
@@ -24,67 +29,104 @@ from cloudgate.manager.servers.backup_servers import BackupServerSettings, creat
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.protocol import HostFacts, JoinRequest, PollRequest, Update
+from cloudgate.manager.storage.tables import CloudTenant
+from cloudgate.protocol import HostFacts, JoinRequest, PollRequest
 from tests.support.host import gateway_scope, public_key_pem
-from tests.support.product import PASSWORD, Client, Product, product
+from tests.support.product import PASSWORD, Product, product
 
-IDLE_HOSTS = 1000
-TOLD_HOSTS = 200
+IDLE_HOSTS = 3000
+TOLD_HOSTS = 1000
+AT_ONCE = 50
+"""Hosts that come for the first time."""
 TENANTS = 1000
 CHANGES = 10
 IDLE_SECONDS = 30.0
-MOST_OF_A_CORE = 0.10
-WANTED_SECONDS = 2.0
+MOST_OF_A_CORE = 0.15
+WANTED_SECONDS = 0.5
 WANTED_MIB = 80.0
 
 
 @dataclass
 class SimulatedHost:
-    """A host that only listens."""
+    """A host that only listens, at as little cost as can be: what is measured is the manager."""
 
-    client: httpx2.AsyncClient
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
     credential: str
-    revision: int = 0
+    revision: int
     assignment: int | None = None
     site: int = 0
     bytes_heard: int = 0
 
     async def listen(self, heard: "asyncio.Queue[int]") -> None:
-        """Poll for ever; each new revision of the directory is put into `heard`."""
+        """Poll for ever; the first answer and each new directory revision are put into `heard`."""
+        is_new = True
         while True:
-            request = PollRequest(
-                assignment_revision=self.assignment,
-                directory_revision=self.revision,
-                site_revision=self.site,
-            )
-            answer = await self.client.post(
-                "/host/v1/poll",
-                content=request.model_dump_json(),
-                headers={"Authorization": f"Bearer {self.credential}"},
-            )
-            self.bytes_heard += len(answer.content)
-            update = Update.model_validate_json(answer.raise_for_status().content)
-            if update.assignment is not None:
-                self.assignment = update.assignment.revision
-            if update.site is not None:
-                self.site = update.site.revision
-            if update.directory is not None:
-                self.revision = update.directory.revision
+            update = await self._polled()
+            if is_new:
                 heard.put_nowait(self.revision)
+                is_new = False
+            if update["assignment"] is not None:
+                self.assignment = update["assignment"]["revision"]
+            if update["site"] is not None:
+                self.site = update["site"]["revision"]
+            if update["directory"] is not None:
+                self.revision = update["directory"]["revision"]
+                heard.put_nowait(self.revision)
+
+    async def _polled(self) -> dict[str, Any]:
+        request = PollRequest(
+            assignment_revision=self.assignment,
+            directory_revision=self.revision,
+            site_revision=self.site,
+        )
+        body = request.model_dump_json().encode()
+        self.writer.write(
+            f"POST /host/v1/poll HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+            f"Authorization: Bearer {self.credential}\r\n\r\n".encode()
+            + body
+        )
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        (length,) = (
+            int(line.partition(b":")[2])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length:")
+        )
+        self.bytes_heard += length
+        said = await self.reader.readexactly(length)
+        assert head.startswith(b"HTTP/1.1 200 "), said
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What is there: credentials of hosts, and the directory revision that they know."""
+
+    credentials: list[str]
+    revision: int
+
+    def some(self, count: int) -> "Filled":
+        """With as many hosts."""
+        return Filled(self.credentials[:count], self.revision)
 
 
 def measure(folder: Path) -> Section:
     """A manager with many hosts, doing nothing and then changing a tenant."""
     data = folder / "data"
-    credentials = _fill(data)
+    filled = _fill(data)
     with product(data) as started:
         manager = started.process.pid
-        idle = asyncio.run(_idle(started, credentials, manager))
-        seconds, cpu_ms, sent = asyncio.run(_told(started, credentials[:TOLD_HOSTS], manager))
+        idle = asyncio.run(_idle(started, filled, manager))
+        taken, cpu_ms, sent = asyncio.run(_told(started, filled.some(TOLD_HOSTS), manager))
+        seconds = median(taken)
         mib = memory_kib([host_service(manager)]) / 1024
     rows = [
         (f"{IDLE_HOSTS} hosts polling, nothing changes: part of a core", f"{idle:.3f}"),
-        (f"a change of one tenant of {TENANTS} seen by {TOLD_HOSTS} hosts, ms", _ms(seconds)),
+        (
+            f"a change of a tenant seen by {TOLD_HOSTS} hosts, ms; median, longest of {CHANGES}",
+            f"{_ms(seconds)}, {_ms(max(taken))}",
+        ),
         (f"manager CPU for telling {TOLD_HOSTS} hosts, ms", f"{cpu_ms:.0f}"),
         ("bytes for each host and change", f"{sent:,.0f}"),
         ("memory of an idle host service, MiB", f"{mib:.0f}"),
@@ -98,7 +140,7 @@ def measure(folder: Path) -> Section:
         ),
         Goal(
             f"a change at {TOLD_HOSTS} hosts",
-            f"less than {WANTED_SECONDS:.0f} s",
+            f"less than {WANTED_SECONDS:g} s",
             f"{seconds:.2f} s",
             seconds < WANTED_SECONDS,
         ),
@@ -113,8 +155,8 @@ def measure(folder: Path) -> Section:
     return Section("Many hosts", note, table(("", "reached"), rows), goals)
 
 
-def _fill(data: Path) -> list[str]:
-    """A data folder with hosts that have joined, and tenants; the hosts' credentials."""
+def _fill(data: Path) -> Filled:
+    """A data folder with hosts that have joined, and tenants."""
     data.mkdir(parents=True)
     (data / "tls").mkdir()
     database = Database(sqlite_url(data / "cloudgate.db"))
@@ -139,69 +181,76 @@ def _fill(data: Path) -> list[str]:
             # Told as gateways are; with the role, each change of a tenant would wait for all.
             get_managed_server(work, joined.server_id).scope = gateway_scope()
             credentials.append(joined.credential)
+        revision = work.next_directory_revision()
+        tenants = [
+            {
+                "id": uuid4(),
+                "backup_server_id": site.id,
+                "name": f"t{number}",
+                "login": f"t{number}",
+                "directory_revision": revision,
+            }
+            for number in range(TENANTS)
+        ]
+        work.session.execute(insert(CloudTenant), tenants)
     database.close()
-    return credentials
+    return Filled(credentials, revision)
 
 
+@asynccontextmanager
 async def _hosts(
-    started: Product, credentials: list[str]
-) -> tuple[list[SimulatedHost], "list[asyncio.Task[None]]", "asyncio.Queue[int]"]:
+    started: Product, filled: Filled
+) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
+    """They poll, each with a connection of its own; one that fails ends all of it."""
     context = ssl.create_default_context(cafile=str(started.ca_file))
     heard: asyncio.Queue[int] = asyncio.Queue()
-    hosts = [
-        SimulatedHost(
-            httpx2.AsyncClient(base_url=started.url, verify=context, timeout=60), credential
-        )
-        for credential in credentials
-    ]
-    return hosts, [asyncio.create_task(each.listen(heard)) for each in hosts], heard
+    hosts: list[SimulatedHost] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for credential in filled.credentials:
+                ways = await asyncio.open_connection("localhost", started.port, ssl=context)
+                hosts.append(SimulatedHost(*ways, credential, filled.revision))
+                tasks.append(group.create_task(hosts[-1].listen(heard)))
+                if len(hosts) > AT_ONCE:  # all at once would be hung up on, and come again later
+                    await heard.get()
+            for _ in hosts[-AT_ONCE:]:
+                await heard.get()
+            yield hosts, heard
+            for each in tasks:
+                each.cancel()
+    finally:
+        for one in hosts:
+            one.writer.transport.abort()
 
 
-async def _idle(started: Product, credentials: list[str], manager: int) -> float:
+async def _idle(started: Product, filled: Filled, manager: int) -> float:
     """The part of a core that the manager takes while nothing changes."""
-    _, tasks, _ = await _hosts(started, credentials)
-    await asyncio.sleep(IDLE_SECONDS)  # all have connected, and have polled once more
-    before, begin = cpu_seconds([manager]), time.monotonic()
-    await asyncio.sleep(IDLE_SECONDS)
-    used = (cpu_seconds([manager]) - before) / (time.monotonic() - begin)
-    await _end(tasks)
-    return used
+    async with _hosts(started, filled):
+        await asyncio.sleep(IDLE_SECONDS)  # all have connected, and have polled once more
+        before, begin = cpu_seconds([manager]), time.monotonic()
+        await asyncio.sleep(IDLE_SECONDS)
+        return (cpu_seconds([manager]) - before) / (time.monotonic() - begin)
 
 
-async def _told(
-    started: Product, credentials: list[str], manager: int
-) -> tuple[float, float, float]:
+async def _told(started: Product, filled: Filled, manager: int) -> tuple[list[float], float, float]:
     """Seconds until all have heard, CPU milliseconds of the manager, and bytes for each host."""
     with started.client() as client:
-        await asyncio.to_thread(_add_tenants, client)
-        hosts, tasks, heard = await _hosts(started, credentials)
-        for _ in hosts:
-            await heard.get()
-        (first,) = client.http.get("/cloud/tenants").json()["Refs"][:1]
-        await asyncio.sleep(1)
-        taken, cpu, heard_before = [], [], sum(each.bytes_heard for each in hosts)
-        for number in range(CHANGES):
-            begin, before = time.monotonic(), cpu_seconds([manager])
-            change = {"Description": f"change {number}"}
-            await asyncio.to_thread(client.http.put, first["Href"], json=change)
-            for _ in hosts:
-                await heard.get()
-            taken.append(time.monotonic() - begin)
-            cpu.append(1000 * (cpu_seconds([manager]) - before))
-        sent = (sum(each.bytes_heard for each in hosts) - heard_before) / len(hosts) / CHANGES
-        await _end(tasks)
-    return median(taken), median(cpu), sent
-
-
-def _add_tenants(client: Client) -> None:
-    for number in range(TENANTS):
-        client.http.post("/cloud/tenants", json={"Name": f"t{number}"}).raise_for_status()
-
-
-async def _end(tasks: "list[asyncio.Task[None]]") -> None:
-    for each in tasks:
-        each.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        async with _hosts(started, filled) as (hosts, heard):
+            first = client.http.get("/cloud/tenants").json()["Refs"][0]["Href"]
+            await asyncio.sleep(1)
+            taken, cpu, heard_before = [], [], sum(each.bytes_heard for each in hosts)
+            for number in range(CHANGES):
+                begin, before = time.monotonic(), cpu_seconds([manager])
+                change = {"Description": f"change {number}"}
+                await asyncio.to_thread(client.http.put, first, json=change)
+                for _ in hosts:
+                    await heard.get()
+                taken.append(time.monotonic() - begin)
+                cpu.append(1000 * (cpu_seconds([manager]) - before))
+                await asyncio.sleep(0.2)
+            sent = sum(each.bytes_heard for each in hosts) - heard_before
+            return taken, median(cpu), sent / len(hosts) / CHANGES
 
 
 def _ms(seconds: float) -> str:

@@ -1,18 +1,23 @@
 """Known hosts: who speaks, and what is new for them? Looked up once for all after each change."""
 
 import asyncio
+import time
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
 from cloudgate.manager.core.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol import enrolment, report_handling
+from cloudgate.manager.host_protocol import enrolment
 from cloudgate.manager.host_protocol.enrolment import HostAuthentication
 from cloudgate.manager.host_protocol.host_snapshot import HostEntry, HostSnapshot, host_snapshot
-from cloudgate.manager.host_protocol.report_handling import NothingNew
+from cloudgate.manager.host_protocol.report_handling import Pending, pending
 from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
-from cloudgate.protocol import PollRequest, Update
+from cloudgate.protocol import DirectoryChange, PollRequest, Update
+
+REST = 2.0
+"""How many times as long as a look at all hosts took nobody looks again: while much changes, one
+look is for more of those who ask."""
 
 
 class KnownHosts:
@@ -21,10 +26,12 @@ class KnownHosts:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._looking = asyncio.Lock()
+        self._next_look = 0.0
+        """Not before this moment of `time.monotonic`."""
         self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._directory_changes: dict[Question, asyncio.Future[TenantFeed]] = {}
-        """What hosts that are alike have to be told, as of that change."""
+        self._directory_changes: dict[tuple[Question, int], asyncio.Future[TenantFeed]] = {}
+        """What hosts that are alike have to be told, as of a revision or a later one."""
 
     async def server_id_of(self, credential: str) -> UUID:
         """The managed server that proves itself so.
@@ -43,8 +50,8 @@ class KnownHosts:
         usual = listed is not None and listed.is_usual(machine, self._manager.clock())
         return listed if usual else None
 
-    async def news(self, credential: str, message: PollRequest) -> Update | NothingNew:
-        """What is new for a host. The same change of the directory is looked up once for all."""
+    async def news(self, credential: str, message: PollRequest) -> Update | None:
+        """What is new for a host; None for nothing."""
         current = await self._roster()
         listed = current.find(credential)
         if (
@@ -52,18 +59,28 @@ class KnownHosts:
             or listed.assignment_revision != message.assignment_revision
             or listed.site_revision != message.site_revision
         ):
-            return await run_in_threadpool(self._look, credential, message)
-        if current.directory_revision == message.directory_revision:
-            return NothingNew(keys=())
-        question = question_of(
-            listed.site_id, listed.scope, message.directory_revision, current.directory_revision
-        )
-        known = self._directory_changes.get(question)
+            found = await run_in_threadpool(self._look, credential, message)
+        else:
+            known, newest = message.directory_revision, current.directory_revision
+            question = question_of(listed.site_id, listed.scope, known, newest)
+            found = Pending(listed.scope, newest, question)
+        directory = await self._directory(found)
+        if found.assignment is None and found.site is None and directory is None:
+            return None
+        return Update(assignment=found.assignment, site=found.site, directory=directory)
+
+    async def _directory(self, about: Pending) -> DirectoryChange | None:
+        """What is new of the tenants. The same change is looked up once for all."""
+        if about.question is None:
+            return None
+        key = about.question, about.directory_revision
+        known = self._directory_changes.get(key)
         if known is None or (known.done() and known.exception() is not None):
-            known = asyncio.ensure_future(run_in_threadpool(self._look_at_directory, question))
-            self._directory_changes[question] = known
-        found = await asyncio.shield(known)
-        return Update(directory=found.for_host(listed.scope))
+            known = asyncio.ensure_future(
+                run_in_threadpool(self._look_at_directory, about.question)
+            )
+            self._directory_changes[key] = known
+        return (await asyncio.shield(known)).for_host(about.scope)
 
     def hear(self, credential: str, machine: str, *, may_renew: bool = False) -> HostAuthentication:
         """Take note of who speaks. Blocks.
@@ -85,11 +102,19 @@ class KnownHosts:
         return heard
 
     async def _roster(self) -> HostSnapshot:
-        """The hosts as they are now; looked up once for all after each change."""
+        """The hosts as they were when it was asked, or later; looked up once for all who ask.
+
+        What is changed while one waits is for those who come after: where a thousand hosts come
+        back, each of whom changes something, they would else be looked up a thousand times.
+        """
+        asked = self._manager.changes.count
         async with self._looking:
-            changes = self._manager.changes.count
-            if self._known is None or self._known[0] != changes:
+            if self._known is None or self._known[0] < asked:
+                await asyncio.sleep(self._next_look - time.monotonic())
+                changes, began = self._manager.changes.count, time.monotonic()
                 self._known = (changes, await run_in_threadpool(self._look_at_all))
+                ended = time.monotonic()
+                self._next_look = ended + REST * (ended - began)
                 self._directory_changes.clear()
             return self._known[1]
 
@@ -105,7 +130,7 @@ class KnownHosts:
         with self._manager.reading() as work:
             return look_up(work, question)
 
-    def _look(self, credential: str, message: PollRequest) -> Update | NothingNew:
+    def _look(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:
             server = enrolment.authenticate(work, credential)
             knows_more = shows_more(work, message.directory_revision)
@@ -115,9 +140,7 @@ class KnownHosts:
         with self._manager.reading() as work:
             server = enrolment.authenticate(work, credential)
             if server.assignment_revision == message.assignment_revision:
-                return report_handling.pending_update(work, server, message)
+                return pending(work, server, message)
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
-            return report_handling.pending_update(
-                work, enrolment.authenticate(work, credential), message
-            )
+            return pending(work, enrolment.authenticate(work, credential), message)

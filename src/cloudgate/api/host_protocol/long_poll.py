@@ -53,9 +53,8 @@ class LongPoll:
                     more["demand"] = True
                 if heard is not None and heard.credential is not None:
                     more["credential"] = heard.credential
-                if more or isinstance(found, Update):
-                    news = found if isinstance(found, Update) else Update()
-                    return self._traced(keys, news.model_copy(update=more))
+                if more or found is not None:
+                    return self._traced(keys, (found or Update()).model_copy(update=more))
                 if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
                     return Update()

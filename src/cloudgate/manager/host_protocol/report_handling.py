@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotFoundError
@@ -20,16 +19,23 @@ from cloudgate.manager.registries.presence import CHANGE_SECONDS
 from cloudgate.manager.security.authority import CertificateRequest
 from cloudgate.manager.servers.facts import check_facts, facts_of, keep_report
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
+from cloudgate.manager.servers.tenant_scope import Scope, scope_of
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.trust.certificate_roles import Role
 
 
 @dataclass(frozen=True)
-class NothingNew:
-    """Nothing to tell a host yet: it hears when one of `keys` rings."""
+class Pending:
+    """What is new for a host; of the tenants, what has to be looked up, once for all alike."""
 
-    keys: tuple[UUID, ...]
+    scope: Scope
+    directory_revision: int
+    """The newest."""
+    question: tenant_feed.Question | None
+    """None where the host knows that one."""
+    assignment: protocol.Assignment | None = None
+    site: protocol.Site | None = None
 
 
 def update_facts(work: UnitOfWork, server: ManagedServer, facts: protocol.HostFacts) -> None:
@@ -84,20 +90,21 @@ def _telling_others(work: UnitOfWork, server: ManagedServer) -> Iterator[None]:
         touch_site(work, server.backup_server)
 
 
-def pending_update(
-    work: UnitOfWork, server: ManagedServer, request: protocol.PollRequest
-) -> protocol.Update | NothingNew:
+def pending(work: UnitOfWork, server: ManagedServer, request: protocol.PollRequest) -> Pending:
     """What is new for a host."""
-    wanted = None
-    if request.assignment_revision != server.assignment_revision:
-        wanted = current_assignment(work, server)
-    change = tenant_feed.changes_since(work, server, request.directory_revision)
-    site = None
-    if request.site_revision != server.backup_server.site_revision:
-        site = site_document(work, server.backup_server)
-    if wanted is None and change is None and site is None:
-        return NothingNew(keys=(server.id, server.backup_server_id))
-    return protocol.Update(assignment=wanted, directory=change, site=site)
+    current, scope = work.directory_revision(), scope_of(server.scope, work.now)
+    known, site = request.directory_revision, server.backup_server
+    return Pending(
+        scope,
+        current,
+        tenant_feed.question_of(site.id, scope, known, current),
+        assignment=(
+            current_assignment(work, server)
+            if request.assignment_revision != server.assignment_revision
+            else None
+        ),
+        site=site_document(work, site) if request.site_revision != site.site_revision else None,
+    )
 
 
 def current_assignment(work: UnitOfWork, server: ManagedServer) -> protocol.Assignment:

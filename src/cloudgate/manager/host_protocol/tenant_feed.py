@@ -22,12 +22,10 @@ from cloudgate.manager.servers.tenant_scope import (
     Stay,
     may_use,
     pools_of,
-    scope_of,
     stays_of,
 )
 from cloudgate.manager.storage.tables import (
     CloudTenant,
-    ManagedServer,
     PoolStay,
     RemovedTenant,
     Subtenant,
@@ -86,12 +84,14 @@ class TenantFeed:
         return self.same_for_all.model_copy(update={"tenants": tenants, "removed": tuple(gone)})
 
 
-def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) -> Question:
-    """What has to be looked up for a host.
+def question_of(site_id: UUID, scope: Scope, known_revision: int, current: int) -> Question | None:
+    """What has to be looked up for a host; None when it knows the `current` revision.
 
     A host that knows a revision from the future (an older database was put back), from before the
     last change of what it may know, or none at all is told everything.
     """
+    if known_revision == current:
+        return None
     whole = known_revision < scope.revision or known_revision > current
     return Question(
         site_id=site_id,
@@ -135,18 +135,6 @@ def look_up(work: UnitOfWork, question: Question) -> TenantFeed:
         ),
         tuple((each, stays.get(each, {})) for each in removed),
     )
-
-
-def changes_since(
-    work: UnitOfWork, server: ManagedServer, known_revision: int
-) -> protocol.DirectoryChange | None:
-    """What a host that knows `known_revision` has to be told; None when nothing."""
-    current = work.directory_revision()
-    scope = scope_of(server.scope, work.now)
-    if known_revision == current:
-        return None
-    question = question_of(server.backup_server_id, scope, known_revision, current)
-    return look_up(work, question).for_host(scope)
 
 
 def _candidates(work: UnitOfWork, question: Question) -> Sequence[CloudTenant]:

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
 from cloudgate.manager.storage.postgresql import check_sorting, open_engine, postgresql_url
+from cloudgate.manager.storage.write_turns import WriteTurns
 
 REVISIONS = Path(__file__).parent / "revisions"
 EMPTY = REVISIONS / "empty.sql"
@@ -46,6 +47,7 @@ class Database:
         self._engine = _open(url)
         self._probed = _without_memory(url) or self._engine
         self.writer = writing = self._engine.execution_options(writes=True)
+        self._turns = WriteTurns(_BUSY_SECONDS) if self.is_file else None
         self._beside = _beside(url)
         try:
             self.bring_forward(as_it_is=as_it_is and not self.is_file)
@@ -87,9 +89,15 @@ class Database:
         """A session that sees one state and changes nothing."""
         return self._read()
 
-    def writing(self) -> Session:
-        """A session that may change things; one at a time on SQLite."""
-        return self._write()
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that may change things; one at a time on SQLite, in the order of asking.
+
+        Raises:
+            OperationalError: others were at it for too long.
+        """
+        with self._turns.turn() if self._turns else nullcontext(), self._write() as session:
+            yield session
 
     def current_revision(self) -> str | None:
         """The revision that the tables are at, as the file or the server says right now.
