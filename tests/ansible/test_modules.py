@@ -84,6 +84,8 @@ def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
     assert made[3]["resource"]["State"] == "Listening"
     assert "a word of acme" not in json.dumps(made)
     acme = client.tenants.get("acme")
+    quotas = [each.repository_quota for each in acme.resources or ()]
+    assert [(each.display_name, each.quota) for each in quotas if each] == [("vault", 102400)]
     assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
 
 

@@ -183,24 +183,27 @@ def _speed(entity):
 
 
 def _wanted(work, client):
-    wanted = work.wanted(*COMPARED)
+    """What the options say, as `seen` would; and the names of repositories, by UID."""
+    wanted, names = work.wanted(*COMPARED), {}
     if wanted.get("lease"):
         ends = datetime.fromisoformat(wanted["lease"])
         ends = ends if ends.tzinfo else ends.replace(tzinfo=timezone.utc)
         wanted["lease"] = ends.astimezone(timezone.utc).isoformat()
     if "quotas" in wanted:
+        said = wanted["quotas"]
+        uids = [work.uid(client.repositories, each["repository"]) for each in said]
+        names = {uid: each["repository"] for uid, each in zip(uids, said, strict=True)}
         wanted["quotas"] = sorted(
-            [work.uid(client.repositories, each["repository"]), each["gigabytes"] * MB_OF_GB]
-            for each in wanted["quotas"]
+            [uid, each["gigabytes"] * MB_OF_GB] for uid, each in zip(uids, said, strict=True)
         )
     if "networks" in wanted:
         wanted["networks"] = resource.networks(wanted["networks"])
-    return wanted
+    return wanted, names
 
 
-def _body(said, entity):
+def _body(said, entity, names):
     """The members of a body that are the same for a new tenant and for one that is there."""
-    names = {
+    fields = {
         "enabled": "enabled",
         "description": "description",
         "tunnels": "max_concurrent_tasks",
@@ -208,7 +211,7 @@ def _body(said, entity):
         "may_change_password": "may_change_password",
         "may_use_portal": "may_use_portal",
     }
-    body = {names[option]: value for option, value in said.items() if option in names}
+    body = {fields[option]: value for option, value in said.items() if option in fields}
     if "networks" in said:
         body["allowed_networks"] = tuple(said["networks"])
     if "egress_gigabytes" in said:
@@ -219,13 +222,13 @@ def _body(said, entity):
             body["throttling_speed_limit"] = said["speed_mbps"]
             body["throttling_speed_unit"] = "Mbps"
     if "quotas" in said:
-        body["resources"] = tuple(_quota(entity, *each) for each in said["quotas"])
+        body["resources"] = tuple(_quota(entity, names, *each) for each in said["quotas"])
     return body
 
 
-def _quota(entity, uid, megabytes):
+def _quota(entity, names, uid, megabytes):
     """A quota of a new tenant; or of one that is there, where it may be one that is changed."""
-    name = f"{uid.rpartition(':')[2][:8]}"
+    name = names[uid]
     if entity is None:
         return resource.sdk.BackupResource(name=name, repository_uid=uid, quota_mb=megabytes)
     same = [
@@ -256,10 +259,10 @@ def main():
     patience = {"patience_seconds": given["timeout"]}
 
     def do(client):
-        wanted = {}
+        wanted, names = {}, {}
         if given["state"] == "present":
             try:
-                wanted = _wanted(work, client)
+                wanted, names = _wanted(work, client)
             except ValueError as problem:
                 work.module.fail_json(msg=f"{problem}.")
         sets_password = bool(password) and given["update_password"] == "always"  # noqa: S105
@@ -274,12 +277,12 @@ def main():
                 password=password,
                 lease_expiration_date=_lease(wanted.get("lease")),
                 backup_server_uid=work.site(client),
-                **{"enabled": True, **_body(wanted, None)},
+                **{"enabled": True, **_body(wanted, None, names)},
             )
             return client.tenants.create(spec, **patience)
 
         def change(other):
-            body = _body(other, client.tenants.get(name))
+            body = _body(other, client.tenants.get(name), names)
             if "lease" in other:
                 ends = _lease(other["lease"])
                 body["lease_options"] = resource.sdk.LeaseOptions(
