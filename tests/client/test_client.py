@@ -5,6 +5,7 @@ import hashlib
 import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,17 @@ def test_a_manager_is_known_by_the_fingerprint_of_its_authority(site: RunningMan
         client.warnings()
     with pytest.raises(InvalidRequestError, match="64 hexadecimal digits"):
         Client(site.url, password=PASSWORD, fingerprint="12")
+
+
+def test_threads_share_one_logon(cloudgate: Client, site: RunningManager) -> None:
+    before = sessions(cloudgate)
+    with (
+        Client(site.url, password=PASSWORD, ca=site.ca_file) as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        found = list(threads.map(client.backup_servers.get, ["localhost"] * 12))
+        assert {each.name for each in found} == {"localhost"}
+        assert sessions(cloudgate) == before + 1
 
 
 def test_the_one_that_awaits_logs_on_once_for_all_and_goes_to_the_manager_that_is_there(
