@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tests.api import test_pools as pools
 from tests.end_to_end import test_faults as faults
 from tests.end_to_end import test_live as live
+from tests.host import test_client_certificates as certificates
 from tests.host import test_hot_restart as succession
 from tests.host import test_machine as machine
 from tests.host import test_restore_only as maintenance
@@ -250,6 +251,20 @@ KEPT: dict[str, tuple[Cell, Cell]] = {
             (live.test_an_operator_sees_tunnels_closes_one_and_holds_maintenance,),
         ),
         Cell("let in", (live.test_an_operator_sees_tunnels_closes_one_and_holds_maintenance,)),
+    ),
+    "a tenant's certificate revoked": (
+        Cell(
+            "those that came in by it end, the others go on",
+            (
+                certificates.test_when_it_has_ended_or_was_revoked_it_opens_nothing_and_a_password_still_does,
+            ),
+        ),
+        Cell(
+            "refused by it, let in by the password",
+            (
+                certificates.test_when_it_has_ended_or_was_revoked_it_opens_nothing_and_a_password_still_does,
+            ),
+        ),
     ),
     "tenant disabled, removed, or its lease over": (
         Cell(
