@@ -115,6 +115,7 @@ def test_the_provider_issues_one_that_gateways_know_and_revokes_it(
     assert listed(running.logged_on(), acme) == {}
 
 
+@pytest.mark.both_databases
 def test_who_shows_its_password_gets_one_that_is_good_as_long_as_that_is(
     running: RunningManager, client: httpx2.Client, acme: Customer, host: ScriptedHost
 ) -> None:

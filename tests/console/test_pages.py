@@ -22,6 +22,7 @@ from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.sessions import totp
 from cloudgate.manager.sessions.roles import Role
+from tests.support.client_certificates import new_key, request_pem
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
@@ -81,6 +82,8 @@ def known(running: RunningManager) -> Iterator[Known]:
     }
     finished(client, client.post(f"/cloud/tenants/{bare(acme)}/subtenants", json=user).json())
     (ann,) = client.get(f"/cloud/tenants/{bare(acme)}/subtenants").json()["CloudSubtenants"]
+    spec = {"CertificateRequest": request_pem(new_key())}
+    certificate = client.post(f"/cloud/tenants/{bare(acme)}/certificates", json=spec).json()
     accounts = client.get("/security/accounts?format=Entity").json()["EnterpriseAccounts"]
     yield {
         "tenants": bare(acme),
@@ -90,6 +93,7 @@ def known(running: RunningManager) -> Iterator[Known]:
         "tasks": tenant["TaskId"],
         "resource": resource["Id"],
         "user": ann["Id"],
+        "certificate": certificate["Id"],
     }
     joined.close()
 
@@ -376,6 +380,16 @@ def test_a_tenant_is_made_changed_and_removed_by_forms_alone(
     assert wrong.status_code == 400
     assert "not a whole number" in text_of(wrong.text)
     assert 'value="kept"' in wrong.text
+    wrong = operator.send(f"{own}/certificates/issue", request="no request")
+    assert "expected a certificate request" in text_of(wrong.text)
+    issued = operator.send(f"{own}/certificates/issue", request=request_pem(new_key()), hours="2")
+    assert issued.status_code == 303
+    shown = operator.get(own).text
+    assert "BEGIN CERTIFICATE" in shown
+    revoke = re.search(r'href="[^"]*(certificates/[-0-9a-f]+/revoke)"', shown)
+    assert revoke
+    assert operator.send(f"{own}/{revoke[1]}").status_code == 303
+    assert "Revoked" in text_of(operator.get(own).text)
     turned = operator.send(f"{own}/password", old="0")
     assert 'id="made"' in turned.text
     assert operator.send(f"{own}/disable").status_code == 303
@@ -401,7 +415,7 @@ def test_what_keeps_deleted_backups_is_said_by_forms_and_nothing_is_promised_wit
     assert answer.status_code == 400
     assert "vault.example:8443" in text_of(answer.text)
     assert operator.send(f"{vault}/protect", method="Snapshots").status_code == 303
-    assert "--protection-hook" in text_of(operator.get(vault).text)
+    until(lambda: "--protection-hook" in text_of(operator.get(vault).text))
     assert operator.send(f"{vault}/protect", method="None").status_code == 303
     assert "may be gone" in text_of(operator.get(vault).text)
     answer = operator.send(f"{acme}/edit", kept="yes", days="7")

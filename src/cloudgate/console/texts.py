@@ -57,6 +57,7 @@ TONES = {
     "Finished": "good",
     "Success": "good",
     "Enabled": "good",
+    "Good": "good",
     "Starting": "busy",
     "Running": "busy",
     "Draining": "busy",

@@ -48,9 +48,10 @@ _NETWORKS = Field(
 async def load_one(visit: Visit) -> Json:
     """A tenant, its users, its tunnels right now, what it used, and how it connects."""
     at = filled(ONE, visit.path)
-    entity, users, used, gateways = await asyncio.gather(
+    entity, users, certificates, used, gateways = await asyncio.gather(
         visit.api.get(at + ENTITY),
         visit.api.get(f"{at}/subtenants"),
+        visit.api.get(f"{at}/certificates"),
         visit.api.get(f"{at}/usage?days={_DAYS}"),
         visit.api.get("/cloud/gateways?format=Entity"),
     )
@@ -60,6 +61,7 @@ async def load_one(visit: Visit) -> Json:
         "thing": entity,
         "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
         "users": list(users.get("CloudSubtenants") or ()),
+        "certificates": list(certificates.get("CloudTenantCertificates") or ()),
         "months": months(list(used.get("CloudTenantUsages") or ())),
         "tunnels": tunnels,
         "all_asked": all_asked,
