@@ -29,7 +29,7 @@ from cloudgate.api.http.header_spelling import Spelled, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.watchers import Watched
-from cloudgate.background import Background, Failing
+from cloudgate.background import Background, Failing, Job
 from cloudgate.console.brand import Brand
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.audit.outlets import Outlet
@@ -39,7 +39,7 @@ from cloudgate.manager.jobs.backup_schedule import BackupWorker, Schedule
 from cloudgate.manager.jobs.dns_updates import DnsWorker
 from cloudgate.manager.jobs.protection_looks import ProtectionLooker
 from cloudgate.manager.jobs.reachability_probe import Prober, ReachabilityMonitor, dial
-from cloudgate.manager.jobs.scheduler import AFTER_CHANGE, Scheduler
+from cloudgate.manager.jobs.scheduler import Scheduler
 from cloudgate.manager.jobs.span_export import Export, SpanExporter
 from cloudgate.manager.jobs.usage_probes import UsageProbeWorker
 from cloudgate.manager.monitoring.health import manager_health
@@ -153,66 +153,75 @@ class ManagerServer:
         self._ticking = Scheduler(
             manager, extras.audit_outlet, self._renew_certificate, extras.audit_kept
         )
-        ticking = self._ticking.jobs()
-        self._after_change = tuple(job.name for job in ticking if job.name in AFTER_CHANGE)
-        backups = BackupWorker(manager, *extras.backups).jobs() if extras.backups else ()
-        notifying = NotificationWorker(manager)
         recent = RecentPages(manager.clock)
-        spans = extras.span_export and SpanExporter(manager.timelines, extras.span_export)
         self._background = Background(
-            (
-                *ticking,
-                self._ordering.job(),
-                self._probing.job(),
-                ProtectionLooker(manager).job(),
-                ReachabilityMonitor(manager, extras.prober).job(),
-                *notifying.jobs(),
-                *((DnsWorker(manager, extras.prober).job(),) if manager.dns.names else ()),
-                recent.job(),
-                *([spans.job()] if spans else ()),
-                *backups,
-            ),
+            (*self._ticking.jobs(), recent.job(), *self._other_jobs(extras)),
             on_change=self._note_failing,
             foreseen=_foreseen,
         )
         self.health = manager_health(manager, self._background)
-        metrics = ManagerMetrics(
-            manager,
-            self._background,
-            self.health,
-            port_certificate=certificate.known_file,
-            has_outlet=extras.audit_outlet is not None,
-        )
-        tenants = TenantMetrics(manager)
-        recent.source = metrics.document
-        self._monitoring = Monitoring(
-            self.health,
-            {METRICS: metrics.document, TENANTS: tenants.document, RECENT: recent.document},
-        )
+        self._monitoring = self._shown(recent, has_outlet=extras.audit_outlet is not None)
         self._metrics_listener = extras.metrics_listener
         self._application = Application(
             manager,
-            lambda: self._background.wake(*self._after_change),
+            lambda: self._background.wake(*self._ticking.after_change),
             extras.trusted_proxies,
             extras.prober,
             Watched(self._monitoring, extras.metrics_tokens),
             brand=extras.brand,
         )
+        self._servers = list(self._served(listener, extras))
+
+    def _other_jobs(self, extras: Extras) -> Iterator[Job]:
+        """All but the clockwork, which is run at deadlines and after changes."""
+        manager = self._manager
+        yield self._ordering.job()
+        yield self._probing.job()
+        yield ProtectionLooker(manager).job()
+        yield ReachabilityMonitor(manager, extras.prober).job()
+        yield from NotificationWorker(manager).jobs()
+        if manager.dns.names:
+            yield DnsWorker(manager, extras.prober).job()
+        if extras.span_export:
+            yield SpanExporter(manager.timelines, extras.span_export).job()
+        if extras.backups:
+            yield from BackupWorker(manager, *extras.backups).jobs()
+
+    def _shown(self, recent: RecentPages, *, has_outlet: bool) -> Monitoring:
+        """Health and figures. `has_outlet`: the audit log goes elsewhere besides."""
+        metrics = ManagerMetrics(
+            self._manager,
+            self._background,
+            self.health,
+            port_certificate=self._certificate.known_file,
+            has_outlet=has_outlet,
+        )
+        recent.source = metrics.document
+        documents = {
+            METRICS: metrics.document,
+            TENANTS: TenantMetrics(self._manager).document,
+            RECENT: recent.document,
+        }
+        return Monitoring(self.health, documents)
+
+    def _served(
+        self, listener: socket.socket, extras: Extras
+    ) -> Iterator[tuple[_Server, socket.socket]]:
+        """Each port, and what is served there."""
         seats = ConnectionLimiter(
             connection_limits(allow_many_files(), extras.connections_per_address)
         )
-
-        lease, handovers = manager.lease, None
+        lease, handovers = self._manager.lease, None
         if lease is not None:
-            handovers = Handovers(manager.sealing, lambda: lease.term)
+            handovers = Handovers(self._manager.sealing, lambda: lease.term)
 
         def serve(file: Path | None) -> _Server:
             trusted = partial(is_trusted, trusted=extras.trusted_proxies)
             return _Server(configured(self._application, file), seats, trusted, handovers)
 
-        self._servers = [(serve(certificate.usable_file(self._clock())), listener)]
+        yield serve(self._certificate.usable_file(self._clock())), listener
         if extras.http_listener is not None:
-            self._servers.append((serve(None), extras.http_listener))
+            yield serve(None), extras.http_listener
 
     async def listening(self) -> None:
         """Returns when requests are answered."""

@@ -35,8 +35,6 @@ AUDITING = "Removing old entries of the audit log"
 SUMMING_UP = "Summing up what strangers did"
 WRITING_SESSIONS = "Writing down logon sessions"
 DELIVERING = "Delivering the audit log"
-AFTER_CHANGE = (SETTLING, DELIVERING)
-"""What may be due at once when something was changed; all else waits for its time."""
 
 
 class Scheduler:
@@ -63,6 +61,11 @@ class Scheduler:
         self._renew_port = renew_port
         self._presence_noted = manager.clock()
         self._hosts_have_time = False
+
+    @property
+    def after_change(self) -> tuple[str, ...]:
+        """What may be due at once when something was changed; all else waits for its time."""
+        return (SETTLING,) if self._audit_outlet is None else (SETTLING, DELIVERING)
 
     def jobs(self) -> tuple[Job, ...]:
         """What is to be run."""

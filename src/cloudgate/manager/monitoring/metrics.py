@@ -1,7 +1,6 @@
 """Metrics of the manager: what does its page show? Itself, its hosts, and what these report."""
 
 import asyncio
-import json
 import os
 import shutil
 import threading
@@ -10,12 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, func, select, type_coerce
+from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,32 +22,32 @@ from cloudgate.manager.certificates.rules import leaf_of
 from cloudgate.manager.core.marks import LAST_BACKUP_AT, read_moment
 from cloudgate.manager.core.unit_of_work import DIRECTORY, Manager, UnitOfWork
 from cloudgate.manager.monitoring import outbox_lines
+from cloudgate.manager.monitoring.fleet_rows import (
+    FleetRows,
+    GatewayRow,
+    HostRow,
+    gateway_rows,
+    host_rows,
+)
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
-from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
-from cloudgate.manager.monitoring.unique_names import UniqueNames
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.host_figures import Heard
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
     AuditEvent,
-    BackupServer,
     CloudCertificate,
-    CloudGateway,
     DirectoryRevision,
-    GatewayPool,
-    ManagedServer,
     Task,
 )
 from cloudgate.manager.storage.tables import (
     Counter as CounterRow,
 )
 from cloudgate.manager.tenants import passwords
-from cloudgate.monitoring.exposition import Lines, labels_text
+from cloudgate.monitoring.exposition import Lines
 from cloudgate.monitoring.gateway_lines import FAMILIES, blocks
 from cloudgate.monitoring.health import Health
 from cloudgate.monitoring.page_threads import in_page_thread
 from cloudgate.monitoring.process_page import page
-from cloudgate.protocol import GatewayState
 
 NEEDED_SECONDS, NEEDED_ANYWAY_SECONDS = 15.0, 60.0
 """How often at the most it is looked what needs a look, and how often where nothing was changed: of
@@ -87,7 +84,7 @@ class ManagerMetrics:
         self._health = health
         self._port_certificate = port_certificate
         self._has_outlet = has_outlet
-        self._rows: _Rows | None = None
+        self._rows: FleetRows | None = None
         """What the database held when it was last asked."""
         self._made: dict[UUID, _Made] = {}
         """The lines of each host's figures, which are made once, when it tells them."""
@@ -129,9 +126,9 @@ class ManagerMetrics:
             lines.put("cloudgate_repository_protected", int(is_held), repository, site)
         self._write_certificates(lines, work)
         if self._rows is None or self._rows.changes != changes:
-            before = self._rows or _Rows(changes, (), ())
-            hosts, gateways = _hosts(work, before.hosts), _gateways(work, before.gateways)
-            self._rows = _Rows(changes, hosts, gateways)
+            before = self._rows or FleetRows(changes, (), ())
+            hosts, gateways = host_rows(work, before.hosts), gateway_rows(work, before.gateways)
+            self._rows = FleetRows(changes, hosts, gateways)
         self._write_hosts(lines, work, self._rows.hosts)
         self._write_gateways(lines, work, self._rows.gateways)
         needed = self._needed = self._needed or _Needed(self._manager, work, changes)
@@ -169,7 +166,7 @@ class ManagerMetrics:
         for shown, some in _grouped(ends).items():
             lines.put(name, min(some), shown)
 
-    def _write_hosts(self, lines: Lines, work: UnitOfWork, hosts: Sequence["_Host"]) -> None:
+    def _write_hosts(self, lines: Lines, work: UnitOfWork, hosts: Sequence[HostRow]) -> None:
         now, heard = work.now.timestamp(), work.presence.all()
         states = Counter({"Online": 0, "Offline": 0, "Expected": 0})
         up, last = [], []
@@ -189,7 +186,7 @@ class ManagerMetrics:
             lines.put("cloudgate_hosts", count, state)
 
     def _write_gateways(
-        self, lines: Lines, work: UnitOfWork, gateways: Sequence["_Gateway"]
+        self, lines: Lines, work: UnitOfWork, gateways: Sequence[GatewayRow]
     ) -> None:
         heard, now_seconds = self._manager.figures.heard(), self._manager.figures.now_seconds
         made: dict[UUID, _Made] = {}
@@ -281,53 +278,6 @@ class _Made:
     blocks: tuple[bytes, ...]
 
 
-@dataclass(frozen=True)
-class _Host:
-    """A managed server, as the database has it."""
-
-    row: tuple[Any, ...]
-    key: UUID
-    whose: tuple[str, str]
-    """Its name and that of its site, as they are shown."""
-    labels: str
-    up: tuple[str, str]
-    """Lines that say that it is not, or is."""
-    kept_seconds: float
-    """When it was last heard of, as was written down; 0 for never."""
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class _Gateway:
-    """A gateway, as the database has it."""
-
-    row: tuple[Any, ...]
-    server_id: UUID
-    whose: tuple[str, str]
-    """Its name and that of its site, as they are shown."""
-    info: str
-    enabled: str
-    no_lag: str
-    """Lines."""
-    up: tuple[str, str]
-    """Lines that say that it is not, or is."""
-    lag: str
-    age: str
-    """How lines begin."""
-    is_online: bool
-    listens: bool
-    directory_revision: int
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What the database held after so many changes."""
-
-    changes: int
-    hosts: Sequence[_Host]
-    gateways: Sequence[_Gateway]
-
-
 class _Revisions:
     """The revisions of the tenant directory."""
 
@@ -345,109 +295,6 @@ class _Revisions:
             query = select(func.count()).where(DirectoryRevision.revision > revision)
             self._known[revision] = self._work.session.scalar(query) or 0
         return self._known[revision]
-
-
-def _hosts(work: UnitOfWork, known: Sequence[_Host]) -> Sequence[_Host]:
-    rows = work.session.connection().execute(
-        select(
-            type_coerce(ManagedServer.id, String()),
-            ManagedServer.name,
-            type_coerce(ManagedServer.seen_at, String()),
-            ManagedServer.facts.is_(None),
-            BackupServer.name,
-        )
-        .join(BackupServer)
-        .order_by(ManagedServer.name, ManagedServer.id)
-    )
-    names, found, before = UniqueNames(), [], {each.row[0]: each for each in known}
-    for row in rows:
-        identifier, name, seen_at, is_new, site = row
-        whose = names.of(name, hex_of(identifier), site), site
-        same = before.get(identifier)
-        if same is None or (same.row, same.whose) != (tuple(row), whose):
-            labels = labels_text(("server", "site"), whose)
-            kept = seconds_of(seen_at) if seen_at else 0.0
-            key = UUID(hex_of(identifier))
-            up = _no_or_yes("cloudgate_host_up", labels)
-            same = _Host(tuple(row), key, whose, labels, up, kept, bool(is_new))
-        found.append(same)
-    return found
-
-
-def _gateways(work: UnitOfWork, known: Sequence[_Gateway]) -> Sequence[_Gateway]:
-    names, found, before = UniqueNames(), [], {each.row[0]: each for each in known}
-    for row in _rows_of_gateways(work):
-        whose = names.of(row.name, hex_of(row.gateway_id), row.site), row.site
-        same = before.get(row.gateway_id)
-        if same is None or (same.row, same.whose) != (tuple(row), whose):
-            same = _gateway(row, whose)
-        found.append(same)
-    return found
-
-
-def _gateway(row: Any, whose: tuple[str, str]) -> _Gateway:
-    labels = labels_text(("gateway", "site"), whose)
-    of_it = (row.pool or "", row.server, row.version or "", row.envoy_version or "")
-    info = labels_text(("pool", "server", "version", "envoy_version"), of_it)
-    wanted = _document(row.wanted) if isinstance(row.wanted, str) else row.wanted
-    is_enabled = bool(wanted.get("enabled", True)) and not row.removing
-    lag = f"cloudgate_directory_lag_revisions{{{labels}}} "
-    return _Gateway(
-        row=tuple(row),
-        server_id=UUID(hex_of(row.server_id)),
-        whose=whose,
-        no_lag=f"{lag}0\n",
-        up=_no_or_yes("cloudgate_gateway_up", labels),
-        lag=lag,
-        age=f"cloudgate_figures_age_seconds{{{labels}}} ",
-        info=f"cloudgate_gateway_info{{{labels},{info}}} 1\n",
-        enabled=f"cloudgate_gateway_enabled{{{labels}}} {int(is_enabled)}\n",
-        is_online=row.online_since is not None,
-        listens=row.reported_state == GatewayState.LISTENING,
-        directory_revision=row.directory_revision or 0,
-    )
-
-
-def _rows_of_gateways(work: UnitOfWork) -> Iterable[Any]:
-    raw = (
-        CloudGateway.id.label("gateway_id"),
-        CloudGateway.wanted.label("wanted"),
-        ManagedServer.id.label("server_id"),
-        ManagedServer.online_since.label("online_since"),
-    )
-    return (
-        work.session.connection()
-        .execute(
-            select(
-                *(type_coerce(each.element, String()).label(each.name) for each in raw),
-                CloudGateway.name,
-                CloudGateway.removing,
-                BackupServer.name.label("site"),
-                GatewayPool.name.label("pool"),
-                ManagedServer.name.label("server"),
-                ManagedServer.reported_state,
-                ManagedServer.facts["version"].as_string().label("version"),
-                ManagedServer.facts["envoy_version"].as_string().label("envoy_version"),
-                ManagedServer.report["directory_revision"].as_integer().label("directory_revision"),
-            )
-            .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
-            .join(BackupServer, BackupServer.id == CloudGateway.backup_server_id)
-            .outerjoin(GatewayPool, GatewayPool.id == CloudGateway.pool_id)
-            .where(CloudGateway.confirmed.is_not(None))
-            .order_by(CloudGateway.name, CloudGateway.id)
-        )
-        .all()
-    )
-
-
-def _no_or_yes(name: str, labels: str) -> tuple[str, str]:
-    return f"{name}{{{labels}}} 0\n", f"{name}{{{labels}}} 1\n"
-
-
-@lru_cache(4096)
-def _document(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    return found
 
 
 def _write_tasks(lines: Lines, work: UnitOfWork) -> None:
