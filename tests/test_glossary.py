@@ -28,6 +28,8 @@ def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
             found[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found[node.target.id] = node
+        elif isinstance(node, ast.ImportFrom):
+            found.update((each.name, node) for each in node.names if each.name[0].isupper())
     return found
 
 
@@ -38,6 +40,7 @@ def defined() -> dict[tuple[str, str], ast.stmt]:
         ((SOURCE / file).parent.name if file.name == "__init__.py" else file.stem, name): node
         for file in map(Path, modules())
         for name, node in members(modules()[str(file)].body).items()
+        if file.name == "__init__.py" or not isinstance(node, ast.ImportFrom)
     }
 
 
