@@ -310,3 +310,27 @@ def test_tasks_sort_by_their_number(running: RunningManager, client: httpx2.Clie
     numbers = [int(task["TaskId"][5:]) for task in found["Resources"]["Tasks"]["Tasks"]]
     assert numbers == sorted(numbers, reverse=True)
     assert len(query(client, f"type=Task&filter=TaskId==task-{numbers[0]}")["Resources"]) == 1
+
+
+def test_how_many_pages_there_are_is_counted_once_until_something_changes(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    def pages(text: str) -> int:
+        found = query(client, f"type=CloudTenant&pageSize=1&{text}")["PagingInfo"]["PagesCount"]
+        return int(found)
+
+    every = pages("page=1")
+    with statements(running) as asked:
+        assert {pages(f"page={number}") for number in (2, 3)} == {every}
+    assert not [each for each in asked if "count(*)" in each.lower()]
+    assert pages("filter=Enabled==false") < every
+    with running.manager.changing() as work:
+        site = work.session.query(BackupServer).one()
+        one = CloudTenant(
+            backup_server_id=site.id, name="One more", login="one more", directory_revision=1
+        )
+        work.session.add(one)
+    assert pages("page=1") == every + 1
+    with running.manager.changing() as work:
+        work.session.delete(work.session.merge(one))
+    assert pages("page=1") == every

@@ -212,7 +212,7 @@ def _seen(call: Call, source: Source[Any]) -> Source[Any]:
     """What who is asking may see of it: of tasks, those that /tasks shows."""
     if source is not sources.TASKS:
         return source
-    return replace(source, rows=source.rows.where(call.sees_tasks.condition))
+    return replace(source, rows=source.rows.where(call.sees_tasks.condition), is_for_all=False)
 
 
 def _type(call: Call) -> QueryType:

@@ -20,6 +20,7 @@ from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
 from cloudgate.manager.core.openid_memory import OpenIdMemory
 from cloudgate.manager.core.outgoing import Outgoing
+from cloudgate.manager.core.query_counts import QueryCounts
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
@@ -85,6 +86,9 @@ class UnitOfWork:
     """Whether who asked for it administers; what nobody asked for by the API does."""
     reachable: Reachable = field(default_factory=Reachable)
     """What may be named by those who do not."""
+    counts: QueryCounts = field(default_factory=QueryCounts)
+    changes: int = 0
+    """How many there had been before it began."""
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
     begun_tasks: list[tuple[Begun, tuple[Step, ...]]] = field(default_factory=list)
     """With the steps before their transaction held."""
@@ -182,6 +186,7 @@ class Manager:
     used_codes: UsedCodes = field(default_factory=UsedCodes)
     sharing: RateAllocator = field(default_factory=RateAllocator)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
+    counts: QueryCounts = field(default_factory=QueryCounts)
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
     warnings: Warnings = field(default_factory=Warnings)
     """Of the manager itself."""
@@ -238,6 +243,8 @@ class Manager:
             sealing=self.sealing,
             presence=self.presence,
             tokens=self.tokens,
+            counts=self.counts,
+            changes=self.changes.count,
             timelines=self.timelines,
             faults=self.faults,
             strangers=self.strangers,

@@ -27,6 +27,8 @@ class Source(Generic[Row]):
     """All of them, with what is loaded along."""
     key: Any
     """The column that tells them apart, and so settles their order."""
+    is_for_all: bool = True
+    """Whether all who may ask see the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +61,20 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
         InvalidRequestError: the filter or the order names what is not there.
     """
     chosen = source.rows.where(source.fields.compiled(query.condition))
-    total = work.session.scalar(
-        select(func.count()).select_from(
-            chosen.with_only_columns(source.key, maintain_column_froms=True)
-            .order_by(None)
-            .subquery()
-        )
-    )
+
+    def count() -> int:
+        found = chosen.with_only_columns(source.key, maintain_column_froms=True).order_by(None)
+        return work.session.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+    asked = source, query.condition
+    total = work.counts.total(asked, work.changes, count) if source.is_for_all else count()
     order = [source.key]
     if query.sort_by is not None:
         field = source.fields.named(query.sort_by, "sort")
         order.insert(0, field.sort_key.desc() if query.descending else field.sort_key.asc())
     ordered = chosen.order_by(*order).limit(query.page_size)
     rows = work.session.scalars(ordered.offset((query.page - 1) * query.page_size)).unique().all()
-    pages = max(1, -(-(total or 0) // query.page_size))
+    pages = max(1, -(-total // query.page_size))
     return Page(rows, query.page, query.page_size, pages)
 
 

@@ -49,7 +49,7 @@ class Limits:
         tasks = SHOWN_CONCURRENT_TASKS if known is None else known
         has_egress = bool(self.egress_quota_mb)
         return {
-            **asdict(self),
+            **vars(self),
             "max_concurrent_tasks": tasks,
             "egress_quota_mb": self.egress_quota_mb or None,
             "egress_quota_hard": self.egress_quota_hard if has_egress else None,
