@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx2
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
 from cloudgate.api.handlers.queries import TYPES
 from cloudgate.manager.queries.sources import SOURCES
@@ -325,9 +326,9 @@ def test_how_many_pages_there_are_is_counted_once_until_something_changes(
     assert not [each for each in asked if "count(*)" in each.lower()]
     assert pages("filter=Enabled==false") < every
     with running.manager.changing() as work:
-        site = work.session.query(BackupServer).one()
+        site = work.session.scalars(select(BackupServer.id)).first()
         one = CloudTenant(
-            backup_server_id=site.id, name="One more", login="one more", directory_revision=1
+            backup_server_id=site, name="One more", login="one more", directory_revision=1
         )
         work.session.add(one)
     assert pages("page=1") == every + 1
