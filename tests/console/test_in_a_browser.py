@@ -296,6 +296,39 @@ def test_each_page_is_for_everyone_in_both_themes_and_on_a_telephone(
     assert wrong == {}
 
 
+LONG = (
+    "", "sign-in", "tenants", "tenants/{id}", "tenants/{id}/edit", "tenants/{id}/connect",
+    "accounts", "audit", "factor", "passkeys", "repositories/create", "tokens", "maintenance",
+)  # fmt: skip
+"""Pages on which German needs more room."""
+
+
+def test_in_german_pages_are_for_everyone_and_on_a_telephone(
+    browser: Any, installed: Installation, password: str
+) -> None:
+    del password
+    person, axe, wrong = Person(browser, installed.product.url, locale="de-DE"), Axe(), {}
+    page = person.page
+    person.goes("tenants")
+    tenant = str(page.locator("a.thing").first.get_attribute("href")).rpartition("/")[2]
+    person.goes("tasks")
+    for path in LONG:
+        person.goes(path.replace("{id}", tenant))
+        assert page.evaluate("document.documentElement.lang") == "de"
+        if path in ("", "sign-in", "tenants/{id}/edit"):
+            wrong[path] = axe.run(page, options=RULES).response["violations"]
+        page.set_viewport_size(NARROW)
+        wrong[path] = [*wrong.get(path, ()), *(["too wide"] if is_too_wide(page) else [])]
+        page.set_viewport_size(WIDE)
+    assert {path: found for path, found in wrong.items() if found} == {}
+    person.goes("servers")
+    assert re.match(r"\d{2}\.\d{2}\.20\d{2}, \d{2}:\d{2}$", page.inner_text("td time"))
+    page.get_by_role("button", name="English").click()
+    person.sees("h1", "^Servers$")
+    assert person.complaints == []
+    person.context.close()
+
+
 def test_the_keyboard_alone_leads_to_the_content_and_through_a_form(operator: Person) -> None:
     operator.goes("repositories/create")
     page = operator.page

@@ -16,6 +16,7 @@ from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.console.browser import HEADERS
 from cloudgate.console.declarations import Action, Page
+from cloudgate.console.languages import LANGUAGES
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import asset_version
 from cloudgate.manager.host_protocol.enrolment import preregister
@@ -26,6 +27,7 @@ from tests.support.client_certificates import new_key, request_pem
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.spoken_page import english_left
 from tests.support.waiting import until
 
 NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -130,6 +132,52 @@ def test_each_page_is_shown_to_an_operator_and_kept_by_nobody(
         assert answer.headers[name] == value
     assert "style=" not in answer.text
     assert " onclick" not in answer.text
+
+
+GERMAN = LANGUAGES["de"]
+
+
+def test_each_page_is_in_german_to_who_reads_german(running: RunningManager, known: Known) -> None:
+    came = signed_in(running, Accept_Language="de-AT,de;q=0.9,en;q=0.8")
+    for shown in PAGES:
+        answer = came.get(at(shown, known))
+        if answer.headers.get("content-type", "").startswith("text/csv"):
+            assert "content-language" not in answer.headers
+            continue
+        assert '<html lang="de">' in answer.text
+        assert answer.headers["content-language"] == "de"
+        assert {"Accept-Language", "Cookie"} <= set(answer.headers["vary"].split(", "))
+        assert english_left(answer.text, GERMAN) == set(), shown.path
+    assert english_left(signed_in(running).get("").text, GERMAN), "where it is, it is found"
+    tenant = f"tenants/{known['tenants']}"
+    wrong = came.send(f"{tenant}/edit", speed="fast")
+    assert "Geschwindigkeit: „fast“ ist keine ganze Zahl." in text_of(wrong.text)
+    missing = came.send("repositories/create", name="x")
+    assert "Bitte ausfüllen: Endpunkt" in text_of(missing.text)
+    refused = came.send("repositories/create", name="bad", endpoint="*.vault.example:8443")
+    assert re.search(r'role="alert"><p><span lang="en">[^<]*\*\.vault\.example', refused.text)
+
+
+def test_a_language_is_chosen_in_the_foot_of_a_page_and_kept_by_the_browser(
+    running: RunningManager,
+) -> None:
+    came = signed_in(running, Accept_Language="en")
+    assert '<button class="plain" name="language" value="de" lang="de">' in came.get("about").text
+    form = {"language": "de", "back": "tasks?state=Running"}
+    foreign = came.http.post("language", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    unknown = came.http.post("language", data={"language": "tlh", "back": "//elsewhere.example"})
+    assert (foreign.status_code, unknown.headers["location"]) == (303, "./")
+    assert not {"set-cookie"} & ({*foreign.headers} | {*unknown.headers})
+    chosen = came.http.post("language", data=form)
+    assert chosen.headers["location"] == form["back"]
+    name, _, rest = chosen.headers["set-cookie"].partition("=")
+    assert (name, rest.partition(";")[0]) == ("__Host-cloudgate-language", "de")
+    assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= set(rest.split("; "))
+    page = came.get("about").text
+    assert '<html lang="de">' in page
+    assert 'value="de" lang="de" aria-current="true"' in page
+    came.http.post("language", data={"language": "en", "back": ""})
+    assert '<html lang="en">' in came.get("about").text
 
 
 ROLES = (Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.server import Extras
 from cloudgate.console.brand import Brand
 from cloudgate.console.browser import HEADERS
+from cloudgate.console.languages import LANGUAGES
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
 from cloudgate.manager.portal import sessions
@@ -26,6 +28,7 @@ from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.spoken_page import english_left
 
 OWN_COOKIE = "__Host-cloudgate-portal"
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -96,6 +99,24 @@ def test_each_page_is_shown_to_a_tenant_and_kept_by_nobody(
     authority = came.get("ca.pem")
     assert authority.headers["content-disposition"] == 'attachment; filename="ca.pem"'
     assert authority.text == running.ca_file.read_text("utf-8")
+
+
+def test_each_page_is_in_german_to_who_reads_german(
+    running: RunningManager, acme: Customer
+) -> None:
+    came = signed_in(running, "acme", SECRET, "portal", Accept_Language="de-CH, en;q=0.5")
+    stranger = visitor(running, "portal", Accept_Language="de")
+    own = [path for path in paths(acme.user_id("ann")) if not path.endswith((".csv", ".pem"))]
+    for answer in (came.get(path) for path in own):
+        assert '<html lang="de">' in answer.text
+        assert english_left(answer.text, LANGUAGES["de"]) == set(), answer.url
+    for path in ("sign-in", "password"):
+        assert english_left(stranger.get(path).text, LANGUAGES["de"]) == set(), path
+    wrong = stranger.http.post("password", data={"name": "acme"})
+    assert "Bitte alles ausfüllen." in wrong.text
+    with came.http.stream("GET", "events?page=") as stream:
+        first = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    assert "Kontingente" in json.loads(first.removeprefix("data: "))
 
 
 def test_what_is_a_tenants_no_other_sees_and_no_user_of_it_but_its_own(

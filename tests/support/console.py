@@ -33,13 +33,14 @@ class Visitor:
         return found[1]
 
 
-def visitor(running: RunningManager, section: str = "console") -> Visitor:
-    """Somebody who has not signed in."""
+def visitor(running: RunningManager, section: str = "console", **headers: str) -> Visitor:
+    """Somebody who has not signed in; with more headers, such as ``Accept_Language``."""
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
     client = running.clients.enter_context(
         httpx2.Client(
             base_url=f"{running.url}/{section}/",
             verify=running.context,
-            headers={"Accept": "text/html", "Sec-Fetch-Site": "same-origin"},
+            headers={"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **more},
             timeout=30,
         )
     )
@@ -51,9 +52,10 @@ def signed_in(
     name: str = "admin",
     password: str = PASSWORD,
     section: str = "console",
+    **headers: str,
 ) -> Visitor:
     """An operator; or a tenant, at the portal."""
-    came = visitor(running, section)
+    came = visitor(running, section, **headers)
     answer = came.http.post("sign-in", data={"name": name, "password": password})
     assert answer.status_code == 303, answer.text
     return came

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Answer, Json, RefusedError, SignedOutError
-from cloudgate.console.declarations import Action, Field, Input, Visit, filled
+from cloudgate.console.declarations import Action, Field, Input, Visit, WrongInputError, filled
+from cloudgate.console.languages import Said
 from cloudgate.console.texts import words as _
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
@@ -16,7 +17,7 @@ _PASSWORD_BYTES = 18
 TAG = "etag"
 """The field of a form that says what the thing was like when it was filled in."""
 _TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
-_CHANGED = 412
+_WRONG, _CHANGED = 400, 412
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,9 @@ class Led:
     to: str
 
 
-async def form_page(action: Action, visit: Visit, problem: str = "", status: int = 200) -> Shown:
+async def form_page(
+    action: Action, visit: Visit, problem: tuple[Said, ...] = (), status: int = 200
+) -> Shown:
     """The form of an action, filled with what is so now, or with what was sent.
 
     Raises:
@@ -83,16 +86,21 @@ async def act(action: Action, visit: Visit) -> Shown | Led:
         made = values["password"] = secrets.token_urlsafe(_PASSWORD_BYTES)
     missing = [each for each in action.fields if each.required and each.name not in values]
     if missing:
-        return await form_page(action, visit, _("Fill in: ") + missing[0].label, 400)
+        told = visit.language.text(_("Fill in: %s")) % visit.language.text(missing[0].label)
+        return await form_page(action, visit, (Said(text=told),), _WRONG)
     try:
         answer = await _call(action, visit, values)
     except SignedOutError:
         raise
     except RefusedError as problem:
-        said = f"{problem.message} {problem.advice}".strip()
+        said = tuple(visit.language.said(each) for each in problem.sentences)
         return await form_page(action, visit, said, problem.status)
-    except ValueError as problem:
-        return await form_page(action, visit, str(problem), 400)
+    except WrongInputError as problem:
+        told = problem.told(visit.language)
+        return await form_page(action, visit, (Said(text=told),), _WRONG)
+    except ValueError:  # a browser that sends what its form does not offer
+        told = visit.language.text(_("That cannot be chosen here."))
+        return await form_page(action, visit, (Said(text=told),), _WRONG)
     made = made or str(answer.body.get("NewPassword") or "")
     back = filled(action.back, visit.path)
     if action.shown or made:
@@ -135,14 +143,18 @@ def command_of(action: Action, name: str) -> str:
 
 
 async def _field(said: Field, visit: Visit, subject: Json) -> Json:
+    is_own = isinstance(said.choices, tuple)
     choices = said.choices if isinstance(said.choices, tuple) else await said.choices(visit)
+    # Names of things are no words, but what stands for none of them is.
+    text = visit.language.text
+    shown = [(each, text(label) if is_own or not each else label) for each, label in choices]
     if said.kind is Input.PASSWORD:
         values: list[str] = []
     elif visit.form:
         values = visit.form.get(said.name) or []
     else:
         values = _as_list(said.value(subject) if callable(said.value) else said.value)
-    return {"is": said, "choices": choices, "values": values}
+    return {"is": said, "choices": shown, "values": values}
 
 
 def _as_list(value: Any) -> list[str]:

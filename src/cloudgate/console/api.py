@@ -38,6 +38,11 @@ class RefusedError(Exception):
         self.message = message
         self.advice = advice
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What it says, and what to do."""
+        return tuple(each for each in (self.message, self.advice) if each)
+
 
 class SignedOutError(RefusedError):
     """There is no session, or not any more."""

@@ -14,6 +14,7 @@ from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutErro
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
 from cloudgate.console.entrance import own_password, passkeys, single_sign_on
+from cloudgate.console.languages import CHOOSE, COOKIE, LANGUAGES, Language, keep, language_of
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import ASSETS, asset, asset_version, live_part, page
 from cloudgate.console.section import Section
@@ -73,11 +74,15 @@ class Console:
 
     async def _of(self, section: Section, request: Request, path: str) -> Response:
         brand = self._brand_of(section)
+        accepted = request.headers.get("accept-language", "")
+        language = language_of(request.cookies.get(COOKIE, ""), accepted)
+        if path == CHOOSE and request.method == "POST":
+            return await _choose(request)
         if path and path == section.own_password:
-            return await own_password.respond(Api(self._api, request, ""), request, brand)
+            return await own_password.respond(Api(self._api, request, ""), request, brand, language)
         api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
         streams = self._streams[section.name]
-        return await _Request(api, streams, section, brand, request, path).respond()
+        return await _Request(api, streams, section, brand, language, request, path).respond()
 
 
 @dataclass
@@ -88,6 +93,7 @@ class _Request:
     streams: Streams
     section: Section
     brand: Brand
+    language: Language
     request: Request
     path: str
     """Below the section."""
@@ -103,7 +109,7 @@ class _Request:
         except SignedOutError:
             return self._to_sign_in()
         except RefusedError as problem:
-            return self._problem(problem.status, problem.message, problem.advice)
+            return self._problem(problem.status, *problem.sentences)
         return self._problem(_NO_SUCH_VERB, _("Pages are looked at, and forms are sent."))
 
     async def _shown(self) -> Response:
@@ -121,7 +127,8 @@ class _Request:
         return await self._of(*found)
 
     async def _of(self, is_of: Page | Action, variables: Mapping[str, str]) -> Response:
-        visit = Visit(api=self.api, path=variables, query=dict(self.request.query_params))
+        asked = dict(self.request.query_params)
+        visit = Visit(api=self.api, path=variables, query=asked, language=self.language)
         if isinstance(is_of, Action):
             form = await form_page(is_of, visit)
             return self._page(form.template, form.context)
@@ -152,7 +159,7 @@ class _Request:
         found = self.section.match(self.path)
         if found is None or not isinstance(found[0], Action):
             return self._problem(_NOT_FOUND, _("There is no such form."))
-        visit = Visit(api=self.api, path=found[1], query={}, form=self.form)
+        visit = Visit(api=self.api, path=found[1], query={}, form=self.form, language=self.language)
         done = await act(found[0], visit)
         if isinstance(done, Led):
             return _to(self._root + done.to)
@@ -170,8 +177,7 @@ class _Request:
                 return await single_sign_on.begin(self.api, asked.get("next", ""))
             begun, page = await single_sign_on.completed(self.api, self.request)
         except RefusedError as problem:
-            said = f"{problem.message} {problem.advice}".strip()
-            response = await self._sign_in_page(said, problem.status)
+            response = await self._sign_in_page(problem.sentences, problem.status)
         else:
             response = self._signed_in(begun, page)
         response.headers.append("Set-Cookie", single_sign_on.forget())
@@ -183,10 +189,10 @@ class _Request:
         response.headers.append("Set-Cookie", self.section.cookie.keep(session))
         return response
 
-    async def _sign_in_page(self, problem: str = "", status: int = 200) -> Response:
+    async def _sign_in_page(self, problem: tuple[str, ...] = (), status: int = 200) -> Response:
         wanted = self.request.query_params.get("next") or self._value("next")
         context = {
-            "problem": problem,
+            "problem": [self.language.said(each) for each in problem],
             "safe": await forms.came_over_tls(self.api),
             "name": self._value("name"),
             "next": browser.inside(wanted),
@@ -208,12 +214,12 @@ class _Request:
             return await self._sign_in_page(self._why_not(problem), problem.status)
         return self._signed_in(begun, self._value("next"))
 
-    def _why_not(self, problem: RefusedError) -> str:
+    def _why_not(self, problem: RefusedError) -> tuple[str, ...]:
         """The API's words, but for how programs show a code."""
         if isinstance(problem, SignedOutError) and self.section.has_providers:
             more = _("Where the account has a second factor, its code or passkey is needed, too.")
-            return f"{problem.message} {more}"
-        return f"{problem.message} {problem.advice}".strip()
+            return (problem.message, more)
+        return problem.sentences
 
     async def _begun(self) -> Answer:
         """A session, by a passkey alone or by name and password, with or without more beside."""
@@ -250,11 +256,11 @@ class _Request:
             return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
-        visit = Visit(api=self.api, path=variables, query=asked)
+        visit = Visit(api=self.api, path=variables, query=asked, language=self.language)
 
         async def render() -> str:
             context = {**await shown.load(visit), "page": shown, "root": _root_of(path)}
-            return live_part(shown.template, context)
+            return live_part(shown.template, context, self.language)
 
         return StreamingResponse(
             self.streams.events(render, self.api.session),
@@ -282,11 +288,22 @@ class _Request:
             "page": None,
             **context,
         }
-        return Response(page(template, whole), status, media_type="text/html")
+        return page(template, whole, self.language, status)
 
-    def _problem(self, status: int, message: str, advice: str = "") -> Response:
-        context = {"status": status, "message": message, "advice": advice}
+    def _problem(self, status: int, *sentences: str) -> Response:
+        problem = [self.language.said(each) for each in sentences]
+        context = {"status": status, "problem": problem}
         return self._page("problem.html", context, status=status)
+
+
+async def _choose(request: Request) -> Response:
+    """Keep the language that a reader has chosen, and lead back to where it was chosen."""
+    form = await forms.read_form(request, forms.STRANGERS_LIMIT_BYTES) or {}
+    language = LANGUAGES.get((form.get(CHOOSE) or [""])[-1])
+    response = _to(browser.inside((form.get("back") or [""])[-1]) or "./")
+    if language and not browser.is_from_elsewhere(request.headers.get("sec-fetch-site", "")):
+        response.headers.append("Set-Cookie", keep(language))
+    return response
 
 
 def _root_of(path: str) -> str:

@@ -70,3 +70,8 @@ def wants_a_page(accept: str) -> bool:
     """Whether it is a person's browser that asks: programs that use the API never name HTML."""
     kinds = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
     return "text/html" in kinds
+
+
+def is_from_elsewhere(site: str) -> bool:
+    """Whether a page of another site sends it, by Sec-Fetch-Site; old browsers say none."""
+    return site not in ("", "none", "same-origin")

@@ -11,10 +11,27 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from cloudgate.console.api import Api, Json
+from cloudgate.console.languages import SOURCE, Language
 
 Values = Mapping[str, str]
 """What a form was filled with; what was left empty is not there."""
 PAGE_SIZE = 50
+
+
+class WrongInputError(ValueError):
+    """A form was filled with what the field that is called `label` does not take."""
+
+    def __init__(self, text: str, *, label: str = "", said: str = "") -> None:
+        """`text` may have ``%(label)s`` and ``%(said)s``, and is to be translated as it is."""
+        super().__init__(text)
+        self._text, self._label, self._said = text, label, said
+
+    def told(self, language: Language) -> str:
+        """What is wrong, in a language."""
+        return language.text(self._text) % {
+            "label": language.text(self._label),
+            "said": self._said,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +44,7 @@ class Visit:
     query: Mapping[str, str]
     form: Mapping[str, list[str]] = field(default_factory=dict)
     """What was sent, where something was; each field may come several times."""
+    language: Language = SOURCE
 
     @property
     def number(self) -> int:

@@ -1,17 +1,18 @@
 """Rendering: how do answers of the API become pages? By templates that escape what they show."""
 
 import hashlib
-from functools import cache
-from gettext import NullTranslations
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 from markupsafe import Markup
+from starlette.responses import Response
 
 from cloudgate import __version__
 from cloudgate.console import declarations, texts
 from cloudgate.console.api import Json
+from cloudgate.console.languages import LANGUAGES, Language
 
 ASSETS = {
     "console.css": "text/css; charset=utf-8",
@@ -36,7 +37,7 @@ def asset_version() -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(language: Language) -> Environment:
     made = Environment(
         loader=PackageLoader("cloudgate.console"),
         autoescape=True,
@@ -46,12 +47,17 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
         auto_reload=False,
     )
-    made.install_gettext_translations(NullTranslations(), newstyle=False)  # type: ignore[attr-defined]
-    made.filters.update(
-        qr=_qr, size=texts.size, moment=texts.moment, tone=texts.tone, id=declarations.id_of
-    )
+    made.install_gettext_callables(language.text, language.catalogue.ngettext, newstyle=False)  # type: ignore[attr-defined]
+    for figure in (texts.size, texts.count, texts.moment, texts.month):
+        made.filters[figure.__name__] = partial(figure, style=language.style)
+    made.filters.update(qr=_qr, tone=texts.tone, id=declarations.id_of)
     made.globals.update(
-        percent=texts.percent, version=__version__, assets=asset_version, MB=texts.MB
+        percent=texts.percent,
+        version=__version__,
+        assets=asset_version,
+        MB=texts.MB,
+        language=language,
+        known_languages=tuple(LANGUAGES.values()),
     )
     made.tests["at_all"] = texts.is_at_all
     made.globals["parts"] = made.get_template("parts.html").module
@@ -66,13 +72,18 @@ def _qr(text: str) -> Markup:
     return Markup(made)  # noqa: S704  drawn here, of squares alone
 
 
-def page(template: str, context: Json) -> str:
+def page(template: str, context: Json, language: Language, status: int = 200) -> Response:
     """A whole page."""
-    return _environment().get_template(template).render(context)
+    return Response(
+        _environment(language).get_template(template).render(context),
+        status,
+        headers={"Content-Language": language.tag, "Vary": "Accept-Language, Cookie"},
+        media_type="text/html",
+    )
 
 
-def live_part(template: str, context: Json) -> str:
+def live_part(template: str, context: Json, language: Language) -> str:
     """What of a page changes while one looks at it."""
-    found = _environment().get_template(template)
+    found = _environment(language).get_template(template)
     block: Any = found.blocks["live"]
     return "".join(block(found.new_context(context)))

@@ -1,5 +1,6 @@
 """Texts: how do figures and times read, and which words are to be translated? Pure."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +12,26 @@ NOTHING = "\N{EN DASH}"
 """Stands where something is not known, or not there."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """How figures and times are written in a language."""
+
+    decimal: str = "."
+    thousands: str = ","
+    moment: str = "%Y-%m-%d %H:%M UTC"
+    month: str = "%Y-%m"
+
+
+ENGLISH = Style()
+GERMAN = Style(decimal=",", thousands=".", moment="%d.%m.%Y, %H:%M UTC", month="%m/%Y")
+
+
 def words(text: str) -> str:
     """Marks a text that people read: a catalogue of translations is made of these."""
     return text
 
 
-def size(amount: Any) -> str:
+def size(amount: Any, style: Style = ENGLISH) -> str:
     """Bytes as people say them, in units of 1024; a dash where they are not known."""
     if not isinstance(amount, int) or isinstance(amount, bool):
         return NOTHING
@@ -24,10 +39,25 @@ def size(amount: Any) -> str:
     while abs(left) >= _KIB and unit < len(_UNITS) - 1:
         left, unit = left / _KIB, unit + 1
     shown = f"{left:.1f}" if unit and left < _FEW else f"{left:.0f}"
-    return f"{shown} {_UNITS[unit]}"
+    return f"{shown.replace('.', style.decimal)} {_UNITS[unit]}"
 
 
-def moment(text: Any) -> str:
+def count(amount: Any, style: Style = ENGLISH) -> str:
+    """A number of things; a dash where it is not known."""
+    if not isinstance(amount, int) or isinstance(amount, bool):
+        return NOTHING
+    return f"{amount:,}".replace(",", style.thousands)
+
+
+def month(text: Any, style: Style = ENGLISH) -> str:
+    """A month, given as 2026-11."""
+    try:
+        return datetime.strptime(str(text), "%Y-%m").replace(tzinfo=UTC).strftime(style.month)
+    except ValueError:
+        return str(text)
+
+
+def moment(text: Any, style: Style = ENGLISH) -> str:
     """A time of the API as it reads without a script: in UTC."""
     if not isinstance(text, str) or not text:
         return NOTHING
@@ -36,7 +66,7 @@ def moment(text: Any) -> str:
     except ValueError:
         return text
     time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+    return time.strftime(style.moment)
 
 
 def is_at_all(text: Any) -> bool:
@@ -52,21 +82,23 @@ def percent(part: Any, whole: Any) -> int:
 
 
 TONES = {
-    "Listening": "good",
-    "Online": "good",
-    "Finished": "good",
-    "Success": "good",
-    "Enabled": "good",
-    "Good": "good",
-    "Starting": "busy",
-    "Running": "busy",
-    "Draining": "busy",
-    "Expected": "busy",
-    "Warning": "warn",
-    "Offline": "bad",
-    "Failed": "bad",
-    "Closed": "idle",
-    "Disabled": "idle",
+    words("Listening"): "good",
+    words("Online"): "good",
+    words("Finished"): "good",
+    words("Success"): "good",
+    words("Enabled"): "good",
+    words("Good"): "good",
+    words("Starting"): "busy",
+    words("Running"): "busy",
+    words("Draining"): "busy",
+    words("Expected"): "busy",
+    words("Warning"): "warn",
+    words("Offline"): "bad",
+    words("Failed"): "bad",
+    words("Closed"): "idle",
+    words("Disabled"): "idle",
+    words("Replaced"): "idle",
+    words("Revoked"): "idle",
 }
 
 

@@ -6,7 +6,10 @@
   const texts = document.body.dataset;
 
   function localTimes(root) {
-    const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+    // As the reader's own country writes them, where the page is in the reader's language.
+    const tag = document.documentElement.lang;
+    const own = navigator.languages.find((each) => each.split("-")[0] === tag) ?? tag;
+    const format = new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "short" });
     for (const each of root.querySelectorAll("time[datetime]")) {
       const at = new Date(each.dateTime);
       if (Number.isNaN(at.getTime())) continue;

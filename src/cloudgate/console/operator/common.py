@@ -12,6 +12,7 @@ from cloudgate.console.declarations import (
     Load,
     Values,
     Visit,
+    WrongInputError,
     begins_with,
     entities,
     id_of,
@@ -60,13 +61,15 @@ def number(values: Values, name: str, label: str) -> int | None:
     """A whole number of a form.
 
     Raises:
-        ValueError: it is none.
+        WrongInputError: it is none.
     """
     said = values.get(name)
     if said is None:
         return None
     if not (said.isascii() and said.isdigit() and len(said) < 16):  # noqa: PLR2004
-        raise ValueError(f"{label}: {said[:50]!r} is not a whole number.")
+        raise WrongInputError(
+            _("%(label)s: '%(said)s' is not a whole number."), label=label, said=said[:50]
+        )
     return int(said)
 
 

@@ -95,7 +95,7 @@ CONSOLE = Section(
             ),
         ),
         (
-            _("Operation"),
+            _("Operations"),
             (
                 ("tasks", _("Tasks")),
                 ("audit", _("Audit log")),

@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.connecting import ways
-from cloudgate.console.declarations import Action, Field, Input, Page, Values, Visit, filled, id_of
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Page,
+    Values,
+    Visit,
+    WrongInputError,
+    filled,
+    id_of,
+)
 from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,
@@ -133,7 +143,11 @@ def _date(values: Values) -> str | None:
             datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         )
     except ValueError:
-        raise ValueError(_("May come in until: that is no date such as 2030-12-31.")) from None
+        raise WrongInputError(
+            _("%(label)s: '%(said)s' is no date such as 2030-12-31."),
+            label=_("May come in until"),
+            said=said[:50],
+        ) from None
 
 
 def _networks(values: Values) -> Json:

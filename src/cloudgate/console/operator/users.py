@@ -18,7 +18,7 @@ async def _quotas(visit: Visit) -> Choices:
 
 
 def _created(_visit: Visit, values: Values) -> Json:
-    gigabytes = number(values, "part", "GB")
+    gigabytes = number(values, "part", _("Its part, in GB"))
     return body(
         Name=values["name"],
         Description=values.get("description"),
