@@ -194,6 +194,27 @@ def test_beside_a_password_it_takes_the_place_of_a_code(
     assert cat.come_by_password(code="A" * 2000).status_code == 401
 
 
+DEEP = base64.urlsafe_b64encode(b"[" * 6000).decode()
+
+
+def test_who_guesses_hears_the_same_of_a_right_password_as_of_a_wrong_one(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for slow in ("failed", "delay_for"):
+        monkeypatch.setattr(f"cloudgate.trust.login_throttle.LoginThrottle.{slow}", lambda *_: 0.0)
+    client = ann.running.client(Accept="application/json")
+
+    def told(password: str, code: str, spec: dict[str, Any] | None) -> tuple[int, str]:
+        shown = {"X-Cloudgate-Code": code.encode()}
+        answer = client.post("/sessionMngr/", auth=("ann", password), headers=shown, json=spec)
+        return answer.status_code, answer.text
+
+    tenant = {"TenantCredentials": {"Username": "nobody", "Password": "x"}}
+    specs = (None, {}, {"VMwareSSOToken": "x"}, tenant)
+    for code, spec in [*((each, None) for each in ("", "é" * 7, DEEP)), *(("", s) for s in specs)]:
+        assert told("s3cret", code, spec) == told("wrong", code, spec)
+
+
 def test_it_is_removed_with_the_password_and_by_an_administrator_with_all_else(
     running: RunningManager, admin: httpx2.Client, ann: Person
 ) -> None:

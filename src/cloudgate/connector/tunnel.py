@@ -1,7 +1,6 @@
 """Tunnel request: what does a tenant ask of one gateway? A tunnel, or which there are."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from cloudgate.errors import (
     UnavailableError,
 )
 from cloudgate.network.hostport import HostPort
+from cloudgate.values import json_texts
 
 ANSWER_SECONDS = 20.0
 """How long a gateway has for an answer. The tenant may have to wait for a place, and whoever gave
@@ -95,7 +95,7 @@ async def fetch_discovery_document(gateway: HostPort, who: Identity) -> dict[str
     """
     answer = await _answer(gateway, who, lambda line: get(line, WELL_KNOWN, who.authorization))
     try:
-        found = json.loads(answer.text)
+        found = json_texts.read(answer.text)
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("Gateways"), list):

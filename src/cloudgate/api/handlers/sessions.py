@@ -32,6 +32,7 @@ from cloudgate.wire.resources.sessions import (
     CloudConnectService,
     EnterpriseManager,
     LoginSpec,
+    LoginTenantCredentials,
     LogonSession,
     LogonSessions,
     SupportedVersion,
@@ -191,10 +192,15 @@ def check_logon(call: Call, spec: LoginSpec | None = None) -> Logon:
                 "as=tenant: a tenant logs on for itself, without a LoginSpec."
             )
         return Logon(tenant_sessions.check(call, name, password), version)
+    tenant = _tenant_named(spec)
     account = accounts.authenticate(call.manager, name, password)
-    tenant_id = _tenant(call, spec)
     second_factor.check_logon(call.manager, account, call.code)
-    return Logon(account, version, tenant_id)
+    if tenant is None:
+        return Logon(account, version)
+    # After all that is asked of the account: else who guesses hears by it that a password is right.
+    with call.reading() as work:
+        found = authenticate_tenant(work, tenant.username or "", tenant.password or "")
+        return Logon(account, version, found.id)
 
 
 def note_failed_logon(call: Call) -> None:
@@ -253,11 +259,11 @@ def logged_on(call: Call, resource: LogonSession) -> Answer:
     )
 
 
-def _tenant(call: Call, spec: LoginSpec | None) -> UUID | None:
-    """The tenant that a logon is for, if it is for one.
+def _tenant_named(spec: LoginSpec | None) -> LoginTenantCredentials | None:
+    """Name and password of the tenant that a logon is for, if it is for one.
 
     Raises:
-        NotAuthenticatedError: the tenant's name or password is wrong.
+        InvalidRequestError: they are missing.
         NotOfferedError: it is none of this product.
     """
     if spec is None:
@@ -271,8 +277,7 @@ def _tenant(call: Call, spec: LoginSpec | None) -> UUID | None:
             "Cloudgate does not offer logons of VMware Cloud Director or VMware SSO; give"
             " TenantCredentials."
         )
-    with call.reading() as work:
-        return authenticate_tenant(work, said.username or "", said.password or "").id
+    return said
 
 
 def user_name(authorization: str) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotOfferedError
+from cloudgate.values import json_texts
 
 _UNREADABLE = (
     ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError,
@@ -193,7 +194,7 @@ def _check_not_framed(text: str) -> None:
 
 
 def _read(text: str) -> Mapping[str, Any]:
-    found = json.loads(text)
+    found = json_texts.read(text)
     if not isinstance(found, dict):
         raise TypeError("it is no object")
     return found

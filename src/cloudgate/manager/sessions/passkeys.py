@@ -4,7 +4,6 @@ What is signed is a challenge of `cloudgate.manager.sessions.challenges`: good o
 """
 
 import base64
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from cloudgate.manager.sessions.challenges import Challenge, hand_out, spend, ta
 from cloudgate.manager.sessions.operations import open_session
 from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, Person, Place
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
+from cloudgate.values import json_texts
 
 PASSKEY = "Passkey"
 """What sessions say that were begun by one."""
@@ -200,7 +200,7 @@ def use_beside_password(work: UnitOfWork, account_id: UUID, text: str) -> bool:
     `text` is JSON with Kept and Credential, in base64url.
     """
     try:
-        said = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        said = json_texts.read(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         kept, credential = str(said["Kept"]), str(said["Credential"])
     except (ValueError, TypeError, KeyError):
         return False

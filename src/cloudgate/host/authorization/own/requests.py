@@ -3,12 +3,12 @@
 A new password, or a certificate. Who asks is proved before, and to the manager again.
 """
 
-import json
 from dataclasses import dataclass, field
 
 from cloudgate.host.authorization.policy import Denial
 from cloudgate.host.state.site import CERTIFICATE_PATH
 from cloudgate.protocol import Refusal
+from cloudgate.values import json_texts
 
 _MEMBERS = {"Password", "OldPasswordSeconds"}
 
@@ -29,7 +29,7 @@ def wish_of(path: str, body: str) -> Wish | Denial:
             return Denial(400, "The body must be a certificate request in PEM.", kind=Refusal.OTHER)
         return Wish(certificate_request=body)
     try:
-        said = json.loads(body)
+        said = json_texts.read(body)
     except ValueError:
         said = None
     if not isinstance(said, dict) or not isinstance(said.get("Password"), str):
