@@ -205,12 +205,12 @@ def test_who_guesses_hears_the_same_of_a_right_password_as_of_a_wrong_one(
     client = ann.running.client(Accept="application/json")
 
     def told(password: str, code: str, spec: dict[str, Any] | None) -> tuple[int, str]:
-        shown = {"X-Cloudgate-Code": code.encode()}
+        shown = {b"X-Cloudgate-Code": code.encode()}
         answer = client.post("/sessionMngr/", auth=("ann", password), headers=shown, json=spec)
         return answer.status_code, answer.text
 
     tenant = {"TenantCredentials": {"Username": "nobody", "Password": "x"}}
-    specs = (None, {}, {"VMwareSSOToken": "x"}, tenant)
+    specs: tuple[dict[str, Any] | None, ...] = (None, {}, {"VMwareSSOToken": "x"}, tenant)
     for code, spec in [*((each, None) for each in ("", "é" * 7, DEEP)), *(("", s) for s in specs)]:
         assert told("s3cret", code, spec) == told("wrong", code, spec)
 

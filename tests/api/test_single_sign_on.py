@@ -21,6 +21,7 @@ from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions.openid_keys import public_keys
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
@@ -67,7 +68,7 @@ def _anew(request: pytest.FixtureRequest) -> Iterator[None]:
     if "provider" not in request.fixturenames:
         return
     script: ScriptedProvider = request.getfixturevalue("provider")
-    script.claims, script.sign, script.metadata = {}, honest, {}
+    script.claims, script.sign, script.metadata, script.keys = {}, honest, {}, []
     request.getfixturevalue("running").manager.openid.documents.clear()
 
 
@@ -350,6 +351,24 @@ def test_a_new_key_of_the_provider_is_looked_for(
     assert come(running, provider).status_code == 201
 
 
+def test_keys_are_only_what_of_them_is_public_and_those_that_cannot_be_read_are_passed_over(
+    running: RunningManager, provider: ScriptedProvider
+) -> None:
+    own = provider.key.as_dict(private=False)
+    for others in (
+        [{"kty": "RSA", "n": "_" * 8000, "e": "AQAB", "d": "_" * 8000}],  # a day, for nobody
+        [own | {"d": "_" * 2700}],
+        [{"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA"}, {"kty": "RSA", "n": "AQ", "e": "A"}],
+        [{"kty": "oct", "k": "AA", "kid": own["kid"]}, {"kty": ["RSA"]}, {"kid": []}, {}, 5],
+    ):
+        provider.keys = others
+        running.manager.openid.documents.clear()
+        answer = come(running, provider, sub="person-40", preferred_username="kay")
+        assert answer.status_code == 201, answer.text
+    assert public_keys({}) == public_keys({"keys": 5}) == []
+    assert public_keys({"keys": [own | {"use": "enc"}]}) == []
+
+
 @pytest.mark.parametrize(
     "metadata",
     [
@@ -358,6 +377,8 @@ def test_a_new_key_of_the_provider_is_looked_for(
         {"authorization_endpoint": "javascript:alert(1)"},
         {"jwks_uri": None},
         {"padding": "x" * 300_000},
+        {"deep": 2000},
+        {"packed": True},
     ],
     ids=lambda each: next(iter(each)),
 )

@@ -1,6 +1,7 @@
 """Providers of OpenID Connect: a conformant one, and one that says what the test says. Over TLS."""
 
 import base64
+import gzip
 import hashlib
 import json
 import ssl
@@ -104,6 +105,9 @@ class ScriptedProvider:
     """What it says besides, or otherwise."""
     sign: Signed = honest
     metadata: dict[str, Any] = field(default_factory=dict)
+    """Of itself, the same; `deep` is nested as deep, and with `packed` it answers in gzip."""
+    keys: list[Any] = field(default_factory=list)
+    """That it shows before its own."""
     silent: threading.Event = field(default_factory=threading.Event)
     """Whether it answers nothing; until `spoken` is set."""
     spoken: threading.Event = field(default_factory=threading.Event)
@@ -156,7 +160,8 @@ class ScriptedProvider:
                 "jwks_uri": f"{self.issuer}/keys",
                 "end_session_endpoint": f"{self.issuer}/out",
             } | self.metadata
-        return {"keys": KeySet([self.key]).as_dict()["keys"]} if path == "/keys" else None
+        own = KeySet([self.key]).as_dict()["keys"]
+        return {"keys": [*self.keys, *own]} if path == "/keys" else None
 
 
 @contextmanager
@@ -169,8 +174,12 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
             script.asked.append(self.path)
             if script.silent.is_set():
                 script.spoken.wait()
-            body = json.dumps(said).encode()
+            depth = script.metadata.get("deep", 0)
+            body = b"[" * depth + json.dumps(said).encode() + b"]" * depth
             self.send_response(status)
+            if "packed" in script.metadata:
+                body = gzip.compress(body)
+                self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -6,8 +6,8 @@ says of itself (OpenID Connect Discovery 1.0). It is asked for a bounded time an
 
 import asyncio
 import base64
+import contextlib
 import hashlib
-import json
 import re
 import secrets
 import ssl
@@ -26,7 +26,9 @@ from cloudgate.errors import NotAuthenticatedError, NotOfferedError, Unavailable
 from cloudgate.manager.core.openid_memory import Known, OpenIdMemory
 from cloudgate.manager.core.signing_in import SingleSignOn
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.sessions.openid_keys import public_keys
 from cloudgate.network.http_transport import AsyncDiallingTransport
+from cloudgate.values import json_texts
 
 log = structlog.get_logger(__name__)
 
@@ -260,14 +262,21 @@ def _jose() -> _Jose:
     """Signatures and claims are the business of a library, which is an extra."""
     try:
         from joserfc import errors, jwt  # noqa: PLC0415
-        from joserfc.jwk import KeySet  # noqa: PLC0415
+        from joserfc.jwk import JWKRegistry, KeySet  # noqa: PLC0415
     except ImportError:
         raise NotOfferedError(
             "Single sign-on needs more to be installed: cloudgate[sso]."
         ) from None
 
-    def decode(token: str, keys: Mapping[str, Any]) -> Any:
-        return jwt.decode(token, KeySet.import_key_set(dict(keys)), _ALGORITHMS)  # type: ignore[arg-type]
+    def decode(token: str, said: Mapping[str, Any]) -> Any:
+        keys: list[Any] = []
+        for each in public_keys(said):
+            # One that cannot be read is as one that is not there (RFC 7517, 5).
+            with contextlib.suppress(errors.JoseError, ValueError, TypeError, KeyError):
+                keys.append(JWKRegistry.import_key(each))  # type: ignore[arg-type]
+        if not keys:
+            raise errors.MissingKeyError("The provider shows no key that signatures are checked by")
+        return jwt.decode(token, KeySet(keys), _ALGORITHMS)
 
     return _Jose(decode, jwt.JWTClaimsRegistry, errors.JoseError, errors.InvalidKeyIdError)
 
@@ -329,7 +338,7 @@ def _asked(
     """
     try:
         status, content = asyncio.run(_answer(settings, url, form, basic))
-        said = json.loads(content)
+        said = json_texts.read(content)
     except (TimeoutError, httpx2.TimeoutException):
         why = f"the provider does not answer within {ANSWER_SECONDS:.0f} seconds"
         raise UnavailableError(_failed(settings, why)) from None
@@ -350,7 +359,11 @@ async def _answer(
     basic: httpx2.BasicAuth | None,
 ) -> tuple[int, bytes]:
     context = ssl.create_default_context(cadata=settings.authority_pem or None)
-    headers = {"User-Agent": f"Cloudgate/{__version__}", "Accept": "application/json"}
+    headers = {
+        "User-Agent": f"Cloudgate/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # what is packed may be a thousand times as much
+    }
     content = b""
     async with (
         asyncio.timeout(ANSWER_SECONDS),
@@ -365,7 +378,7 @@ async def _answer(
             "GET" if form is None else "POST", url, data=form and dict(form), auth=basic
         ) as answer,
     ):
-        async for piece in answer.aiter_bytes():
+        async for piece in answer.aiter_raw():
             content += piece
             if len(content) > _MOST_BYTES:
                 raise ValueError("too long")
