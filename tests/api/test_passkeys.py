@@ -215,6 +215,13 @@ def test_who_guesses_hears_the_same_of_a_right_password_as_of_a_wrong_one(
         assert told("s3cret", code, spec) == told("wrong", code, spec)
 
 
+def come_in(who: Person) -> httpx2.Client:
+    """A session that was begun by a passkey."""
+    session = who.running.client(Accept="application/json")
+    session.headers["X-RestSvcSessionId"] = who.come().headers["X-RestSvcSessionId"]
+    return session
+
+
 def test_it_is_removed_with_the_password_and_by_an_administrator_with_all_else(
     running: RunningManager, admin: httpx2.Client, ann: Person
 ) -> None:
@@ -225,11 +232,15 @@ def test_it_is_removed_with_the_password_and_by_an_administrator_with_all_else(
     assert dan.session.post(path, json={"CurrentPassword": "wrong"}).status_code == 403
     right = {"CurrentPassword": "s3cret"}
     assert ann.session.post(path, json=right).status_code == 404
-    assert dan.session.post(path, json=right).status_code == 204
+    by_passkey, by_another = come_in(dan), come_in(Person(running, "", "dan", dan.session, other))
+    assert by_passkey.post(path, json=right).status_code == 204
+    assert by_passkey.get(PATH).status_code == dan.session.get(PATH).status_code == 200
+    assert by_another.get(PATH).status_code == 401
     gone = Person(running, "", "dan", dan.session, other)
     assert gone.come().status_code == 401
     assert dan.come().status_code == 201
     assert admin.delete(f"{dan.where}/factor").status_code == 204
+    assert by_passkey.get(PATH).status_code == 401
     assert dan.come().status_code == 401
     assert dan.come_by_password().status_code == 201
     names = [entry.operation for entry in running.audited()]

@@ -205,7 +205,13 @@ def test_an_account_is_never_taken_over_by_a_name_or_an_address(
     assert roles_of(running.manager, "eve@x.example") == ["Portal User"]
     assert admin.put(f"{where}/identity", json={"Subject": "person-2"}).status_code == 204
     assert admin.get(f"{where}/identity").json()["Subject"] == "person-2"
-    assert come(running, provider, **said).json()["UserName"] == "eve@x.example"
+    answer = come(running, provider, **said)
+    assert answer.json()["UserName"] == "eve@x.example"
+    eve = running.client(Accept="application/json")
+    eve.headers["X-RestSvcSessionId"] = answer.headers["X-RestSvcSessionId"]
+    for subject, status in (("person-2", 200), ("person-3", 401)):
+        assert admin.put(f"{where}/identity", json={"Subject": subject}).status_code == 204
+        assert eve.get("/cloud/tenants").status_code == status
     assert admin.delete(f"{where}/identity").status_code == 204
     assert come(running, provider, **said).status_code == 401
     names = [entry.operation for entry in running.audited()]

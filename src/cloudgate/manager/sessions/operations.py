@@ -254,6 +254,16 @@ def get_session(work: UnitOfWork, identifier: UUID) -> LogonSession:
     return session
 
 
+def end_sessions(
+    work: UnitOfWork, account_id: UUID, came_by: str, *, keep: UUID | None = None
+) -> None:
+    """End the sessions of an account but `keep` that were begun by what is good no more."""
+    found = delete(LogonSession).where(
+        LogonSession.account_id == account_id, LogonSession.came_by == came_by
+    )
+    work.session.execute(found if keep is None else found.where(LogonSession.id != keep))
+
+
 def close_session(work: UnitOfWork, session: LogonSession) -> None:
     """End a session."""
     name = session.account.name

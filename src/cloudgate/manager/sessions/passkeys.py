@@ -21,7 +21,7 @@ from cloudgate.manager.sessions import passkey_rules
 from cloudgate.manager.sessions.accounts import comes_by_provider_alone
 from cloudgate.manager.sessions.administration import TYPE, get_account
 from cloudgate.manager.sessions.challenges import Challenge, hand_out, spend, taken_back
-from cloudgate.manager.sessions.operations import open_session
+from cloudgate.manager.sessions.operations import end_sessions, open_session
 from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, Person, Place
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
 from cloudgate.values import json_texts
@@ -130,14 +130,20 @@ def add(work: UnitOfWork, account_id: UUID, kept: str, credential: str, name: st
     return passkey
 
 
-def remove(work: UnitOfWork, account_id: UUID, identifier: UUID) -> None:
+def remove(
+    work: UnitOfWork, account_id: UUID, identifier: UUID, *, keep: UUID | None = None
+) -> None:
     """Have a passkey be good for nothing any more.
+
+    The account's sessions but `keep` end that were begun by a passkey: by this one, perhaps, by who
+    has found it.
 
     Raises:
         NotFoundError: the account has none of that id.
     """
     found, account = get_passkey(work, account_id, identifier), get_account(work, account_id)
     account.passkeys.remove(found)
+    end_sessions(work, account_id, PASSKEY, keep=keep)
     record(work, change_to(account, TYPE, "RemovePasskey", before={"Passkey": found.name}))
 
 

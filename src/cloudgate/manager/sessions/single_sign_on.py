@@ -35,7 +35,12 @@ from cloudgate.manager.sessions.administration import (
 )
 from cloudgate.manager.sessions.challenges import hand_out, spend, taken_back
 from cloudgate.manager.sessions.openid_provider import LONGEST_SUBJECT, Asked
-from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal, open_session
+from cloudgate.manager.sessions.operations import (
+    LOGGED_CHARACTERS,
+    end_sessions,
+    note_refusal,
+    open_session,
+)
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountIdentity, LogonSession
 
@@ -278,7 +283,7 @@ def identity_of(work: UnitOfWork, account: Account) -> AccountIdentity | None:
 
 
 def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
-    """Have a person of the provider come in as this account from now on.
+    """Have a person of the provider come in as this account from now on, and nobody else there.
 
     Raises:
         InvalidRequestError: the account is the way in without a provider, or the person has one.
@@ -302,8 +307,9 @@ def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
     before = None if found is None else {"Issuer": found.issuer, "Subject": found.subject}
     if found is None:
         work.session.add(AccountIdentity(account_id=account.id, issuer=issuer, subject=subject))
-    else:
+    elif (found.issuer, found.subject) != (issuer, subject):
         found.issuer, found.subject = issuer, subject
+        end_sessions(work, account.id, SSO)
     after = {"Issuer": issuer, "Subject": subject}
     record(work, change_to(account, TYPE, "LinkAccount", before=before, after=after))
 
@@ -318,10 +324,6 @@ def unlink(work: UnitOfWork, account: Account) -> None:
     if found is None:
         raise NotFoundError(f"{account.name} is linked to nobody of a provider.")
     work.session.delete(found)
-    work.session.execute(
-        delete(LogonSession).where(
-            LogonSession.account_id == account.id, LogonSession.came_by == SSO
-        )
-    )
+    end_sessions(work, account.id, SSO)
     before = {"Issuer": found.issuer, "Subject": found.subject}
     record(work, change_to(account, TYPE, "UnlinkAccount", before=before))

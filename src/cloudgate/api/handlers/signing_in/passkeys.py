@@ -143,7 +143,8 @@ def post_passkey(call: Call, spec: PasskeySpec) -> Answer:
 def remove_passkey(call: Call, _spec: CurrentPasswordSpec) -> Answer:
     """Remove one of the own passkeys, with the own password once more."""
     with call.changing() as work:
-        passkeys.remove(work, call.session.account_id, call.identifier(TYPE))
+        own = call.session
+        passkeys.remove(work, own.account_id, call.identifier(TYPE), keep=own.id)
     return Answer(status=204)
 
 
