@@ -240,6 +240,30 @@ def test_usage_is_filtered_sorted_and_paged_as_queries_are(
     assert f"<CloudTenantUid>urn:veeam:CloudTenant:{tenant_id}</CloudTenantUid>" in xml
 
 
+def test_usage_of_all_is_added_up_hour_by_hour(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client = running.logged_on()
+    hour = NOW.replace(minute=0) - timedelta(hours=2)
+    minutes = (hour, hour + timedelta(minutes=59), hour + timedelta(minutes=60))
+    tell(host, "1", *(used(tenant_id, each, 3) for each in minutes))
+    remove_without_a_name(running, UUID(int=9))
+    tell(host, "2", used(UUID(int=9), hour, 1))
+    first, second = usage_of_all(client, "?days=1&by=hour")
+    assert {name: value for name, value in first.items() if value is not None} == {
+        "BeginTime": f"{hour:%Y-%m-%dT%H:%M:%SZ}",
+        "Minutes": 60,
+        "Tunnels": 7,
+        "BytesUp": 3000,
+        "BytesDown": 30,
+    }
+    assert (second["Tunnels"], second["BytesUp"]) == (3, 1000)
+    own = usage_of_all(client, f"?days=1&by=hour&filter=CloudTenantUid=={tenant_id}")
+    assert [each["Tunnels"] for each in own] == [6, 3]
+    refused = client.get("/cloud/usage?by=week")
+    assert (refused.status_code, "expected hour" in refused.json()["Message"]) == (400, True)
+
+
 def test_old_stretches_of_removed_tenants_are_put_together_and_still_billed(
     running: RunningManager, host: ScriptedHost, tenant_id: UUID
 ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Select, Subquery, cast, func, null, select
 from cloudgate.manager.core.former_names import names_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.fields import Field, Fields, Kind
+from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.tenants.operations import TYPE
@@ -52,6 +53,18 @@ class Used:
     bytes_down: int
 
 
+@dataclass(kw_only=True)
+class Traffic:
+    """What all together used in one stretch of time."""
+
+    begin: datetime
+    minutes: int
+    """An hour, or a day where no less is kept."""
+    tunnels: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+
 def usage_of(
     work: UnitOfWork, tenant: CloudTenant, since: datetime, *, user_id: UUID | None = None
 ) -> tuple[Used, ...]:
@@ -83,6 +96,28 @@ def page_of_usage(work: UnitOfWork, query: Query, since: datetime, *, total: boo
     rows = work.session.execute(ordered.offset((query.page - 1) * query.page_size)).all()
     pages = max(1, -(-count // query.page_size))
     return Page(_named(work, rows), query.page, query.page_size, pages)
+
+
+def traffic_by_hour(
+    work: UnitOfWork, condition: Condition | None, since: datetime
+) -> tuple[Traffic, ...]:
+    """What all used together since a moment, hour by hour, oldest first; what is idle is left out.
+
+    Raises:
+        InvalidRequestError: the filter names what is not there.
+    """
+    sums = [func.sum(each).label(each.key) for each in _HOW_MUCH]
+    found = select(Usage.at, Usage.minutes, *sums).where(Usage.at >= since)
+    chosen = found.where(FIELDS.compiled(condition)).group_by(Usage.at, Usage.minutes)
+    together: dict[tuple[datetime, int], Traffic] = {}
+    for row in work.session.execute(chosen.order_by(Usage.at)):
+        begin = row.at.replace(minute=0, second=0, microsecond=0)
+        minutes = max(row.minutes, timedelta(hours=1) // timedelta(minutes=1))
+        one = together.setdefault((begin, minutes), Traffic(begin=begin, minutes=minutes))
+        one.tunnels += int(row.tunnels)
+        one.bytes_up += int(row.bytes_up)
+        one.bytes_down += int(row.bytes_down)
+    return tuple(together.values())
 
 
 def _stretches(since: datetime) -> Select[*tuple[Any, ...]]:

@@ -9,8 +9,9 @@ from cloudgate.api.handlers.queries import paging_of, query_of
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
-from cloudgate.manager.usage.reading import Used, page_of_usage, usage_of
+from cloudgate.manager.usage.reading import Used, page_of_usage, traffic_by_hour, usage_of
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.cloud.usage import (
     CloudTenantUsage,
@@ -24,6 +25,8 @@ USAGE_DAYS = 31
 MOST_USAGE_DAYS = 999
 TOTAL = "total"
 """Whether the stretches of time are added up."""
+BY = "by"
+"""By what all that was used is added up."""
 
 
 ROUTES = Routes(PROVIDERS)
@@ -66,6 +69,11 @@ def get_usage(call: Call) -> Answer:
                 description="true to add up each tenant's use of each gateway and target.",
                 values=("true", "false"),
             ),
+            Parameter(
+                name=BY,
+                description="hour to add up what all used together, hour by hour, in one page.",
+                values=("hour",),
+            ),
             *PAGED,
         ),
     )
@@ -74,6 +82,8 @@ def get_usage_of_all(call: Call) -> Answer:
     """A page of what all tenants used, those included that are not there any more."""
     days, query = days_of(call), query_of(call)
     total = _total(call)
+    if BY in call.query:
+        return _by_hour(call, query, days)
     with call.reading() as work:
         page = page_of_usage(work, query, work.now - days, total=total)
     shown = tuple(
@@ -83,6 +93,25 @@ def get_usage_of_all(call: Call) -> Answer:
         for each in page.rows
     )
     paging = paging_of(call, "/cloud/usage", page)
+    return Answer(resource=CloudUsages(cloud_usages=shown, paging_info=paging))
+
+
+def _by_hour(call: Call, query: Query, days: timedelta) -> Answer:
+    if call.query[BY] != "hour":
+        raise InvalidRequestError(f"{BY}: found {call.query[BY][:50]!r}, expected hour.")
+    with call.reading() as work:
+        found = traffic_by_hour(work, query.condition, work.now - days)
+    shown = tuple(
+        CloudUsage(
+            begin_time=each.begin,
+            minutes=each.minutes,
+            tunnels=each.tunnels,
+            bytes_up=each.bytes_up,
+            bytes_down=each.bytes_down,
+        )
+        for each in found
+    )
+    paging = paging_of(call, "/cloud/usage", Page(shown, 1, max(1, len(shown)), 1))
     return Answer(resource=CloudUsages(cloud_usages=shown, paging_info=paging))
 
 

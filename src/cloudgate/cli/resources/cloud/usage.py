@@ -62,25 +62,28 @@ def usage(
     detail: Annotated[
         bool, typer.Option("--detail", help="Each minute, hour and day by itself, oldest first.")
     ] = False,
+    by_hour: Annotated[
+        bool, typer.Option("--by-hour", help="What all used together in each hour, oldest first.")
+    ] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Comma-separated, for spreadsheets.")
     ] = False,
 ) -> None:
     """Show what all tenants used of the gateways, also those that were removed since."""
     asked = {"days": str(days)} if month is None else _of_month(month, datetime.now(UTC))
-    if not detail:
+    if by_hour:
+        asked["by"] = "hour"
+    elif not detail:
         asked["total"] = "true"
     path = f"{PATH}?{urlencode({**asked, 'pageSize': str(LARGEST_PAGE)})}"
-    columns = {
-        **(WHEN if detail else {}),
-        **WHO,
-        "CloudTenantUid": at("CloudTenantUid"),
-        **HOW_MUCH,
-    }
+    when = WHEN if detail or by_hour else {}
+    who = {} if by_hour else WHO
+    uid = {} if by_hour else {"CloudTenantUid": at("CloudTenantUid")}
+    columns = {**when, **who, **uid, **HOW_MUCH}
     if as_csv:
         _write_csv(call, path, {name: exactly(name) for name in columns})
         return
-    shown = {**(WHEN if detail else {}), **WHO, **HOW_MUCH}
+    shown = {**when, **who, **HOW_MUCH}
     for answer in _pages(call, path):
         call.screen.listing(answer, answer.body["CloudUsages"]["CloudUsages"] or [], shown)
 
