@@ -249,6 +249,16 @@ def test_a_month_is_a_table_that_agrees_with_the_bill_to_the_byte(
         assert sum(int(each[what]) for each in rows) == sum(each[what] for each in billed)
     (own,) = csv.DictReader(io.StringIO(at_portal(running, "acme\\ann").get("usage.csv").text))
     assert own["BytesUp"] == "3003"
+    limit = {"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 10, "ThrottlingSpeedUnit": "KBps"}
+    finished(client, client.put(acme.path, json=limit).json())
+    operator = signed_in(running)
+    for path in ("", f"tenants/{acme.id}"):
+        page = operator.get(path).text
+        assert re.search(r'<rect class="up" x="[\d.]+" y="0.0" width="7.5" height="100.0"/>', page)
+        assert "Sent: 2.9 MB" in text_of(page)
+        assert ('<rect class="full"' in page) is bool(path)
+    assert "all of the speed that it may have now: 1" in text_of(page)
+    finished(client, client.put(acme.path, json={"ThrottlingEnabled": False}).json())
 
 
 def test_a_tenant_gives_its_user_a_new_password_that_is_shown_once(

@@ -19,6 +19,7 @@ from cloudgate.console import stream
 from cloudgate.console.acting import command_of
 from cloudgate.console.api import SignedOutError
 from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
+from cloudgate.console.charts import HEIGHT, last_hours, speed_of, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
@@ -181,6 +182,30 @@ def test_usage_adds_up_by_month_the_newest_first() -> None:
         {"Month": "2026-02", "Tunnels": 2, "BytesUp": 7, "BytesDown": 0},
         {"Month": "2026-01", "Tunnels": 2, "BytesUp": 6, "BytesDown": 2},
     ]
+
+
+def test_the_last_day_has_each_hour_and_the_minutes_in_which_a_limit_was_used_up() -> None:
+    tenant = {"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 8, "ThrottlingSpeedUnit": "Mbps"}
+    full = 60 * 1_000_000
+    used = [
+        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": full // 2, "BytesDown": 1},
+        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": full // 2, "BytesDown": 0},
+        {"BeginTime": "2026-03-15T11:06:00Z", "Minutes": 1, "BytesUp": 0, "BytesDown": full // 2},
+        {"BeginTime": "2026-03-14T12:00:00Z", "Minutes": 1, "BytesUp": 1, "BytesDown": None},
+        {"BeginTime": "2026-03-14T13:00:00Z", "Minutes": 60, "BytesUp": 7, "BytesDown": None},
+        {"BeginTime": "2026-03-15T00:00:00Z", "Minutes": 1440, "BytesUp": 7, "BytesDown": 7},
+    ]
+    hours = last_hours(used, NOW, speed_of(tenant))
+    assert [each.begin.hour for each in hours] == [*range(13, 24), *range(13)]
+    assert (hours[0].bytes_up, hours[-1].bytes_up) == (7, 0)
+    assert (hours[-2].bytes_up, hours[-2].bytes_down) == (full, full // 2 + 1)
+    assert [each.minutes_full for each in hours] == [0] * 22 + [1, 0]
+    assert speed_of({**tenant, "ThrottlingEnabled": False}) == 0
+    drawn = traffic(hours)
+    assert (drawn["up"][-2].height, drawn["up"][-1].height) == (HEIGHT, 0)
+    assert 0 < drawn["up"][0].height < 2, "little is seen, too"
+    assert drawn["full"][-2].height == pytest.approx(HEIGHT / 60, abs=0.1)
+    assert traffic(last_hours([], NOW))["bytes_up"] == 0
 
 
 def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:

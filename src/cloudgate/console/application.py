@@ -256,7 +256,9 @@ class _Request:
             return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
-        visit = Visit(api=self.api, path=variables, query=asked, language=self.language)
+        visit = Visit(
+            api=self.api, path=variables, query=asked, language=self.language, is_news=True
+        )
 
         async def render() -> str:
             context = {**await shown.load(visit), "page": shown, "root": _root_of(path)}

@@ -45,6 +45,8 @@ class Visit:
     form: Mapping[str, list[str]] = field(default_factory=dict)
     """What was sent, where something was; each field may come several times."""
     language: Language = SOURCE
+    is_news: bool = False
+    """Whether it is for what is new on a page that is open, and for nothing else of it."""
 
     @property
     def number(self) -> int:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
+from cloudgate.console.charts import last_hours, traffic
 from cloudgate.console.declarations import Page, Visit
 from cloudgate.console.operator.common import count_tunnels, resources, total
 from cloudgate.console.texts import words as _
@@ -22,13 +24,13 @@ _ONE = "pageSize=1&format=Entities&sortAsc=Name"
 async def load(visit: Visit) -> Json:
     """All that it shows."""
     api = visit.api
-    warnings, gateways, tenants, repositories, tasks, used = await asyncio.gather(
+    warnings, gateways, tenants, repositories, tasks, day = await asyncio.gather(
         api.get("/warnings"),
         api.get("/cloud/gateways?format=Entity"),
         api.get(f"/query?type=CloudTenant&{_ONE}"),
         api.get(f"/query?type=Repository&{_ONE}"),
         api.get("/query?type=Task&format=Entities&sortDesc=TaskId&pageSize=5"),
-        api.found("/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5"),
+        _last_day(visit),
     )
     known = list(gateways.get("CloudGateways") or ())
     await count_tunnels(api, known)
@@ -42,8 +44,26 @@ async def load(visit: Visit) -> Json:
         "tenants": total(tenants, "CloudTenants"),
         "repositories": total(repositories, "Repositories"),
         "tasks": resources(tasks, "Tasks"),
-        "used": list(((used or {}).get("CloudUsages") or {}).get("CloudUsages") or ()),
+        **day,
     }
+
+
+async def _last_day(visit: Visit) -> Json:
+    """What went through, and for whom most; that is added up once, and not for what is new."""
+    if visit.is_news:
+        return {}
+    used, hours = await asyncio.gather(
+        visit.api.found("/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5"),
+        visit.api.found("/cloud/usage?days=1&by=hour"),
+    )
+    return {
+        "used": _rows(used or {}),
+        "traffic": traffic(last_hours(_rows(hours), datetime.now(UTC))) if hours else None,
+    }
+
+
+def _rows(found: Json) -> list[Json]:
+    return list((found.get("CloudUsages") or {}).get("CloudUsages") or ())
 
 
 PAGES = (

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from cloudgate.console.api import Api, Json
+from cloudgate.console.charts import last_hours, speed_of, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import (
     Action,
@@ -58,11 +59,10 @@ _NETWORKS = Field(
 async def load_one(visit: Visit) -> Json:
     """A tenant, its users, its tunnels right now, what it used, and how it connects."""
     at = filled(ONE, visit.path)
-    entity, users, certificates, used, gateways = await asyncio.gather(
+    entity, users, certificates, gateways = await asyncio.gather(
         visit.api.get(at + ENTITY),
         visit.api.get(f"{at}/subtenants"),
         visit.api.get(f"{at}/certificates"),
-        visit.api.get(f"{at}/usage?days={_DAYS}"),
         visit.api.get("/cloud/gateways?format=Entity"),
     )
     known = list(gateways.get("CloudGateways") or ())
@@ -72,9 +72,20 @@ async def load_one(visit: Visit) -> Json:
         "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
         "users": list(users.get("CloudSubtenants") or ()),
         "certificates": list(certificates.get("CloudTenantCertificates") or ()),
-        "months": months(list(used.get("CloudTenantUsages") or ())),
         "tunnels": tunnels,
         "all_asked": all_asked,
+        **({} if visit.is_news else await _used(visit, entity)),
+    }
+
+
+async def _used(visit: Visit, tenant: Json) -> Json:
+    """What it used by month, and in the last day; and when it used all of its speed."""
+    found = await visit.api.get(f"{filled(ONE, visit.path)}/usage?days={_DAYS}")
+    used, limit = list(found.get("CloudTenantUsages") or ()), speed_of(tenant)
+    return {
+        "months": months(used),
+        "traffic": traffic(last_hours(used, datetime.now(UTC), limit)),
+        "limited": limit > 0,
     }
 
 
