@@ -48,6 +48,7 @@ VALUES = {
     "portal_logo": '"logo.svg"',
     "portal_color": '"#7a1fa2"',
     "portal_dark_color": '"#d7a8f0"',
+    "console_brand": '"on"',
     "console_url": '"https://console.example"',
     "sso_issuer": '"https://id.example/realms/main"',
     "sso_client_id": '"cloudgate"',

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudgate.api.server import Extras
 from cloudgate.console.brand import (
     GROUNDS,
     LARGEST_LOGO_BYTES,
@@ -18,6 +19,8 @@ from cloudgate.console.brand import (
     ink_on,
 )
 from cloudgate.console.rendering import asset
+from tests.support.console import text_of, visitor
+from tests.support.manager import running_manager
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
@@ -105,3 +108,16 @@ def test_what_cannot_be_shown_is_refused_with_the_reason(
 def test_a_logo_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(WrongBrandError, match="No such file"):
         brand_of(None, tmp_path / "nothing", None, None)
+
+
+def test_the_console_is_dressed_as_the_portal_is_where_the_provider_wants_it(
+    tmp_path: Path,
+) -> None:
+    brand = Brand(name="Blue Harbour", light="#7a1fa2", is_for_console=True)
+    with running_manager(tmp_path, extras=Extras(brand=brand)) as started:
+        page = visitor(started).get("sign-in").text
+        style = re.search(r'assets/\w+/brand\.css(?=")', page)
+        assert style
+        assert "Blue Harbour" in text_of(page)
+        assert "Cloudgate" not in text_of(page)
+        assert "#7a1fa2" in visitor(started).get(style[0]).text

@@ -70,7 +70,8 @@ class Console:
         return response
 
     def _brand_of(self, section: Section) -> Brand:
-        return self._brand if section.has_brand else Brand()
+        is_dressed = section.has_brand or self._brand.is_for_console
+        return self._brand if is_dressed else Brand()
 
     async def _of(self, section: Section, request: Request, path: str) -> Response:
         brand = self._brand_of(section)

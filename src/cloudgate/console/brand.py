@@ -40,6 +40,8 @@ class Brand:
     light: str = ""
     """The colour of links and buttons in the light theme, as #rrggbb; empty for the usual."""
     dark: str = ""
+    is_for_console: bool = False
+    """Whether the operators' console is dressed in it, too."""
 
     @cached_property
     def style(self) -> str:

@@ -145,6 +145,15 @@ class PortalOptions:
         str | None,
         _option("CLOUDGATE_PORTAL_DARK_COLOR", "#RRGGBB", "The same on dark ground."),
     ] = None
+    console_brand: Annotated[
+        str,
+        _option(
+            "CLOUDGATE_CONSOLE_BRAND",
+            "on|off",
+            "Whether the console comes in that name, logo and colours, too.",
+            show_default=True,
+        ),
+    ] = "off"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -318,9 +318,11 @@ def _brand(said: PortalOptions) -> Brand:
     Raises:
         CloudgateError: it cannot be shown.
     """
-    if said.portal.lower() not in ("on", OFF):
-        raise CloudgateError(f"--portal {said.portal!r} is neither on nor off.")
-    return brand_of(said.portal_name, said.portal_logo, said.portal_color, said.portal_dark_color)
+    for option, word in (("--portal", said.portal), ("--console-brand", said.console_brand)):
+        if word.lower() not in ("on", OFF):
+            raise CloudgateError(f"{option} {word!r} is neither on nor off.")
+    brand = brand_of(said.portal_name, said.portal_logo, said.portal_color, said.portal_dark_color)
+    return replace(brand, is_for_console=said.console_brand.lower() != OFF)
 
 
 def _backups(options: Options) -> tuple[Path, Schedule] | None:
