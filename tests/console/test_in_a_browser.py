@@ -263,7 +263,7 @@ def visited(operator: Person) -> Iterator[str]:
             kinds |= new
             if not new:
                 continue
-        if "{" not in path and not path.endswith(("/", ".csv")):
+        if "{" not in path and not path.endswith(("/", ".csv", ".json")):
             yield path
 
 

@@ -17,6 +17,7 @@ from cloudgate.api.server import Extras, open_listener
 from cloudgate.console.browser import HEADERS
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.languages import LANGUAGES
+from cloudgate.console.operator import audit
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.rendering import asset_version
 from cloudgate.manager.host_protocol.enrolment import preregister
@@ -141,7 +142,7 @@ def test_each_page_is_in_german_to_who_reads_german(running: RunningManager, kno
     came = signed_in(running, Accept_Language="de-AT,de;q=0.9,en;q=0.8")
     for shown in PAGES:
         answer = came.get(at(shown, known))
-        if answer.headers.get("content-type", "").startswith("text/csv"):
+        if "content-disposition" in answer.headers:
             assert "content-language" not in answer.headers
             continue
         assert '<html lang="de">' in answer.text
@@ -491,6 +492,27 @@ def test_usage_of_a_month_is_a_table_for_the_bill(operator: Visitor) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="usage-2026-01.csv"'
     (heading, *_rows) = csv.reader(io.StringIO(answer.text))
     assert heading[:2] == ["CloudTenant", "Subtenant"]
+
+
+def test_the_audit_log_is_exported_as_it_is_filtered_and_no_cell_is_a_formula(
+    running: RunningManager, operator: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "_AT_ONCE", 3)
+    hostile = '=HYPERLINK("//elsewhere.example")'
+    for _ in range(4):
+        visitor(running).http.post("sign-in", data={"name": hostile, "password": "wrong"})
+    answer = operator.get("audit.csv?operation=LogOn&result=false")
+    assert answer.headers["content-disposition"] == 'attachment; filename="audit.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [each["Account"] for each in rows][-4:] == [f"'{hostile}"] * 4
+    assert {each["Operation"] for each in rows} == {"LogOn"}
+    said = operator.get("audit.json?operation=LogOn&result=false").json()
+    assert [each["Number"] for each in said] == [int(each["Number"]) for each in rows]
+    assert said[-1]["Account"] == hostile
+    assert said == sorted(said, key=lambda each: each["Number"])
+    assert operator.get("audit.json?account=nobody%20such").json() == []
+    page = operator.get("audit?operation=LogOn&result=false&account=a%26b").text
+    assert 'href="./audit.csv?account=a%26b&amp;operation=LogOn&amp;result=false"' in page
 
 
 def test_assets_may_be_kept_for_ever_by_the_name_of_what_they_hold(operator: Visitor) -> None:

@@ -1,6 +1,6 @@
 """Console application: how does a browser's request become a page? A part of the API's port."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -333,4 +333,7 @@ def _asset(request: Request, path: str, brand: Brand) -> Response:
 def _download(shown: Json) -> Response:
     disposition = f'attachment; filename="{shown["file"]}"'
     headers = {"Content-Type": shown["media_type"], "Content-Disposition": disposition}
-    return Response(shown["download"], headers=headers)
+    content: str | AsyncIterator[str] = shown["download"]
+    if isinstance(content, str):
+        return Response(content, headers=headers)
+    return StreamingResponse(content, headers=headers)

@@ -1,6 +1,9 @@
 """Audit page: who has changed what, from where, and how did it end?"""
 
+import csv
+import io
 import json
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
@@ -9,11 +12,22 @@ from cloudgate.console.texts import NOTHING
 from cloudgate.console.texts import words as _
 
 _TEXTS = {"account": "Account", "operation": "Operation", "object": "ObjectName"}
+COLUMNS = (
+    "Number", "Time", "Account", "Address", "Code", "Severity", "Operation", "Text", "ObjectType",
+    "ObjectId", "ObjectName", "Success", "Message", "Before", "After", "Hash",
+)  # fmt: skip
+_AT_ONCE = 1000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula; strangers' names are in the log."""
+
+
+def _given(visit: Visit) -> dict[str, str]:
+    return {name: visit.query.get(name, "").strip() for name in (*_TEXTS, "result", "from")}
 
 
 async def load(visit: Visit) -> Json:
     """A page of the audit log, the newest first."""
-    given = {name: visit.query.get(name, "").strip() for name in (*_TEXTS, "result", "from")}
+    given = _given(visit)
     found = await visit.api.get(
         "/audit?"
         + urlencode(
@@ -28,7 +42,77 @@ async def load(visit: Visit) -> Json:
     rows = list((found.get("AuditEvents") or {}).get("AuditEvents") or ())
     for row in rows:
         row["Differences"] = differences(row.get("Before"), row.get("After"))
-    return {"rows": rows, "paging": paging(found), "given": given}
+    asked = urlencode({name: value for name, value in given.items() if value})
+    return {"rows": rows, "paging": paging(found), "given": given, "asked": asked}
+
+
+async def load_table(visit: Visit) -> Json:
+    """All entries that fit, the oldest first, comma-separated (RFC 4180)."""
+    file = {"media_type": "text/csv; charset=utf-8", "file": "audit.csv"}
+    return {"download": await _pieces(visit, _table), **file}
+
+
+async def load_objects(visit: Visit) -> Json:
+    """The same, as the API says them: an array of JSON."""
+    file = {"media_type": "application/json", "file": "audit.json"}
+    return {"download": await _pieces(visit, _objects), **file}
+
+
+async def _pieces(
+    visit: Visit, write: Callable[[AsyncIterator[list[Json]]], AsyncIterator[str]]
+) -> AsyncIterator[str]:
+    """What is written, piece by piece, of which the first is there: the API has not refused it."""
+    pieces = write(_entries(visit, condition(_given(visit))))
+    first = await anext(pieces)
+
+    async def all_of_them() -> AsyncIterator[str]:
+        yield first
+        async for each in pieces:
+            yield each
+
+    return all_of_them()
+
+
+async def _entries(visit: Visit, fitting: str) -> AsyncIterator[list[Json]]:
+    """The entries, some at a time; what comes meanwhile moves none of them."""
+    last, size = 0, _AT_ONCE
+    while size == _AT_ONCE:
+        wanted = ";".join(each for each in (fitting, f"Number>{last}") if each)
+        asked = {"sortAsc": "Number", "pageSize": _AT_ONCE, "filter": wanted}
+        found = await visit.api.get(f"/audit?{urlencode(asked)}")
+        rows = list((found.get("AuditEvents") or {}).get("AuditEvents") or ())
+        size = len(rows)
+        yield rows
+        last = rows[-1]["Number"] if rows else last
+
+
+async def _table(entries: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
+    heading: list[tuple[str, ...]] = [COLUMNS]
+    async for rows in entries:
+        written = io.StringIO()
+        table = csv.writer(written)
+        table.writerows(heading)
+        table.writerows([harmless(row.get(name)) for name in COLUMNS] for row in rows)
+        heading = []
+        yield written.getvalue()
+
+
+async def _objects(entries: AsyncIterator[list[Json]]) -> AsyncIterator[str]:
+    before = "["
+    async for rows in entries:
+        yield "".join(
+            f"{before if number == 0 else ','}\n"
+            + json.dumps({name: row.get(name) for name in COLUMNS}, ensure_ascii=False)
+            for number, row in enumerate(rows)
+        ) or (before if before == "[" else "")
+        before = ","
+    yield "\n]\n"
+
+
+def harmless(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    said = "" if value is None else str(value)
+    return f"'{said}" if said.startswith(_FORMULA) else said
 
 
 def condition(given: dict[str, str]) -> str:
@@ -73,4 +157,6 @@ PAGES = (
         command="audit verify",
         request="/audit?sortDesc=Number",
     ),
+    Page(path="audit.csv", title=_("Audit log"), template="audit.html", load=load_table),
+    Page(path="audit.json", title=_("Audit log"), template="audit.html", load=load_objects),
 )
