@@ -17,9 +17,10 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.cli.service.manager.options import SigningInOptions
 from cloudgate.cli.service.manager.signing_in import signing_in_of
-from cloudgate.errors import CloudgateError
+from cloudgate.errors import CloudgateError, TooManyRequestsError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.openid_keys import public_keys
 from cloudgate.manager.sessions.roles import Role
@@ -70,6 +71,17 @@ def _anew(request: pytest.FixtureRequest) -> Iterator[None]:
     script: ScriptedProvider = request.getfixturevalue("provider")
     script.claims, script.sign, script.metadata, script.keys = {}, honest, {}, []
     request.getfixturevalue("running").manager.openid.documents.clear()
+
+
+@pytest.fixture
+def slowed() -> None:
+    """Who is wrong waits in this test, as he does in earnest."""
+
+
+@pytest.fixture(autouse=True)
+def _not_slowed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "slowed" not in request.fixturenames:
+        monkeypatch.setattr("cloudgate.trust.login_throttle.delay_seconds", lambda _failures: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -449,7 +461,36 @@ def test_no_more_than_a_few_wait_for_the_provider_and_two_of_one_address(
     memory = running.manager.openid
     with memory.seat("127.0.0.1"), memory.seat("127.0.0.1"):
         assert running.client(Accept="application/json").post(PATH).status_code == 429
+    with (
+        memory.seat("2001:db8::1"),
+        memory.seat("2001:db8::2"),
+        pytest.raises(TooManyRequestsError),
+        memory.seat("2001:db8::3"),
+    ):
+        pass
     assert not memory.asking
+
+
+def test_who_comes_back_with_what_is_wrong_waits_longer_each_time_and_nobody_else_does(
+    running: RunningManager,
+    provider: ScriptedProvider,
+    slowed: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+
+    async def wait(_gate: LoginGate, seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(LoginGate, "_wait", wait)
+    found = begun(running)
+    back = provider.authorize(found["Url"]) | {"code": "guessed"}
+    for _ in range(12):
+        assert complete(running, found["Kept"], back).status_code == 401
+    before, after = waits[::2], waits[1::2]
+    assert before[0] < 1 < before[-1]
+    assert after[0] < 1 < after[-1]
+    assert complete(running, found["Kept"], back | {"code": "code-1"}).status_code == 201
 
 
 def test_what_one_manager_has_begun_another_completes(

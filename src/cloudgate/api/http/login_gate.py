@@ -92,6 +92,22 @@ class LoginGate:
             await _while_there(request, self._wait(random.uniform(*REFUSED_AFTER_SECONDS)))  # noqa: S311
             raise
 
+    async def log_on_elsewhere(
+        self,
+        request: Request,
+        account: str,
+        address: str,
+        check: Callable[[], Result],
+        note: Callable[[], None],
+    ) -> Result:
+        """The same as `log_on` of a check that waits for another machine, and so takes no turn.
+
+        Who was wrong before waits first, so that nobody has that machine asked all the time.
+        """
+        with self._lines.staying(address):
+            checking = self._checked_elsewhere(account, address, check, note)
+            return await _while_there(request, checking)
+
     async def refuse(
         self, request: Request, account: str, address: str, note: Callable[[], None]
     ) -> None:
@@ -128,8 +144,27 @@ class LoginGate:
             if self._failures.delay_for(address) <= self._clock() - came_at:
                 break
             self._give_back()
+        checking = asyncio.wrap_future(self._start(check))
+        answer = await self._counted(checking, account, address, note)
+        self._lines.was_right(address)
+        return answer
+
+    async def _checked_elsewhere(
+        self, account: str, address: str, check: Callable[[], Result], note: Callable[[], None]
+    ) -> Result:
+        await self._wait(self._failures.delay_for(address))
+        return await self._counted(run_in_threadpool(check), account, address, note)
+
+    async def _counted(
+        self,
+        checking: Awaitable[Result],
+        account: str,
+        address: str,
+        note: Callable[[], None],
+    ) -> Result:
+        """What comes of a check; who was wrong hears so late, and waits longer the next time."""
         try:
-            answer = await asyncio.wrap_future(self._start(check))
+            answer = await checking
         except CloudgateError as problem:
             if not is_wrong(problem):
                 raise
@@ -138,7 +173,6 @@ class LoginGate:
             await self._wait(delay)
             raise
         self._failures.succeeded(account, address)
-        self._lines.was_right(address)
         return answer
 
     async def _turn(self, waiter: Waiter) -> None:

@@ -86,6 +86,8 @@ class Proof:
     """Has it on record that it was wrong. Blocks."""
     by_password: bool = True
     """Whether it is name and password that are shown, where there is no session."""
+    waits: bool = False
+    """Whether the check waits for another machine: then no password waits for it."""
 
 
 def _handled_by_nobody(_call: Call) -> Answer:

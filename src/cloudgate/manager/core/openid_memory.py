@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cloudgate.errors import TooManyRequestsError
+from cloudgate.trust.login_throttle import client_network
 
 AT_ONCE, OF_ADDRESS = 8, 2
 """How many may wait for the provider: a slow one is to hold up nobody who comes by password."""
@@ -38,6 +39,7 @@ class OpenIdMemory:
         Raises:
             TooManyRequestsError: too many others do.
         """
+        address = client_network(address)
         with self.lock:
             if self.asking.total() >= AT_ONCE or self.asking[address] >= OF_ADDRESS:
                 raise TooManyRequestsError(_BUSY)

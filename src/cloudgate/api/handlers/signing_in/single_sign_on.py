@@ -5,7 +5,7 @@ from uuid import UUID
 from cloudgate.api.access import ADMINISTRATORS, EVERYBODY
 from cloudgate.api.handlers.sessions import LOGGED_ON, logged_on, session_resource
 from cloudgate.api.http.call import Answer, Call
-from cloudgate.api.http.router import DONE, Route, Routes, shows
+from cloudgate.api.http.router import DONE, Proof, Route, Routes, shows
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions import administration, single_sign_on
@@ -51,19 +51,7 @@ def begin_sso(call: Call) -> Answer:
     return Answer(resource=SingleSignOn(name=name, url=url, kept=kept))
 
 
-@OPEN.add(
-    Route(
-        verb="POST",
-        path=PATH,
-        action="complete",
-        bodies=(SingleSignOnSpec,),
-        answers=LOGGED_ON,
-        needs_session=False,
-        refuses_with=(401, 429),
-    )
-)
-def complete_sso(call: Call, spec: SingleSignOnSpec) -> Answer:
-    """Log on with what the provider has led the browser back with."""
+def _complete(call: Call, spec: SingleSignOnSpec) -> tables.LogonSession:
     returned = Returned(
         kept=spec.kept or "",
         state=spec.state or "",
@@ -71,8 +59,29 @@ def complete_sso(call: Call, spec: SingleSignOnSpec) -> Answer:
         error=spec.error or "",
         issuer=spec.issuer or "",
     )
-    session = single_sign_on.complete(call.manager, returned, "latest", call.address)
-    return logged_on(call, session_resource(call.root, session))
+    return single_sign_on.complete(call.manager, returned, "latest", call.address)
+
+
+@OPEN.add(
+    Route(
+        verb="POST",
+        path=PATH,
+        action="complete",
+        proof=Proof(
+            check=_complete,
+            account=lambda _call: single_sign_on.SSO,
+            note=lambda _call: None,  # it has done so, with the name that the provider says
+            by_password=False,
+            waits=True,
+        ),
+        bodies=(SingleSignOnSpec,),
+        answers=LOGGED_ON,
+        needs_session=False,
+    )
+)
+def complete_sso(call: Call, _spec: SingleSignOnSpec) -> Answer:
+    """Log on with what the provider has led the browser back with."""
+    return logged_on(call, session_resource(call.root, call.proven))
 
 
 def _account(call: Call, work: UnitOfWork) -> tables.Account:
