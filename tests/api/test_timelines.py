@@ -1,5 +1,6 @@
 """Can one change be followed: from its request through the manager and hosts to its end?"""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,8 @@ def test_a_gateway_is_followed_from_its_request_to_what_was_read_back(
         "Received", "Started", "Committed", "Told", "Applied", "ReadBack", "Dialled", "Finished",
     ]  # fmt: skip
     assert (found["TraceId"], found["Operation"]) == (TRACE, "CreateCloudGateway")
+    assert (found["ObjectName"], found["Before"]) == (host.name, None)
+    assert json.loads(found["After"])["external_port"] == 6180
     assert [each["ManagedServer"] for each in found["Steps"]] == [
         None, None, None, host.name, host.name, host.name, None, None,
     ]  # fmt: skip
@@ -152,10 +155,11 @@ def test_a_task_of_an_earlier_release_has_no_steps(
     with running.manager.changing() as work:
         found = work.session.get(Task, int(task["TaskId"].removeprefix("task-")))
         assert found is not None
-        found.steps, found.trace = None, ""
+        found.steps, found.trace, found.audit = None, "", None
     running.manager.timelines._known.clear()
     assert timeline(client, task) == {
         "TaskId": task["TaskId"], "Operation": "CreateCloudTenant", "TraceId": None, "Steps": [],
+        "ObjectName": None, "Before": None, "After": None,
     }  # fmt: skip
 
 

@@ -422,6 +422,9 @@ def test_a_tenant_is_made_changed_and_removed_by_forms_alone(
     )
     assert led.headers["location"].startswith("../../tasks/task-")
     finished(client, {"Href": f"/tasks/{led.headers['location'].rpartition('/')[2]}"})
+    told = text_of(operator.get(led.headers["location"].removeprefix("../../")).text)
+    assert "Before and after: walked" in told
+    assert '["198.51.100.0/24", "10.0.0.0/8"]' in told
     changed = client.get(f"/cloud/{own}?format=Entity").json()
     assert (changed["ThrottlingSpeedLimit"], changed["MaxConcurrentTasks"]) == (100, 4)
     assert changed["AllowedNetworks"]["Networks"] == ["198.51.100.0/24", "10.0.0.0/8"]

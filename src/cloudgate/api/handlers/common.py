@@ -1,5 +1,9 @@
 """Common words of routes: what do calls of several modules share?"""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from cloudgate.api.http.router import Parameter, starts
 from cloudgate.wire.resources.sessions import Task
 
@@ -11,3 +15,8 @@ PAGED = (
     Parameter(name="pageSize", description="How many on a page.", pattern="^([1-9][0-9]{0,3})?$"),
     Parameter(name="page", description="Counted from 1.", pattern="^([1-9][0-9]{0,8})?$"),
 )
+
+
+def document_of(document: Mapping[str, Any] | None) -> str | None:
+    """What was or is, as the audit log's entries have it: JSON."""
+    return None if document is None else json.dumps(document, ensure_ascii=False)

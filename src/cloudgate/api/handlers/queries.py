@@ -1,6 +1,5 @@
 """Queries: what do the query service, the lookup service and the audit log answer?"""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +8,7 @@ from urllib.parse import urlencode
 from cloudgate.api.access import ADMINISTRATORS, PROVIDERS, RESTORERS, RESTORERS_MAY_ASK_FOR
 from cloudgate.api.handlers import tasks
 from cloudgate.api.handlers.cloud import gateways, pools, subtenants, tenants
-from cloudgate.api.handlers.common import PAGED
+from cloudgate.api.handlers.common import PAGED, document_of
 from cloudgate.api.handlers.infrastructure import (
     backup_servers,
     credentials,
@@ -343,13 +342,9 @@ def _event(root: str, row: tables.AuditEvent) -> AuditEvent:
         object_type=row.object_type,
         object_id=str(row.object_id) if row.object_id else "",
         object_name=row.object_name,
-        before=_document(row.before),
-        after=_document(row.after),
+        before=document_of(row.before),
+        after=document_of(row.after),
         success=row.success,
         message=row.message,
         hash=row.hash,
     )
-
-
-def _document(document: dict[str, Any] | None) -> str | None:
-    return None if document is None else json.dumps(document, ensure_ascii=False)

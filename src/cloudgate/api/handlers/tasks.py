@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from cloudgate import trace_context
 from cloudgate.api.access import EVERYBODY
+from cloudgate.api.handlers.common import document_of
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.manager.servers.managed_servers import names_of_servers
@@ -70,12 +71,12 @@ def get_task(call: Call) -> Answer:
     Route(verb="GET", path="/tasks/{id}/timeline", identifier=TASK_ID, answers=shows(TaskTimeline))
 )
 def get_task_timeline(call: Call) -> Answer:
-    """What happened of a task so far, and when; an extension."""
+    """What happened of a task so far, and when, and what it changes; an extension."""
     with call.reading() as work:
         task = operations.find_task(work, call.path["id"], call.sees_tasks)
         steps = operations.timeline(work, task)
         names = names_of_servers(work, {each.server_id for each in steps if each.server_id})
-    request = trace_context.parse(task.trace)
+    request, noted = trace_context.parse(task.trace), task.audit or {}
     shown = tuple(
         TaskStep(
             name=each.name.value,
@@ -91,6 +92,9 @@ def get_task_timeline(call: Call) -> Answer:
             operation=task.operation,
             trace_id=request.trace_id if request else None,
             steps=shown,
+            object_name=noted.get("object_name"),
+            before=document_of(noted.get("before")),
+            after=document_of(noted.get("after")),
         )
     )
 

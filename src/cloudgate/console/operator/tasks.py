@@ -4,6 +4,7 @@ import asyncio
 
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Page, Visit, filled, paging, query
+from cloudgate.console.operator.audit import differences
 from cloudgate.console.operator.common import resources
 from cloudgate.console.texts import words as _
 
@@ -19,12 +20,18 @@ async def load(visit: Visit) -> Json:
 
 
 async def load_one(visit: Visit) -> Json:
-    """A task, with what happened of it."""
-    task, timeline = await asyncio.gather(
+    """A task, with what happened of it, and what it changes."""
+    task, found = await asyncio.gather(
         visit.api.get(filled(ONE, visit.path)),
         visit.api.found(filled(f"{ONE}/timeline", visit.path)),
     )
-    return {"thing": task, "steps": list((timeline or {}).get("Steps") or ())}
+    timeline = found or {}
+    return {
+        "thing": task,
+        "steps": list(timeline.get("Steps") or ()),
+        "name": timeline.get("ObjectName"),
+        "differences": differences(timeline.get("Before"), timeline.get("After")),
+    }
 
 
 PAGES = (

@@ -118,6 +118,11 @@ class TaskTimeline(Described):
     trace_id: str | None = element()
     """Of the request that asked for it, as W3C Trace Context has it."""
     steps: tuple[TaskStep, ...] = repeated("Step")
+    object_name: str | None = element()
+    """Of the thing that it changes, as the audit log has it; what follows, too."""
+    before: str | None = element()
+    """What differed, as JSON."""
+    after: str | None = element()
 
 
 @dataclass(frozen=True, kw_only=True)
