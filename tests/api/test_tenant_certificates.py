@@ -184,6 +184,31 @@ def test_one_is_renewed_by_its_own_key_for_the_time_that_it_had_and_not_once_it_
     assert set(listed(running.logged_on(), acme).values()) == {"Replaced"}
 
 
+def test_what_a_stolen_gateway_has_seen_and_sends_again_takes_nobodys_room(
+    running: RunningManager, client: httpx2.Client, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow(client, acme)
+    request = request_pem(new_key())
+    body = {"CertificateRequest": request, "ValidSeconds": 3600}
+    last = client.post(OWN, auth=("acme", SECRET), json=body).json()["Id"]
+
+    def renew(identifier: str) -> str:
+        with running.manager.changing("acme", "127.0.0.1", administers=False) as work:
+            tenant = work.session.get_one(CloudTenant, acme.id)
+            return str(certificates.renew(work, tenant, UUID(identifier), request).id)
+
+    for _ in range(2 * certificates.MOST_OF_KEY):
+        last = renew(last)
+    assert len(listed(client, acme)) == certificates.MOST_OF_KEY
+    running.clock.ahead = timedelta(minutes=31)
+    assert renew(last) != last
+    monkeypatch.setattr(certificates, "MOST_KEPT", len(listed(running.logged_on(), acme)))
+    refused = get_own(client)
+    assert refused.status_code == 400
+    assert "in these days" in refused.json()["Message"]
+    assert issue(running.logged_on(), acme)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

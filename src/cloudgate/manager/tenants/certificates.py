@@ -51,6 +51,11 @@ USUAL_SECONDS = 24 * 3600
 LEAST_SECONDS, MOST_SECONDS = 300, 7 * 24 * 3600
 MOST_OF_TENANT = 200
 """That have neither ended nor been revoked."""
+MOST_OF_KEY = 4
+"""A request is good as often as it is sent, and a host that was stolen has seen it."""
+MOST_KEPT = 2000
+"""Of a tenant, from when they are issued until they are forgotten. It gets no more by itself:
+gateways are told of each that was revoked."""
 KEPT_AFTER_END = timedelta(days=1)
 """So long gateways hear of what was revoked though it has ended: clocks differ."""
 _AUTHORITY = UUID(int=1)
@@ -136,7 +141,7 @@ def issue_own(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> 
 
     Raises:
         AccessDeniedError: the provider does not let this tenant, or not from there.
-        InvalidRequestError: as `issue`.
+        InvalidRequestError: as `issue`; or it had too many in these days.
     """
     _check_may(work, who)
     return _issue(work, who, wish, "IssueOwn", passwords.mark_of(who.password_hash))
@@ -148,12 +153,13 @@ def renew(
     """A successor, for the same time from now on, of somebody's certificate that is good.
 
     The request is signed with the key of that one: nobody else can ask, and for whoever hands it on
-    the new one is of no use.
+    the new one is of no use. Nor does it fill the tenant's room by handing the same request on
+    again: a key that has several is answered with the newest, while that is young.
 
     Raises:
         NotAuthenticatedError: it has ended or was revoked, or the key is another one.
         AccessDeniedError: the provider does not let this tenant, or not from there.
-        InvalidRequestError: as `issue`.
+        InvalidRequestError: as `issue_own`.
     """
     found = work.session.get(TenantCertificate, identifier)
     if found is None or (found.subtenant or found.tenant) != who or not is_good(work, found):
@@ -165,6 +171,9 @@ def renew(
     if not is_let_in(work, who):
         raise NotAuthenticatedError("The tenant may not come in.")
     _check_may(work, who)
+    young = _young_enough(work, who, found)
+    if young is not None:
+        return young
     seconds = round((found.ends_at - found.issued_at).total_seconds())
     wish = CertificateWish(request_pem=request_pem, seconds=seconds)
     return _issue(work, who, wish, "Renew", found.password_mark)
@@ -249,6 +258,25 @@ def _has_lost(work: UnitOfWork, found: TenantCertificate) -> bool:
     return bool(mark) and mark not in passwords.good_marks(who, work.now)
 
 
+def _young_enough(
+    work: UnitOfWork, who: passwords.Owner, found: TenantCertificate
+) -> TenantCertificate | None:
+    """Of a key that has several, the newest that is good, while more than half its time is left."""
+    key = _spki(_leaf(found).public_key())
+    same = [
+        each
+        for each in certificates_of(work, who)
+        if (each.subtenant or each.tenant) == who
+        and is_good(work, each)
+        and _spki(_leaf(each).public_key()) == key
+    ]
+    if len(same) < MOST_OF_KEY:
+        return None
+    newest = max(same, key=lambda each: each.ends_at)
+    is_young = newest.ends_at - work.now > (newest.ends_at - newest.issued_at) / 2
+    return newest if is_young else None
+
+
 def _check_may(work: UnitOfWork, who: passwords.Owner) -> None:
     tenant = who if isinstance(who, CloudTenant) else who.tenant
     if not tenant.may_get_certificates:
@@ -257,6 +285,15 @@ def _check_may(work: UnitOfWork, who: passwords.Owner) -> None:
             " for one."
         )
     check_origin(work, who, who)
+    kept = select(func.count()).where(
+        TenantCertificate.tenant_id == tenant.id,
+        TenantCertificate.ends_at > work.now - KEPT_AFTER_END,
+    )
+    if (work.session.scalar(kept) or 0) >= MOST_KEPT:
+        raise InvalidRequestError(
+            f"{tenant.name} has got {MOST_KEPT} certificates in these days, as many as may be. Ask"
+            " the provider for one, or wait until some have been over for a day."
+        )
 
 
 def _issue(
