@@ -5,33 +5,22 @@ does. The manager is real, in a process of its own.
 """
 
 import asyncio
-import json
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
-from uuid import uuid4
-
-from sqlalchemy import insert
 
 from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
 from bench.report import Goal, Section, table
+from bench.simulated_hosts import Filled, SimulatedHost, fill
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.host_protocol.enrolment import join, preregister
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
-from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
-from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
-from cloudgate.manager.storage.tables import CloudTenant
-from cloudgate.protocol import HostFacts, JoinRequest, PollRequest
-from tests.support.host import gateway_scope, public_key_pem
 from tests.support.product import PASSWORD, Product, product
 
 IDLE_HOSTS = 3000
@@ -44,71 +33,6 @@ IDLE_SECONDS = 30.0
 MOST_OF_A_CORE = 0.15
 WANTED_SECONDS = 0.5
 WANTED_MIB = 80.0
-
-
-@dataclass
-class SimulatedHost:
-    """A host that only listens, at as little cost as can be: what is measured is the manager."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    credential: str
-    revision: int
-    assignment: int | None = None
-    site: int = 0
-    bytes_heard: int = 0
-
-    async def listen(self, heard: "asyncio.Queue[int]") -> None:
-        """Poll for ever; the first answer and each new directory revision are put into `heard`."""
-        is_new = True
-        while True:
-            update = await self._polled()
-            if is_new:
-                heard.put_nowait(self.revision)
-                is_new = False
-            if update["assignment"] is not None:
-                self.assignment = update["assignment"]["revision"]
-            if update["site"] is not None:
-                self.site = update["site"]["revision"]
-            if update["directory"] is not None:
-                self.revision = update["directory"]["revision"]
-                heard.put_nowait(self.revision)
-
-    async def _polled(self) -> dict[str, Any]:
-        request = PollRequest(
-            assignment_revision=self.assignment,
-            directory_revision=self.revision,
-            site_revision=self.site,
-        )
-        body = request.model_dump_json().encode()
-        self.writer.write(
-            f"POST /host/v1/poll HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-            f"Authorization: Bearer {self.credential}\r\n\r\n".encode()
-            + body
-        )
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        (length,) = (
-            int(line.partition(b":")[2])
-            for line in head.lower().split(b"\r\n")
-            if line.startswith(b"content-length:")
-        )
-        self.bytes_heard += length
-        said = await self.reader.readexactly(length)
-        assert head.startswith(b"HTTP/1.1 200 "), said
-        found: dict[str, Any] = json.loads(said)
-        return found
-
-
-@dataclass(frozen=True)
-class Filled:
-    """What is there: credentials of hosts, and the directory revision that they know."""
-
-    credentials: list[str]
-    revision: int
-
-    def some(self, count: int) -> "Filled":
-        """With as many hosts."""
-        return Filled(self.credentials[:count], self.revision)
 
 
 def measure(folder: Path) -> Section:
@@ -162,39 +86,9 @@ def _fill(data: Path) -> Filled:
     database = Database(sqlite_url(data / "cloudgate.db"))
     manager = Manager(database, open_authority(data / "tls"), open_sealing(data))
     ensure_administrator(manager, PASSWORD)
-    key = public_key_pem()
-    credentials = []
-    with manager.changing() as work:
-        site = create_backup_server(work, BackupServerSettings(name="localhost"))
-        for number in range(IDLE_HOSTS):
-            _, token = preregister(work, site, f"host{number:04d}.example")
-            facts = HostFacts(
-                host_name=f"host{number:04d}.example",
-                addresses=("192.0.2.1",),
-                platform="Linux",
-                version="0.1.0",
-                envoy_version="1.40.0",
-                public_key_pem=key,
-            )
-            work.session.flush()
-            joined = join(work, JoinRequest(token=token, facts=facts))
-            # Told as gateways are; with the role, each change of a tenant would wait for all.
-            get_managed_server(work, joined.server_id).scope = gateway_scope()
-            credentials.append(joined.credential)
-        revision = work.next_directory_revision()
-        tenants = [
-            {
-                "id": uuid4(),
-                "backup_server_id": site.id,
-                "name": f"t{number}",
-                "login": f"t{number}",
-                "directory_revision": revision,
-            }
-            for number in range(TENANTS)
-        ]
-        work.session.execute(insert(CloudTenant), tenants)
+    filled = fill(manager, IDLE_HOSTS, TENANTS)
     database.close()
-    return Filled(credentials, revision)
+    return filled
 
 
 @asynccontextmanager
@@ -205,23 +99,18 @@ async def _hosts(
     context = ssl.create_default_context(cafile=str(started.ca_file))
     heard: asyncio.Queue[int] = asyncio.Queue()
     hosts: list[SimulatedHost] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = []
-            for credential in filled.credentials:
-                ways = await asyncio.open_connection("localhost", started.port, ssl=context)
-                hosts.append(SimulatedHost(*ways, credential, filled.revision))
-                tasks.append(group.create_task(hosts[-1].listen(heard)))
-                if len(hosts) > AT_ONCE:  # all at once would be hung up on, and come again later
-                    await heard.get()
-            for _ in hosts[-AT_ONCE:]:
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for credential in filled.credentials:
+            hosts.append(SimulatedHost((started.port,), context, credential, filled.revision))
+            tasks.append(group.create_task(hosts[-1].listen(heard)))
+            if len(hosts) > AT_ONCE:  # all at once would be hung up on, and come again later
                 await heard.get()
-            yield hosts, heard
-            for each in tasks:
-                each.cancel()
-    finally:
-        for one in hosts:
-            one.writer.transport.abort()
+        for _ in hosts[-AT_ONCE:]:
+            await heard.get()
+        yield hosts, heard
+        for each in tasks:
+            each.cancel()
 
 
 async def _idle(started: Product, filled: Filled, manager: int) -> float:

@@ -76,19 +76,20 @@ def start(folder: Path, url: str, stack: ExitStack) -> Site:
 
 
 @contextmanager
-def two_managers(folder: Path, url: str) -> Iterator[Managers]:
-    """Two that run on an empty database, with one site."""
+def two_managers(folder: Path, url: str, *, is_filled: bool = False) -> Iterator[Managers]:
+    """Two that run on a database, which gets a site unless it is filled already."""
     with ExitStack() as stack:
         folders = [folder / each for each in ("one", "other")]
         for each in folders:
-            each.mkdir()
+            each.mkdir(exist_ok=True)
         one = start(folders[0], url, stack)
         for key in ("tls/ca.key", "tls/ca.pem", "sealing.key"):
             copy = folders[1] / "manager" / key
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(one.data / key, copy)
-        with one.client() as client:
-            add_site(client)
+        if not is_filled:
+            with one.client() as client:
+                add_site(client)
         yield Managers(url, (one, start(folders[1], url, stack)))
 
 

@@ -1,7 +1,7 @@
 """Timeouts: what happens by itself, because time has passed or a host has reported?"""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -15,6 +15,7 @@ from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
 from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_reason
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
+from cloudgate.manager.registries.presence import NOTED_EVERY
 from cloudgate.manager.servers.facts import facts_of, report_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
@@ -24,8 +25,6 @@ from cloudgate.protocol import GatewayState, Misplaced
 
 RENEWED_AT_ONCE = 20
 """Gateways whose certificates are looked after before others may change something."""
-PRESENCE_NOTED = timedelta(seconds=60)
-"""How old the time may get that the database has of a host that speaks all the time."""
 
 
 def finish_due_tasks(work: UnitOfWork) -> None:
@@ -121,7 +120,7 @@ def persist_presence(work: UnitOfWork) -> None:
 def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
     """Whether `persist_presence` has something to write: who went, what is too old or over."""
     heard = work.presence.all()
-    if work.now - known_since >= PRESENCE_NOTED and any(m > known_since for m in heard.values()):
+    if work.now - known_since >= NOTED_EVERY and any(m > known_since for m in heard.values()):
         return True
     joined = work.session.scalars(
         select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))

@@ -39,6 +39,7 @@ class HostRow:
     kept_seconds: float
     """When it was last heard of, as was written down; 0 for never."""
     is_new: bool
+    was_online: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def host_rows(work: UnitOfWork, known: Sequence[HostRow]) -> Sequence[HostRow]:
             ManagedServer.name,
             type_coerce(ManagedServer.seen_at, String()),
             ManagedServer.facts.is_(None),
+            ManagedServer.online_since.is_not(None),
             BackupServer.name,
         )
         .join(BackupServer)
@@ -87,7 +89,7 @@ def host_rows(work: UnitOfWork, known: Sequence[HostRow]) -> Sequence[HostRow]:
     )
     names, found, before = UniqueNames(), [], {each.row[0]: each for each in known}
     for row in rows:
-        identifier, name, seen_at, is_new, site = row
+        identifier, name, seen_at, is_new, was_online, site = row
         whose = names.of(name, hex_of(identifier), site), site
         same = before.get(identifier)
         if same is None or (same.row, same.whose) != (tuple(row), whose):
@@ -95,7 +97,7 @@ def host_rows(work: UnitOfWork, known: Sequence[HostRow]) -> Sequence[HostRow]:
             kept = seconds_of(seen_at) if seen_at else 0.0
             key = UUID(hex_of(identifier))
             up = _no_or_yes("cloudgate_host_up", labels)
-            same = HostRow(tuple(row), key, whose, labels, up, kept, bool(is_new))
+            same = HostRow(tuple(row), key, whose, labels, up, kept, bool(is_new), bool(was_online))
         found.append(same)
     return found
 

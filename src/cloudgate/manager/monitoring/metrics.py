@@ -32,7 +32,6 @@ from cloudgate.manager.monitoring.fleet_rows import (
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.registries.host_figures import Heard
-from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudCertificate,
@@ -173,7 +172,9 @@ class ManagerMetrics:
         for each in hosts:
             heard_at = heard.get(each.key)
             seen = max(each.kept_seconds, heard_at.timestamp() if heard_at else 0.0)
-            is_up = seen > 0 and now - seen < ONLINE_FOR.total_seconds()
+            is_up = seen > 0 and work.presence.is_there(
+                timedelta(seconds=now - seen), work.now, was_online=each.was_online
+            )
             states["Online" if is_up else "Expected" if each.is_new else "Offline"] += 1
             up.append(each.up[is_up])
             if seen:

@@ -15,6 +15,10 @@ from cloudgate.protocol import POLL_SECONDS
 
 ONLINE_FOR = timedelta(seconds=POLL_SECONDS + 10)
 """A host that polls is heard of at least this often."""
+NOTED_EVERY = timedelta(seconds=60)
+"""How old the time may get that the database has of a host that speaks all the time."""
+TAKEN_OVER_WITHIN = timedelta(seconds=20)
+"""Another manager goes on, or the same one again, so soon after the last time that it learned."""
 
 CHANGES_AT_ONCE = 30
 CHANGE_SECONDS = 10.0
@@ -45,6 +49,16 @@ class Presence:
     def has_listened(self, now: datetime) -> bool:
         """Whether hosts that are there have had the time to be heard since nobody had been."""
         return now - self._began >= ONLINE_FOR
+
+    def is_there(self, silent: timedelta, now: datetime, *, was_online: bool) -> bool:
+        """Whether a host is taken to be there that was last heard of so long ago.
+
+        At the start, only what the database has learned is known of those that were online.
+        """
+        allowed = ONLINE_FOR
+        if was_online and not self.has_listened(now):
+            allowed += NOTED_EVERY + TAKEN_OVER_WITHIN
+        return silent < allowed
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""

@@ -10,7 +10,6 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
-from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
@@ -161,8 +160,10 @@ def is_online(work: UnitOfWork, server: ManagedServer) -> bool:
 
 def is_heard(work: UnitOfWork, server: ManagedServer) -> bool:
     """Whether the host has been heard of lately."""
-    seen = last_seen(work, server)
-    return seen is not None and work.now - seen < ONLINE_FOR
+    seen, was_online = last_seen(work, server), server.online_since is not None
+    return seen is not None and work.presence.is_there(
+        work.now - seen, work.now, was_online=was_online
+    )
 
 
 def touch_assignment(work: UnitOfWork, server: ManagedServer) -> None:
