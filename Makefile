@@ -8,6 +8,7 @@
 # make lint    style, types, and the rules of who may import whom
 # make bench   measure, side by side, and print tables (ARGS=attack: what strangers reach)
 # make pictures  the pictures in the documents, taken anew of a whole product
+# make docs    the documents as a site, into site/
 # make dist    what is delivered, into dist/: wheel, sources, what they consist of, and their hashes
 # make image   the container image, of what make dist made, into dist/
 # make lock    pin the dependencies anew
@@ -37,7 +38,7 @@ ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/pa
 	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
 	cli/service/event_loop.py connector/run.py)
 
-.PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures bench dist image lock clean
+.PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures docs bench dist image lock clean
 
 up: .venv/run
 	@$(BIN)/python -m data_path
@@ -112,11 +113,14 @@ bench: .venv/dev
 	@tools/need $(BENCH_PACKAGES)
 	$(BIN)/python -m bench $(ARGS)
 
-dist: .venv/run .venv/dist
+docs: .venv/run .venv/docs
+	$(BIN)/python -m delivery.site
+
+dist: .venv/run .venv/dist .venv/docs
 	$(BIN)/python -m delivery
 
 # As root: it puts a Debian together.
-image: .venv/run .venv/dist
+image: .venv/run .venv/dist .venv/docs
 	@tools/need $(IMAGE_PACKAGES)
 	@ls dist/*.whl > /dev/null 2>&1 || $(BIN)/python -m delivery
 	$(BIN)/python -m delivery.image
@@ -128,6 +132,7 @@ lock: .venv/dev
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/server.txt
 	$(BIN)/uv pip compile --group dist --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/dist.txt
 	$(BIN)/uv pip compile --group ansible --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/ansible.txt
+	$(BIN)/uv pip compile --group docs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraints requirements/dev.txt --output-file requirements/docs.txt
 
 .venv/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -155,10 +160,10 @@ lock: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --target $@ --requirement requirements/$*.txt
 	@touch $@
 
-.venv/dist .venv/ansible: .venv/%: .venv/pip requirements/%.txt
+.venv/dist .venv/ansible .venv/docs: .venv/%: .venv/pip requirements/%.txt
 	$(PYTHON) -m venv --clear $@
 	$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$*.txt
 	@touch $@
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

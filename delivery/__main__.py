@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from delivery import collection, packages, tree
+from delivery import collection, packages, site, tree
 from delivery.tools import ROOT, TOOLS
 
 DIST = ROOT / "dist"
@@ -111,6 +111,8 @@ def main() -> None:
             (DIST / f"{words}.cdx.json").write_text(text + "\n", "utf-8")
     pack(wheel, version, bill["components"], seconds)
     collection.pack(collection.described(TOOLS / "python"), version, DIST, seconds)
+    site.build()
+    site.pack(DIST, seconds)
     shutil.copyfile(LOCK, DIST / f"{name}.requirements.txt")
     made = sorted(DIST.iterdir())
     sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in made]
