@@ -234,6 +234,7 @@ MATRIX: list[tuple[str, str, set[Role]]] = [
     ("GET", "/security/accounts", ADMIN),
     ("PUT", "/security/password", ADMIN | USER | VM_FILE | ITEMS),
     ("GET", "/audit", ADMIN),
+    ("GET", "/settings", ADMIN),
     ("GET", "/cloud/usage", ADMIN | USER),
 ]
 """By the published table of roles, and for what was added."""

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
+from cloudgate.cli.service.manager import options
 from tests.cli.conftest import Run
 
 VALUES = {
@@ -212,3 +213,20 @@ def test_an_option_wins_over_the_environment_and_that_over_the_file(
     assert started_by() == ["--config", str(file), "--port", "9002"]
     assert started_by("--port", "9003") == ["--config", str(file), "--port", "9003"]
     assert started_by("--port", "9398") == ["--config", str(file), "--port", "9398"]
+
+
+def test_what_a_manager_was_started_with_is_told_without_a_secret() -> None:
+    said = {
+        "database": "postgresql://cloudgate:s3cr/et@db.example/cloudgate",
+        "smtp": "smtp://me:p@ss@mail.example:587",
+        "reachable": ["10.0.0.0/8", "192.0.2.0/24"],
+        "sso_client_secret_file": Path("/etc/cloudgate/sso-secret"),
+    }
+    shown = {each.name: each.value for each in options.told(options.options_of(said))}
+    assert shown["database"] == "postgresql://cloudgate@db.example/cloudgate"
+    assert shown["smtp"] == "smtp://me@mail.example:587"
+    assert shown["reachable"] == "10.0.0.0/8, 192.0.2.0/24"
+    assert shown["sso_client_secret_file"] == "/etc/cloudgate/sso-secret"
+    assert shown["audit_log"] is None
+    secret = {name for name in shown if re.search("password|secret|token|key", name)}
+    assert {name for name in secret if not name.endswith("_file")} == {"sso_passwords"}

@@ -323,6 +323,9 @@ def test_in_german_pages_are_for_everyone_and_on_a_telephone(
     assert {path: found for path, found in wrong.items() if found} == {}
     person.goes("servers")
     assert re.match(r"\d{2}\.\d{2}\.20\d{2}, \d{2}:\d{2}$", page.inner_text("td time"))
+    person.goes("settings")
+    assert "Blue Harbour" in page.inner_text("tr:has-text('portal_name')")
+    person.goes("servers")
     page.get_by_role("button", name="English").click()
     person.sees("h1", "^Servers$")
     assert person.complaints == []

@@ -210,7 +210,7 @@ def test_each_page_shows_what_the_role_may_see_and_no_more(
     for shown in PAGES:
         status = came.get(at(shown, known)).status_code
         if role is Role.PORTAL_USER:
-            may = not shown.path.startswith(("audit", "accounts", "factor-rules"))
+            may = not shown.path.startswith(("audit", "accounts", "factor-rules", "settings"))
         else:
             may = shown.path in EVERYBODYS
         is_others = shown.path.startswith("tasks/{id}")  # shown to whoever began it

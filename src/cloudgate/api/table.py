@@ -33,6 +33,7 @@ from cloudgate.api.handlers.infrastructure import (
     credentials,
     managed_servers,
     repositories,
+    settings,
     warnings,
 )
 from cloudgate.api.handlers.signing_in import passkeys, second_factor, single_sign_on
@@ -43,6 +44,7 @@ ROUTES = [
     *tasks.ROUTES,
     *sessions.ROUTES_OF_CLOUD,
     *warnings.ROUTES,
+    *settings.ROUTES,
     *backup_servers.ROUTES,
     *managed_servers.LISTS,
     *repositories.ROUTES_OF_SITE,

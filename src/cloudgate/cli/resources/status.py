@@ -31,12 +31,20 @@ _GATEWAYS = {
     "Mode": at("NetworkMode"),
     "Pool": lambda thing: said(_pool(thing)),
 }
+_SETTINGS = {"Setting": at("Name"), "Value": at("Value")}
 _TASKS = {"Task": at("TaskId"), "Operation": at("Operation"), "State": at("State")}
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
     command(app, "status")(status)
+    command(app, "settings")(settings)
+
+
+def settings(call: Call) -> None:
+    """Show what the manager was started with, without secrets."""
+    answer = call.api.get("/settings")
+    call.screen.listing(answer, answer.body.get("ManagerSettings") or [], _SETTINGS)
 
 
 def status(call: Call) -> None:

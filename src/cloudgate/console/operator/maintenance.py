@@ -1,4 +1,4 @@
-"""Maintenance and about pages: is the provider at work, and what is installed?"""
+"""Maintenance, settings, about: is the provider at work, and what is installed, and how?"""
 
 import asyncio
 
@@ -8,6 +8,7 @@ from cloudgate.console.operator.common import body
 from cloudgate.console.texts import words as _
 
 AT = "/cloud/maintenance"
+SETTINGS = "/settings"
 
 
 async def load(visit: Visit) -> Json:
@@ -28,6 +29,12 @@ async def load_about(visit: Visit) -> Json:
     }
 
 
+async def load_settings(visit: Visit) -> Json:
+    """What the manager was started with: first what somebody has decided."""
+    found = (await visit.api.get(SETTINGS)).get("ManagerSettings") or ()
+    return {"rows": sorted(found, key=lambda each: each.get("Value") is None)}
+
+
 PAGES = (
     Page(
         path="maintenance",
@@ -36,6 +43,14 @@ PAGES = (
         load=load,
         command="maintenance show",
         request=AT,
+    ),
+    Page(
+        path="settings",
+        title=_("Settings"),
+        template="settings.html",
+        load=load_settings,
+        command="settings",
+        request=SETTINGS,
     ),
     Page(
         path="about",

@@ -102,6 +102,7 @@ CONSOLE = Section(
                 ("maintenance", _("Maintenance")),
                 ("accounts", _("Accounts")),
                 ("tokens", _("API tokens")),
+                ("settings", _("Settings")),
                 ("about", _("About")),
             ),
         ),

@@ -22,6 +22,7 @@ from cloudgate.manager.core.openid_memory import OpenIdMemory
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.query_counts import QueryCounts
 from cloudgate.manager.core.reachable import Reachable
+from cloudgate.manager.core.settings import Setting
 from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.registries.acme_challenges import AcmeChallenges
 from cloudgate.manager.registries.faults import Faults
@@ -203,6 +204,8 @@ class Manager:
     openid: OpenIdMemory = field(default_factory=OpenIdMemory)
     portal_is_open: bool = True
     """Whether tenants may have sessions of their own."""
+    settings: tuple[Setting, ...] = ()
+    """What it was started with, to be looked at."""
     lease: Lease | None = None
     """Of a server's database, to lead in it; None of a file's, which is locked."""
 

@@ -4,6 +4,7 @@ The only statement of each: the commands, the files with settings and the units 
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ import typer
 
 from cloudgate.cli.settings import default_data_folder
 from cloudgate.client.core.addresses import DEFAULT_PORT
+from cloudgate.manager.core.settings import Setting
 
 Made = TypeVar("Made")
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*):.*(?=@)")
 
 
 def _option(variable: str, metavar: str, text: str, **more: Any) -> Any:
@@ -456,6 +459,18 @@ def options_of(values: Mapping[str, Any]) -> Options:
 def typed(options: Options) -> Iterator[tuple[str, Any]]:
     """The names and values of `Options.typed`."""
     return ((each.name, value) for each, _, value in _all(options) if each.name in options.typed)
+
+
+def told(options: Options) -> tuple[Setting, ...]:
+    """What holds, to be looked at: secrets are in files, and a password in a URL is left out."""
+    return tuple(Setting(name=each.name, value=_told(value)) for each, _, value in _all(options))
+
+
+def _told(value: Any) -> str | None:
+    if value is None or value == ():
+        return None
+    parts = value if isinstance(value, tuple) else (value,)
+    return ", ".join(_PASSWORD_IN_URL.sub(r"\1", str(each)) for each in parts)
 
 
 def _all(options: Any) -> Iterator[tuple[Field[Any], Any, Any]]:

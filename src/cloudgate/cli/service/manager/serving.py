@@ -29,7 +29,7 @@ from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.api.standby import Doors, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
-from cloudgate.cli.service.manager.options import Options, PortalOptions
+from cloudgate.cli.service.manager.options import Options, PortalOptions, told
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.turns import own_url
@@ -103,6 +103,7 @@ class Service:
             protection_hook=self.options.protection_hook,
             portal_is_open=self.options.portal_of.portal.lower() != OFF,
             lease=self.lease,
+            settings=told(self.options),
         )
 
     @asynccontextmanager

@@ -60,3 +60,20 @@ class OperatorWarnings(Described):
     """All that needs a look."""
 
     operator_warnings: tuple[OperatorWarning, ...] = repeated("OperatorWarning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerSetting(Described):
+    """Something that was decided when the manager was started."""
+
+    name: str | None = element()
+    """As the file with settings has it."""
+    value: str | None = element()
+    """Without secrets; nothing where it was left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerSettings(Described):
+    """What the manager was started with."""
+
+    manager_settings: tuple[ManagerSetting, ...] = repeated("ManagerSetting")
