@@ -89,6 +89,21 @@ async def test_a_job_that_fails_with_anything_is_tried_again_and_others_go_on(
         await running
 
 
+async def test_a_job_that_rests_is_tried_once_for_all_that_happens_meanwhile() -> None:
+    work = Work()
+    together = Background((job(work, "Resting", interval_seconds=3600.0, rest_seconds=0.1),))
+    running = asyncio.create_task(together.run())
+    await work.is_tried(1)
+    for _ in range(20):
+        together.wake("Resting")
+        await asyncio.sleep(0)
+    await work.is_tried(1)
+    assert work.attempts == 2
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_a_job_that_has_time_is_first_tried_then_or_when_it_is_woken() -> None:
     at_once, soon, woken = Work(), Work(), Work()
     together = Background(

@@ -50,6 +50,8 @@ class Job:
     """Of one processor, that it may take: with more to do, attempts are rarer."""
     first_after_seconds: float = 0.0
     """From the start to the first attempt."""
+    rest_seconds: float = 0.0
+    """From the end of an attempt to the next one at least, however much happens meanwhile."""
     lasts: bool = False
     """An attempt goes on as long as the program: it is well once it has gone on for a while."""
     needed: bool = False
@@ -157,6 +159,7 @@ class Background:
                 self._note_success(each)
                 took_seconds = time.thread_time() - began
                 pause_seconds = max(pause_seconds, took_seconds / each.job.largest_part)
+                await asyncio.sleep(each.job.rest_seconds)
             await _event_or(each.woken, pause_seconds)
 
     @contextmanager

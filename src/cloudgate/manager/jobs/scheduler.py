@@ -26,6 +26,8 @@ RENEWAL_INTERVAL = timedelta(hours=6)
 PRESENCE_INTERVAL = timedelta(seconds=5)
 """How often is looked whether a host has gone, and at the latest whether a task is to end."""
 SETTLING = "Ending tasks"
+SETTLING_REST_SECONDS = 0.05
+"""With many changes, those of so long are looked at together."""
 RENEWING = "Renewing certificates of gateways"
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
@@ -72,7 +74,12 @@ class Scheduler:
         seconds = PRESENCE_INTERVAL.total_seconds()
         each_tick = partial(Job, interval_seconds=seconds, longest_pause_seconds=seconds)
         found = (
-            each_tick(name=SETTLING, attempt=lambda: run_in_threadpool(self._settle), needed=True),
+            each_tick(
+                name=SETTLING,
+                attempt=lambda: run_in_threadpool(self._settle),
+                rest_seconds=SETTLING_REST_SECONDS,
+                needed=True,
+            ),
             each_tick(
                 name=PRESENCE, attempt=lambda: run_in_threadpool(self._note_presence), needed=True
             ),

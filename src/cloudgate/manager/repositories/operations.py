@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -221,19 +222,28 @@ def _documented(repository: Repository) -> dict[str, Any]:
 
 
 def _check_is_unique(work: UnitOfWork, repository: Repository) -> None:
-    others = work.session.scalars(
-        select(Repository).where(Repository.backup_server_id == repository.backup_server_id)
+    others = work.session.execute(
+        select(Repository.id, Repository.name, Repository.endpoint).where(
+            Repository.backup_server_id == repository.backup_server_id,
+            Repository.id != repository.id,
+        )
     )
+    name, endpoint = _identity(repository.name, repository.endpoint)
     for other in others:
-        if other is repository:
-            continue
-        if precis.key(other.name) == precis.key(repository.name):
+        taken_name, taken_endpoint = _identity(other.name, other.endpoint)
+        if taken_name == name:
             raise InvalidRequestError(f"A repository named {other.name} is there already.")
-        if hostport.known_as(other.endpoint) == hostport.known_as(repository.endpoint):
+        if taken_endpoint == endpoint:
             raise InvalidRequestError(
                 f"Endpoint {repository.endpoint} is the one of {other.name} already; tenants could"
                 " not tell the two apart."
             )
+
+
+@lru_cache(4096)
+def _identity(name: str, endpoint: str) -> tuple[str, str]:
+    """What no two repositories of a site have alike: what the name and the Endpoint come to."""
+    return precis.key(name), hostport.known_as(endpoint)
 
 
 def _republish_tenants(work: UnitOfWork, repository: Repository) -> None:
