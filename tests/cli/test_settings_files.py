@@ -196,6 +196,25 @@ def test_whose_settings_they_are_is_asked_where_the_name_does_not_tell(
     assert cloudgate("config", "check", str(file), "--for", "manager").exit_code == 1
 
 
+def test_a_secret_that_systemd_hands_over_is_taken_from_its_folder(
+    cloudgate: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "manager.toml"
+    file.write_text(
+        'data = "state"\nadmin_password_file = "$CREDENTIALS_DIRECTORY/admin.password"\n'
+    )
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    checked = cloudgate("config", "check", str(file))
+    assert checked.exit_code == 0, "systemd has it, and who looks at the file has not"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder / "credentials"))
+    refused = cloudgate("serve", "--config", str(file))
+    assert refused.exit_code == 1
+    assert "credentials/admin.password" in re.sub(r"[\s│]", "", refused.output)
+    (folder / "credentials").mkdir()
+    (folder / "credentials" / "admin.password").write_text("a long password")
+    assert cloudgate("config", "check", str(file)).exit_code == 0
+
+
 def test_an_option_wins_over_the_environment_and_that_over_the_file(
     cloudgate: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,8 @@ _NOT_IN_FILES = frozenset({"help", "config", "print_unit"})
 _IS_PATH = ("FILE", "FOLDER")
 """What options call values that are looked for below the file's folder when they are relative."""
 SYSLOG = "syslog"
+CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
+"""Begins the path of a secret that systemd hands to a service (systemd.exec(5), LoadCredential)."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,11 @@ def _value(file: Path, known: Mapping[str, Setting], name: str, value: Any, cont
         return value
     if parameter.multiple:
         value = [value] if isinstance(value, str) else value
+    elif str(parameter.metavar).startswith(_IS_PATH) and value.startswith(CREDENTIALS):
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        if folder is None:  # it is there for the service alone, and not for who looks at the file
+            return value
+        value = f"{folder}/{value.removeprefix(CREDENTIALS)}"
     elif str(parameter.metavar).startswith(_IS_PATH) and value != SYSLOG:
         value = str(file.parent / value)
     else:
