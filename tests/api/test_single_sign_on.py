@@ -189,8 +189,11 @@ def test_who_comes_has_an_account_with_the_roles_of_the_claim_and_loses_them_wit
     entry = running.audited()[-1]
     assert (entry.operation, entry.account, entry.success) == ("LogOn", "ann", True)
     assert entry.after == {"By": "SingleSignOn", "Issuer": provider.issuer, "Subject": "person-1"}
-    both = come(running, provider, groups=["admins", "staff"], preferred_username="renamed")
+    both = come(running, provider, groups=["admins", "staff"], preferred_username="admin")
     assert both.json()["UserName"] == "ann"
+    added, came = running.audited()[-2:]
+    assert (added.operation, added.account) == ("AddAccountRole", "ann")
+    assert (came.operation, came.account) == ("LogOn", "ann")
     assert roles_of(running.manager, "ann") == ["Portal Administrator", "Portal User"]
     none = come(running, provider, groups="nothing of ours")
     assert none.status_code == 401

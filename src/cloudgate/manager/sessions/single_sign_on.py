@@ -177,7 +177,6 @@ def _completed(
         spend(work, begun)
         found = _account(work, settings, claims)
         if isinstance(found, Account):
-            work.author = found.name
             after = {"By": SSO, "Issuer": settings.issuer, "Subject": claims["sub"]}
             session = open_session(work, found, version, came_by=SSO, after=after)
             session.account = found
@@ -220,6 +219,7 @@ def _account(
         )
     )
     if known is not None:
+        work.author = known.account.name  # and not what somebody calls himself there today
         problem = _give_roles(work, known.account, roles)
         if problem:
             return _Refused(problem, known.account.name, subject)
@@ -233,6 +233,7 @@ def _account(
     except InvalidRequestError as problem:  # before anything is written
         said = f"{problem.message} An administrator links it to the person {subject}, or renames."
         return _Refused(said, name, subject)
+    work.author = account.name
     link(work, account, settings.issuer, subject)
     return account
 
