@@ -173,3 +173,24 @@ def test_what_is_to_be_absent_goes_and_is_gone_the_second_time(
     for things, name in ((client.repositories, "attic"), (client.tenants, "gone")):
         with pytest.raises(NotFoundError):
             things.get(name)
+
+
+@pytest.mark.usefixtures("made")
+def test_a_server_is_ready_when_it_is_online_of_its_release_and_its_gateway_listens(
+    ansible: Ansible,
+) -> None:
+    late = task("server_ready", name="gw1.example", version="99.0.0", timeout=1)
+    ready, seen, waited, unknown, looked = ansible.play(
+        task("server_ready", name="gw1.example"),
+        task("server_ready", name="gw1.example", version="99.0.0", state="seen"),
+        late,
+        task("server_ready", name="gw9.example"),
+        {**late, "check_mode": True},
+    )
+    assert (ready["lacking"], ready["resource"]["State"]) == ("", "Online")
+    assert ready["gateway"]["State"] == "Listening"
+    said = f"it is of release {ready['resource']['Version']}, and not of 99.0.0"
+    assert [each["lacking"] for each in (seen, waited, looked)] == [said] * 3
+    assert waited["msg"] == f"gw1.example is not ready after 1 seconds: {said}."
+    assert (waited["failed"], unknown["failed"], looked["failed"]) == (True, True, False)
+    assert "gw9.example" in unknown["msg"]

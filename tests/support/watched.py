@@ -140,7 +140,7 @@ class Site:
         state = str(self.folder / name)
         words = [re.sub(r"^https://[^/]*:", "https://localhost:", each) for each in line.split()]
         self.say(*words[1:], "--data", state)
-        self.host = self._run("host", "host", "run", "--data", state)
+        self.host = self._run(name, "host", "run", "--data", state)
         return self.host
 
     def add_gateway(self, name: str = "gw1.example") -> None:
