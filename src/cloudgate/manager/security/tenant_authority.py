@@ -18,6 +18,7 @@ from cloudgate.manager.security.authority import (
     AUTHORITY_LIFE,
     CLOCK_SKEW,
     COMMON_NAME_CHARACTERS,
+    Signer,
     key_pem,
     usage,
 )
@@ -46,16 +47,8 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class TenantAuthority:
+class TenantAuthority(Signer):
     """A certificate that tenants' certificates are verified by, with its key."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def pem(self) -> str:
-        """The certificate."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     @property
     def key_pem(self) -> str:
