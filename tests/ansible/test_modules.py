@@ -63,6 +63,8 @@ ACME = task(
     networks=["2001:db8::1", "192.0.2.0/24"],
     egress_gigabytes=500,
     may_change_password=True,
+    protection_days=7,
+    failover_to_others=True,
 )
 POOL = task("pool", name="gold", gateways=["gw1.example"], tenants=["acme"], drain_seconds=0)
 ALL = (VAULT, GATEWAY, ACME, POOL)
@@ -87,6 +89,8 @@ def test_a_site_is_made_as_it_is_said_and_is_found_so_the_second_time(
     quotas = [each.repository_quota for each in acme.resources or ()]
     assert [(each.display_name, each.quota) for each in quotas if each] == [("vault", 102400)]
     assert acme.allowed_networks == ("192.0.2.0/24", "2001:db8::1/128")
+    assert (acme.backup_protection_enabled, acme.backup_protection_period) == (False, 7)
+    assert acme.failover_to_others_gateways_if_fail is True
 
 
 @pytest.mark.usefixtures("made")
@@ -142,8 +146,9 @@ def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client:
         task("pool", name="gold", gateways=["gw7.example"]),
         task("repository", name="vault", state="absent"),
         task("repository", name="vault", fingerprint="0" * 64, ca=None),
+        task("tenant", name="acme", protect_backups=True),
     )
-    assert [each["failed"] for each in wrong] == [True] * 6
+    assert [each["failed"] for each in wrong] == [True] * 7
     said = [each["msg"] for each in wrong]
     assert said[0] == "other is new: give its tenant_password."
     assert said[2].startswith("ExternalPort: found '70000'")
@@ -151,6 +156,7 @@ def test_what_goes_wrong_is_told_in_the_managers_words(ansible: Ansible, client:
     assert "quota" in said[4]
     assert wrong[4]["where"].startswith("DELETE https://")
     assert "is not the one that is meant" in said[5]
+    assert "nothing would be protected" in said[6]
 
 
 def test_what_is_to_be_absent_goes_and_is_gone_the_second_time(

@@ -67,6 +67,15 @@ options:
   egress_enforced:
     description: Whether new tunnels only send data once that is used up.
     type: bool
+  protect_backups:
+    description: Whether its repositories keep what it deletes; all of them have to be such that do.
+    type: bool
+  protection_days:
+    description: For how many days, V(1) to V(99).
+    type: int
+  failover_to_others:
+    description: Whether gateways that are in no pool let it in while none of its own pools does.
+    type: bool
   may_change_password:
     description: Whether it and its users may change their own passwords.
     type: bool
@@ -134,6 +143,9 @@ OPTIONS = {
     "networks": {"type": "list", "elements": "str"},
     "egress_gigabytes": {"type": "int"},
     "egress_enforced": {"type": "bool"},
+    "protect_backups": {"type": "bool"},
+    "protection_days": {"type": "int"},
+    "failover_to_others": {"type": "bool"},
     "may_change_password": {"type": "bool", "no_log": False},
     "may_use_portal": {"type": "bool"},
     "end_tunnels": {"type": "bool", "default": False},
@@ -149,6 +161,9 @@ COMPARED = (
     "networks",
     "egress_gigabytes",
     "egress_enforced",
+    "protect_backups",
+    "protection_days",
+    "failover_to_others",
     "may_change_password",
     "may_use_portal",
 )
@@ -170,6 +185,9 @@ def seen(entity):
         "networks": resource.networks(entity.allowed_networks or ()),
         "egress_gigabytes": (entity.egress_quota_mb or 0) / MB_OF_GB,
         "egress_enforced": bool(entity.egress_quota_hard),
+        "protect_backups": bool(entity.backup_protection_enabled),
+        "protection_days": entity.backup_protection_period,
+        "failover_to_others": bool(entity.failover_to_others_gateways_if_fail),
         "may_change_password": bool(entity.may_change_password),
         "may_use_portal": entity.may_use_portal is not False,
     }
@@ -208,6 +226,9 @@ def _body(said, entity, names):
         "description": "description",
         "tunnels": "max_concurrent_tasks",
         "egress_enforced": "egress_quota_hard",
+        "protect_backups": "backup_protection_enabled",
+        "protection_days": "backup_protection_period",
+        "failover_to_others": "failover_to_others_gateways_if_fail",
         "may_change_password": "may_change_password",
         "may_use_portal": "may_use_portal",
     }
