@@ -282,6 +282,11 @@ def test_a_tenant_sees_and_revokes_its_own_and_a_user_its_own_alone(
     assert {each.account for each in revoked} == {"acme", "acme\\ann"}
 
 
+def test_a_tenant_of_any_name_has_one(client: httpx2.Client) -> None:
+    named = Customer(client, "株式会社バックアップ復旧管理東京第一営業所本店", add_vault(client))
+    assert issue(client, named)["Login"] == "株式会社バックアップ復旧管理東京第一営業所本店"
+
+
 def test_of_another_tenant_there_is_none(client: httpx2.Client, acme: Customer) -> None:
     other = Customer(client, "other", client.get("/repositories").json()["Refs"][0]["UID"], ())
     made = issue(client, acme)

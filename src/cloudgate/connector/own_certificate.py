@@ -24,6 +24,7 @@ from cloudgate.errors import CloudgateError, InvalidRequestError, NotAuthenticat
 from cloudgate.network.hostport import HostPort
 from cloudgate.trust.certificate_request import new_key_pem, request_pem
 from cloudgate.trust.tenant_certificates import issued_at
+from cloudgate.trust.unreadable import UNREADABLE
 
 RENEWED_AFTER_PART = 2 / 3
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
@@ -73,7 +74,7 @@ def _certificate(text: str) -> OwnCertificate | None:
     try:
         shown = x509.load_pem_x509_certificate(text[begins:].encode())
         request_pem(text)
-    except (ValueError, TypeError):
+    except UNREADABLE:
         return None
     names = shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     ends_at = shown.not_valid_after_utc

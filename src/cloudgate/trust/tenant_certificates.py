@@ -14,8 +14,10 @@ from functools import lru_cache
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from cloudgate.trust.unreadable import UNREADABLE
 
 AUTHORITY_NAME = "Cloudgate tenant authority"
 UNIT = "Cloudgate tenant"
@@ -68,7 +70,7 @@ def holder_of(pem: str, authorities: Iterable[str]) -> Holder | None:
         if not any(_has_signed(_authority(each), shown) for each in authorities):
             return None
         return _holder(shown)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+    except UNREADABLE:
         return None  # what no tenant's certificate is, whoever made it
 
 

@@ -16,6 +16,7 @@ from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.network.happy_eyeballs import connect
 from cloudgate.protocol import Peer
 from cloudgate.trust.certificate_names import not_covered
+from cloudgate.trust.unreadable import UNREADABLE
 
 _OUR_OWN_LACK = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 FRESH_SECONDS = 2.0
@@ -120,5 +121,5 @@ async def _is_self(address: str, peer: Peer) -> bool:
     names = {peer.name, peer.address}
     try:
         return len(not_covered(names, x509.load_der_x509_certificate(shown))) < len(names)
-    except ValueError:
+    except UNREADABLE:
         return False

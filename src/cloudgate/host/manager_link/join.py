@@ -16,6 +16,7 @@ from cloudgate.host.state.enrolment import Enrolment, save_enrolment
 from cloudgate.host.state.paths import state_paths
 from cloudgate.network.http_transport import AsyncDiallingTransport
 from cloudgate.protocol import JoinRequest
+from cloudgate.trust.unreadable import UNREADABLE
 
 ANSWER_SECONDS = 10.0
 _FINGERPRINT_DIGITS = 64
@@ -72,7 +73,7 @@ async def authority_by_fingerprint(url: str, fingerprint: str) -> str:
         certificate = x509.load_pem_x509_certificate(answer.content)
     except (httpx2.TransportError, httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise UnavailableError(f"The manager at {url} does not answer: {error!r}.") from error
-    except ValueError:
+    except UNREADABLE:
         raise UnavailableError(f"{url} answers, but not as a manager does.") from None
     found = certificate.fingerprint(hashes.SHA256()).hex()
     if found != wanted:

@@ -27,6 +27,7 @@ from cloudgate.manager.security.authority import RENEWAL_SHARE
 from cloudgate.manager.storage.tables import CertificateOrder, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
+from cloudgate.trust.unreadable import UNREADABLE
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the bell that rings for a new order."""
@@ -94,7 +95,7 @@ def check_wish(wish: Wish) -> Wish:
     if wish.authority_pem.strip():
         try:
             x509.load_pem_x509_certificates(wish.authority_pem.encode())
-        except ValueError:
+        except UNREADABLE:
             raise InvalidRequestError(
                 "CaFile: expected certificates in PEM, to trust the ACME server by."
             ) from None

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.trust.unreadable import UNREADABLE
 
 LEAST_RSA_BITS = 2048
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -35,7 +36,7 @@ def from_pem(text: str) -> Brought:
     try:
         certificates = x509.load_pem_x509_certificates(data)
         key = serialization.load_pem_private_key(data, None)
-    except (ValueError, TypeError):
+    except UNREADABLE:
         raise InvalidRequestError(
             "Pem: expected the certificate, those of its issuers, and its key without a password,"
             " each as PEM, in one text."
@@ -51,7 +52,7 @@ def from_pfx(data: bytes, password: str) -> Brought:
     """
     try:
         key, leaf, others = pkcs12.load_key_and_certificates(data, password.encode() or None)
-    except ValueError:
+    except UNREADABLE:
         raise InvalidRequestError("Pfx: it is malformed, or its password is wrong.") from None
     if key is None or leaf is None:
         raise InvalidRequestError("Pfx: expected a certificate and its key.")

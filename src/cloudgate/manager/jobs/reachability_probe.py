@@ -22,6 +22,7 @@ from cloudgate.manager.host_protocol import reachability as gateways
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name
 from cloudgate.network.happy_eyeballs import NoAllowedAddressError, open_tls
+from cloudgate.trust.unreadable import UNREADABLE
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,10 @@ def _is_same(shown_der: bytes | None, chain_pem: str) -> bool:
     if not shown_der or not chain_pem:
         return False
     expected = x509.load_pem_x509_certificates(chain_pem.encode())[0]
-    shown = x509.load_der_x509_certificate(shown_der)
+    try:
+        shown = x509.load_der_x509_certificate(shown_der)
+    except UNREADABLE:
+        return False
     return shown.fingerprint(hashes.SHA256()) == expected.fingerprint(hashes.SHA256())
 
 

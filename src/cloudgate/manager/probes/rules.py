@@ -14,6 +14,7 @@ from cryptography import x509
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.network import hostport
+from cloudgate.trust.unreadable import UNREADABLE
 from cloudgate.values import precis
 
 DEFAULT_MINUTES = 60
@@ -148,7 +149,7 @@ def check_authority(pem: str) -> None:
     """
     try:
         x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except UNREADABLE:
         raise InvalidRequestError(
             "CaFile: expected certificates in PEM, to trust the server by."
         ) from None

@@ -32,7 +32,7 @@ GATEWAY_DAYS = 14
 """Of gateways' certificates, unless the operator wants others."""
 CLOCK_SKEW = timedelta(days=2)
 """How far the clock of another machine may be behind, and still take what was just signed."""
-COMMON_NAME_CHARACTERS = 64
+_COMMON_NAME_BYTES = 64
 _Certifiable = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 _CERTIFIABLE = (ec.EllipticCurvePublicKey, rsa.RSAPublicKey, ed25519.Ed25519PublicKey)
 
@@ -371,10 +371,16 @@ def _covered(leaf: x509.Certificate) -> set[x509.GeneralName]:
     return set(found.value)
 
 
+def common_name(name: str) -> x509.NameAttribute[str]:
+    """A name for people, as much of it as a certificate can have (X.520; bytes of UTF-8 here)."""
+    cut = name.encode()[:_COMMON_NAME_BYTES].decode(errors="ignore")
+    return x509.NameAttribute(NameOID.COMMON_NAME, cut)
+
+
 def _subject(name: str, role: Role) -> x509.Name:
     return x509.Name(
         [
-            x509.NameAttribute(NameOID.COMMON_NAME, name[:COMMON_NAME_CHARACTERS]),
+            common_name(name),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, role.value),
         ]
     )

@@ -8,7 +8,6 @@ from datetime import datetime
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -17,12 +16,13 @@ from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.security.authority import (
     AUTHORITY_LIFE,
     CLOCK_SKEW,
-    COMMON_NAME_CHARACTERS,
     Signer,
+    common_name,
     key_pem,
     usage,
 )
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, BACKDATED, UNIT, uri_of
+from cloudgate.trust.unreadable import UNREADABLE
 
 _LONGEST_REQUEST = 8192
 """Characters."""
@@ -59,7 +59,7 @@ class TenantAuthority(Signer):
         """A certificate for clients alone."""
         name = x509.Name(
             [
-                x509.NameAttribute(NameOID.COMMON_NAME, wanted.name[:COMMON_NAME_CHARACTERS]),
+                common_name(wanted.name),
                 x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, UNIT),
             ]
         )
@@ -140,7 +140,7 @@ def requested_key(pem: str) -> PublicKey:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
         is_signed = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise InvalidRequestError(
             "CertificateRequest: expected a certificate request (PKCS #10) in PEM."
         ) from None
