@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import (
     api,
     attack,
+    console,
     create,
     fairness,
     hosts,
@@ -53,7 +54,7 @@ PARTS = (
     "hosts",
     "metrics",
 )
-NAMED = ("attack", "wan", "managers")
+NAMED = ("attack", "wan", "managers", "console")
 """Parts that are measured only when they are asked for."""
 LARGE_BUFFER_BYTES = 128 * 1024
 LONGEST_SECONDS = 1800
@@ -79,9 +80,11 @@ class Effort:
     tenants: int = 10_000
     deaths: int = 50
     """Of managers."""
+    pages: int = 15
+    """Looks at each page of the console."""
 
 
-QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0, deaths=3)
+QUICK = Effort(1, 0.8, 1, 200, 500, 5, 200, 3.0, deaths=3, pages=3)
 FULL = Effort(4, 1.0, 4, 250, 10_000, 15, 2000, 10.0)
 
 
@@ -102,18 +105,11 @@ def main() -> None:
     ):
         print(section, flush=True)
         done.append(section)
-    if "attack" in wanted:
-        section = _attack(options)
-        print(section, flush=True)
-        done.append(section)
-    if "wan" in wanted:
-        section = _wan(quick=options.quick)
-        print(section, flush=True)
-        done.append(section)
-    if "managers" in wanted:
-        section = _managers(effort.deaths)
-        print(section, flush=True)
-        done.append(section)
+    for name, measure in _named(options, effort).items():
+        if name in wanted:
+            section = measure()
+            print(section, flush=True)
+            done.append(section)
     print(goals(done) or "")
 
 
@@ -132,19 +128,19 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _attack(options: argparse.Namespace) -> Section:
+def _named(options: argparse.Namespace, effort: Effort) -> dict[str, Callable[[], Section]]:
+    kinds = tuple(options.kind or ())
+    return {
+        "attack": lambda: _in_folder(lambda at: attack.measure(at, kinds, options.record)),
+        "wan": lambda: _in_folder(lambda at: wan.measure(at / "wan", quick=options.quick)),
+        "managers": lambda: _in_folder(lambda at: managers.measure(at / "managers", effort.deaths)),
+        "console": lambda: _in_folder(lambda at: console.measure(at / "console", effort.pages)),
+    }
+
+
+def _in_folder(measure: Callable[[Path], Section]) -> Section:
     with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        return attack.measure(Path(folder), tuple(options.kind or ()), options.record)
-
-
-def _wan(*, quick: bool) -> Section:
-    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        return wan.measure(Path(folder) / "wan", quick=quick)
-
-
-def _managers(deaths: int) -> Section:
-    with tempfile.TemporaryDirectory(prefix="cloudgate-bench-") as folder:
-        return managers.measure(Path(folder) / "managers", deaths)
+        return measure(Path(folder))
 
 
 def _sections(parts: Sequence[str], effort: Effort) -> Iterator[Section]:

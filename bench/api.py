@@ -41,7 +41,7 @@ GATEWAYS, TENANTS, SESSIONS = 1_000, 10_000, 10_000
 WANTED_OF_BARE = 0.4
 WANTED_PAGE_MS = 15.0
 HEADER = "X-RestSvcSessionId"
-_PASSWORD = "bench password"
+PASSWORD = "bench password"
 _PATIENCE_SECONDS = 30.0
 
 
@@ -92,16 +92,16 @@ def measure(folder: Path, calls: int) -> Section:
     """Each kind of call, one after the other, beside the bare route."""
     data = folder / "data"
     data.mkdir(parents=True)
-    known = _fill(data)
+    known = fill(data)
     token = base64.b64encode(str(known.session_id).encode()).decode()
     with ExitStack() as stack:
         with pinned(PROXY_CORES):
-            manager = stack.enter_context(_manager(data))
+            manager = stack.enter_context(serving(data))
             bare = stack.enter_context(_bare(data / "tls"))
         stack.enter_context(pinned(LOAD_CORES))
         accept = {"Accept": "application/json"}
         ours = Caller(manager.port, {**accept, HEADER: token})
-        basic = base64.b64encode(f"admin:{_PASSWORD}".encode()).decode()
+        basic = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
         logon = Caller(manager.port, {**accept, "Authorization": f"Basic {basic}"})
         theirs = Caller(bare.port, accept)
         rows = list(_rows(manager, bare, (ours, logon, theirs), known, calls))
@@ -214,7 +214,8 @@ class Process:
 
 
 @contextmanager
-def _manager(data: Path) -> Iterator[Process]:
+def serving(data: Path) -> Iterator[Process]:
+    """A manager of that data folder."""
     port = free_port()
     command = [sys.executable, "-m", "cloudgate", "serve", "--data", str(data), "--port", str(port)]
     with _running([*command, "--host", "127.0.0.1"], port) as process:
@@ -253,7 +254,7 @@ def _wait_for(port: int) -> None:
             return
 
 
-def _fill(data: Path) -> Data:
+def fill(data: Path) -> Data:
     """A database with as much in it as a large provider has."""
     (data / "tls").mkdir()
     open_authority(data / "tls")
@@ -264,7 +265,7 @@ def _fill(data: Path) -> Data:
         site = BackupServer(id=uuid4(), name="localhost", port=9392)
         role = AccountRole(role_id=Role.PORTAL_ADMINISTRATOR.id)
         admin = Account(
-            id=uuid4(), name="admin", password_hash=hash_password(_PASSWORD), roles=[role]
+            id=uuid4(), name="admin", password_hash=hash_password(PASSWORD), roles=[role]
         )
         session.add_all((site, admin))
         session.flush()

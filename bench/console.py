@@ -1,0 +1,267 @@
+"""What does a page of the console cost a large provider, and how soon does its reader see it?"""
+
+import http.client
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from bench.accounting import cpu_seconds
+from bench.api import GATEWAYS, PASSWORD, TENANTS, Process, fill, serving
+from bench.machine import LOAD_CORES, PROXY_CORES, pinned
+from bench.report import Goal, Section, table
+from cloudgate.manager.audit import chain
+from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.security.authority import open_authority
+from cloudgate.manager.security.sealing import open_sealing
+from cloudgate.manager.storage.database import Database, sqlite_url
+from cloudgate.manager.storage.tables import (
+    AuditEvent,
+    CloudGateway,
+    CloudTenant,
+    Repository,
+    Task,
+    TenantResource,
+)
+from cloudgate.trust.password_hashes import hash_password
+from tests.support.browser import CHROMIUM, WIDE, chromium
+
+RECORDS = 5_000
+"""Tasks, and entries of the audit log."""
+WANTED_PAINT_MS, WANTED_BYTES, WANTED_CPU_MS = 300.0, 100_000, 30.0
+_OWN = "tenant 05001"
+"""The tenant that is looked at, and that comes to the portal."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A page that is measured."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one page took."""
+
+    kind: Kind
+    first_cpu_ms: float
+    """Right after something was changed."""
+    cpu_ms: float
+    """Once more, with nothing changed."""
+    size_bytes: int
+    paint_ms: float
+
+
+class Reader:
+    """Somebody who has signed in, over one connection."""
+
+    def __init__(self, port: int, section: str, name: str) -> None:
+        """Sign in."""
+        context = ssl._create_unverified_context()  # noqa: SLF001  as it was made here
+        self._line = http.client.HTTPSConnection("localhost", port, context=context)
+        form = urlencode({"name": name, "password": PASSWORD})
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        self._line.request("POST", f"/{section}/sign-in", form, kind)
+        answer = self._line.getresponse()
+        content = answer.read()
+        if answer.status != http.client.SEE_OTHER:
+            raise RuntimeError(f"{name} cannot sign in: {answer.status} {content[-1500:]!r}")
+        self.cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
+
+    def get(self, path: str) -> bytes:
+        """A page."""
+        self._line.request("GET", path, headers={"Cookie": self.cookie, "Accept": "text/html"})
+        answer = self._line.getresponse()
+        content = answer.read()
+        if answer.status != http.client.OK:
+            raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
+        return content
+
+    def change(self, tenant: str, text: str) -> None:
+        """Have something new be true, so that nothing that is remembered is."""
+        token = self.get(f"/console/tenants/{tenant}/edit").partition(b'name="token" value="')[2]
+        form = urlencode({"token": token.partition(b'"')[0], "description": text, "portal": "yes"})
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": self.cookie}
+        self._line.request("POST", f"/console/tenants/{tenant}/edit", form, kind)
+        answer = self._line.getresponse()
+        answer.read()
+        if answer.status != http.client.SEE_OTHER:
+            raise RuntimeError(f"The tenant was not changed: {answer.status}")
+
+
+def measure(folder: Path, rounds: int) -> Section:
+    """Each page, by itself and in a browser."""
+    if CHROMIUM is None:
+        raise SystemExit("The part console needs Chromium: sudo apt-get install chromium")
+    data = folder / "data"
+    data.mkdir(parents=True)
+    fill(data)
+    tenant, gateway = _fill_more(data)
+    operators = (
+        Kind("overview", "/console/"),
+        Kind("tenants", "/console/tenants"),
+        Kind("tenants, searched", "/console/tenants?search=tenant%20050"),
+        Kind("tenants, a page in the middle", "/console/tenants?page=100"),
+        Kind("one tenant", f"/console/tenants/{tenant}"),
+        Kind("gateways", "/console/gateways"),
+        Kind("one gateway", f"/console/gateways/{gateway}"),
+        Kind("tasks", "/console/tasks"),
+        Kind("audit log", "/console/audit"),
+    )
+    with ExitStack() as stack:
+        with pinned(PROXY_CORES):
+            manager = stack.enter_context(serving(data))
+        stack.enter_context(pinned(LOAD_CORES))
+        browser = stack.enter_context(chromium())
+        operator = Reader(manager.port, "console", "admin")
+        customer = Reader(manager.port, "portal", _OWN)
+        asked = [(operator, each) for each in operators]
+        asked.append((customer, Kind("portal", "/portal/")))
+        found = list(_measured(manager, browser, asked, (operator, tenant), rounds))
+    return _section(found)
+
+
+def _measured(
+    manager: Process,
+    browser: Any,
+    asked: Sequence[tuple[Reader, Kind]],
+    changing: tuple[Reader, str],
+    rounds: int,
+) -> Iterator[Figures]:
+    operator, tenant = changing
+    for reader, kind in asked:
+        content = reader.get(kind.path)
+        first, again = [], []
+        for number in range(rounds):
+            operator.change(tenant, f"{kind.name} {number}")
+            time.sleep(0.1)  # what follows from a change is not a page's
+            first.append(_cpu_ms(manager, reader, kind))
+            again.append(_cpu_ms(manager, reader, kind))
+        paint = _paint_ms(browser, manager.port, reader, kind, rounds)
+        yield Figures(kind, median(first), median(again), len(content), paint)
+
+
+def _cpu_ms(manager: Process, reader: Reader, kind: Kind) -> float:
+    before = cpu_seconds((manager.pid,))
+    reader.get(kind.path)
+    return 1000 * (cpu_seconds((manager.pid,)) - before)
+
+
+def _paint_ms(browser: Any, port: int, reader: Reader, kind: Kind, rounds: int) -> float:
+    """From the click until something is seen: First Contentful Paint."""
+    url = f"https://localhost:{port}"
+    context = browser.new_context(ignore_https_errors=True, viewport=WIDE)
+    try:
+        name, _, value = reader.cookie.partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": url, "secure": True}])
+        page = context.new_page()
+        taken = []
+        for _ in range(rounds + 1):
+            page.goto(url + kind.path, wait_until="load")
+            page.wait_for_function(_PAINTED)
+            taken.append(float(page.evaluate(_PAINTED)))
+        return median(taken[1:])  # the first has the style sheet to fetch
+    finally:
+        context.close()
+
+
+_PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+def _section(found: Sequence[Figures]) -> Section:
+    head = ("Page", "first paint ms", "answer KB", "CPU ms after a change", "CPU ms again")
+    rows = [
+        (
+            each.kind.name,
+            f"{each.paint_ms:.0f}",
+            f"{each.size_bytes / 1000:.1f}",
+            f"{each.first_cpu_ms:.1f}",
+            f"{each.cpu_ms:.1f}",
+        )
+        for each in found
+    ]
+    paint = max(found, key=lambda each: each.paint_ms)
+    size = max(found, key=lambda each: each.size_bytes)
+    cpu = max(found, key=lambda each: each.first_cpu_ms)
+    goals = (
+        Goal(
+            "first paint of the slowest page",
+            f"less than {WANTED_PAINT_MS:.0f} ms",
+            f"{paint.paint_ms:.0f} ms ({paint.kind.name})",
+            paint.paint_ms < WANTED_PAINT_MS,
+        ),
+        Goal(
+            "largest page",
+            f"less than {WANTED_BYTES / 1000:.0f} KB",
+            f"{size.size_bytes / 1000:.1f} KB ({size.kind.name})",
+            size.size_bytes < WANTED_BYTES,
+        ),
+        Goal(
+            "manager's CPU for the most costly page, after a change",
+            f"less than {WANTED_CPU_MS:.0f} ms",
+            f"{cpu.first_cpu_ms:.1f} ms ({cpu.kind.name})",
+            cpu.first_cpu_ms < WANTED_CPU_MS,
+        ),
+    )
+    note = (
+        f"With {TENANTS:,} tenants, {GATEWAYS:,} gateways, and {RECORDS:,} tasks and entries of"
+        " the audit log; not compressed. Medians. First paint is Chromium's, without a window."
+    )
+    return Section("Pages of the console", note, table(head, rows), goals)
+
+
+def _fill_more(data: Path) -> tuple[str, str]:
+    """Quotas for all tenants, records, and a password for one; ids of a tenant and a gateway."""
+    database = Database(sqlite_url(data / "cloudgate.db"))
+    manager = Manager(database, open_authority(data / "tls"), open_sealing(data))
+    with manager.changing() as work:
+        session, now = work.session, work.now
+        tenants = list(session.scalars(select(CloudTenant)))
+        gateway = session.scalars(select(CloudGateway)).first()
+        own = next(each for each in tenants if each.login == _OWN)
+        assert gateway is not None
+        own.password_hash = hash_password(PASSWORD)
+        vault = Repository(
+            id=uuid4(), backup_server_id=own.backup_server_id, name="vault", kind="Generic",
+            endpoint="vault.example:8443", address="192.0.2.1:8443",
+        )  # fmt: skip
+        session.add(vault)
+        session.flush()
+        session.add_all(
+            TenantResource(tenant_id=each.id, repository_id=vault.id, name="vault", quota_mb=102400)
+            for each in tenants
+        )
+        for number in range(RECORDS):
+            at = now - timedelta(minutes=RECORDS - number)
+            name = tenants[number].name
+            session.add(
+                Task(
+                    operation="EditTenant",
+                    created_at=at,
+                    deadline_at=at,
+                    finished_at=at,
+                    success=True,
+                    related_name=name,
+                )
+            )
+            event = AuditEvent(
+                at=at, account="admin", address="192.0.2.7", code=0, severity="Information",
+                operation="EditTenant", text=f"Tenant {name} was changed.", success=True,
+                object_type="CloudTenant", object_id=tenants[number].id, object_name=name,
+                before={"Description": ""}, after={"Description": "new"}, message="",
+            )  # fmt: skip
+            chain.append(work, event)
+        found = str(own.id), str(gateway.id)
+    database.close()
+    return found
