@@ -10,9 +10,9 @@ from axe_playwright_python.sync_playwright import Axe
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.tenant.site_map import PORTAL
-from tests.support.browser import NARROW, WIDE, chromium, is_too_wide, needs_chromium
+from tests.support.browser import NARROW, WIDE, Person, chromium, is_too_wide, needs_chromium
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, PATIENCE_SECONDS, Installation, installation
+from tests.support.product import Installation, installation
 from tests.support.tunnel import open_tunnel, repository
 
 pytestmark = [pytest.mark.end_to_end, needs_chromium]
@@ -43,55 +43,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
         patch.setenv("CLOUDGATE_PORTAL_DARK_COLOR", "#d7a8f0")
         with installation(folder / "data") as running:
             yield running
-
-
-class Person:
-    """Somebody at a window, signed in."""
-
-    def __init__(
-        self,
-        browser: Any,
-        url: str,
-        name: str = "admin",
-        password: str = PASSWORD,
-        section: str = "console",
-        **options: Any,
-    ) -> None:
-        self.context = browser.new_context(
-            ignore_https_errors=True, viewport=WIDE, reduced_motion="reduce", **options
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(1000 * PATIENCE_SECONDS)
-        self.complaints: list[str] = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
-        self.url = f"{url}/{section}/"
-        self.page.goto(f"{url}/" if section == "console" else self.url)
-        self.page.fill("#name", name)
-        self.page.fill("#password", password)
-        self.page.click("button.main")
-
-    def _hear(self, said: Any) -> None:
-        if said.type in ("error", "warning") and "ERR_" not in said.text:
-            self.complaints.append(said.text)
-
-    def goes(self, path: str) -> None:
-        """To a page of the console."""
-        self.page.goto(self.url + path)
-
-    def clicks(self, text: str) -> None:
-        """On a link or a button that says so."""
-        main = self.page.locator("main")
-        named = main.get_by_role("link", name=text, exact=True)
-        named.or_(main.get_by_role("button", name=text, exact=True)).first.click()
-
-    def is_live(self) -> None:
-        """Wait until the page hears what is new."""
-        self.page.wait_for_selector("#live[data-state=live]", state="attached")
-
-    def sees(self, selector: str, text: str) -> None:
-        """Wait until it says so."""
-        self.page.locator(selector, has_text=re.compile(text)).first.wait_for()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Rendering: how do answers of the API become pages? By templates that escape what they show."""
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
@@ -60,6 +61,7 @@ def _environment(language: Language) -> Environment:
         known_languages=tuple(LANGUAGES.values()),
     )
     made.tests["at_all"] = texts.is_at_all
+    made.tests["over"] = lambda text: texts.is_over(text, datetime.now(UTC))
     made.globals["parts"] = made.get_template("parts.html").module
     return made
 

@@ -74,6 +74,11 @@ def is_at_all(text: Any) -> bool:
     return isinstance(text, str) and bool(text) and not text.startswith("1753-01-01")
 
 
+def is_over(text: Any, now: datetime) -> bool:
+    """Whether a time of the API is one that was before `now`."""
+    return is_at_all(text) and datetime.fromisoformat(text) <= now
+
+
 def percent(part: Any, whole: Any) -> int:
     """How much of a whole a part is, from 0 to 100; 0 where one of them is not known."""
     if not isinstance(part, int) or not isinstance(whole, int) or whole <= 0:
@@ -93,6 +98,7 @@ TONES = {
     words("Draining"): "busy",
     words("Expected"): "busy",
     words("Warning"): "warn",
+    words("Expired"): "warn",
     words("Offline"): "bad",
     words("Failed"): "bad",
     words("Closed"): "idle",
