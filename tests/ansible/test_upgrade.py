@@ -129,6 +129,8 @@ def test_hosts_are_renewed_one_by_one_a_fault_stops_it_and_no_tunnel_ends(fleet:
     done = fleet.renew()
     assert fleet.releases() == [NEXT, NEXT]
     assert done.index("gw1.example has release") < done.index("gw2.example has release")
+    named = f"The manager has release {now}; gw1.example ({NEXT}), gw2.example ({NEXT})."
+    assert named in fleet.site.say("status")
     assert all(each.lives() for each in tunnels)
     for each in (*tunnels, *fleet.tunnels()):
         each.close()

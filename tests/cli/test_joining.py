@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
-from cloudgate.cli.resources.status import summary
+from cloudgate.cli.resources.status import summary, unlike
 from cloudgate.cli.service.manager.options import parameters
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
@@ -125,6 +125,16 @@ def test_the_whole_fleet_is_on_one_screen(cloudgate: Run) -> None:
 def test_one_line_says_how_all_is(managed: str, gateway: str, said: str) -> None:
     known = [{"Name": "gw1", "State": gateway, "LiveTunnels": 2}]
     assert summary([{"Name": "gw1", "State": managed}], known) == said
+
+
+def test_one_line_says_which_hosts_are_of_another_release_than_the_manager() -> None:
+    managed = [
+        {"Name": "gw1", "Version": "1.3.0"},
+        {"Name": "gw2", "Version": "1.2.0"},
+        {"Name": "gw3"},
+    ]
+    assert unlike(managed, "1.3.0") == "The manager has release 1.3.0; gw2 (1.2.0)."
+    assert not unlike(managed[::2], "1.3.0")
 
 
 def test_joining_with_install_has_systemd_run_the_host_service_of_that_folder(

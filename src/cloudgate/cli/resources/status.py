@@ -8,11 +8,12 @@ from cloudgate.cli.commands import Call, command
 from cloudgate.cli.output import at, backup_server, said
 from cloudgate.cli.resources import tasks
 from cloudgate.cli.resources.cloud import gateways
-from cloudgate.cli.resources.infrastructure import servers
+from cloudgate.cli.resources.infrastructure import backup_servers, servers
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json
 
 _WARNINGS = "/warnings"
+_SITES = backup_servers.KIND.array
 _WELL = ("Online", "Expected")
 _GATEWAY_WELL = ("Listening", "Starting", "Draining", "Closed")
 _SERVERS = {
@@ -51,12 +52,17 @@ def status(call: Call) -> None:
     """Show servers, gateways, running tasks, and what needs a look."""
     found = {
         kind.array: call.api.get(kind.path + ENTITY).body.get(kind.array) or []
-        for kind in (servers.KIND, gateways.KIND)
+        for kind in (servers.KIND, gateways.KIND, backup_servers.KIND)
     }
     listed = call.api.get(tasks.KIND.path).body.get(tasks.KIND.array) or []
     running = [task for task in listed if task.get("State") != "Finished"]
     said_of = call.api.get(_WARNINGS).body.get("OperatorWarnings") or []
     warnings = [{**each, "Warning": each.get("Message")} for each in said_of]
+    last = (
+        "" if warnings else summary(found["ManagedServers"], found["CloudGateways"]),
+        # What a backup server has is the manager's own release.
+        *(unlike(found["ManagedServers"], each.get("Version")) for each in found[_SITES][:1]),
+    )
     call.screen.sections(
         {
             "ManagedServers": (found["ManagedServers"], _SERVERS),
@@ -64,7 +70,7 @@ def status(call: Call) -> None:
             "Tasks": (running, _TASKS),
             "Warnings": (warnings, {"Needs a look": at("Name"), "Because": at("Warning")}),
         },
-        "" if warnings else summary(found["ManagedServers"], found["CloudGateways"]),
+        " ".join(filter(None, last)),
     )
 
 
@@ -85,6 +91,16 @@ def summary(managed: Sequence[Json], known: Sequence[Json]) -> str:
         f"{_count(len(online), 'managed server')} online",
     )
     return f"All is well: {', '.join(counted)}."
+
+
+def unlike(managed: Sequence[Json], release: object) -> str:
+    """Which servers have another release than the manager, in one line; empty for none. Pure."""
+    named = [
+        f"{each.get('Name')} ({version})"
+        for each in managed
+        if (version := each.get("Version")) not in {None, release}
+    ]
+    return f"The manager has release {said(release)}; {', '.join(named)}." if named else ""
 
 
 def _count(number: int, thing: str) -> str:
