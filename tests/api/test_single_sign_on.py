@@ -399,7 +399,6 @@ def test_keys_are_only_what_of_them_is_public_and_those_that_cannot_be_read_are_
         {"jwks_uri": None},
         {"padding": "x" * 300_000},
         {"deep": 2000},
-        {"packed": True},
     ],
     ids=lambda each: next(iter(each)),
 )

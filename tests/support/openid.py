@@ -1,7 +1,6 @@
 """Providers of OpenID Connect: a conformant one, and one that says what the test says. Over TLS."""
 
 import base64
-import gzip
 import hashlib
 import json
 import ssl
@@ -105,7 +104,7 @@ class ScriptedProvider:
     """What it says besides, or otherwise."""
     sign: Signed = honest
     metadata: dict[str, Any] = field(default_factory=dict)
-    """Of itself, the same; `deep` is nested as deep, and with `packed` it answers in gzip."""
+    """Of itself, the same; `deep` is nested as deep."""
     keys: list[Any] = field(default_factory=list)
     """That it shows before its own."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -177,9 +176,6 @@ def scripted_provider() -> Iterator[ScriptedProvider]:
             depth = script.metadata.get("deep", 0)
             body = b"[" * depth + json.dumps(said).encode() + b"]" * depth
             self.send_response(status)
-            if "packed" in script.metadata:
-                body = gzip.compress(body)
-                self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -359,11 +359,7 @@ async def _answer(
     basic: httpx2.BasicAuth | None,
 ) -> tuple[int, bytes]:
     context = ssl.create_default_context(cadata=settings.authority_pem or None)
-    headers = {
-        "User-Agent": f"Cloudgate/{__version__}",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",  # what is packed may be a thousand times as much
-    }
+    headers = {"User-Agent": f"Cloudgate/{__version__}", "Accept": "application/json"}
     content = b""
     async with (
         asyncio.timeout(ANSWER_SECONDS),
@@ -378,7 +374,7 @@ async def _answer(
             "GET" if form is None else "POST", url, data=form and dict(form), auth=basic
         ) as answer,
     ):
-        async for piece in answer.aiter_raw():
+        async for piece in answer.aiter_bytes():
             content += piece
             if len(content) > _MOST_BYTES:
                 raise ValueError("too long")
