@@ -229,6 +229,8 @@ def test_usage_is_filtered_sorted_and_paged_as_queries_are(
     )
     assert sum_["Tunnels"] == 1 + 2
     assert usage_of_all(client, "?filter=BeginTime<2020-01-01") == []
+    beyond = client.get("/cloud/usage?total=true&pageSize=1&page=9").json()
+    assert (beyond["CloudUsages"]["CloudUsages"], beyond["PagingInfo"]["PagesCount"]) == ([], 2)
     for wrong, words in (
         ("days=0", "from 1 to 999"),
         ("sortAsc=Colour", "no parameter"),

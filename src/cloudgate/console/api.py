@@ -82,10 +82,10 @@ class Api:
         """
         return (await self.ask("GET", path)).body
 
-    async def found(self, path: str) -> Json | None:
+    async def found(self, path: str, within_seconds: float = _SOON_SECONDS) -> Json | None:
         """The same; None where there is nothing, or it is not known soon: no page waits long."""
         try:
-            return await asyncio.wait_for(self.get(path), _SOON_SECONDS)
+            return await asyncio.wait_for(self.get(path), within_seconds)
         except SignedOutError:
             raise
         except (RefusedError, TimeoutError):

@@ -18,6 +18,8 @@ WHERE = {
     "CloudCertificate": "certificates",
 }
 """The page of a thing that a warning is about, by the thing's type."""
+_WAITED_SECONDS = 1.0
+"""For what is added up of the usage of many tenants."""
 _ONE = "pageSize=1&format=Entities&sortAsc=Name"
 
 
@@ -53,11 +55,14 @@ async def _last_day(visit: Visit) -> Json:
     if visit.is_news:
         return {}
     used, hours = await asyncio.gather(
-        visit.api.found("/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5"),
-        visit.api.found("/cloud/usage?days=1&by=hour"),
+        visit.api.found(
+            "/cloud/usage?days=1&total=true&sortDesc=BytesUp&pageSize=5", _WAITED_SECONDS
+        ),
+        visit.api.found("/cloud/usage?days=1&by=hour", _WAITED_SECONDS),
     )
     return {
         "used": _rows(used or {}),
+        "too_much": used is None or hours is None,
         "traffic": traffic(last_hours(_rows(hours), datetime.now(UTC))) if hours else None,
     }
 

@@ -90,10 +90,16 @@ def page_of_usage(work: UnitOfWork, query: Query, since: datetime, *, total: boo
     """
     stretches = _together(since) if total else _stretches(since)
     chosen = stretches.where(FIELDS.compiled(query.condition)).subquery()
-    count = work.session.scalar(select(func.count()).select_from(chosen)) or 0
     order = _order(chosen, query, _WHO if total else (Usage.at,))
-    ordered = select(chosen).order_by(*order).limit(query.page_size)
-    rows = work.session.execute(ordered.offset((query.page - 1) * query.page_size)).all()
+    offset = (query.page - 1) * query.page_size
+    # Sums are made once: they are counted where they are made. Stretches are counted by an index.
+    of_all = func.count().over() if total else null()
+    wanted = select(chosen, of_all.label("of_all")).order_by(*order).limit(query.page_size)
+    rows = work.session.execute(wanted.offset(offset)).all()
+    count = rows[0].of_all if rows else None
+    if count is None and (rows or offset):
+        count = work.session.scalar(select(func.count()).select_from(chosen))
+    count = count or 0
     pages = max(1, -(-count // query.page_size))
     return Page(_named(work, rows), query.page, query.page_size, pages)
 
