@@ -205,6 +205,7 @@ def test_one_call_bills_all_tenants_also_those_who_are_gone(
     assert bill["acme", None]["BeginTime"] == everything[0]["BeginTime"]
 
 
+@pytest.mark.both_databases
 def test_usage_is_filtered_sorted_and_paged_as_queries_are(
     running: RunningManager, host: ScriptedHost, tenant_id: UUID
 ) -> None:
@@ -242,6 +243,7 @@ def test_usage_is_filtered_sorted_and_paged_as_queries_are(
     assert f"<CloudTenantUid>urn:veeam:CloudTenant:{tenant_id}</CloudTenantUid>" in xml
 
 
+@pytest.mark.both_databases
 def test_usage_of_all_is_added_up_hour_by_hour(
     running: RunningManager, host: ScriptedHost, tenant_id: UUID
 ) -> None:
