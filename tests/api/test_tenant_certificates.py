@@ -282,6 +282,23 @@ def test_a_tenant_sees_and_revokes_its_own_and_a_user_its_own_alone(
     assert {each.account for each in revoked} == {"acme", "acme\\ann"}
 
 
+def test_a_user_leaves_room_to_others_and_what_is_good_no_more_takes_none(
+    client: httpx2.Client, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "MOST_OF_USER", 2)
+    monkeypatch.setattr(certificates, "MOST_OF_TENANT", 4)
+    allow(client, acme)
+    for name, status in (("acme\\ann", 200), ("acme\\ann", 200), ("acme\\ann", 400)):
+        assert get_own(client, name).status_code == status
+    for status in (200, 200, 400):
+        answer = get_own(client)
+        assert answer.status_code == status
+    assert "acme has 4 certificates that are good" in answer.json()["Message"]
+    finished(client, client.put(acme.path, json={"Password": NEW}).json())
+    assert sorted(listed(client, acme).values()) == ["Good", "Good", "Replaced", "Replaced"]
+    assert get_own(client, password=NEW).status_code == 200
+
+
 def test_a_tenant_of_any_name_has_one(client: httpx2.Client) -> None:
     named = Customer(client, "株式会社バックアップ復旧管理東京第一営業所本店", add_vault(client))
     assert issue(client, named)["Login"] == "株式会社バックアップ復旧管理東京第一営業所本店"

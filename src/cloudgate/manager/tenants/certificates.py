@@ -50,7 +50,8 @@ TYPE = "CloudTenantCertificate"
 USUAL_SECONDS = 24 * 3600
 LEAST_SECONDS, MOST_SECONDS = 300, 7 * 24 * 3600
 MOST_OF_TENANT = 200
-"""That have neither ended nor been revoked."""
+"""That are good."""
+MOST_OF_USER = 50
 MOST_OF_KEY = 4
 """A request is good as often as it is sent, and a host that was stolen has seen it."""
 MOST_KEPT = 2000
@@ -310,7 +311,7 @@ def _issue(
         )
     key = requested_key(wish.request_pem)
     tenant, user = (who, None) if isinstance(who, CloudTenant) else (who.tenant, who)
-    _make_room(work, tenant)
+    _make_room(work, who)
     identifier = uuid4()
     ends_at = (work.now + timedelta(seconds=seconds)).replace(microsecond=0)
     signed = authority(work).issue(
@@ -333,19 +334,27 @@ def _issue(
     return made
 
 
-def _make_room(work: UnitOfWork, tenant: CloudTenant) -> None:
+def _make_room(work: UnitOfWork, who: passwords.Owner) -> None:
+    """See that there is room for one more, of the tenant and, if it is a user's, of that user.
+
+    A user is to leave room to the tenant and its other users.
+
+    Raises:
+        InvalidRequestError: there is none.
+    """
     long_over = TenantCertificate.ends_at <= work.now - KEPT_AFTER_END
     work.session.execute(delete(TenantCertificate).where(long_over))
-    count = select(func.count()).where(
-        TenantCertificate.tenant_id == tenant.id,
-        TenantCertificate.ends_at > work.now,
-        TenantCertificate.revoked_at.is_(None),
-    )
-    if (work.session.scalar(count) or 0) >= MOST_OF_TENANT:
-        raise InvalidRequestError(
-            f"{tenant.name} has {MOST_OF_TENANT} certificates that are good, as many as may be;"
-            " revoke some first."
-        )
+    bounds: list[tuple[passwords.Owner, int]] = [(who, MOST_OF_USER)]
+    if isinstance(who, CloudTenant):
+        bounds = [(who, MOST_OF_TENANT)]
+    else:
+        bounds.append((who.tenant, MOST_OF_TENANT))
+    for whose, most in bounds:
+        if sum(is_good(work, each) for each in certificates_of(work, whose)) >= most:
+            raise InvalidRequestError(
+                f"{login_of(whose)} has {most} certificates that are good, as many as may be;"
+                " revoke some first."
+            )
 
 
 def _change(found: TenantCertificate, operation: str) -> Change:
