@@ -24,6 +24,7 @@ from cloudgate import __version__
 from cloudgate.api.openapi.document import document
 from cloudgate.api.openapi.page import page
 from cloudgate.api.table import ROUTES
+from cloudgate.console.rendering import ASSETS, asset, asset_version
 from delivery.tools import ROOT
 
 SITE = ROOT / "site"
@@ -76,7 +77,11 @@ def put_together(folder: Path) -> None:
     described = document(ROUTES)
     (reference / "README.md").write_text(_REFERENCE, "utf-8")
     (reference / "command-line.md").write_text(command_line(), "utf-8")
-    (reference / "api.html").write_text(page(described), "utf-8")
+    (reference / "api.html").write_text(page(described, "./"), "utf-8")
+    assets = reference / "assets" / asset_version()
+    assets.mkdir(parents=True)
+    for name in ASSETS:
+        (assets / name).write_bytes(asset(name))
     (reference / "openapi.json").write_text(json.dumps(described, indent=1), "utf-8")
     schema = files("cloudgate.wire").joinpath("schema.xsd").read_bytes()
     (reference / "schema").write_bytes(schema)

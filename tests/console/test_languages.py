@@ -55,7 +55,11 @@ def test_what_the_product_reads_is_what_the_catalogue_says(tag: str) -> None:
             assert LANGUAGES[tag].text(str(each.id)) == each.string, UPDATE
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "template",
+    [each for each in TEMPLATES if each.name != "api.html"],  # of the API, which speaks English
+    ids=lambda each: each.name,
+)
 def test_no_template_says_anything_without_the_catalogue(template: Path) -> None:
     attributes = r"\{% set \w+ %\}.*?\{% endset %\}"
     script = rf"{attributes}|\{{\{{.*?\}}\}}|\{{%.*?%\}}"

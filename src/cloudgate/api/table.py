@@ -37,7 +37,7 @@ from cloudgate.api.handlers.infrastructure import (
     warnings,
 )
 from cloudgate.api.handlers.signing_in import passkeys, second_factor, single_sign_on
-from cloudgate.api.http.router import Outcome, Route
+from cloudgate.api.http.router import Outcome, Parameter, Route
 
 ROUTES = [
     *sessions.ROUTES,
@@ -92,6 +92,9 @@ ROUTES += [
         path="/docs",
         handler=_DESCRIPTION.get_docs,
         needs_session=False,
+        query=(
+            Parameter(name="search", description="Shows the calls that have all of these words."),
+        ),
         answers=Outcome(document="text/html"),
     ),
 ]

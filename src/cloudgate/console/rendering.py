@@ -74,10 +74,15 @@ def _qr(text: str) -> Markup:
     return Markup(made)  # noqa: S704  drawn here, of squares alone
 
 
+def rendered(template: str, context: Json, language: Language) -> str:
+    """A whole page, as a text."""
+    return _environment(language).get_template(template).render(context)
+
+
 def page(template: str, context: Json, language: Language, status: int = 200) -> Response:
     """A whole page."""
     return Response(
-        _environment(language).get_template(template).render(context),
+        rendered(template, context, language),
         status,
         headers={"Content-Language": language.tag, "Vary": "Accept-Language, Cookie"},
         media_type="text/html",
