@@ -77,7 +77,9 @@ def put_together(folder: Path) -> None:
     described = document(ROUTES)
     (reference / "README.md").write_text(_REFERENCE, "utf-8")
     (reference / "command-line.md").write_text(command_line(), "utf-8")
-    (reference / "api.html").write_text(page(described, "./"), "utf-8")
+    # A folder is no page where the site is read from a disk.
+    described_page = page(described, "./").replace('href="./"', 'href="index.html"')
+    (reference / "api.html").write_text(described_page, "utf-8")
     assets = reference / "assets" / asset_version()
     assets.mkdir(parents=True)
     for name in ASSETS:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-SUITE = "bookworm"
+BOOKWORM, TRIXIE = "bookworm", "trixie"
+"""Debian 12 and 13."""
 # What it may not do to this machine: it sees none of its processes, and no network but its own.
 _ENTERED = """set -e
 mount --make-rprivate /
@@ -101,12 +102,12 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def fresh_machine(folder: Path) -> Iterator[Machine]:
+def fresh_machine(folder: Path, suite: str = BOOKWORM) -> Iterator[Machine]:
     """One that has nothing but what every Debian has."""
     if os.getuid() != 0 or shutil.which("debootstrap") is None:
         pytest.skip("needs root, and debootstrap, which make test-delivery installs")
     root = folder / "root"
-    made = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, str(root)]
+    made = ["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, str(root)]
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
     for each in ("resolv.conf", "hosts"):
         shutil.copyfile(Path("/etc", each), root / "etc" / each)
