@@ -137,6 +137,13 @@ def removal(
     )
 
 
+async def first_gateways(api: Api) -> tuple[list[Json], bool]:
+    """The first gateways by name, more than any page asks, and whether there are no others."""
+    path = "/query?type=CloudGateway&format=Entities&sortAsc=Name&pageSize="
+    found = await api.get(f"{path}{5 * MOST_ASKED}")
+    return entities(found, "CloudGateways"), int(paging(found)["pages"]) <= 1
+
+
 async def live_tunnels(api: Api, gateways: list[Json]) -> dict[str, list[Json] | None]:
     """The tunnels of gateways right now, by the gateways' ids; None where that is not known.
 

@@ -24,6 +24,7 @@ from cloudgate.console.operator.common import (
     MOST_ASKED,
     body,
     choices,
+    first_gateways,
     lines,
     listing,
     live_tunnels,
@@ -59,13 +60,12 @@ _NETWORKS = Field(
 async def load_one(visit: Visit) -> Json:
     """A tenant, its users, its tunnels right now, what it used, and how it connects."""
     at = filled(ONE, visit.path)
-    entity, users, certificates, gateways = await asyncio.gather(
+    entity, users, certificates, (known, are_all) = await asyncio.gather(
         visit.api.get(at + ENTITY),
         visit.api.get(f"{at}/subtenants"),
         visit.api.get(f"{at}/certificates"),
-        visit.api.get("/cloud/gateways?format=Entity"),
+        first_gateways(visit.api),
     )
-    known = list(gateways.get("CloudGateways") or ())
     tunnels, all_asked = await _tunnels(visit.api, known, str(entity["Name"]))
     return {
         "thing": entity,
@@ -73,7 +73,7 @@ async def load_one(visit: Visit) -> Json:
         "users": list(users.get("CloudSubtenants") or ()),
         "certificates": list(certificates.get("CloudTenantCertificates") or ()),
         "tunnels": tunnels,
-        "all_asked": all_asked,
+        "all_asked": all_asked and are_all,
         **({} if visit.is_news else await _used(visit, entity)),
     }
 
@@ -115,9 +115,9 @@ def months(used: list[Json]) -> list[Json]:
 async def load_connecting(visit: Visit) -> Json:
     """How a tenant connects: its gateways, its storage, and lines for each program."""
     at = filled(ONE, visit.path)
-    entity, gateways, repositories = await asyncio.gather(
+    entity, (known, _are_all), repositories = await asyncio.gather(
         visit.api.get(at + ENTITY),
-        visit.api.get("/cloud/gateways?format=Entity"),
+        first_gateways(visit.api),
         visit.api.get("/query?type=Repository&format=Entities&sortAsc=Name&pageSize=500"),
     )
     group = (repositories.get("Entities") or {}).get("Repositories") or {}
@@ -130,7 +130,7 @@ async def load_connecting(visit: Visit) -> Json:
     ]
     doors = [
         f"{each.get('ExternalIP') or each['Name']}:{each['ExternalPort']}"
-        for each in gateways.get("CloudGateways") or ()
+        for each in known
         if each.get("Enabled")
     ]
     return {

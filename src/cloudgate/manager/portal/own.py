@@ -3,18 +3,19 @@
 A user sees what is its own: neither the tenant's other users nor what is stored together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import lazyload, load_only
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     is_wanted,
-    list_gateways,
     settings_in_force,
 )
 from cloudgate.manager.portal.sessions import OPERATION
@@ -26,6 +27,7 @@ from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudGateway,
     CloudTenant,
+    ManagedServer,
     Subtenant,
     TenantResource,
 )
@@ -95,7 +97,9 @@ def doors(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
             pool = gateway.pool.name if gateway.pool else ""
             host = work.dns.of_pool(pool) or external_ip_of(gateway)
             found[hostport.join(host, settings_in_force(gateway).external_port)] = None
-    return tuple(found)[:MOST_GATEWAYS]
+            if len(found) == MOST_GATEWAYS:
+                break
+    return tuple(found)
 
 
 def hosts_that_may_carry(work: UnitOfWork, tenant: CloudTenant) -> tuple[list[UUID], int]:
@@ -103,15 +107,35 @@ def hosts_that_may_carry(work: UnitOfWork, tenant: CloudTenant) -> tuple[list[UU
 
     Also those that it may use no more: tunnels go on there until their time is over.
     """
-    servers = [each.managed_server for each in _of_site(work, tenant)]
+    servers = work.session.scalars(
+        select(ManagedServer)
+        .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
+        .where(*_is_of_site(tenant))
+        .order_by(CloudGateway.name)
+        .options(
+            load_only(ManagedServer.seen_at, ManagedServer.online_since),
+            lazyload(ManagedServer.backup_server),
+        )
+    ).all()
     there = [each.id for each in servers if is_online(work, each)][:MOST_GATEWAYS]
     return there, len(servers) - len(there)
 
 
-def _of_site(work: UnitOfWork, tenant: CloudTenant) -> list[CloudGateway]:
-    return [
-        each for each in list_gateways(work) if each.backup_server_id == tenant.backup_server_id
-    ]
+def _of_site(work: UnitOfWork, tenant: CloudTenant) -> Iterator[CloudGateway]:
+    """Those that are there, by name, read as far as somebody looks: a site may have thousands."""
+    query = select(CloudGateway).where(*_is_of_site(tenant)).order_by(CloudGateway.name)
+    for before in count(0, MOST_GATEWAYS):
+        found = work.session.scalars(query.offset(before).limit(MOST_GATEWAYS)).all()
+        yield from found
+        if len(found) < MOST_GATEWAYS:
+            return
+
+
+def _is_of_site(tenant: CloudTenant) -> tuple[ColumnElement[bool], ...]:
+    return (
+        CloudGateway.confirmed.is_not(None),
+        CloudGateway.backup_server_id == tenant.backup_server_id,
+    )
 
 
 def logins(work: UnitOfWork, who: Owner) -> Sequence[AuditEvent]:
