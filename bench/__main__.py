@@ -80,7 +80,7 @@ class Effort:
     tenants: int = 10_000
     deaths: int = 50
     """Of managers."""
-    pages: int = 15
+    pages: int = 8
     """Looks at each page of the console."""
 
 

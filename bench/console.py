@@ -80,13 +80,20 @@ class Reader:
         self.cookie = str(answer.headers["Set-Cookie"]).partition(";")[0]
 
     def get(self, path: str) -> bytes:
-        """A page."""
-        self._line.request("GET", path, headers={"Cookie": self.cookie, "Accept": "text/html"})
-        answer = self._line.getresponse()
+        """A page; over a new connection, where the old one was idle for too long."""
+        try:
+            answer = self._ask(path)
+        except http.client.RemoteDisconnected:
+            self._line.close()
+            answer = self._ask(path)
         content = answer.read()
         if answer.status != http.client.OK:
             raise RuntimeError(f"{path}: {answer.status} {content[:300]!r}")
         return content
+
+    def _ask(self, path: str) -> http.client.HTTPResponse:
+        self._line.request("GET", path, headers={"Cookie": self.cookie, "Accept": "text/html"})
+        return self._line.getresponse()
 
     def change(self, tenant: str, text: str) -> None:
         """Have something new be true, so that nothing that is remembered is."""
