@@ -38,6 +38,9 @@ def cloudgate(
     monkeypatch.setenv("CLOUDGATE_PASSWORD_FILE", str(password_file))
 
     def run(*arguments: str) -> Result:
+        is_service = arguments[:1] in (("serve",), ("up",)) or arguments[:2] == ("host", "run")
+        # It would have all that is logged later in this process go where nothing is open any more.
+        assert not is_service or "--print-unit" in arguments, "start a service as a process"
         return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
     return run

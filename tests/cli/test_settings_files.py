@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,9 +209,10 @@ def test_a_secret_that_systemd_hands_over_is_taken_from_its_folder(
     checked = cloudgate("config", "check", str(file))
     assert checked.exit_code == 0, "systemd has it, and who looks at the file has not"
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder / "credentials"))
-    refused = cloudgate("serve", "--config", str(file))
-    assert refused.exit_code == 1
-    assert "credentials/admin.password" in re.sub(r"[\s│]", "", refused.output)
+    command = [sys.executable, "-m", "cloudgate", "serve", "--config", str(file)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "credentials/admin.password" in re.sub(r"[\s│]", "", refused.stderr)
     (folder / "credentials").mkdir()
     (folder / "credentials" / "admin.password").write_text("a long password")
     assert cloudgate("config", "check", str(file)).exit_code == 0

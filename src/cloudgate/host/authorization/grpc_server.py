@@ -410,9 +410,9 @@ class _Connection(asyncio.Protocol):
         try:
             answer = await self._method(_message(call.asked))
         except Exception:  # noqa: BLE001  one that fails is no reason to leave the others waiting
-            _log.exception("a call to the authorizer failed")
             self._stream_ended(stream)
             self._send(_HEADERS, _END_HEADERS | _END_STREAM, stream, _FAULT)
+            _log.exception("a call to the authorizer failed")
             return
         call.unsent = _PREFIX.pack(0, len(answer)) + answer
         head = _frame(_HEADERS, _END_HEADERS, stream, _ANSWER)

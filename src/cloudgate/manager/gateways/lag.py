@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, object_session
 
-from cloudgate.manager.servers.facts import report_of
+from cloudgate.manager.servers.facts import directory_revision_of
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -29,7 +29,7 @@ def lag_of(gateway: CloudGateway) -> str:
     server, session = gateway.managed_server, object_session(gateway)
     if session is None or server.online_since is None or gateway.confirmed is None:
         return ""
-    newest, known = session.get(Counter, DIRECTORY), report_of(server).directory_revision
+    newest, known = session.get(Counter, DIRECTORY), directory_revision_of(server)
     if newest is None or newest.value <= known:
         return ""
     lags: dict[tuple[UUID, int, int], _Lag] = session.info.setdefault(_LAGS, {})

@@ -16,7 +16,7 @@ from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_rea
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.registries.presence import NOTED_EVERY
-from cloudgate.manager.servers.facts import facts_of, report_of
+from cloudgate.manager.servers.facts import directory_revision_of, facts_of, report_of
 from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
@@ -173,7 +173,7 @@ def _settle_directory_task(work: UnitOfWork, task: Task) -> None:
     behind = [
         server
         for server in _gateway_servers(work, task)
-        if report_of(server).directory_revision < (task.directory_revision or 0)
+        if directory_revision_of(server) < (task.directory_revision or 0)
     ]
     waiting = [server for server in behind if is_online(work, server)]
     if waiting and task.deadline_at > work.now:

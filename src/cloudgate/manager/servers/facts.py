@@ -37,6 +37,13 @@ def facts_of(server: ManagedServer) -> HostFacts | None:
         return _mended(kept, server.name)
 
 
+def remarks_of(server: ManagedServer) -> tuple[str, str]:
+    """Its trouble and its advice. Most have none, and nothing else of theirs is read for that."""
+    kept = server.facts or {}
+    facts = facts_of(server) if kept.get("trouble") or kept.get("advice") else None
+    return (facts.trouble, facts.advice) if facts else ("", "")
+
+
 def report_of(server: ManagedServer) -> Report:
     """The machine's last report, without facts and guesses; an empty one before the first.
 
@@ -53,12 +60,20 @@ def report_of(server: ManagedServer) -> Report:
         return Report.model_validate({**_NOTHING_REPORTED.model_dump(), **good})
 
 
+def directory_revision_of(server: ManagedServer) -> int:
+    """The one of its last report; 0 before the first. Nothing else of it is read for that."""
+    known = (server.report or {}).get("directory_revision")
+    if isinstance(known, int) and known >= 0:
+        return known
+    return report_of(server).directory_revision
+
+
 def keep_report(server: ManagedServer, report: Report) -> None:
     """Have it as the last one. Facts and guesses, which not every report has, are kept elsewhere.
 
     What queries filter by has a column besides.
     """
-    server.report = report.model_dump(mode="json", exclude={"facts", *TOLD_ONCE})
+    server.report = report.model_dump(mode="json", exclude={"facts", "figures", *TOLD_ONCE})
     server.live_tunnels = report.live_tunnels
     if report.assignment_revision == server.assignment_revision:
         server.reported_revision = report.assignment_revision

@@ -11,7 +11,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
 from cloudgate.manager.registries.seen_addresses import read
-from cloudgate.manager.servers.facts import facts_of
+from cloudgate.manager.servers.facts import facts_of, remarks_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol.bounds import readable
@@ -135,8 +135,7 @@ def known_names(server: ManagedServer) -> set[str]:
 
 def warnings_of(server: ManagedServer) -> str:
     """What an operator should look at; empty when nothing."""
-    facts = facts_of(server)
-    said = (facts.trouble, facts.advice) if facts and server.online_since is not None else ()
+    said = remarks_of(server) if server.online_since is not None else ()
     return readable(" ".join(text for text in (server.warning, *said) if text))
 
 
