@@ -293,8 +293,8 @@ async def test_settings_that_envoy_rejects_are_told_in_its_own_words(
 ) -> None:
     good = listener
 
-    def bad(*arguments: Any) -> dict[str, Any]:
-        settings: dict[str, Any] = good(*arguments)
+    def bad(*arguments: Any, **more: Any) -> dict[str, Any]:
+        settings: dict[str, Any] = good(*arguments, **more)
         return {**settings, "filter_chains": settings["filter_chains"] * 2}
 
     monkeypatch.setattr(listener_rollout, "listener", bad)
