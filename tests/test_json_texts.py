@@ -10,7 +10,7 @@ from cloudgate.host.authorization.policy import Denial
 from cloudgate.values import json_texts
 
 SOURCES = Path(cloudgate.__file__).parent
-ROOMS = ("api", "connector", "console", "host/authorization", "manager/sessions")
+ROOMS = ("api", "client", "connector", "console", "host/authorization", "manager/sessions")
 """Where what comes was written by others."""
 OWN = {
     "console/api.py": "what the API beside it answers",

@@ -1,6 +1,5 @@
 """Conversation: how is a manager's REST API asked? Logs on when needed, tries again. No I/O."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from cloudgate.client.core.logons import Logon, LogonStore, Who
 from cloudgate.client.core.refusals import refusal
 from cloudgate.client.core.retries import NONE, Retries, may_follow_problem, may_follow_reply
 from cloudgate.errors import NotAuthenticatedError, UnavailableError
-from cloudgate.values import precis
+from cloudgate.values import json_texts, precis
 
 LOGON_TIMEOUT_SECONDS = 75.0
 """A logon after wrong ones waits for up to 30 seconds, and its password has its turn then."""
@@ -178,7 +177,7 @@ class Conversation:
     def _answer(self, request: Request, reply: Reply) -> Answer:
         text = reply.text.removeprefix("\ufeff")  # published bodies begin with a byte order mark
         try:
-            body: Json = json.loads(text) if text else {}
+            body: Json = json_texts.read(text) if text else {}
         except ValueError:
             raise self.not_the_api() from None
         if type(body) is not dict or 300 <= reply.status < 400:  # noqa: PLR2004  redirects
