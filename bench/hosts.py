@@ -5,17 +5,14 @@ does. The manager is real, in a process of its own.
 """
 
 import asyncio
-import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
 from bench.accounting import cpu_seconds, memory_kib
 from bench.gateway import host_service
 from bench.report import Goal, Section, table
-from bench.simulated_hosts import Filled, SimulatedHost, fill
+from bench.simulated_hosts import Filled, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -25,8 +22,6 @@ from tests.support.product import PASSWORD, Product, product
 
 IDLE_HOSTS = 3000
 TOLD_HOSTS = 1000
-AT_ONCE = 50
-"""Hosts that come for the first time."""
 TENANTS = 1000
 CHANGES = 10
 IDLE_SECONDS = 30.0
@@ -91,31 +86,9 @@ def _fill(data: Path) -> Filled:
     return filled
 
 
-@asynccontextmanager
-async def _hosts(
-    started: Product, filled: Filled
-) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
-    """They poll, each with a connection of its own; one that fails ends all of it."""
-    context = ssl.create_default_context(cafile=str(started.ca_file))
-    heard: asyncio.Queue[int] = asyncio.Queue()
-    hosts: list[SimulatedHost] = []
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for credential in filled.credentials:
-            hosts.append(SimulatedHost((started.port,), context, credential, filled.revision))
-            tasks.append(group.create_task(hosts[-1].listen(heard)))
-            if len(hosts) > AT_ONCE:  # all at once would be hung up on, and come again later
-                await heard.get()
-        for _ in hosts[-AT_ONCE:]:
-            await heard.get()
-        yield hosts, heard
-        for each in tasks:
-            each.cancel()
-
-
 async def _idle(started: Product, filled: Filled, manager: int) -> float:
     """The part of a core that the manager takes while nothing changes."""
-    async with _hosts(started, filled):
+    async with polling(filled, started.ca_file, started.port):
         await asyncio.sleep(IDLE_SECONDS)  # all have connected, and have polled once more
         before, begin = cpu_seconds([manager]), time.monotonic()
         await asyncio.sleep(IDLE_SECONDS)
@@ -125,7 +98,7 @@ async def _idle(started: Product, filled: Filled, manager: int) -> float:
 async def _told(started: Product, filled: Filled, manager: int) -> tuple[list[float], float, float]:
     """Seconds until all have heard, CPU milliseconds of the manager, and bytes for each host."""
     with started.client() as client:
-        async with _hosts(started, filled) as (hosts, heard):
+        async with polling(filled, started.ca_file, started.port) as (hosts, heard):
             first = client.http.get("/cloud/tenants").json()["Refs"][0]["Href"]
             await asyncio.sleep(1)
             taken, cpu, heard_before = [], [], sum(each.bytes_heard for each in hosts)

@@ -1,7 +1,6 @@
 """What do many hosts notice of a change at either of two managers, and of one's death?"""
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from bench.simulated_hosts import Filled, SimulatedHost, fill
+from bench.simulated_hosts import Filled, SimulatedHost, fill, polling
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
@@ -21,8 +20,6 @@ from tests.support.waiting import until
 from tests.support.watched import Site
 
 HOSTS, TOLD, TENANTS, CHANGES = 1000, 200, 1000, 40
-AT_ONCE = 50
-"""Hosts that come for the first time."""
 PATIENCE_SECONDS = 120.0
 
 
@@ -91,28 +88,14 @@ async def measure(both: Managers, filled: Filled) -> Outcome:
 async def _hosts(
     both: Managers, filled: Filled
 ) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
-    """They poll, half of them at each manager, and go to the other one when theirs is away."""
-    context = ssl.create_default_context(cafile=str(both.sites[0].ca_file))
-    heard: asyncio.Queue[int] = asyncio.Queue()
+    """They poll, half of them at each manager, and know all that there is."""
     ports = tuple(each.port for each in both.sites)
-    hosts: list[SimulatedHost] = []
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for number, credential in enumerate(filled.credentials):
-            mine = ports if number % 2 else ports[::-1]
-            hosts.append(SimulatedHost(mine, context, credential, filled.revision))
-            tasks.append(group.create_task(hosts[-1].listen_to_any(heard)))
-            if len(hosts) > AT_ONCE:
-                await heard.get()
-        for _ in hosts[-AT_ONCE:]:
-            await heard.get()
+    async with polling(filled, both.sites[0].ca_file, *ports) as (hosts, heard):
         while any(each.revision < max(each.revision for each in hosts) for each in hosts):
             await heard.get()
         while not heard.empty():
             heard.get_nowait()
         yield hosts, heard
-        for each in tasks:
-            each.cancel()
 
 
 def _change(client: Client, text: str) -> None:

@@ -3,8 +3,11 @@
 import asyncio
 import json
 import random
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ssl import SSLContext
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +21,8 @@ from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import HostFacts, JoinRequest, PollRequest
 from tests.support.host import gateway_scope, public_key_pem
 
+AT_ONCE = 50
+"""Hosts that come for the first time."""
 PAUSE_SECONDS = 1.0
 """Of a host whose manager does not answer, at most, before it asks the other."""
 
@@ -32,7 +37,7 @@ class SimulatedHost:
 
     ports: tuple[int, ...]
     """Of the managers, the one that it asks first."""
-    context: SSLContext
+    context: ssl.SSLContext
     credential: str
     revision: int
     assignment: int | None = None
@@ -113,6 +118,36 @@ class Filled:
     def some(self, count: int) -> "Filled":
         """With as many hosts."""
         return Filled(self.credentials[:count], self.revision)
+
+
+@asynccontextmanager
+async def polling(
+    filled: Filled, ca_file: Path, *ports: int
+) -> AsyncIterator[tuple[list[SimulatedHost], "asyncio.Queue[int]"]]:
+    """All of them poll, at each manager as many, once they have been answered for the first time.
+
+    Of several managers, they go to the next one when theirs is away; where there is one, a host
+    that fails ends all of it.
+    """
+    context = ssl.create_default_context(cafile=str(ca_file))
+    heard: asyncio.Queue[int] = asyncio.Queue()
+    hosts: list[SimulatedHost] = []
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for number, credential in enumerate(filled.credentials):
+            first = number % len(ports)
+            mine = (*ports[first:], *ports[:first])
+            host = SimulatedHost(mine, context, credential, filled.revision)
+            hosts.append(host)
+            listening = host.listen_to_any if len(ports) > 1 else host.listen
+            tasks.append(group.create_task(listening(heard)))
+            if len(hosts) > AT_ONCE:  # all at once would be hung up on, and come again later
+                await heard.get()
+        for _ in hosts[-AT_ONCE:]:
+            await heard.get()
+        yield hosts, heard
+        for each in tasks:
+            each.cancel()
 
 
 def fill(manager: Manager, hosts: int, tenants: int) -> Filled:
