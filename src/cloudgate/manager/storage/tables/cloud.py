@@ -117,7 +117,6 @@ class CloudTenant(Base):
     """Its tunnels that were opened before this moment are to end."""
     target_ends: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     """By ``host:port``: its tunnels there that were opened before this moment are to end, too."""
-    """Tunnels that were opened before this moment are to end."""
     networks: Mapped[list[str] | None] = mapped_column(LIST)
     """From which it may come, in CIDR notation; None for anywhere."""
     outside_end_before: Mapped[datetime | None]
