@@ -16,7 +16,7 @@ import pytest
 
 from cloudgate.cli.resources.infrastructure.servers import seen_from_elsewhere
 from cloudgate.cli.resources.status import summary, unlike
-from cloudgate.cli.service.manager.options import parameters
+from cloudgate.cli.service.manager.typed_options import parameters
 from cloudgate.host.platform import linux, windows
 from cloudgate.host.platform.addresses import host_addresses
 from cloudgate.host.state.enrolment import load_enrolment

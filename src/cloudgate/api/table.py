@@ -5,6 +5,7 @@ Each is said above its handler; a new module of handlers is named here.
 
 from cloudgate.api.handlers import (
     absent,
+    entry_points,
     notifications,
     queries,
     reports,
@@ -40,9 +41,10 @@ from cloudgate.api.handlers.signing_in import passkeys, second_factor, single_si
 from cloudgate.api.http.router import Outcome, Parameter, Route
 
 ROUTES = [
+    *entry_points.ROUTES,
     *sessions.ROUTES,
     *tasks.ROUTES,
-    *sessions.ROUTES_OF_CLOUD,
+    *entry_points.ROUTES_OF_CLOUD,
     *warnings.ROUTES,
     *settings.ROUTES,
     *backup_servers.ROUTES,

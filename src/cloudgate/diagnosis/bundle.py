@@ -1,6 +1,5 @@
 """Support bundle: what does whoever helps need to see, in one file that a person may send?"""
 
-import errno
 import io
 import json
 import os
@@ -21,13 +20,18 @@ import httpx2
 
 from cloudgate import __version__
 from cloudgate.atomic_files import write_private
-from cloudgate.diagnosis.database import FAILURES, DatabaseFile, DatabaseServer
+from cloudgate.diagnosis.customer_names import known, of_host, of_log, of_manager
+from cloudgate.diagnosis.database import (
+    FAILURES,
+    DatabaseFile,
+    DatabaseServer,
+    database_of,
+    select,
+)
 from cloudgate.diagnosis.findings import Finding
 from cloudgate.diagnosis.redaction import Redaction
 from cloudgate.errors import UnavailableError
-from cloudgate.host.state.files import read_if_there
 from cloudgate.host.state.paths import StatePaths, state_paths
-from cloudgate.manager.security.installation import DATABASE, PIECES, missing_pieces
 from cloudgate.monitoring.endpoint import DEFAULT_LISTEN, RECENT
 from cloudgate.processes.programs import ask
 
@@ -48,22 +52,6 @@ _STATE_FILES = ("membership", "assignment", "site", "directory", "drain", "usage
 _STATE_WITH_NAMES = ("directory", "usage")
 _CHECKS_WITH_NAMES = ("target",)
 """What could name a customer."""
-_NAMES = (
-    ("tenant", "cloud_tenants", ("name", "login", "description")),
-    ("user", "subtenants", ("name", "login", "description")),
-    ("account", "accounts", ("name",)),
-    ("repository", "repositories", ("name", "endpoint", "address")),
-    ("name", "former_names", ("name",)),
-    ("name", "audit_events", ("account",)),
-    ("target", "usage", ("target",)),
-)
-_NAMED = (
-    "CloudTenant", "CloudTenantResource", "CloudSubtenant", "Repository", "EnterpriseAccount",
-    "LogonSession",
-)  # fmt: skip
-"""Types of objects in the audit log whose names are a customer's."""
-_NAMED_IN_LOGS = {"tenant": "tenant", "account": "account", "target": "target"}
-"""Members of a log's lines that name a customer, also one that is not known here any more."""
 _TABLES = {
     "managed_servers": "name, kind, seen_at, online_since, warning, facts, report",
     "cloud_gateways": "name, wanted, confirmed, removing, reach_warning",
@@ -143,11 +131,11 @@ def collect(
     layout = state_paths(data / "host")
     said = _said(layout, logs)
     names = [
-        *_known(lambda: _names_of_manager(data, database), "the manager's database", missing),
-        *_known(lambda: _names_of_host(layout.directory), "directory.json of the host", missing),
+        *known(lambda: of_manager(data, database), "the manager's database", missing),
+        *known(lambda: of_host(layout.directory), "directory.json of the host", missing),
     ]
     for each in said.values():
-        names += _names_of_log(each)
+        names += of_log(each)
     making = _Making(Redaction(names), missing, is_safe=not missing)
     redaction = making.redaction
     yield from making.part("versions.json", lambda: _json(_versions()), may_name=False)
@@ -162,7 +150,7 @@ def collect(
     yield from _state(layout, making)
     for name, text in said.items():
         yield from making.part(f"logs/{name}", partial(redaction.lines, text))
-    for name, rows, may_name in _manager(_opened(data, database), missing):
+    for name, rows, may_name in _manager(database_of(data, database), missing):
         yield from making.part(name, partial(_redacted, redaction, rows), may_name=may_name)
     for name, address in (
         ("metrics.txt", metrics),
@@ -227,23 +215,6 @@ def _unused(name: str, used: Container[str]) -> str:
     """A name for one more log: those of several folders may be called alike."""
     names = (name, *(f"{number}-{name}" for number in range(2, 1000)))
     return next(each for each in names if each not in used)
-
-
-def _known(
-    names: Callable[[], Iterable[tuple[str, str]]], whose: str, missing: list[str]
-) -> Iterable[tuple[str, str]]:
-    """The names as far as they can be read; what cannot is said."""
-    found: list[tuple[str, str]] = []
-    try:
-        for each in names():
-            found.append(each)  # noqa: PERF402  those before the fault are kept
-    except Exception as problem:  # noqa: BLE001  whatever it is, names are not known then
-        reason = problem if isinstance(problem, (*FAILURES, OSError)) else type(problem).__name__
-        missing.append(
-            f"Not all names of customers are known: {whose} cannot be read ({reason}). What could"
-            " name one is left out; cloudgate doctor says more."
-        )
-    return found
 
 
 def _versions() -> dict[str, Any]:
@@ -325,86 +296,6 @@ def _metrics(address: str, missing: list[str]) -> str:
     return answer.text
 
 
-def _names_of_host(file: Path) -> Iterator[tuple[str, str]]:
-    """The names that have to be replaced; as many as can be read.
-
-    Raises:
-        OSError: they cannot be read.
-        ValueError, KeyError, TypeError, AttributeError, RecursionError: the file is damaged.
-    """
-    texts = [text for each in (_copy(file), file) if (text := read_if_there(each)) is not None]
-    for each in texts:
-        yield from _named_in(json.loads(each)["tenants"])
-
-
-def _copy(file: Path) -> Path:
-    """What was there before, which the host service goes on with where the file is damaged."""
-    return file.with_name(f".{file.name}.before")
-
-
-def _named_in(tenants: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    for tenant in tenants:
-        yield str(tenant.get("name", "")), "tenant"
-        for user in (tenant, *tenant.get("users", ())):
-            if user is not tenant:
-                yield str(user.get("name", "")), "user"
-            for target in user.get("targets", ()):
-                for member in ("endpoint", "address"):
-                    name = str(target.get(member, ""))
-                    yield name, "repository"
-                    yield name.rpartition(":")[0], "repository"
-
-
-def _names_of_log(text: str) -> Iterator[tuple[str, str]]:
-    """The names that lines of JSON say to be a customer's."""
-    for line in text.split("\n"):
-        if not line.startswith("{"):
-            continue
-        try:
-            said = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # a text
-        for member, kind in _NAMED_IN_LOGS.items():
-            name = said.get(member)
-            if isinstance(name, str):
-                yield name, kind
-                if kind == "target":
-                    yield name.rpartition(":")[0], kind
-
-
-def _opened(data: Path, database: str | None) -> DatabaseFile | DatabaseServer | None:
-    """The manager's database; None where there is none."""
-    if database is not None:
-        return DatabaseServer(database)
-    file = data / DATABASE
-    return DatabaseFile(file) if file.exists() else None
-
-
-def _names_of_manager(data: Path, database: str | None) -> Iterator[tuple[str, str]]:
-    """The names that have to be replaced; as many as can be read.
-
-    Raises:
-        OSError, sqlite3.Error, UnavailableError: they cannot be read.
-    """
-    opened = _opened(data, database)
-    if opened is None:
-        if len(missing_pieces(data)) < PIECES:
-            wanted = "the database is missing; one of PostgreSQL is to be named by --database"
-            raise FileNotFoundError(errno.ENOENT, wanted, str(data / DATABASE))
-        return  # there is no manager here
-    for kind, table, columns in _NAMES:
-        for each in columns:
-            for row in opened.rows(_select(f"DISTINCT {each} AS name", table)):
-                name = str(row["name"] or "")
-                yield name, kind
-                if kind in ("repository", "target"):
-                    yield name.rpartition(":")[0], kind
-    types = ", ".join(f"'{each}'" for each in _NAMED)
-    named = _select("DISTINCT object_name AS name", "audit_events", f"object_type IN ({types})")
-    for row in opened.rows(named):
-        yield str(row["name"] or ""), "name"
-
-
 def _manager(
     opened: DatabaseFile | DatabaseServer | None, missing: list[str]
 ) -> Iterator[tuple[str, Any, bool]]:
@@ -412,8 +303,8 @@ def _manager(
     if opened is None:
         return
     yield "manager/tables.json", _tables(opened, missing), False
-    queries = {table: _select(columns, table) for table, columns in _TABLES.items()} | {
-        table: f"{_select(columns, table)} ORDER BY {order} DESC LIMIT {NEWEST_ROWS}"
+    queries = {table: select(columns, table) for table, columns in _TABLES.items()} | {
+        table: f"{select(columns, table)} ORDER BY {order} DESC LIMIT {NEWEST_ROWS}"
         for table, (columns, order) in _NEWEST.items()
     }
     for table, query in queries.items():
@@ -439,14 +330,9 @@ def _tables(opened: DatabaseFile | DatabaseServer, missing: list[str]) -> dict[s
     listed = asked(opened.tables) or ()
     counts = {}
     for name in (row["name"] for row in listed):
-        counted = asked(_select("count(*) AS n", f'"{name}"'))
+        counted = asked(select("count(*) AS n", f'"{name}"'))
         counts[name] = counted[0]["n"] if counted else None
-    return {"revision": asked(_select("version_num", "alembic_version")), "rows": counts}
-
-
-def _select(columns: str, table: str, condition: str = "") -> str:
-    chosen = f" WHERE {condition}" if condition else ""
-    return f"SELECT {columns} FROM {table}{chosen}"  # noqa: S608  all from this file
+    return {"revision": asked(select("version_num", "alembic_version")), "rows": counts}
 
 
 def _unpacked(row: dict[str, Any]) -> dict[str, Any]:

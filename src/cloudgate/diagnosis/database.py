@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core import lease
+from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.storage.database import newest_revision
 from cloudgate.manager.storage.failures import reason
 from cloudgate.manager.storage.postgresql import check_sorting, open_engine, postgresql_url
@@ -122,3 +123,17 @@ def _reading(url: str) -> Iterator[Engine]:
 def _decoded(code: bytes) -> str:
     """A text, which a disk may have damaged."""
     return code.decode(errors="replace")
+
+
+def database_of(data: Path, database: str | None) -> DatabaseFile | DatabaseServer | None:
+    """The manager's database, a file in its data folder or a server's; None where there is none."""
+    if database is not None:
+        return DatabaseServer(database)
+    file = data / DATABASE
+    return DatabaseFile(file) if file.exists() else None
+
+
+def select(columns: str, table: str, condition: str = "") -> str:
+    """A query, for `rows`, of names that are all written down in code."""
+    chosen = f" WHERE {condition}" if condition else ""
+    return f"SELECT {columns} FROM {table}{chosen}"  # noqa: S608  as promised

@@ -29,10 +29,11 @@ from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.api.standby import Doors, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
-from cloudgate.cli.service.manager.options import Options, PortalOptions, told
+from cloudgate.cli.service.manager.options import Options, PortalOptions
 from cloudgate.cli.service.manager.outgoing import dns_of, outgoing_of
 from cloudgate.cli.service.manager.signing_in import signing_in_of
 from cloudgate.cli.service.manager.turns import own_url
+from cloudgate.cli.service.manager.typed_options import told
 from cloudgate.console.brand import Brand, brand_of
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.platform.addresses import host_addresses

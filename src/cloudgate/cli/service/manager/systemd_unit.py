@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cloudgate.cli.service.manager.options import Options, typed
+from cloudgate.cli.service.manager.options import Options
+from cloudgate.cli.service.manager.typed_options import typed
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.outlets import SYSLOG
 from cloudgate.manager.storage.postgresql import postgresql_url
