@@ -103,9 +103,18 @@ def test_a_tenant_gets_repositories_quotas_and_a_lease(cloudgate: Run, home: Pat
         "vault=50",
         "--lease",
         "2030-12-31",
+        "--speed",
+        "80",
+        "--tunnels",
+        "3",
+        "--output",
+        "json",
     )
     assert made.exit_code == 0, made.output
     assert "p4ss" not in made.output
+    said = json.loads(made.stdout)
+    limits = "ThrottlingSpeedLimit", "ThrottlingSpeedUnit", "MaxConcurrentTasks"
+    assert [said[each] for each in limits] == [80, "Mbps", 3]
 
     assert cloudgate("tenant", "resource", "add", "acme", "attic").exit_code == 0
     listed = cloudgate("tenant", "list").stdout

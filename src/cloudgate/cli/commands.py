@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from cloudgate import __version__
+from cloudgate.cli import option_groups
 from cloudgate.cli.loading import loading
 from cloudgate.cli.output import Screen, complain
 from cloudgate.cli.settings import DEFAULT_URL, Given, Output, connection
@@ -85,13 +86,14 @@ def command(
 
 
 def _with_shared_options(function: Callable[..., None], *, waits: bool) -> Callable[..., None]:
-    """A command as Typer sees it.
+    """A command as Typer sees it; groups of options are taken apart.
 
     Of ``create(call, name, *, port=6180)`` it makes::
 
         run(*, ctx, name, port=6180, no_wait=False, output=None, url=None, user=None, ...)
     """
-    own = list(inspect.signature(function).parameters.values())[1:]
+    taken = list(inspect.signature(function).parameters.values())[1:]
+    own = list(option_groups.flattened(taken))
     names = {parameter.name for parameter in own}
     shared = [
         parameter
@@ -105,7 +107,8 @@ def _with_shared_options(function: Callable[..., None], *, waits: bool) -> Calla
         waiting_wanted = not common.pop("no_wait", False)
         before = ctx.find_root().obj
         given = Given(**common).over(before if isinstance(before, Given) else Given())
-        _carry_out(function, values, given, waits=waiting_wanted)
+        arguments = option_groups.gathered(taken, values)
+        _carry_out(function, arguments, given, waits=waiting_wanted)
 
     ctx = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in [ctx, *own, *shared]]

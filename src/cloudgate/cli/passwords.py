@@ -5,19 +5,53 @@ import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from cloudgate.cli.settings import Connection
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="File with the new password.", show_default=False),
+]
+
 
 @dataclass(frozen=True)
 class NewPassword:
-    """A password for a tenant, and whether somebody has yet to be told of it."""
+    """A password for somebody, and whether he has yet to be told of it."""
 
     text: str
     generated: bool = False
+
+    def tell(self, name: str) -> None:
+        """Show whose it is and what, if nobody knows it yet; not among the results."""
+        if self.generated:
+            message = f"The password of {name}, shown this once: {self.text}"
+            typer.echo(message, err=True)
+
+
+@dataclass(frozen=True)
+class NewPasswordOptions:
+    """Where somebody's new password comes from; a group of options."""
+
+    password_file: PasswordFile = None
+    generate_password: Annotated[
+        bool, typer.Option("--generate-password", help="Make a password, and show it once.")
+    ] = False
+
+    def password(self) -> NewPassword | None:
+        """What the options say; None when they say nothing."""
+        if self.password_file is not None and self.generate_password:
+            raise typer.BadParameter("Give --password-file or --generate-password, not both.")
+        if self.password_file is not None:
+            return NewPassword(from_file(self.password_file))
+        return made() if self.generate_password else None
+
+    def password_or_asked(self, name: str) -> NewPassword:
+        """The same; asked for at the terminal when they say nothing."""
+        return self.password() or asked_for(name)
 
 
 def of_user(connection: Connection) -> str:
@@ -64,19 +98,13 @@ def asked_code(connection: Connection) -> str | None:
     return str(typed).strip() or None
 
 
-def of_options(file: Path | None, *, generate: bool) -> NewPassword | None:
-    """A tenant's new password as the options say; None when they say nothing."""
-    if file is not None and generate:
-        raise typer.BadParameter("Give --password-file or --generate-password, not both.")
-    if file is not None:
-        return NewPassword(from_file(file))
-    if generate:
-        return NewPassword(secrets.token_urlsafe(18), generated=True)
-    return None
+def made() -> NewPassword:
+    """A new password that nobody knows yet."""
+    return NewPassword(secrets.token_urlsafe(18), generated=True)
 
 
 def asked_for(name: str) -> NewPassword:
-    """A tenant's new password, typed twice."""
+    """A new password, typed twice."""
     if not sys.stdin.isatty():
         raise typer.BadParameter("Give --password-file or --generate-password.")
     question = f"Password of {name}"

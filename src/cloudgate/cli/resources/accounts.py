@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli import passwords
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at
-from cloudgate.cli.resources.cloud.tenants import Generate, PasswordFile, tell
+from cloudgate.cli.passwords import NewPasswordOptions
 from cloudgate.cli.resources.common import Thing, add_delete, group
 from cloudgate.client.core import kinds
 
@@ -23,18 +22,17 @@ app = group(KIND, COLUMNS, "Accounts: who may use the API, and with which role."
 def create(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to log on with.")],
+    *,
     role: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="A role, such as 'Portal User'; may be repeated."),
     ] = None,
-    password_file: PasswordFile = None,
-    generate_password: Generate = False,
+    new: NewPasswordOptions,
 ) -> None:
     """Add an account; asks for its password unless an option gives it."""
     if not role:
         raise typer.BadParameter("Give at least one --role, such as 'Portal User'.")
-    password = passwords.of_options(password_file, generate=generate_password)
-    password = password or passwords.asked_for(name)
+    password = new.password_or_asked(name)
     body = {
         "AccountType": "User",
         "AccountName": name,
@@ -46,7 +44,7 @@ def create(
         "Password": password.text,
     }
     call.api.post(KIND.path, body)
-    tell(name, password)
+    password.tell(name)
     call.screen.remark(f"Added {name}.")
 
 
@@ -54,14 +52,12 @@ def create(
 def set_password(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.")],
-    password_file: PasswordFile = None,
-    generate_password: Generate = False,
+    new: NewPasswordOptions,
 ) -> None:
     """Give an account a new password; its logon sessions end."""
-    password = passwords.of_options(password_file, generate=generate_password)
-    password = password or passwords.asked_for(name)
+    password = new.password_or_asked(name)
     call.api.put(find(call.api, KIND, name).path, {"Password": password.text})
-    tell(name, password)
+    password.tell(name)
     call.screen.remark(f"Changed the password of {name}.")
 
 

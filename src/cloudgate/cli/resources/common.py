@@ -16,6 +16,7 @@ from cloudgate.client.core.kinds import Json, Kind
 
 Thing = Annotated[str, typer.Argument(metavar="NAME", help="Its name or id.", show_default=False)]
 Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
+NewName = Annotated[str | None, typer.Option("--name", help="New name.", show_default=False)]
 Site = Annotated[
     str | None,
     typer.Option(

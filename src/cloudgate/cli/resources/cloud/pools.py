@@ -12,6 +12,7 @@ from cloudgate.cli.resources.cloud import gateways, tenants
 from cloudgate.cli.resources.common import (
     Deadline,
     Description,
+    NewName,
     Site,
     Thing,
     add_delete,
@@ -87,9 +88,7 @@ def create(
 def edit(
     call: Call,
     name: Thing,
-    new_name: Annotated[
-        str | None, typer.Option("--name", help="New name.", show_default=False)
-    ] = None,
+    new_name: NewName = None,
     gateway: Gateways = None,
     tenant: Tenants = None,
     no_tenants: Annotated[bool, typer.Option("--no-tenants", help="Take all tenants out.")] = False,

@@ -4,21 +4,20 @@ from typing import Annotated
 
 import typer
 
-from cloudgate.cli import groups, passwords, readable
+from cloudgate.cli import groups, readable
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, said
+from cloudgate.cli.passwords import NewPasswordOptions
 from cloudgate.cli.resources.cloud import quotas, tenants
-from cloudgate.cli.resources.cloud.tenant_resources import Tenant, id_of_resource
-from cloudgate.cli.resources.cloud.tenants import (
+from cloudgate.cli.resources.cloud.tenant_options import (
     AllowedNetworks,
     AnyNetwork,
+    Enabled,
     EndTunnels,
-    Generate,
-    PasswordFile,
     ending,
-    tell,
 )
+from cloudgate.cli.resources.cloud.tenant_resources import Tenant, id_of_resource
 from cloudgate.cli.resources.common import Description, body_of, change_of, networks_of
 from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
@@ -65,6 +64,7 @@ def create(
     call: Call,
     tenant: Tenant,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the user logs in with.")],
+    *,
     resource: Annotated[
         str | None,
         typer.Option(
@@ -72,14 +72,12 @@ def create(
         ),
     ] = None,
     quota_gb: QuotaGb = None,
-    password_file: PasswordFile = None,
-    generate_password: Generate = False,
+    new: NewPasswordOptions,
     description: Description = None,
     network: AllowedNetworks = None,
 ) -> None:
     """Add a user to a tenant; asks for the password unless an option gives it."""
-    password = passwords.of_options(password_file, generate=generate_password)
-    password = password or passwords.asked_for(name)
+    password = new.password_or_asked(name)
     body = body_of(
         Name=name,
         Description=description,
@@ -91,7 +89,7 @@ def create(
         AllowedNetworks=networks_of(network),
     )
     accepted = call.api.post(_collection(call, tenant), body)
-    tell(name, password)
+    password.tell(name)
     call.show_task(accepted)
 
 
@@ -100,20 +98,17 @@ def edit(
     call: Call,
     tenant: Tenant,
     user: User,
-    enabled: Annotated[
-        bool | None,
-        typer.Option("--enable/--disable", help="Let it in, or not.", show_default=False),
-    ] = None,
+    *,
+    enabled: Enabled = None,
     quota_gb: QuotaGb = None,
-    password_file: PasswordFile = None,
-    generate_password: Generate = False,
+    new: NewPasswordOptions,
     description: Description = None,
     network: AllowedNetworks = None,
     any_network: AnyNetwork = False,
     end_tunnels: EndTunnels = False,
 ) -> None:
     """Change a user of a tenant."""
-    password = passwords.of_options(password_file, generate=generate_password)
+    password = new.password()
     quota = {"QuotaMb": _megabytes(quota_gb), "Unlimited": False} if quota_gb else None
     path = path_of(call, tenant, user)
     if enabled is None and end_tunnels:
@@ -126,7 +121,8 @@ def edit(
         AllowedNetworks=networks_of(network, none=any_network),
     )
     accepted = call.api.put(ending(path, change, end_tunnels=end_tunnels), change)
-    tell(user, password)
+    if password:
+        password.tell(user)
     call.show_result(accepted, path)
 
 

@@ -9,10 +9,10 @@ from cloudgate.cli import groups, passwords
 from cloudgate.cli.commands import Call, command
 from cloudgate.cli.lookup import find
 from cloudgate.cli.output import at
+from cloudgate.cli.passwords import NewPassword, PasswordFile
 from cloudgate.cli.resources.cloud import subtenants, tenants
 from cloudgate.cli.resources.cloud.subtenants import User
 from cloudgate.cli.resources.cloud.tenant_resources import Tenant
-from cloudgate.cli.resources.cloud.tenants import PasswordFile, tell
 from cloudgate.cli.resources.common import Thing, body_of, seconds_of
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json
@@ -50,10 +50,10 @@ def rotate(
 ) -> None:
     """Give a tenant a new password; without a file, one is made and shown once."""
     found = find(call.api, tenants.KIND, name)
-    password = passwords.of_options(password_file, generate=password_file is None)
+    password = _new(password_file)
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(found.path, end_tunnels=end_tunnels), body)
-    tell(name, password)
+    password.tell(name)
     call.show_result(accepted, found.entity)
 
 
@@ -86,8 +86,11 @@ def change(
     now: Now = False,
 ) -> None:
     """Change your own password, as the tenant or its user that --user names."""
-    wanted = passwords.of_options(new_password_file, generate=False)
-    wanted = wanted or passwords.asked_for("yours, the new one")
+    wanted = (
+        NewPassword(passwords.from_file(new_password_file))
+        if new_password_file
+        else passwords.asked_for("yours, the new one")
+    )
     call.api.put_by_password("/cloud/password", _body(wanted, old_for, now=now))
     call.screen.remark("Changed the password.")
 
@@ -104,10 +107,10 @@ def rotate_of_user(
 ) -> None:
     """Give a user of a tenant a new password; without a file, one is made and shown once."""
     path = subtenants.path_of(call, tenant, user)
-    password = passwords.of_options(password_file, generate=password_file is None)
+    password = _new(password_file)
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(path, end_tunnels=end_tunnels), body)
-    tell(user, password)
+    password.tell(user)
     call.show_result(accepted, path)
 
 
@@ -118,11 +121,16 @@ def end_old_of_user(call: Call, tenant: Tenant, user: User) -> None:
     call.show_result(call.api.post(f"{path}?action=endOldPassword", {}), path)
 
 
-def _body(password: passwords.NewPassword | None, old_for: str | None, *, now: bool) -> Json:
+def _new(file: Path | None) -> NewPassword:
+    """What a file holds, or else a password that is made."""
+    return NewPassword(passwords.from_file(file)) if file else passwords.made()
+
+
+def _body(password: NewPassword, old_for: str | None, *, now: bool) -> Json:
     if now and old_for is not None:
         raise typer.BadParameter("Give --old-for or --now, not both.")
     seconds = 0 if now else None if old_for is None else seconds_of(old_for)
-    return body_of(Password=password.text if password else None, OldPasswordSeconds=seconds)
+    return body_of(Password=password.text, OldPasswordSeconds=seconds)
 
 
 def _path(path: str, *, end_tunnels: bool) -> str:

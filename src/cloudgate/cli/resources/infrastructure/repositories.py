@@ -1,5 +1,6 @@
 """Repository commands: what can be done with repositories?"""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from cloudgate.cli.lookup import find
 from cloudgate.cli.output import Columns, at, backup_server
 from cloudgate.cli.resources.common import (
     Description,
+    NewName,
     Site,
     Thing,
     add_delete,
@@ -38,58 +40,77 @@ COLUMNS: Columns = {
     "Description": at("Description"),
 }
 Endpoint = typer.Option(metavar="HOST:PORT", help="As tenants name it.", show_default=False)
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help="What gateways connect to; the endpoint when left out.",
-        show_default=False,
-    ),
-]
-Capacity = Annotated[
-    int | None,
-    typer.Option(
-        parser=bytes_of,
-        metavar="SIZE",
-        help="How large it is, such as 20TB or 500GB; 0 for what its probe measures.",
-        show_default=False,
-    ),
-]
-QuotaWarning = Annotated[
-    list[int] | None,
-    typer.Option(
-        min=1,
-        max=99,
-        metavar="PERCENT",
-        help="A level of use of a tenant's quota that is a warning; may be repeated. [80, 95]",
-        show_default=False,
-    ),
-]
-NoQuotaWarnings = Annotated[
-    bool, typer.Option("--no-quota-warnings", help="Warn of quotas that are exceeded alone.")
-]
-QuotaGrace = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        max=1000,
-        metavar="PERCENT",
-        help="So much more than its quota may a tenant use, before new tunnels only bring data"
-        " back. [10]",
-        show_default=False,
-    ),
-]
-EnforceQuotas = Annotated[
-    bool | None,
-    typer.Option(
-        "--enforce-quotas/--no-enforce-quotas",
-        help="Whether they ever only do that, where there is a probe. [they do]",
-        show_default=False,
-    ),
-]
-KindOption = Annotated[
-    str | None, typer.Option(help="Its kind, such as LinuxLocal.", show_default=False)
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryOptions:
+    """What can be said of a repository when it is made and later; a group of options."""
+
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="What gateways connect to; the endpoint when left out.",
+            show_default=False,
+        ),
+    ] = None
+    kind: Annotated[
+        str | None, typer.Option(help="Its kind, such as LinuxLocal.", show_default=False)
+    ] = None
+    description: Description = None
+    capacity: Annotated[
+        int | None,
+        typer.Option(
+            parser=bytes_of,
+            metavar="SIZE",
+            help="How large it is, such as 20TB or 500GB; 0 for what its probe measures.",
+            show_default=False,
+        ),
+    ] = None
+    quota_warning: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            max=99,
+            metavar="PERCENT",
+            help="A level of use of a tenant's quota that is a warning; may be repeated. [80, 95]",
+            show_default=False,
+        ),
+    ] = None
+    no_quota_warnings: Annotated[
+        bool, typer.Option("--no-quota-warnings", help="Warn of quotas that are exceeded alone.")
+    ] = False
+    quota_grace: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1000,
+            metavar="PERCENT",
+            help="So much more than its quota may a tenant use, before new tunnels only bring data"
+            " back. [10]",
+            show_default=False,
+        ),
+    ] = None
+    enforce_quotas: Annotated[
+        bool | None,
+        typer.Option(
+            "--enforce-quotas/--no-enforce-quotas",
+            help="Whether they ever only do that, where there is a probe. [they do]",
+            show_default=False,
+        ),
+    ] = None
+
+    def members(self) -> Json:
+        """Of the body of a request; None for what the options do not say."""
+        return {
+            "Description": self.description,
+            "Kind": self.kind,
+            "Address": self.address,
+            "Capacity": self.capacity,
+            "QuotaWarningPercents": _percents(self.quota_warning, none=self.no_quota_warnings),
+            "QuotaGracePercent": self.quota_grace,
+            "QuotaEnforced": self.enforce_quotas,
+        }
 
 
 class Method(StrEnum):
@@ -123,28 +144,16 @@ def create(
     call: Call,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     endpoint: Annotated[str, Endpoint],
-    address: Address = None,
-    kind: KindOption = None,
-    description: Description = None,
-    capacity: Capacity = None,
+    *,
+    options: RepositoryOptions,
     backup_server: Site = None,
-    quota_warning: QuotaWarning = None,
-    no_quota_warnings: NoQuotaWarnings = False,
-    quota_grace: QuotaGrace = None,
-    enforce_quotas: EnforceQuotas = None,
 ) -> None:
     """Add a repository."""
     body = body_of(
         Name=name,
-        Description=description,
-        Kind=kind,
         Endpoint=endpoint,
-        Address=address,
-        Capacity=capacity,
-        QuotaWarningPercents=_percents(quota_warning, none=no_quota_warnings),
-        QuotaGracePercent=quota_grace,
-        QuotaEnforced=enforce_quotas,
         BackupServerUid=uid_of_site(call, backup_server),
+        **options.members(),
     )
     call.screen.details(call.api.post(KIND.path, body))
 
@@ -153,31 +162,13 @@ def create(
 def edit(
     call: Call,
     name: Thing,
-    new_name: Annotated[
-        str | None, typer.Option("--name", help="New name.", show_default=False)
-    ] = None,
+    *,
+    new_name: NewName = None,
     endpoint: Annotated[str | None, Endpoint] = None,
-    address: Address = None,
-    kind: KindOption = None,
-    description: Description = None,
-    capacity: Capacity = None,
-    quota_warning: QuotaWarning = None,
-    no_quota_warnings: NoQuotaWarnings = False,
-    quota_grace: QuotaGrace = None,
-    enforce_quotas: EnforceQuotas = None,
+    options: RepositoryOptions,
 ) -> None:
     """Change a repository; running tunnels stay."""
-    change = change_of(
-        Name=new_name,
-        Description=description,
-        Kind=kind,
-        Endpoint=endpoint,
-        Address=address,
-        Capacity=capacity,
-        QuotaWarningPercents=_percents(quota_warning, none=no_quota_warnings),
-        QuotaGracePercent=quota_grace,
-        QuotaEnforced=enforce_quotas,
-    )
+    change = change_of(Name=new_name, Endpoint=endpoint, **options.members())
     found = find(call.api, KIND, name)
     call.api.put(found.path, change)
     call.show(found.entity)
