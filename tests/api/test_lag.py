@@ -47,6 +47,10 @@ def test_changes_that_a_gateway_has_not_taken_in_are_named_until_it_has(
     for name in ("acme", "beta"):
         assert client.post("/cloud/tenants", json={"Name": name}).status_code == 202
     said = warning(client)
+    assert client.get("/cloud/summary").json() == {
+        "Tenants": 2, "Repositories": 0, "Gateways": 1, "LiveTunnels": 0,
+        "CloudGatewayStates": [{"State": "Listening", "Count": 1}],
+    }  # fmt: skip
     assert f"{NOT_TAKEN_IN} changes of acme, beta since 20" in said
     assert said.rstrip(".").endswith("UTC")
     take_in(host)

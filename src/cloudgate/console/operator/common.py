@@ -140,7 +140,7 @@ def removal(
 async def first_gateways(api: Api) -> tuple[list[Json], bool]:
     """The first gateways by name, more than any page asks, and whether there are no others."""
     path = "/query?type=CloudGateway&format=Entities&sortAsc=Name&pageSize="
-    found = await api.get(f"{path}{5 * MOST_ASKED}")
+    found = await api.get(f"{path}{2 * MOST_ASKED}")
     return entities(found, "CloudGateways"), int(paging(found)["pages"]) <= 1
 
 
@@ -170,11 +170,6 @@ async def count_tunnels(api: Api, gateways: list[Json]) -> None:
         tunnels = found.get(id_of(each))
         if tunnels is not None:
             each["LiveTunnels"] = len(tunnels)
-
-
-def total(found: Json, name: str) -> int:
-    """How many there are of what was asked for one by one: a page that is empty counts, too."""
-    return int(paging(found)["pages"]) if entities(found, name) else 0
 
 
 def resources(found: Json, name: str) -> list[Json]:

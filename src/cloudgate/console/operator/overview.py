@@ -1,13 +1,12 @@
 """Overview page: what needs a look, what goes on, and what is to be done first?"""
 
 import asyncio
-from collections import Counter
 from datetime import UTC, datetime
 
-from cloudgate.console.api import Json
+from cloudgate.console.api import Api, Json
 from cloudgate.console.charts import last_hours, traffic
 from cloudgate.console.declarations import Page, Visit
-from cloudgate.console.operator.common import count_tunnels, resources, total
+from cloudgate.console.operator.common import MOST_COUNTED, count_tunnels, resources
 from cloudgate.console.texts import words as _
 
 WHERE = {
@@ -20,34 +19,36 @@ WHERE = {
 """The page of a thing that a warning is about, by the thing's type."""
 _WAITED_SECONDS = 1.0
 """For what is added up of the usage of many tenants."""
-_ONE = "pageSize=1&format=Entities&sortAsc=Name"
 
 
 async def load(visit: Visit) -> Json:
     """All that it shows."""
     api = visit.api
-    warnings, gateways, tenants, repositories, tasks, day = await asyncio.gather(
+    warnings, summary, tasks, day = await asyncio.gather(
         api.get("/warnings"),
-        api.get("/cloud/gateways?format=Entity"),
-        api.get(f"/query?type=CloudTenant&{_ONE}"),
-        api.get(f"/query?type=Repository&{_ONE}"),
+        api.get("/cloud/summary"),
         api.get("/query?type=Task&format=Entities&sortDesc=TaskId&pageSize=5"),
         _last_day(visit),
     )
-    known = list(gateways.get("CloudGateways") or ())
-    await count_tunnels(api, known)
-    states = Counter(str(each.get("State")) for each in known)
+    gateways = int(summary.get("Gateways") or 0)
     return {
         "warnings": list(warnings.get("OperatorWarnings") or ()),
         "where": WHERE,
-        "gateways": len(known),
-        "states": sorted(states.items()),
-        "tunnels": sum(int(each.get("LiveTunnels") or 0) for each in known),
-        "tenants": total(tenants, "CloudTenants"),
-        "repositories": total(repositories, "Repositories"),
+        "gateways": gateways,
+        "states": [(each["State"], each["Count"]) for each in summary["CloudGatewayStates"]],
+        "tunnels": await _tunnels(api) if 0 < gateways <= MOST_COUNTED else summary["LiveTunnels"],
+        "tenants": summary["Tenants"],
+        "repositories": summary["Repositories"],
         "tasks": resources(tasks, "Tasks"),
         **day,
     }
+
+
+async def _tunnels(api: Api) -> int:
+    """How many there are now, of a few gateways: they are asked, where that is soon known."""
+    known = list((await api.get("/cloud/gateways?format=Entity")).get("CloudGateways") or ())
+    await count_tunnels(api, known)
+    return sum(int(each.get("LiveTunnels") or 0) for each in known)
 
 
 async def _last_day(visit: Visit) -> Json:

@@ -1,9 +1,10 @@
 """Lag of a gateway: which changes of tenants has it not taken in, and since when?"""
 
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session, object_session
 
 from cloudgate.manager.servers.facts import directory_revision_of
@@ -11,6 +12,7 @@ from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
     Counter,
+    ManagedServer,
     RemovedTenant,
 )
 
@@ -37,6 +39,33 @@ def lag_of(gateway: CloudGateway) -> str:
     if key not in lags:
         lags[key] = _Lag(session, server.backup_server_id, known)
     return lags[key].said()
+
+
+def may_be_late(session: Session) -> ColumnElement[bool]:
+    """Of managed servers: those of whose gateways `lag_of` may have something to say."""
+    said = func.coalesce(ManagedServer.report["directory_revision"].as_string(), "")
+    site, is_online = ManagedServer.backup_server_id, ManagedServer.online_since.is_not(None)
+    due = _due(session)
+    known: defaultdict[UUID, list[str]] = defaultdict(list)
+    for site_id, text in session.execute(select(site, said).where(is_online).distinct()):
+        if not text.isdecimal() or int(text) < due.get(site_id, 0):
+            known[site_id].append(text)
+    late = (and_(site == site_id, said.in_(texts)) for site_id, texts in known.items())
+    return and_(is_online, or_(false(), *late))
+
+
+def _due(session: Session) -> dict[UUID, int]:
+    """Of each site the newest change that all of its gateways should have by now."""
+    until = int((datetime.now(UTC) - LATE).timestamp() * 1000)
+    found: dict[UUID, int] = {}
+    for kind in (CloudTenant, RemovedTenant):
+        for site_id, newest in session.execute(
+            select(kind.backup_server_id, func.max(kind.directory_revision))
+            .where(kind.directory_revision <= until)
+            .group_by(kind.backup_server_id)
+        ):
+            found[site_id] = max(newest, found.get(site_id, 0))
+    return found
 
 
 class _Lag:

@@ -115,12 +115,21 @@ def dialled_at(gateway: CloudGateway) -> str:
 def condition_of(gateway: CloudGateway) -> str:
     """How a gateway is, in one word."""
     server = gateway.managed_server
-    if server.online_since is None:
+    return state_of(
+        server.reported_state,
+        is_online=server.online_since is not None,
+        is_done=server.reported_revision == server.assignment_revision,
+    )
+
+
+def state_of(reported: str, *, is_online: bool, is_done: bool) -> str:
+    """How a gateway is whose host has reported this; `is_done` with its newest assignment. Pure."""
+    if not is_online:
         return "Offline"
-    if server.reported_revision != server.assignment_revision:
+    if not is_done:
         # It has something to do, and may be about to report it.
-        return "Draining" if server.reported_state == GatewayState.DRAINING else "Starting"
-    return _CONDITIONS.get(server.reported_state, "Starting")
+        return "Draining" if reported == GatewayState.DRAINING else "Starting"
+    return _CONDITIONS.get(reported, "Starting")
 
 
 def is_wanted(gateway: CloudGateway) -> bool:

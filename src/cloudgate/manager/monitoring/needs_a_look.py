@@ -10,7 +10,8 @@ from datetime import datetime
 from cloudgate.manager.core.restored_state import remark_on_restore
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.gateways import operations as gateways
-from cloudgate.manager.probes.operations import warning_of
+from cloudgate.manager.gateways.fleet import list_gateways_to_look_at
+from cloudgate.manager.probes import operations as probes
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
@@ -51,12 +52,15 @@ def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Needed]:
 def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:
     for site in list_backup_servers(work):
         yield "BackupServer", site, hostport.unnamed_in_http1(site.name)
-    for server in managed_servers.list_managed_servers(work):
+    for server in managed_servers.list_managed_servers_to_look_at(work):
         yield "ManagedServer", server, managed_servers.warnings_of(server)
-    for gateway in gateways.list_gateways(work):
+    for gateway in list_gateways_to_look_at(work):
         yield "CloudGateway", gateway, gateways.warnings_of(gateway)
-    for repository in list_repositories(work):
+    repositories = list_repositories(work)
+    unmeasured = probes.warnings_of(work, repositories)
+    unprotected = protections.warnings_of(work, repositories)
+    for repository in repositories:
         host = hostport.split(repository.endpoint)[0]
         yield "Repository", repository, hostport.unnamed_in_http1(host)
-        yield "Repository", repository, warning_of(work, repository)
-        yield "Repository", repository, protections.warning_of(work, repository)
+        yield "Repository", repository, unmeasured.get(repository.id, "")
+        yield "Repository", repository, unprotected.get(repository.id, "")

@@ -197,9 +197,10 @@ def _of_leases(work: UnitOfWork) -> Iterator[Condition]:
 
 
 def _of_protection(work: UnitOfWork) -> Iterator[Condition]:
-    for repository in list_repositories(work):
-        text = protections.warning_of(work, repository)
-        if text:
+    repositories = list_repositories(work)
+    warnings = protections.warnings_of(work, repositories)
+    for repository in repositories:
+        if text := warnings.get(repository.id):
             site = repository.backup_server
             yield Condition(
                 kind=Kind.PROTECTION_LOST,
@@ -291,11 +292,12 @@ def _of_the_schema(manager: Manager) -> Iterator[Condition]:
 
 
 def _that_need_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
+    unprotected = protections.warnings_of(work, list_repositories(work))
     for each in needs_a_look(manager, work):
         if isinstance(each.subject, CloudGateway) and each.text == each.subject.certificate_warning:
             continue  # it is told as what it is
         of = each.subject
-        if isinstance(of, Repository) and each.text == protections.warning_of(work, of):
+        if isinstance(of, Repository) and each.text == unprotected.get(of.id):
             continue  # the same
         is_backup = each.cause == backup_schedule.WATCHING
         of_site = getattr(each.subject, "backup_server_id", None)

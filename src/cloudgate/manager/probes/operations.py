@@ -4,13 +4,13 @@ A figure stays until there is a newer one. What could not be measured has a warn
 """
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError, NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -129,19 +129,21 @@ def forget_figure(resource: TenantResource) -> None:
     resource.measuring_warning = ""
 
 
-def warning_of(work: UnitOfWork, repository: Repository) -> str:
-    """What could not be measured the last time; empty when all could, or nobody measures."""
-    if repository.usage_probe is None:
-        return ""
-    warnings = work.session.scalars(
-        select(TenantResource.measuring_warning).where(
-            TenantResource.repository_id == repository.id
-        )
-    ).all()
-    failed = [each for each in warnings if each]
-    if not failed:
-        return ""
-    return f"{len(failed)} of {len(warnings)} tenants could not be measured: {failed[0]}"
+def warnings_of(work: UnitOfWork, repositories: Iterable[Repository]) -> Mapping[UUID, str]:
+    """What could not be measured the last time, by the ids of those where anything could not."""
+    measured = [each.id for each in repositories if each.usage_probe is not None]
+    said = TenantResource.measuring_warning
+    failed = case((said != "", said))
+    rows = work.session.execute(
+        select(TenantResource.repository_id, func.count(), func.count(failed), func.min(failed))
+        .where(TenantResource.repository_id.in_(measured))
+        .group_by(TenantResource.repository_id)
+    )
+    return {
+        each: f"{failures} of {tenants} tenants could not be measured: {first}"
+        for each, tenants, failures, first in rows
+        if failures
+    }
 
 
 def next_batch(work: UnitOfWork, busy: Collection[str]) -> tuple[Batch | None, timedelta | None]:

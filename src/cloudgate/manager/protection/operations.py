@@ -3,13 +3,13 @@
 What is no longer so is warned about. No tenant is ever changed by it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError
 from cloudgate.manager.audit.events import change_to
@@ -140,22 +140,40 @@ def held_by_repository(work: UnitOfWork) -> Iterator[tuple[str, str, bool]]:
         yield repository.name, repository.backup_server.name, is_held
 
 
-def warning_of(work: UnitOfWork, repository: Repository) -> str:
-    """What there is to say of how a repository keeps what is deleted; empty for nothing."""
-    known = known_of(repository)
-    if protection_of(repository) is not None and (said := rules.warning(known, work.now)):
-        return said
-    tenants, longest = work.session.execute(
-        select(func.count(), func.max(CloudTenant.backup_protection_period))
-        .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
-        .where(
-            TenantResource.repository_id == repository.id,
-            CloudTenant.backup_protection_enabled.is_(True),
+def warnings_of(work: UnitOfWork, repositories: Iterable[Repository]) -> Mapping[UUID, str]:
+    """What there is to say of how they keep what is deleted, by the ids of those with a warning."""
+    protected = _protected(work)
+    said = {
+        each.id: _warning(each, *protected.get(each.id, (0, 0)), work.now) for each in repositories
+    }
+    return {each: text for each, text in said.items() if text}
+
+
+def _protected(work: UnitOfWork) -> dict[UUID, tuple[int, int]]:
+    """By repositories' ids how many tenants are to be protected there, and for how many days."""
+    is_one = CloudTenant.backup_protection_enabled.is_(True)
+    if not work.session.scalar(select(exists().where(is_one))):
+        return {}  # as in most installations; to find none by the quotas takes ten times as long
+    rows = work.session.execute(
+        select(
+            TenantResource.repository_id,
+            func.count(),
+            func.max(CloudTenant.backup_protection_period),
         )
-    ).one()
+        .join(CloudTenant, CloudTenant.id == TenantResource.tenant_id)
+        .where(is_one)
+        .group_by(TenantResource.repository_id)
+    )
+    return {each: (tenants, longest) for each, tenants, longest in rows}
+
+
+def _warning(repository: Repository, tenants: int, longest_days: int, now: datetime) -> str:
+    known = known_of(repository)
+    if protection_of(repository) is not None and (said := rules.warning(known, now)):
+        return said
     if not tenants or (protection_of(repository) is not None and known is None):
         return ""
-    why = _why_not(repository, longest, work.now)
+    why = _why_not(repository, longest_days, now)
     who = "1 tenant is" if tenants == 1 else f"{tenants} tenants are"
     return f"{who} to be protected (BackupProtectionEnabled), and {why}." if why else ""
 

@@ -51,6 +51,11 @@ def list_repositories(work: UnitOfWork) -> Sequence[Repository]:
     return work.session.scalars(select(Repository).order_by(Repository.name)).all()
 
 
+def count_repositories(work: UnitOfWork) -> int:
+    """How many there are."""
+    return work.session.scalar(select(func.count()).select_from(Repository)) or 0
+
+
 def repositories_of(work: UnitOfWork, site: BackupServer) -> Sequence[Repository]:
     """A site's repositories by name."""
     return work.session.scalars(

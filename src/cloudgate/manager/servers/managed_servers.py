@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
@@ -137,6 +137,21 @@ def warnings_of(server: ManagedServer) -> str:
     """What an operator should look at; empty when nothing."""
     said = remarks_of(server) if server.online_since is not None else ()
     return readable(" ".join(text for text in (server.warning, *said) if text))
+
+
+def list_managed_servers_to_look_at(work: UnitOfWork) -> Sequence[ManagedServer]:
+    """All managed servers, by name, of which `warnings_of` may have something to say."""
+    return work.session.scalars(
+        select(ManagedServer).where(may_have_warnings()).order_by(ManagedServer.name)
+    ).all()
+
+
+def may_have_warnings() -> ColumnElement[bool]:
+    """Of managed servers: those of which `warnings_of` may have something to say."""
+    remarks = (ManagedServer.facts[each].as_string() != "" for each in ("trouble", "advice"))
+    return or_(
+        ManagedServer.warning != "", and_(ManagedServer.online_since.is_not(None), or_(*remarks))
+    )
 
 
 def condition_of(server: ManagedServer) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import (
@@ -101,6 +101,11 @@ class TenantChange:
     """From which it may come, in CIDR notation; none of them for anywhere."""
     as_shown: bool = False
     """It is what was shown of the tenant, sent back: what was filled in there, nobody chose."""
+
+
+def count_tenants(work: UnitOfWork) -> int:
+    """How many there are."""
+    return work.session.scalar(select(func.count()).select_from(CloudTenant)) or 0
 
 
 def list_tenants(work: UnitOfWork) -> Sequence[CloudTenant]:

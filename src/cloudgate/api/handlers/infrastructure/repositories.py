@@ -13,7 +13,7 @@ from cloudgate.api.http.links import ResourceLocation, down_link, up_to_backup_s
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.operations import Wish, probe_of, warning_of
+from cloudgate.manager.probes.operations import Wish, probe_of, warnings_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.protection import rules as protection_rules
@@ -62,9 +62,9 @@ def repository_entities(
     work: UnitOfWork, root: str, found: Sequence[tables.Repository]
 ) -> tuple[Repository, ...]:
     """Repositories with how large they are, and what there is to say of measuring them."""
-    rooms = rooms_of(work, found)
+    rooms, warnings = rooms_of(work, found), warnings_of(work, found)
     return tuple(
-        repository_entity(root, each, rooms.get(each.id, UNKNOWN), warning_of(work, each))
+        repository_entity(root, each, rooms.get(each.id, UNKNOWN), warnings.get(each.id, ""))
         for each in found
     )
 

@@ -42,6 +42,26 @@ class CloudGatewayTunnels(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CloudGatewayState(Described):
+    """The gateways that are in one state."""
+
+    state: str | None = element()
+    count: int | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudSummary(Described):
+    """How many there are of everything."""
+
+    tenants: int | None = element()
+    repositories: int | None = element()
+    gateways: int | None = element()
+    live_tunnels: int | None = element()
+    """As hosts last reported."""
+    states: tuple[CloudGatewayState, ...] = repeated("CloudGatewayState")
+
+
+@dataclass(frozen=True, kw_only=True)
 class OperatorWarning(Described):
     """Something that needs a look."""
 
