@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import cloudgate
-from cloudgate.host.authorization.own.requests import wish_of
+from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import Denial
 from cloudgate.values import json_texts
 
@@ -23,7 +23,7 @@ OWN = {
 def test_what_cannot_be_read_is_wrong_and_nothing_worse(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  json has one of its own
         json_texts.read(text)
-    assert isinstance(wish_of("/password", text), Denial)
+    assert isinstance(change_of("/password", text), Denial)
 
 
 def test_where_others_write_it_is_read_as_theirs() -> None:

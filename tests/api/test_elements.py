@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Fate
+from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Treatment
 from cloudgate.api.contract_document import elements_of_bodies, filled
 from cloudgate.api.table import ROUTES
 from cloudgate.wire.description import Described, parts
@@ -54,10 +54,10 @@ def test_nothing_that_promises_safety_is_merely_kept() -> None:
     for elements in ELEMENTS.values():
         for name, element in elements.items():
             if name == "BackupProtectionEnabled":
-                assert element.fate is Fate.ACTS
+                assert element.fate is Treatment.ACTS
             if name in ("FlrSettings", "SqlSettings"):
-                assert element.fate is Fate.REFUSED
-            if element.fate in (Fate.KEPT, Fate.REFUSED):
+                assert element.fate is Treatment.REFUSED
+            if element.fate in (Treatment.KEPT, Treatment.REFUSED):
                 assert element.words, name
 
 

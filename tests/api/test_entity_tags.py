@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from cloudgate.api.compatibility.elements import ELEMENTS, Fate
+from cloudgate.api.compatibility.elements import ELEMENTS, Treatment
 from cloudgate.api.http.entity_tags import BY_THEMSELVES, fits
 from cloudgate.api.table import ROUTES
 from tests.support.host import ScriptedHost
@@ -114,7 +114,7 @@ def test_nothing_is_in_a_tag_that_changes_without_a_change() -> None:
         read_only = {
             name
             for name, each in said.items()
-            if each.fate is Fate.IGNORED and each.words == "read only"
+            if each.fate is Treatment.IGNORED and each.words == "read only"
         }
         assert read_only - STABLE <= BY_THEMSELVES, kind
 

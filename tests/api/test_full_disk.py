@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from cloudgate.errors import CloudgateError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.registries.unwritten_sessions import Begun
+from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
 from cloudgate.manager.security.installation import DATABASE
 from cloudgate.manager.sessions import operations as sessions
 from cloudgate.manager.sessions.operations import IDLE_LIMIT, NOTE_AFTER, write_unwritten
@@ -110,7 +110,7 @@ def test_who_logs_off_while_sessions_are_being_written_is_out(
     client = running.client(Accept="application/json")
     write = sessions._write_begun
 
-    def log_off_meanwhile(work: UnitOfWork, begun: Begun) -> None:
+    def log_off_meanwhile(work: UnitOfWork, begun: UnwrittenSession) -> None:
         write(work, begun)
         running.manager.unwritten.end(begun.session.id)
 

@@ -18,8 +18,7 @@ from hypothesis import strategies as some
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.manager.core.signing_in import SigningIn
 from cloudgate.manager.sessions import passkey_rules
-from cloudgate.manager.sessions.passkey_rules import Expected, Place
-from cloudgate.manager.sessions.passkey_rules import Person as Who
+from cloudgate.manager.sessions.passkey_rules import Expected, PasskeyUser, RelyingParty
 from cloudgate.manager.sessions.roles import Role
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.authenticator import text as encoded
@@ -303,10 +302,12 @@ def test_one_is_made_here_and_now_and_once(
     assert session_of(running, "fay").post(PATH, json=spec).status_code == 400
 
 
-HERE, OWNER = Place("https://console.example"), UUID(int=7)
+HERE, OWNER = RelyingParty("https://console.example"), UUID(int=7)
 CHALLENGE = bytes(32)
 KEY = Authenticator(HERE.origin)
-MADE = KEY.make(passkey_rules.creation_options(HERE, Who(id=OWNER, name="ann", has=()), CHALLENGE))
+MADE = KEY.make(
+    passkey_rules.creation_options(HERE, PasskeyUser(id=OWNER, name="ann", has=()), CHALLENGE)
+)
 SIGNED = KEY.sign(passkey_rules.request_options(HERE, CHALLENGE))
 EXPECTED = Expected(where=HERE, challenge="A" * 43, owner=OWNER, alone=True)
 

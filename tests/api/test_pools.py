@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.protocol import GatewayState, Misplaced
+from cloudgate.protocol import EvictionProgress, GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -357,7 +357,7 @@ def test_a_pools_task_runs_until_tunnels_without_a_place_have_ended_and_says_how
     assert (site.drain_seconds, bool(site.drain)) == (90, True)
 
     def report(tunnels: int, finished: int, closed: int) -> None:
-        found = Misplaced(
+        found = EvictionProgress(
             tunnels=tunnels,
             finished=finished,
             closed=closed,
@@ -380,7 +380,7 @@ def test_a_pools_task_runs_until_tunnels_without_a_place_have_ended_and_says_how
     answer = client.put(pool, json={"Name": "Gold", "Description": "new"})
     after = host.hear_site()
     assert (after.drain_seconds, after.drain) == (8 * 3600, site.drain)
-    host.report(misplaced=Misplaced(tunnels=0, finished=2, closed=1, directory_revision=1))
+    host.report(misplaced=EvictionProgress(tunnels=0, finished=2, closed=1, directory_revision=1))
     assert finished(client, answer.json())["Result"]["Message"] == "Ok"
 
 
@@ -391,7 +391,9 @@ def test_a_pools_task_does_not_wait_for_a_gateway_that_is_away(
     spec = {"Name": "Gold", "CloudGateways": {"CloudGatewayUids": [gateway]}}
     answer = client.post("/cloud/gatewayPools", json=spec)
     host.poll()
-    left = Misplaced(tunnels=4, finished=0, closed=0, directory_revision=host.directory_revision)
+    left = EvictionProgress(
+        tunnels=4, finished=0, closed=0, directory_revision=host.directory_revision
+    )
     host.report(misplaced=left).raise_for_status()
     running.clock.ahead += timedelta(minutes=2)
     running.wake()

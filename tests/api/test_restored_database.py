@@ -11,7 +11,7 @@ import pytest
 
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE
 from cloudgate.manager.registries.presence import ONLINE_FOR
-from cloudgate.manager.registries.unknown_hosts import MOST_KEPT, Knock, UnknownHosts
+from cloudgate.manager.registries.unknown_hosts import MOST_KEPT, RefusedPoll, UnknownHosts
 from cloudgate.protocol import SERVER_HEADER, GatewayState, Tenant
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
@@ -177,11 +177,11 @@ def changed(host: ScriptedHost) -> tuple[Tenant, ...]:
 
 
 def test_a_crowd_of_strangers_fills_no_memory_and_hides_no_host_that_speaks_again() -> None:
-    knocking, now = UnknownHosts(), datetime(2030, 1, 1, tzinfo=UTC)
+    refused_polls, now = UnknownHosts(), datetime(2030, 1, 1, tzinfo=UTC)
     for number in range(3 * MOST_KEPT):
-        knocking.record(Knock(f"{number}", "198.51.100.1", None, now))
-    knocking.record(Knock("right", "192.0.2.1", UUID(int=1), now))
-    assert len(knocking._heard) == MOST_KEPT
-    found = knocking.of(UUID(int=1), ("192.0.2.1",), now)
+        refused_polls.record(RefusedPoll(f"{number}", "198.51.100.1", None, now))
+    refused_polls.record(RefusedPoll("right", "192.0.2.1", UUID(int=1), now))
+    assert len(refused_polls._heard) == MOST_KEPT
+    found = refused_polls.of(UUID(int=1), ("192.0.2.1",), now)
     assert [each.credential_hash for each in found] == ["right"]
-    assert knocking.of(UUID(int=2), ("192.0.2.1",), now) == ()
+    assert refused_polls.of(UUID(int=2), ("192.0.2.1",), now) == ()

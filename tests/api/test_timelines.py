@@ -24,20 +24,20 @@ from cloudgate.manager.jobs.span_export import VARIABLES, open_export
 from cloudgate.manager.registries.task_timelines import (
     MOST_STEPS,
     MOST_TASKS,
-    Begun,
+    RunningTask,
     Step,
     StepName,
     TaskTimelines,
 )
 from cloudgate.manager.storage.tables import Task
-from cloudgate.protocol import DirectoryChange, GatewayState, Took, Update
+from cloudgate.protocol import ApplyDuration, DirectoryChange, GatewayState, Update
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.waiting import within
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACED = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
-TOOK = Took(applied_seconds=0.2, read_back_seconds=0.1)
+TOOK = ApplyDuration(applied_seconds=0.2, read_back_seconds=0.1)
 
 
 def timeline(client: httpx2.Client, task: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def test_what_failed_to_be_written_has_no_timeline(running: RunningManager) -> N
 def test_timelines_have_bounds() -> None:
     timelines, now = TaskTimelines(), utc_now()
     for number in range(MOST_TASKS + 10):
-        timelines.begin(Begun(number, ""), [Step(StepName.STARTED, now)], now)
+        timelines.begin(RunningTask(number, ""), [Step(StepName.STARTED, now)], now)
     assert timelines.steps(0) == ()
     newest = MOST_TASKS + 9
     assert [each.name for each in timelines.steps(newest)] == ["Started", "Committed"]
@@ -287,7 +287,9 @@ def test_hosts_are_told_the_newest_of_several_requests() -> None:
     directory = DirectoryChange(from_revision=0, revision=7)
     site, server = uuid4(), uuid4()
     for number, revision in ((1, 5), (2, 7), (3, 9)):
-        timelines.begin(Begun(number, f"trace {number}", site_id=site, revision=revision), [], now)
+        timelines.begin(
+            RunningTask(number, f"trace {number}", site_id=site, revision=revision), [], now
+        )
     update = timelines.tell(server, site, Update(directory=directory), now)
     assert update.directory_trace == "trace 2"
     assert [len(timelines.steps(each)) for each in (1, 2, 3)] == [2, 2, 1]

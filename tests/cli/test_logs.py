@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cloudgate.cli.service.logs import LossyStream, NowAndThen, _JsonLines, _missing_as
+from cloudgate.cli.service.logs import LossyStream, RepetitionFilter, _JsonLines, _missing_as
 
 
 class Stream(io.StringIO):
@@ -117,7 +117,7 @@ def test_lines_that_are_missing_are_a_line_of_json_too(lost: int) -> None:
 
 def test_requests_that_are_no_http_fill_no_log() -> None:
     now = 0.0
-    sparing = NowAndThen(lambda: now)
+    sparing = RepetitionFilter(lambda: now)
 
     def said(name: str = "uvicorn.error", level: int = logging.WARNING) -> str | None:
         record = logging.LogRecord(name, level, "", 0, "Invalid HTTP request.", None, None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.exchange import Alone, Answer, Pause, Reply, Request, Steps
-from cloudgate.client.core.logons import InMemory, Who
+from cloudgate.client.core.logons import InMemory, LogonIdentity
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
 from cloudgate.client.core.tasks import NOBODY, TaskFailedError, TaskLeftError, finished
@@ -71,7 +71,7 @@ class Script:
 def talk(
     *urls: str, retries: Retries | None = None, token: str | None = "token of a test"
 ) -> Conversation:
-    who = Who("admin", password=lambda: "secret", token=lambda: token)
+    who = LogonIdentity("admin", password=lambda: "secret", token=lambda: token)
     return Conversation(urls or (ONE,), who, InMemory(), retries or Retries())
 
 
@@ -135,12 +135,12 @@ def test_a_session_that_has_ended_is_begun_anew_once() -> None:
 
 
 def test_a_code_is_asked_for_once_the_manager_has_not_let_in_without() -> None:
-    who = Who("ann", lambda: "secret", asked_code=lambda: "123456")
+    who = LogonIdentity("ann", lambda: "secret", asked_code=lambda: "123456")
     begun = reply(201, {"SessionId": "a"})
     script = Script(reply(401), begun, reply())
     script.run(Conversation([ONE], who, InMemory(), NONE).get("/tasks"))
     assert [each.code for each in script.sent] == [None, "123456", None]
-    known = Who("ann", lambda: "secret", code=lambda: "1", asked_code=lambda: "2")
+    known = LogonIdentity("ann", lambda: "secret", code=lambda: "1", asked_code=lambda: "2")
     wrong = Script(reply(401))
     with pytest.raises(NotAuthenticatedError):
         wrong.run(Conversation([ONE], known, InMemory(), NONE).get("/tasks"))

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from cloudgate.host.authorization.address_reputation import (
     FAMILIAR_DAYS,
     AddressReputation,
-    Standing,
+    Reputation,
 )
 from cloudgate.host.authorization.authenticator import Authenticator
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
@@ -42,7 +42,7 @@ HOME, NEW = "127.9.0.1", "127.9.0.2"
 
 
 def asker(tenant_name: str = "acme", **standing: int) -> Asker:
-    return Asker(tenant_name, Standing(**standing))  # type: ignore[arg-type]
+    return Asker(tenant_name, Reputation(**standing))  # type: ignore[arg-type]
 
 
 def order(*askers: Asker) -> list[int]:
@@ -70,7 +70,7 @@ def test_neighbours_of_those_who_guess_come_after_others_that_are_as_good() -> N
 askers = st.builds(
     Asker,
     st.sampled_from(["acme", "beta", "nobody"]),
-    st.builds(Standing, st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
+    st.builds(Reputation, st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
 )
 
 
@@ -176,9 +176,9 @@ def test_a_reputation_outlives_the_process_and_ends_with_the_tenant(tmp_path: Pa
     reputation.record_failure(None, NEW)
     reputation.keep()
     assert PASSWORD not in file.read_text()
-    assert known().standing_of(ACME, HOME) == Standing(familiar=True)
-    assert known().standing_of(ACME, NEW) == Standing(wrong=1, asked=1)
-    assert known().standing_of(None, HOME) == Standing()
+    assert known().standing_of(ACME, HOME) == Reputation(familiar=True)
+    assert known().standing_of(ACME, NEW) == Reputation(wrong=1, asked=1)
+    assert known().standing_of(None, HOME) == Reputation()
     reputation = known()
     reputation.forget_others(lambda who: who == BETA)
     reputation.keep()
@@ -186,7 +186,7 @@ def test_a_reputation_outlives_the_process_and_ends_with_the_tenant(tmp_path: Pa
     assert known().standing_of(BETA, HOME).familiar
     assert str(ACME) not in file.read_text()
     now[0] += FORGOTTEN_AFTER_SECONDS
-    assert known().standing_of(BETA, NEW) == Standing()
+    assert known().standing_of(BETA, NEW) == Reputation()
     now[0] += FAMILIAR_DAYS * 86_400
     assert not known().standing_of(BETA, HOME).familiar
 
@@ -208,20 +208,20 @@ def test_who_was_right_has_not_asked_for_anything_but_what_was_wrong_stays() -> 
     for _ in range(3):
         reputation.record_attempt(HOME)
     reputation.record_failure(ACME, HOME)
-    assert reputation.standing_of(ACME, HOME) == Standing(wrong=1, asked=3, wrong_around=1)
+    assert reputation.standing_of(ACME, HOME) == Reputation(wrong=1, asked=3, wrong_around=1)
     reputation.record_success(ACME, HOME)
-    assert reputation.standing_of(ACME, HOME) == Standing(familiar=True, wrong=1, wrong_around=1)
+    assert reputation.standing_of(ACME, HOME) == Reputation(familiar=True, wrong=1, wrong_around=1)
 
 
 def test_an_address_of_version_6_stands_for_its_network() -> None:
     reputation = AddressReputation()
     reputation.record_success(ACME, "2001:db8:1:2::1")
     reputation.record_failure(None, "2001:db8:1:3::1")
-    assert reputation.standing_of(ACME, "2001:db8:1:2:ffff::9") == Standing(
+    assert reputation.standing_of(ACME, "2001:db8:1:2:ffff::9") == Reputation(
         familiar=True, wrong_around=1
     )
-    assert reputation.standing_of(ACME, "2001:db8:1:4::1") == Standing(wrong_around=1)
-    assert reputation.standing_of(ACME, "2001:db8:2::1") == Standing()
+    assert reputation.standing_of(ACME, "2001:db8:1:4::1") == Reputation(wrong_around=1)
+    assert reputation.standing_of(ACME, "2001:db8:2::1") == Reputation()
     assert client_network("::ffff:192.0.2.1") == "192.0.2.1"
 
 
@@ -233,7 +233,7 @@ def test_a_reputation_that_is_damaged_or_cannot_be_kept_costs_nothing_but_itself
     file.write_text(damage)
     with capture_logs():
         reputation = AddressReputation(file)
-        assert reputation.standing_of(ACME, HOME) == Standing()
+        assert reputation.standing_of(ACME, HOME) == Reputation()
         reputation.record_success(ACME, HOME)
         file.unlink()
         file.mkdir()

@@ -24,7 +24,7 @@ from cloudgate.host.tunnels.accounting import Tunnel as Known
 from cloudgate.host.tunnels.drain import JITTER_SECONDS
 from cloudgate.host.tunnels.eviction import PoolEviction
 from cloudgate.host.tunnels.revocation import Revocation, revocation_of
-from cloudgate.protocol import EndedTarget, GatewayState, Misplaced, Site, Tenant, User
+from cloudgate.protocol import EndedTarget, EvictionProgress, GatewayState, Site, Tenant, User
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,
@@ -181,7 +181,7 @@ async def test_tunnels_without_a_place_are_counted_over_a_restart_of_the_host_se
     assert (found.finished, found.closed) == (1, 1)
 
 
-async def without_a_place(machine: Machine, tunnels: int) -> Misplaced:
+async def without_a_place(machine: Machine, tunnels: int) -> EvictionProgress:
     """Wait until so many tunnels have no place, and say what became of the others."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -305,12 +305,12 @@ def test_what_an_operator_says_later_holds_for_all_tunnels_without_a_place() -> 
     misplaced.mark_closing(["a"])
     again = PoolEviction(misplaced.known, lambda: now[0])
     assert not again.expired({}, "cut", 0, 7)
-    expected = Misplaced(tunnels=0, finished=1, closed=1, directory_revision=5)
+    expected = EvictionProgress(tunnels=0, finished=1, closed=1, directory_revision=5)
     assert again.report == expected
     again.expired({"d": True}, "cut", 3600, 9)
-    assert again.report == Misplaced(tunnels=1, finished=0, closed=0, directory_revision=9)
+    assert again.report == EvictionProgress(tunnels=1, finished=0, closed=0, directory_revision=9)
     again.expired({"d": False}, "cut", 3600, 9)
-    assert again.report == Misplaced(tunnels=0, finished=0, closed=0, directory_revision=9)
+    assert again.report == EvictionProgress(tunnels=0, finished=0, closed=0, directory_revision=9)
 
 
 def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None:

@@ -43,13 +43,13 @@ from cloudgate.host.shaping.first_rates import (
     LEAST_PART,
     FirstRates,
     Granted,
-    Newcomer,
+    NewTunnel,
 )
 from cloudgate.host.shaping.rate_meter import (
     BURST_BYTES,
     LONGEST_SECONDS,
     REMEMBERED_SECONDS,
-    Past,
+    LastSample,
     RateMeter,
 )
 from cloudgate.host.shaping.shaper import _unseen_bytes
@@ -285,14 +285,18 @@ def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later(
     ("said", "pasts", "expected"),
     [
         (1000, [], 1000),  # never looked at: the log is all that there is
-        (1000, [Past(400, None, 9.0)], 600),  # not slowed
-        (1000, [Past(400, 2000, 9.9)], 200),  # the rest was in the kernel, for one who had left
-        (1000, [Past(400, 2000, 9.9), Past(500, 0, 9.9)], 100),
-        (400, [Past(500, 2000, 9.9)], 0),
+        (1000, [LastSample(400, None, 9.0)], 600),  # not slowed
+        (
+            1000,
+            [LastSample(400, 2000, 9.9)],
+            200,
+        ),  # the rest was in the kernel, for one who had left
+        (1000, [LastSample(400, 2000, 9.9), LastSample(500, 0, 9.9)], 100),
+        (400, [LastSample(500, 2000, 9.9)], 0),
     ],
 )
 def test_of_a_tunnel_that_ended_counts_what_can_have_left_this_machine(
-    said: int, pasts: list[Past], expected: int
+    said: int, pasts: list[LastSample], expected: int
 ) -> None:
     tunnel = Tunnel(
         tunnel="t",
@@ -307,7 +311,7 @@ def test_of_a_tunnel_that_ended_counts_what_can_have_left_this_machine(
     )
     assert _unseen_bytes(tunnel, pasts, None, 10.0) == pytest.approx(expected, abs=1)
     if not pasts:
-        began = Newcomer(ACME, tunnel.client, 100, 9.0)
+        began = NewTunnel(ACME, tunnel.client, 100, 9.0)
         assert _unseen_bytes(tunnel, pasts, began, 10.0) == 1000
         huge = replace(tunnel, bytes_down=10**9)
         assert _unseen_bytes(huge, pasts, began, 10.0) == UNPACED_BYTES + 100

@@ -40,7 +40,7 @@ from cloudgate.manager.storage.tables import (
     LogonSession,
     ManagedServer,
 )
-from cloudgate.protocol import GatewayState, Misplaced
+from cloudgate.protocol import EvictionProgress, GatewayState
 from cloudgate.values import precis
 
 RELEASED = [script.revision for script in ScriptDirectory(str(REVISIONS)).walk_revisions()]
@@ -450,7 +450,7 @@ def test_the_last_report_of_each_host_is_known_as_before(tmp_path: Path) -> None
         assert reports[failed].reason == "The port is taken."
         assert reports[failed].directory_revision == 100
         assert reports[draining].live_tunnels == servers[draining].live_tunnels == 4
-        assert reports[draining].misplaced == Misplaced.model_validate(misplaced)
+        assert reports[draining].misplaced == EvictionProgress.model_validate(misplaced)
         assert servers[silent].report is None
         assert reports[silent].directory_revision == 0
         assert (reports[poisoned].reason, reports[poisoned].misplaced) == ("", None)

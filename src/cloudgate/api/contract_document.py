@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Element, Fate
+from cloudgate.api.compatibility.elements import ELEMENTS, OF_ALL, Element, Treatment
 from cloudgate.api.compatibility.published import CALLS, Published
 from cloudgate.api.handlers import absent
 from cloudgate.api.http.router import Route, Router, choose
@@ -77,5 +77,5 @@ def elements_of_bodies() -> dict[str, dict[str, Element]]:
         for part in parts(kind):
             if part.own and part.name not in OF_ALL:
                 elements = found.setdefault(kind.root(), {})
-                elements.setdefault(part.name, Element(Fate.ACTS, "extension"))
+                elements.setdefault(part.name, Element(Treatment.ACTS, "extension"))
     return found

@@ -57,8 +57,8 @@ AWAY = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doors:
-    """Where a manager is reached."""
+class ManagerListeners:
+    """Sockets that a manager is reached at, and how."""
 
     listener: socket.socket
     certificate: PortCertificate
@@ -67,7 +67,7 @@ class Doors:
     trusted_proxies: tuple[Network, ...] = ()
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
 
-    def again(self) -> "Doors":
+    def again(self) -> "ManagerListeners":
         """The same, with sockets that can be closed while these stay open."""
         return replace(
             self,
@@ -91,28 +91,28 @@ class StandbyServer:
         lease: Lease,
         authority: Authority,
         marks: Marks,
-        doors: Doors,
+        listeners: ManagerListeners,
     ) -> None:
         self._lease = lease
         self._marks = marks
-        self._certificate = doors.certificate
-        self._doors = doors
+        self._certificate = listeners.certificate
+        self._listeners = listeners
         self._relays: WeakSet[Relay] = WeakSet()
         self._context = client_context(only_a_manager, pem=authority.certificate_pem)
         self._context.check_hostname = False  # where it is, its own database says
         self.health = Health({"leader": self._problem})
         self._monitoring = Monitoring(self.health, {METRICS: self._page})
-        limits = connection_limits(allow_many_files(), doors.connections_per_address)
+        limits = connection_limits(allow_many_files(), listeners.connections_per_address)
         self._seats = ConnectionLimiter(limits)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand on until `stop`, or until cancelled because nobody leads any more."""
         config = configured(self, self._certificate.usable_file(utc_now()))
         plain = configured(self, None)
-        taking_in = [self._acceptor(self._doors.listener, config)]
-        if self._doors.http_listener is not None:
-            taking_in.append(self._acceptor(self._doors.http_listener, plain))
-        watched = self._doors.metrics_listener
+        taking_in = [self._acceptor(self._listeners.listener, config)]
+        if self._listeners.http_listener is not None:
+            taking_in.append(self._acceptor(self._listeners.http_listener, plain))
+        watched = self._listeners.metrics_listener
         showing = (
             asyncio.create_task(serve_monitoring(self._monitoring, watched)) if watched else None
         )
@@ -157,7 +157,7 @@ class StandbyServer:
     ) -> tuple[Acceptor, ServerState]:
         config.load()
         state = ServerState()
-        trusted = partial(is_trusted, trusted=self._doors.trusted_proxies)
+        trusted = partial(is_trusted, trusted=self._listeners.trusted_proxies)
         made = Acceptor(
             listener,
             config,

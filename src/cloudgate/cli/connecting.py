@@ -8,14 +8,14 @@ from cloudgate.cli.session_cache import LogonFile
 from cloudgate.cli.settings import Connection
 from cloudgate.client.api import Api
 from cloudgate.client.blocking import Transport
-from cloudgate.client.core.conversation import Conversation, Words
-from cloudgate.client.core.logons import Who
+from cloudgate.client.core.conversation import Conversation, MessageTerms
+from cloudgate.client.core.logons import LogonIdentity
 from cloudgate.client.verification import Trust
 
 _FACTOR = (
     "shows a code of it, at a terminal or by CLOUDGATE_CODE, or uses an API token (--token-file)"
 )
-_WORDS = Words(url="--url", ca="--ca", factor=_FACTOR)
+_WORDS = MessageTerms(url="--url", ca="--ca", factor=_FACTOR)
 
 
 @contextmanager
@@ -30,8 +30,8 @@ def connected(where: Connection) -> Iterator[Api]:
         yield Api(talk, transport)
 
 
-def _who(where: Connection) -> Who:
-    return Who(
+def _who(where: Connection) -> LogonIdentity:
+    return LogonIdentity(
         where.user,
         password=lambda: passwords.of_user(where),
         token=lambda: passwords.token(where),

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from cloudgate.client.core.conversation import Words
+from cloudgate.client.core.conversation import MessageTerms
 from cloudgate.client.core.exchange import Alone, Pause, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
@@ -32,7 +32,7 @@ class AsyncTransport:
     def __init__(
         self,
         trust: Trust = Trust(),  # noqa: B008  it is frozen
-        words: Words = Words(),  # noqa: B008
+        words: MessageTerms = MessageTerms(),  # noqa: B008
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """`timeout_seconds`: how long an answer may take.

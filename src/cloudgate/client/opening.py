@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cloudgate.client.core.addresses import manager_url
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.logons import InMemory, Who
+from cloudgate.client.core.logons import InMemory, LogonIdentity
 from cloudgate.client.core.retries import Retries
 from cloudgate.client.verification import Trust
 from cloudgate.errors import InvalidRequestError
@@ -15,7 +15,7 @@ Secret = str | Callable[[], str]
 
 
 def conversation(
-    url: str | Sequence[str], who: Who, retries: Retries | None = None
+    url: str | Sequence[str], who: LogonIdentity, retries: Retries | None = None
 ) -> Conversation:
     """With the managers at one address, or at several of one installation.
 
@@ -30,7 +30,9 @@ def conversation(
     return Conversation(urls, who, InMemory(), retries or Retries())
 
 
-def operator(user: str, password: Secret | None, token: Secret | None, code: Secret | None) -> Who:
+def operator(
+    user: str, password: Secret | None, token: Secret | None, code: Secret | None
+) -> LogonIdentity:
     """An account of the provider's.
 
     Raises:
@@ -38,7 +40,7 @@ def operator(user: str, password: Secret | None, token: Secret | None, code: Sec
     """
     if (password is None) == (token is None):
         raise InvalidRequestError("Give a password or an API token (token), and not both.")
-    return Who(
+    return LogonIdentity(
         user,
         password=_asked(password or ""),
         token=_asked(token) if token is not None else lambda: None,
@@ -46,9 +48,9 @@ def operator(user: str, password: Secret | None, token: Secret | None, code: Sec
     )
 
 
-def tenant(name: str, password: Secret) -> Who:
+def tenant(name: str, password: Secret) -> LogonIdentity:
     r"""A tenant (``acme``), or its user (``acme\ann``), as it logs in at a gateway."""
-    return Who(name, password=_asked(password), is_tenant=True)
+    return LogonIdentity(name, password=_asked(password), is_tenant=True)
 
 
 def trust(ca: str | Path | None, fingerprint: str | None) -> Trust:

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 import httpx2
 
-from cloudgate.client.core.conversation import Words
+from cloudgate.client.core.conversation import MessageTerms
 from cloudgate.client.core.exchange import Reply, Request
 from cloudgate.client.core.retries import UnreachedError, UntrustedError
 from cloudgate.errors import InvalidRequestError, UnavailableError
@@ -150,7 +150,7 @@ def reply_of(response: httpx2.Response) -> Reply:
 
 
 def unavailable(
-    url: str, problem: Exception, words: Words, timeout_seconds: float
+    url: str, problem: Exception, words: MessageTerms, timeout_seconds: float
 ) -> UnavailableError:
     """Why there is no answer, for whoever asked."""
     untrusted = _certificate_problem(problem)

@@ -24,7 +24,7 @@ from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
-from cloudgate.protocol import Assignment, Gateway, GatewayState, Took
+from cloudgate.protocol import ApplyDuration, Assignment, Gateway, GatewayState
 from cloudgate.protocol.bounds import readable
 from cloudgate.trace_context import TraceContext, following
 
@@ -56,7 +56,7 @@ class ReconcileResult:
     live_tunnels: int = 0
     finished_tunnels: int = 0
     closed_tunnels: int = 0
-    took: Took | None = None
+    took: ApplyDuration | None = None
 
     def contribution(self) -> dict[str, object]:
         """Its members of the `Report`."""
@@ -119,7 +119,7 @@ class Reconciler:
         self._request: TraceContext | None = None
         self._heard_at_seconds: float | None = None
         """When the assignment came that has not been listened to yet."""
-        self._took: tuple[int, Took] | None = None
+        self._took: tuple[int, ApplyDuration] | None = None
         """What that took, and of which assignment."""
         self._leaving_seconds: float | None = None
         """How long tunnels may go on because the host service is to end."""
@@ -244,7 +244,7 @@ class Reconciler:
         if heard_at_seconds is not None:
             self._took = (
                 revision,
-                Took(
+                ApplyDuration(
                     applied_seconds=round(max(0.0, applied_at_seconds - heard_at_seconds), 4),
                     read_back_seconds=round(time.monotonic() - applied_at_seconds, 4),
                 ),

@@ -14,7 +14,7 @@ from cloudgate.processes import asked_program
 
 
 @dataclass(frozen=True)
-class Said:
+class ProgramResult:
     """What a program has said, and how it ended."""
 
     status: int
@@ -34,7 +34,7 @@ class Said:
         return said or f"it ended with status {self.status}"
 
 
-def ask(command: Sequence[str | Path], *, seconds: float) -> Said:
+def ask(command: Sequence[str | Path], *, seconds: float) -> ProgramResult:
     """Run a program that answers by itself and ends; it has nothing at its standard input.
 
     It is killed, with all that it has started, when the time is over; on Linux it is also killed
@@ -74,7 +74,7 @@ def ask(command: Sequence[str | Path], *, seconds: float) -> Said:
             raise
     if asked.returncode == asked_program.NOT_RUN and sys.platform == "linux":
         raise UnavailableError(f"{name} cannot be run: {errors.strip()}.")
-    return Said(asked.returncode, output, errors)
+    return ProgramResult(asked.returncode, output, errors)
 
 
 def with_parent(words: Sequence[str]) -> Sequence[str]:

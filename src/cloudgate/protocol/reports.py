@@ -34,7 +34,7 @@ class GatewayState(StrEnum):
     """The machine cannot be brought to the assignment; `Report.reason` says why."""
 
 
-class Misplaced(Document):
+class EvictionProgress(Document):
     """The tunnels of those who may not use a gateway any more, since there were any."""
 
     tunnels: Small
@@ -75,7 +75,7 @@ class OldPasswordUse(Document):
     last_at: Moment
 
 
-class Took(Document):
+class ApplyDuration(Document):
     """How long it took until the machine was as its assignment says, by the host's own clock."""
 
     applied_seconds: Seconds
@@ -108,8 +108,8 @@ class Report(Document):
     """Of those that were live when the gateway was closed: ended by themselves so far."""
     closed_tunnels: Small = 0
     """Of those that were live when the gateway was closed: ended by this host at the deadline."""
-    misplaced: Misplaced | None = None
-    took: Took | None = None
+    misplaced: EvictionProgress | None = None
+    took: ApplyDuration | None = None
     """For the assignment that this report is about; None until it listens, and once it did so
     before this run of the host service."""
     guesses: Annotated[tuple[Guess, ...], Field(max_length=MOST_GUESSES)] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Fate(StrEnum):
+class Treatment(StrEnum):
     """What the product does with an element of a body."""
 
     ACTS = "acts"
@@ -24,24 +24,24 @@ class Fate(StrEnum):
 class Element:
     """What becomes of an element, with the words that docs/contract.md has for it."""
 
-    fate: Fate
+    fate: Treatment
     words: str = ""
 
 
 def _acts(words: str = "") -> Element:
-    return Element(Fate.ACTS, words)
+    return Element(Treatment.ACTS, words)
 
 
 def _refused(words: str) -> Element:
-    return Element(Fate.REFUSED, words)
+    return Element(Treatment.REFUSED, words)
 
 
 def _kept(words: str) -> Element:
-    return Element(Fate.KEPT, words)
+    return Element(Treatment.KEPT, words)
 
 
 def _ignored(words: str) -> Element:
-    return Element(Fate.IGNORED, words)
+    return Element(Treatment.IGNORED, words)
 
 
 SHOWN = _ignored("what GET shows, sent back")

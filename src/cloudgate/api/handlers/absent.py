@@ -26,7 +26,7 @@ from cloudgate.wire.resources.base import EntityReferences, Error, Link, Resourc
 
 
 @dataclass(frozen=True)
-class Opened:
+class CollectionAccess:
     """Who may read in a collection, who may add to it, and who may change what is in it."""
 
     read: frozenset[Role] = PROVIDERS | RESTORERS
@@ -38,11 +38,11 @@ class Opened:
         return {"GET": self.read, "POST": self.add}.get(verb, self.change)
 
 
-TO_PROVIDERS = Opened(PROVIDERS)
-OF_SITES = Opened(PROVIDERS, PROVIDERS, ADMINISTRATORS)
-OF_PLANS = Opened(ADMINISTRATORS | RESTORERS, ADMINISTRATORS, ADMINISTRATORS)
-TO_RESTORERS = Opened(*3 * (PROVIDERS | RESTORERS,))
-TO_EVERYBODY = Opened(EVERYBODY, EVERYBODY, EVERYBODY)
+TO_PROVIDERS = CollectionAccess(PROVIDERS)
+OF_SITES = CollectionAccess(PROVIDERS, PROVIDERS, ADMINISTRATORS)
+OF_PLANS = CollectionAccess(ADMINISTRATORS | RESTORERS, ADMINISTRATORS, ADMINISTRATORS)
+TO_RESTORERS = CollectionAccess(*3 * (PROVIDERS | RESTORERS,))
+TO_EVERYBODY = CollectionAccess(EVERYBODY, EVERYBODY, EVERYBODY)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Absent:
     """Whether what would be in it has a reference form."""
     is_named: bool = False
     """Whether what would be in it is found by its name, not by an id."""
-    opened: Opened = Opened()
+    opened: CollectionAccess = CollectionAccess()
     for_tenants: bool = False
     """Whether a session that was opened for a tenant sees it, and what would be in it."""
 

@@ -6,7 +6,7 @@ from cloudgate.api.access import PROVIDERS, RESTORERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.repositories.operations import list_repositories
-from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
+from cloudgate.manager.repositories.space import UNKNOWN, spaces_of
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.tasks.operations import count_running_tasks
 from cloudgate.wire.resources.base import Link, Resource
@@ -127,16 +127,16 @@ def get_repositories(call: Call) -> Answer:
     """The repositories of which is known how large they are: programs divide by that."""
     with call.reading() as work:
         found = list_repositories(work)
-        rooms = rooms_of(work, found)
+        spaces = spaces_of(work, found)
     periods = tuple(
         Period(
             name=repository.name,
-            capacity=room.capacity,
-            free_space=room.free,
-            backup_size=room.used or 0,
+            capacity=space.capacity,
+            free_space=space.free,
+            backup_size=space.used or 0,
         )
         for repository in found
-        if (room := rooms.get(repository.id, UNKNOWN)).capacity and room.free is not None
+        if (space := spaces.get(repository.id, UNKNOWN)).capacity and space.free is not None
     )
     return _framed(call, RepositoryReportFrame(periods=periods))
 

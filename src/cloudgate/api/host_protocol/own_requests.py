@@ -27,7 +27,7 @@ from cloudgate.manager.servers.tenant_scope import pools_of, scope_of
 from cloudgate.manager.sessions.operations import note_refusal
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.manager.tenants import certificates, own_password, passwords
-from cloudgate.manager.tenants.certificates import CertificateWish
+from cloudgate.manager.tenants.certificates import CertificateSpec
 from cloudgate.protocol import OwnAnswer, OwnRequest
 from cloudgate.trust.password_hashes import matches
 
@@ -124,8 +124,8 @@ class OwnRequests:
         with self._manager.changing(name, str(message.address), administers=False) as work:
             who = own_password.as_it_is(work, proven)
             if message.certificate_request is not None:
-                wish = CertificateWish(request_pem=message.certificate_request)
-                made = certificates.issue_own(work, who, wish)
+                spec = CertificateSpec(request_pem=message.certificate_request)
+                made = certificates.issue_own(work, who, spec)
                 return OwnAnswer(status=HTTPStatus.OK, certificate_pem=made.certificate_pem)
             own_password.change_own_password(
                 work,

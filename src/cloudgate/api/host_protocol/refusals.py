@@ -11,7 +11,7 @@ from cloudgate.errors import NotAuthenticatedError
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment
 from cloudgate.manager.registries.seen_addresses import usable
-from cloudgate.manager.registries.unknown_hosts import Knock
+from cloudgate.manager.registries.unknown_hosts import RefusedPoll
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import SERVER_HEADER
 
@@ -51,7 +51,7 @@ class RefusalRecorder:
             claimed = UUID(request.headers.get(SERVER_HEADER, ""))
         except ValueError:
             claimed = None
-        self._manager.knocking.record(Knock(known, usable(address), claimed, now))
+        self._manager.refused_polls.record(RefusedPoll(known, usable(address), claimed, now))
 
     async def record_fault(self, request: Request, call: str, server_id: UUID, reason: str) -> None:
         """The manager could not answer a host, by its own fault or that of what is kept."""

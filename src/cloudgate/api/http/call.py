@@ -12,7 +12,7 @@ from cloudgate.manager.portal.sessions import Visitor
 from cloudgate.manager.sessions.administration import roles_of
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage.tables import LogonSession
-from cloudgate.manager.tasks.operations import EVERYBODYS, Whose
+from cloudgate.manager.tasks.operations import ALL_TASKS, TaskScope
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.description import Described
 
@@ -78,13 +78,13 @@ class Call:
         return Role.PORTAL_ADMINISTRATOR in roles_of(self.logon.account)
 
     @property
-    def sees_tasks(self) -> Whose:
+    def sees_tasks(self) -> TaskScope:
         """The tasks that who is asking may see and remove: the own ones, unless they administer."""
         if self.session.tenant_id is not None:
-            return Whose()
+            return TaskScope()
         if self.administers:
-            return EVERYBODYS
-        return Whose(self.session.account_id)
+            return ALL_TASKS
+        return TaskScope(self.session.account_id)
 
     @property
     def wants_entity(self) -> bool:

@@ -17,7 +17,7 @@ from cloudgate.errors import CloudgateError
 
 if TYPE_CHECKING:
     from cloudgate.manager.backups.archive import Contents
-    from cloudgate.manager.backups.revocations import Since
+    from cloudgate.manager.backups.revocations import ChangesSince
     from cloudgate.manager.security.sealed_files import SealingSecret
 
 app = groups.group(name="backup", help="Back the manager up, and bring it back.")
@@ -162,7 +162,7 @@ def _told(contents: "Contents") -> str:
     )
 
 
-def _say_what_was_taken(by: str, since: "Since | None", contents: "Contents") -> None:
+def _say_what_was_taken(by: str, since: "ChangesSince | None", contents: "Contents") -> None:
     """What an operator has to decide: whether what was taken away since is to be so again."""
     made_at = f"{contents.made_at:%Y-%m-%d %H:%M:%S} UTC"
     if since is None:

@@ -77,7 +77,7 @@ async def run_up(options: Options) -> None:
         manager = service.new_manager()
         password = administrator(manager, options.admin_password_file)
         token = _local_server_token(manager)
-        async with served(manager, options, service.doors) as server:
+        async with served(manager, options, service.listeners) as server:
             url = f"https://localhost:{options.port}"
             await join_host(options.data / "host", url, token, manager.authority.certificate_pem)
             host = asyncio.create_task(_host_running(manager, options.data).run())
@@ -167,7 +167,7 @@ async def _gateway_back(manager: Manager, data: Path) -> None:
         here = [each for each in list_gateways(work) if each.managed_server.local]
         open_ = [each for each in here if not each.removing and wanted_settings(each).enabled]
         known = [each for each in map(settings_in_force, open_) if each.enabled]
-        doors = [
+        listeners = [
             (address, listening_port(each))
             for each in known
             for address in listening_addresses(each)[:1] or ("localhost",)
@@ -175,7 +175,7 @@ async def _gateway_back(manager: Manager, data: Path) -> None:
     authorizer = str(state_paths(data / "host").authorizer_socket)
     with suppress(TimeoutError):
         async with asyncio.timeout(GATEWAY_SECONDS):
-            for address, port in doors:
+            for address, port in listeners:
                 await _until_open(partial(asyncio.open_unix_connection, authorizer))
                 await _until_open(partial(asyncio.open_connection, address, port))
 

@@ -50,7 +50,7 @@ class LossyStream(io.TextIOBase):
         return self._stream.isatty()
 
 
-class NowAndThen(logging.Filter):
+class RepetitionFilter(logging.Filter):
     """Sums up what strangers have the HTTP server say: one line of a kind each minute."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
@@ -110,7 +110,7 @@ def log_to_stderr(before: Callable[[], None] | None = None) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
         )
     )
-    handler.addFilter(NowAndThen())
+    handler.addFilter(RepetitionFilter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 

@@ -87,7 +87,7 @@ OF_HOSTS = (
 
 
 @dataclass(frozen=True)
-class Found:
+class SettingsFileContent:
     """What a file says, by name, and what is wrong with it, each with file, line and reason."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ def _setting(parameter: Any) -> Setting:
     return Setting(name, "a text in quotes", _is_text, parameter=parameter)
 
 
-def read_file(file: Path, known: Mapping[str, Setting], context: Any) -> Found:
+def read_file(file: Path, known: Mapping[str, Setting], context: Any) -> SettingsFileContent:
     """What a file says. Paths that are relative are below its folder.
 
     Args:
@@ -136,7 +136,7 @@ def read_file(file: Path, known: Mapping[str, Setting], context: Any) -> Found:
             values[name] = _value(file, known, name, value, context)
         except InvalidRequestError as problem:
             problems.append(f"{file}, line {_line(text, name)}: {problem.message}")
-    return Found(values, tuple(problems))
+    return SettingsFileContent(values, tuple(problems))
 
 
 def _text(file: Path) -> str:

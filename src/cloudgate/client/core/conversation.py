@@ -8,7 +8,7 @@ from cloudgate.client.core.addresses import below_root
 from cloudgate.client.core.exchange import Alone, Answer, Reply, Request, Steps
 from cloudgate.client.core.exchange import Pause as Wait
 from cloudgate.client.core.kinds import Json
-from cloudgate.client.core.logons import Logon, LogonStore, Who
+from cloudgate.client.core.logons import Logon, LogonIdentity, LogonStore
 from cloudgate.client.core.refusals import refusal
 from cloudgate.client.core.retries import NONE, Retries, may_follow_problem, may_follow_reply
 from cloudgate.errors import NotAuthenticatedError, UnavailableError
@@ -19,7 +19,7 @@ LOGON_TIMEOUT_SECONDS = 75.0
 
 
 @dataclass(frozen=True)
-class Words:
+class MessageTerms:
     """What the reader of a message calls what he has said."""
 
     url: str = "url"
@@ -34,10 +34,10 @@ class Conversation:
     def __init__(
         self,
         urls: Sequence[str],
-        who: Who,
+        who: LogonIdentity,
         logons: LogonStore,
         retries: Retries = NONE,
-        words: Words = Words(),
+        words: MessageTerms = MessageTerms(),
     ) -> None:
         """`urls`: of all managers of the installation; the first that answers is asked."""
         self._urls = tuple(urls)

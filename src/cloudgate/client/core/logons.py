@@ -55,7 +55,7 @@ def _nothing() -> str | None:
 
 
 @dataclass(frozen=True)
-class Who:
+class LogonIdentity:
     """Who is asking, and by what the manager knows it. What is secret is asked for when needed."""
 
     user: str

@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Standing:
+class Reputation:
     """How somebody at an address has behaved."""
 
     familiar: bool = False
@@ -49,7 +49,7 @@ class Standing:
     """Wrong passwords lately from there and its neighbours."""
 
 
-class Kept(BaseModel):
+class StoredReputation(BaseModel):
     """The reputation of addresses as it is written down, for the next host service."""
 
     familiar: dict[str, int] = {}
@@ -87,7 +87,7 @@ class AddressReputation:
         if path is not None:
             self._read(path)
 
-    def standing_of(self, who: UUID | None, address: str) -> Standing:
+    def standing_of(self, who: UUID | None, address: str) -> Reputation:
         """How somebody at an IP address stands.
 
         Args:
@@ -97,7 +97,7 @@ class AddressReputation:
         whose = client_network(address)
         pair = f"{who} {whose}"
         familiar = who is not None and self._familiar.get(pair, 0) > self._today - FAMILIAR_DAYS
-        return Standing(
+        return Reputation(
             familiar=familiar and self._wrong_for.of(pair) < FREE_FAILURES,
             wrong=self._wrong.of(whose),
             asked=self._asked.of(whose),
@@ -156,7 +156,7 @@ class AddressReputation:
         if not self._is_new:
             return ""
         self._is_new = False
-        return Kept(
+        return StoredReputation(
             familiar=dict(self._familiar),
             wrong=self._wrong.ages(MOST_KEPT),
             asked=self._asked.ages(MOST_KEPT),
@@ -183,7 +183,7 @@ class AddressReputation:
 
     def _read(self, path: Path) -> None:
         try:
-            kept = Kept.model_validate_json(read_if_there(path) or "{}")
+            kept = StoredReputation.model_validate_json(read_if_there(path) or "{}")
             self._familiar.update(kept.familiar)
             for pair in kept.familiar:
                 UUID(pair.partition(" ")[0])

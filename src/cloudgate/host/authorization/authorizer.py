@@ -16,7 +16,7 @@ from cloudgate.host.authorization.authenticator import AuthenticationResult, Aut
 from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.meter import AuthorizationMeter
 from cloudgate.host.authorization.own.desk import OwnRequestDesk, OwnResult
-from cloudgate.host.authorization.own.requests import Wish
+from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.peer_health import PeerHealthChecker
 from cloudgate.host.authorization.policy import (
     BAD_REQUEST,
@@ -332,16 +332,20 @@ class Authorizer:
         )
 
     async def ask_manager(
-        self, wish: Wish | Denial, authorization: str | None, address: str, certificate: str = ""
+        self,
+        change: OwnChange | Denial,
+        authorization: str | None,
+        address: str,
+        certificate: str = "",
     ) -> OwnResult:
         """Hand on what somebody who comes from an IP address wants for itself.
 
-        `wish` may be what is wrong with it, which is told to nobody who has not proved who it is.
+        `change` may be what is wrong with it, which is told to nobody who has not proved who it is.
         """
         who, refusal = await self._identify(authorization, address, certificate)
         if refusal is None and self._role.is_revoked:
             refusal = REVOKED
-        return await self.own.hand_on(who, authorization, address, refusal or wish)
+        return await self.own.hand_on(who, authorization, address, refusal or change)
 
     async def _identify(
         self, authorization: str | None, address: str, certificate: str

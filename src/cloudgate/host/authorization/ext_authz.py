@@ -22,7 +22,7 @@ from cloudgate.host.authorization.grpc_server import GrpcServer, OtherLine, Serv
 from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, Question
 from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
 from cloudgate.host.authorization.own.desk import OwnResult
-from cloudgate.host.authorization.own.requests import wish_of
+from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
@@ -137,9 +137,11 @@ async def _answer_own(gatekeeper: Authorizer, asked: Any, path: str) -> Any:
     authorization = http.headers.get("authorization")
     refusal = gatekeeper.proxy_denial(address, source.port_value, connection)
     if refusal is None:
-        wish = wish_of(path, http.body)
+        change = change_of(path, http.body)
         # What is wrong with a body is told to who has proved to be somebody, and to no stranger.
-        told = await gatekeeper.ask_manager(wish, authorization, address, asked.source.certificate)
+        told = await gatekeeper.ask_manager(
+            change, authorization, address, asked.source.certificate
+        )
     else:
         told = OwnResult("", refusal=refusal)
     if told.refusal is not None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloudgate.host.authorization.address_reputation import Standing
+from cloudgate.host.authorization.address_reputation import Reputation
 
 MOST_WAITING_IN_ALL = 512
 """Passwords that wait to be looked at; with more, whoever would come last is turned away."""
@@ -32,7 +32,7 @@ class Asker:
 
     tenant: str
     """Whose name it says, spelled as all that mean the same."""
-    standing: Standing
+    standing: Reputation
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ Contributor = Callable[[], Mapping[str, Any]]
 """A part of the host service that has something to say: members of `Report`, as they are now."""
 
 
-class Gathered(Protocol):
+class OneTimeReports(Protocol):
     """What is told the manager once."""
 
     def pending(self) -> tuple[Any, ...]:
@@ -49,7 +49,7 @@ class Reporter:
         facts: Callable[[], HostFacts],
         contributors: Sequence[Contributor] = (),
         clock_seconds: Callable[[], float] = time.monotonic,
-        gathered: Mapping[str, Gathered] | None = None,
+        gathered: Mapping[str, OneTimeReports] | None = None,
     ) -> None:
         """What it asks, each time.
 

@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class NewTunnel:
     """A tunnel that was let in, and that the access log does not know yet."""
 
     tenant_id: UUID
@@ -65,10 +65,10 @@ class FirstRates:
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._newcomers: dict[str, Newcomer] = {}
+        self._newcomers: dict[str, NewTunnel] = {}
         self._granted: dict[UUID, Granted] = {}
         self._paid_until_seconds: dict[UUID, float] = {}
-        self._just_begun: deque[Newcomer] = deque()
+        self._just_begun: deque[NewTunnel] = deque()
         self._complained = False
         self.limit_of: Callable[[UUID], int | None] = lambda _: None
         """What a tenant may send each second; None for as much as it likes."""
@@ -110,13 +110,13 @@ class FirstRates:
                 _log.error("speed limits are not kept", reason=error.message)
             self._complained = True
             return UNLIMITED_CLUSTER
-        newcomer = Newcomer(tenant_id, client, rate, self._clock_seconds())
+        newcomer = NewTunnel(tenant_id, client, rate, self._clock_seconds())
         self._newcomers[place] = newcomer
         self._just_begun.append(newcomer)
         self.news.set()
         return cluster_of(rate)
 
-    def newcomers(self) -> Mapping[str, Newcomer]:
+    def newcomers(self) -> Mapping[str, NewTunnel]:
         """Those that are not known by the access log yet, by their place."""
         oldest = self._clock_seconds() - UNSEEN_SECONDS
         self._newcomers = {

@@ -85,7 +85,7 @@ class _ConnectionRate:
 
 
 @dataclass(frozen=True)
-class Past:
+class LastSample:
     """What is known of a connection up to the last look at which it was there."""
 
     total_bytes: int
@@ -110,7 +110,7 @@ class RateMeter:
 
     def __init__(self) -> None:
         self._seen: dict[str, _ConnectionRate] = {}
-        self._gone: dict[str, Past] = {}
+        self._gone: dict[str, LastSample] = {}
         """Connections that were slowed, and whose end nobody has told of yet."""
 
     def sample(
@@ -140,7 +140,7 @@ class RateMeter:
         for name, gone in before.items():
             if name not in sent and gone.rate is not None:
                 at, total = gone.samples[-1]
-                self._gone[name] = Past(total, gone.rate, at, now_seconds)
+                self._gone[name] = LastSample(total, gone.rate, at, now_seconds)
 
     def is_measured(self, name: str) -> bool:
         """Whether a connection was seen for long enough to have a speed."""
@@ -160,13 +160,13 @@ class RateMeter:
         """Whether it was there at a look, and not any more at the last one."""
         return name in self._gone
 
-    def past(self, name: str) -> Past | None:
+    def past(self, name: str) -> LastSample | None:
         """What is known of a connection that may have ended; None when it was never seen."""
         seen = self._seen.get(name)
         if seen is None:
             return self._gone.get(name)
         at, total = seen.samples[-1]
-        return Past(total, seen.rate, at)
+        return LastSample(total, seen.rate, at)
 
     def is_pressing(self, name: str) -> bool:
         """Whether it would send more if it might."""

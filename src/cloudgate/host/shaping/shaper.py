@@ -19,10 +19,10 @@ from cloudgate.host.platform import Pacing, Sent
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
 from cloudgate.host.shaping.fair_share import FairShare
-from cloudgate.host.shaping.first_rates import FirstRates, Granted, Newcomer
+from cloudgate.host.shaping.first_rates import FirstRates, Granted, NewTunnel
 from cloudgate.host.shaping.held_back import HeldBack
 from cloudgate.host.shaping.rate_allocations import RateAllocations
-from cloudgate.host.shaping.rate_meter import Past, RateMeter
+from cloudgate.host.shaping.rate_meter import LastSample, RateMeter
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.host.tunnels.accounting import Tunnel
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -361,7 +361,10 @@ def _least(*limits: int | None) -> int | None:
 
 
 def _unseen_bytes(
-    tunnel: Tunnel, pasts: Iterable[Past | None], newcomer: Newcomer | None, ended_at_seconds: float
+    tunnel: Tunnel,
+    pasts: Iterable[LastSample | None],
+    newcomer: NewTunnel | None,
+    ended_at_seconds: float,
 ) -> int:
     """What a tunnel that has ended sent after it was last looked at.
 

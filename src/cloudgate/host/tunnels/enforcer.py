@@ -57,7 +57,7 @@ class TunnelEnforcer:
         """Review for ever."""
         await Background([self.job()]).run()
 
-    def misplaced(self) -> protocol.Misplaced | None:
+    def misplaced(self) -> protocol.EvictionProgress | None:
         """What became of the tunnels that have no place here, by what is known right now."""
         self.review()
         return self._tracker.eviction.report

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pydantic import BaseModel
 
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, jitter
-from cloudgate.protocol import Misplaced
+from cloudgate.protocol import EvictionProgress
 
 
 class EvictionState(BaseModel):
@@ -53,11 +53,11 @@ class PoolEviction:
         )
 
     @property
-    def report(self) -> Misplaced | None:
+    def report(self) -> EvictionProgress | None:
         """For the manager; None when there never was one."""
         if not self._revision:
             return None
-        return Misplaced(
+        return EvictionProgress(
             tunnels=len(self._deadlines),
             finished=self._finished,
             closed=self._closed,

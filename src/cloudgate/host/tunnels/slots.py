@@ -28,7 +28,7 @@ class _Slot:
 
 
 @dataclass(frozen=True)
-class Unlogged:
+class UnloggedTunnel:
     """A tunnel that was let in, and that no line of the access log speaks of yet."""
 
     holder: TunnelMetadata
@@ -41,7 +41,7 @@ class TunnelSlots:
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._places: dict[str, _Slot] = {}
-        self.unlogged: dict[str, Unlogged] = {}
+        self.unlogged: dict[str, UnloggedTunnel] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
         the access log speaks of yet. While its disk is full, none does."""
         self._taken: dict[UUID, int] = defaultdict(int)
@@ -52,7 +52,7 @@ class TunnelSlots:
     def note_let_in(self, client: str, holder: TunnelMetadata, target: str) -> None:
         """Somebody was let in who comes from that address and port, to a target."""
         self.unlogged.pop(client, None)
-        self.unlogged[client] = Unlogged(holder, target)
+        self.unlogged[client] = UnloggedTunnel(holder, target)
         if len(self.unlogged) > MOST_UNLOGGED:
             del self.unlogged[next(iter(self.unlogged))]
 

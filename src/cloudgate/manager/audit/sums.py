@@ -6,7 +6,7 @@ from uuid import UUID
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.registries.audit_throttle import More
+from cloudgate.manager.registries.audit_throttle import SuppressedRefusals
 from cloudgate.manager.registries.strangers import APART, GUESSES, OUTSIDERS
 from cloudgate.manager.storage.tables import ManagedServer
 
@@ -31,7 +31,7 @@ def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
             _write(work, more)
 
 
-def _write(work: UnitOfWork, more: More) -> None:
+def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
     name, address, _ = (*more.sender.split(APART), "", "")[:3]
     server = _server(work, name) if more.call == "RefuseManagedServer" else None
     name = server.name if server else name

@@ -25,7 +25,7 @@ from cloudgate.manager.backups.archive import (
     see_that_it_is_whole,
 )
 from cloudgate.manager.backups.journal import JOURNAL, entries_of_database, entries_of_file
-from cloudgate.manager.backups.revocations import Since, revocations_among
+from cloudgate.manager.backups.revocations import ChangesSince, revocations_among
 from cloudgate.manager.core.marks import BACKED_UP_AT, OF_A_RESTORE, RESTORED_AT, put_mark
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security import installation
@@ -57,7 +57,7 @@ class Restored:
     """What was brought back, and what there is to decide."""
 
     contents: Contents
-    since: Since | None
+    since: ChangesSince | None
     """None where nothing says what was changed after the backup."""
     by: str = ""
     """What says so."""
@@ -124,7 +124,7 @@ def restore(
 
 def since_backup(
     file: Path, contents: Contents, journal: Path | None, data: Path | None = None
-) -> tuple[str, Since | None]:
+) -> tuple[str, ChangesSince | None]:
     """What was changed after a backup, and who says so; None where nobody does.
 
     A journal that is named, else a manager's own state that is there, else the journal beside it.

@@ -28,7 +28,7 @@ class Revocation:
 
 
 @dataclass(frozen=True)
-class Since:
+class ChangesSince:
     """What the audit log has after a backup."""
 
     revocations: tuple[Revocation, ...]
@@ -70,7 +70,7 @@ _BEGINS = ("Create", "Add")
 _HARMLESS = {"Enabled", "Password", "Description", "Name"}
 
 
-def revocations_among(entries: Iterable[Entry], after_number: int) -> Since:
+def revocations_among(entries: Iterable[Entry], after_number: int) -> ChangesSince:
     """What there is to decide on after a restore. The backup has entries up to that number."""
     found: dict[tuple[str, str], Revocation] = {}
     begun: set[str] = set()
@@ -88,7 +88,7 @@ def revocations_among(entries: Iterable[Entry], after_number: int) -> Since:
             begun.add(thing)
         elif thing not in begun:
             _note(found, thing, entry)
-    return Since(tuple(sorted(found.values(), key=lambda each: each.at)), changes, last_at)
+    return ChangesSince(tuple(sorted(found.values(), key=lambda each: each.at)), changes, last_at)
 
 
 def _note(found: dict[tuple[str, str], Revocation], thing: str, entry: Entry) -> None:

@@ -16,8 +16,8 @@ from cloudgate import __version__
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.certificates import rules
 from cloudgate.manager.certificates.acme_dialling import DiallingAdapter
-from cloudgate.manager.certificates.orders import Order, Wish
-from cloudgate.manager.certificates.rules import Brought
+from cloudgate.manager.certificates.orders import Order, OrderRequest
+from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.registries.acme_challenges import DNS, AcmeChallenges
 from cloudgate.manager.security.authority import new_key_pem
 
@@ -28,7 +28,7 @@ CHECK_LIMIT = timedelta(minutes=5)
 _SHOWN_CHARACTERS = 500
 
 
-def ask(order: Order, challenges: AcmeChallenges) -> Brought:
+def ask(order: Order, challenges: AcmeChallenges) -> BroughtCertificate:
     """Have an ACME server certify names for a new key. Blocks until it did.
 
     By asking, the operator agrees to the server's terms of service.
@@ -36,36 +36,36 @@ def ask(order: Order, challenges: AcmeChallenges) -> Brought:
     Raises:
         UnavailableError: it does not, with the server's reason.
     """
-    wish = order.wish
+    request = order.request
     try:
         with _connected(order) as server:
-            return _ordered(server, wish, challenges)
+            return _ordered(server, request, challenges)
     except errors.ValidationError as problem:
-        raise UnavailableError(_not_ours(problem, wish)) from None
+        raise UnavailableError(_not_ours(problem, request)) from None
     except errors.TimeoutError:
         raise UnavailableError(
-            f"The ACME server {wish.directory_url} did not decide within"
+            f"The ACME server {request.directory_url} did not decide within"
             f" {CHECK_LIMIT.total_seconds() / 60:.0f} minutes."
         ) from None
     except requests.exceptions.SSLError as problem:
         raise UnavailableError(
-            f"The ACME server {wish.directory_url} cannot be trusted: {_short(problem)}. Give the"
-            " authority that signed its certificate as CaFile, if it is a private one."
+            f"The ACME server {request.directory_url} cannot be trusted: {_short(problem)}. Give"
+            " the authority that signed its certificate as CaFile, if it is a private one."
         ) from None
     except requests.exceptions.RequestException as problem:
         raise UnavailableError(
-            f"The ACME server {wish.directory_url} cannot be reached: {_short(problem)}"
+            f"The ACME server {request.directory_url} cannot be reached: {_short(problem)}"
         ) from None
     except (errors.Error, messages.Error, jose_errors.Error, ValueError, KeyError) as problem:
         raise UnavailableError(
-            f"The ACME server {wish.directory_url} has refused: {_short(problem)}"
+            f"The ACME server {request.directory_url} has refused: {_short(problem)}"
         ) from None
 
 
 @contextmanager
 def _connected(order: Order) -> Iterator[client.ClientV2]:
     """The server, with an account that the order's key opens."""
-    wish = order.wish
+    request = order.request
     key = serialization.load_pem_private_key(order.account_key_pem.encode(), None)
     with ExitStack() as held:
         network = client.ClientNetwork(
@@ -77,26 +77,26 @@ def _connected(order: Order) -> Iterator[client.ClientV2]:
         held.callback(network.session.close)
         for scheme in ("http://", "https://"):
             network.session.mount(scheme, DiallingAdapter())
-        if wish.authority_pem:
+        if request.authority_pem:
             file = held.enter_context(tempfile.NamedTemporaryFile("w", suffix=".pem"))
-            file.write(wish.authority_pem)
+            file.write(request.authority_pem)
             file.flush()
             vars(network)["verify_ssl"] = file.name  # requests takes a file as well as a truth
-        directory = client.ClientV2.get_directory(wish.directory_url, network)
+        directory = client.ClientV2.get_directory(request.directory_url, network)
         server = client.ClientV2(directory, network)
         if server.external_account_required():
             raise UnavailableError(
-                f"The ACME server {wish.directory_url} wants accounts to be bound to one that it"
+                f"The ACME server {request.directory_url} wants accounts to be bound to one that it"
                 " knows already (RFC 8555, 7.3.4), which Cloudgate cannot do."
             )
-        _open_account(server, wish)
+        _open_account(server, request)
         yield server
 
 
-def _open_account(server: client.ClientV2, wish: Wish) -> None:
+def _open_account(server: client.ClientV2, request: OrderRequest) -> None:
     """Open the account of the key, or find it (RFC 8555, 7.3.1)."""
     asked = messages.NewRegistration.from_data(
-        email=wish.email or None, terms_of_service_agreed=True
+        email=request.email or None, terms_of_service_agreed=True
     )
     try:
         server.new_account(asked)
@@ -104,12 +104,14 @@ def _open_account(server: client.ClientV2, wish: Wish) -> None:
         server.net.account = messages.RegistrationResource(body=asked, uri=known.location)
 
 
-def _ordered(server: client.ClientV2, wish: Wish, challenges: AcmeChallenges) -> Brought:
+def _ordered(
+    server: client.ClientV2, request: OrderRequest, challenges: AcmeChallenges
+) -> BroughtCertificate:
     key_pem = new_key_pem()
-    order = server.new_order(crypto_util.make_csr(key_pem.encode(), list(wish.names)))
+    order = server.new_order(crypto_util.make_csr(key_pem.encode(), list(request.names)))
     with ExitStack() as shown:
         answers = [
-            _shown(server, each, wish, challenges, shown.callback)
+            _shown(server, each, request, challenges, shown.callback)
             for each in order.authorizations
             if each.body.status != messages.STATUS_VALID
         ]
@@ -123,21 +125,21 @@ def _ordered(server: client.ClientV2, wish: Wish, challenges: AcmeChallenges) ->
 def _shown(
     server: client.ClientV2,
     authorization: messages.AuthorizationResource,
-    wish: Wish,
+    request: OrderRequest,
     challenges: AcmeChallenges,
     finally_: Callable[..., object],
 ) -> tuple[messages.ChallengeBody, kinds.ChallengeResponse]:
     """Let the server see that a name is ours. What to tell it then."""
     name = authorization.body.identifier.value
     offered = {each.chall.typ: each for each in authorization.body.challenges}
-    found = offered.get(wish.challenge)
+    found = offered.get(request.challenge)
     if found is None:
         raise UnavailableError(
-            f"The ACME server {wish.directory_url} does not check {name} by {wish.challenge}; it"
-            f" offers {', '.join(sorted(offered))}."
+            f"The ACME server {request.directory_url} does not check {name} by"
+            f" {request.challenge}; it offers {', '.join(sorted(offered))}."
         )
     response, text = found.response_and_validation(server.net.key)
-    if wish.challenge == DNS:
+    if request.challenge == DNS:
         record = found.chall.validation_domain_name(name)
         finally_(challenges.call_hook, "cleanup", record, text)
         challenges.call_hook("present", record, text)
@@ -152,7 +154,7 @@ def _deadline() -> datetime:
     return datetime.now() + CHECK_LIMIT  # noqa: DTZ005  as the library compares it
 
 
-def _not_ours(problem: errors.ValidationError, wish: Wish) -> str:
+def _not_ours(problem: errors.ValidationError, request: OrderRequest) -> str:
     said = [
         f"{each.body.identifier.value}: {challenge.error.detail}"
         for each in problem.failed_authzrs
@@ -161,7 +163,7 @@ def _not_ours(problem: errors.ValidationError, wish: Wish) -> str:
     ]
     advice = (
         "Have the names' DNS servers show what the program of --acme-dns-hook is told."
-        if wish.challenge == DNS
+        if request.challenge == DNS
         else "Have port 80 of these names forwarded to the manager's --http-port."
     )
     return f"The ACME server could not see that the names are ours: {'; '.join(said)}. {advice}"

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
-from cloudgate.manager.certificates.rules import Brought, check_time, leaf_of
+from cloudgate.manager.certificates.rules import BroughtCertificate, check_time, leaf_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.managed_servers import touch_assignment
 from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
@@ -32,7 +32,7 @@ def get_certificate(work: UnitOfWork, identifier: UUID) -> CloudCertificate:
 
 
 def bring_certificate(
-    work: UnitOfWork, brought: Brought, gateway: CloudGateway | None
+    work: UnitOfWork, brought: BroughtCertificate, gateway: CloudGateway | None
 ) -> CloudCertificate:
     """Have a gateway, or all that have none of their own, show a certificate from now on.
 
@@ -49,7 +49,9 @@ def bring_certificate(
     return made
 
 
-def put_in_force(work: UnitOfWork, brought: Brought, gateway_id: UUID | None) -> CloudCertificate:
+def put_in_force(
+    work: UnitOfWork, brought: BroughtCertificate, gateway_id: UUID | None
+) -> CloudCertificate:
     """Have a gateway, or all without one of their own, show it in place of the one before."""
     for before in list_certificates(work):
         if before.gateway_id == gateway_id:
@@ -69,7 +71,9 @@ def put_in_force(work: UnitOfWork, brought: Brought, gateway_id: UUID | None) ->
     return made
 
 
-def renew_certificate(work: UnitOfWork, found: CloudCertificate, brought: Brought) -> None:
+def renew_certificate(
+    work: UnitOfWork, found: CloudCertificate, brought: BroughtCertificate
+) -> None:
     """Have the gateways that show one show its successor."""
     found.chain_pem = brought.chain_pem
     found.sealed_key = work.sealing.seal(brought.key_pem, _owner(found.id))
@@ -117,7 +121,7 @@ def _tell(work: UnitOfWork, gateway: CloudGateway | None) -> None:
         touch_assignment(work, each.managed_server)
 
 
-def _name(brought: Brought) -> str:
+def _name(brought: BroughtCertificate) -> str:
     leaf = leaf_of(brought.chain_pem)
     names = subject_alt_names(leaf)
     return names[0] if names else leaf.subject.rfc4514_string()

@@ -18,7 +18,7 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import note, record
 from cloudgate.manager.certificates import operations, rules
-from cloudgate.manager.certificates.rules import Brought
+from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.certificates.warnings import note_warnings
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import get_gateway, list_gateways
@@ -40,7 +40,7 @@ _OPERATION = "OrderCloudCertificate"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class OrderRequest:
     """What is to be asked for, and where."""
 
     directory_url: str
@@ -55,9 +55,9 @@ class Wish:
         return {**asdict(self), "names": list(self.names)}
 
 
-def from_document(document: dict[str, Any]) -> Wish:
+def from_document(document: dict[str, Any]) -> OrderRequest:
     """From the database."""
-    return Wish(**{**document, "names": tuple(document["names"])})
+    return OrderRequest(**{**document, "names": tuple(document["names"])})
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,21 @@ class Order:
     """One certificate to ask for now."""
 
     id: UUID
-    wish: Wish
+    request: OrderRequest
     account_key_pem: str
     """Of the account at the ACME server; the same for as long as the certificate is renewed."""
 
     def __repr__(self) -> str:
-        return f"Order({self.id}, {self.wish.names[0]})"
+        return f"Order({self.id}, {self.request.names[0]})"
 
 
-def check_wish(wish: Wish) -> Wish:
-    """The wish, as it may be asked for.
+def check_request(request: OrderRequest) -> OrderRequest:
+    """The request, as it may be made.
 
     Raises:
         InvalidRequestError: a name is none that ACME servers certify, or the authority is damaged.
     """
-    names = tuple(dict.fromkeys(_asked_name(name) for name in wish.names))
+    names = tuple(dict.fromkeys(_asked_name(name) for name in request.names))
     if not names:
         raise InvalidRequestError("Names: expected at least one DNS name.")
     if len(names) > MOST_NAMES:
@@ -87,19 +87,21 @@ def check_wish(wish: Wish) -> Wish:
             f"Names: {len(names)} names; a certificate has at most {MOST_NAMES}."
         )
     wildcard = next((name for name in names if name.startswith("*.")), None)
-    if wildcard is not None and wish.challenge != DNS:
+    if wildcard is not None and request.challenge != DNS:
         raise InvalidRequestError(
             f"Names: {wildcard} is a wildcard, which ACME servers give for the challenge dns-01"
             " only."
         )
-    if wish.authority_pem.strip():
+    if request.authority_pem.strip():
         try:
-            x509.load_pem_x509_certificates(wish.authority_pem.encode())
+            x509.load_pem_x509_certificates(request.authority_pem.encode())
         except UNREADABLE:
             raise InvalidRequestError(
                 "CaFile: expected certificates in PEM, to trust the ACME server by."
             ) from None
-    return Wish(**{**asdict(wish), "names": names, "authority_pem": wish.authority_pem.strip()})
+    return OrderRequest(
+        **{**asdict(request), "names": names, "authority_pem": request.authority_pem.strip()}
+    )
 
 
 def _asked_name(name: str) -> str:
@@ -120,13 +122,13 @@ def _asked_name(name: str) -> str:
 
 
 def order_certificate(
-    work: UnitOfWork, wish: Wish, account_key_pem: str, gateway_id: UUID | None = None
+    work: UnitOfWork, request: OrderRequest, account_key_pem: str, gateway_id: UUID | None = None
 ) -> Task:
     """Have a certificate asked for. The task ends when it is in force, or cannot be had.
 
     Args:
         work: under way.
-        wish: that was checked.
+        request: that was checked.
         account_key_pem: a new key, for an account at the ACME server.
         gateway_id: the gateway that it is for; None for all.
 
@@ -139,7 +141,7 @@ def order_certificate(
     made = CertificateOrder(
         id=identifier,
         gateway_id=gateway_id,
-        wish=wish.as_document(),
+        request=request.as_document(),
         sealed_account_key=work.sealing.seal(account_key_pem, _account_owner(identifier)),
     )
     task = Task(
@@ -151,7 +153,7 @@ def order_certificate(
     )
     work.session.add(made)
     tasks.begin(work, task)
-    asked = {"DirectoryUrl": wish.directory_url, "Names": list(wish.names)}
+    asked = {"DirectoryUrl": request.directory_url, "Names": list(request.names)}
     note(work, task, _change(_OPERATION, made, asked))
     work.news_for.add(NEWS)
     return task
@@ -195,7 +197,7 @@ def open_order(work: UnitOfWork, identifier: UUID) -> Order | None:
     if found is None:
         return None
     account_key = work.sealing.open(found.sealed_account_key, _account_owner(identifier))
-    return Order(identifier, from_document(found.wish), account_key)
+    return Order(identifier, from_document(found.request), account_key)
 
 
 def order_of(work: UnitOfWork, certificate_id: UUID) -> CertificateOrder | None:
@@ -205,7 +207,7 @@ def order_of(work: UnitOfWork, certificate_id: UUID) -> CertificateOrder | None:
     )
 
 
-def succeed(work: UnitOfWork, identifier: UUID, brought: Brought) -> None:
+def succeed(work: UnitOfWork, identifier: UUID, brought: BroughtCertificate) -> None:
     """Bring what was asked for into force; forgotten when nobody wants it any more."""
     order = work.session.get(CertificateOrder, identifier)
     if order is None:
@@ -277,7 +279,7 @@ def _change(operation: str, order: CertificateOrder, after: dict[str, Any] | Non
         operation=operation,
         object_type=operations.TYPE,
         object_id=order.certificate_id or order.id,
-        object_name=str(order.wish["names"][0]),
+        object_name=str(order.request["names"][0]),
         after=after,
     )
 

@@ -18,7 +18,7 @@ _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @dataclass(frozen=True)
-class Brought:
+class BroughtCertificate:
     """A certificate with its key."""
 
     chain_pem: str
@@ -26,7 +26,7 @@ class Brought:
     key_pem: str = field(repr=False)
 
 
-def from_pem(text: str) -> Brought:
+def from_pem(text: str) -> BroughtCertificate:
     """The certificates and the key in one text, in whatever order.
 
     Raises:
@@ -44,7 +44,7 @@ def from_pem(text: str) -> Brought:
     return _checked(certificates, key)
 
 
-def from_pfx(data: bytes, password: str) -> Brought:
+def from_pfx(data: bytes, password: str) -> BroughtCertificate:
     """The certificates and the key in a PKCS#12 file (RFC 7292).
 
     Raises:
@@ -59,7 +59,7 @@ def from_pfx(data: bytes, password: str) -> Brought:
     return _checked([leaf, *others], key)
 
 
-def check_time(brought: Brought, now: datetime) -> None:
+def check_time(brought: BroughtCertificate, now: datetime) -> None:
     """See that the certificate is in force.
 
     Raises:
@@ -81,7 +81,7 @@ def leaf_of(chain_pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificates(chain_pem.encode())[0]
 
 
-def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:
+def _checked(certificates: Sequence[x509.Certificate], key: object) -> BroughtCertificate:
     if not isinstance(key, _PrivateKey):
         raise InvalidRequestError("The key must be of RSA or of an elliptic curve.")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA_BITS:
@@ -97,7 +97,7 @@ def _checked(certificates: Sequence[x509.Certificate], key: object) -> Brought:
             "The certificate is not for servers: its extended key usage lacks serverAuth."
         )
     chain = _in_order(leaf, certificates)
-    return Brought(
+    return BroughtCertificate(
         chain_pem="".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in chain),
         key_pem=key.private_bytes(
             serialization.Encoding.PEM,

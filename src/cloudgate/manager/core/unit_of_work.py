@@ -33,7 +33,7 @@ from cloudgate.manager.registries.rate_allocator import RateAllocator
 from cloudgate.manager.registries.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
 from cloudgate.manager.registries.strangers import Strangers
-from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, TaskTimelines
+from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
 from cloudgate.manager.registries.warnings import Warnings
@@ -70,7 +70,7 @@ class UnitOfWork:
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
-    knocking: UnknownHosts = field(default_factory=UnknownHosts)
+    refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     gateway_term: Validity = field(default_factory=gateway_term)
     """Of gateways' certificates."""
     own_addresses: Callable[[], Sequence[str]] = tuple
@@ -91,9 +91,9 @@ class UnitOfWork:
     changes: int = 0
     """How many there had been before it began."""
     timelines: TaskTimelines = field(default_factory=TaskTimelines)
-    begun_tasks: list[tuple[Begun, tuple[Step, ...]]] = field(default_factory=list)
+    begun_tasks: list[tuple[RunningTask, tuple[Step, ...]]] = field(default_factory=list)
     """With the steps before their transaction held."""
-    ended_tasks: list[Ended] = field(default_factory=list)
+    ended_tasks: list[EndedTask] = field(default_factory=list)
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
     observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
@@ -177,7 +177,7 @@ class Manager:
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
     strangers: Strangers = field(default_factory=Strangers)
-    knocking: UnknownHosts = field(default_factory=UnknownHosts)
+    refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: HostQueries = field(default_factory=HostQueries)
     tunnels: SharedTunnels = field(default_factory=SharedTunnels)
@@ -251,7 +251,7 @@ class Manager:
             timelines=self.timelines,
             faults=self.faults,
             strangers=self.strangers,
-            knocking=self.knocking,
+            refused_polls=self.refused_polls,
             gateway_term=self.gateway_term,
             own_addresses=self.own_addresses,
             dns=self.dns,

@@ -167,8 +167,8 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
             if server.local
             else f"The server {server.name} has not joined, or was revoked: renew its join token."
         )
-    knocks = work.knocking.of(server.id, read(server.seen_addresses), work.now)
-    claimed = [each for each in knocks if each.claimed is not None] or knocks
+    refused = work.refused_polls.of(server.id, read(server.seen_addresses), work.now)
+    claimed = [each for each in refused if each.claimed is not None] or refused
     known = read(server.seen_addresses)
     found = [each for each in claimed if each.address in known] or claimed
     if len({each.credential_hash for each in found}) != 1:
@@ -180,7 +180,7 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
         )
     server.credential_hash, server.next_credential_hash = found[0].credential_hash, None
     server.credential_made_at = work.now - CREDENTIAL_LIFE
-    work.knocking.forget(found[0].credential_hash)
+    work.refused_polls.forget(found[0].credential_hash)
     server.warning = ""
     work.presence.forget(server.id)
     work.news_for.add(server.id)
@@ -193,10 +193,10 @@ def remark_on_knocks(work: UnitOfWork, server: ManagedServer) -> str:
     if server.local or server.credential_hash is None or is_heard(work, server):
         return ""
     seen = read(server.seen_addresses)
-    knocks = work.knocking.of(server.id, seen, work.now)
-    if not knocks:
+    refused = work.refused_polls.of(server.id, seen, work.now)
+    if not refused:
         return ""
-    address = knocks[0].address
+    address = refused[0].address
     before = "from where it spoke before" if address in seen else "from where it never spoke before"
     return (
         f"A machine at {address}, {before}, speaks as {server.name} with a credential that this"

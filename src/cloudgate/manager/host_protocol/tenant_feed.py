@@ -18,8 +18,8 @@ from cloudgate.manager.quotas.operations import told
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.tenant_scope import (
     NO_POOL,
+    PoolPeriod,
     Scope,
-    Stay,
     may_use,
     pools_of,
     stays_of,
@@ -58,7 +58,7 @@ class _Candidate:
 
     tenant: protocol.Tenant
     """Bare."""
-    stays: Mapping[UUID, Stay]
+    stays: Mapping[UUID, PoolPeriod]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TenantFeed:
     same_for_all: protocol.DirectoryChange
     """Of the tenants that may come in."""
     others: tuple[_Candidate, ...] = ()
-    removed: tuple[tuple[UUID, Mapping[UUID, Stay]], ...] = ()
+    removed: tuple[tuple[UUID, Mapping[UUID, PoolPeriod]], ...] = ()
 
     def for_host(self, scope: Scope) -> protocol.DirectoryChange:
         """What one of these hosts is told."""

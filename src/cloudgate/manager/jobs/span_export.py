@@ -19,7 +19,7 @@ from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.jobs.spans import Span, spans_of
 from cloudgate.manager.jobs.threads import run_in_daemon_thread
-from cloudgate.manager.registries.task_timelines import Ended, TaskTimelines
+from cloudgate.manager.registries.task_timelines import EndedTask, TaskTimelines
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -105,7 +105,7 @@ class SpanExporter:
     def __init__(self, timelines: TaskTimelines, export: Export) -> None:
         self._timelines = timelines
         self._export = export
-        self._waiting: deque[Ended] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[EndedTask] = deque(maxlen=MOST_WAITING)
 
     def job(self) -> Job:
         """What is to be run."""
@@ -120,7 +120,7 @@ class SpanExporter:
     def _news(self, event: asyncio.Event) -> Iterator[None]:
         loop = asyncio.get_running_loop()
 
-        def take(ended: Ended) -> None:
+        def take(ended: EndedTask) -> None:
             self._waiting.append(ended)
             loop.call_soon_threadsafe(event.set)
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from cloudgate import trace_context
-from cloudgate.manager.registries.task_timelines import Ended, Step, StepName
+from cloudgate.manager.registries.task_timelines import EndedTask, Step, StepName
 
 _PARTS = {
     StepName.STARTED: "read request",
@@ -39,7 +39,7 @@ class Span:
     success: bool = True
 
 
-def spans_of(ended: Ended) -> tuple[Span, ...]:
+def spans_of(ended: EndedTask) -> tuple[Span, ...]:
     """Those of a task; none where nobody asked for it, or where its caller keeps none of them."""
     request = trace_context.parse(ended.trace)
     if request is None or not request.is_sampled:

@@ -21,7 +21,7 @@ from cloudgate.manager.servers.managed_servers import is_online, last_seen, touc
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import certificates as tenant_certificates
-from cloudgate.protocol import GatewayState, Misplaced
+from cloudgate.protocol import EvictionProgress, GatewayState
 
 RENEWED_AT_ONCE = 20
 """Gateways whose certificates are looked after before others may change something."""
@@ -220,7 +220,7 @@ def _trouble(server: ManagedServer) -> str:
     return facts.trouble if facts is not None else ""
 
 
-def _misplaced(work: UnitOfWork, task: Task) -> list[tuple[ManagedServer, Misplaced]]:
+def _misplaced(work: UnitOfWork, task: Task) -> list[tuple[ManagedServer, EvictionProgress]]:
     """The tunnels that a change has left without a place, by server."""
     if not task.drains:
         return []

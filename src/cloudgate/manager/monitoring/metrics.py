@@ -31,7 +31,7 @@ from cloudgate.manager.monitoring.fleet_rows import (
 )
 from cloudgate.manager.monitoring.needs_a_look import needs_a_look
 from cloudgate.manager.protection import operations as protections
-from cloudgate.manager.registries.host_figures import Heard
+from cloudgate.manager.registries.host_figures import LatestFigures
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudCertificate,
@@ -218,13 +218,13 @@ class ManagerMetrics:
         for name, some_lines in zip(FAMILIES, joined, strict=False):
             lines.put_blocks(name, some_lines)
 
-    def _made_of(self, server_id: UUID, said: Heard, whose: tuple[str, str]) -> "_Made":
+    def _made_of(self, server_id: UUID, said: LatestFigures, whose: tuple[str, str]) -> "_Made":
         known = self._made.get(server_id)
         if known is not None and known.heard is said and known.whose == whose:
             return known
         return _Made(said, whose, blocks(said.figures, *whose, said.began_at))
 
-    def _note_heard(self, server_id: UUID, said: Heard) -> None:
+    def _note_heard(self, server_id: UUID, said: LatestFigures) -> None:
         """Make its lines now: at a scrape all of them would have to be made at once."""
         known = self._made.get(server_id)
         if known is not None:
@@ -274,7 +274,7 @@ class _Needed:
 class _Made:
     """The lines of a host's figures."""
 
-    heard: Heard
+    heard: LatestFigures
     whose: tuple[str, str]
     blocks: tuple[bytes, ...]
 

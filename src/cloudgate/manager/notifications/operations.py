@@ -27,7 +27,7 @@ MOST_DIGEST_MINUTES = 24 * 60
 MOST_RECEIVERS = 10_000
 
 
-class Means(StrEnum):
+class DeliveryMethod(StrEnum):
     """How somebody is told."""
 
     MAIL = "Email"
@@ -88,7 +88,7 @@ def create_receiver(
     made = NotificationReceiver(
         id=uuid4(),
         name=name,
-        kind=Means(wanted.kind or Means.MAIL).value,
+        kind=DeliveryMethod(wanted.kind or DeliveryMethod.MAIL).value,
         role="" if wanted.tenant_id else wanted.role or rules.OPERATORS[0],
         backup_server_id=wanted.site_id,
         tenant_id=wanted.tenant_id,
@@ -96,7 +96,7 @@ def create_receiver(
         address="",
     )
     _apply(made, wanted, outgoing)
-    secret = webhooks.new_secret() if made.kind == Means.WEBHOOK else None
+    secret = webhooks.new_secret() if made.kind == DeliveryMethod.WEBHOOK else None
     if secret:
         made.secret = work.sealing.seal(secret, _owner(made.id))
     work.session.add(made)
@@ -133,7 +133,7 @@ def delete_receiver(work: UnitOfWork, receiver: NotificationReceiver) -> None:
 
 def _apply(receiver: NotificationReceiver, wanted: ReceiverChange, outgoing: Outgoing) -> None:
     address = wanted.address or receiver.address
-    if receiver.kind == Means.WEBHOOK:
+    if receiver.kind == DeliveryMethod.WEBHOOK:
         receiver.address = webhooks.check_url(address, outgoing)
     else:
         receiver.address = rules.check_mail_address(address)
@@ -194,7 +194,7 @@ def tell(manager: Manager, receiver_id: UUID, events: Sequence[Mapping[str, Any]
         kind, address, authority = receiver.kind, receiver.address, receiver.authority_pem
         sealed, now = receiver.secret, work.now
     try:
-        if kind == Means.WEBHOOK:
+        if kind == DeliveryMethod.WEBHOOK:
             secret = manager.sealing.open(sealed, _owner(receiver_id))
             hook = webhooks.Hook(address, secret, authority, outgoing.may_be_called)
             webhooks.call(hook, events, now)

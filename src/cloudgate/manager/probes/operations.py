@@ -29,7 +29,7 @@ _DUE_AT = func.coalesce(TenantResource.measure_after, datetime(1970, 1, 1, tzinf
 
 
 @dataclass(frozen=True)
-class Wish:
+class ProbeChange:
     """A probe as it is asked for."""
 
     probe: Probe | None
@@ -85,19 +85,19 @@ def probe_of(repository: Repository) -> Probe | None:
     return from_document(repository.usage_probe) if repository.usage_probe else None
 
 
-def set_probe(work: UnitOfWork, repository: Repository, wish: Wish) -> None:
+def set_probe(work: UnitOfWork, repository: Repository, change: ProbeChange) -> None:
     """Have a repository measured in this way from now on, and at once; or not any more.
 
     Raises:
         InvalidRequestError: the probe cannot be used.
     """
     before = probe_of(repository)
-    if wish.probe is None:
+    if change.probe is None:
         repository.usage_probe, repository.sealed_probe_password = None, ""
         _forget(work, repository, figures=True)
         return
-    password = wish.password or _kept_password(work, repository, before, wish.probe)
-    probe = rules.check(wish.probe, password)
+    password = change.password or _kept_password(work, repository, before, change.probe)
+    probe = rules.check(change.probe, password)
     if before is None or (before.place, before.machine) != (probe.place, probe.machine):
         _check_may_be_named(work, probe)
         probe = replace(probe, named_by_administrator=work.administers)

@@ -27,7 +27,7 @@ CONFIRMED, LOST = "ConfirmBackupProtection", "LoseBackupProtection"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ProtectionChange:
     """A protection as it is asked for."""
 
     protection: Protection | None
@@ -64,19 +64,19 @@ def known_of(repository: Repository) -> Known | None:
     return rules.known_from_document(repository.protection_known)
 
 
-def set_protection(work: UnitOfWork, repository: Repository, wish: Wish) -> None:
+def set_protection(work: UnitOfWork, repository: Repository, change: ProtectionChange) -> None:
     """Have a repository looked at in this way from now on, and at once; or not any more.
 
     Raises:
         InvalidRequestError: it cannot be looked at so.
     """
     before = protection_of(repository)
-    if wish.protection is None:
+    if change.protection is None:
         repository.protection, repository.protection_known = None, None
         repository.sealed_protection_password = ""
         return
-    password = wish.password or _kept_password(work, repository, before, wish.protection)
-    protection = rules.check(wish.protection, password, _services(repository))
+    password = change.password or _kept_password(work, repository, before, change.protection)
+    protection = rules.check(change.protection, password, _services(repository))
     if before is None or before.place != protection.place:
         if protection.url:
             host = hostport.host_known_as(urlsplit(protection.url).hostname or "")

@@ -9,7 +9,7 @@ from sqlalchemy.orm import contains_eager
 from cloudgate import __version__
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Source
-from cloudgate.manager.repositories import room
+from cloudgate.manager.repositories import space
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     BackupServer,
@@ -174,8 +174,8 @@ REPOSITORIES: Source[Any] = Source(
         (
             _uid(Repository.id, "Repository"),
             _text("Name", Repository.name),
-            Field("FreeSpace", Kind.NUMBER, room.FREE),
-            Field("Capacity", Kind.NUMBER, room.CAPACITY),
+            Field("FreeSpace", Kind.NUMBER, space.FREE),
+            Field("Capacity", Kind.NUMBER, space.CAPACITY),
             *_site(),
         ),
         {},

@@ -17,7 +17,7 @@ ANYBODY = ""
 
 
 @dataclass(frozen=True)
-class More:
+class SuppressedRefusals:
     """Refusals that were not written down when they happened."""
 
     sender: str
@@ -36,7 +36,7 @@ class AuditThrottle:
         self._lock = Lock()
         self._most, self._first = most, first
         self._noted: dict[tuple[str, str], tuple[datetime, int]] = {}
-        self._more: dict[tuple[str, str], More] = {}
+        self._more: dict[tuple[str, str], SuppressedRefusals] = {}
 
     def allow(self, sender: str, call: str, now: datetime, count: int = 1) -> bool:
         """Whether a refusal is to be written down; it counts as written from here on.
@@ -65,11 +65,11 @@ class AuditThrottle:
             self._add(sender, call, now, count)
 
     def _add(self, sender: str, call: str, now: datetime, count: int) -> None:
-        before = self._more.get((sender, call), More(sender, call, 0, now, now))
+        before = self._more.get((sender, call), SuppressedRefusals(sender, call, 0, now, now))
         after = replace(before, count=before.count + count, last_at=now)
         self._more[sender, call] = after
 
-    def due(self, now: datetime, *, all_of_them: bool = False) -> list[More]:
+    def due(self, now: datetime, *, all_of_them: bool = False) -> list[SuppressedRefusals]:
         """What was not written down and is over for so long that it is to be; only once."""
         with self._lock:
             over = [

@@ -21,7 +21,7 @@ MOST_TENANTS = 100_000
 
 
 @dataclass(frozen=True)
-class Heard:
+class LatestFigures:
     """What a host said last."""
 
     figures: Figures
@@ -44,7 +44,7 @@ class TenantSums:
 class _Host:
     run: str = ""
     report: Report | None = None
-    heard: Heard | None = None
+    heard: LatestFigures | None = None
     tenants: dict[UUID, TenantFigures] = field(default_factory=dict)
 
 
@@ -63,7 +63,7 @@ class HostFiguresRegistry:
         self._hosts: dict[UUID, _Host] = defaultdict(_Host)
         self._refused: dict[UUID, int] = defaultdict(int)
         self._held_back: dict[UUID, float] = defaultdict(float)
-        self.on_heard: Callable[[UUID, Heard], None] = lambda *_: None
+        self.on_heard: Callable[[UUID, LatestFigures], None] = lambda *_: None
         """Called with what a host has just said, in the thread that it was heard in."""
 
     def is_repeated(self, server_id: UUID, report: Report) -> bool:
@@ -90,14 +90,14 @@ class HostFiguresRegistry:
         with self._lock:
             self._hosts.pop(server_id, None)
 
-    def heard(self) -> Mapping[UUID, Heard]:
+    def heard(self) -> Mapping[UUID, LatestFigures]:
         """What each host said last."""
         with self._lock:
             return {key: each.heard for key, each in self._hosts.items() if each.heard}
 
     @property
     def now_seconds(self) -> float:
-        """The time by the clock of `Heard.at_seconds`."""
+        """The time by the clock of `LatestFigures.at_seconds`."""
         return self._clock_seconds()
 
     def tenants(self) -> Mapping[UUID, TenantSums]:
@@ -140,7 +140,7 @@ class HostFiguresRegistry:
         is_same = said is not None and said.figures.run == figures.run
         known = said.began_at if said is not None and is_same else None
         began_at = begun_at(self._now(), figures.uptime_seconds, known)
-        host.heard = Heard(figures.model_copy(update={"tenants": ()}), now, began_at)
+        host.heard = LatestFigures(figures.model_copy(update={"tenants": ()}), now, began_at)
 
 
 def _without_figures(report: Report) -> Report:

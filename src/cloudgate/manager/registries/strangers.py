@@ -7,7 +7,11 @@ one of all the others; so many rows are the most that strangers cause, whatever 
 from collections import defaultdict
 from datetime import datetime
 
-from cloudgate.manager.registries.audit_throttle import AuditThrottle, More, network_of
+from cloudgate.manager.registries.audit_throttle import (
+    AuditThrottle,
+    SuppressedRefusals,
+    network_of,
+)
 
 FIRST_LOGONS = 4
 """So many wrong logons with one name from one address are written down within a minute."""
@@ -68,7 +72,7 @@ class Strangers:
         everywhere.add(gateway, operation, now, count)
         return False
 
-    def due(self, now: datetime, *, all_of_them: bool = False) -> list[More]:
+    def due(self, now: datetime, *, all_of_them: bool = False) -> list[SuppressedRefusals]:
         """The sums whose minute is over."""
         for each in list(self._guesses_at.values()):
             each.due(now)  # they are summed up over all gateways

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from cloudgate.protocol import Report, Took, Update
+from cloudgate.protocol import ApplyDuration, Report, Update
 
 MOST_TASKS = 500
 """That are remembered: a task that runs for so long that as many began meanwhile says less."""
@@ -69,7 +69,7 @@ def read_steps(kept: Iterable[Mapping[str, str]]) -> tuple[Step, ...]:
 
 
 @dataclass(frozen=True)
-class Begun:
+class RunningTask:
     """A task that runs, and what it waits for."""
 
     number: int
@@ -85,7 +85,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedTask:
     """A task that has ended, for those who keep traces."""
 
     number: int
@@ -98,7 +98,7 @@ class Ended:
 
 @dataclass
 class _Timeline:
-    begun: Begun
+    begun: RunningTask
     steps: list[Step] = field(default_factory=list)
     seen: set[tuple[StepName, UUID | None]] = field(default_factory=set)
     has_ended: bool = False
@@ -114,12 +114,12 @@ class TaskTimelines:
     """The steps of the tasks that run. All methods may be called from any thread."""
 
     def __init__(self) -> None:
-        self.on_end: Callable[[Ended], None] | None = None
+        self.on_end: Callable[[EndedTask], None] | None = None
         """Hears of tasks that have ended, once that is in the database."""
         self._lock = Lock()
         self._known: OrderedDict[int, _Timeline] = OrderedDict()
 
-    def begin(self, begun: Begun, steps: Iterable[Step], at: datetime) -> None:
+    def begin(self, begun: RunningTask, steps: Iterable[Step], at: datetime) -> None:
         """A task was written into the database."""
         with self._lock:
             found = self._known[begun.number] = _Timeline(begun)
@@ -183,11 +183,11 @@ class TaskTimelines:
         return [each for each in self._known.values() if not each.has_ended]
 
 
-def _covers(begun: Begun, site_id: UUID, revision: int) -> bool:
+def _covers(begun: RunningTask, site_id: UUID, revision: int) -> bool:
     return begun.revision is not None and begun.site_id == site_id and begun.revision <= revision
 
 
-def _add_took(timeline: _Timeline, took: Took, server_id: UUID, at: datetime) -> None:
+def _add_took(timeline: _Timeline, took: ApplyDuration, server_id: UUID, at: datetime) -> None:
     """The server's own clock may be wrong: what it took is counted back from when it was heard."""
     told = next((each.at for each in timeline.steps if each.name is StepName.TOLD), None)
     applied_at = at - timedelta(seconds=took.read_back_seconds)

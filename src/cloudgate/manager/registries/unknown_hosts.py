@@ -15,7 +15,7 @@ MOST_KEPT = 1000
 
 
 @dataclass(frozen=True)
-class Knock:
+class RefusedPoll:
     """A request that was refused."""
 
     credential_hash: str
@@ -29,15 +29,15 @@ class UnknownHosts:
     """The hosts that were refused last, a bounded number. May be called from any thread."""
 
     def __init__(self) -> None:
-        self._heard: dict[tuple[str, UUID | None, str], Knock] = {}
+        self._heard: dict[tuple[str, UUID | None, str], RefusedPoll] = {}
 
-    def record(self, knock: Knock) -> None:
+    def record(self, poll: RefusedPoll) -> None:
         """A host was refused."""
         # One that says who it is tries several credentials; the last one counts.
-        told_apart = "" if knock.claimed else knock.credential_hash
-        key = (knock.address, knock.claimed, told_apart)
+        told_apart = "" if poll.claimed else poll.credential_hash
+        key = (poll.address, poll.claimed, told_apart)
         self._heard.pop(key, None)
-        self._heard[key] = knock
+        self._heard[key] = poll
         while len(self._heard) > MOST_KEPT:
             self._heard.pop(next(iter(self._heard)), None)
 
@@ -47,7 +47,7 @@ class UnknownHosts:
             if each.credential_hash == credential_hash:
                 self._heard.pop(key, None)
 
-    def of(self, server_id: UUID, seen: Iterable[str], now: datetime) -> tuple[Knock, ...]:
+    def of(self, server_id: UUID, seen: Iterable[str], now: datetime) -> tuple[RefusedPoll, ...]:
         """Those that may be a server: they say so, or come from where it was seen; newest first."""
         places = set(seen)
         found = (

@@ -17,7 +17,7 @@ MOST = 1_000
 
 
 @dataclass(frozen=True)
-class Begun:
+class UnwrittenSession:
     """A session that is in no database yet."""
 
     session: LogonSession
@@ -31,12 +31,12 @@ class Begun:
 class UnwrittenSessions:
     """Sessions, and uses of sessions, that wait for the disk. May be used from any thread."""
 
-    _begun: dict[UUID, Begun] = field(default_factory=dict)
+    _begun: dict[UUID, UnwrittenSession] = field(default_factory=dict)
     _used: dict[UUID, datetime] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, begun: Begun) -> bool:
+    def begin(self, begun: UnwrittenSession) -> bool:
         """Keep a session; False when there are too many already."""
         with self._lock:
             if len(self._begun) >= MOST:
@@ -44,12 +44,12 @@ class UnwrittenSessions:
             self._begun[begun.session.id] = begun
             return True
 
-    def find(self, identifier: UUID) -> Begun | None:
+    def find(self, identifier: UUID) -> UnwrittenSession | None:
         """A session that is kept here."""
         with self._lock:
             return self._begun.get(identifier)
 
-    def all(self) -> list[Begun]:
+    def all(self) -> list[UnwrittenSession]:
         """Those that are kept here, oldest first."""
         with self._lock:
             return list(self._begun.values())
@@ -79,7 +79,7 @@ class UnwrittenSessions:
 
     def write(
         self,
-        write: Callable[[list[Begun], dict[UUID, datetime]], None],
+        write: Callable[[list[UnwrittenSession], dict[UUID, datetime]], None],
         remove: Callable[[list[UUID]], None],
     ) -> None:
         """Have all of it written, and removed what ended meanwhile; it is kept when that fails."""
@@ -87,7 +87,9 @@ class UnwrittenSessions:
             if ended := self._write(write):
                 remove(ended)
 
-    def _write(self, write: Callable[[list[Begun], dict[UUID, datetime]], None]) -> list[UUID]:
+    def _write(
+        self, write: Callable[[list[UnwrittenSession], dict[UUID, datetime]], None]
+    ) -> list[UUID]:
         with self._lock:
             begun, used = list(self._begun.values()), dict(self._used)
         if not begun and not used:

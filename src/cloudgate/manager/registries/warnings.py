@@ -9,7 +9,7 @@ from threading import Lock
 
 
 @dataclass(frozen=True)
-class Warned:
+class ManagerWarning:
     """Something that needs a look."""
 
     kind: str
@@ -23,7 +23,7 @@ class Warnings:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: dict[str, Warned] = {}
+        self._known: dict[str, ManagerWarning] = {}
 
     def note(self, kind: str, text: str, now: datetime) -> bool:
         """This is how it is with that now; an empty text ends it. Whether that is news."""
@@ -32,12 +32,12 @@ class Warnings:
             if (before.text if before else "") == text:
                 return False
             if text:
-                self._known[kind] = Warned(kind, text, before.since if before else now)
+                self._known[kind] = ManagerWarning(kind, text, before.since if before else now)
             else:
                 del self._known[kind]
             return True
 
-    def all(self) -> tuple[Warned, ...]:
+    def all(self) -> tuple[ManagerWarning, ...]:
         """All of them, the oldest first."""
         with self._lock:
             return tuple(sorted(self._known.values(), key=lambda each: each.since))

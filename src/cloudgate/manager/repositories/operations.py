@@ -13,13 +13,13 @@ from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.operations import Wish, probe_of, set_probe
+from cloudgate.manager.probes.operations import ProbeChange, probe_of, set_probe
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import rules as quota_rules
 from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.quotas.rules import QuotaRules
 from cloudgate.manager.repositories import rules
-from cloudgate.manager.repositories.room import UNKNOWN, rooms_of
+from cloudgate.manager.repositories.space import UNKNOWN, spaces_of
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
@@ -39,8 +39,8 @@ class RepositoryChange:
     address: str | None = None
     capacity_bytes: int | None = None
     """As stated; 0 for not stated any more."""
-    probe: Wish | None = None
-    protection: protections.Wish | None = None
+    probe: ProbeChange | None = None
+    protection: protections.ProtectionChange | None = None
     quota_warning_percents: Sequence[int] | None = None
     quota_grace_percent: int | None = None
     quota_enforced: bool | None = None
@@ -181,7 +181,7 @@ def _check_address(work: UnitOfWork, repository: Repository) -> None:
 
 def _state_capacity(work: UnitOfWork, repository: Repository, capacity_bytes: int) -> None:
     """What is shown, sent back, states nothing: it may have been measured."""
-    shown = rooms_of(work, [repository]).get(repository.id, UNKNOWN).capacity
+    shown = spaces_of(work, [repository]).get(repository.id, UNKNOWN).capacity
     if capacity_bytes != shown:
         repository.capacity_bytes = capacity_bytes or None
 

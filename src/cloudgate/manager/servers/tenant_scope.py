@@ -48,7 +48,7 @@ class Period:
     until: int | None = None
     """None while it is."""
 
-    def overlaps(self, stay: "Stay | None") -> bool:
+    def overlaps(self, stay: "PoolPeriod | None") -> bool:
         """Whether a tenant could come in by the gateway then; `stay`: in the same pool."""
         if stay is None:
             return False
@@ -57,7 +57,7 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Stay:
+class PoolPeriod:
     """The time that a tenant might use a pool, as a `Period`."""
 
     since: int = 0
@@ -82,7 +82,7 @@ class Scope:
         """All pools that its gateway is or was in."""
         return frozenset(each.pool_id for each in self.periods)
 
-    def may_have_tunnels(self, stays: Mapping[UUID, Stay]) -> bool:
+    def may_have_tunnels(self, stays: Mapping[UUID, PoolPeriod]) -> bool:
         """Whether a tenant may have tunnels here; `stays`: in which pools it was and is."""
         return any(each.overlaps(stays.get(each.pool_id)) for each in self.periods)
 
@@ -148,16 +148,16 @@ def note_moving(
 
 def stays_of(
     work: UnitOfWork, tenant_ids: Iterable[UUID], current: Mapping[UUID, Iterable[UUID]]
-) -> dict[UUID, dict[UUID, Stay]]:
+) -> dict[UUID, dict[UUID, PoolPeriod]]:
     """In which pools tenants were and are; `current`: in which those are that are there."""
-    found: dict[UUID, dict[UUID, Stay]] = {
-        tenant_id: dict.fromkeys(pools, Stay()) for tenant_id, pools in current.items()
+    found: dict[UUID, dict[UUID, PoolPeriod]] = {
+        tenant_id: dict.fromkeys(pools, PoolPeriod()) for tenant_id, pools in current.items()
     }
     wanted = sorted({*tenant_ids, *found})
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
         for each in work.session.scalars(select(PoolStay).where(PoolStay.tenant_id.in_(some))):
-            stay = Stay(each.since, each.until)
+            stay = PoolPeriod(each.since, each.until)
             found.setdefault(each.tenant_id, {})[each.pool_id] = stay
     return found
 

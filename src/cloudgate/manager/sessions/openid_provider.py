@@ -78,7 +78,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AuthorizationRequest:
     """What one who signs in was sent to the provider with."""
 
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -128,7 +128,7 @@ def _metadata(settings: SingleSignOn, said: Mapping[str, Any]) -> Metadata:
 
 
 def authorization_url(
-    settings: SingleSignOn, found: Metadata, callback_url: str, asked: Asked
+    settings: SingleSignOn, found: Metadata, callback_url: str, asked: AuthorizationRequest
 ) -> str:
     """Where the browser is sent: OpenID Connect Core, 3.1.2.1; RFC 7636, 4.3."""
     hashed = hashlib.sha256(asked.verifier.encode()).digest()
@@ -155,7 +155,9 @@ def _with_query(url: str, query: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
 
-def claims_of(manager: Manager, settings: SingleSignOn, code: str, asked: Asked) -> dict[str, Any]:
+def claims_of(
+    manager: Manager, settings: SingleSignOn, code: str, asked: AuthorizationRequest
+) -> dict[str, Any]:
     """What the provider vouches for of the person whose code it is.
 
     Raises:
@@ -171,7 +173,11 @@ def claims_of(manager: Manager, settings: SingleSignOn, code: str, asked: Asked)
 
 
 def _token(
-    settings: SingleSignOn, found: Metadata, callback_url: str, code: str, asked: Asked
+    settings: SingleSignOn,
+    found: Metadata,
+    callback_url: str,
+    code: str,
+    asked: AuthorizationRequest,
 ) -> str:
     """The ID token for a code: RFC 6749, 4.1.3."""
     form = {

@@ -14,7 +14,7 @@ from cloudgate.errors import NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change, Document
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.registries.unwritten_sessions import Begun
+from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
 from cloudgate.manager.storage.tables import Account, LogonSession
 
 log = structlog.get_logger(__name__)
@@ -103,7 +103,7 @@ def begin_session(
             tenant_id=tenant_id,
         )
         set_committed_value(session, "account", account)
-        if not manager.unwritten.begin(Begun(session, account.password_hash, address)):
+        if not manager.unwritten.begin(UnwrittenSession(session, account.password_hash, address)):
             raise
         log.warning("a logon session is kept in memory: it cannot be written", reason=str(problem))
     return session
@@ -116,7 +116,7 @@ def write_unwritten(manager: Manager) -> None:
         SQLAlchemyError: it still cannot.
     """
 
-    def write(begun: list[Begun], used: dict[UUID, datetime]) -> None:
+    def write(begun: list[UnwrittenSession], used: dict[UUID, datetime]) -> None:
         with manager.changing() as work:
             for each in begun:
                 _write_begun(work, each)
@@ -132,7 +132,7 @@ def write_unwritten(manager: Manager) -> None:
     manager.unwritten.write(write, remove)
 
 
-def _write_begun(work: UnitOfWork, begun: Begun) -> None:
+def _write_begun(work: UnitOfWork, begun: UnwrittenSession) -> None:
     account = work.session.get(Account, begun.session.account_id)
     if account is None or account.password_hash != begun.password_hash:
         return

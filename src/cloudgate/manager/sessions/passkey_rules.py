@@ -25,7 +25,7 @@ _LONGEST_ID_BYTES = 1023
 
 
 @dataclass(frozen=True)
-class Place:
+class RelyingParty:
     """The pages that passkeys are for."""
 
     origin: str
@@ -37,7 +37,7 @@ class Place:
         return urlsplit(self.origin).hostname or ""
 
 
-def place(url: str) -> Place:
+def place(url: str) -> RelyingParty:
     """The place of an address of the manager.
 
     Raises:
@@ -57,11 +57,11 @@ def place(url: str) -> Place:
             " address."
         )
     port = "" if parts.port in (None, 443) else f":{parts.port}"
-    return Place(f"https://{name}{port}")
+    return RelyingParty(f"https://{name}{port}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
+class PasskeyUser:
     """Who makes a passkey."""
 
     id: UUID
@@ -71,7 +71,7 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Registration:
     """A passkey that was made."""
 
     credential_id: bytes
@@ -80,13 +80,13 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class Assertion:
     """A passkey that has signed."""
 
     sign_count: int
 
 
-def creation_options(where: Place, person: Person, challenge: bytes) -> str:
+def creation_options(where: RelyingParty, person: PasskeyUser, challenge: bytes) -> str:
     """What the browser hands to the authenticator, in JSON."""
     fido = _fido2()
     user = fido.PublicKeyCredentialUserEntity(
@@ -102,7 +102,7 @@ def creation_options(where: Place, person: Person, challenge: bytes) -> str:
     return json.dumps(dict(options)["publicKey"])
 
 
-def request_options(where: Place, challenge: bytes) -> str:
+def request_options(where: RelyingParty, challenge: bytes) -> str:
     """The same, to have it sign."""
     required = _fido2().UserVerificationRequirement.REQUIRED
     options, _state = _server(where).authenticate_begin(
@@ -111,7 +111,7 @@ def request_options(where: Place, challenge: bytes) -> str:
     return json.dumps(dict(options)["publicKey"])
 
 
-def made(where: Place, challenge: str, text: str) -> Made:
+def made(where: RelyingParty, challenge: str, text: str) -> Registration:
     """The passkey of which an authenticator says that it was made.
 
     Raises:
@@ -128,7 +128,7 @@ def made(where: Place, challenge: str, text: str) -> Made:
         raise InvalidRequestError(
             f"The passkey cannot be taken: {str(problem)[:200] or 'it cannot be read'}. Begin anew."
         ) from None
-    return Made(
+    return Registration(
         credential_id=bytes(credential.credential_id),
         public_key=_encoded(bytes(credential)),
         sign_count=data.counter,
@@ -154,7 +154,7 @@ NOT_TAKEN = "The passkey was not accepted: it is none of an account here, or was
 class Expected:
     """What an authenticator was asked to sign, and for whom."""
 
-    where: Place
+    where: RelyingParty
     challenge: str
     """In base64url."""
     owner: UUID
@@ -162,7 +162,7 @@ class Expected:
     """Whether nothing else is shown: then it has to have seen to it that it is its owner."""
 
 
-def shown(expected: Expected, public_key: str, text: str) -> Shown:
+def shown(expected: Expected, public_key: str, text: str) -> Assertion:
     """What an authenticator has signed.
 
     Raises:
@@ -179,7 +179,7 @@ def shown(expected: Expected, public_key: str, text: str) -> Shown:
         _check_not_framed(text)
     except _UNREADABLE:
         raise NotAuthenticatedError(NOT_TAKEN) from None
-    return Shown(sign_count=response.authenticator_data.counter)
+    return Assertion(sign_count=response.authenticator_data.counter)
 
 
 def may_follow(before: int, now: int) -> bool:
@@ -200,7 +200,7 @@ def _read(text: str) -> Mapping[str, Any]:
     return found
 
 
-def _server(where: Place) -> Any:
+def _server(where: RelyingParty) -> Any:
     """Heeds the whole origin: other ports of the same name are somebody else's."""
     from fido2.server import Fido2Server  # noqa: PLC0415  an extra
 

@@ -22,7 +22,7 @@ from cloudgate.manager.sessions.accounts import comes_by_provider_alone
 from cloudgate.manager.sessions.administration import TYPE, get_account
 from cloudgate.manager.sessions.challenges import Challenge, hand_out, spend, taken_back
 from cloudgate.manager.sessions.operations import end_sessions, open_session
-from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, Person, Place
+from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, PasskeyUser, RelyingParty
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
 from cloudgate.values import json_texts
 
@@ -35,14 +35,14 @@ _CHALLENGE_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Begun:
+class Ceremony:
     """What a browser is given to hand to an authenticator, and to bring back."""
 
     options: str
     kept: str
 
 
-def place_of(signing_in: SigningIn, came_by: str) -> Place:
+def place_of(signing_in: SigningIn, came_by: str) -> RelyingParty:
     """The pages that passkeys are for: those that the operator has named, or where one came to.
 
     Raises:
@@ -74,7 +74,7 @@ def get_passkey(work: UnitOfWork, account_id: UUID, identifier: UUID) -> Passkey
     return found
 
 
-def begin_making(manager: Manager, account: Account, came_by: str) -> Begun:
+def begin_making(manager: Manager, account: Account, came_by: str) -> Ceremony:
     """What an authenticator is asked to make a passkey for.
 
     Raises:
@@ -87,14 +87,14 @@ def begin_making(manager: Manager, account: Account, came_by: str) -> Begun:
         )
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     known = tuple(each.public_key for each in account.passkeys if each.origin == where.origin)
-    person = Person(id=account.id, name=account.name, has=known)
+    person = PasskeyUser(id=account.id, name=account.name, has=known)
     options = passkey_rules.creation_options(where, person, challenge)
     content = {
         "challenge": _text(challenge),
         "origin": where.origin,
         "account": str(account.id),
     }
-    return Begun(options, hand_out(manager.sealing, _MAKING, content, manager.clock()))
+    return Ceremony(options, hand_out(manager.sealing, _MAKING, content, manager.clock()))
 
 
 def add(work: UnitOfWork, account_id: UUID, kept: str, credential: str, name: str) -> Passkey:
@@ -107,7 +107,7 @@ def add(work: UnitOfWork, account_id: UUID, kept: str, credential: str, name: st
     begun = taken_back(work.sealing, _MAKING, kept, work.now)
     if begun.content["account"] != str(account.id):
         raise InvalidRequestError("This passkey was begun by another account. Begin anew.")
-    where = Place(begun.content["origin"])
+    where = RelyingParty(begun.content["origin"])
     found = passkey_rules.made(where, begun.content["challenge"], credential)
     shown = naming.printable(name, "Name")
     if not 0 < len(shown) <= LONGEST_NAME:
@@ -147,7 +147,7 @@ def remove(
     record(work, change_to(account, TYPE, "RemovePasskey", before={"Passkey": found.name}))
 
 
-def begin_showing(manager: Manager, came_by: str) -> Begun | None:
+def begin_showing(manager: Manager, came_by: str) -> Ceremony | None:
     """What an authenticator is asked to sign; None where nobody has a passkey.
 
     Raises:
@@ -160,11 +160,11 @@ def begin_showing(manager: Manager, came_by: str) -> Begun | None:
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     options = passkey_rules.request_options(where, challenge)
     content = {"challenge": _text(challenge), "origin": where.origin}
-    return Begun(options, hand_out(manager.sealing, _SHOWING, content, manager.clock()))
+    return Ceremony(options, hand_out(manager.sealing, _SHOWING, content, manager.clock()))
 
 
 @dataclass(frozen=True)
-class Proven:
+class PasskeyProof:
     """That a passkey has signed, which is not written down yet."""
 
     passkey_id: UUID
@@ -173,7 +173,7 @@ class Proven:
     challenge: Challenge
 
 
-def check(manager: Manager, kept: str, credential: str) -> Proven:
+def check(manager: Manager, kept: str, credential: str) -> PasskeyProof:
     """See whether a passkey alone is enough to come in.
 
     Raises:
@@ -186,7 +186,9 @@ def check(manager: Manager, kept: str, credential: str) -> Proven:
     return proven
 
 
-def begin_session(manager: Manager, proven: Proven, version: str, address: str) -> LogonSession:
+def begin_session(
+    manager: Manager, proven: PasskeyProof, version: str, address: str
+) -> LogonSession:
     """Begin the session of whoever has shown a passkey.
 
     Raises:
@@ -217,7 +219,7 @@ def use_beside_password(work: UnitOfWork, account_id: UUID, text: str) -> bool:
     return True
 
 
-def _proven(work: UnitOfWork, kept: str, credential: str, account_id: UUID | None) -> Proven:
+def _proven(work: UnitOfWork, kept: str, credential: str, account_id: UUID | None) -> PasskeyProof:
     """What a passkey has signed; of an account that has shown its password, where one is named."""
     begun = taken_back(work.sealing, _SHOWING, kept, work.now)
     identifier = passkey_rules.credential_id(credential)
@@ -227,17 +229,17 @@ def _proven(work: UnitOfWork, kept: str, credential: str, account_id: UUID | Non
     if passkey.origin != begun.content["origin"]:
         raise NotAuthenticatedError(NOT_TAKEN)
     expected = Expected(
-        where=Place(passkey.origin),
+        where=RelyingParty(passkey.origin),
         challenge=begun.content["challenge"],
         owner=passkey.account_id,
         alone=account_id is None,
     )
     found = passkey_rules.shown(expected, passkey.public_key, credential)
     _check_count(passkey, found.sign_count)
-    return Proven(passkey.id, passkey.account, found.sign_count, begun)
+    return PasskeyProof(passkey.id, passkey.account, found.sign_count, begun)
 
 
-def _use(work: UnitOfWork, proven: Proven) -> Passkey:
+def _use(work: UnitOfWork, proven: PasskeyProof) -> Passkey:
     passkey = work.session.get(Passkey, proven.passkey_id)
     if passkey is None:
         raise NotAuthenticatedError(NOT_TAKEN)

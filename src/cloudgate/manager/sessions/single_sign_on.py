@@ -34,7 +34,7 @@ from cloudgate.manager.sessions.administration import (
     roles_of,
 )
 from cloudgate.manager.sessions.challenges import hand_out, spend, taken_back
-from cloudgate.manager.sessions.openid_provider import LONGEST_SUBJECT, Asked
+from cloudgate.manager.sessions.openid_provider import LONGEST_SUBJECT, AuthorizationRequest
 from cloudgate.manager.sessions.operations import (
     LOGGED_CHARACTERS,
     end_sessions,
@@ -101,7 +101,7 @@ def begin(manager: Manager, address: str) -> tuple[str, str]:
     settings = settings_of(manager)
     with manager.openid.seat(address):
         found = openid_provider.metadata(settings, manager.openid)
-    asked = Asked()
+    asked = AuthorizationRequest()
     url = openid_provider.authorization_url(settings, found, manager.signing_in.callback_url, asked)
     content = {**asdict(asked), "issuer": settings.issuer, "client": settings.client_id}
     return url, hand_out(manager.sealing, _PURPOSE, content, manager.clock())
@@ -117,7 +117,7 @@ def sign_out_url(manager: Manager) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Returned:
+class AuthorizationResponse:
     """What a browser brings that comes back from the provider."""
 
     kept: str
@@ -129,7 +129,9 @@ class Returned:
     """Who says so (RFC 9207); empty where the provider does not say."""
 
 
-def complete(manager: Manager, returned: Returned, version: str, address: str) -> LogonSession:
+def complete(
+    manager: Manager, returned: AuthorizationResponse, version: str, address: str
+) -> LogonSession:
     """Begin the session of somebody who comes back from the provider.
 
     Raises:
@@ -157,7 +159,7 @@ class _Refused:
 
 
 def _completed(
-    manager: Manager, returned: Returned, version: str, address: str
+    manager: Manager, returned: AuthorizationResponse, version: str, address: str
 ) -> LogonSession | _Refused:
     settings = settings_of(manager)
     begun = taken_back(manager.sealing, _PURPOSE, returned.kept, manager.clock())
@@ -172,7 +174,9 @@ def _completed(
         raise NotAuthenticatedError(f"The provider has not let you sign in ({told}).")
     with manager.openid.seat(address):
         _check_issuer(manager, settings, returned.issuer)
-        claims = openid_provider.claims_of(manager, settings, returned.code, Asked(**known))
+        claims = openid_provider.claims_of(
+            manager, settings, returned.code, AuthorizationRequest(**known)
+        )
     with manager.changing(_name_said(claims), address) as work:
         spend(work, begun)
         found = _account(work, settings, claims)

@@ -12,7 +12,13 @@ from cloudgate import trace_context
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.audit.log import record_end
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.registries.task_timelines import Begun, Ended, Step, StepName, read_steps
+from cloudgate.manager.registries.task_timelines import (
+    EndedTask,
+    RunningTask,
+    Step,
+    StepName,
+    read_steps,
+)
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -113,7 +119,7 @@ def begin(work: UnitOfWork, task: Task, *, server_id: UUID | None = None) -> Non
         task.trace, task.received_at = request.header, request.began_at
     work.session.add(task)
     work.session.flush()
-    begun = Begun(
+    begun = RunningTask(
         number=task.number,
         trace=task.trace,
         parent_id=request.parent_id if request else "",
@@ -142,7 +148,7 @@ def finish(work: UnitOfWork, task: Task, *, success: bool, message: str = OK) ->
     steps = (*before, Step(StepName.FINISHED, work.now))
     task.steps = [each.document() for each in steps]
     work.ended_tasks.append(
-        Ended(task.number, task.operation, success, task.trace, parent_id, steps)
+        EndedTask(task.number, task.operation, success, task.trace, parent_id, steps)
     )
     took_seconds = (work.now - task.created_at).total_seconds()
     labels = (task.operation, "true" if success else "false")
@@ -200,7 +206,7 @@ def relate_pools(task: Task) -> None:
 
 
 @dataclass(frozen=True)
-class Whose:
+class TaskScope:
     """The tasks of one account, or of all."""
 
     account_id: UUID | None = None
@@ -216,10 +222,10 @@ class Whose:
         return self.all or (task.account_id is not None and task.account_id == self.account_id)
 
 
-EVERYBODYS = Whose(all=True)
+ALL_TASKS = TaskScope(all=True)
 
 
-def list_tasks(work: UnitOfWork, whose: Whose = EVERYBODYS) -> list[Task]:
+def list_tasks(work: UnitOfWork, whose: TaskScope = ALL_TASKS) -> list[Task]:
     """Tasks that were not removed, oldest first."""
     chosen = select(Task).where(Task.hidden.is_(False), whose.condition)
     return list(work.session.scalars(chosen.order_by(Task.number)))
@@ -231,7 +237,7 @@ def count_running_tasks(work: UnitOfWork) -> int:
     return work.session.scalar(query) or 0
 
 
-def find_task(work: UnitOfWork, identifier: str, whose: Whose = EVERYBODYS) -> Task:
+def find_task(work: UnitOfWork, identifier: str, whose: TaskScope = ALL_TASKS) -> Task:
     """A task by its id.
 
     Raises:
@@ -250,7 +256,7 @@ def find_task(work: UnitOfWork, identifier: str, whose: Whose = EVERYBODYS) -> T
     return task
 
 
-def remove_task(work: UnitOfWork, identifier: str, whose: Whose = EVERYBODYS) -> None:
+def remove_task(work: UnitOfWork, identifier: str, whose: TaskScope = ALL_TASKS) -> None:
     """Forget a task's record. Work that is under way goes on: it cannot be left half done.
 
     Raises:

@@ -66,7 +66,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertificateWish:
+class CertificateSpec:
     """What is wanted of a certificate."""
 
     request_pem: str
@@ -128,16 +128,16 @@ def get_certificate(work: UnitOfWork, tenant: CloudTenant, identifier: UUID) -> 
     return found
 
 
-def issue(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> TenantCertificate:
+def issue(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> TenantCertificate:
     """Give a tenant or its user a certificate, as the provider.
 
     Raises:
         InvalidRequestError: it is not what a certificate can be made of, or there are too many.
     """
-    return _issue(work, who, wish, operation="Issue")
+    return _issue(work, who, spec, operation="Issue")
 
 
-def issue_own(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> TenantCertificate:
+def issue_own(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> TenantCertificate:
     """The same for somebody who has just shown the password of now.
 
     Raises:
@@ -145,7 +145,7 @@ def issue_own(work: UnitOfWork, who: passwords.Owner, wish: CertificateWish) -> 
         InvalidRequestError: as `issue`; or it had too many in these days.
     """
     _check_may(work, who)
-    return _issue(work, who, wish, "IssueOwn", passwords.mark_of(who.password_hash))
+    return _issue(work, who, spec, "IssueOwn", passwords.mark_of(who.password_hash))
 
 
 def renew(
@@ -176,8 +176,8 @@ def renew(
     if young is not None:
         return young
     seconds = round((found.ends_at - found.issued_at).total_seconds())
-    wish = CertificateWish(request_pem=request_pem, seconds=seconds)
-    return _issue(work, who, wish, "Renew", found.password_mark)
+    spec = CertificateSpec(request_pem=request_pem, seconds=seconds)
+    return _issue(work, who, spec, "Renew", found.password_mark)
 
 
 def revoke(work: UnitOfWork, found: TenantCertificate) -> Task:
@@ -300,16 +300,16 @@ def _check_may(work: UnitOfWork, who: passwords.Owner) -> None:
 def _issue(
     work: UnitOfWork,
     who: passwords.Owner,
-    wish: CertificateWish,
+    spec: CertificateSpec,
     operation: str,
     password_mark: str = "",
 ) -> TenantCertificate:
-    seconds = USUAL_SECONDS if wish.seconds is None else wish.seconds
+    seconds = USUAL_SECONDS if spec.seconds is None else spec.seconds
     if not LEAST_SECONDS <= seconds <= MOST_SECONDS:
         raise InvalidRequestError(
             f"ValidSeconds: found {seconds}, expected {LEAST_SECONDS} to {MOST_SECONDS} (7 days)."
         )
-    key = requested_key(wish.request_pem)
+    key = requested_key(spec.request_pem)
     tenant, user = (who, None) if isinstance(who, CloudTenant) else (who.tenant, who)
     _make_room(work, who)
     identifier = uuid4()

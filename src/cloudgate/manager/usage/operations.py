@@ -17,8 +17,8 @@ from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.usage.billable import Billable
-from cloudgate.manager.usage.plausible import Line, impossible_time, moment_of
-from cloudgate.manager.usage.totals import More, add_to_totals
+from cloudgate.manager.usage.plausible import LineCapacity, impossible_time, moment_of
+from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
 from cloudgate.protocol import UsageBatch
 
 MINUTE, HOUR, DAY = 1, 60, 24 * 60
@@ -70,12 +70,12 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     server.usage_batch = batch.batch
     gateway = gateway_of(work, server)
     whose = Billable(work, server, batch.usage)
-    line = Line(server.usage_told_until or _first(work, batch), work.now)
+    line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)
     refused = Refused()
     last: dict[UUID, datetime] = {}
     brought_back: dict[UUID, int] = defaultdict(int)
     month = egress.begin_of(egress.month_of(work.now))
-    more: dict[UUID, More] = {}
+    more: dict[UUID, UsageIncrement] = {}
     for each in batch.usage:
         reason = impossible_time(each, work.now) or whose.why_not(each)
         if not reason and not line.carries(each):
@@ -101,7 +101,7 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
         if at >= month:
             brought_back[each.tenant_id] += each.bytes_down
         last[each.tenant_id] = max(at, last.get(each.tenant_id, at))
-        total = more.setdefault(each.tenant_id, More(at))
+        total = more.setdefault(each.tenant_id, UsageIncrement(at))
         total.at = last[each.tenant_id]
         total.tunnels += each.tunnels
         total.bytes_up += each.bytes_up

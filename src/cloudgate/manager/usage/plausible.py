@@ -25,7 +25,7 @@ MOST_AHEAD = timedelta(days=1)
 
 
 @dataclass
-class Line:
+class LineCapacity:
     """What a host's line may have carried besides what was told before."""
 
     told_until: datetime

@@ -15,7 +15,7 @@ _AT_ONCE = 500
 
 
 @dataclass
-class More:
+class UsageIncrement:
     """What a tenant used besides."""
 
     at: datetime
@@ -24,7 +24,7 @@ class More:
     bytes_down: int = 0
 
 
-def add_to_totals(work: UnitOfWork, more: Mapping[UUID, More]) -> None:
+def add_to_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> None:
     """Count what tenants used besides, in the transaction that writes it down."""
     known = _known(work, more)
     table = UsageTotal.__table__
@@ -65,7 +65,7 @@ def add_to_totals(work: UnitOfWork, more: Mapping[UUID, More]) -> None:
             )
 
 
-def _known(work: UnitOfWork, more: Mapping[UUID, More]) -> set[UUID]:
+def _known(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> set[UUID]:
     wanted, found = sorted(more), set()
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]

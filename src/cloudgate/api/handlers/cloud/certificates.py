@@ -11,7 +11,7 @@ from cloudgate.api.http.links import ResourceLocation
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.certificates import operations, orders, rules
-from cloudgate.manager.certificates.orders import Wish
+from cloudgate.manager.certificates.orders import OrderRequest
 from cloudgate.manager.certificates.warnings import note_warnings, warnings_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import TYPE as GATEWAY
@@ -116,8 +116,8 @@ def post_certificate(call: Call, spec: CreateCloudCertificateSpec) -> Answer:
 )
 def order_certificate(call: Call, spec: CloudCertificateOrderSpec) -> Answer:
     """Have an ACME server certify names, now and from then on."""
-    wish = orders.check_wish(
-        Wish(
+    request = orders.check_request(
+        OrderRequest(
             directory_url=spec.directory_url or "",
             names=tuple(name for name in (spec.names or "").split(",") if name.strip()),
             challenge=spec.challenge or HTTP,
@@ -125,11 +125,11 @@ def order_certificate(call: Call, spec: CloudCertificateOrderSpec) -> Answer:
             authority_pem=spec.ca_file or "",
         )
     )
-    call.manager.challenges.check(wish.challenge)
+    call.manager.challenges.check(request.challenge)
     gateway = parse(spec.cloud_gateway_uid, GATEWAY) if spec.cloud_gateway_uid else None
     account_key = new_key_pem()
     with call.changing() as work:
-        task = orders.order_certificate(work, wish, account_key, gateway)
+        task = orders.order_certificate(work, request, account_key, gateway)
     return accepted(call, task)
 
 
@@ -143,7 +143,7 @@ def delete_certificate(call: Call) -> Answer:
     return Answer(status=204)
 
 
-def _brought(spec: CreateCloudCertificateSpec) -> rules.Brought:
+def _brought(spec: CreateCloudCertificateSpec) -> rules.BroughtCertificate:
     if bool(spec.pem) == bool(spec.pfx):
         raise InvalidRequestError("Give the certificate as Pem or as Pfx, one of the two.")
     if spec.pem:

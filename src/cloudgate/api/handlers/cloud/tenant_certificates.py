@@ -14,7 +14,7 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants.operations import TYPE as SUBTENANT
 from cloudgate.manager.subtenants.operations import get_subtenant
 from cloudgate.manager.tenants import certificates, own_password
-from cloudgate.manager.tenants.certificates import TYPE, CertificateWish
+from cloudgate.manager.tenants.certificates import TYPE, CertificateSpec
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.base import Link
@@ -101,7 +101,7 @@ def post_tenant_certificate(call: Call, spec: CreateCloudTenantCertificateSpec) 
         who = tenant = get_tenant(work, call.identifier(tenants.TYPE))
         if spec.subtenant_id:
             who = get_subtenant(work, tenant, parse(spec.subtenant_id, SUBTENANT))
-        made = certificates.issue(work, who, _wish(spec))
+        made = certificates.issue(work, who, _spec(spec))
         shown = _shown(work, call.root, made)
     return Answer(status=201, resource=shown, headers={"Location": shown.href or ""})
 
@@ -132,12 +132,12 @@ def post_own_tenant_certificate(call: Call, spec: OwnCertificateSpec) -> Answer:
     author = own_password.login_of(call.proven)
     with call.manager.changing(author, call.address, administers=False) as work:
         who = own_password.as_it_is(work, call.proven)
-        made = certificates.issue_own(work, who, _wish(spec))
+        made = certificates.issue_own(work, who, _spec(spec))
         return Answer(resource=entity(work, f"{call.root}{OWN_PATH}/{made.id}", made))
 
 
-def _wish(spec: CreateCloudTenantCertificateSpec | OwnCertificateSpec) -> CertificateWish:
-    return CertificateWish(request_pem=spec.certificate_request or "", seconds=spec.valid_seconds)
+def _spec(spec: CreateCloudTenantCertificateSpec | OwnCertificateSpec) -> CertificateSpec:
+    return CertificateSpec(request_pem=spec.certificate_request or "", seconds=spec.valid_seconds)
 
 
 def _named(call: Call, work: UnitOfWork) -> tables.TenantCertificate:

@@ -13,14 +13,14 @@ from cloudgate.api.http.links import ResourceLocation, down_link, up_to_backup_s
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows_either
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.operations import Wish, probe_of, warnings_of
+from cloudgate.manager.probes.operations import ProbeChange, probe_of, warnings_of
 from cloudgate.manager.probes.rules import DEFAULT_MINUTES, Method, Probe
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.protection import rules as protection_rules
 from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
-from cloudgate.manager.repositories.room import UNKNOWN, Room, rooms_of
+from cloudgate.manager.repositories.space import UNKNOWN, Space, spaces_of
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
 from cloudgate.manager.storage import tables
@@ -62,15 +62,15 @@ def repository_entities(
     work: UnitOfWork, root: str, found: Sequence[tables.Repository]
 ) -> tuple[Repository, ...]:
     """Repositories with how large they are, and what there is to say of measuring them."""
-    rooms, warnings = rooms_of(work, found), warnings_of(work, found)
+    spaces, warnings = spaces_of(work, found), warnings_of(work, found)
     return tuple(
-        repository_entity(root, each, rooms.get(each.id, UNKNOWN), warnings.get(each.id, ""))
+        repository_entity(root, each, spaces.get(each.id, UNKNOWN), warnings.get(each.id, ""))
         for each in found
     )
 
 
 def repository_entity(
-    root: str, repository: tables.Repository, room: Room = UNKNOWN, warning: str = ""
+    root: str, repository: tables.Repository, space: Space = UNKNOWN, warning: str = ""
 ) -> Repository:
     """A repository; what nobody knows of its size is left out."""
     place = repository_place(root, repository)
@@ -88,8 +88,8 @@ def repository_entity(
         ),
         name=place.name,
         uid=place.uid,
-        capacity=room.capacity,
-        free_space=room.free,
+        capacity=space.capacity,
+        free_space=space.free,
         kind=repository.kind,
         description=repository.description,
         endpoint=repository.endpoint,
@@ -206,20 +206,20 @@ def _change(body: CreateRepositorySpec | Repository) -> RepositoryChange:
         endpoint=body.endpoint,
         address=body.address,
         capacity_bytes=body.capacity,
-        probe=_wish(body.usage_probe),
+        probe=_probe_change(body.usage_probe),
         quota_warning_percents=body.quota_warning_percents,
         quota_grace_percent=body.quota_grace_percent,
         quota_enforced=body.quota_enforced,
-        protection=_protection_wish(body.backup_protection),
+        protection=_protection_change(body.backup_protection),
     )
 
 
-def _protection_wish(wanted: BackupProtection | None) -> protections.Wish | None:
+def _protection_change(wanted: BackupProtection | None) -> protections.ProtectionChange | None:
     """It is taken whole, as a usage probe is."""
     if wanted is None:
         return None
     if wanted.method not in tuple(protection_rules.Method):
-        return protections.Wish(None)
+        return protections.ProtectionChange(None)
     protection = protection_rules.Protection(
         method=protection_rules.Method(wanted.method),
         url=wanted.url or "",
@@ -228,15 +228,15 @@ def _protection_wish(wanted: BackupProtection | None) -> protections.Wish | None
         username=wanted.username or "",
         authority_pem=(wanted.ca_file or "").strip(),
     )
-    return protections.Wish(protection, wanted.password or None)
+    return protections.ProtectionChange(protection, wanted.password or None)
 
 
-def _wish(wanted: UsageProbe | None) -> Wish | None:
+def _probe_change(wanted: UsageProbe | None) -> ProbeChange | None:
     """A probe is taken whole; of the password alone, None leaves it as it is."""
     if wanted is None:
         return None
     if wanted.method not in tuple(Method):
-        return Wish(None)
+        return ProbeChange(None)
     server = wanted.managed_server_uid
     probe = Probe(
         method=Method(wanted.method),
@@ -250,7 +250,7 @@ def _wish(wanted: UsageProbe | None) -> Wish | None:
         authority_pem=(wanted.ca_file or "").strip(),
         interval_minutes=wanted.interval_minutes or DEFAULT_MINUTES,
     )
-    return Wish(probe, wanted.password or None)
+    return ProbeChange(probe, wanted.password or None)
 
 
 @ROUTES.add(

@@ -9,7 +9,7 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.sessions import administration, passkeys
 from cloudgate.manager.sessions.operations import note_refusal
 from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN
-from cloudgate.manager.sessions.passkeys import PASSKEY, Begun, Proven
+from cloudgate.manager.sessions.passkeys import PASSKEY, Ceremony, PasskeyProof
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.passkeys import (
     CurrentPasswordSpec,
@@ -54,7 +54,7 @@ def _shown(call: Call, passkey: tables.Passkey) -> Passkey:
     )
 
 
-def _challenge(begun: Begun | None) -> Answer:
+def _challenge(begun: Ceremony | None) -> Answer:
     if begun is None:
         return Answer(resource=PasskeyChallenge())
     return Answer(resource=PasskeyChallenge(options=begun.options, kept=begun.kept))
@@ -154,7 +154,7 @@ def begin_logon(call: Call) -> Answer:
     return _challenge(passkeys.begin_showing(call.manager, call.root))
 
 
-def _check(call: Call, spec: PasskeySpec) -> Proven:
+def _check(call: Call, spec: PasskeySpec) -> PasskeyProof:
     return passkeys.check(call.manager, spec.kept or "", spec.credential or "")
 
 

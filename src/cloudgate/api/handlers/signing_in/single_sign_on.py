@@ -10,7 +10,7 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.sessions import administration, single_sign_on
 from cloudgate.manager.sessions.administration import TYPE
-from cloudgate.manager.sessions.single_sign_on import Returned
+from cloudgate.manager.sessions.single_sign_on import AuthorizationResponse
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.single_sign_on import (
     AccountIdentity,
@@ -52,7 +52,7 @@ def begin_sso(call: Call) -> Answer:
 
 
 def _complete(call: Call, spec: SingleSignOnSpec) -> tables.LogonSession:
-    returned = Returned(
+    returned = AuthorizationResponse(
         kept=spec.kept or "",
         state=spec.state or "",
         code=spec.code or "",

@@ -26,7 +26,7 @@ from cloudgate.api.connections.connection_limit import CONNECTIONS_PER_ADDRESS
 from cloudgate.api.http.proxies import networks
 from cloudgate.api.metrics_tokens import MetricsTokens
 from cloudgate.api.server import Extras, ManagerServer, open_listener
-from cloudgate.api.standby import Doors, StandbyServer
+from cloudgate.api.standby import ManagerListeners, StandbyServer
 from cloudgate.cli import passwords
 from cloudgate.cli.service.manager.greeting import greet
 from cloudgate.cli.service.manager.options import Options, PortalOptions
@@ -79,7 +79,7 @@ class Service:
     sealing: SealingKey
     lease: Lease | None
     """Of a server's database; None of a file's, where there is nobody else."""
-    doors: Doors
+    listeners: ManagerListeners
     outgoing: Outgoing
     dns: DnsNames
     signing_in: SigningIn
@@ -113,7 +113,7 @@ class Service:
         manager = await asyncio.to_thread(self.new_manager)
         file = self.options.admin_password_file
         password = await asyncio.to_thread(administrator, manager, file)
-        async with served(manager, self.options, self.doors) as server:
+        async with served(manager, self.options, self.listeners) as server:
             self._greet(password)
             async with telling_systemd(manager, server, self.goes_on):
                 yield
@@ -123,8 +123,8 @@ class Service:
         """What hands on to the manager that leads."""
         if self.lease is None:
             raise AssertionError("Nobody else can lead.")
-        doors = self.doors.again()
-        server = StandbyServer(self.lease, self.authority, self.sealing, doors)
+        listeners = self.listeners.again()
+        server = StandbyServer(self.lease, self.authority, self.sealing, listeners)
         leader = self.lease.leader
         log.info("this manager stands by", leader=leader and leader.url)
         informing = keep_informed(Notifier(), server.health, lambda: "stands by", self.goes_on)
@@ -141,7 +141,7 @@ class Service:
                         running.cancel()
                     telling.cancel()
         finally:
-            doors.close()
+            listeners.close()
 
     def goes_on(self) -> bool:
         """Whether the process has another role next."""
@@ -172,7 +172,7 @@ def started(options: Options) -> Iterator[Service]:
         listener = opened.enter_context(open_listener(options.host, options.port))
         if options.http_port is not None:
             plain = opened.enter_context(open_listener(options.host, options.http_port))
-        doors = Doors(
+        listeners = ManagerListeners(
             listener=listener,
             certificate=certificate,
             http_listener=plain,
@@ -186,7 +186,7 @@ def started(options: Options) -> Iterator[Service]:
             authority,
             sealing,
             lease,
-            doors,
+            listeners,
             outgoing_of(options.outgoing),
             dns_of(options.dns, options.acme_dns_hook),
             signing_in_of(options.signing_in),
@@ -263,22 +263,24 @@ def administrator(manager: Manager, file: Path | None) -> str | None:
 
 
 @asynccontextmanager
-async def served(manager: Manager, options: Options, doors: Doors) -> AsyncIterator[ManagerServer]:
-    """While a manager answers at its doors, which stay open afterwards for what comes next."""
-    mine = doors.again()
+async def served(
+    manager: Manager, options: Options, listeners: ManagerListeners
+) -> AsyncIterator[ManagerServer]:
+    """While a manager answers at its listeners, which stay open afterwards for what comes next."""
+    mine = listeners.again()
     extras = Extras(
         http_listener=mine.http_listener,
         metrics_tokens=_metrics_tokens(options.metrics_token_file),
         metrics_listener=mine.metrics_listener,
-        trusted_proxies=doors.trusted_proxies,
+        trusted_proxies=listeners.trusted_proxies,
         audit_outlet=open_outlet(options.audit_log) if options.audit_log else None,
-        connections_per_address=doors.connections_per_address,
+        connections_per_address=listeners.connections_per_address,
         span_export=open_export(),
         audit_kept=timedelta(days=options.audit_days) if options.audit_days else None,
         backups=_backups(options),
         brand=_brand(options.portal_of),
     )
-    server = ManagerServer(manager, mine.listener, doors.certificate, extras)
+    server = ManagerServer(manager, mine.listener, listeners.certificate, extras)
     running = asyncio.create_task(server.run())
     try:
         await _first(asyncio.create_task(server.listening()), running)

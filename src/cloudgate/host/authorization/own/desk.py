@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cloudgate.errors import CloudgateError
 from cloudgate.host.authorization.authenticator import AuthenticationResult
-from cloudgate.host.authorization.own.requests import Wish
+from cloudgate.host.authorization.own.requests import OwnChange
 from cloudgate.host.authorization.policy import Denial, parse_credentials
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.tenant_directory import TenantDirectory
@@ -69,7 +69,7 @@ class OwnRequestDesk:
         who: AuthenticationResult,
         authorization: str | None,
         address: str,
-        wish: Wish | Denial,
+        change: OwnChange | Denial,
     ) -> OwnResult:
         """Have the manager do what somebody who has proved it to be that one wants.
 
@@ -77,13 +77,13 @@ class OwnRequestDesk:
             who: has proved it.
             authorization: the value of the header that it came with, if it did.
             address: where it comes from.
-            wish: what it wants, or why it is refused.
+            change: what it wants, or why it is refused.
         """
-        login, denial = who.login, self._denial(who, wish)
-        if isinstance(wish, Denial) or denial is not None or login is None or self.ask is None:
+        login, denial = who.login, self._denial(who, change)
+        if isinstance(change, Denial) or denial is not None or login is None or self.ask is None:
             return OwnResult(who.name, refusal=denial or AWAY)
         try:
-            request = _request(who, login, authorization, address, wish)
+            request = _request(who, login, authorization, address, change)
         except ValidationError:  # its text would quote what may be a password
             return OwnResult(who.name, refusal=OUT_OF_BOUNDS)
         self._asking.add(request.tenant_id)
@@ -95,7 +95,7 @@ class OwnRequestDesk:
         finally:
             self._asking.discard(request.tenant_id)
         told = _told(who.name, answer)
-        if told.refusal is None and wish.new_password is not None:
+        if told.refusal is None and change.new_password is not None:
             await self._heard_of_change(login)
         return told
 
@@ -108,10 +108,10 @@ class OwnRequestDesk:
                 return
             await asyncio.sleep(HEARD_SECONDS / 100)
 
-    def _denial(self, who: AuthenticationResult, wish: Wish | Denial) -> Denial | None:
-        if isinstance(wish, Denial):
-            return wish
-        if wish.new_password is not None and who.certificate_id is not None:
+    def _denial(self, who: AuthenticationResult, change: OwnChange | Denial) -> Denial | None:
+        if isinstance(change, Denial):
+            return change
+        if change.new_password is not None and who.certificate_id is not None:
             return BY_PASSWORD
         if who.is_old:
             return OLD_PASSWORD
@@ -124,7 +124,7 @@ def _request(
     login: Principal,
     authorization: str | None,
     address: str,
-    wish: Wish,
+    change: OwnChange,
 ) -> OwnRequest:
     said = parse_credentials(authorization)
     return OwnRequest(
@@ -132,9 +132,9 @@ def _request(
         user_id=login.user.user_id if login.user else None,
         address=ip_address(address.removeprefix("::ffff:")),
         password=said.password if said and not who.certificate_id else "",
-        new_password=wish.new_password,
-        old_password_seconds=wish.old_password_seconds,
-        certificate_request=wish.certificate_request,
+        new_password=change.new_password,
+        old_password_seconds=change.old_password_seconds,
+        certificate_request=change.certificate_request,
         certificate_id=who.certificate_id,
     )
 

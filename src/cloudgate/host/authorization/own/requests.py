@@ -14,7 +14,7 @@ _MEMBERS = {"Password", "OldPasswordSeconds"}
 
 
 @dataclass(frozen=True)
-class Wish:
+class OwnChange:
     """What is asked for: one of the two."""
 
     certificate_request: str | None = None
@@ -22,12 +22,12 @@ class Wish:
     old_password_seconds: int | None = None
 
 
-def wish_of(path: str, body: str) -> Wish | Denial:
+def change_of(path: str, body: str) -> OwnChange | Denial:
     """What a request asks for, or what is wrong with it."""
     if path == CERTIFICATE_PATH:
         if "-----BEGIN" not in body:
             return Denial(400, "The body must be a certificate request in PEM.", kind=Refusal.OTHER)
-        return Wish(certificate_request=body)
+        return OwnChange(certificate_request=body)
     try:
         said = json_texts.read(body)
     except ValueError:
@@ -44,4 +44,4 @@ def wish_of(path: str, body: str) -> Wish | Denial:
             "The body may have Password and OldPasswordSeconds, a number, and nothing else.",
             kind=Refusal.OTHER,
         )
-    return Wish(new_password=said["Password"], old_password_seconds=seconds)
+    return OwnChange(new_password=said["Password"], old_password_seconds=seconds)

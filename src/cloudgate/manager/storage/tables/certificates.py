@@ -43,7 +43,7 @@ class CertificateOrder(Base):
         ForeignKey("cloud_certificates.id", ondelete="CASCADE"), unique=True
     )
     """What it gave; None until it has given something."""
-    wish: Mapped[dict[str, Any]]
+    request: Mapped[dict[str, Any]] = mapped_column("wish")
     sealed_account_key: Mapped[str]
     next_attempt_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)

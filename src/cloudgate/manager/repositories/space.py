@@ -1,4 +1,4 @@
-"""Repository room: how large is it, and how much is free? Never a number that means unknown.
+"""Repository space: how large is it, and how much is free? Never a number that means unknown.
 
 What its provider states wins over what its probe has measured. Of what is stated is free what
 tenants have not taken: as measured, or where nothing was measured, what they may take. So it is
@@ -57,7 +57,7 @@ USED: Any = (
 
 
 @dataclass(frozen=True)
-class Room:
+class Space:
     """How large a repository is, in bytes; None is unknown."""
 
     capacity: int | None = None
@@ -66,17 +66,17 @@ class Room:
     """By tenants, as far as it was measured."""
 
 
-UNKNOWN = Room()
+UNKNOWN = Space()
 
 
-def rooms_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[UUID, Room]:
+def spaces_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[UUID, Space]:
     """How large each of them is, by its id."""
-    found: dict[UUID, Room] = {}
+    found: dict[UUID, Space] = {}
     identifiers = [each.id for each in repositories]
     for start in range(0, len(identifiers), _AT_ONCE):
         some = identifiers[start : start + _AT_ONCE]
         rows = work.session.execute(
             select(Repository.id, CAPACITY, FREE, USED).where(Repository.id.in_(some))
         )
-        found |= {each: Room(capacity, free, used) for each, capacity, free, used in rows}
+        found |= {each: Space(capacity, free, used) for each, capacity, free, used in rows}
     return found
