@@ -224,15 +224,14 @@ def test_who_leaves_is_said_to_send_nothing_for_a_while_and_then_not_at_all() ->
 def test_a_gateway_may_be_full_when_one_of_its_threads_or_a_line_is() -> None:
     idle = MachineCounters(0, {"one": 5.0, "other": 5.0}, {"eth0": (0, 0)})
     speed = {"eth0": 125_000_000}.get
-    assert congestion.cpu_is_saturated(idle, MachineCounters(1, {"one": 5.1, "other": 5.95}))
-    assert not congestion.cpu_is_saturated(idle, MachineCounters(1, {"one": 5.5, "other": 5.5}))
-    assert not congestion.cpu_is_saturated(idle, MachineCounters(1, {"new": 5.95}))
+    busy = congestion.busiest_worker(idle, MachineCounters(1, {"one": 5.1, "other": 5.95}))
+    assert busy == pytest.approx(0.95)
+    assert congestion.busiest_worker(idle, MachineCounters(1, {"new": 5.95})) is None
     full = MachineCounters(1, carried={"eth0": (0, 120_000_000)})
-    assert congestion.network_is_saturated(idle, full, speed)
-    assert not congestion.network_is_saturated(
-        idle, MachineCounters(2, carried={"eth0": (0, 120_000_000)}), speed
-    )
-    assert not congestion.network_is_saturated(idle, full, lambda _: None)
+    assert congestion.fullest_line(idle, full, speed) == 0.96
+    half = MachineCounters(2, carried={"eth0": (0, 120_000_000)})
+    assert congestion.fullest_line(idle, half, speed) == 0.48
+    assert congestion.fullest_line(idle, full, lambda _: None) is None
     readings = iter(
         [
             idle,

@@ -14,7 +14,7 @@ import pytest
 
 from cloudgate.host.authorization.resolver import is_elsewhere
 from cloudgate.host.envoy import launcher
-from cloudgate.host.platform import connections_by_address
+from cloudgate.host.platform import connections_by_address, most_connections
 from cloudgate.host.platform.linux_sock_diag import congestion_controls
 from cloudgate.host.platform.resource_limits import (
     BYTES_OF_A_TUNNEL,
@@ -130,6 +130,7 @@ def test_the_kernel_tells_who_is_connected() -> None:
         ):
             found = connections_by_address(port)
             assert sorted(found["::1"]) == sorted(each.getsockname()[1] for each in (one, other))
+            assert (most_connections() or 0) >= 5  # both ends of each, and what listens
         assert connections_by_address(free_port()) == {}
 
 

@@ -50,6 +50,9 @@ class LogTail:
 
     def read(self) -> list[str]:
         """The whole lines that came since the last time, some megabytes at most."""
+        if self._has_nothing_new():
+            self._is_at_end = True
+            return []
         current, newer = self._files()
         self._is_at_end = newer is None
         if current is None:
@@ -65,6 +68,16 @@ class LogTail:
         self._moved_at_seconds = None
         self._position = Position(newer.stat().st_ino, 0)
         return self._lines_of(newer)
+
+    def _has_nothing_new(self) -> bool:
+        """Whether the log under its name is the one that is read, and was read to its end."""
+        if self._position is None:
+            return False
+        try:
+            found = self._path.stat()
+        except OSError:  # whatever it is, the longer look says
+            return False
+        return Position(found.st_ino, found.st_size) == self._position
 
     def _files(self) -> tuple[Path | None, Path | None]:
         """The file that is being read, and the one that follows it."""

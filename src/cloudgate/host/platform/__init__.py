@@ -19,6 +19,7 @@ if sys.platform == "win32":
         is_owned_by_us,
         lock_file,
         memory_bytes,
+        most_connections,
         open_connections,
         program_of,
         reopen_logs,
@@ -44,7 +45,7 @@ else:
         start_detached,
         started_at,
     )
-    from cloudgate.host.platform.linux_sock_diag import connections_by_address
+    from cloudgate.host.platform.linux_sock_diag import connections_by_address, most_connections
     from cloudgate.host.platform.linux_sockets import Pacing, close_connections, open_connections
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "is_owned_by_us",
     "lock_file",
     "memory_bytes",
+    "most_connections",
     "open_connections",
     "program_of",
     "reopen_logs",

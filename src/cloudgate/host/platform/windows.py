@@ -239,6 +239,11 @@ def connections_by_address(port: int) -> dict[str, list[int]]:
     return found
 
 
+def most_connections() -> int | None:
+    """How many connections this machine has at most; None: nothing tells it for less."""
+    return None
+
+
 def service_command(python: str, data: Path) -> list[str]:
     """The command that registers the host service (``sc.exe create``)."""
     program = f'"{python}" -m cloudgate.host.platform.windows_service "{data}"'

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,8 @@ _NOTHING_THERE = (errno.ENOENT, errno.ESRCH, errno.EACCES, errno.EPERM, errno.EI
 _log = structlog.get_logger(__name__)
 _WORKER = "wrk:worker"
 """What Envoy calls the threads that carry tunnels."""
+_SAME_THREADS_SECONDS = 5.0
+"""How long they are the same: an Envoy has them from its start on."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,11 @@ class CongestionMonitor:
             return
         if now.at_seconds - self._last.at_seconds >= SHORTEST_SECONDS:
             before, self._last = self._last, now
-            self.worker_is_busy = cpu_is_saturated(before, now)
-            self.line_is_full = network_is_saturated(before, now, _speed_bytes)
-            parts = {
-                "processors": busiest_worker(before, now),
-                "line": fullest_line(before, now, _speed_bytes),
-            }
+            worker, line = busiest_worker(before, now), fullest_line(before, now, _speed_bytes)
+            self.worker_is_busy = (worker or 0.0) >= WORTH_A_LOOK
+            self.line_is_full = (line or 0.0) >= BUSY
+            parts = {"processors": worker, "line": line}
             self.parts = {name: min(1.0, part) for name, part in parts.items() if part is not None}
-
-
-def cpu_is_saturated(before: MachineCounters, now: MachineCounters) -> bool:
-    """Whether one of the threads had something to do nearly all the time. Pure."""
-    return (busiest_worker(before, now) or 0.0) >= WORTH_A_LOOK
 
 
 def busiest_worker(before: MachineCounters, now: MachineCounters) -> float | None:
@@ -89,20 +85,14 @@ def busiest_worker(before: MachineCounters, now: MachineCounters) -> float | Non
     return max(parts, default=None)
 
 
-def network_is_saturated(
-    before: MachineCounters, now: MachineCounters, speed_bytes: Callable[[str], int | None]
-) -> bool:
-    """Whether one of the lines carried all that it can, in one direction. Pure.
-
-    `speed_bytes`: what an interface carries each second, None when nobody knows.
-    """
-    return (fullest_line(before, now, speed_bytes) or 0.0) >= BUSY
-
-
 def fullest_line(
     before: MachineCounters, now: MachineCounters, speed_bytes: Callable[[str], int | None]
 ) -> float | None:
-    """Which part of what it can the fullest line carried; None where nobody knows. Pure."""
+    """Which part of what it can the fullest line carried, in one direction. Pure.
+
+    None where nobody knows. `speed_bytes`: what an interface carries each second, None when nobody
+    knows.
+    """
     seconds = now.at_seconds - before.at_seconds
     parts = []
     for name, counts in now.carried.items():
@@ -141,15 +131,19 @@ def interface_bytes(dev: str) -> dict[str, tuple[int, int]]:
 
 
 def _workers(pid: int) -> dict[str, float]:
-    found = {}
+    period = int(time.monotonic() / _SAME_THREADS_SECONDS)
+    counters = {thread: _text(f"{thread}/schedstat") for thread in _threads_of(pid, period)}
+    return {thread: busy_seconds(text) for thread, text in counters.items() if text}
+
+
+@lru_cache(maxsize=16)
+def _threads_of(pid: int, _period: int) -> tuple[str, ...]:
+    """The folders of those that carry tunnels, looked for once in each period."""
     # Processes end at any time (ENOENT, ESRCH), and not every system has these counters.
     with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            if _text(str(thread / "comm")).startswith(_WORKER) and (
-                counters := _text(str(thread / "schedstat"))
-            ):
-                found[str(thread)] = busy_seconds(counters)
-    return found
+        threads = [str(each) for each in Path(f"/proc/{pid}/task").iterdir()]
+        return tuple(each for each in threads if _text(f"{each}/comm").startswith(_WORKER))
+    return ()
 
 
 def _speed_bytes(interface: str) -> int | None:
@@ -159,7 +153,8 @@ def _speed_bytes(interface: str) -> int | None:
 
 def _text(path: str) -> str:
     try:
-        return Path(path).read_text("ascii", "replace")
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  several times a second
+            return file.read().decode("ascii", "replace")
     except OSError as error:
         if error.errno in _NOTHING_THERE:
             return ""

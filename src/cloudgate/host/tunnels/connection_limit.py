@@ -9,7 +9,7 @@ import structlog
 
 from cloudgate.background import Background, Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
-from cloudgate.host.platform import close_connections, connections_by_address
+from cloudgate.host.platform import close_connections, connections_by_address, most_connections
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -90,7 +90,8 @@ class ConnectionLimiter:
             UnavailableError: this system does not let the host service do so.
         """
         pid, port = self._envoys.pid, self._role.port
-        if pid is None or port is None:
+        most = most_connections()
+        if pid is None or port is None or (most is not None and most < self._limit):
             self._role.crowded = frozenset()
             return
         trusted = self._role.proxy_networks  # of whom each connection is somebody else's
