@@ -44,6 +44,8 @@ bool envoy_dynamic_module_callback_network_filter_get_upstream_host_cluster(void
                                                                             struct text *name);
 bool envoy_dynamic_module_callback_network_set_filter_state_typed(void *filter, struct text key,
                                                                   struct text value);
+bool envoy_dynamic_module_callback_network_get_filter_state_bytes(void *filter, struct text key,
+                                                                  struct text *value);
 void envoy_dynamic_module_callback_network_set_dynamic_metadata_string(void *filter,
                                                                        struct text space,
                                                                        struct text key,

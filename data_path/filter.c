@@ -60,6 +60,7 @@ static const char requests[] = "requests";
 #define CLUSTER TEXT("envoy.tcp_proxy.cluster")
 #define ADDRESS TEXT("envoy.network.transport_socket.original_dst_address")
 #define METADATA TEXT("envoy.filters.http.ext_authz")
+#define CERTIFICATE TEXT("cloudgate.certificate")
 
 static struct text text_of(struct part part) { return (struct text){part.ptr, part.length}; }
 
@@ -162,6 +163,14 @@ static void hand_over(struct filter *filter) {
   go_to(filter, TEXT(requests));
 }
 
+/* Whose certificate is worth what is said where it can be looked at: it goes along within Envoy. */
+static bool shows_certificate(const struct filter *filter) {
+  struct text shown = {NULL, 0};
+  return envoy_dynamic_module_callback_network_get_filter_state_bytes(filter->envoy, CERTIFICATE,
+                                                                      &shown) &&
+         shown.length > 0;
+}
+
 /* The address and port that the client comes from are known, or else nobody is let in here. */
 static bool ask_for(struct filter *filter, const struct request *request) {
   struct text address = {NULL, 0};
@@ -189,6 +198,9 @@ static int read_head(struct filter *filter) {
     }
     return STOP_ITERATION;
   case PLAIN_CONNECT:
+    if (shows_certificate(filter)) {
+      break;
+    }
     filter->head_length = request.head_length;
     filter->minor = request.minor;
     filter->state = ASKING;

@@ -34,7 +34,7 @@ struct connection {
   char connected_to[64];
   char pass[64];
   int established, attempts;
-  bool is_open, has_begun, is_connected, is_secure, is_paused;
+  bool is_open, has_begun, is_connected, is_secure, is_paused, shows_certificate;
   unsigned long generation;
 };
 
@@ -190,6 +190,17 @@ bool envoy_dynamic_module_callback_network_set_filter_state_typed(void *envoy, s
   return true;
 }
 
+bool envoy_dynamic_module_callback_network_get_filter_state_bytes(void *envoy, struct text key,
+                                                                  struct text *value) {
+  static const char certificate[] = "-----BEGIN";
+  struct connection *c = envoy;
+  expect(key.length == strlen("cloudgate.certificate"), "the state that is asked for");
+  if (c->shows_certificate) {
+    *value = (struct text){certificate, sizeof certificate - 1};
+  }
+  return c->shows_certificate;
+}
+
 void envoy_dynamic_module_callback_network_set_dynamic_metadata_string(void *envoy,
                                                                        struct text space,
                                                                        struct text key,
@@ -254,6 +265,7 @@ static void come(struct connection *c) {
   c->generation = generation;
   c->id = ++last_id;
   c->is_open = true;
+  c->shows_certificate = number(8) == 0;
   const char *head = heads[number(sizeof heads / sizeof heads[0])];
   put(c, head, strlen(head));
   if (number(3) == 0) {
@@ -323,6 +335,7 @@ static void check(const struct connection *c) {
     return;
   }
   bool is_tunnel = !is_called(c->connected_to, "requests");
+  expect(!(is_tunnel && c->shows_certificate), "who shows a certificate is handed over");
   expect(c->established == (is_tunnel ? 1 : 0), "who is let in is told so, once");
   expect((c->pass[0] != '\0') == is_tunnel, "the log knows whose tunnel it is");
   size_t head = 0;

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.data_path.choice import Way
+from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER
 from cloudgate.manager.security.authority import (
     CertificateRequest,
     gateway_term,
@@ -38,6 +40,7 @@ from tests.support.ports import free_port
 REPO = "repo.example:443"
 ACME, LAPTOP, OTHER = UUID(int=1), UUID(int=9), UUID(int=2)
 pytestmark = pytest.mark.anyio
+both_ways = pytest.mark.parametrize("way", list(Way), indirect=True)
 
 
 @dataclass
@@ -61,11 +64,12 @@ def office(tmp_path: Path) -> Office:
 
 
 @pytest.fixture
-async def port(machine: Machine, office: Office, repository_port: int) -> int:
+async def port(machine: Machine, office: Office, repository_port: int, way: Way) -> int:
     """Of a gateway that knows Acme, with a user, and its tenants' authority."""
     found = free_port()
     wanted = machine.gateway(found, client_authorities=(office.signer.pem,))
     await machine.bring(wanted, GatewayState.LISTENING)
+    assert machine.envoy.data_path.way is way
     machine.know(_acme(repository_port))
     return found
 
@@ -87,8 +91,9 @@ async def _logged(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+@both_ways
 async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_along(
-    machine: Machine, client: Client, port: int, office: Office
+    machine: Machine, client: Client, port: int, office: Office, way: Way
 ) -> None:
     assert (await _status(client, port))[0] == 407, "none is shown"
     assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
@@ -123,6 +128,7 @@ async def test_a_users_certificate_has_its_rights_and_ends_with_it(
     assert (await _status(client, port))[0] == 407
 
 
+@both_ways
 async def test_when_it_has_ended_or_was_revoked_it_opens_nothing_and_a_password_still_does(
     machine: Machine, client: Client, port: int, office: Office, repository_port: int
 ) -> None:
@@ -226,8 +232,9 @@ def _forgeries(folder: Path) -> dict[str, Path]:
     return found
 
 
+@both_ways
 async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
-    machine: Machine, client: Client, port: int, office: Office
+    machine: Machine, client: Client, port: int, office: Office, way: Way
 ) -> None:
     for what, file in _forgeries(office.folder / "authority").items():
         client.shows = file
@@ -239,8 +246,9 @@ async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
     assert not machine.gatekeeper.meter.refused[Refusal.CERTIFICATE]
 
 
+@both_ways
 async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
-    machine: Machine, client: Client, office: Office, repository_port: int
+    machine: Machine, client: Client, office: Office, repository_port: int, way: Way
 ) -> None:
     port = free_port()
     wanted = machine.gateway(port)
@@ -265,13 +273,19 @@ async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
     assert await by_both.echoes()
 
 
-@pytest.mark.parametrize("way", [Way.MODULE], indirect=True)
-async def test_by_the_module_none_is_asked_for_and_who_has_one_comes_by_password(
+@both_ways
+async def test_a_certificate_that_is_only_said_is_none(
     machine: Machine, client: Client, port: int, office: Office, way: Way
 ) -> None:
     office.issue(client)
-    assert (await _status(client, port))[0] == 407
-    assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200
+    shown, client.shows = client.shows, None
+    assert shown
+    said = f"{CERTIFICATE_HEADER}: {quote(shown.read_text(), safe='')}\r\n"
+    for request in (f"CONNECT {REPO}", "GET /.well-known/cloudgate"):
+        found = await client.ask(port, f"{request} HTTP/1.1\r\nHost: x\r\n{said}\r\n")
+        assert found.status in (407, 401), request
+    by_password = await client.connect(port, REPO)
+    assert by_password.status == 200
 
 
 async def test_curl_comes_by_it(
@@ -301,7 +315,7 @@ def test_what_a_tunnel_came_in_by_outlives_the_host_service() -> None:
     assert TunnelMetadata.read(str(TunnelMetadata("p", ACME))).certificate_id is None
 
 
-@pytest.mark.parametrize("way", list(Way), indirect=True)
+@both_ways
 async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_way_tunnels_go(
     machine: Machine, client: Client, port: int, way: Way
 ) -> None:

@@ -24,6 +24,8 @@ UNIT = "Cloudgate tenant"
 """The organizational unit of the subject."""
 LONGEST_PEM = 16 * 1024
 """Characters: one that is longer is not looked at."""
+LONGEST_SHOWN = 3 * LONGEST_PEM
+"""The same in the encoding of URLs, as Envoy says it."""
 BACKDATED = timedelta(days=2)
 """So long before it was issued a certificate begins: the clock of a gateway may be behind."""
 _URI = re.compile(r"cloudgate:tenant:([0-9a-f-]{36})(?::user:([0-9a-f-]{36}))?")

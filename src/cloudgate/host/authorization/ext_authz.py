@@ -27,7 +27,7 @@ from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTH
 from cloudgate.host.authorization.refusal_log import Refused
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.start_rates import CLUSTER_HEADER
-from cloudgate.host.envoy.xds_listener import CONNECTION_HEADER
+from cloudgate.host.envoy.xds_listener import CERTIFICATE_HEADER, CONNECTION_HEADER
 from cloudgate.host.envoy.xds_resources import OTHER_ADDRESSES
 from cloudgate.host.state.site import OWN_METHODS, WELL_KNOWN
 from cloudgate.protocol import Refusal
@@ -97,7 +97,7 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     source = asked.source.address.socket_address
     address = source.address
     connection = http.headers.get(CONNECTION_HEADER, "")
-    certificate = asked.source.certificate
+    certificate = _certificate(asked)
     authorization = http.headers.get("proxy-authorization")
     path = http.path.partition("?")[0]
     if path in OWN_METHODS:
@@ -130,6 +130,14 @@ async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) ->
     return _refused(verdict.refusal, _metadata(verdict))
 
 
+def _certificate(asked: Any) -> str:
+    """That a client shows, as Envoy says it: of its TLS, or where the module has handed it over.
+
+    No other connection manager passes that header on.
+    """
+    return str(asked.source.certificate or asked.request.http.headers.get(CERTIFICATE_HEADER, ""))
+
+
 async def _answer_own(gatekeeper: Authorizer, asked: Any, path: str) -> Any:
     """What somebody is told who wants something for itself."""
     http, source = asked.request.http, asked.source.address.socket_address
@@ -139,9 +147,7 @@ async def _answer_own(gatekeeper: Authorizer, asked: Any, path: str) -> Any:
     if refusal is None:
         change = change_of(path, http.body)
         # What is wrong with a body is told to who has proved to be somebody, and to no stranger.
-        told = await gatekeeper.ask_manager(
-            change, authorization, address, asked.source.certificate
-        )
+        told = await gatekeeper.ask_manager(change, authorization, address, _certificate(asked))
     else:
         told = OwnResult("", refusal=refusal)
     if told.refusal is not None:

@@ -8,9 +8,11 @@ from uuid import uuid4
 import structlog
 
 from cloudgate.host.envoy import hot_restart, process
+from cloudgate.host.envoy.admin_client import STATISTICS
 from cloudgate.host.envoy.data_path.choice import DataPath, chosen_data_path
+from cloudgate.host.envoy.data_path.resources import requests_cluster, requests_listener
 from cloudgate.host.envoy.endpoints import LocalEndpoints
-from cloudgate.host.envoy.xds_listener import ListenAddress, listener, requests_listener
+from cloudgate.host.envoy.xds_listener import ListenAddress, listener, requests_manager
 from cloudgate.host.envoy.xds_resources import Resource, bootstrap, clusters, digest
 from cloudgate.host.platform.congestion_control import congestion_control
 from cloudgate.host.platform.resource_limits import capacity
@@ -96,8 +98,9 @@ class EnvoyLauncher:
 def _bootstrap(
     layout: StatePaths, doors: LocalEndpoints, mark: str, data_path: DataPath
 ) -> Resource:
-    internal = [requests_listener(layout)] if data_path.module else []
-    return bootstrap(layout, doors.admin_config(mark), capacity(), internal)
+    internal = [requests_listener(requests_manager(layout))] if data_path.module else []
+    settings = bootstrap(layout, doors.admin_config(mark), capacity(), internal)
+    return settings | {"stats_config": STATISTICS}
 
 
 def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) -> str:
@@ -106,11 +109,13 @@ def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) ->
     Where the authorizer is, an Envoy that runs is told again when that changes.
     """
     example = [ListenAddress("0.0.0.0", 1)]  # noqa: S104
-    anywhere = listener(layout, example, congestion_control(), data_path)
+    anywhere = listener(
+        layout, example, congestion_control(), data_path, asks_for_certificates=True
+    )
     return digest(
         [
             _bootstrap(layout, doors, "", data_path),
-            clusters({"address": {}}, with_requests=bool(data_path.module)),
+            clusters({"address": {}}, [requests_cluster()] if data_path.module else []),
             anywhere,
         ]
     )

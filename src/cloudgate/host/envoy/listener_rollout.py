@@ -11,6 +11,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.access_log.record import REFUSAL_LINES, refusal_lines
 from cloudgate.host.envoy import xds_files
 from cloudgate.host.envoy.admin_client import AdminClient, Listeners
+from cloudgate.host.envoy.data_path.resources import requests_cluster
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.envoy.xds_listener import listen_addresses, listener
@@ -83,11 +84,13 @@ class ListenerRollout:
         self._put(told)  # Envoy does not start without the file
         await self._envoy.ensure_running()
         applied_at_seconds = time.monotonic()
-        active = (await self._admin.listeners()).active
-        in_force = [each for each in told if each["name"] in active]
+        found = await self._admin.listeners()
+        in_force = [each for each in told if each["name"] in found.active]
         if [each["name"] for each in told] != [wanted["name"]] or not in_force:
             await self._replace(in_force, wanted)
-        await self._wait_active(wanted)
+            await self._wait_active(wanted)
+        elif not _listens(found, wanted):
+            await self._wait_active(wanted)
         await self._wait_certificate(version)
         return applied_at_seconds
 
@@ -119,8 +122,8 @@ class ListenerRollout:
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
         authorizer = self._doors.authorizer_endpoint()
-        with_requests = bool(self._envoy.data_path.module)
-        xds_files.write(folder, "clusters", clusters(authorizer, with_requests=with_requests))
+        more = [requests_cluster()] if self._envoy.data_path.module else []
+        xds_files.write(folder, "clusters", clusters(authorizer, more))
         xds_files.write(folder, ROUTES, [routes()])
         xds_files.write(folder, REFUSAL_LINES, [refusal_lines()])
         if gateway.client_authorities:

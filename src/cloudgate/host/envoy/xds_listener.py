@@ -17,9 +17,9 @@ from cloudgate.host.access_log.record import (
     PERIOD_SECONDS,
     REFUSAL_LINES,
     access_log,
-    tcp_access_logs,
 )
 from cloudgate.host.envoy.data_path.choice import DataPath
+from cloudgate.host.envoy.data_path.resources import CERTIFICATE_STATE, by_module
 from cloudgate.host.envoy.start_rates import TENANTS_SEGMENT_BYTES
 from cloudgate.host.envoy.xds_resources import (
     AUTHORIZER,
@@ -27,7 +27,6 @@ from cloudgate.host.envoy.xds_resources import (
     CERTIFICATE,
     CLIENT_AUTHORITIES,
     KEEPALIVE,
-    REQUESTS,
     ROUTES,
     TCP_MAXSEG,
     TYPES,
@@ -36,9 +35,11 @@ from cloudgate.host.envoy.xds_resources import (
     digest,
     path_config_source,
     prebound,
+    proxy_protocol,
 )
 from cloudgate.host.platform.congestion_control import TCP_CONGESTION
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.trust.tenant_certificates import LONGEST_SHOWN
 
 FIRST_REQUEST_SECONDS = 10
 """How long a client has for its TLS handshake, and then again for its request."""
@@ -54,6 +55,8 @@ HTTP2_WINDOW_BYTES = 512 * 1024
 CONNECTION_HEADER = "x-cloudgate-connection"
 """Where Envoy tells the authorizer whose connection a request came by, where load balancers may say
 that it is somebody else's."""
+CERTIFICATE_HEADER = "x-cloudgate-certificate"
+"""Where Envoy tells it the client's certificate, of a request that the module has handed over."""
 
 RETRY_SECONDS = 5
 """What Retry-After says where the reason may be gone soon (RFC 9110, section 10.2.3)."""
@@ -120,12 +123,11 @@ def listener(
         congestion_control: of its connections; empty for what the system uses by itself.
         data_path: which way tunnels go; by HTTP alone when left out.
         proxied: whether connections may begin with a PROXY header; the authorizer says whose.
-        asks_for_certificates: whether clients are asked for tenants' certificates. The module has
-            nobody to show them to.
+        asks_for_certificates: whether clients are asked for tenants' certificates.
     """
     settings = _listener_settings(where, congestion_control)
     settings |= (
-        _by_module(layout, data_path)
+        _by_module(layout, data_path, asks_for_certificates=asks_for_certificates)
         if data_path and data_path.module
         else _by_http(layout, proxied=proxied, asks_for_certificates=asks_for_certificates)
     )
@@ -154,53 +156,25 @@ def _by_http(layout: StatePaths, *, proxied: bool, asks_for_certificates: bool) 
     if not proxied:
         return found
     return found | {
-        "listener_filters": [_proxy_protocol(allow_requests_without_proxy_protocol=True)],
+        "listener_filters": [proxy_protocol(allow_requests_without_proxy_protocol=True)],
         "listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s",
     }
 
 
-def _proxy_protocol(**settings: bool) -> Resource:
-    kind = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
-    return {
-        "name": "envoy.filters.listener.proxy_protocol",
-        "typed_config": {"@type": kind, **settings},
-    }
+def _by_module(layout: StatePaths, data_path: DataPath, *, asks_for_certificates: bool) -> Resource:
+    def behind_tls(filters: list[Resource]) -> Resource:
+        return _filter_chain(layout, filters, asks_for_certificates=asks_for_certificates)
+
+    http = behind_tls([_connection_manager(layout, shows=asks_for_certificates)])
+    found = by_module(
+        layout, data_path, http, behind_tls, asks_for_certificates=asks_for_certificates
+    )
+    return found | {"listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s"}
 
 
-def _by_module(layout: StatePaths, data_path: DataPath) -> Resource:
-    """Who speaks HTTP/2 alone, as ALPN says, goes by HTTP; all else by the module."""
-    inspector = f"{TYPES}extensions.filters.listener.tls_inspector.v3.TlsInspector"
-    offered = f"{TYPES}extensions.matching.common_inputs.network.v3.ApplicationProtocolInput"
-    return {
-        "listener_filters": [
-            {
-                "name": "envoy.filters.listener.tls_inspector",
-                "typed_config": {"@type": inspector},
-            }
-        ],
-        "listener_filters_timeout": f"{FIRST_REQUEST_SECONDS}s",
-        "filter_chain_matcher": {
-            "matcher_tree": {
-                "input": {"name": "offered", "typed_config": {"@type": offered}},
-                "exact_match_map": {"map": {"'h2'": _chain("http")}},
-            },
-            "on_no_match": _chain("module"),
-        },
-        "filter_chains": [
-            {"name": "http", **_filter_chain(layout, [_connection_manager(layout)])},
-            {
-                "name": "module",
-                **_filter_chain(
-                    layout, [_module_filter(layout, data_path), _tcp_proxy(layout, data_path)]
-                ),
-            },
-        ],
-    }
-
-
-def _chain(name: str) -> Resource:
-    value = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": name}
-    return {"action": {"name": name, "typed_config": value}}
+def requests_manager(layout: StatePaths) -> Resource:
+    """The connection manager of what the module hands over."""
+    return _connection_manager(layout, handed_over=True)
 
 
 def _filter_chain(
@@ -213,70 +187,6 @@ def _filter_chain(
         "transport_socket_connect_timeout": f"{FIRST_REQUEST_SECONDS}s",
         "filters": filters,
     }
-
-
-def requests_listener(layout: StatePaths) -> Resource:
-    """Where the module hands requests over to: to the connection manager of this Envoy."""
-    return {
-        "name": REQUESTS,
-        "stat_prefix": REQUESTS,
-        "internal_listener": {},
-        # They were counted when they came to the gateway.
-        "ignore_global_conn_limit": True,
-        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "listener_filters": [_proxy_protocol()],
-        "filter_chains": [{"filters": [_connection_manager(layout, handed_over=True)]}],
-    }
-
-
-def _module_filter(layout: StatePaths, data_path: DataPath) -> Resource:
-    kind = f"{TYPES}extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
-    path = {
-        "@type": "type.googleapis.com/google.protobuf.StringValue",
-        "value": str(layout.authorizer_socket),
-    }
-    return {
-        "name": "envoy.filters.network.dynamic_modules",
-        "typed_config": {
-            "@type": kind,
-            "dynamic_module_config": _module(data_path),
-            "filter_name": "connect",
-            "filter_config": path,
-        },
-    }
-
-
-def _module(data_path: DataPath) -> Resource:
-    return {"name": data_path.module, "do_not_close": True}
-
-
-def _tcp_proxy(layout: StatePaths, data_path: DataPath) -> Resource:
-    logger = f"{TYPES}extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog"
-    # The module's comes first: only then does Envoy know what the tunnel's lines say.
-    connected = {
-        "name": "envoy.access_loggers.dynamic_modules",
-        "typed_config": {
-            "@type": logger,
-            "dynamic_module_config": _module(data_path),
-            "logger_name": "connected",
-        },
-    }
-    proxy = {
-        "@type": f"{TYPES}extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        "stat_prefix": "gateway",
-        # The module names another for whom it lets in.
-        "cluster": REQUESTS,
-        "max_connect_attempts": 2,
-        "idle_timeout": "0s",
-        # The module gives it nothing before it is connected; without, nothing would be read at all.
-        "max_early_data_bytes": BUFFER_BYTES,
-        "access_log": [connected, *tcp_access_logs(str(layout.access_log))],
-        "access_log_options": {
-            "flush_access_log_on_connected": True,
-            "access_log_flush_interval": f"{PERIOD_SECONDS}s",
-        },
-    }
-    return {"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}
 
 
 def _socket_address(where: ListenAddress) -> Resource:
@@ -339,6 +249,11 @@ def _downstream_tls(xds: Path, *, asks_for_certificates: bool) -> Resource:
 def _connection_manager(
     layout: StatePaths, *, handed_over: bool = False, proxied: bool = False, shows: bool = False
 ) -> Resource:
+    told = {}
+    if proxied:
+        told[CONNECTION_HEADER] = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"
+    if handed_over:
+        told[CERTIFICATE_HEADER] = f"%FILTER_STATE({CERTIFICATE_STATE}:PLAIN):{LONGEST_SHOWN + 1}%"
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -368,8 +283,8 @@ def _connection_manager(
         "stream_idle_timeout": "0s",
         "delayed_close_timeout": f"{GOODBYE_SECONDS}s",
         "http_filters": [
-            *([_connection_address()] if proxied else []),
-            _authorization_filter(proxied=proxied, shows_certificates=shows),
+            *(_telling(header, value) for header, value in told.items()),
+            _authorization_filter(list(told), shows_certificates=shows),
             _router(),
         ],
         "local_reply_config": {"mappers": _local_replies()},
@@ -399,19 +314,18 @@ def _http2_options() -> Resource:
     }
 
 
-def _connection_address() -> Resource:
-    """Tells the authorizer whose connection it is, whatever is said in it."""
-    header = {"key": CONNECTION_HEADER, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"}
-    # It replaces what a client says there.
+def _telling(name: str, value: str) -> Resource:
+    """Tells the authorizer something in a header, whatever is said in it: or takes that away."""
+    header = {"key": name, "value": value}
     told = {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
     mutation = {
         "@type": f"{TYPES}extensions.filters.http.header_mutation.v3.HeaderMutation",
-        "mutations": {"request_mutations": [told]},
+        "mutations": {"request_mutations": [{"remove": name}, told]},
     }
     return {"name": "envoy.filters.http.header_mutation", "typed_config": mutation}
 
 
-def _authorization_filter(*, proxied: bool, shows_certificates: bool) -> Resource:
+def _authorization_filter(told: Sequence[str], *, shows_certificates: bool) -> Resource:
     # Without an answer of the authorizer nobody gets in. Its failures are 500 here, so that
     # `_local_replies` can tell them from what the authorizer itself answers.
     check = {
@@ -431,7 +345,7 @@ def _authorization_filter(*, proxied: bool, shows_certificates: bool) -> Resourc
             "patterns": [
                 {"exact": "proxy-authorization"},
                 {"exact": "authorization"},
-                *([{"exact": CONNECTION_HEADER}] if proxied else []),
+                *({"exact": each} for each in told),
             ]
         },
     }

@@ -175,15 +175,13 @@ def snapshot_file(folder: Path, name: str) -> Path:
 def discovery_response(resources: Sequence[Resource]) -> str:
     """The text of a watched file. The version is a hash, so that equal files are equal."""
     version = digest(list(resources))
-    return json.dumps({"version_info": version, "resources": list(resources)}, indent=1)
+    return json.dumps({"version_info": version, "resources": list(resources)})
 
 
-def clusters(authorizer: Resource, *, with_requests: bool = False) -> list[Resource]:
-    """The tunnels' clusters and the authorizer's.
+def clusters(authorizer: Resource, more: Sequence[Resource] = ()) -> list[Resource]:
+    """The tunnels' clusters, the authorizer's, and more.
 
-    Args:
-        authorizer: where that is, as `cloudgate.host.envoy.endpoints.LocalEndpoints` says it.
-        with_requests: whether the module hands requests over within Envoy.
+    `authorizer`: where that is, as `cloudgate.host.envoy.endpoints.LocalEndpoints` says it.
     """
     return [
         _tunnels_cluster(),
@@ -191,7 +189,7 @@ def clusters(authorizer: Resource, *, with_requests: bool = False) -> list[Resou
         _tunnels_to_several_cluster(),
         *(_paced(_tunnels_to_several_cluster(), rate) for rate in RATES_TO_SEVERAL_BYTES),
         _authorizer_cluster(**authorizer),
-        *([_requests_cluster()] if with_requests else []),
+        *more,
     ]
 
 
@@ -326,7 +324,7 @@ def _tunnels_cluster() -> Resource:
         "connect_timeout": f"{CONNECT_SECONDS}s",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
-        "circuit_breakers": _unlimited(),
+        "circuit_breakers": unlimited(),
     }
 
 
@@ -384,7 +382,7 @@ def _authorizer_cluster(address: Resource, transport_socket: Resource | None = N
         "name": AUTHORIZER,
         "type": "STATIC",
         "connect_timeout": "2s",
-        "circuit_breakers": _unlimited(),
+        "circuit_breakers": unlimited(),
         "load_assignment": {
             "cluster_name": AUTHORIZER,
             "endpoints": [{"lb_endpoints": [endpoint]}],
@@ -394,40 +392,19 @@ def _authorizer_cluster(address: Resource, transport_socket: Resource | None = N
     }
 
 
-def _requests_cluster() -> Resource:
-    """The connection manager in this process, which is told where a connection comes from."""
-    raw = f"{TYPES}extensions.transport_sockets.raw_buffer.v3.RawBuffer"
-    proxy = f"{TYPES}extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"
-    internal = {"envoy_internal_address": {"server_listener_name": REQUESTS}}
-    endpoint = {"endpoint": {"address": internal}}
-    return {
-        "@type": f"{TYPES}config.cluster.v3.Cluster",
-        "name": REQUESTS,
-        "type": "STATIC",
-        "connect_timeout": "2s",
-        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "circuit_breakers": _unlimited(),
-        "load_assignment": {
-            "cluster_name": REQUESTS,
-            "endpoints": [{"lb_endpoints": [endpoint]}],
-        },
-        "transport_socket": {
-            "name": "envoy.transport_sockets.upstream_proxy_protocol",
-            "typed_config": {
-                "@type": proxy,
-                "config": {"version": "V2"},
-                "transport_socket": {
-                    "name": "envoy.transport_sockets.raw_buffer",
-                    "typed_config": {"@type": raw},
-                },
-            },
-        },
-    }
-
-
-def _unlimited() -> Resource:
+def unlimited() -> Resource:
+    """Circuit breakers that never open: how many there may be is said elsewhere."""
     kinds = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return {"thresholds": [dict.fromkeys(kinds, _UNLIMITED)]}
+
+
+def proxy_protocol(**settings: bool) -> Resource:
+    """The listener filter that takes connections to be for whom they say."""
+    kind = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+    return {
+        "name": "envoy.filters.listener.proxy_protocol",
+        "typed_config": {"@type": kind, **settings},
+    }
 
 
 def path_config_source(folder: Path, name: str) -> Resource:

@@ -15,7 +15,7 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal
 from cloudgate.host.state.tenant_directory import TenantDirectory
 from cloudgate.protocol import Refusal
-from cloudgate.trust.tenant_certificates import LONGEST_PEM, Holder, holder_of
+from cloudgate.trust.tenant_certificates import LONGEST_SHOWN, Holder, holder_of
 
 MOST_REMEMBERED = 4096
 ENDED = Denial(
@@ -72,7 +72,7 @@ class ShownCertificates:
 
     def _holder(self, shown: str) -> Holder | None:
         authorities = self._role.client_authorities
-        if not shown or len(shown) > 3 * LONGEST_PEM or not authorities:
+        if not shown or len(shown) > LONGEST_SHOWN or not authorities:
             return None
         said = "\0".join((shown, *authorities)).encode("utf-8", "surrogatepass")
         key = hashlib.blake2b(said, digest_size=32).digest()
