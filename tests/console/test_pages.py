@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from lxml import html
 
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.server import Extras, open_listener
@@ -448,6 +449,32 @@ def test_a_tenant_is_made_changed_and_removed_by_forms_alone(
     gone = operator.send(f"{own}/delete")
     finished(client, {"Href": f"/tasks/{gone.headers['location'].rpartition('/')[2]}"})
     assert operator.get(own).status_code == 404
+
+
+def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(
+    running: RunningManager, operator: Visitor, known: Known
+) -> None:
+    """So what is empty there means what it was: none, and not a nought that was chosen."""
+    edits = [
+        each for each in CONSOLE.actions if each.path.endswith(("/edit", "/probe", "/protect"))
+    ]
+    client, sent = running.logged_on(), []
+    for action in edits:
+        if not is_there(action, known):
+            continue
+        path = at(action, known)
+        page = operator.get(path)
+        (form,) = html.fromstring(page.text).xpath("//main//form")
+        before = len(running.audited())
+        answer = operator.http.post(path, data=dict(form.form_values()))
+        led = answer.headers.get("location", "")
+        if "tasks/" in led:
+            finished(client, {"Href": f"/tasks/{led.rpartition('/')[2]}"})
+        for event in running.audited()[before:]:
+            assert event.before == event.after, (action.path, event.before, event.after)
+        if answer.status_code == 303:
+            sent.append(action.path)
+    assert {"tenants/{id}/edit", "repositories/{id}/edit"} <= set(sent)
 
 
 def test_what_the_api_refuses_is_said_in_its_words_beside_the_form(operator: Visitor) -> None:

@@ -68,7 +68,7 @@ class Limits:
         speed = f"{self.throttling_speed_limit} {self.throttling_speed_unit}"
         return {
             "Throttling": speed if self.speed_limit_bytes else None,
-            "MaxConcurrentTasks": self.max_concurrent_tasks,
+            "MaxConcurrentTasks": self.concurrent_tunnels,
             "EgressQuotaMb": self.egress_quota_mb or None,
             "EgressQuotaHard": self.egress_quota_hard,
         }
