@@ -24,6 +24,7 @@ from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import Usage, UsageBatch
+from tests.support.client_certificates import new_key, request_pem
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
 from tests.support.host import ScriptedHost
@@ -76,16 +77,27 @@ def at_portal(running: RunningManager, name: str, password: str = SECRET) -> Vis
     return signed_in(running, name, password, "portal")
 
 
-def paths(user: object = NOBODY) -> list[str]:
+def paths(user: object = NOBODY, certificate: object = NOBODY) -> list[str]:
     shown = [each.path for each in PORTAL.pages] + [each.path for each in PORTAL.actions]
-    return [each.replace("{user}", str(user)) for each in shown]
+    known = {"{user}": str(user), "{certificate}": str(certificate)}
+    return [
+        each.replace("{user}", known["{user}"]).replace("{certificate}", known["{certificate}"])
+        for each in shown
+    ]
+
+
+def certificate_of(client: httpx2.Client, customer: Customer) -> str:
+    """The id of a new one."""
+    spec = {"CertificateRequest": request_pem(new_key())}
+    made = client.post(f"{customer.path}/certificates", json=spec).raise_for_status()
+    return str(made.json()["Id"])
 
 
 def test_each_page_is_shown_to_a_tenant_and_kept_by_nobody(
-    running: RunningManager, acme: Customer
+    running: RunningManager, client: httpx2.Client, acme: Customer
 ) -> None:
     came = at_portal(running, "acme")
-    for path in paths(acme.user_id("ann")):
+    for path in paths(acme.user_id("ann"), certificate_of(client, acme)):
         answer = came.get(path)
         assert answer.status_code == 200, (path, text_of(answer.text))
         for name, value in HEADERS.items():
@@ -102,11 +114,15 @@ def test_each_page_is_shown_to_a_tenant_and_kept_by_nobody(
 
 
 def test_each_page_is_in_german_to_who_reads_german(
-    running: RunningManager, acme: Customer
+    running: RunningManager, client: httpx2.Client, acme: Customer
 ) -> None:
     came = signed_in(running, "acme", SECRET, "portal", Accept_Language="de-CH, en;q=0.5")
     stranger = visitor(running, "portal", Accept_Language="de")
-    own = [path for path in paths(acme.user_id("ann")) if not path.endswith((".csv", ".pem"))]
+    own = [
+        path
+        for path in paths(acme.user_id("ann"), certificate_of(client, acme))
+        if not path.endswith((".csv", ".pem"))
+    ]
     for answer in (came.get(path) for path in own):
         assert '<html lang="de">' in answer.text
         assert english_left(answer.text, LANGUAGES["de"]) == set(), answer.url
@@ -117,6 +133,23 @@ def test_each_page_is_in_german_to_who_reads_german(
     with came.http.stream("GET", "events?page=") as stream:
         first = next(line for line in stream.iter_lines() if line.startswith("data: "))
     assert "Kontingente" in json.loads(first.removeprefix("data: "))
+
+
+def test_a_certificate_is_seen_and_revoked_by_whose_it_is(
+    running: RunningManager, client: httpx2.Client, acme: Customer, other: Customer
+) -> None:
+    assert other.name
+    form = f"certificates/{certificate_of(client, acme)}/revoke"
+    for name in ("other", "acme\\ann"):
+        stranger = at_portal(running, name)
+        assert stranger.get(form).status_code == 404
+        assert stranger.http.post(form, data={"token": stranger.token("")}).status_code == 404
+    came = at_portal(running, "acme")
+    assert form in came.get("certificates").text
+    assert came.send(form).headers["location"] == "../../certificates"
+    page = came.get("certificates").text
+    assert form not in page
+    assert "Revoked" in text_of(page)
 
 
 def test_what_is_a_tenants_no_other_sees_and_no_user_of_it_but_its_own(

@@ -3,7 +3,7 @@
 from cloudgate.console.api import Answer, Api
 from cloudgate.console.browser import Cookie
 from cloudgate.console.section import Section
-from cloudgate.console.tenant import pages, usage
+from cloudgate.console.tenant import certificates, pages, usage
 from cloudgate.console.texts import words as _
 
 
@@ -27,8 +27,8 @@ PORTAL = Section(
     hint=_("As at the gateway; a user is TENANT\\USER."),
     has_brand=True,
     own_password="password",  # noqa: S106  a path
-    pages=(*pages.PAGES, *usage.PAGES),
-    actions=pages.ACTIONS,
+    pages=(*pages.PAGES, *certificates.PAGES, *usage.PAGES),
+    actions=(*pages.ACTIONS, *certificates.ACTIONS),
     navigation=(
         (
             "",
@@ -37,6 +37,7 @@ PORTAL = Section(
                 ("connect", _("How to connect")),
                 ("logins", _("Who came")),
                 ("users", _("Users")),
+                ("certificates", _("Certificates")),
                 ("usage", _("Usage")),
             ),
         ),

@@ -154,16 +154,29 @@ def get_own_certificates(call: Call) -> Answer:
     return Answer(resource=CloudTenantCertificates(cloud_tenant_certificates=listed))
 
 
+@SELF_ROUTES.add(
+    Route(verb="GET", path=f"{OWN_PATH}/{{certificate}}", answers=shows(CloudTenantCertificate))
+)
+def get_own_certificate(call: Call) -> Answer:
+    """One of them."""
+    with call.reading() as work:
+        found = _own(call, work)
+        return Answer(resource=entity(work, f"{call.root}{OWN_PATH}/{found.id}", found))
+
+
 @SELF_ROUTES.add(Route(verb="DELETE", path=f"{OWN_PATH}/{{certificate}}", answers=DONE))
 def delete_own_certificate(call: Call) -> Answer:
     """Revoke one of them, as of a machine that was lost; tunnels that came in by it end."""
-    identifier = call.identifier(TYPE, "certificate")
     with call.changing() as work:
-        own = certificates.certificates_of(work, sessions.owner_of(work, call.visitor))
-        found = next((each for each in own if each.id == identifier), None)
-        if found is None:
-            raise NotFoundError(
-                f"{call.visitor.login} has no certificate with the id {identifier}."
-            )
-        certificates.revoke(work, found)
+        certificates.revoke(work, _own(call, work))
     return Answer(status=204)
+
+
+def _own(call: Call, work: UnitOfWork) -> tables.TenantCertificate:
+    """One by which one may come in; that of somebody else is not there."""
+    identifier = call.identifier(TYPE, "certificate")
+    own = certificates.certificates_of(work, sessions.owner_of(work, call.visitor))
+    for each in own:
+        if each.id == identifier:
+            return each
+    raise NotFoundError(f"{call.visitor.login} has no certificate with the id {identifier}.")
