@@ -182,6 +182,7 @@ def test_a_language_is_chosen_in_the_foot_of_a_page_and_kept_by_the_browser(
     assert '<html lang="en">' in came.get("about").text
 
 
+ADMINISTRATORS = ("audit", "accounts", "factor-rules", "settings", "notifications")
 ROLES = (Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)
 EVERYBODYS = {
     "tasks/{id}", "tasks", "tasks/{id}/delete", "password",
@@ -211,7 +212,7 @@ def test_each_page_shows_what_the_role_may_see_and_no_more(
     for shown in PAGES:
         status = came.get(at(shown, known)).status_code
         if role is Role.PORTAL_USER:
-            may = not shown.path.startswith(("audit", "accounts", "factor-rules", "settings"))
+            may = not shown.path.startswith(ADMINISTRATORS)
         else:
             may = shown.path in EVERYBODYS
         is_others = shown.path.startswith("tasks/{id}")  # shown to whoever began it
@@ -464,7 +465,8 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(
             continue
         path = at(action, known)
         page = operator.get(path)
-        (form,) = html.fromstring(page.text).xpath("//main//form")
+        document: Any = html.fromstring(page.text)
+        (form,) = document.xpath("//main//form")
         before = len(running.audited())
         answer = operator.http.post(path, data=dict(form.form_values()))
         led = answer.headers.get("location", "")
@@ -543,6 +545,51 @@ def test_the_audit_log_is_exported_as_it_is_filtered_and_no_cell_is_a_formula(
     assert operator.get("audit.json?account=nobody%20such").json() == []
     page = operator.get("audit?operation=LogOn&result=false&account=a%26b").text
     assert 'href="./audit.csv?account=a%26b&amp;operation=LogOn&amp;result=false"' in page
+
+
+def test_who_is_told_of_what_happens_is_added_changed_and_removed_by_forms(
+    running: RunningManager, operator: Visitor
+) -> None:
+    added = operator.send(
+        "notifications/create", name="<b>ops", kind="Webhook", address="https://hook.invalid/",
+        events=["GatewayDown", "TaskFailed"], until="06:00", **{"from": "22:00"},
+    )  # fmt: skip
+    assert re.search(r'id="made"><code>\S{20,}<', added.text), text_of(added.text)
+    page = operator.get("notifications").text
+    assert "&lt;b&gt;ops" in page
+    found = re.search(r'href="\S*(notifications/[0-9a-f-]+)/edit"', page)
+    assert found
+    (made,) = (
+        running.logged_on()
+        .get("/notifications/receivers?format=Entity")
+        .json()["NotificationReceivers"]
+    )
+    assert made["Events"]["Events"] == ["GatewayDown", "TaskFailed"]
+    assert (made["QuietFrom"], made["QuietUntil"]) == ("22:00", "06:00")
+    assert re.search(r'value="TaskFailed" selected', operator.get(f"{found[1]}/edit").text)
+    changed = operator.send(f"{found[1]}/edit", address="https://other.invalid/")
+    assert changed.status_code == 303, text_of(changed.text)
+    page = text_of(operator.get("notifications").text)
+    assert "https://other.invalid/" in page
+    assert "Disabled" in page
+    assert operator.send(f"{found[1]}/test").status_code == 503, "there is no such host"
+    assert operator.send(f"{found[1]}/delete").status_code == 303
+    assert "Nobody is told yet" in text_of(operator.get("notifications").text)
+
+
+def test_a_backup_server_is_connected_changed_and_disconnected_by_forms(
+    running: RunningManager, operator: Visitor
+) -> None:
+    assert operator.send("sites/create", name="second.example").status_code == 303
+    page = operator.get("sites?search=second").text
+    found = re.search(r'href="\S*(sites/[0-9a-f-]+)/edit"', page)
+    assert found
+    assert 'value="9392"' in operator.get(f"{found[1]}/edit").text
+    assert operator.send(f"{found[1]}/edit", name="third.example", port="9393").status_code == 303
+    assert "third.example" in operator.get("sites").text
+    assert operator.send(f"{found[1]}/collect").status_code == 303
+    assert operator.send(f"{found[1]}/delete").status_code == 303
+    assert "third.example" not in operator.get("sites").text
 
 
 def test_assets_may_be_kept_for_ever_by_the_name_of_what_they_hold(operator: Visitor) -> None:

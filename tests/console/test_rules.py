@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from cloudgate.console.charts import HEIGHT, last_hours, speed_of, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
+from cloudgate.console.operator.customers.tenants import months
 from cloudgate.console.operator.site_map import CONSOLE
-from cloudgate.console.operator.tenants import months
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
 from cloudgate.console.stream import Streams, pause_seconds
@@ -132,6 +132,56 @@ def test_each_command_that_is_shown_is_there_with_its_options(shown: Page | Acti
     known = {option for each in found.params for option in (*each.opts, *each.secondary_opts)}
     used = set(re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", shown.command))
     assert used <= known, shown.command
+
+
+SHOWN_WITH_OTHERS = {
+    "account identity": "accounts",
+    "account show": "accounts",
+    "backup-server show": "sites",
+    "certificate show": "certificates",
+    "gateway show": "gateways/{id}",
+    "notification log": "notifications",
+    "notification show": "notifications",
+    "tenant certificate list": "tenants/{id}",
+    "tenant password list": "tenants/{id}",
+    "tenant resource list": "tenants/{id}",
+    "tenant usage": "tenants/{id}",
+    "tenant user list": "tenants/{id}",
+    "tenant user show": "tenants/{id}",
+    "token show": "tokens",
+}
+"""Commands that show a part of what a page shows, and the page."""
+NO_OPERATORS = {
+    "logout": "it forgets the session of the command line; pages have *Sign out*",
+    "tenant certificate get": "its key is made at the machine of the tenant, and stays there",
+    "tenant password change": "the tenant's own, at the portal",
+}
+
+
+def commands_below(found: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """All commands, by the words that name them."""
+    for name, each in getattr(found, "commands", {}).items():
+        yield from commands_below(each, (*words, name))
+    if not hasattr(found, "commands"):
+        yield " ".join(words), found
+
+
+def test_what_the_command_line_can_do_by_the_api_the_console_can() -> None:
+    named = dict(commands_below(typer.main.get_command(app)))
+    calling = {
+        name
+        for name, each in named.items()
+        if {"url", "user", "output"} <= {parameter.name for parameter in each.params}
+    }
+    words = [each.command.split() for each in EVERYTHING if each.command]
+    of_pages = {
+        " ".join(each[:count]) for each in words for count in range(1, len(each) + 1)
+    } & calling
+    missing = calling - of_pages - SHOWN_WITH_OTHERS.keys() - NO_OPERATORS.keys()
+    assert missing == set(), "give each a page or a form, or say why not"
+    assert not of_pages & (SHOWN_WITH_OTHERS.keys() | NO_OPERATORS.keys())
+    assert calling >= SHOWN_WITH_OTHERS.keys() | NO_OPERATORS.keys()
+    assert set(SHOWN_WITH_OTHERS.values()) <= {each.path for each in CONSOLE.pages}
 
 
 @pytest.mark.parametrize("shown", EVERYTHING, ids=lambda each: each.path)

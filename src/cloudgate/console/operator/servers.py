@@ -82,6 +82,21 @@ ACTIONS = (
         back="servers/{id}",
         dangerous=True,
     ),
+    Action(
+        path="servers/{id}/readmit",
+        title=_("Readmit server"),
+        submit=_("Let it in"),
+        text=_(
+            "After a backup of the manager was put back: a machine that joined since is let in"
+            " again, if it was refused in the last two minutes."
+        ),
+        verb="POST",
+        target=f"{ONE}?action=readmit",
+        subject=ONE + ENTITY,
+        command="server readmit {Name}",
+        back="servers/{id}",
+        dangerous=True,
+    ),
     removal(
         "servers/{id}/delete",
         _("Delete server"),

@@ -11,13 +11,18 @@ from cloudgate.console.operator import (
     pools,
     repositories,
     servers,
+    sites,
     tasks,
-    tenant_certificates,
-    tenants,
     usage,
-    users,
 )
-from cloudgate.console.operator.people import accounts, passkeys, second_factor, tokens
+from cloudgate.console.operator.customers import tenant_certificates, tenants, users
+from cloudgate.console.operator.people import (
+    accounts,
+    notifications,
+    passkeys,
+    second_factor,
+    tokens,
+)
 from cloudgate.console.section import Section
 from cloudgate.console.texts import words as _
 
@@ -46,6 +51,7 @@ CONSOLE = Section(
         *overview.PAGES,
         *gateways.PAGES,
         *servers.PAGES,
+        *sites.PAGES,
         *pools.PAGES,
         *tenants.PAGES,
         *repositories.PAGES,
@@ -53,6 +59,7 @@ CONSOLE = Section(
         *tasks.PAGES,
         *audit.PAGES,
         *certificates.PAGES,
+        *notifications.PAGES,
         *accounts.PAGES,
         *tokens.PAGES,
         *second_factor.PAGES,
@@ -62,6 +69,7 @@ CONSOLE = Section(
     actions=(
         *gateways.ACTIONS,
         *servers.ACTIONS,
+        *sites.ACTIONS,
         *pools.ACTIONS,
         *tenants.ACTIONS,
         *users.ACTIONS,
@@ -69,6 +77,7 @@ CONSOLE = Section(
         *repositories.ACTIONS,
         *tasks.ACTIONS,
         *certificates.ACTIONS,
+        *notifications.ACTIONS,
         *accounts.ACTIONS,
         *tokens.ACTIONS,
         *second_factor.ACTIONS,
@@ -84,6 +93,7 @@ CONSOLE = Section(
                 ("servers", _("Servers")),
                 ("pools", _("Pools")),
                 ("certificates", _("Certificates")),
+                ("sites", _("Backup servers")),
             ),
         ),
         (
@@ -100,6 +110,7 @@ CONSOLE = Section(
                 ("tasks", _("Tasks")),
                 ("audit", _("Audit log")),
                 ("maintenance", _("Maintenance")),
+                ("notifications", _("Notifications")),
                 ("accounts", _("Accounts")),
                 ("tokens", _("API tokens")),
                 ("settings", _("Settings")),

@@ -3,7 +3,7 @@
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Choices, Field, Input, Values, Visit, filled
 from cloudgate.console.operator.common import DESCRIPTION, ENTITY, GB_IN_MB, body, number
-from cloudgate.console.operator.tenants import ONE, PASSWORD
+from cloudgate.console.operator.customers.tenants import ONE, PASSWORD
 from cloudgate.console.texts import words as _
 
 USER = f"{ONE}/subtenants/{{user}}"
@@ -105,6 +105,18 @@ ACTIONS = (
         command="tenant user password rotate TENANT {Name} --old-for 24h",
         back="tenants/{id}",
         shown="once.html",
+    ),
+    Action(
+        path="tenants/{id}/users/{user}/old-password/end",
+        title=_("End old password"),
+        submit=_("End it"),
+        text=_("Whoever comes with the old one is let in no more; live tunnels go on."),
+        verb="POST",
+        target=f"{USER}?action=endOldPassword",
+        subject=USER,
+        body=lambda _visit, _values: {},
+        command="tenant user password end-old TENANT {Name}",
+        back="tenants/{id}",
     ),
     Action(
         path="tenants/{id}/users/{user}/delete",

@@ -3,7 +3,7 @@
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Field, Input, Values, Visit
 from cloudgate.console.operator.common import ENTITY, body, number
-from cloudgate.console.operator.tenants import ONE
+from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
 
 CERTIFICATE = f"{ONE}/certificates/{{certificate}}"

@@ -390,6 +390,18 @@ ACTIONS = (
         shown="once.html",
     ),
     Action(
+        path="tenants/{id}/old-password/end",
+        title=_("End old password"),
+        submit=_("End it"),
+        text=_("Whoever comes with the old one is let in no more; live tunnels go on."),
+        verb="POST",
+        target=f"{ONE}?action=endOldPassword",
+        subject=ONE + ENTITY,
+        body=lambda _visit, _values: {},
+        command="tenant password end-old {Name}",
+        back="tenants/{id}",
+    ),
+    Action(
         path="tenants/{id}/disable",
         title=_("Disable tenant"),
         submit=_("Disable"),
