@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.api.host_protocol.application import BODY_LIMIT_BYTES
-from cloudgate.host.access_log.record import AccessRecord, RecordType
+from cloudgate.host.access_log.record import (
+    JSON_FORMAT,
+    AccessRecord,
+    RecordType,
+    parse_record,
+    released_slot,
+)
 from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogTail, Position
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
@@ -113,6 +119,30 @@ def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> N
         assert len(message) < BODY_LIMIT_BYTES / 8
         watch.usage.acknowledge()
     assert told == many
+
+
+def test_a_line_of_the_release_before_says_the_same_as_one_of_this() -> None:
+    line = {
+        "time": "2026-01-01T00:00:00.000Z",
+        "type": "DownstreamEnd",
+        "tunnel": "t",
+        "tenant": "acme",
+        "pass": str(TunnelMetadata("p", UUID(int=1))),
+        "target": REPO,
+        "client": "192.0.2.1:5",
+        "protocol": "HTTP/1.1",
+        "status": 200,
+        "bytes_up": 1,
+        "bytes_down": 2,
+        "duration_ms": 3,
+        "flags": "-",
+    }
+    left_out = dict.fromkeys(("reason", "address_failure", "address", "from_address", "envoy"))
+    now = {**line, "timestamp": "2026-01-01T00:00:00.004Z", "level": "info", "event": "tunnel"}
+    assert set(left_out | now) <= JSON_FORMAT.keys()
+    before, after = (parse_record(json.dumps(each)) for each in (line | left_out, now))
+    assert before == after is not None
+    assert released_slot(json.dumps(now, separators=(",", ":"))) == "p"
 
 
 def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -> None:

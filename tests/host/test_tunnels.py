@@ -201,6 +201,10 @@ async def test_the_access_log_says_who_reached_what_and_why_not(
     assert (ended["tenant"], ended["target"]) == ("Acme", "repo.example:443")
     assert (ended["bytes_up"], ended["bytes_down"]) == (5, 5)
     assert refused["reason"] == "The tenant has no right to other.example:443."
+    for line in (begun, ended, refused):
+        assert (line["level"], line["event"]) == ("info", "tunnel"), "as in all other logs"
+        assert str(line["timestamp"]) >= str(line["time"])
+        assert None not in line.values(), "what there is nothing to say of takes no room"
 
 
 async def access_lines(path: Path, count: int) -> list[dict[str, object]]:

@@ -90,12 +90,12 @@ def parse_record(line: str) -> AccessRecord | None:
         return AccessRecord(
             kind=RecordType(said["type"]),
             tunnel=said["tunnel"],
-            envoy=said["envoy"] or "",
+            envoy=said.get("envoy") or "",
             started_at=datetime.fromisoformat(said["time"]),
             holder=holder,
             target=said["target"],
             client=said["client"],
-            from_address=said["from_address"] or "",
+            from_address=said.get("from_address") or "",
             bytes_up=said["bytes_up"],
             bytes_down=said["bytes_down"],
             ended_at=_ended_at(said),
@@ -157,6 +157,10 @@ def _said(key: str) -> str:
 
 
 JSON_FORMAT = {
+    # As all lines begin that Cloudgate writes.
+    "timestamp": "%EMIT_TIME%",
+    "level": "info",
+    "event": "tunnel",
     "time": "%START_TIME%",
     "type": "%ACCESS_LOG_TYPE%",
     "tunnel": "%STREAM_ID%",
@@ -227,7 +231,8 @@ def _file_log(path: str, some: dict[str, Any], json_format: Mapping[str, Any]) -
         "typed_config": {
             "@type": f"{_TYPES}.access_loggers.file.v3.FileAccessLog",
             "path": path,
-            "log_format": {"json_format": dict(json_format)},
+            # As null, what nothing is said of would cost more than the keys that all lines have.
+            "log_format": {"json_format": dict(json_format), "omit_empty_values": True},
         },
     }
 
