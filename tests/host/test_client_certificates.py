@@ -34,6 +34,7 @@ from cloudgate.protocol import (
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
 from tests.host.support import PASSWORD, PASSWORD_HASH, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.test_tunnels import access_lines
 from tests.support.client_certificates import issued, key_pem, new_key, write
 from tests.support.ports import free_port
 
@@ -271,6 +272,18 @@ async def test_a_gateway_that_begins_to_ask_cuts_no_tunnel(
     assert (await _status(client, port))[0] == 200
     assert await live.echoes()
     assert await by_both.echoes()
+
+
+@pytest.mark.parametrize("way", [Way.MODULE], indirect=True)
+async def test_only_who_shows_one_goes_by_http_where_there_is_a_module(
+    machine: Machine, client: Client, port: int, office: Office, way: Way
+) -> None:
+    assert (await client.connect(port, REPO)).status == 200
+    office.issue(client)
+    assert (await client.connect(port, REPO, "")).status == 200
+    begun = await access_lines(machine.layout.access_log, 2)
+    # By TCP alone, a line does not tell the one HTTP/1 from the other.
+    assert [each["protocol"] for each in begun] == ["HTTP/1", "HTTP/1.1"]
 
 
 @both_ways

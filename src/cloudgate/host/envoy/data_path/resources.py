@@ -125,8 +125,12 @@ def _certificate_filter() -> Resource:
     state = {
         "object_key": CERTIFICATE_STATE,
         "factory_key": "envoy.string",
-        # PEM in the encoding of URLs, as the authorizer has it by HTTP.
-        "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_PEER_CERT%"}},
+        # PEM in the encoding of URLs, as the authorizer has it by HTTP. Envoy's word for none, a
+        # hyphen, would be one.
+        "format_string": {
+            "text_format_source": {"inline_string": "%DOWNSTREAM_PEER_CERT%"},
+            "omit_empty_values": True,
+        },
         "shared_with_upstream": "ONCE",
         "skip_if_empty": True,
     }
