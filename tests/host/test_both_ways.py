@@ -1,6 +1,8 @@
 """Is every request answered in the same words, whichever way tunnels go through Envoy?
 
-Random requests, the same in each run; `CLOUDGATE_REQUESTS` says how many, for a longer look.
+Random requests, in pieces, with data behind some of them, the same in each run; for a longer look
+`CLOUDGATE_REQUESTS` says how many, and `CLOUDGATE_SEED` which. What is counted and written down of
+them is compared, too.
 """
 
 import asyncio
@@ -9,13 +11,16 @@ import os
 import random
 import re
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from cloudgate.host.access_log.record import RecordType, parse_record
 from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
@@ -23,6 +28,7 @@ from tests.host.support import PASSWORD, Authority, Machine, running_machine, te
 from tests.support.ports import free_port
 
 REQUESTS = int(os.environ.get("CLOUDGATE_REQUESTS", "250"))
+SEED = int(os.environ.get("CLOUDGATE_SEED", "4711"))
 AT_ONCE = 8
 QUIET_SECONDS = 30.0
 LONGEST = 60 * 1024
@@ -107,6 +113,24 @@ ENDS = ("\r\n",) * 60 + ("\n", "\r")
 
 
 @dataclass(frozen=True)
+class Request:
+    """What somebody sends."""
+
+    head: bytes
+    behind: bytes
+    """Sent along with it."""
+    cuts: tuple[float, ...]
+    """Where it is cut into pieces, each as a part of it."""
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """What is sent, in turn."""
+        whole = self.head + self.behind
+        at = [0, *sorted(int(each * len(whole)) for each in self.cuts), len(whole)]
+        return [whole[begin:end] for begin, end in pairwise(at) if begin < end]
+
+
+@dataclass(frozen=True)
 class Answer:
     """All that came of a request, without what each answer has of its own."""
 
@@ -115,7 +139,16 @@ class Answer:
     echoed: bool
 
 
-def some_request(chance: random.Random) -> bytes:
+@dataclass
+class Noted:
+    """What a gateway has noted of requests."""
+
+    tunnels: list[tuple[object, ...]]
+    """What the last line of each says that is counted."""
+    refused: dict[str, int]
+
+
+def some_request(chance: random.Random) -> Request:
     """One that somebody could send; most are well formed."""
     others = [chance.choice(OTHERS) for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))]
     lines = [chance.choice(LOGINS), *others, *([chance.choice(LOGINS)] * (chance.random() < 0.03))]
@@ -124,7 +157,9 @@ def some_request(chance: random.Random) -> bytes:
         lines += [f"X-{number}: y" for number in range(chance.choice((60, 63, 64, 99, 101)))]
     whole = [chance.choice(FIRST), *(line for line in lines if line), ""]
     text = "".join(line + chance.choice(ENDS) for line in whole)
-    return text.encode("latin-1")
+    behind = b"" if chance.random() < 0.7 else chance.randbytes(chance.choice((1, 40, 3000)))
+    cuts = tuple(chance.random() for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 5))))
+    return Request(text.encode("latin-1"), behind, cuts)
 
 
 @pytest.fixture
@@ -149,17 +184,26 @@ async def both(
         yield found
 
 
-async def answer(port: int, context: ssl.SSLContext, request: bytes) -> Answer:
+async def answer(
+    port: int, context: ssl.SSLContext, request: Request, clients: list[str] | None = None
+) -> Answer:
+    """What it says; of a tunnel, its own address and port is added to `clients`."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", port, ssl=context, server_hostname="localhost"
     )
     try:
-        writer.write(request)
         async with asyncio.timeout(QUIET_SECONDS):
+            for each in request.pieces:
+                writer.write(each)
+                await asyncio.sleep(0)
             head = await _until_empty_line(reader)
             if b" 200 " in head:
+                if clients is not None:
+                    clients.append("{}:{}".format(*writer.get_extra_info("sockname")))
                 writer.write(b"ping")
-                return Answer(_without_date(head), "", await reader.readexactly(4) == b"ping")
+                expected = request.behind + b"ping"
+                came = await reader.readexactly(len(expected))
+                return Answer(_without_date(head), "", echoed=came == expected)
             length = re.search(rb"content-length: (\d+)", head)
             body = await reader.readexactly(int(length[1]) if length else 0)
             return Answer(_without_date(head), body.decode(), echoed=False)
@@ -178,26 +222,49 @@ def _without_date(head: bytes) -> str:
     return re.sub(r"date: .*\r\n", "", head.decode())
 
 
-async def test_both_ways_give_the_same_answers(
+async def test_both_ways_give_the_same_answers_and_note_the_same(
     both: dict[Way, tuple[Machine, int]], authority: Authority
 ) -> None:
-    chance = random.Random(4711)
     context = ssl.create_default_context(cadata=authority.pem)
-    turns = asyncio.Semaphore(AT_ONCE)
-    statuses = set()
+    statuses: Counter[str] = Counter()
+    clients: dict[Way, list[str]] = {way: [] for way in both}
 
-    async def compare(request: bytes) -> None:
-        async with turns:
-            found = {way: await answer(port, context, request) for way, (_, port) in both.items()}
-            if len(request) > LONGEST and all(each.head[9:12] in TWICE for each in found.values()):
-                return
-            assert found[Way.MODULE] == found[Way.HTTP], request[:500]
-            statuses.add(found[Way.HTTP].head[9:12])
+    async def compare(chance: random.Random) -> None:
+        request = some_request(chance)
+        found = {}
+        for way, (_, port) in both.items():
+            mine: list[str] = []
+            found[way] = await answer(port, context, request, mine)
+            clients[way] += mine
+        if len(request.head) > LONGEST and all(each.head[9:12] in TWICE for each in found.values()):
+            return
+        assert found[Way.MODULE] == found[Way.HTTP], request
+        statuses[found[Way.HTTP].head[9:12]] += 1
+
+    async def go_on(worker: int) -> None:
+        chance = random.Random(SEED + worker)
+        for _ in range(REQUESTS // AT_ONCE):
+            await compare(chance)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(REQUESTS):
-            group.create_task(compare(some_request(chance)))
-    assert {"200", "400", "403", "404", "407", "503"} <= statuses
+        for worker in range(AT_ONCE):
+            group.create_task(go_on(worker))
+    assert {"200", "400", "403", "404", "407", "503"} <= statuses.keys()
+    noted = {way: await _noted(machine, clients[way]) for way, (machine, _) in both.items()}
+    assert noted[Way.MODULE] == noted[Way.HTTP]
+
+
+async def _noted(machine: Machine, clients: list[str]) -> Noted:
+    ended: dict[str, tuple[object, ...]] = {}
+    async with asyncio.timeout(QUIET_SECONDS):
+        while not ended.keys() >= {*clients}:
+            await asyncio.sleep(0.05)
+            for line in machine.layout.access_log.read_text().splitlines():
+                if (said := parse_record(line)) and said.kind is RecordType.ENDED:
+                    whose = replace(said.holder, place="")
+                    ended[said.client] = whose, said.target, said.bytes_up, said.bytes_down
+    refused = {str(kind): count for kind, count in machine.gatekeeper.meter.refused.items()}
+    return Noted(sorted((ended[each] for each in clients), key=str), refused)
 
 
 @pytest.mark.parametrize("request_line", ["GET / HTTP/1.1", "CONNECT repo.example:443 HTTP/1.1"])
