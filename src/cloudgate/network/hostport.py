@@ -9,6 +9,7 @@ A-label (RFC 5890), as programs send it: by UTS 46, as browsers and RFC 5895 rea
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -149,6 +150,12 @@ def authority(text: str) -> str | None:
     More is understood here than may be written down anew: a repository that was given its name
     before there was one grammar is still found by it.
     """
+    return _authority(text) if len(text) <= LONGEST else _authority.__wrapped__(text)
+
+
+@lru_cache(maxsize=1024)
+def _authority(text: str) -> str | None:
+    # The same are named again and again; what is long is a stranger's, and not remembered.
     try:
         return str(parse(text))
     except InvalidHostError:

@@ -8,6 +8,7 @@ password waits for both.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from cloudgate.values import precis
@@ -21,12 +22,19 @@ MOST_REMEMBERED = 20_000
 """Accounts and addresses; the ones that failed longest ago are forgotten first."""
 
 
+_LONGEST_ADDRESS = 64
+"""Characters, with a zone: what is longer is none."""
 _OF_ONE_SITE = 64
 """Bits of an IPv6 address that are the same for all that one subscriber has."""
 
 
 def client_network(address: str) -> str:
     """What is equal for all addresses that one party can choose from: in IPv6, a whole network."""
+    return _network_of(address) if len(address) <= _LONGEST_ADDRESS else address
+
+
+@lru_cache(maxsize=4096)
+def _network_of(address: str) -> str:
     try:
         known = ip_address(address)
     except ValueError:

@@ -37,6 +37,8 @@ def key(text: str) -> str:
     Full-width and half-width letters count as the usual ones, and the case of letters does not
     count. Normalized before and after: folding may leave what is not composed.
     """
+    if text.isascii():
+        return text.strip().lower()
     narrow = "".join(_usual_width(letter) for letter in name(text))
     folded = unicodedata.normalize("NFC", narrow).casefold()
     return unicodedata.normalize("NFC", folded)
