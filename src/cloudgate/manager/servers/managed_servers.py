@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -161,18 +162,29 @@ def condition_of(server: ManagedServer) -> str:
     return "Expected" if server.facts is None else "Offline"
 
 
-def last_seen(work: UnitOfWork, server: ManagedServer) -> datetime | None:
+class Seen(Protocol):
+    """What is kept of when a managed server was heard of: by a whole one, or of a part of it."""
+
+    @property
+    def id(self) -> UUID: ...  # noqa: D102
+    @property
+    def seen_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def online_since(self) -> datetime | None: ...  # noqa: D102
+
+
+def last_seen(work: UnitOfWork, server: Seen) -> datetime | None:
     """When the host was last heard of; None for never."""
     known = (server.seen_at, work.presence.last(server.id))
     return max((moment for moment in known if moment is not None), default=None)
 
 
-def is_online(work: UnitOfWork, server: ManagedServer) -> bool:
+def is_online(work: UnitOfWork, server: Seen) -> bool:
     """Whether the host has been heard of lately, and hears of changes, as far as is known."""
     return is_heard(work, server) and not work.faults.is_cut_off(server.id)
 
 
-def is_heard(work: UnitOfWork, server: ManagedServer) -> bool:
+def is_heard(work: UnitOfWork, server: Seen) -> bool:
     """Whether the host has been heard of lately."""
     seen, was_online = last_seen(work, server), server.online_since is not None
     return seen is not None and work.presence.is_there(
