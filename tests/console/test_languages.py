@@ -39,20 +39,34 @@ def test_each_text_is_translated_for_certain_with_the_same_places_to_fill_in(tag
     for each in catalogues.written(tag):
         if not each.id:
             continue
-        assert each.string, each.id
         assert not each.fuzzy, each.id
-        source, translated = str(each.id), str(each.string)
-        places = re.compile(r"%\(\w+\)s|%s|\\|https?://|--[a-z-]+")
-        assert sorted(places.findall(source)) == sorted(places.findall(translated)), source
-        for edge in (r"^\s|\s$", r":$"):
-            assert bool(re.search(edge, source)) == bool(re.search(edge, translated)), source
+        for source, translated in catalogues.forms(each):
+            assert translated, source
+            places = re.compile(r"%\(\w+\)s|%s|\\|https?://|--[a-z-]+")
+            assert sorted(places.findall(source)) == sorted(places.findall(translated)), source
+            for edge in (r"^\s|\s$", r":$"):
+                assert bool(re.search(edge, source)) == bool(re.search(edge, translated)), source
 
 
 @pytest.mark.parametrize("tag", catalogues.TAGS)
 def test_what_the_product_reads_is_what_the_catalogue_says(tag: str) -> None:
     for each in catalogues.written(tag):
-        if each.id:
-            assert LANGUAGES[tag].text(str(each.id)) == each.string, UPDATE
+        if not each.id:
+            continue
+        (source, said), *others = catalogues.forms(each)
+        assert LANGUAGES[tag].text(source) == said, UPDATE
+        for of_several, said_of_several in others:
+            read = LANGUAGES[tag].catalogue.ngettext(source, of_several, 2)
+            assert read == said_of_several, UPDATE
+
+
+NUMBER = re.compile(r"%\(count\)s")
+
+
+def test_what_is_said_of_several_is_not_said_of_one() -> None:
+    for each in catalogues.extracted():
+        has_number = any(NUMBER.search(source) for source, _ in catalogues.forms(each))
+        assert not has_number or isinstance(each.id, tuple | list), each.id
 
 
 @pytest.mark.parametrize(

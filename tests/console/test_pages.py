@@ -684,7 +684,7 @@ def test_a_second_factor_is_set_up_by_forms_and_asked_for_at_sign_in(
     assert "second factor" in text_of(refused.text)
     shown = other.http.post("sign-in", data={**said, "code": totp.code_of(found[1], now)})
     assert shown.status_code == 303
-    assert "Recovery codes left: 10" in text_of(other.get("factor").text)
+    assert "10 recovery codes are left." in text_of(other.get("factor").text)
     assert other.send("factor/remove", code=codes[0]).status_code == 303
     assert visitor(running).http.post("sign-in", data=said).status_code == 303
 

@@ -7,9 +7,10 @@ compiles what the product reads. What is new has no translation then: write it, 
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -51,9 +52,17 @@ def compiled(catalogue: Catalog) -> bytes:
     return made.getvalue()
 
 
+def forms(message: Message) -> list[tuple[str, str]]:
+    """What a text says and its translation: of one thing, and of several where that differs."""
+    if isinstance(message.id, str):
+        return [(message.id, str(message.string or ""))]
+    translated = message.string if isinstance(message.string, tuple | list) else ()
+    return [(source, str(said or "")) for source, said in zip_longest(message.id, translated)]
+
+
 def texts_of(catalogue: Catalog) -> Iterator[str]:
-    """The texts of a catalogue, without its head."""
-    yield from (str(each.id) for each in catalogue if each.id)
+    """The texts of a catalogue, without its head; of those with a number, what is said of one."""
+    yield from (forms(each)[0][0] for each in catalogue if each.id)
 
 
 def _update(tag: str) -> None:
@@ -65,7 +74,9 @@ def _update(tag: str) -> None:
     write_po(texts, catalogue, width=98, omit_header=True, sort_output=True, include_lineno=False)
     path_of(tag).write_text(f"{head}\n\n{texts.getvalue().decode().lstrip()}", "utf-8")
     (FOLDER / f"{tag}.mo").write_bytes(compiled(catalogue))
-    missing = [each.id for each in catalogue if each.id and not each.string]
+    missing = [
+        each.id for each in catalogue if each.id and not all(said for _, said in forms(each))
+    ]
     print(f"{tag}: {len(catalogue)} texts, {len(missing)} without a translation")  # noqa: T201
     for each in missing:
         print(f"  {each!r}")  # noqa: T201
