@@ -324,3 +324,18 @@ async def test_an_envoy_that_no_file_names_any_more_is_found_and_keeps_nobody_wh
     machine.know()
     for each in tunnels:
         assert await each.is_cut()
+
+
+async def test_one_whose_predecessor_is_gone_opens_another_port_and_no_tunnel_is_cut(
+    machine: Machine, client: Client, port: int, install: Installation
+) -> None:
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    install.settings("next")
+    await renewed(machine, machine.gateway(port))
+    await served(machine)
+    live, envoy = await client.connect(port, REPO), machine.envoys.pid
+    other = free_port()
+    await machine.bring(machine.gateway(other), GatewayState.LISTENING)
+    assert machine.envoys.pid == envoy
+    assert await (await client.connect(other, REPO)).echoes()
+    assert await live.echoes()

@@ -7,9 +7,12 @@ What Envoy 1.40 does beyond that, and what is done about it here (each was seen 
 1.40.0): a new process has the old one end *its* predecessor, tunnels or not, and the old one aborts
 ten seconds later where that one is gone. So that predecessor's address is taken over first, and
 what is sent to it is not heard. A process that asks its predecessor for its counters aborts, too,
-when that one ends; so it does not ask.
+when that one ends; so it does not ask. And for each address on which it is to listen, it asks for
+the predecessor's socket, as long as it lives; ten seconds later it aborts where nobody answers. So
+somebody does.
 """
 
+import asyncio
 import contextlib
 import secrets
 import shutil
@@ -28,6 +31,12 @@ ANSWER_SECONDS = 3.0
 _LONGEST_BASE_ID = 99_999_999
 _AT_A_TIME = 3
 """Processes of one line that have names of their own; then the names begin anew."""
+_LONGEST_MESSAGE = 4096
+_GOES_ON = 0x80
+"""Of a number's bytes those that are not its last (Protocol Buffers: base 128 varints)."""
+_FIRST_FIELD = b"\x0a"
+_NO_SOCKET = bytes.fromhex("000000000000000f120d0a0b08ffffffffffffffffff01")
+"""Its length, and then: a reply, of the kind that passes a socket, whose number is -1."""
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where shm_open(3) keeps it
 
 
@@ -109,6 +118,58 @@ def mute_parent(layout: StatePaths, before: ProcessRecord | None) -> Iterator[No
             yield
         finally:
             address.unlink(missing_ok=True)
+
+
+class AbsentParent:
+    """Answers for a predecessor that is gone: it has no socket to give, and its child makes one."""
+
+    def __init__(self, layout: StatePaths) -> None:
+        self._layout = layout
+        self._address: Path | None = None
+        self._socket: socket.socket | None = None
+
+    def stand_in(self, current: ProcessRecord | None, alive: Collection[ProcessRecord]) -> None:
+        """Answer `current` from now on, if its predecessor is not among those that are alive."""
+        address = None
+        if current is not None and current.place.base_id and current.place.epoch:
+            line, epoch = current.place.base_id, current.place.epoch - 1
+            if all((each.place.base_id, each.place.epoch) != (line, epoch) for each in alive):
+                address = _named(self._layout, "parent", line, epoch)
+        if address == self._address:
+            return
+        self.leave()
+        if address is not None:
+            address.unlink(missing_ok=True)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            self._socket.bind(str(address))
+            asyncio.get_running_loop().add_reader(self._socket, self._answer, self._socket)
+            self._address = address
+
+    def leave(self) -> None:
+        """Answer nobody any more."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+        if self._address is not None:
+            self._address.unlink(missing_ok=True)
+        self._socket = self._address = None
+
+    @staticmethod
+    def _answer(heard: socket.socket) -> None:
+        # EAGAIN: somebody else has read it; ENOENT, ECONNREFUSED: who asked is gone meanwhile.
+        with contextlib.suppress(OSError):
+            message, child = heard.recvfrom(_LONGEST_MESSAGE)
+            if is_asking_for_a_socket(message):
+                heard.sendto(_NO_SOCKET, child)
+
+
+def is_asking_for_a_socket(message: bytes) -> bool:
+    """Whether that is what an Envoy asks its predecessor (Envoy: hot_restart.proto)."""
+    request = message[8:]
+    if request[:1] != _FIRST_FIELD:
+        return False
+    length = next((place for place, byte in enumerate(request[1:], 1) if byte < _GOES_ON), 0)
+    return request[length + 1 : length + 2] == _FIRST_FIELD
 
 
 def detach_xds(layout: StatePaths, record: ProcessRecord) -> None:

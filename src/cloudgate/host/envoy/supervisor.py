@@ -54,6 +54,7 @@ class EnvoySupervisor:
         self.processes = EnvoyProcesses(layout, doors)
         """Who runs here."""
         self._launcher = EnvoyLauncher(layout, doors)
+        self._absent_parent = hot_restart.AbsentParent(layout)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
 
@@ -132,6 +133,7 @@ class EnvoySupervisor:
         await self._until_ready()
         self._launcher.settled()
         self.processes.retire_parent()
+        self._stand_in()
 
     async def stop_drained(self, in_use: Collection[str]) -> None:
         """End those that were succeeded and have no connection left.
@@ -147,6 +149,7 @@ class EnvoySupervisor:
                 _log.info("envoy has served its last tunnel", pid=found.pid)
                 await found.stop()
         self.processes.forget_dead()
+        self._stand_in()
 
     async def reopen_logs(self) -> None:
         """Have every Envoy write to a new access log, after the file was moved away.
@@ -175,6 +178,7 @@ class EnvoySupervisor:
 
     async def release(self) -> None:
         """Watch over Envoy no more, and let it run."""
+        self._absent_parent.leave()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()
@@ -184,6 +188,10 @@ class EnvoySupervisor:
     def is_supervised(self) -> bool:
         """Whether Envoy is started again when it dies."""
         return self._keeper is not None and not self._keeper.done()
+
+    def _stand_in(self) -> None:
+        known = self.processes.known.alive()
+        self._absent_parent.stand_in(known.current, known.all)
 
     def _can_be_hot_restarted(self, before: ProcessRecord) -> bool:
         try:
