@@ -44,6 +44,7 @@ from tests.support.manager import Clock
 
 SECRET = sealed_files.SealingSecret(b"k" * 32, is_passphrase=False)
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+NOBODY = 65534
 
 
 def opened(data: Path, clock: Callable[[], datetime] = lambda: NOW) -> Manager:
@@ -314,6 +315,32 @@ def test_a_managers_state_is_put_aside_and_its_audit_log_says_what_was_taken_awa
     assert (data / "host" / "state").read_text() == "of the host service"
     manager = opened(data)
     manager.database.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, which gives files away")
+@pytest.mark.parametrize("way", ["restore", "import-secrets"])
+def test_what_root_brings_into_a_users_folder_is_that_users(
+    data: Path, backup: Path, tmp_path: Path, way: str
+) -> None:
+    if way == "restore":
+        _give(data, NOBODY)
+        (data / "host").mkdir()
+        restoring.restore(backup, data, SECRET, NOW, replace=True)
+        assert (data / "host").stat().st_uid == 0
+        (data / "host").rmdir()
+    else:
+        secrets.export_secrets(data, tmp_path / "keys", SECRET, NOW)
+        data = tmp_path / "other"
+        data.mkdir()
+        _give(data, NOBODY)
+        secrets.import_secrets(tmp_path / "keys", data, SECRET)
+    assert listing(data) > {"sealing.key", "tls/ca.key"}
+    assert {each.lstat().st_uid for each in data.rglob("*")} == {NOBODY}
+
+
+def _give(folder: Path, user: int) -> None:
+    for each in (folder, *folder.rglob("*")):
+        os.chown(each, user, user)
 
 
 @pytest.mark.parametrize("step", range(1, 12))

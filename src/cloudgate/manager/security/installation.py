@@ -5,6 +5,8 @@ would lock out every host, tenant and program, or hold none of their secrets.
 """
 
 import fcntl
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ PIECES = len(_PIECES)
 """So many make an installation."""
 _MARK = "first-start"
 """There while the pieces are made for the first time: who was cut short goes on."""
+_HOST = "host"
+"""Folder of the host service of this machine, which may run as another user."""
 RESTORING = "restoring"
 """A folder that is there while a backup is brought back: who was cut short begins anew."""
 
@@ -30,6 +34,8 @@ RESTORING = "restoring"
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Be the only one at a data folder, which is made where there is none.
+
+    What root has made there is in the end its user's, as whom the manager runs.
 
     Raises:
         CloudgateError: somebody else is, or the folder cannot be used.
@@ -50,7 +56,27 @@ def locked(data: Path) -> Iterator[None]:
                 f"Cloudgate is running already on the data folder {data}. Stop it, or choose"
                 " another folder with --data."
             ) from None
-        yield
+        try:
+            yield
+        finally:
+            _give_to_its_user(data)
+
+
+def _give_to_its_user(data: Path) -> None:
+    if os.getuid() != 0 or not data.exists():
+        return
+    owner = data.stat()
+    if owner.st_uid == 0:
+        return
+    for folder, folders, files, opened in os.fwalk(data):
+        if Path(folder) == data and _HOST in folders:
+            folders.remove(_HOST)
+        for name in (*folders, *files):
+            found = os.stat(name, dir_fd=opened, follow_symlinks=False)
+            # A file with a second name may be root's somewhere else.
+            if found.st_uid == 0 and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
+                whose = (owner.st_uid, owner.st_gid)
+                os.chown(name, *whose, dir_fd=opened, follow_symlinks=False)
 
 
 def begin(data: Path) -> None:
