@@ -197,7 +197,7 @@ def test_who_may_not_write_the_unit_is_told_what_root_has_to_type(
 
 
 def test_the_shown_address_is_one_that_other_machines_reach(
-    cloudgate: Run, running: RunningManager
+    cloudgate: Run, running: RunningManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbound, *_ = host_addresses()
     shown = cloudgate("server", "create", "gw1.example").stdout
@@ -209,6 +209,8 @@ def test_the_shown_address_is_one_that_other_machines_reach(
     assert f"https://{socket.gethostname()}:{port}" in shown
     for chosen in ("https://manager.example:9398", "https://198.51.100.7"):
         assert seen_from_elsewhere(chosen) == [chosen]
+        monkeypatch.setenv("CLOUDGATE_OWN_URL", chosen)
+        assert seen_from_elsewhere(running.url) == [chosen]
 
 
 needs_systemd = pytest.mark.skipif(

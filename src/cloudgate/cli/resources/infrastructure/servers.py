@@ -1,6 +1,7 @@
 """Server commands: what can be done with managed servers?"""
 
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -92,12 +93,15 @@ def _show_expected(call: Call, answer: "Answer") -> None:
 def seen_from_elsewhere(url: str) -> list[str]:
     """The manager's addresses for another machine, for which localhost is itself; best first.
 
-    An address that the operator chose is taken as it is. The manager's name comes last, because
+    An address that the operator chose is taken as it is, also the manager's own where commands
+    are typed in its environment, as in its container. The machine's name comes last, because
     another machine may not be able to resolve it.
     """
     parts = urlsplit(url)
     if parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         return [url]
+    if own := os.environ.get("CLOUDGATE_OWN_URL"):
+        return [own]
     port = parts.port or DEFAULT_PORT
     return [f"{parts.scheme}://{host}:{port}" for host in (*_outbound(), socket.gethostname())]
 
