@@ -22,6 +22,7 @@ import httpx2
 from sqlalchemy import insert
 
 from bench.report import Goal, Section, table
+from cloudgate import __version__
 from cloudgate.api.server import Extras, ManagerServer, open_listener
 from cloudgate.cli.service.event_loop import run as run_on_loop
 from cloudgate.host.authorization.meter import AuthorizationMeter
@@ -160,7 +161,7 @@ def _fill(data: Path) -> None:
                 host_name=name,
                 addresses=(f"10.0.{number // 250}.{number % 250 + 1}",),
                 platform="Linux",
-                version="0.1.0",
+                version=__version__,
                 envoy_version="1.40.0",
                 public_key_pem=_KEY,
             )

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import insert
 
+from cloudgate import __version__
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol.enrolment import join, preregister
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
@@ -161,7 +162,7 @@ def fill(manager: Manager, hosts: int, tenants: int) -> Filled:
                 host_name=f"host{number:04d}.example",
                 addresses=("192.0.2.1",),
                 platform="Linux",
-                version="0.1.0",
+                version=__version__,
                 envoy_version="1.40.0",
                 public_key_pem=key,
             )

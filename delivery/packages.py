@@ -167,6 +167,9 @@ def described(target: Target, version: str, staged: Path, tree: Path) -> dict[st
 
 def _contents(staged: Path, *, is_debian: bool) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
+    if not is_debian:
+        # RPM takes away no folder that no package has.
+        found.append({"dst": "/usr/share/doc/cloudgate", "type": "dir"})
     for each in sorted(staged.rglob("*")):
         place = f"/{each.relative_to(staged)}"
         if each.is_symlink():

@@ -10,7 +10,6 @@ from cloudgate import __version__
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
-RELEASE = __version__.partition(".dev")[0]
 
 
 def read(file: Path) -> list[Any]:
@@ -30,10 +29,10 @@ def test_all_resources_are_named_and_the_release_is_this_one() -> None:
     files = {each.name for each in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(known["resources"]) == files
     (image,) = known["images"]
-    assert (image["name"], image["newTag"]) == ("cloudgate", RELEASE)
+    assert (image["name"], image["newTag"]) == ("cloudgate", __version__)
     (compose,) = read(DEPLOY / "compose.yaml")
     images = {each["image"] for each in compose["services"].values()}
-    assert images == {f"cloudgate:${{CLOUDGATE_VERSION:-{RELEASE}}}"}
+    assert images == {f"cloudgate:${{CLOUDGATE_VERSION:-{__version__}}}"}
 
 
 def test_no_service_is_root_or_writes_into_its_image() -> None:

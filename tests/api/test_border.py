@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloudgate import __version__
 from cloudgate.api.host_protocol.application import BODY_LIMITS_BYTES
 from cloudgate.manager.gateways.operations import dialled_at
 from cloudgate.manager.host_protocol.site_document import MOST_INSIDE
@@ -40,7 +41,7 @@ def facts(**wrong: Any) -> dict[str, Any]:
         "host_name": "gw1.example",
         "addresses": ["192.0.2.10"],
         "platform": "Linux",
-        "version": "0.1.0",
+        "version": __version__,
         "envoy_version": "1.40.0",
         "public_key_pem": public_key_pem(),
         **wrong,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudgate import __version__
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.registries.audit_throttle import (
@@ -351,7 +352,7 @@ def test_who_has_gone_is_shown_as_offline(running: RunningManager, host: Scripte
     href = f"/managedServers/{host.server_id}?format=Entity"
     first = client.get(href).json()
     assert first["State"] == "Online"
-    assert first["Version"] == "0.1.0"
+    assert first["Version"] == __version__
     running.clock.ahead += ONLINE_FOR
     running.wake()
     until(lambda: client.get(href).json()["State"] == "Offline")

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from lxml import etree
 
+from cloudgate import __version__
 from cloudgate.protocol import GatewayState, HostFacts, JoinRequest
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import PASSWORD, RunningManager, finished
@@ -302,7 +303,7 @@ def test_a_managed_server_is_added_and_joins_with_its_token_once(
             host_name="gw7",
             addresses=("192.0.2.7",),
             platform="Linux",
-            version="0.1.0",
+            version=__version__,
             envoy_version="1.40.0",
             public_key_pem=public_key_pem(),
         )

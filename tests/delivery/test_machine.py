@@ -1,182 +1,190 @@
-"""Does the package do on a fresh Debian what the pages say, from its installation to its end?
+"""Does a package do on a fresh machine what the pages say, from the release before to its end?
 
 The tests follow each other, as an operator's days do: one machine, one story.
 """
 
-import json
-import re
-import signal
-import subprocess
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from delivery.tools import ROOT
-from tests.delivery.fresh_machine import BOOKWORM, TRIXIE, Machine, Program, fresh_machine
-from tests.support.waiting import until
+from cloudgate import __version__
+from cloudgate.manager.storage.database import newest_revision
+from delivery import released
+from tests.delivery.fresh_machine import BOOKWORM, TRIXIE, Machine, fresh_machine
+from tests.delivery.installed import DATA, HOST_DATA, MANAGER, Services
+from tests.delivery.package_programs import Apt, Packages, Rpm
+from tests.support.pages import ROOT, blocks
 
 pytestmark = [pytest.mark.delivery, pytest.mark.timeout(1800)]
-AS_ADMIN = "cloudgate --password-file /etc/cloudgate/admin.password"
-AUTHORITY = "/var/lib/cloudgate/tls/ca.pem"
-PROBE = Path(__file__).with_name("tunnel_probe.py")
-ECHO, VAULT = "echo.example:1", "vault.example:8443"
-MANAGER = ("cloudgate", "serve", "--config", "/etc/cloudgate/manager.toml")
-HOST = ("cloudgate", "host", "run", "--config", "/etc/cloudgate/host.toml", "--data")
-HOST_DATA = "/var/lib/cloudgate-host"
-BACKUP = f"""cd /root
-mkdir -p vault && cp /usr/share/common-licenses/GPL-3 vault/what
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
-  -subj /CN=vault.example -addext subjectAltName=DNS:vault.example \
-  -keyout vault.key -out vault.pem 2>/dev/null
-cat {AUTHORITY} vault.pem > trust.pem
-rclone serve restic --addr 127.0.0.1:8443 --cert vault.pem --key vault.key ./store 2>/dev/null &
-serving=$!
-until curl -s --cacert vault.pem --resolve {VAULT}:127.0.0.1 https://{VAULT}/ >/dev/null; do :; done
-export HTTPS_PROXY='https://acme:a%20long%20password@localhost:6180' RESTIC_PASSWORD=secret
-restic="restic -q --cacert trust.pem -r rest:https://{VAULT}/"
-$restic init
-$restic backup vault
-$restic check --read-data
-$restic restore latest --target restored
-cmp restored/root/vault/what vault/what || cmp restored/vault/what vault/what
-kill $serving
+VAULT = "vault.example:8443"
+WAIT = (
+    f"until curl -s --cacert vault.pem --resolve {VAULT}:127.0.0.1 https://{VAULT}/ >/dev/null;"
+    " do :; done\n"
+)
+SEALED = f"/srv/backup --data {DATA} --key-file /srv/backup.key"
+README = (
+    """cd /root
+mkdir -p docs && cp /usr/share/common-licenses/GPL-3 docs/what
 """
-
-
-class Services:
-    """What runs there, as the units have it."""
-
-    def __init__(self, machine: Machine, running: ExitStack, logs: Path) -> None:
-        self._machine, self.running, self._logs = machine, running, logs
-        self.manager: Program
-        self.host: Program
-
-    def _begin(self, *command: str, user: str, name: str) -> Program:
-        program = self._machine.running(*command, user=user, log=self._logs / name)
-        return self.running.enter_context(program)
-
-    def begin_manager(self, name: str) -> None:
-        self.manager = self._begin(*MANAGER, user="cloudgate", name=name)
-        log = self._logs / name
-        until(lambda: "ready" in log.read_text(), 120, said=log.read_text)
-
-    def begin_host(self) -> None:
-        self.host = self._begin(*HOST, HOST_DATA, user="cloudgate-host", name="host")
-
-    def renewed(self, name: str) -> None:
-        """What a package has systemd do, where there is one."""
-        self.host.tell(signal.SIGHUP)
-        self.manager.end()
-        self.begin_manager(name)
-
-
-@pytest.fixture(scope="module", params=[(BOOKWORM, "deb12"), (TRIXIE, "deb13")])
-def machine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Machine]:
-    suite, name = request.param
-    found = sorted((ROOT / "dist").glob(f"cloudgate_*~{name}_*.deb"))
-    if not found:
-        pytest.skip("needs dist/, which make test-delivery makes")
-    package = found[-1]
-    with fresh_machine(tmp_path_factory.mktemp("machine"), suite) as made:
-        (made.root / "srv" / "cloudgate.deb").write_bytes(package.read_bytes())
-        made.run("apt-get update && apt-get install --yes /srv/cloudgate.deb", online=True)
-        made.run("apt-get install --yes restic rclone curl openssl", online=True)
-        yield made
+    + "".join(
+        # rclone answers a moment after it was started, and goes on behind all that is typed.
+        each.text.replace("./vault &\n", "./vault 2>/dev/null &\nserving=$!\n" + WAIT)
+        for each in blocks(ROOT / "README.md")
+        if "make" not in each.text
+    )
+    + """
+cmp restored/root/docs/what docs/what || cmp restored/docs/what docs/what
+kill $serving
+rm -r docs restored vault
+"""
+)
+REVISION = (
+    "import sqlite3, sys;"
+    "print(*sqlite3.connect(sys.argv[1]).execute('select version_num from alembic_version')"
+    ".fetchone())"
+)
+WAYS: dict[str, tuple[type[Packages], str]] = {
+    "deb12": (Apt, BOOKWORM),
+    "rpm": (Rpm, BOOKWORM),
+    "deb13": (Apt, TRIXIE),
+}
+LEFT = (
+    "find / -xdev -name '*cloudgate*' -not -path '/srv/*' -not -path '/proc/*'"
+    f" -not -path '{DATA}*/*' -not -path '/var/cache/*' -not -path '/root/*'"
+    " -not -path '/var/log/*' -not -path '/tmp/*'"
+)
 
 
 @pytest.fixture(scope="module")
-def services(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Machine]]:
+    """One of each release of Debian."""
+    made: dict[str, Machine] = {}
     with ExitStack() as running:
-        started = Services(machine, running, tmp_path_factory.mktemp("logs"))
-        started.begin_manager("manager")
-        yield started
+
+        def machine(suite: str) -> Machine:
+            if suite not in made:
+                folder = tmp_path_factory.mktemp(suite)
+                made[suite] = running.enter_context(fresh_machine(folder, suite))
+                made[suite].run("apt-get update", online=True)
+            return made[suite]
+
+        yield machine
+
+
+@pytest.fixture(scope="module", params=list(WAYS), ids=list(WAYS))
+def packages(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) -> Packages:
+    program, suite = WAYS[request.param]
+    before, now = released.delivered(released.before()), ROOT / "dist"
+    if not before.exists() or not now.exists():
+        pytest.skip("needs dist/ and the release before, which make test-delivery makes")
+    return program(machines(suite), before, now)
+
+
+@pytest.fixture(scope="module")
+def services(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with ExitStack() as running:
+        yield Services(packages.machine, running, tmp_path_factory.mktemp("logs"))
+
+
+def revision(machine: Machine) -> str:
+    return machine.run(f'python3 -c "{REVISION}" {DATA}/cloudgate.db').strip()
+
+
+def test_the_release_before_is_renewed_and_comes_back_while_a_tunnel_carries_data(
+    packages: Packages, services: Services
+) -> None:
+    machine = packages.machine
+    packages.install_before()
+    assert machine.run("cloudgate --version") == f"cloudgate {released.before()}\n"
+    services.begin_manager("before")
+    services.provide()
+    with services.tunnel():
+        machine.run("rm -f /srv/backup*; umask 077; head -c 32 /dev/urandom > /srv/backup.key")
+        machine.run(f"cloudgate backup create {SEALED}")
+        packages.install()
+        services.renewed("newer")
+        services.edit_gateway("newer")
+        assert revision(machine) == newest_revision()
+
+        packages.install_before()
+        services.renew_host()
+        services.edit_gateway("host_of_before")
+        services.manager.end()
+        refused = f"{' '.join(MANAGER)} && exit 9 || [ $? = 1 ]"
+        assert "made by a newer release" in machine.run(refused, user="cloudgate")
+        # As its user: what root brought back in that release, the manager could not read.
+        machine.run("chown cloudgate /srv/backup*")
+        machine.run(f"cloudgate backup restore {SEALED} --replace", user="cloudgate")
+        services.begin_manager("back")
+        services.edit_gateway("back")
+
+        packages.install()
+        services.renewed("again")
+        services.edit_gateway("again")
+        assert revision(machine) == newest_revision()
+    services.host.end()
+    services.manager.end()
+    packages.remove()
+    machine.run(f"rm -r {DATA} {HOST_DATA} /srv/backup*")
 
 
 def test_it_is_installed_with_users_folders_and_a_password_that_nobody_else_reads(
-    machine: Machine,
+    packages: Packages,
 ) -> None:
-    assert machine.run("cloudgate --version") == "cloudgate 0.1.0\n"
+    machine = packages.machine
+    packages.install()
+    assert machine.run("cloudgate --version") == f"cloudgate {__version__}\n"
     assert machine.run("stat -c '%U %a' /etc/cloudgate/admin.password") == "cloudgate 600\n"
     assert machine.run(f"stat -c '%U %a' {HOST_DATA}") == "cloudgate-host 700\n"
     assert machine.run("find /usr/lib/cloudgate -perm /6000") == ""
     machine.run("cloudgate config check /etc/cloudgate/manager.toml", user="cloudgate")
     machine.run("cloudgate config check /etc/cloudgate/host.toml", user="cloudgate-host")
+    assert packages.changed() == ""
 
 
 def test_a_host_joins_and_a_tenant_backs_up_in_five_minutes(
-    machine: Machine, services: Services
+    packages: Packages, services: Services
 ) -> None:
-    machine.run(f"{AS_ADMIN} backup-server create site1.example")
-    told = machine.run(f"{AS_ADMIN} server create localhost")
-    (join,) = re.findall(r"cloudgate host join (.*)", told)
-    join = re.sub(r"https://[^ ]+", "https://localhost:9398", join)
-    machine.run(f"cloudgate host join {join} --data {HOST_DATA}", user="cloudgate-host")
-    services.begin_host()
-    machine.run(f"{AS_ADMIN} gateway create localhost")
-    machine.run(f"{AS_ADMIN} repository create vault --endpoint {VAULT} --address 127.0.0.1:8443")
-    machine.run(
-        "echo 'a long password' > /root/acme.password;"
-        f"{AS_ADMIN} tenant create acme --password-file /root/acme.password --repository vault=100"
-    )
-    machine.run(BACKUP)
-
-
-def test_a_newer_package_is_installed_while_a_tunnel_carries_data_and_cuts_nothing(
-    machine: Machine, services: Services
-) -> None:
-    newer(machine)
-    (machine.root / "srv" / "probe.py").write_bytes(PROBE.read_bytes())
-    words = (AUTHORITY, "acme", "a long password", ECHO)
-    command = machine.entered("python3", "/srv/probe.py", *words)
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as probe:
-        assert probe.stdin is not None
-        assert probe.stdout is not None
-        port = int(probe.stdout.readline())
-        machine.run(
-            f"{AS_ADMIN} repository create echo --endpoint {ECHO} --address 127.0.0.1:{port};"
-            f"{AS_ADMIN} tenant resource add acme echo"
-        )
-        probe.stdin.write("go\n")
-        probe.stdin.flush()
-        assert " 200 " in f"{probe.stdout.readline().strip()} "
-        machine.run("apt-get install --yes /srv/newer.deb", online=True)
-        assert "1.0.0" in machine.run("dpkg-query -W cloudgate")
-        services.renewed("newer")
-        machine.run(f"{AS_ADMIN} gateway edit localhost --description newer")
-        machine.run("apt-get install --yes --allow-downgrades /srv/cloudgate.deb", online=True)
-        services.renewed("back")
-        machine.run(f"{AS_ADMIN} gateway edit localhost --description back")
-        probe.stdin.write("end\n")
-        probe.stdin.flush()
-        assert int(probe.stdout.readline()) > 0
-        assert probe.wait(60) == 0
-    tunnels = machine.run(f"cat {HOST_DATA}/host/logs/*")
-    assert any(json.loads(line).get("tenant") == "acme" for line in tunnels.splitlines())
-
-
-def newer(machine: Machine) -> None:
-    """The same package as a later release would be called."""
-    machine.run(
-        "cd /srv && dpkg-deb -R cloudgate.deb unpacked && sed -i 's/^Version:.*/Version: 1.0.0-1/'"
-        " unpacked/DEBIAN/control && dpkg-deb -Znone -b unpacked newer.deb && rm -r unpacked"
-    )
+    machine = packages.machine
+    machine.run("apt-get install --yes restic rclone curl openssl", online=True)
+    services.begin_manager("manager")
+    services.have_it_join()
+    said = machine.run(services.here(README))
+    assert "no errors were found" in said
+    assert '"acme"' in machine.run(f"cat {HOST_DATA}/host/logs/*")
 
 
 def test_a_purge_leaves_nothing_but_data_and_its_users(
-    machine: Machine, services: Services
+    packages: Packages, services: Services
 ) -> None:
     services.running.close()
-    machine.run("apt-get purge --yes cloudgate", online=True)
-    left = machine.run(
-        "find / -xdev -name '*cloudgate*' -not -path '/srv/*' -not -path '/proc/*'"
-        " -not -path '/var/lib/cloudgate*/*' -not -path '/var/cache/*' -not -path '/root/*'"
-        " -not -path '/var/log/*' -not -path '/tmp/*'"
+    packages.remove()
+    machine = packages.machine
+    assert sorted(machine.run(LEFT).split()) == [DATA, HOST_DATA]
+    assert machine.run(f"ls {DATA}/cloudgate.db")
+    machine.run(f"rm -r {DATA} {HOST_DATA}")
+
+
+def test_without_packages_it_is_installed_by_pip_pipx_and_uv(
+    machines: Callable[[str], Machine],
+) -> None:
+    machine = machines(BOOKWORM)
+    for each in (ROOT / "dist").glob("cloudgate-*"):
+        shutil.copy(each, machine.root / "srv")
+    by_pip, by_others = (
+        each.text
+        for each in blocks(ROOT / "docs" / "install.md")
+        if each.text.startswith(("python3 -m venv", "pipx"))
     )
-    assert sorted(left.split()) == ["/var/lib/cloudgate", HOST_DATA]
-    assert machine.run("ls /var/lib/cloudgate/cloudgate.db")
+    machine.run("apt-get install --yes python3-venv pipx", online=True)
+    said = machine.run(f"cd /srv; {by_pip}", online=True)
+    assert f"cloudgate {__version__}\n" in said
+    machine.run("rm -r /opt/cloudgate /usr/local/bin/cloudgate; pipx install uv", online=True)
+    pipx, uv = by_others.splitlines()
+    for typed, undone in ((pipx, "pipx uninstall cloudgate"), (uv, "uv tool uninstall cloudgate")):
+        machine.run(f"cd /srv; PATH=$PATH:/root/.local/bin; {typed}", online=True)
+        said = machine.run("/root/.local/bin/cloudgate --version")
+        assert said == f"cloudgate {__version__}\n"
+        machine.run(f"PATH=$PATH:/root/.local/bin; {undone}", online=True)

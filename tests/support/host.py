@@ -11,6 +11,7 @@ import httpx2
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cloudgate import __version__
 from cloudgate.manager.host_protocol.enrolment import preregister
 from cloudgate.manager.servers.backup_servers import list_backup_servers
 from cloudgate.manager.servers.managed_servers import get_managed_server
@@ -76,7 +77,7 @@ class ScriptedHost:
             host_name=name,
             addresses=addresses,
             platform="Linux",
-            version="0.1.0",
+            version=__version__,
             envoy_version="1.40.0",
             public_key_pem=public_key_pem(),
         )

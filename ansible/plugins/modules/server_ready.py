@@ -27,14 +27,14 @@ EXAMPLES = r"""
 - name: Wait for a gateway that was renewed
   cloudgate.cloudgate.server_ready:
     name: gw1.example
-    version: 0.1.0
+    version: 0.2.0
 """
 RETURN = r"""
 resource:
   description: The managed server, by the API's names.
   returned: always
   type: dict
-  sample: {Name: gw1.example, State: Online, Version: 0.1.0}
+  sample: {Name: gw1.example, State: Online, Version: 0.2.0}
 gateway:
   description: Its gateway, by the API's names; empty where it is none.
   returned: always
