@@ -11,13 +11,11 @@ import typer
 
 from cloudgate.cli.app import app
 from delivery.promised import OWN_VARIABLES, variables
+from tests.support.pages import PAGES, ROOT, blocks
 
-SOURCE = Path(__file__).parent.parent / "src" / "cloudgate"
-ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "cloudgate"
 PAGE = ROOT / "docs" / "commands.md"
-PAGES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
 COMMANDS: Any = typer.main.get_command(app)
-BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[|;&(] *|-- |sudo )(?:\S*/)?cloudgate ((?!\)).*)")
 ENDS = re.compile(r"\s(?:\||>|<|&|;|#)")
 """What a shell takes for itself."""
@@ -25,10 +23,10 @@ ENDS = re.compile(r"\s(?:\||>|<|&|;|#)")
 
 def typed_in(page: Path) -> Iterator[list[str]]:
     """The words behind ``cloudgate`` of each command in the blocks of a page."""
-    for language, block in BLOCK.findall(page.read_text("utf-8")):
-        if language in {"", "sh", "console"}:
-            for line in block.replace("\\\n", " ").splitlines():
-                for found in COMMAND.findall(line.strip()):
+    for block in blocks(page):
+        if block.language in {"sh", "console"}:
+            for line in block.commands:
+                for found in COMMAND.findall(line):
                     yield shlex.split(ENDS.split(f" {found}")[0])
 
 

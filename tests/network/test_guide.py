@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 40.0
 def blocks() -> list[list[str]]:
     """The commands of each block of the section."""
     text = DOCUMENT.read_text().partition(SECTION)[2].partition("\n## ")[0]
-    found = text.replace("\\\n", " ").split("```")[1::2]
+    found = [block.partition("\n")[2] for block in text.replace("\\\n", " ").split("```")[1::2]]
     return [[line.strip() for line in block.splitlines() if line.strip()] for block in found]
 
 
