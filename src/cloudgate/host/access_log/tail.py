@@ -75,7 +75,7 @@ class LogTail:
             return False
         try:
             found = self._path.stat()
-        except OSError:  # whatever it is, the longer look says
+        except OSError:  # ENOENT, EACCES, ESTALE, EIO: the longer look says which
             return False
         return Position(found.st_ino, found.st_size) == self._position
 

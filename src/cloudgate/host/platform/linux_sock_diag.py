@@ -65,7 +65,7 @@ def most_connections() -> int | None:
             for path, name in _IN_USE.items()
             if (text := Path(path).read_text("ascii", "replace"))
         )
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError):  # ENOENT, EACCES: not told; others: in other words
         return None
 
 
