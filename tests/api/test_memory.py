@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cloudgate.api.table import ROUTES
-from cloudgate.manager.storage.tables import GatewayPool, Subtenant
+from cloudgate.manager.storage.tables import GatewayPool, LogonSession, Subtenant
 from cloudgate.protocol import LiveTunnel
 from tests.support.asked import statements
 from tests.support.host import ScriptedHost
@@ -38,6 +38,24 @@ def test_the_same_question_is_answered_without_the_database(
         first.content,
         first.headers["Content-Type"],
     )
+
+
+def test_who_asks_is_known_still_after_a_change_of_other_things(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    made = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
+    with statements(running) as seen:
+        client.put(made["Href"], json={"Description": "another"}).raise_for_status()
+    assert any("UPDATE repositories" in each for each in seen)
+    assert not any("logon_sessions" in each for each in seen)
+    account = client.get("/security/accounts").json()["Refs"][0]["Href"]
+    with statements(running) as seen:
+        client.get(account).raise_for_status()
+        assert not any("logon_sessions" in each for each in seen)
+        with running.manager.changing() as work:
+            work.session.execute(update(LogonSession).values(version="changed"))
+        client.get(account).raise_for_status()
+    assert any("FROM logon_sessions" in each for each in seen), "it may have ended"
 
 
 def test_a_change_is_seen_at_once(client: httpx2.Client) -> None:

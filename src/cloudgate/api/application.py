@@ -252,10 +252,13 @@ class Application:
             raise UnsupportedFormError(
                 "The body is a form's; this call needs none. Leave it out, and the Content-Type."
             )
+        if route.proof is None:
+            return await run_in_threadpool(
+                lambda: _handled(route, call, _given(route, body, content_type), form, found)
+            )
         bodies = await run_in_threadpool(lambda: _given(route, body, content_type))
-        if route.proof is not None:
-            call = await self._proven(request, route.proof, call, bodies)
-        return await run_in_threadpool(lambda: _handled(route, call, bodies, form, found))
+        proven = await self._proven(request, route.proof, call, bodies)
+        return await run_in_threadpool(lambda: _handled(route, proven, bodies, form, found))
 
     async def _proven(
         self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]

@@ -10,7 +10,12 @@ from cloudgate.manager.core.restored_state import note_more, shows_more
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment
 from cloudgate.manager.host_protocol.enrolment import HostAuthentication
-from cloudgate.manager.host_protocol.host_snapshot import HostEntry, HostSnapshot, host_snapshot
+from cloudgate.manager.host_protocol.host_snapshot import (
+    SHOWN_IN_SNAPSHOT,
+    HostEntry,
+    HostSnapshot,
+    host_snapshot,
+)
 from cloudgate.manager.host_protocol.report_handling import Pending, pending
 from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
 from cloudgate.protocol import DirectoryChange, PollRequest, Update
@@ -107,7 +112,7 @@ class KnownHosts:
         What is changed while one waits is for those who come after: where a thousand hosts come
         back, each of whom changes something, they would else be looked up a thousand times.
         """
-        asked = self._manager.changes.count
+        asked = self._manager.changes.newest_of(SHOWN_IN_SNAPSHOT)
         async with self._looking:
             if self._known is None or self._known[0] < asked:
                 await asyncio.sleep(self._next_look - time.monotonic())

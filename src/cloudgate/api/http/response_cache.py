@@ -1,7 +1,8 @@
 """Response cache: what is known to be still true? Answers and sessions, until a change.
 
 Each is kept with the number of changes that the manager had made before it was read. As long as
-that number is the same, reading again would find the same.
+that number is the same, reading again would find the same; of sessions, as long as no change since
+was of what they are read from.
 """
 
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.operations import NOTE_AFTER
 from cloudgate.manager.storage.tables import LogonSession
+from cloudgate.manager.storage.touched_tables import read_with
 
 LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
 MOST_BYTES = 32 * 1024 * 1024
@@ -46,7 +48,9 @@ class ResponseCache:
     def session(self, identifier: UUID, now: datetime) -> LogonSession | None:
         """A session that was in use a moment ago; None when it has to be looked up."""
         changes, session = self._sessions.get(identifier, (-1, None))
-        if session is None or changes != self.changes or now - session.used_at > NOTE_AFTER:
+        if session is None or now - session.used_at > NOTE_AFTER:
+            return None
+        if changes < self._manager.changes.newest_of(read_with(LogonSession)):
             return None
         return session
 

@@ -21,6 +21,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.operations import note_refusal
 from cloudgate.manager.storage.tables import ApiToken, LogonSession
+from cloudgate.manager.storage.touched_tables import read_with
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,8 @@ class TokenGate:
             )
         known = self._known.get(tokens.hash_of(secret))
         now = self._manager.clock()
-        if known is None or known.changes != self._manager.changes.count:
+        newest = self._manager.changes.newest_of(read_with(ApiToken))
+        if known is None or known.changes < newest:
             try:
                 known = await run_in_threadpool(self._look_up, secret, known)
             except BadTokenError as problem:

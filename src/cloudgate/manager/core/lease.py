@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -104,7 +104,10 @@ class Lease:
         self._revision = revision or newest_revision()
         self.revisions: Mapping[str, str] = {url: self._revision} if url else {}
         """Which revision of the database each works with, by where it is, as was last read."""
-        event.listen(database.writer, "begin", self._check)
+        database.first_look.statement = (
+            f"SELECT value FROM installation_marks WHERE name = '{MARK}'"  # noqa: S608  no input
+        )
+        database.first_look.see = self._check
 
     def take(self) -> None:
         """Lead, after a while where who led before was killed.
@@ -280,13 +283,10 @@ class Lease:
         self.revisions = revisions
         self._listed_at_seconds = seconds
 
-    def _check(self, connection: Connection) -> None:
+    def _check(self, connection: Connection, found: str | None) -> None:
         """Another may have begun while this one stood still. Of who never led, all is refused."""
         if connection.get_execution_options().get(_TAKES, False):
             return
-        found = connection.exec_driver_sql(
-            f"SELECT value FROM installation_marks WHERE name = '{MARK}'"  # noqa: S608  no input
-        ).scalar()
         known = json.loads(found or "{}")
         if self.term is None or known.get("term") != self.term:
             self._sure_until_seconds = -1.0

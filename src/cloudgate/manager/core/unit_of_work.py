@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,7 @@ from cloudgate.manager.security.sealing import SealingKey
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.storage.tables import Base, Counter, DirectoryRevision
+from cloudgate.manager.storage.touched_tables import EVERY, touched
 from cloudgate.monitoring.recorder import Recorder
 
 Row = TypeVar("Row", bound=Base)
@@ -150,16 +151,31 @@ class Changes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
+        self._newest: dict[str, int] = {}
+        """Of each table."""
 
     @property
     def count(self) -> int:
         """It is another one after each change."""
         return self._count
 
-    def note(self) -> None:
-        """Something was changed: what was read before is not known to be true any more."""
+    def newest_of(self, tables: Iterable[str]) -> int:
+        """What `count` was after the newest change of any of these tables.
+
+        What was read of them when `count` was as much, or more, is still true.
+        """
+        with self._lock:
+            return max(self._newest.get(each, 0) for each in (EVERY, *tables))
+
+    def note(self, tables: Iterable[str] = (EVERY,)) -> None:
+        """Something was changed: what was read before is not known to be true any more.
+
+        `tables` it was; all that there are where it was something else.
+        """
         with self._lock:
             self._count += 1
+            for each in tables:
+                self._newest[each] = self._count
 
 
 @dataclass(frozen=True)
@@ -312,5 +328,5 @@ class Manager:
             for each in work.ended_tasks:
                 self.timelines.on_end(each)
         if shown:
-            self.changes.note()
+            self.changes.note(touched(session))
         self.bell.notify(work.news_for)

@@ -13,7 +13,10 @@ from sqlalchemy import select
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, token_hash
 from cloudgate.manager.servers.tenant_scope import Scope, scope_of
-from cloudgate.manager.storage.tables import BackupServer, ManagedServer
+from cloudgate.manager.storage.tables import BackupServer, Counter, ManagedServer
+
+SHOWN_IN_SNAPSHOT = frozenset(each.__tablename__ for each in (ManagedServer, BackupServer, Counter))
+"""The tables that it is read from."""
 
 
 @dataclass(frozen=True)

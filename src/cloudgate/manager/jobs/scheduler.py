@@ -17,6 +17,7 @@ from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.sessions.operations import write_unwritten
+from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.usage.operations import compact_usage
 
@@ -26,6 +27,7 @@ RENEWAL_INTERVAL = timedelta(hours=6)
 PRESENCE_INTERVAL = timedelta(seconds=5)
 """How often is looked whether a host has gone, and at the latest whether a task is to end."""
 SETTLING = "Ending tasks"
+_TASKS = (Task.__tablename__,)
 SETTLING_REST_SECONDS = 0.05
 """With many changes, those of so long are looked at together."""
 RENEWING = "Renewing certificates of gateways"
@@ -63,6 +65,8 @@ class Scheduler:
         self._renew_port = renew_port
         self._presence_noted = manager.clock()
         self._hosts_have_time = False
+        self._no_task_as_of = -1
+        """As of which change none was open; -1 while one may be."""
 
     @property
     def after_change(self) -> tuple[str, ...]:
@@ -131,8 +135,12 @@ class Scheduler:
             with self._manager.changing() as work:
                 timeouts.extend_deadlines(work)
             self._hosts_have_time = True
+        changes = self._manager.changes.count
+        if self._no_task_as_of >= self._manager.changes.newest_of(_TASKS):
+            return None
         with self._manager.reading() as work:
             if not timeouts.has_open_tasks(work):
+                self._no_task_as_of = changes
                 return None
         with self._manager.changing() as work:
             timeouts.finish_due_tasks(work)

@@ -86,6 +86,7 @@ def create_repository(
     endpoint = rules.service(wanted.endpoint or "", "Endpoint")
     repository = Repository(
         backup_server_id=site.id,
+        backup_server=site,
         name=naming.printable(wanted.name or "", "Name"),
         description=wanted.description or "",
         kind=wanted.kind or rules.DEFAULT_KIND,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Float, case, cast, func, select
+from sqlalchemy import BigInteger, Float, bindparam, case, cast, func, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.probes.rules import MB
@@ -56,6 +56,11 @@ USED: Any = (
 """What tenants are known to keep there, in bytes; NULL where nothing was measured."""
 
 
+_SPACES = select(Repository.id, CAPACITY, FREE, USED).where(
+    Repository.id.in_(bindparam("some", expanding=True))
+)
+
+
 @dataclass(frozen=True)
 class Space:
     """How large a repository is, in bytes; None is unknown."""
@@ -75,8 +80,6 @@ def spaces_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[U
     identifiers = [each.id for each in repositories]
     for start in range(0, len(identifiers), _AT_ONCE):
         some = identifiers[start : start + _AT_ONCE]
-        rows = work.session.execute(
-            select(Repository.id, CAPACITY, FREE, USED).where(Repository.id.in_(some))
-        )
+        rows = work.session.execute(_SPACES, {"some": some})
         found |= {each: Space(capacity, free, used) for each, capacity, free, used in rows}
     return found

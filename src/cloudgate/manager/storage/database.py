@@ -16,7 +16,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
-from cloudgate.manager.storage.postgresql import check_sorting, open_engine, postgresql_url
+from cloudgate.manager.storage.postgresql import (
+    FirstLook,
+    check_sorting,
+    open_engine,
+    postgresql_url,
+)
+from cloudgate.manager.storage.touched_tables import note_touched
 from cloudgate.manager.storage.write_turns import WriteTurns
 
 REVISIONS = Path(__file__).parent / "revisions"
@@ -46,7 +52,11 @@ class Database:
         """Whether it is one of SQLite, and not a server's."""
         self._engine = _open(url)
         self._probed = _without_memory(url) or self._engine
-        self.writer = writing = self._engine.execution_options(writes=True)
+        self.first_look = FirstLook()
+        """Of all that write to a server's."""
+        self.writer = writing = self._engine.execution_options(
+            writes=True, first_look=self.first_look
+        )
         self._turns = WriteTurns(_BUSY_SECONDS) if self.is_file else None
         self._beside = _beside(url)
         try:
@@ -56,6 +66,7 @@ class Database:
             raise
         self._read = sessionmaker(self._engine, class_=_Reading, expire_on_commit=False)
         self._write = sessionmaker(writing, expire_on_commit=False)
+        note_touched(self._engine, self._write)
 
     def bring_forward(self, *, as_it_is: bool = False) -> None:
         """Have it at this release's revision.

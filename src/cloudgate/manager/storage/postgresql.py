@@ -5,11 +5,15 @@ state: what is looked at before it is changed stays true. Neither needs a sessio
 nothing is prepared in one, so that a pooler in transaction mode may stand in between.
 """
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from cloudgate.errors import InvalidRequestError, UnavailableError
 
@@ -24,6 +28,18 @@ IDLE_SECONDS = 8
 """Who writes and says nothing for so long has stood still, and is no longer waited for."""
 BESIDE_SECONDS = 3
 """For one row that is written beside whoever writes."""
+UNASKED_SECONDS = 1.0
+"""For so long after its last use a connection is taken to be there unless it says otherwise."""
+_READS = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_STANDS_STILL = f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
+_WRITES = (
+    f"BEGIN; SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true), {_STANDS_STILL},"
+    f" pg_advisory_xact_lock({LOCK})"
+)
+_BESIDE = (
+    f"BEGIN; SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true), {_STANDS_STILL}"
+)
+"""How transactions begin, each in one message to the server."""
 _POOL, _OVERFLOW = 10, 10
 """Connections that stay, and that come when many ask at once: a server takes 100 by default."""
 _ALIVE: dict[str, Any] = {
@@ -56,6 +72,16 @@ def postgresql_url(address: str) -> URL:
     return found.set(drivername="postgresql+psycopg")
 
 
+@dataclass
+class FirstLook:
+    """What each transaction that writes is to see as soon as nobody else does."""
+
+    statement: str = ""
+    """Finds one value; empty to look at nothing."""
+    see: Callable[[Connection, Any], None] = lambda _connection, _value: None
+    """Gets that value; what it raises ends the transaction."""
+
+
 def open_engine(url: URL, stay: int = _POOL, more: int = _OVERFLOW) -> Engine:
     """Connections to it; none is made before one is wanted.
 
@@ -72,33 +98,74 @@ def open_engine(url: URL, stay: int = _POOL, more: int = _OVERFLOW) -> Engine:
             url,
             pool_size=stay,
             max_overflow=more,
-            pool_pre_ping=True,  # one of before the server was started again is replaced
-            connect_args=_ALIVE,
+            connect_args={**_ALIVE, "cursor_factory": _cursor()},
         )
     except ImportError as problem:
         raise UnavailableError(
             f"PostgreSQL cannot be used: {problem}. Install the driver, with pip install"
             " 'cloudgate[postgres]'."
         ) from None
+    event.listen(engine, "connect", _leave_beginning_to_us)
     event.listen(engine, "begin", _begin)
+    _replace_what_is_gone(engine)
     return engine
+
+
+def _cursor() -> type[Any]:
+    from psycopg import Cursor  # noqa: PLC0415  an extra; on SQLite nobody needs it
+
+    class LastResult(Cursor[Any]):
+        """Of several statements in one message, it shows what the last one has found."""
+
+        def execute(self, *words: Any, **options: Any) -> Any:
+            super().execute(*words, **options)
+            while self.nextset():
+                pass
+            return self
+
+    return LastResult
+
+
+def _leave_beginning_to_us(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """The driver would begin each transaction by a message of its own; ending it is as ever."""
+    connection.autocommit = True
+
+
+def _replace_what_is_gone(engine: Engine) -> None:
+    """See of a connection that is to be used whether it is still there.
+
+    Of a server that ended, its end is to be read from it, which costs nothing; one that is not in
+    use all the time is asked besides, as its server's machine may have ended without a word.
+    """
+
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def look(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        failures = engine.dialect.loaded_dbapi.Error
+        try:
+            connection.pgconn.consume_input()
+            if time.monotonic() - record.info.get("used", 0.0) > UNASKED_SECONDS:
+                engine.dialect.do_ping(connection)
+        except failures as problem:
+            raise DisconnectionError(str(problem)) from problem
+
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", look)
 
 
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes", False):
-        connection.exec_driver_sql(
-            f"SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true),"
-            f" set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true),"
-            f" pg_advisory_xact_lock({LOCK})"
+        look: FirstLook = options.get("first_look") or FirstLook()
+        found = connection.exec_driver_sql(
+            f"{_WRITES}; {look.statement}" if look.statement else _WRITES
         )
-    elif options.get("beside", False):
-        connection.exec_driver_sql(
-            f"SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true),"
-            f" set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
-        )
+        if look.statement:
+            look.see(connection, found.scalar())
     else:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        connection.exec_driver_sql(_BESIDE if options.get("beside", False) else _READS)
 
 
 def check_sorting(connection: Connection) -> None:

@@ -262,7 +262,6 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     """Add a repository."""
     with call.changing() as work:
         repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
-        work.session.refresh(repository)
         (entity,) = repository_entities(work, call.root, [repository])
     place = repository_place(call.root, repository)
     return Answer(
