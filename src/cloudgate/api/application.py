@@ -326,6 +326,8 @@ class Application:
             host = own_host(*server)
         peer = request.client.host if request.client else ""
         direct = Origin(request.scope["scheme"], host, peer)
+        if not self._trusted_proxies:
+            return direct
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]},{value}" if name in headers else value

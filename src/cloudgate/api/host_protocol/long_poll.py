@@ -83,7 +83,8 @@ class LongPoll:
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
     try:
-        await asyncio.wait_for(event.wait(), max(within_seconds, 0))
+        async with asyncio.timeout(max(within_seconds, 0)):
+            await event.wait()
     except TimeoutError:
         return False
     return True

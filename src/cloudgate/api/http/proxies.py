@@ -107,6 +107,8 @@ def _prefix(said: str) -> str:
 
 def is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
     """Whether an address is one of a proxy that is believed."""
+    if not trusted:
+        return False
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

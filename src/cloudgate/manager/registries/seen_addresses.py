@@ -8,12 +8,14 @@ machine with two ways out does not get another certificate with every poll.
 import ipaddress
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 KEPT_FOR = timedelta(minutes=10)
 """How long an address is kept that is not heard of, while another one is."""
 Places = tuple[str, ...]
 
 
+@lru_cache(4096)
 def usable(text: str) -> str:
     """An IP address in its usual form; empty for one that nobody could be told to go to."""
     try:
