@@ -68,21 +68,26 @@ def names(client: Client) -> list[str]:
     return [each["Name"] for each in answer.json()["Refs"]]
 
 
-def start(folder: Path, url: str, stack: ExitStack) -> Site:
-    """One of them."""
+def start(folder: Path, url: str, stack: ExitStack, sources: Path | None = None) -> Site:
+    """One of them; of another release, where its `sources` are named."""
     port = free_port()
     options = ("--database", url, "--own-url", f"https://localhost:{port}")
-    return Site(folder, stack, options, port=port)
+    return Site(folder, stack, options, port=port, sources=sources)
 
 
 @contextmanager
-def two_managers(folder: Path, url: str, *, is_filled: bool = False) -> Iterator[Managers]:
-    """Two that run on a database, which gets a site unless it is filled already."""
+def two_managers(
+    folder: Path, url: str, *, is_filled: bool = False, first_of: Path | None = None
+) -> Iterator[Managers]:
+    """Two that run on a database, which gets a site unless it is filled already.
+
+    `first_of`: the sources of another release, of which the first one is.
+    """
     with ExitStack() as stack:
         folders = [folder / each for each in ("one", "other")]
         for each in folders:
             each.mkdir(exist_ok=True)
-        one = start(folders[0], url, stack)
+        one = start(folders[0], url, stack, first_of)
         for key in ("tls/ca.key", "tls/ca.pem", "sealing.key"):
             copy = folders[1] / "manager" / key
             copy.parent.mkdir(parents=True, exist_ok=True)

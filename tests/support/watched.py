@@ -89,6 +89,8 @@ class Site:
     manager_options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     gateway_port: int = field(default_factory=free_port)
+    sources: Path | None = None
+    """Of another release; this one's where None."""
 
     def __post_init__(self) -> None:
         self.password_file = self.folder / "password"
@@ -162,11 +164,17 @@ class Site:
         return {
             **os.environ,
             **standing.environment(),
+            **self._another_release(),
             "CLOUDGATE_URL": f"https://localhost:{self.port}",
             "CLOUDGATE_CA": str(self.ca_file),
             "CLOUDGATE_PASSWORD_FILE": str(self.password_file),
             "HOME": str(self.folder),
         }
+
+    def _another_release(self) -> dict[str, str]:
+        if self.sources is None:
+            return {}
+        return {"PYTHONPATH": f"{standing.environment()['PYTHONPATH']}{os.pathsep}{self.sources}"}
 
     def _run(self, name: str, *words: str) -> Service:
         metrics, systemd = free_port(), SystemdSocket(self.folder / f"{name}.notify")
