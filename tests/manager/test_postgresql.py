@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner, Result
 
@@ -188,6 +188,36 @@ def test_no_password_is_in_a_message(tmp_path: Path) -> None:
     with pytest.raises(CloudgateError) as caught:
         Database(f"postgresql://postgres:s3cret@/x?host={tmp_path}")
     assert "s3cret" not in caught.value.message
+
+
+def test_connections_that_the_server_has_ended_are_replaced_and_nobody_notices(
+    server: Server, database: Database
+) -> None:
+    with database.reading() as first, database.reading() as second:
+        for each in (first, second):
+            each.get(Counter, "n")
+    server.run(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        f" WHERE datname = '{postgresql_url(database.url).database}'"
+    )
+    with database.writing() as session, session.begin():
+        session.add(Counter(name="n", value=1))
+    with database.reading() as first, database.reading() as second:
+        assert [each.get_one(Counter, "n").value for each in (first, second)] == [1, 1]
+
+
+def test_a_transaction_begins_with_one_message(database: Database) -> None:
+    said = list[str]()
+    with database.reading() as session:
+        event.listen(
+            session.get_bind(), "before_cursor_execute", lambda *each: said.append(each[2])
+        )
+        session.get(Counter, "n")
+    with database.writing() as session, session.begin():
+        session.get(Counter, "n")
+    reads, _, writes, _ = said
+    assert reads.startswith("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    assert "pg_advisory_xact_lock" in writes
 
 
 def test_after_the_server_was_started_again_all_goes_on_and_nothing_accepted_is_lost() -> None:

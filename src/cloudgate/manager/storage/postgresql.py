@@ -145,6 +145,7 @@ def _replace_what_is_gone(engine: Engine) -> None:
         failures = engine.dialect.loaded_dbapi.Error
         try:
             connection.pgconn.consume_input()
+            connection.pgconn.consume_input()  # its last words are read before its end
             if time.monotonic() - record.info.get("used", 0.0) > UNASKED_SECONDS:
                 engine.dialect.do_ping(connection)
         except failures as problem:
