@@ -251,6 +251,7 @@ def test_each_page_is_for_everyone_in_both_themes_and_on_a_telephone(
 LONG = (
     "", "sign-in", "tenants", "tenants/{id}", "tenants/{id}/edit", "tenants/{id}/connect",
     "accounts", "audit", "factor", "passkeys", "repositories/create", "tokens", "maintenance",
+    "notifications/create", "sites",
 )  # fmt: skip
 """Pages on which German needs more room."""
 
