@@ -31,7 +31,7 @@ STATISTICS = {
     }
 }
 """Which of its statistics Envoy keeps (Envoy: StatsConfig): those that anybody asks for. With all
-of them, each answer about one costs it a walk through ten thousand."""
+of them, each answer about one costs it five times as much."""
 
 
 @dataclass(frozen=True)
