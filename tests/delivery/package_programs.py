@@ -107,8 +107,9 @@ class Rpm(Packages):
         return self.machine.run(f"rpm --force-debian {words}")
 
     def install(self) -> None:
-        """By its file."""
-        self._run("-U /srv/cloudgate-*.rpm")
+        """As the page has it."""
+        (typed,) = [each.text for each in blocks(PAGE) if each.text.startswith("rpm ")]
+        self.machine.run(f"cd /srv; {typed.replace('rpm ', 'rpm --force-debian ', 1)}")
 
     def install_before(self) -> None:
         """By its file."""
