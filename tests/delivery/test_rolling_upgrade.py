@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from cloudgate.manager.storage.database import newest_revision, revision_at
+from delivery import released
 from delivery.tools import ROOT
 from tests.support.managers import PATIENCE_SECONDS, Managers, logged_on, names, spec, two_managers
 from tests.support.postgres import needs_postgresql, shared_server
@@ -24,8 +25,6 @@ from tests.support.waiting import until
 from tests.support.watched import Site
 
 pytestmark = [needs_postgresql, pytest.mark.delivery, pytest.mark.timeout(900)]
-BEFORE = "3af6f02cf761c653756d32fbc2fbb4db9a001eda"
-"""The commit that 0.1.0 was made of."""
 PAUSE_SECONDS = 0.1
 AT_LEAST = 5
 """Writes at each that are accepted in each part of the story."""
@@ -35,7 +34,8 @@ AT_LEAST = 5
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the release before."""
     folder = tmp_path_factory.mktemp("before")
-    command = ("git", "-C", str(ROOT), "archive", BEFORE, "src")
+    commit = released.commits()[released.before()]
+    command = ("git", "-C", str(ROOT), "archive", commit, "src")
     with tarfile.open(fileobj=io.BytesIO(subprocess.check_output(command))) as archive:
         archive.extractall(folder, filter="data")
     return folder / "src"
