@@ -290,7 +290,7 @@ def test_a_month_is_a_table_that_agrees_with_the_bill_to_the_byte(
         assert re.search(r'<rect class="up" x="[\d.]+" y="0.0" width="7.5" height="100.0"/>', page)
         assert "Sent: 2.9 MB" in text_of(page)
         assert ('<rect class="full"' in page) is bool(path)
-    assert "all of the speed that it may have now: 1" in text_of(page)
+    assert "In one minute it used all of the speed that it may have now." in text_of(page)
     finished(client, client.put(acme.path, json={"ThrottlingEnabled": False}).json())
 
 
