@@ -96,6 +96,15 @@ def pack(wheel: Path, version: str, components: list[Any], seconds: int) -> None
             packages.pack(described, each.kind, DIST, seconds)
 
 
+def write_sums() -> str:
+    """The hashes of all that was made, as sha256sum(1) checks them; written beside it."""
+    sums = DIST / "SHA256SUMS"
+    made = sorted(each for each in DIST.iterdir() if each != sums)
+    lines = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in made]
+    sums.write_text("".join(lines))
+    return "".join(lines)
+
+
 def main() -> None:
     """Make all of it."""
     shutil.rmtree(DIST, ignore_errors=True)
@@ -114,10 +123,7 @@ def main() -> None:
     site.build()
     site.pack(DIST, seconds)
     shutil.copyfile(LOCK, DIST / f"{name}.requirements.txt")
-    made = sorted(DIST.iterdir())
-    sums = [f"{hashlib.sha256(each.read_bytes()).hexdigest()}  {each.name}\n" for each in made]
-    (DIST / "SHA256SUMS").write_text("".join(sums))
-    print("".join(sums), end="")
+    print(write_sums(), end="")
 
 
 if __name__ == "__main__":

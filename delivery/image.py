@@ -4,7 +4,6 @@ Debian's packages, the tree that packages of distributions have too, and one use
 Manager and host service are commands of it.
 """
 
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from delivery import tree
-from delivery.__main__ import DIST, OF_SERVERS, commit_seconds
+from delivery.__main__ import DIST, OF_SERVERS, commit_seconds, write_sums
 
 SUITE, PYTHON = "bookworm", "3.11"
 USER, UID = "cloudgate", 10001
@@ -152,8 +151,8 @@ def _container(storage: Path) -> Iterator[Callable[..., None]]:
 def main() -> None:
     """Make it of the wheel in dist/."""
     (wheel,) = DIST.glob("*.whl")
-    made = make(wheel, OF_SERVERS, wheel.name.split("-")[1], commit_seconds(), DIST)
-    print(f"{hashlib.sha256(made.read_bytes()).hexdigest()}  {made.name}")
+    make(wheel, OF_SERVERS, wheel.name.split("-")[1], commit_seconds(), DIST)
+    print(write_sums(), end="")
 
 
 if __name__ == "__main__":

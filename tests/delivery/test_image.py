@@ -49,6 +49,18 @@ def container(image: tuple[Path, dict[str, Any]]) -> Iterator[Machine]:
         yield made
 
 
+def test_its_hash_stands_with_those_of_all_that_is_delivered(archive: Path) -> None:
+    checked = subprocess.run(
+        ["sha256sum", "--check", "SHA256SUMS"],
+        cwd=archive.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert f"{archive.name}: OK" in checked.stdout
+
+
 def test_it_runs_as_nobody_in_particular_and_says_how_it_is(
     image: tuple[Path, dict[str, Any]],
 ) -> None:
