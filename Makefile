@@ -19,7 +19,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 TEST_PACKAGES := haproxy e2fsprogs restic rclone curl borgbackup openssh-server openssh-client rsync nodejs default-jdk-headless ncat openssl iproute2 nftables pebble dnsmasq-base faketime prometheus prometheus-alertmanager postgresql pgbouncer knot chromium mandoc zsh fish
 IMAGE_PACKAGES := buildah mmdebstrap
-DELIVERY_PACKAGES := debootstrap lintian rpm systemd iproute2 podman crun netavark aardvark-dns iptables $(IMAGE_PACKAGES)
+DELIVERY_PACKAGES := debootstrap lintian rpm pipx systemd iproute2 podman crun netavark aardvark-dns iptables $(IMAGE_PACKAGES)
 BENCH_PACKAGES := haproxy nginx libnginx-mod-stream stunnel4
 
 # No process of the product, no Envoy: these take seconds. What stands beside them takes more.

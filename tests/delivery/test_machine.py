@@ -3,15 +3,19 @@
 The tests follow each other, as an operator's days do: one machine, one story.
 """
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from cloudgate import __version__
 from cloudgate.manager.storage.database import newest_revision
 from delivery import released
+from delivery.tools import TOOLS
 from tests.delivery.fresh_machine import BOOKWORM, TRIXIE, Machine, fresh_machine
 from tests.delivery.installed import DATA, HOST_DATA, MANAGER, Services
 from tests.delivery.package_programs import Apt, Packages, Rpm
@@ -167,24 +171,27 @@ def test_a_purge_leaves_nothing_but_data_and_its_users(
     machine.run(f"rm -r {DATA} {HOST_DATA}")
 
 
-def test_without_packages_it_is_installed_by_pip_pipx_and_uv(
-    machines: Callable[[str], Machine],
-) -> None:
-    machine = machines(BOOKWORM)
-    for each in (ROOT / "dist").glob("cloudgate-*"):
-        shutil.copy(each, machine.root / "srv")
+def test_without_packages_it_is_installed_by_pip_pipx_and_uv(tmp_path: Path) -> None:
+    if shutil.which("pipx") is None or not (ROOT / "dist").exists():
+        pytest.skip("needs pipx and dist/, which make test-delivery sees to")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    variables = {
+        **os.environ,
+        **{name: str(programs) for name in ("PIPX_BIN_DIR", "UV_TOOL_BIN_DIR")},
+        **{name: str(tmp_path / name) for name in ("HOME", "PIPX_HOME", "UV_TOOL_DIR")},
+        "PATH": f"{programs}:{TOOLS}:/usr/bin:/bin",
+    }
     by_pip, by_others = (
-        each.text
+        each.text.replace("/opt/", f"{tmp_path}/opt/").replace("/usr/local/bin", str(programs))
         for each in blocks(ROOT / "docs" / "install.md")
         if each.text.startswith(("python3 -m venv", "pipx"))
     )
-    machine.run("apt-get install --yes python3-venv pipx", online=True)
-    said = machine.run(f"cd /srv; {by_pip}", online=True)
-    assert f"cloudgate {__version__}\n" in said
-    machine.run("rm -r /opt/cloudgate /usr/local/bin/cloudgate; pipx install uv", online=True)
-    pipx, uv = by_others.splitlines()
-    for typed, undone in ((pipx, "pipx uninstall cloudgate"), (uv, "uv tool uninstall cloudgate")):
-        machine.run(f"cd /srv; PATH=$PATH:/root/.local/bin; {typed}", online=True)
-        said = machine.run("/root/.local/bin/cloudgate --version")
-        assert said == f"cloudgate {__version__}\n"
-        machine.run(f"PATH=$PATH:/root/.local/bin; {undone}", online=True)
+    for typed in (by_pip, *by_others.splitlines()):
+        said = subprocess.check_output(
+            ["bash", "-euc", f"{typed}\ncloudgate --version\nrm {programs}/cloudgate"],
+            cwd=ROOT / "dist",
+            env=variables,
+            text=True,
+        )
+        assert said.endswith(f"cloudgate {__version__}\n")
