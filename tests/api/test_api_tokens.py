@@ -218,12 +218,13 @@ def test_who_guesses_waits_longer_and_who_is_right_does_not(
     running: RunningManager, admin: httpx2.Client
 ) -> None:
     right = shows(running, make(admin, "right")["Secret"])
-    began = time.monotonic()
-    answers = [
-        shows(running, tokens.new_secret()).get("/cloud/tenants").status_code for _ in range(5)
-    ]
-    guessing = time.monotonic() - began
-    assert answers == [401] * 5
+    began, guessing = time.monotonic(), 0.0
+    for _ in range(5):
+        answer = shows(running, tokens.new_secret()).get("/cloud/tenants")
+        assert answer.status_code == 401
+        guessing = time.monotonic() - began
+        if guessing > 1.0:
+            break
     assert guessing > 1.0
     began = time.monotonic()
     right.get("/cloud/tenants").raise_for_status()
