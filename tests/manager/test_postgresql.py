@@ -10,14 +10,14 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, event
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from typer.testing import CliRunner, Result
 
 from cloudgate.cli.app import app
 from cloudgate.errors import CloudgateError, InvalidRequestError, UnavailableError
 from cloudgate.manager.storage import database as databases
-from cloudgate.manager.storage import failures
+from cloudgate.manager.storage import failures, postgresql
 from cloudgate.manager.storage.database import Database, newest_revision
 from cloudgate.manager.storage.postgresql import postgresql_url
 from cloudgate.manager.storage.tables import Account, Base, Counter, FormerName
@@ -147,6 +147,37 @@ def test_a_manager_that_stands_by_leaves_the_revision_to_the_one_that_leads(
     Database(url, as_it_is=True).close()
     assert database.current_revision() != "9998"
     database.close()
+
+
+def test_a_manager_that_stands_still_while_it_reads_keeps_no_table_from_being_changed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the release 0.1.0 reads, which sets no limit to that.
+    stands_still = create_engine(
+        postgresql_url(server.new_database()), connect_args={"application_name": "cloudgate"}
+    )
+    database = Database(stands_still.url.render_as_string(hide_password=False), as_it_is=True)
+
+    def change(connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE accounts ADD COLUMN more INTEGER")
+
+    monkeypatch.setattr(databases, "newest_revision", lambda: "9998")
+    monkeypatch.setattr(databases, "migrate", change)
+    monkeypatch.setattr(postgresql, "LEFT_SECONDS", 0.0)
+    with stands_still.connect() as reading:
+        reading.exec_driver_sql("SELECT count(*) FROM accounts")
+        database.bring_forward()
+        with pytest.raises(DatabaseError):
+            reading.exec_driver_sql("SELECT count(*) FROM accounts")
+    stands_still.dispose()
+    database.close()
+
+
+def test_who_reads_is_not_waited_for_when_it_stands_still(database: Database) -> None:
+    with database.reading() as session:
+        limit = session.scalar(text("SHOW idle_in_transaction_session_timeout"))
+    assert limit == f"{postgresql.READER_IDLE_SECONDS}s"
+    assert postgresql.READER_IDLE_SECONDS < postgresql.LOCK_SECONDS
 
 
 def test_a_database_that_sorts_otherwise_is_refused_with_the_command_that_makes_one(

@@ -19,6 +19,7 @@ from cloudgate.manager.storage.failures import is_damaged, reason
 from cloudgate.manager.storage.postgresql import (
     FirstLook,
     check_sorting,
+    end_what_stands_still,
     open_engine,
     postgresql_url,
 )
@@ -192,6 +193,8 @@ def _bring_forward(connection: Connection, *, as_it_is: bool = False) -> None:
             f" {newest} at most. Start the newer release, or restore a backup from before it."
         )
     if found != newest and not (as_it_is and found is not None and found >= KEPT_AS_IT_IS):
+        if connection.dialect.name == "postgresql":
+            end_what_stands_still(connection)
         migrate(connection)
 
 

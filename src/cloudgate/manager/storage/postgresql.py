@@ -26,11 +26,18 @@ CONNECT_SECONDS = 2
 """To one of its hosts; the least that libpq knows."""
 IDLE_SECONDS = 8
 """Who writes and says nothing for so long has stood still, and is no longer waited for."""
+READER_IDLE_SECONDS = 20
+"""The same of who reads; less than `LOCK_SECONDS`: tables are changed once nobody reads them."""
+LEFT_SECONDS = 2
+"""The same of whoever is at work while another manager has come to lead, and changes tables."""
 BESIDE_SECONDS = 3
 """For one row that is written beside whoever writes."""
 UNASKED_SECONDS = 1.0
 """For so long after its last use a connection is taken to be there unless it says otherwise."""
-_READS = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_READS = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+    f" SET LOCAL idle_in_transaction_session_timeout = '{READER_IDLE_SECONDS}s'"
+)
 _STANDS_STILL = f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true)"
 _WRITES = (
     f"BEGIN; SELECT set_config('lock_timeout', '{LOCK_SECONDS}s', true), {_STANDS_STILL},"
@@ -40,6 +47,14 @@ _BESIDE = (
     f"BEGIN; SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true), {_STANDS_STILL}"
 )
 """How transactions begin, each in one message to the server."""
+_NAME = "cloudgate"
+"""What its connections are called at the server."""
+_STOOD_STILL = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = current_user AND application_name = :name"
+    " AND state LIKE 'idle in transaction%'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+)
 _POOL, _OVERFLOW = 10, 10
 """Connections that stay, and that come when many ask at once: a server takes 100 by default."""
 _ALIVE: dict[str, Any] = {
@@ -48,7 +63,7 @@ _ALIVE: dict[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,  # milliseconds
-    "application_name": "cloudgate",
+    "application_name": _NAME,
     "prepare_threshold": None,
     "client_encoding": "utf8",
 }
@@ -167,6 +182,15 @@ def _begin(connection: Connection) -> None:
             look.see(connection, found.scalar())
     else:
         connection.exec_driver_sql(_BESIDE if options.get("beside", False) else _READS)
+
+
+def end_what_stands_still(connection: Connection) -> None:
+    """End the transactions of managers that have said nothing for `LEFT_SECONDS`.
+
+    For whoever leads now: one that led before, and stands still while it reads, would keep tables
+    from being changed; of the release 0.1.0 for ever.
+    """
+    connection.execute(_STOOD_STILL, {"name": _NAME, "seconds": LEFT_SECONDS})
 
 
 def check_sorting(connection: Connection) -> None:
