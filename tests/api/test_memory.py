@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import select, update
 
 from cloudgate.api.table import ROUTES
-from cloudgate.manager.storage.tables import GatewayPool, LogonSession, Subtenant
+from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.storage.tables import GatewayPool, LogonSession, ManagedServer, Subtenant
 from cloudgate.protocol import LiveTunnel
 from tests.support.asked import statements
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -78,9 +80,19 @@ def test_what_a_host_reports_is_seen_at_once_and_its_polls_are_not_news(
     finished(client, task)
     assert len(client.get("/cloud/gateways").json()["Refs"]) == 1
     before = running.manager.changes.count
-    with running.manager.changing(shown=False):
-        pass
+    with running.manager.changing(shown=False) as work:
+        _describe(work, "by its host")
     assert running.manager.changes.count == before
+    with running.manager.changing() as work:
+        assert work.session.scalars(select(ManagedServer)).one().description == "by its host"
+    assert running.manager.changes.count == before, "nothing was changed"
+    with running.manager.changing() as work:
+        _describe(work, "by its operator")
+    assert running.manager.changes.count > before
+
+
+def _describe(work: UnitOfWork, text: str) -> None:
+    work.session.scalars(select(ManagedServer)).one().description = text
 
 
 KEPT = sorted(route.path for route in ROUTES if route.kept)
@@ -131,20 +143,24 @@ def test_live_tunnels_are_never_told_from_memory(
     polling = threading.Thread(target=_poll, args=(host,), daemon=True)
     polling.start()
     assert client.get(path).json()["CloudGatewayTunnels"] == []
-    host.tunnels = (
-        LiveTunnel(
-            tunnel="one",
-            tenant_id=UUID(known.ids["tenant"]),
-            target="vault.example:1",
-            client="192.0.2.7",
-            started_at=datetime.now(UTC),
-            bytes_up=1,
-            bytes_down=2,
-        ),
+    tunnel = LiveTunnel(
+        tunnel="one",
+        tenant_id=UUID(known.ids["tenant"]),
+        target="vault.example:1",
+        client="192.0.2.7",
+        started_at=datetime.now(UTC),
+        bytes_up=1,
+        bytes_down=2,
     )
-    before = running.manager.changes.count
-    assert len(client.get(path).json()["CloudGatewayTunnels"]) == 1
-    assert running.manager.changes.count == before, "nothing was written meanwhile"
+
+    def is_seen_though_nothing_is_written() -> bool:
+        before = running.manager.changes.count
+        host.tunnels = () if host.tunnels else (tunnel,)
+        assert len(client.get(path).json()["CloudGatewayTunnels"]) == len(host.tunnels)
+        return running.manager.changes.count == before
+
+    # What follows from making all this is written in the background.
+    until(is_seen_though_nothing_is_written)
 
 
 def _poll(host: ScriptedHost) -> None:

@@ -327,6 +327,7 @@ class Manager:
         if self.timelines.on_end is not None:
             for each in work.ended_tasks:
                 self.timelines.on_end(each)
-        if shown:
-            self.changes.note(touched(session))
+        changed = touched(session)
+        if shown and changed:  # else all that was read before is as true as it was
+            self.changes.note(changed)
         self.bell.notify(work.news_for)
