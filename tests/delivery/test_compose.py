@@ -56,6 +56,8 @@ class Shell:
 
     def __init__(self, folder: Path, first: int, variables: dict[str, str]) -> None:
         self._folder, self._first, self._variables = folder, first, variables
+        self.before = ""
+        """What was typed before, and holds on."""
 
     def type(self, lines: str) -> str:
         """What they print; they have to end well."""
@@ -72,9 +74,6 @@ class Shell:
         )
         assert done.returncode == 0, f"{lines}\n{done.stdout}\n{done.stderr}"
         return done.stdout
-
-    before = ""
-    """What was typed before, and holds on."""
 
 
 @pytest.fixture

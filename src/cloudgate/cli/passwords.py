@@ -45,9 +45,7 @@ class NewPasswordOptions:
         """What the options say; None when they say nothing."""
         if self.password_file is not None and self.generate_password:
             raise typer.BadParameter("Give --password-file or --generate-password, not both.")
-        if self.password_file is not None:
-            return NewPassword(from_file(self.password_file))
-        return made() if self.generate_password else None
+        return in_file(self.password_file) or (made() if self.generate_password else None)
 
     def password_or_asked(self, name: str) -> NewPassword:
         """The same; asked for at the terminal when they say nothing."""
@@ -96,6 +94,11 @@ def asked_code(connection: Connection) -> str | None:
     question = f"Code of the second factor of {connection.user}, or Enter where there is none"
     typed = typer.prompt(question, default="", show_default=False, err=True)
     return str(typed).strip() or None
+
+
+def in_file(file: Path | None) -> NewPassword | None:
+    """The new password in a file that an option names; None where it names none."""
+    return None if file is None else NewPassword(from_file(file))
 
 
 def made() -> NewPassword:

@@ -111,13 +111,23 @@ def mute_parent(layout: StatePaths, before: ProcessRecord | None) -> Iterator[No
         yield
         return
     address = _named(layout, "parent", line, epoch - 1)
-    address.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
-        deaf.bind(str(address))
+    with _taken_over(address):
         try:
             yield
         finally:
             address.unlink(missing_ok=True)
+
+
+def _taken_over(address: Path) -> socket.socket:
+    """A socket of ours at an Envoy's address."""
+    address.unlink(missing_ok=True)
+    ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        ours.bind(str(address))
+    except OSError:  # ENOSPC, EROFS, EACCES: whoever wanted it says so
+        ours.close()
+        raise
+    return ours
 
 
 class AbsentParent:
@@ -139,9 +149,7 @@ class AbsentParent:
             return
         self.leave()
         if address is not None:
-            address.unlink(missing_ok=True)
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-            self._socket.bind(str(address))
+            self._socket = _taken_over(address)
             asyncio.get_running_loop().add_reader(self._socket, self._answer, self._socket)
             self._address = address
 

@@ -7,7 +7,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session, object_session
 
-from cloudgate.manager.servers.facts import directory_revision_of
+from cloudgate.manager.servers.facts import (
+    TOLD_REVISION,
+    directory_revision_of,
+    told_revision,
+)
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
@@ -43,12 +47,13 @@ def lag_of(gateway: CloudGateway) -> str:
 
 def may_be_late(session: Session) -> ColumnElement[bool]:
     """Of managed servers: those of whose gateways `lag_of` may have something to say."""
-    said = func.coalesce(ManagedServer.report["directory_revision"].as_string(), "")
+    said = func.coalesce(TOLD_REVISION, "")
     site, is_online = ManagedServer.backup_server_id, ManagedServer.online_since.is_not(None)
     due = _due(session)
     known: defaultdict[UUID, list[str]] = defaultdict(list)
     for site_id, text in session.execute(select(site, said).where(is_online).distinct()):
-        if not text.isdecimal() or int(text) < due.get(site_id, 0):
+        revision = told_revision(text)
+        if revision is None or revision < due.get(site_id, 0):
             known[site_id].append(text)
     late = (and_(site == site_id, said.in_(texts)) for site_id, texts in known.items())
     return and_(is_online, or_(false(), *late))

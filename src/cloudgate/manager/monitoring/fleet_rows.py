@@ -15,6 +15,7 @@ from sqlalchemy import String, select, type_coerce
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.monitoring.unique_names import UniqueNames
+from cloudgate.manager.servers.facts import TOLD_REVISION, told_revision
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,
@@ -133,7 +134,7 @@ def _gateway(row: Any, whose: tuple[str, str]) -> GatewayRow:
         enabled=f"cloudgate_gateway_enabled{{{labels}}} {int(is_enabled)}\n",
         is_online=row.online_since is not None,
         listens=row.reported_state == GatewayState.LISTENING,
-        directory_revision=_number(row.directory_revision),
+        directory_revision=told_revision(row.directory_revision) or 0,
     )
 
 
@@ -157,7 +158,7 @@ def _rows_of_gateways(work: UnitOfWork) -> Iterable[Any]:
                 ManagedServer.reported_state,
                 ManagedServer.facts["version"].as_string().label("version"),
                 ManagedServer.facts["envoy_version"].as_string().label("envoy_version"),
-                ManagedServer.report["directory_revision"].as_string().label("directory_revision"),
+                TOLD_REVISION.label("directory_revision"),
             )
             .join(ManagedServer, ManagedServer.id == CloudGateway.managed_server_id)
             .join(BackupServer, BackupServer.id == CloudGateway.backup_server_id)
@@ -167,11 +168,6 @@ def _rows_of_gateways(work: UnitOfWork) -> Iterable[Any]:
         )
         .all()
     )
-
-
-def _number(said: str | None) -> int:
-    """A revision, which is too large to be asked for as a number of PostgreSQL's."""
-    return int(said) if said is not None and said.isdecimal() else 0
 
 
 def _no_or_yes(name: str, labels: str) -> tuple[str, str]:

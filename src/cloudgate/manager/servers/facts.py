@@ -10,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import ValidationError
+from sqlalchemy import ColumnElement
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.storage.tables import ManagedServer
@@ -23,6 +24,8 @@ from cloudgate.protocol.bounds import (
 )
 
 _LEAST_RSA_BITS = 2048
+TOLD_REVISION: ColumnElement[str] = ManagedServer.report["directory_revision"].as_string()
+"""In queries, the one of a host's last report; as text: numbers there may be too small for it."""
 _NOTHING_REPORTED = Report(assignment_revision=0, directory_revision=0, state=GatewayState.ABSENT)
 
 
@@ -66,6 +69,11 @@ def directory_revision_of(server: ManagedServer) -> int:
     if isinstance(known, int) and known >= 0:
         return known
     return report_of(server).directory_revision
+
+
+def told_revision(text: str | None) -> int | None:
+    """The number in `TOLD_REVISION`; None where there is none that can be used."""
+    return int(text) if text is not None and text.isdecimal() else None
 
 
 def keep_report(server: ManagedServer, report: Report) -> None:

@@ -50,7 +50,7 @@ def rotate(
 ) -> None:
     """Give a tenant a new password; without a file, one is made and shown once."""
     found = find(call.api, tenants.KIND, name)
-    password = _new(password_file)
+    password = passwords.in_file(password_file) or passwords.made()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(found.path, end_tunnels=end_tunnels), body)
     password.tell(name)
@@ -86,11 +86,7 @@ def change(
     now: Now = False,
 ) -> None:
     """Change your own password, as the tenant or its user that --user names."""
-    wanted = (
-        NewPassword(passwords.from_file(new_password_file))
-        if new_password_file
-        else passwords.asked_for("yours, the new one")
-    )
+    wanted = passwords.in_file(new_password_file) or passwords.asked_for("yours, the new one")
     call.api.put_by_password("/cloud/password", _body(wanted, old_for, now=now))
     call.screen.remark("Changed the password.")
 
@@ -107,7 +103,7 @@ def rotate_of_user(
 ) -> None:
     """Give a user of a tenant a new password; without a file, one is made and shown once."""
     path = subtenants.path_of(call, tenant, user)
-    password = _new(password_file)
+    password = passwords.in_file(password_file) or passwords.made()
     body = _body(password, old_for, now=now)
     accepted = call.api.post(_path(path, end_tunnels=end_tunnels), body)
     password.tell(user)
@@ -119,11 +115,6 @@ def end_old_of_user(call: Call, tenant: Tenant, user: User) -> None:
     """Have an old password of a tenant's user be good no more."""
     path = subtenants.path_of(call, tenant, user)
     call.show_result(call.api.post(f"{path}?action=endOldPassword", {}), path)
-
-
-def _new(file: Path | None) -> NewPassword:
-    """What a file holds, or else a password that is made."""
-    return NewPassword(passwords.from_file(file)) if file else passwords.made()
 
 
 def _body(password: NewPassword, old_for: str | None, *, now: bool) -> Json:
