@@ -15,7 +15,12 @@ from cloudgate.console.operator import (
     tasks,
     usage,
 )
-from cloudgate.console.operator.customers import tenant_certificates, tenants, users
+from cloudgate.console.operator.customers import (
+    tenant_actions,
+    tenant_certificates,
+    tenants,
+    users,
+)
 from cloudgate.console.operator.people import (
     accounts,
     notifications,
@@ -71,7 +76,7 @@ CONSOLE = Section(
         *servers.ACTIONS,
         *sites.ACTIONS,
         *pools.ACTIONS,
-        *tenants.ACTIONS,
+        *tenant_actions.ACTIONS,
         *users.ACTIONS,
         *tenant_certificates.ACTIONS,
         *repositories.ACTIONS,

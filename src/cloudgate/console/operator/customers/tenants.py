@@ -1,4 +1,4 @@
-"""Tenant pages: who are the customers, what do they have and use, and how is that changed?"""
+"""Tenant pages: who are the customers, what do they have and use, and how do they connect?"""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,54 +7,22 @@ from cloudgate.console.api import Api, Json
 from cloudgate.console.charts import last_hours, speed_of, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import (
-    Action,
-    Field,
-    Input,
     Page,
-    Values,
     Visit,
-    WrongInputError,
     filled,
     id_of,
 )
 from cloudgate.console.operator.common import (
-    DESCRIPTION,
     ENTITY,
-    GB_IN_MB,
     MOST_ASKED,
-    body,
-    choices,
     first_gateways,
-    lines,
     listing,
     live_tunnels,
-    number,
-    removal,
 )
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/tenants/{id}"
 _DAYS = 92
-PASSWORD = Field(
-    name="password",
-    label=_("Password"),
-    kind=Input.PASSWORD,
-    hint=_("One is made and shown once when this is left empty."),
-)
-_LEASE = Field(
-    name="lease",
-    label=_("May come in until"),
-    kind=Input.DATE,
-    hint=_("The beginning of that day by UTC; without an end when left empty."),
-    value=lambda tenant: str((tenant.get("LeaseOptions") or {}).get("ExpirationDate") or "")[:10],
-)
-_NETWORKS = Field(
-    name="networks",
-    label=_("Networks that it may come from"),
-    kind=Input.LONG,
-    hint=_("Such as 198.51.100.0/24, one a line; from anywhere when left empty."),
-    value=lambda tenant: "\n".join((tenant.get("AllowedNetworks") or {}).get("Networks") or ()),
-)
 
 
 async def load_one(visit: Visit) -> Json:
@@ -145,101 +113,6 @@ async def load_connecting(visit: Visit) -> Json:
     }
 
 
-def _date(values: Values) -> str | None:
-    said = values.get("lease")
-    if not said:
-        return None
-    try:
-        return (
-            datetime.strptime(said, "%Y-%m-%d").replace(tzinfo=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        )
-    except ValueError:
-        raise WrongInputError(
-            _("%(label)s: '%(said)s' is no date such as 2030-12-31."),
-            label=_("May come in until"),
-            said=said[:50],
-        ) from None
-
-
-def _networks(values: Values) -> Json:
-    return {"Networks": lines(values.get("networks", ""))}
-
-
-_QUOTA = (
-    Field(
-        name="repository",
-        label=_("Repository"),
-        kind=Input.CHOICE,
-        choices=choices("Repository", "Repositories", by="UID Name", none=_("none yet")),
-    ),
-    Field(name="quota", label=_("Quota in GB"), kind=Input.NUMBER, value="100"),
-)
-
-
-def _quota(values: Values) -> Json | None:
-    if "repository" not in values:
-        return None
-    gigabytes = number(values, "quota", _("Quota in GB")) or 0
-    uid, _space, name = values["repository"].partition(" ")
-    return {
-        "Name": values.get("called") or name or "quota",
-        "RepositoryUid": uid,
-        "QuotaMb": gigabytes * GB_IN_MB,
-    }
-
-
-def _created(_visit: Visit, values: Values) -> Json:
-    quota = _quota(values)
-    networks = lines(values.get("networks", ""))
-    return body(
-        Name=values["name"],
-        Description=values.get("description"),
-        Password=values["password"],
-        Enabled=True,
-        LeaseExpirationDate=_date(values),
-        Resources={"BackupResources": [quota]} if quota else None,
-        TenantType="Standalone",
-        AllowedNetworks={"Networks": networks} if networks else None,
-    )
-
-
-def _edited(_visit: Visit, values: Values) -> Json:
-    speed = number(values, "speed", _("Speed")) or 0
-    end = _date(values)
-    egress = number(values, "egress", _("What it may bring back in a month")) or 0
-    return body(
-        Description=values.get("description", ""),
-        LeaseOptions={"Enabled": True, "ExpirationDate": end} if end else {"Enabled": False},
-        ThrottlingEnabled=speed > 0,
-        ThrottlingSpeedLimit=speed or None,
-        ThrottlingSpeedUnit="Mbps" if speed else None,
-        MaxConcurrentTasks=number(values, "tunnels", _("Tunnels at a time")) or 0,
-        EgressQuotaMb=egress * GB_IN_MB,
-        EgressQuotaHard=values.get("hard") == "yes",
-        AllowedNetworks=_networks(values),
-        MayChangePassword=values.get("own") == "yes",
-        MayGetCertificates=values.get("certificates") == "yes",
-        MayUsePortal=values.get("portal") == "yes",
-        BackupProtectionEnabled=values.get("kept") == "yes",
-        BackupProtectionPeriod=number(values, "days", _("For how many days")),
-    )
-
-
-def _speed(tenant: Json) -> int | str:
-    """In megabits a second, as the form has it."""
-    limit = int(tenant.get("ThrottlingSpeedLimit") or 0)
-    if not tenant.get("ThrottlingEnabled") or not limit:
-        return ""
-    per_unit = {"Mbps": 1.0, "KBps": 1024 * 8 / 1e6, "MBps": 1024 * 1024 * 8 / 1e6}
-    return round(limit * per_unit.get(str(tenant.get("ThrottlingSpeedUnit")), 1.0)) or 1
-
-
-def _tunnel_limit(tenant: Json) -> int | str:
-    return (
-        int(tenant.get("MaxConcurrentTasks") or 0) if tenant.get("ConcurrentTasksLimited") else ""
-    )
-
-
 PAGES = (
     Page(
         path="tenants",
@@ -265,200 +138,5 @@ PAGES = (
         load=load_connecting,
         command="connect GATEWAY --tenant NAME --password-file FILE -L LOCAL:TARGET",
         request=ONE,
-    ),
-)
-ACTIONS = (
-    Action(
-        path="tenants/create",
-        title=_("New tenant"),
-        submit=_("Add it"),
-        text=_("A customer: it logs in at the gateways with its name and password."),
-        verb="POST",
-        target="/cloud/tenants",
-        fields=(
-            Field(name="name", label=_("Name"), required=True, example="acme"),
-            PASSWORD,
-            *_QUOTA,
-            _LEASE,
-            _NETWORKS,
-            DESCRIPTION,
-        ),
-        body=_created,
-        makes_password=True,
-        command="tenant create NAME --repository REPOSITORY=100 --generate-password",
-        back="tenants",
-    ),
-    Action(
-        path="tenants/{id}/edit",
-        title=_("Change tenant"),
-        submit=_("Change"),
-        text=_("Live tunnels go on; limits hold at once."),
-        verb="PUT",
-        target=ONE,
-        subject=ONE + ENTITY,
-        fields=(
-            Field(
-                name="speed",
-                label=_("Speed, in Mbit/s over all its tunnels"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=_speed,
-            ),
-            Field(
-                name="tunnels",
-                label=_("Tunnels at a time"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=_tunnel_limit,
-            ),
-            Field(
-                name="egress",
-                label=_("What it may bring back in a month, in GB"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=lambda tenant: (tenant.get("EgressQuotaMb") or 0) // GB_IN_MB or "",
-            ),
-            Field(
-                name="hard",
-                label=_("Once that is used up, let new tunnels send data only"),
-                kind=Input.YES,
-                value=lambda tenant: "yes" if tenant.get("EgressQuotaHard") else "",
-            ),
-            _LEASE,
-            _NETWORKS,
-            Field(
-                name="own",
-                label=_("It and its users may change their own passwords"),
-                kind=Input.YES,
-                value=lambda tenant: "yes" if tenant.get("MayChangePassword") else "",
-            ),
-            Field(
-                name="certificates",
-                label=_("It and its users may get certificates in place of their passwords"),
-                kind=Input.YES,
-                value=lambda tenant: "yes" if tenant.get("MayGetCertificates") else "",
-            ),
-            Field(
-                name="portal",
-                label=_("It and its users may see what they have at the portal"),
-                kind=Input.YES,
-                value=lambda tenant: "" if tenant.get("MayUsePortal") is False else "yes",
-            ),
-            Field(
-                name="kept",
-                label=_("What it deletes is kept"),
-                kind=Input.YES,
-                hint=_("Where its repositories are seen to do that."),
-                value=lambda tenant: "yes" if tenant.get("BackupProtectionEnabled") else "",
-            ),
-            Field(
-                name="days",
-                label=_("For how many days"),
-                kind=Input.NUMBER,
-                value=lambda tenant: tenant.get("BackupProtectionPeriod") or "",
-            ),
-            DESCRIPTION,
-        ),
-        body=_edited,
-        command="tenant edit {Name} --speed 100 --tunnels 4",
-        back="tenants/{id}",
-    ),
-    Action(
-        path="tenants/{id}/password",
-        title=_("New password"),
-        submit=_("Make one"),
-        text=_("It is shown once. The old one stays good for a time, for tonight's backup."),
-        verb="POST",
-        target=f"{ONE}?action=rotatePassword",
-        subject=ONE + ENTITY,
-        fields=(
-            Field(
-                name="old",
-                label=_("The old one is good for"),
-                kind=Input.CHOICE,
-                choices=(
-                    ("86400", _("1 day")),
-                    ("0", _("not any more")),
-                    ("604800", _("7 days")),
-                    ("2592000", _("30 days")),
-                ),
-            ),
-        ),
-        body=lambda _visit, values: {"OldPasswordSeconds": int(values.get("old", "86400"))},
-        command="tenant password rotate {Name} --old-for 24h",
-        back="tenants/{id}",
-        shown="once.html",
-    ),
-    Action(
-        path="tenants/{id}/old-password/end",
-        title=_("End old password"),
-        submit=_("End it"),
-        text=_("Whoever comes with the old one is let in no more; live tunnels go on."),
-        verb="POST",
-        target=f"{ONE}?action=endOldPassword",
-        subject=ONE + ENTITY,
-        body=lambda _visit, _values: {},
-        command="tenant password end-old {Name}",
-        back="tenants/{id}",
-    ),
-    Action(
-        path="tenants/{id}/disable",
-        title=_("Disable tenant"),
-        submit=_("Disable"),
-        text=_("It is let in no more, and its tunnels end within five seconds."),
-        verb="PUT",
-        target=ONE,
-        subject=ONE + ENTITY,
-        body=lambda _visit, _values: {"Enabled": False},
-        command="tenant edit {Name} --disable",
-        back="tenants/{id}",
-        dangerous=True,
-    ),
-    Action(
-        path="tenants/{id}/enable",
-        title=_("Enable tenant"),
-        submit=_("Enable"),
-        text=_("It is let in again."),
-        verb="PUT",
-        target=ONE,
-        subject=ONE + ENTITY,
-        body=lambda _visit, _values: {"Enabled": True},
-        command="tenant edit {Name} --enable",
-        back="tenants/{id}",
-    ),
-    removal(
-        "tenants/{id}/delete",
-        _("Delete tenant"),
-        _("It is let in no more, and its tunnels end. What it has stored stays where it is."),
-        ONE,
-        "tenant delete {Name}",
-        back="tenants",
-    ),
-    Action(
-        path="tenants/{id}/quotas/add",
-        title=_("New quota"),
-        submit=_("Give it"),
-        text=_("The tenant may reach that repository, and store so much there."),
-        verb="POST",
-        target=f"{ONE}/resources",
-        subject=ONE + ENTITY,
-        fields=(*_QUOTA, Field(name="called", label=_("What to call it"))),
-        body=lambda _visit, values: _quota(values),
-        command="tenant resource add {Name} REPOSITORY --quota-gb 100",
-        back="tenants/{id}",
-    ),
-    Action(
-        path="tenants/{id}/quotas/{resource}/delete",
-        title=_("Take quota away"),
-        submit=_("Take away"),
-        text=_("The tenant cannot reach that repository any more. What is stored stays."),
-        verb="DELETE",
-        target=f"{ONE}/resources/{{resource}}",
-        subject=ONE + ENTITY,
-        fields=(Field(name="end", label=_("End its live tunnels there, too"), kind=Input.YES),),
-        query=lambda values: {"endTunnels": "true"} if values.get("end") == "yes" else {},
-        command="tenant resource delete {Name} RESOURCE",
-        back="tenants/{id}",
-        dangerous=True,
     ),
 )

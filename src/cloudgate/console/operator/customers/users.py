@@ -3,7 +3,8 @@
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import Action, Choices, Field, Input, Values, Visit, filled
 from cloudgate.console.operator.common import DESCRIPTION, ENTITY, GB_IN_MB, body, number
-from cloudgate.console.operator.customers.tenants import ONE, PASSWORD
+from cloudgate.console.operator.customers.tenant_actions import PASSWORD
+from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
 
 USER = f"{ONE}/subtenants/{{user}}"
