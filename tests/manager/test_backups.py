@@ -35,7 +35,7 @@ from cloudgate.manager.security import installation, sealed_files
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.sessions.accounts import ensure_administrator
-from cloudgate.manager.storage import database as databases
+from cloudgate.manager.storage import sqlite_files
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
@@ -621,4 +621,4 @@ def test_errors_of_disks_are_told_in_words(data: Path, monkeypatch: pytest.Monke
     with pytest.raises(CloudgateError, match=r"/mnt/b: the disk fails \(I/O error\)"):
         archive.create(data, data.parent / "b", SECRET, NOW)
     monkeypatch.undo()
-    assert databases.quick_check(data / "cloudgate.db") == ""
+    assert sqlite_files.quick_check(data / "cloudgate.db") == ""

@@ -165,7 +165,7 @@ def test_a_damaged_database_is_named_and_left_as_it_is(data: Path) -> None:
 def test_a_database_that_cannot_be_used_right_now_is_not_called_damaged(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
     with sqlite3.connect(data / "cloudgate.db") as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")

@@ -23,12 +23,12 @@ from cloudgate.manager.storage import database
 from cloudgate.manager.storage.database import (
     REVISIONS,
     Database,
-    dump,
     migrate,
     newest_revision,
     revision_of,
     sqlite_url,
 )
+from cloudgate.manager.storage.sqlite_files import dump
 from cloudgate.manager.storage.tables import (
     Account,
     AuditEvent,

@@ -35,11 +35,9 @@ from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import (
     Database,
     newest_revision,
-    put_mark_into,
-    quick_check,
-    snapshot,
     sqlite_url,
 )
+from cloudgate.manager.storage.sqlite_files import put_mark_into, quick_check, snapshot
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudGateway,

@@ -35,10 +35,9 @@ from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.servers.managed_servers import touch_assignment, touch_site
 from cloudgate.manager.storage.database import (
     Database,
-    snapshot,
     sqlite_url,
-    take_marks_from,
 )
+from cloudgate.manager.storage.sqlite_files import snapshot, take_marks_from
 from cloudgate.manager.storage.tables import (
     BackupServer,
     LogonSession,

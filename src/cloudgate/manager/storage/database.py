@@ -2,11 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -23,6 +22,7 @@ from cloudgate.manager.storage.postgresql import (
     open_engine,
     postgresql_url,
 )
+from cloudgate.manager.storage.sqlite_files import BUSY_SECONDS, connect
 from cloudgate.manager.storage.touched_tables import note_touched
 from cloudgate.manager.storage.write_turns import WriteTurns
 
@@ -30,7 +30,6 @@ REVISIONS = Path(__file__).parent / "revisions"
 EMPTY = REVISIONS / "empty.sql"
 """What SQLite makes of all revisions up to the one that it names, where there is nothing yet."""
 _REVISION = re.compile(r"[0-9]{4}")
-_BUSY_SECONDS = 30
 KEPT_AS_IT_IS = "0028"
 """Of a database that is older, no manager that stands by knows what it needs to know."""
 
@@ -58,7 +57,7 @@ class Database:
         self.writer = writing = self._engine.execution_options(
             writes=True, first_look=self.first_look
         )
-        self._turns = WriteTurns(_BUSY_SECONDS) if self.is_file else None
+        self._turns = WriteTurns(BUSY_SECONDS) if self.is_file else None
         self._beside = _beside(url)
         try:
             self.bring_forward(as_it_is=as_it_is and not self.is_file)
@@ -230,80 +229,6 @@ def _make_tables(connection: Connection) -> str | None:
     return found
 
 
-def dump(file: Path) -> str:
-    """What a database of SQLite holds, as statements that make the same of an empty file."""
-    with closing(sqlite3.connect(file)) as connection:
-        _begin, *statements, _commit = connection.iterdump()
-        return "".join(f"{statement}\n" for statement in statements)
-
-
-def snapshot(source: Path, target: Path) -> None:
-    """Copy a database of SQLite as one state of it, while others read and write.
-
-    By its backup API (https://www.sqlite.org/backup.html), all pages in one step.
-
-    Raises:
-        UnavailableError: it cannot be read, or there is no room for the copy.
-    """
-    try:
-        with (
-            closing(_connect_sqlite(source)) as origin,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            origin.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-            copy.execute("PRAGMA journal_mode = OFF")  # what was cut short is thrown away
-            origin.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.Error as problem:
-        found = reason(DatabaseError(None, None, problem)) or f"{problem}."
-        raise UnavailableError(
-            f"The database {source} cannot be copied to {target.parent}: {found}"
-        ) from None
-
-
-def put_mark_into(file: Path, name: str, value: str) -> None:
-    """Set an installation mark in a database of SQLite, as it is: it is not brought forward.
-
-    Raises:
-        sqlite3.Error: it cannot be written, or is of a release that has no marks.
-    """
-    with _as_it_is(file) as connection:
-        connection.execute(
-            "INSERT OR REPLACE INTO installation_marks (name, value) VALUES (?, ?)", (name, value)
-        )
-
-
-def take_marks_from(file: Path, names: Sequence[str]) -> int:
-    """Remove installation marks likewise. Returns how many there were.
-
-    Raises:
-        sqlite3.Error: see `put_mark_into`.
-    """
-    places = ", ".join("?" for _ in names)
-    with _as_it_is(file) as connection:
-        return connection.execute(
-            f"DELETE FROM installation_marks WHERE name IN ({places})",  # noqa: S608  only places
-            tuple(names),
-        ).rowcount
-
-
-@contextmanager
-def _as_it_is(file: Path) -> Iterator[sqlite3.Connection]:
-    with closing(_connect_sqlite(file)) as connection, connection:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-        yield connection
-
-
-def quick_check(file: Path) -> str:
-    """What is wrong with a database of SQLite that nobody uses; empty when nothing is."""
-    try:
-        with closing(sqlite3.connect(file)) as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
-    except sqlite3.Error as problem:
-        return str(problem)
-    return "" if found == ["ok"] else "; ".join(found)
-
-
 def _statements(script: str) -> Iterator[str]:
     statement = ""
     for line in script.splitlines(keepends=True):
@@ -384,9 +309,7 @@ def _open(url: str) -> Engine:
         return open_engine(postgresql_url(url))
     file = Path(known.database or "")
     file.touch(mode=0o600)
-    engine = create_engine(
-        url, pool_size=10, max_overflow=50, creator=lambda: _connect_sqlite(file)
-    )
+    engine = create_engine(url, pool_size=10, max_overflow=50, creator=lambda: connect(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     _watch_file(engine, file)
@@ -405,13 +328,7 @@ def _without_memory(url: str) -> Engine | None:
     if known.get_backend_name() != "sqlite":
         return None
     file = Path(known.database or "")
-    return create_engine(url, poolclass=NullPool, creator=lambda: _connect_sqlite(file))
-
-
-def _connect_sqlite(file: Path) -> sqlite3.Connection:
-    """A file that was moved away is missed, and not made anew and empty."""
-    uri = f"file:{quote(str(file.resolve()))}?mode=rw"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+    return create_engine(url, poolclass=NullPool, creator=lambda: connect(file))
 
 
 def _watch_file(engine: Engine, file: Path) -> None:
@@ -440,7 +357,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Durable, concurrent readers, and transactions that begin where we say so."""
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout = {_BUSY_SECONDS * 1000}",
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
