@@ -20,7 +20,7 @@ def test_the_audit_log_is_verified_with_what_was_noted_elsewhere(
     cloudgate: Run, running: RunningManager, tmp_path: Path
 ) -> None:
     for name in ("acme", "globex"):
-        cloudgate("tenant", "create", name, "--generate-password", "--no-wait")
+        cloudgate("tenant", "create", name, "--generate-password")
     fine = cloudgate("audit", "verify", "-o", "json")
     assert fine.exit_code == 0, fine.output
     said = json.loads(fine.stdout)
