@@ -18,7 +18,7 @@ from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, TenantResource
 from cloudgate.manager.tenants import passwords, rules
-from cloudgate.manager.tenants.operations import ended_now, publish
+from cloudgate.manager.tenants.publication import ended_now, publish
 
 TYPE = "CloudSubtenant"
 

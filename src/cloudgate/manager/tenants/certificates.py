@@ -43,8 +43,8 @@ from cloudgate.manager.storage.tables import (
     TenantCertificate,
 )
 from cloudgate.manager.tenants import passwords
-from cloudgate.manager.tenants.operations import publish
 from cloudgate.manager.tenants.own_password import check_origin, is_let_in, login_of
+from cloudgate.manager.tenants.publication import publish
 
 TYPE = "CloudTenantCertificate"
 USUAL_SECONDS = 24 * 3600

@@ -5,47 +5,38 @@ there; the task ends when they have.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
 
-from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
+from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.manager.audit.events import (
     NEW_PASSWORD,
-    OUTSIDE_ENDED,
-    TUNNELS_ENDED,
-    Change,
     change_to,
 )
 from cloudgate.manager.audit.log import note
-from cloudgate.manager.core import naming
 from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
-from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.protection.operations import check_tenant
-from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
-from cloudgate.manager.repositories.operations import get_repository
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.tenant_scope import note_moving, pools_of
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
     RemovedTenant,
-    Repository,
     Subtenant,
     Task,
-    TenantResource,
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import limits, passwords, rules
 from cloudgate.manager.tenants.limits import Limits
-from cloudgate.network import hostport
+from cloudgate.manager.tenants.publication import ended_now, publish
+from cloudgate.manager.tenants.resources import Quota, replace_resources
 from cloudgate.trust.password_hashes import matches
-from cloudgate.values import identifiers, precis
 
 TYPE = "CloudTenant"
 SETTINGS = (
@@ -61,17 +52,6 @@ SETTINGS = (
 )
 KEEP = object()
 """In `TenantChange.expires_at`: leave the lease as it is."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quota:
-    """What a tenant is to get of a repository."""
-
-    name: str
-    repository_uid: str
-    quota_mb: int
-    resource_id: UUID | None = None
-    """Of the quota that this is an edit of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,34 +198,6 @@ def _check_protection(work: UnitOfWork, tenant: CloudTenant, before: Mapping[UUI
 _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 
 
-def end_tunnels(
-    work: UnitOfWork, who: CloudTenant | Subtenant, *, only_outside: bool = False
-) -> None:
-    """Have all tunnels of a tenant or user end that were opened until now; part of a change to it.
-
-    With `only_outside`, those that come from where it may not come from any more.
-    """
-    if only_outside:
-        who.outside_end_before = work.now
-        return
-    who.tunnels_end_before = work.now
-    if isinstance(who, CloudTenant):
-        who.target_ends = {}
-
-
-def ended_now(work: UnitOfWork, who: CloudTenant | Subtenant) -> Mapping[str, Any]:
-    """What the audit log says of tunnels that end with a change."""
-    if who.tunnels_end_before == work.now:
-        return TUNNELS_ENDED
-    return OUTSIDE_ENDED if who.outside_end_before == work.now else {}
-
-
-def _end_tunnels_to(work: UnitOfWork, tenant: CloudTenant, repository: Repository) -> None:
-    """The same for its tunnels to a repository, by the name that it has now."""
-    endpoint = hostport.known_as(repository.endpoint)
-    tenant.target_ends = {**tenant.target_ends, endpoint: work.now.isoformat()}
-
-
 def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
     """Remove a customer. What it has stored stays where it is.
 
@@ -274,56 +226,6 @@ def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: boo
             f"The backups of {name} are still there and have to be deleted in the repository:"
             f" {', '.join(places)}."
         )
-    return task
-
-
-def get_resource(tenant: CloudTenant, identifier: UUID) -> TenantResource:
-    """A tenant's quota by its id.
-
-    Raises:
-        NotFoundError: it has none of that id.
-    """
-    for resource in tenant.resources:
-        if resource.id == identifier:
-            return resource
-    raise NotFoundError(f"The tenant {tenant.name} has no resource with the id {identifier}.")
-
-
-def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
-    """Give a tenant a quota on one more repository.
-
-    Raises:
-        InvalidRequestError: it has one there already, or one of that name, or its backups would
-            not be protected there.
-        NotFoundError: the repository is unknown.
-    """
-    resource = _make_resource(work, tenant, quota, position=len(tenant.resources))
-    tenant.resources.append(resource)
-    _check_quotas(tenant)
-    work.session.flush()
-    check_tenant(tenant, [resource], work.now)
-    task = publish(work, tenant, "CreateCloudTenantResource")
-    note(work, task, _resource_change(tenant, resource, added=True))
-    tasks.relate_resource(task, tenant, resource)
-    return task
-
-
-def remove_resource(
-    work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, *, tunnels_end: bool = False
-) -> Task:
-    """Take a quota away; `tunnels_end` ends the tunnels that the tenant has there, too.
-
-    Raises:
-        InvalidRequestError: subtenants have a part of it.
-    """
-    _check_is_unused(work, tenant, resource)
-    change = _resource_change(tenant, resource, added=False)
-    tenant.resources.remove(resource)
-    if tunnels_end:
-        _end_tunnels_to(work, tenant, resource.repository)
-        change = replace(change, after=TUNNELS_ENDED)
-    task = publish(work, tenant, "DeleteCloudTenantResource")
-    note(work, task, change)
     return task
 
 
@@ -356,23 +258,6 @@ def limits_of(tenant: CloudTenant) -> Limits:
     return limits.from_document(tenant.limits)
 
 
-def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bool) -> Change:
-    document = {
-        "Tenant": tenant.name,
-        "RepositoryUid": str(resource.repository_id),
-        "QuotaMb": resource.quota_mb,
-    }
-    return Change(
-        operation="CreateCloudTenantResource" if added else "DeleteCloudTenantResource",
-        object_type="CloudTenantResource",
-        object_id=resource.id,
-        object_name=resource.name,
-        before=None if added else document,
-        after=document if added else None,
-        owner_id=tenant.id,
-    )
-
-
 def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
     for name in SETTINGS:
         value = getattr(wanted, name)
@@ -388,74 +273,9 @@ def _apply(work: UnitOfWork, tenant: CloudTenant, wanted: TenantChange) -> None:
     if wanted.networks is not None:
         tenant.networks = rules.allowed_networks(wanted.networks)
     if wanted.quotas is not None:
-        _replace_resources(work, tenant, wanted.quotas)
+        replace_resources(work, tenant, wanted.quotas)
     if wanted.pools is not None:
         tenant.pools = pools_of_uids(work, tenant.backup_server_id, wanted.pools)
-
-
-def _replace_resources(work: UnitOfWork, tenant: CloudTenant, quotas: Sequence[Quota]) -> None:
-    """Quotas that are named by id or are on the same repository are edited, the others new."""
-    with work.session.no_autoflush:
-        by_id = {resource.id: resource for resource in tenant.resources}
-        by_repository = {resource.repository_id: resource for resource in tenant.resources}
-        kept: list[TenantResource] = []
-        for position, quota in enumerate(quotas):
-            made = _make_resource(work, tenant, quota, position)
-            known = by_id.get(quota.resource_id) if quota.resource_id else None
-            known = known or by_repository.get(made.repository_id)
-            if known is None or known in kept:
-                kept.append(made)
-                continue
-            known.position, known.name, known.quota_mb = position, made.name, made.quota_mb
-            if known.repository_id != made.repository_id:
-                known.repository_id = made.repository_id
-                forget_figure(known)
-            kept.append(known)
-        for resource in tenant.resources:
-            if resource not in kept:
-                _check_is_unused(work, tenant, resource)
-        tenant.resources = kept
-        _check_quotas(tenant)
-
-
-def _check_is_unused(work: UnitOfWork, tenant: CloudTenant, resource: TenantResource) -> None:
-    names = work.session.scalars(
-        select(Subtenant.name)
-        .where(Subtenant.resource_id == resource.id)
-        .order_by(Subtenant.name)
-        .limit(5)
-    ).all()
-    if names:
-        raise InvalidRequestError(
-            f"The resource {resource.name} of {tenant.name} is in use by its subtenants"
-            f" {', '.join(names)}. Remove these first, or give them another resource."
-        )
-
-
-def _make_resource(
-    work: UnitOfWork, tenant: CloudTenant, quota: Quota, position: int
-) -> TenantResource:
-    repository = get_repository(work, identifiers.parse(quota.repository_uid, REPOSITORY))
-    if repository.backup_server_id != tenant.backup_server_id:
-        raise InvalidRequestError(
-            f"The repository {repository.name} belongs to another backup server"
-            f" ({repository.backup_server.name}) than the tenant {tenant.name}."
-        )
-    return TenantResource(
-        repository_id=repository.id,
-        position=position,
-        name=naming.printable(quota.name, "Name"),
-        quota_mb=quota.quota_mb,
-    )
-
-
-def _check_quotas(tenant: CloudTenant) -> None:
-    names = [precis.key(resource.name) for resource in tenant.resources]
-    repositories = [resource.repository_id for resource in tenant.resources]
-    if len(set(names)) != len(names):
-        raise InvalidRequestError("Two quotas of a tenant cannot have the same name.")
-    if len(set(repositories)) != len(repositories):
-        raise InvalidRequestError("A tenant can have one quota on a repository, not two.")
 
 
 def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None:
@@ -466,13 +286,3 @@ def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None
     )
     if taken is not None:
         raise InvalidRequestError(f"A tenant named {taken} is there already.")
-
-
-def publish(work: UnitOfWork, tenant: CloudTenant, operation: str) -> Task:
-    """Have the site's gateways learn what has changed about a tenant."""
-    tenant.directory_revision = work.next_directory_revision()
-    work.session.flush()
-    work.news_for.update((tenant.backup_server_id, NEWS))
-    return tasks.start_directory_task(
-        work, operation, tenant.backup_server_id, tenant.directory_revision
-    )

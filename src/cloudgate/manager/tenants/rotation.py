@@ -7,7 +7,7 @@ from cloudgate.manager.audit.log import note
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Task
 from cloudgate.manager.tenants import passwords
-from cloudgate.manager.tenants.operations import end_tunnels, publish
+from cloudgate.manager.tenants.publication import end_tunnels, publish
 
 _TENANT, _SUBTENANT = "CloudTenant", "CloudSubtenant"
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from cloudgate.errors import InvalidRequestError, NotOfferedError
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.limits import Limits
-from cloudgate.manager.tenants.operations import KEEP, Quota, TenantChange
+from cloudgate.manager.tenants.operations import KEEP, TenantChange
+from cloudgate.manager.tenants.resources import Quota
 from cloudgate.values.fields import given
 from cloudgate.values.identifiers import parse
 from cloudgate.wire.resources.cloud.tenants import (

@@ -18,8 +18,9 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import up_to_backup_server_entity
 from cloudgate.api.http.router import Route, Routes, shows
 from cloudgate.manager.storage import tables
-from cloudgate.manager.tenants import operations
-from cloudgate.manager.tenants.operations import Quota
+from cloudgate.manager.tenants import resources
+from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.manager.tenants.resources import Quota
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.cloud.tenants import (
     CloudTenantResource,
@@ -58,7 +59,7 @@ def _linked_resource(
 def get_resources(call: Call) -> Answer:
     """All quotas of a tenant."""
     with call.reading() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
+        tenant = get_tenant(work, call.identifier(TYPE))
     found = tuple(_linked_resource(call.root, tenant, each) for each in tenant.resources)
     return Answer(resource=CloudTenantResources(cloud_tenant_resources=found))
 
@@ -74,8 +75,8 @@ def get_resources(call: Call) -> Answer:
 def get_resource(call: Call) -> Answer:
     """One quota of a tenant."""
     with call.reading() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
-    resource = operations.get_resource(tenant, call.identifier(RESOURCE, "resource"))
+        tenant = get_tenant(work, call.identifier(TYPE))
+    resource = resources.get_resource(tenant, call.identifier(RESOURCE, "resource"))
     return Answer(resource=_linked_resource(call.root, tenant, resource))
 
 
@@ -96,8 +97,8 @@ def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
         quota_mb=spec.quota_mb or 0,
     )
     with call.changing() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
-        task = operations.add_resource(work, tenant, quota)
+        tenant = get_tenant(work, call.identifier(TYPE))
+        task = resources.add_resource(work, tenant, quota)
     return accepted(call, task)
 
 
@@ -112,7 +113,7 @@ def post_resource(call: Call, spec: CreateCloudTenantResourceSpec) -> Answer:
 def delete_resource(call: Call) -> Answer:
     """Take a quota away."""
     with call.changing() as work:
-        tenant = operations.get_tenant(work, call.identifier(TYPE))
-        resource = operations.get_resource(tenant, call.identifier(RESOURCE, "resource"))
-        task = operations.remove_resource(work, tenant, resource, tunnels_end=tunnels_end(call))
+        tenant = get_tenant(work, call.identifier(TYPE))
+        resource = resources.get_resource(tenant, call.identifier(RESOURCE, "resource"))
+        task = resources.remove_resource(work, tenant, resource, tunnels_end=tunnels_end(call))
     return accepted(call, task)

@@ -23,7 +23,7 @@ from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
 from cloudgate.manager.tasks.operations import remark
-from cloudgate.manager.tenants import egress, operations, passwords, rotation
+from cloudgate.manager.tenants import egress, operations, passwords, publication, rotation
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, EntityReferences, Link
 from cloudgate.wire.resources.cloud.tenants import (
@@ -316,4 +316,4 @@ def end_tunnels(call: Call, work: UnitOfWork, who: tables.CloudTenant | tables.S
     """End those tunnels of a tenant or user that the call says are to end with the change."""
     is_outside = call.query.get(END_TUNNELS.lower(), "").lower() == "outside"
     if is_outside or tunnels_end(call):
-        operations.end_tunnels(work, who, only_outside=is_outside)
+        publication.end_tunnels(work, who, only_outside=is_outside)
