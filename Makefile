@@ -38,7 +38,7 @@ ALONE := $(ALONE_FIRST) $(filter-out $(ALONE_FIRST), $(shell grep -rl --include=
 PROPERTIES := $(shell grep -rlE --include='test_*.py' 'from (hypothesis|tests.api.test_contract) import' tests)
 ON_WINDOWS := $(addprefix src/cloudgate/, $(addprefix host/, service.py state/paths.py \
 	$(addprefix platform/, __init__.py windows.py windows_service.py) $(addprefix envoy/, endpoints.py \
-	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc_server.py) \
+	loopback_endpoints.py xds_listener.py log_rotation.py supervisor.py) authorization/grpc/server.py) \
 	cli/service/event_loop.py connector/run.py)
 
 .PHONY: up check test test-delivery test-packages together alone coverage thorough fuzz lint style types types-on-windows contracts pure pictures docs bench dist image lock clean

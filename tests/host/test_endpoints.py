@@ -22,7 +22,7 @@ import pytest
 from envoy.service.auth.v3 import external_auth_pb2 as messages
 from google.rpc.status_pb2 import Status
 
-from cloudgate.host.authorization.grpc_server import serve_grpc
+from cloudgate.host.authorization.grpc.server import serve_grpc
 from cloudgate.host.envoy.loopback_endpoints import ADDRESS, LoopbackEndpoints
 from cloudgate.host.envoy.process import running
 from cloudgate.host.envoy.process_set import read_process_set

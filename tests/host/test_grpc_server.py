@@ -26,7 +26,8 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudgate.host.authorization.grpc_server import LONGEST_MESSAGE_BYTES, GrpcServer, serve_grpc
+from cloudgate.host.authorization.grpc.connection import LONGEST_MESSAGE_BYTES
+from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.socket_handoff import VARIABLE, pass_listener

@@ -18,7 +18,8 @@ from cloudgate.host.authorization.authorizer import (
     Authorizer,
     DiscoveryResult,
 )
-from cloudgate.host.authorization.grpc_server import GrpcServer, OtherLine, Served, serve_grpc
+from cloudgate.host.authorization.grpc.connection import OtherLine, Served
+from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, Question
 from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
 from cloudgate.host.authorization.own.desk import OwnResult

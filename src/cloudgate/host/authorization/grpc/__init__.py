@@ -1,0 +1,1 @@
+"""gRPC: how does Envoy ask this process, over HTTP/2?"""
