@@ -22,18 +22,17 @@ from cloudgate.api.handlers.sessions import (
     session_id_of,
 )
 from cloudgate.api.host_protocol.application import HostProtocol
+from cloudgate.api.http import bodies
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.cross_site import SAFE, is_foreign, is_form
 from cloudgate.api.http.entity_tags import HEADER as ETAG
 from cloudgate.api.http.entity_tags import precondition, tag
-from cloudgate.api.http.failures import NoSuchVerbError, TooLargeError, error_response
+from cloudgate.api.http.failures import NoSuchVerbError, error_response
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.negotiation import (
     Form,
     UnsupportedFormError,
     answer_form,
-    body_charset,
-    body_form,
 )
 from cloudgate.api.http.proxies import HOST, Network, Origin, origin, own_host
 from cloudgate.api.http.request_meter import RequestMeter, note_route
@@ -46,7 +45,6 @@ from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
 from cloudgate.errors import (
     AccessDeniedError,
-    InvalidRequestError,
     NotAuthenticatedError,
     NotFoundError,
 )
@@ -61,8 +59,7 @@ from cloudgate.manager.sessions.second_factor import owes_one
 from cloudgate.manager.sessions.tokens import watches
 from cloudgate.manager.storage.tables import LogonSession
 from cloudgate.wire import json, xml
-from cloudgate.wire.description import Described, parts
-from cloudgate.wire.encoding import json_text, xml_text
+from cloudgate.wire.description import Described
 
 log = structlog.get_logger(__name__)
 
@@ -201,19 +198,7 @@ class Application:
 
     async def _answer(self, request: Request, first: str, path: str, form: Form) -> Response:
         self._manager.check_sure()
-        if first != API:
-            raise NotFoundError(
-                f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
-            )
-        found = self._router.match(path)
-        if found is None:
-            raise NotFoundError(f"The API has no resource at {f'/{API}{path}'[:200]!r}.")
-        verb = "GET" if request.method == "HEAD" else request.method
-        if verb not in found.routes:
-            allowed = ", ".join(sorted(found.routes))
-            raise NoSuchVerbError(
-                f"Method is not Allowed: {verb[:20]}; allowed here: {allowed}.", allowed
-            )
+        found, verb = self._matched(request, first, path)
         given = _parameters(request)
         query = {name.lower(): value for name, value in given}
         route = choose(found.routes[verb], query.get("action"))
@@ -237,28 +222,54 @@ class Application:
         )
         if who is not None:
             prove(request.state)
-            await self._check_access(call, route)
-            if not (route.by_token or _session_token(request)):
-                raise AccessDeniedError(
-                    "Access denied: this call wants somebody who has logged on, not an API token."
-                )
+            await self._check_access(request, call, route)
             if request.method == "GET" and route.kept:
                 shown = replace(call, logon=None)
                 return await self._remembered(request, route, shown, form, found)
+        return await self._done(request, route, call, form, found)
+
+    def _matched(self, request: Request, first: str, path: str) -> tuple[Match, str]:
+        """What is at a path, and the verb that is asked of it.
+
+        Raises:
+            NotFoundError: there is nothing.
+            NoSuchVerbError: there is something, which cannot be asked that.
+        """
+        if first != API:
+            raise NotFoundError(
+                f"There is nothing at {request.scope['path'][:200]!r}; the API is at /api/."
+            )
+        found = self._router.match(path)
+        if found is None:
+            raise NotFoundError(f"The API has no resource at {f'/{API}{path}'[:200]!r}.")
+        verb = "GET" if request.method == "HEAD" else request.method
+        if verb not in found.routes:
+            allowed = ", ".join(sorted(found.routes))
+            raise NoSuchVerbError(
+                f"Method is not Allowed: {verb[:20]}; allowed here: {allowed}.", allowed
+            )
+        return found, verb
+
+    async def _done(
+        self, request: Request, route: Route, call: Call, form: Form, found: Match
+    ) -> Response:
+        """What the route's handler answers, once the body is here and the password found right."""
         limit = STRANGERS_BODY_LIMIT_BYTES if call.logon is None else BODY_LIMIT_BYTES
-        body = await _read_body(request, limit)
+        body = await bodies.received(request, limit)
         content_type = request.headers.get("content-type")
         if body.strip() and not route.bodies and is_form(content_type):
             raise UnsupportedFormError(
                 "The body is a form's; this call needs none. Leave it out, and the Content-Type."
             )
+
+        def given() -> tuple[Described, ...]:
+            return bodies.described(route, body, content_type)
+
         if route.proof is None:
-            return await run_in_threadpool(
-                lambda: _handled(route, call, _given(route, body, content_type), form, found)
-            )
-        bodies = await run_in_threadpool(lambda: _given(route, body, content_type))
-        proven = await self._proven(request, route.proof, call, bodies)
-        return await run_in_threadpool(lambda: _handled(route, proven, bodies, form, found))
+            return await run_in_threadpool(lambda: _handled(route, call, given(), form, found))
+        read = await run_in_threadpool(given)
+        proven = await self._proven(request, route.proof, call, read)
+        return await run_in_threadpool(lambda: _handled(route, proven, read, form, found))
 
     async def _proven(
         self, request: Request, proof: Proof, call: Call, given: tuple[Described, ...]
@@ -300,7 +311,7 @@ class Application:
                 " Pages of other sites may read and change nothing here."
             )
 
-    async def _check_access(self, call: Call, route: Route) -> None:
+    async def _check_access(self, request: Request, call: Call, route: Route) -> None:
         """See whether who is asking may do this; it is noted when not.
 
         Raises:
@@ -316,6 +327,10 @@ class Application:
             raise AccessDeniedError(
                 "Access denied: your role asks for a second factor, and you have none yet. Set it"
                 " up in the console, at My second factor, or by POST /api/security/factor."
+            )
+        if not (route.by_token or _session_token(request)):
+            raise AccessDeniedError(
+                "Access denied: this call wants somebody who has logged on, not an API token."
             )
 
     def _origin(self, request: Request) -> Origin:
@@ -383,77 +398,22 @@ def refusal(problem: Exception, accept: str | None) -> Response:
 
 
 def _handled(
-    route: Route, call: Call, bodies: tuple[Described, ...], form: Form, found: Match
+    route: Route, call: Call, given: tuple[Described, ...], form: Form, found: Match
 ) -> Response:
     """What a call comes to; with a tag, if it shows an entity that can be changed."""
     if call.precondition is not None:
         call.precondition.check(call)
-    answer = route.handler(call, *bodies)
+    answer = route.handler(call, *given)
     response = _response(answer, form)
     if route.verb == "GET" and (known := tag(answer, found.routes, form.name.lower())):
         response.headers[ETAG] = known
     return response
 
 
-def _given(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:
-    """What the handler gets besides the call.
-
-    Raises:
-        InvalidRequestError: the body is missing, malformed or not valid.
-    """
-    if not route.bodies or (not body.strip() and route.body_optional):
-        return ()
-    if not body.strip():
-        names = " or ".join(kind.root() for kind in route.bodies)
-        raise InvalidRequestError(f"The body is missing; expected {names}.")
-    form, charset = body_form(content_type), body_charset(content_type)
-    text = xml_text(body, charset) if form is Form.XML else json_text(body, charset)
-    return (read_body(text, form, route.bodies),)
-
-
-def read_body(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Described:
-    """A body as the first of `kinds` that it can be.
-
-    Raises:
-        InvalidRequestError: it is malformed or not valid.
-    """
-    kind = kinds[0]
-    if len(kinds) > 1:
-        kind = next((kind for kind in kinds if _fits(body, form, kind)), kind)
-    return xml.read(body, kind) if form is Form.XML else json.read(body, kind)
-
-
-def _fits(body: str, form: Form, kind: type[Described]) -> bool:
-    """Whether a body means to be of a kind: by its root element, or by its properties."""
-    if form is Form.XML:
-        return xml.root_name(body) == kind.root()
-    return json.property_names(body) <= {part.name for part in parts(kind)}
-
-
 def _parameters(request: Request) -> tuple[tuple[str, str], ...]:
     """The query parameters. Some clients copy ``&amp;`` from XML, and name them ``amp;page``."""
     found = request.query_params.multi_items()
     return tuple((name.removeprefix("amp;"), value) for name, value in found)
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """The body, up to the limit.
-
-    Raises:
-        TooLargeError: it is larger.
-    """
-    said = request.headers.get("content-length", "")
-    problem = TooLargeError(f"The body is larger than {limit} bytes, the limit.")
-    if said.isascii() and said.isdigit() and int(said[:20]) > limit:
-        raise problem
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > limit:
-            raise problem
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _response(answer: Answer, form: Form) -> Response:

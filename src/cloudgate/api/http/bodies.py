@@ -1,0 +1,66 @@
+"""Bodies of requests: how is what a client sent read, and how much of it is taken in?"""
+
+from starlette.requests import Request
+
+from cloudgate.api.http.failures import TooLargeError
+from cloudgate.api.http.negotiation import Form, body_charset, body_form
+from cloudgate.api.http.router import Route
+from cloudgate.errors import InvalidRequestError
+from cloudgate.wire import json, xml
+from cloudgate.wire.description import Described, parts
+from cloudgate.wire.encoding import json_text, xml_text
+
+
+async def received(request: Request, limit_bytes: int) -> bytes:
+    """The body, of at most `limit_bytes`.
+
+    Raises:
+        TooLargeError: it is larger.
+    """
+    said = request.headers.get("content-length", "")
+    problem = TooLargeError(f"The body is larger than {limit_bytes} bytes, the limit.")
+    if said.isascii() and said.isdigit() and int(said[:20]) > limit_bytes:
+        raise problem
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit_bytes:
+            raise problem
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def described(route: Route, body: bytes, content_type: str | None) -> tuple[Described, ...]:
+    """What the handler of a route gets besides the call.
+
+    Raises:
+        InvalidRequestError: the body is missing, malformed or not valid.
+    """
+    if not route.bodies or (not body.strip() and route.body_optional):
+        return ()
+    if not body.strip():
+        names = " or ".join(kind.root() for kind in route.bodies)
+        raise InvalidRequestError(f"The body is missing; expected {names}.")
+    form, charset = body_form(content_type), body_charset(content_type)
+    text = xml_text(body, charset) if form is Form.XML else json_text(body, charset)
+    return (_read(text, form, route.bodies),)
+
+
+def _read(body: str, form: Form, kinds: tuple[type[Described], ...]) -> Described:
+    """A body as the first of `kinds` that it can be.
+
+    Raises:
+        InvalidRequestError: it is malformed or not valid.
+    """
+    kind = kinds[0]
+    if len(kinds) > 1:
+        kind = next((kind for kind in kinds if _fits(body, form, kind)), kind)
+    return xml.read(body, kind) if form is Form.XML else json.read(body, kind)
+
+
+def _fits(body: str, form: Form, kind: type[Described]) -> bool:
+    """Whether a body means to be of a kind: by its root element, or by its properties."""
+    if form is Form.XML:
+        return xml.root_name(body) == kind.root()
+    return json.property_names(body) <= {part.name for part in parts(kind)}
