@@ -246,7 +246,7 @@ async def echo_server() -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
