@@ -12,6 +12,7 @@ import pytest
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.host.envoy import launcher, process
+from cloudgate.host.envoy.data_path import deaths
 from cloudgate.host.envoy.data_path.choice import BY_HTTP, FOLDER, VARIABLE, Way, chosen_data_path
 from cloudgate.host.platform import started_at
 from cloudgate.protocol import GatewayState
@@ -86,24 +87,48 @@ async def test_a_module_that_cannot_be_loaded_is_done_without(
     assert machine.envoys.pid == pid
 
 
+@pytest.mark.parametrize(
+    ("how", "soon_seconds", "said"),
+    [
+        (signal.SIGKILL, deaths.SOON_SECONDS, "Envoy died several times"),
+        (signal.SIGSEGV, -1.0, "Envoy crashed 3 times within 6 hours"),
+    ],
+)
 async def test_a_module_with_which_envoy_dies_is_done_without(
-    folder: Path, machine: Machine, client: Client
+    folder: Path,
+    machine: Machine,
+    client: Client,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    how: signal.Signals,
+    soon_seconds: float,
+    said: str,
 ) -> None:
+    monkeypatch.setattr(deaths, "SOON_SECONDS", soon_seconds)
     port = free_port()
     await started_anew(machine, port)
     assert machine.envoy.data_path.way is Way.MODULE
     async with asyncio.timeout(3 * PATIENCE_SECONDS):
         while machine.envoy.data_path.way is Way.MODULE:
             pid = machine.envoys.pid
-            if pid is not None and started_at(pid):
-                os.kill(pid, signal.SIGKILL)
+            if pid is not None and started_at(pid) and await machine.admin.is_ready():
+                os.kill(pid, how)
             await asyncio.sleep(0.1)
         await machine.found(GatewayState.LISTENING)
         while machine.envoys.pid is None:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     assert await (await client.connect(port, REPO)).echoes()
-    assert "Envoy died several times" in machine.envoy.data_path.advice
+    assert said in machine.envoy.data_path.advice
+
+
+def test_the_module_is_not_to_blame_for_who_kills_envoy_or_for_a_crash_now_and_then() -> None:
+    long = deaths.SOON_SECONDS + 1
+    apart = deaths.CRASHES_WITHIN_SECONDS / (deaths.MOST_CRASHES - 1) + 1
+    known = deaths.Deaths()
+    assert not any(known.blame(long, 10.0 * each, crashed=False) for each in range(20))
+    assert not any(known.blame(long, apart * each, crashed=True) for each in range(20))
+    assert known.blame(long, apart * 19 + 1, crashed=True)
 
 
 def test_a_module_for_another_envoy_is_not_loaded(

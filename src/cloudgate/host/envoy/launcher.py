@@ -1,8 +1,10 @@
 """Envoy launcher: what is a new Envoy started with, and what does it say when it ends?"""
 
 import json
+import os
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -20,6 +22,10 @@ from cloudgate.host.state.files import write_private
 from cloudgate.host.state.paths import StatePaths
 
 _LAST_WORDS_CHARACTERS = 600
+_LAST_LINES_CHARACTERS = 64 * 1024
+"""In which a crash tells of itself, with the whole of its stack."""
+_CRASH = "[critical][backtrace]"
+"""In the lines that Envoy's handler of SIGSEGV, SIGABRT, SIGBUS, SIGILL and SIGFPE writes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +36,8 @@ class EnvoyLauncher:
     def __init__(self, layout: StatePaths, doors: LocalEndpoints) -> None:
         self._layout = layout
         self._doors = doors
-        self._log_start = 0
+        # What was said before this host service came is not what its Envoy dies with.
+        self._log_start = _size(layout.envoy_log)
         self._while_starting = ExitStack()
         self.data_path = chosen_data_path()
         """Which way tunnels go through the one that would be started."""
@@ -67,8 +74,7 @@ class EnvoyLauncher:
         """
         mark = uuid4().hex
         self._write_bootstrap(mark)
-        log = self._layout.envoy_log
-        self._log_start = log.stat().st_size if log.exists() else 0
+        self._log_start = _size(self._layout.envoy_log)
         place = hot_restart.next_epoch(self.binary.path, before)
         options = [*self._doors.command_line(mark), *hot_restart.options(self._layout, place)]
         self.settled()
@@ -82,13 +88,21 @@ class EnvoyLauncher:
 
     def last_words(self) -> str:
         """What the one that was started last has said last."""
+        return self._said(_LAST_WORDS_CHARACTERS)
+
+    def has_crashed(self) -> bool:
+        """Whether the one that was started last has said that it broke: who is killed does not."""
+        return _CRASH in self._said(_LAST_LINES_CHARACTERS)
+
+    def _said(self, characters: int) -> str:
         try:
             with self._layout.envoy_log.open("rb") as log:
-                log.seek(self._log_start)
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_start, end - 4 * characters))
                 text = log.read().decode("utf-8", "replace")
         except OSError:  # ENOENT, EMFILE: it is told that it ended, without its own words
             return ""
-        return text[-_LAST_WORDS_CHARACTERS:].strip()
+        return text[-characters:].strip()
 
     def _write_bootstrap(self, mark: str) -> None:
         settings = _bootstrap(self._layout, self._doors, mark, self.data_path)
@@ -119,3 +133,7 @@ def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) ->
             anywhere,
         ]
     )
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

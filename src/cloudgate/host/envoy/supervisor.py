@@ -10,6 +10,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.host.envoy import hot_restart
 from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.data_path.choice import DataPath
+from cloudgate.host.envoy.data_path.deaths import SOON_SECONDS, Deaths
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
@@ -19,11 +20,7 @@ from cloudgate.host.state.paths import StatePaths
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""
-STABLE_SECONDS = 30.0
-"""An Envoy that lived this long died by accident; a shorter life makes the next wait longer."""
 LONGEST_PAUSE_SECONDS = 5.0
-MOST_SHORT_LIVES = 3
-"""So many in a row, and the module that was loaded is to blame, until somebody knows better."""
 
 _LOOK_AGAIN_SECONDS = 0.02
 _FIRST_PAUSE_SECONDS = 0.1
@@ -54,6 +51,7 @@ class EnvoySupervisor:
         self.processes = EnvoyProcesses(layout, doors)
         """Who runs here."""
         self._launcher = EnvoyLauncher(layout, doors)
+        self._deaths = Deaths()
         self._absent_parent = hot_restart.AbsentParent(layout)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
@@ -227,19 +225,15 @@ class EnvoySupervisor:
 
     async def _start_again_when_dead(self) -> None:
         pause_seconds = 0.0
-        gone = short_lives = 0
+        gone = 0
         while (envoy := self.processes.listening) is not None:
             born = time.monotonic()
             if envoy.pid != gone:
                 await envoy.ended()
                 gone = envoy.pid
-                _log.error("envoy died", pid=gone, last_words=self._launcher.last_words())
-                self._on_change()
-                short_lives += 1
-            if time.monotonic() - born > STABLE_SECONDS:
-                pause_seconds = short_lives = 0
-            if short_lives >= MOST_SHORT_LIVES and self.data_path.module:
-                self.give_up_module("Envoy died several times, each time soon after its start.")
+                self._note_death(gone, time.monotonic() - born)
+            if time.monotonic() - born > SOON_SECONDS:
+                pause_seconds = 0
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:
@@ -255,6 +249,15 @@ class EnvoySupervisor:
             self.processes.listening = envoy
             await self._ask(envoy)
             self._on_change()
+
+    def _note_death(self, pid: int, lived_seconds: float) -> None:
+        words = self._launcher.last_words()
+        _log.error("envoy died", pid=pid, last_words=words)
+        crashed = self._launcher.has_crashed()
+        reason = self._deaths.blame(lived_seconds, time.monotonic(), crashed=crashed)
+        if reason:
+            self.give_up_module(reason)
+        self._on_change()
 
     async def _is_ready_in_time(self, envoy: EnvoyProcess) -> bool:
         deadline = time.monotonic() + READY_SECONDS
