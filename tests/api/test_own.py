@@ -13,7 +13,14 @@ import pytest
 from cloudgate.api.access import TENANTS, roles_for
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.storage.tables import CloudTenant
-from cloudgate.protocol import Guess, LiveTunnel, Usage, UsageBatch
+from cloudgate.protocol import (
+    Figures,
+    Guess,
+    LiveTunnel,
+    TenantFigures,
+    Usage,
+    UsageBatch,
+)
 from cloudgate.trust import login_throttle
 from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
 from tests.support.host import ScriptedHost
@@ -207,6 +214,20 @@ def test_what_was_used_is_to_the_byte_what_the_provider_bills(
     assert as_tenant(running, "acme\\bob").get("/cloud/self/usage").json() == {
         "CloudTenantUsages": []
     }
+
+
+def test_when_it_was_held_back_a_tenant_sees_of_itself_and_a_user_does_not(
+    running: RunningManager, client: httpx2.Client, acme: Customer, host: ScriptedHost
+) -> None:
+    for seconds in (0.0, 12.0):
+        of_acme = TenantFigures(tenant_id=acme.id, tunnels=1, refused=0, held_back_seconds=seconds)
+        figures = Figures(run="1", uptime_seconds=seconds, tenants=(of_acme,))
+        host.report(figures=figures).raise_for_status()
+    path = "/cloud/self/heldBack"
+    own = as_tenant(running, "acme").get(path).json()
+    assert own == client.get(f"{acme.path}/heldBack").json()
+    assert sum(each["LimitSeconds"] for each in own["CloudHeldBackTimes"]) == 12
+    assert as_tenant(running, "acme\\ann").get(path).status_code == 404
 
 
 def test_who_came_and_who_failed_is_seen_by_whose_name_it_was(

@@ -13,15 +13,24 @@ from cloudgate.manager.servers.backup_servers import (
     list_backup_servers,
 )
 from cloudgate.manager.servers.tenant_scope import NO_POOL
-from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, PoolStay, RemovedTenant
-from cloudgate.manager.usage.operations import compact_usage
+from cloudgate.manager.storage.tables import (
+    CloudTenant,
+    HeldBackTime,
+    ManagedServer,
+    PoolStay,
+    RemovedTenant,
+)
+from cloudgate.manager.usage.compaction import compact_usage
+from cloudgate.manager.usage.held_back import write_held_back
 from cloudgate.manager.usage.plausible import LEEWAY, LINE_BYTES, MOST_AHEAD, OLDEST
-from cloudgate.protocol import GatewayState, Usage, UsageBatch
+from cloudgate.protocol import Figures, GatewayState, TenantFigures, Usage, UsageBatch
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
+from tests.support.waiting import until
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 TARGET = "vault.example:8443"
+SHARE = "ShareSeconds"
 
 
 @pytest.fixture
@@ -266,6 +275,82 @@ def test_usage_of_all_is_added_up_hour_by_hour(
     assert [each["Tunnels"] for each in own] == [6, 3]
     refused = client.get("/cloud/usage?by=week")
     assert (refused.status_code, "expected hour" in refused.json()["Message"]) == (400, True)
+
+
+def holds_back(host: ScriptedHost, run: str, tenant_id: UUID, *seconds: float) -> None:
+    """A host says how long it has held a tenant back since `run` began, and how much of it by
+    its part of a full gateway."""
+    so_far, by_share = seconds
+    of_tenant = TenantFigures(
+        tenant_id=tenant_id,
+        tunnels=1,
+        refused=0,
+        held_back_seconds=so_far,
+        held_back_by_share_seconds=by_share,
+    )
+    figures = Figures(run=run, uptime_seconds=0, tenants=(of_tenant,))
+    host.report(figures=figures).raise_for_status()
+
+
+@pytest.mark.both_databases
+def test_when_a_tenant_was_held_back_is_kept_by_the_hour_over_gateways_and_restarts(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client, other = running.logged_on(), ScriptedHost(running, "gw2.example", ("192.0.2.11",))
+    path = f"/cloud/tenants/{tenant_id}/heldBack"
+
+    def shown() -> tuple[int, int, set[int]]:
+        found = running.logged_on().get(f"{path}?days=200").json()["CloudHeldBackTimes"]
+        limit, share = (sum(each[name] for each in found) for name in ("LimitSeconds", SHARE))
+        return limit, share, {each["Minutes"] for each in found}
+
+    def rows() -> int:
+        with running.manager.reading() as work:
+            return work.session.query(HeldBackTime).count()
+
+    for each in (host, other):
+        each.report(figures=Figures(run="1", uptime_seconds=0)).raise_for_status()
+    assert client.get(path).json() == {"CloudHeldBackTimes": []}
+    holds_back(host, "1", tenant_id, 9.0, 3.0)
+    holds_back(host, "1", tenant_id, 9.0, 3.0)
+    holds_back(other, "1", tenant_id, 5.0, 0.0)
+    assert shown() == (11, 3, {60})
+    holds_back(host, "2", tenant_id, 2.0, 0.0)
+    holds_back(host, "2", UUID(int=9), 7.0, 0.0)
+    holds_back(other, "1", tenant_id, 1e9, 0.0)
+    limit, share, _ = shown()
+    assert (11 + 2 < limit <= 13 + 20, share) == (True, 3), "no longer than the time that passed"
+    write_held_back(running.manager, all_of_it=True)
+    assert 1 <= rows() <= 2, "one for each hour"
+    assert shown() == (limit, share, {60})
+    write_held_back(running.manager)
+    running.clock.ahead += timedelta(days=100)
+    with running.manager.changing() as work:
+        compact_usage(work)
+    assert shown() == (limit, share, {1440})
+    xml = running.logged_on("application/xml").get(f"{path}?days=200").text
+    assert f"<ShareSeconds>{share}</ShareSeconds>" in xml
+    client = running.logged_on()
+    finished(client, client.delete(f"/cloud/tenants/{tenant_id}").json())
+    assert (rows(), client.get(path).status_code) == (0, 404)
+    other.close()
+
+
+def test_an_hour_is_written_down_when_it_is_over_and_kept_until_it_is(
+    running: RunningManager, host: ScriptedHost, tenant_id: UUID
+) -> None:
+    client, path = running.logged_on(), f"/cloud/tenants/{tenant_id}/heldBack"
+    host.report(figures=Figures(run="1", uptime_seconds=0)).raise_for_status()
+    holds_back(host, "1", tenant_id, 9.0, 3.0)
+    before = client.get(path).json()
+    running.clock.ahead += timedelta(hours=2)
+
+    def written() -> int:
+        with running.manager.reading() as work:
+            return work.session.query(HeldBackTime).count()
+
+    until(lambda: written() == len(before["CloudHeldBackTimes"]))
+    assert running.logged_on().get(path).json() == before
 
 
 def test_old_stretches_of_removed_tenants_are_put_together_and_still_billed(

@@ -593,6 +593,10 @@ def test_all_usage_is_a_table_a_spreadsheet_or_what_the_api_says(
         ["acme", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
         ["globex", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
     ]
+    held_back = cloudgate("tenant", "held-back", "globex").stdout.splitlines()
+    assert [line.split() for line in held_back] == [
+        ["BeginTime", "Minutes", "LimitSeconds", "ShareSeconds"]
+    ]
     sheet = cloudgate("usage", "--month", f"{this_month:%Y-%m}", "--csv").stdout
     rows = sorted(csv.DictReader(sheet.splitlines()), key=lambda row: row["CloudTenant"])
     assert [(row["CloudTenant"], row["BytesUp"]) for row in rows] == [

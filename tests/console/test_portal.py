@@ -23,7 +23,7 @@ from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage.tables import CloudTenant
-from cloudgate.protocol import Usage, UsageBatch
+from cloudgate.protocol import Figures, TenantFigures, Usage, UsageBatch
 from tests.support.client_certificates import new_key, request_pem
 from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.customers import SECRET, TARGET, Customer, add_vault, listening_host
@@ -282,16 +282,37 @@ def test_a_month_is_a_table_that_agrees_with_the_bill_to_the_byte(
         assert sum(int(each[what]) for each in rows) == sum(each[what] for each in billed)
     (own,) = csv.DictReader(io.StringIO(at_portal(running, "acme\\ann").get("usage.csv").text))
     assert own["BytesUp"] == "3003"
-    limit = {"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 10, "ThrottlingSpeedUnit": "KBps"}
-    finished(client, client.put(acme.path, json=limit).json())
     operator = signed_in(running)
     for path in ("", f"tenants/{acme.id}"):
         page = operator.get(path).text
         assert re.search(r'<rect class="up" x="[\d.]+" y="0.0" width="7.5" height="100.0"/>', page)
         assert "Sent: 2.9 MB" in text_of(page)
-        assert ('<rect class="full"' in page) is bool(path)
-    assert "In one minute it used all of the speed that it may have now." in text_of(page)
-    finished(client, client.put(acme.path, json={"ThrottlingEnabled": False}).json())
+
+
+def test_when_it_was_held_back_is_a_picture_for_the_provider_and_the_tenant_not_for_its_users(
+    running: RunningManager, acme: Customer, host: ScriptedHost
+) -> None:
+    operator, path = signed_in(running), f"tenants/{acme.id}"
+    nothing = "Nothing was held back in the last 31 days."
+    assert nothing in text_of(operator.get(path).text)
+    assert nothing in text_of(at_portal(running, "acme").get("").text)
+    for seconds in (0.0, 12.0):
+        of_acme = TenantFigures(
+            tenant_id=acme.id,
+            tunnels=1,
+            refused=0,
+            held_back_seconds=seconds,
+            held_back_by_share_seconds=seconds / 4,
+        )
+        figures = Figures(run="1", uptime_seconds=seconds, tenants=(of_acme,))
+        host.report(figures=figures).raise_for_status()
+    for page in (operator.get(path).text, at_portal(running, "acme").get("").text):
+        assert page.count('<rect class="limit"') == 2, "of this hour, and of this day"
+        assert page.count('<rect class="share"') == 2
+        assert 'role="img" aria-label="Time held back in each hour"' in page
+        assert text_of(page).count("By the limit: 9 s By a full gateway: 3 s") == 2
+        assert f"{datetime.now(UTC):%Y-%m-%d}" in text_of(page)
+    assert "eld back" not in at_portal(running, "acme\\ann").get("").text
 
 
 def test_a_tenant_gives_its_user_a_new_password_that_is_shown_once(

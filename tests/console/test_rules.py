@@ -19,7 +19,7 @@ from cloudgate.console import stream
 from cloudgate.console.acting import command_of
 from cloudgate.console.api import SignedOutError
 from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
-from cloudgate.console.charts import HEIGHT, last_hours, speed_of, traffic
+from cloudgate.console.charts import BYTES, HEIGHT, SECONDS, held_back, lately, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
@@ -28,7 +28,7 @@ from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
 from cloudgate.console.stream import Streams, pause_seconds
-from cloudgate.console.texts import moment, percent, size
+from cloudgate.console.texts import GERMAN, NOTHING, duration, moment, percent, size
 
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -143,6 +143,7 @@ SHOWN_WITH_OTHERS = {
     "notification log": "notifications",
     "notification show": "notifications",
     "tenant certificate list": "tenants/{id}",
+    "tenant held-back": "tenants/{id}",
     "tenant password list": "tenants/{id}",
     "tenant resource list": "tenants/{id}",
     "tenant usage": "tenants/{id}",
@@ -234,28 +235,78 @@ def test_usage_adds_up_by_month_the_newest_first() -> None:
     ]
 
 
-def test_the_last_day_has_each_hour_and_the_minutes_in_which_a_limit_was_used_up() -> None:
-    tenant = {"ThrottlingEnabled": True, "ThrottlingSpeedLimit": 8, "ThrottlingSpeedUnit": "Mbps"}
-    full = 60 * 1_000_000
+def test_the_last_day_has_each_hour_and_what_went_through_in_it() -> None:
     used = [
-        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": full // 2, "BytesDown": 1},
-        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": full // 2, "BytesDown": 0},
-        {"BeginTime": "2026-03-15T11:06:00Z", "Minutes": 1, "BytesUp": 0, "BytesDown": full // 2},
+        {"BeginTime": "2026-03-15T11:05:00Z", "Minutes": 1, "BytesUp": 300, "BytesDown": 1},
+        {"BeginTime": "2026-03-15T11:06:00Z", "Minutes": 1, "BytesUp": 0, "BytesDown": 99},
         {"BeginTime": "2026-03-14T12:00:00Z", "Minutes": 1, "BytesUp": 1, "BytesDown": None},
-        {"BeginTime": "2026-03-14T13:00:00Z", "Minutes": 60, "BytesUp": 7, "BytesDown": None},
+        {"BeginTime": "2026-03-14T13:00:00Z", "Minutes": 60, "BytesUp": 1, "BytesDown": None},
         {"BeginTime": "2026-03-15T00:00:00Z", "Minutes": 1440, "BytesUp": 7, "BytesDown": 7},
     ]
-    hours = last_hours(used, NOW, speed_of(tenant))
+    hours = lately(used, BYTES, NOW)
     assert [each.begin.hour for each in hours] == [*range(13, 24), *range(13)]
-    assert (hours[0].bytes_up, hours[-1].bytes_up) == (7, 0)
-    assert (hours[-2].bytes_up, hours[-2].bytes_down) == (full, full // 2 + 1)
-    assert [each.minutes_full for each in hours] == [0] * 22 + [1, 0]
-    assert speed_of({**tenant, "ThrottlingEnabled": False}) == 0
-    drawn = traffic(hours)
-    assert (drawn["up"][-2].height, drawn["up"][-1].height) == (HEIGHT, 0)
-    assert 0 < drawn["up"][0].height < 2, "little is seen, too"
-    assert drawn["full"][-2].height == pytest.approx(HEIGHT / 60, abs=0.1)
-    assert traffic(last_hours([], NOW))["bytes_up"] == 0
+    assert [each.is_idle for each in hours] == [False, *([True] * 21), False, True]
+    assert hours[-2].counted == {"BytesUp": 300, "BytesDown": 100}
+    drawn = traffic(used, NOW)
+    up, down = (drawn["bars"][name] for name in BYTES)
+    assert (up[-2].height, up[-1].height, down[-2].y) == (HEIGHT, 0, pytest.approx(66.7))
+    assert 0 < up[0].height < 2, "little is seen, too"
+    assert up[-2].x + up[-2].width <= down[-2].x, "they stand side by side"
+    assert (drawn["sums"]["BytesUp"], traffic([], NOW)["sums"]["BytesUp"]) == (301, 0)
+
+
+def test_what_was_held_back_stands_upon_each_other_by_hours_and_by_days_of_utc() -> None:
+    found = [
+        {
+            "BeginTime": "2026-02-13T00:00:00Z",
+            "Minutes": 1440,
+            "LimitSeconds": 8,
+            "ShareSeconds": 0,
+        },
+        {
+            "BeginTime": "2026-03-14T22:00:00Z",
+            "Minutes": 60,
+            "LimitSeconds": 900,
+            "ShareSeconds": 0,
+        },
+        {
+            "BeginTime": "2026-03-15T02:00:00Z",
+            "Minutes": 60,
+            "LimitSeconds": 900,
+            "ShareSeconds": 900,
+        },
+    ]
+    drawn = held_back(found, NOW)
+    hours, days = drawn["hours"], drawn["days"]
+    limit, share = (hours["bars"][name][13] for name in SECONDS)
+    assert (limit.height, limit.y, share.height, share.y) == (25, 75, 25, 50), "of a whole hour"
+    assert (limit.x, limit.width) == (share.x, share.width)
+    assert hours["sums"] == {"LimitSeconds": 1800, "ShareSeconds": 900}
+    assert [each.begin.day for each in days["stretches"]][-2:] == [14, 15]
+    assert len(days["stretches"]) == 31
+    assert [round(each.height) for each in days["bars"]["LimitSeconds"]][-2:] == [50, 50]
+    assert days["bars"]["ShareSeconds"][-1].y == 0, "the day of most is as high as the picture"
+    assert days["sums"]["LimitSeconds"] == 1808
+    more = [{**found[2], "LimitSeconds": 9000}]
+    (highest,) = {each.y for each in held_back(more, NOW)["hours"]["bars"]["ShareSeconds"]} - {100}
+    assert highest == 0, "several gateways hold back for longer than an hour in an hour"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (61, "1 min 1 s"),
+        (659, "10 min"),
+        (3600, "1 h"),
+        (7290, "2 h 2 min"),
+        (3_600_000, "1.000 h"),
+        (None, NOTHING),
+    ],
+)
+def test_how_long_something_took_reads_as_people_say_it(seconds: int | None, said: str) -> None:
+    assert duration(seconds, GERMAN) == said
 
 
 def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:

@@ -8,7 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloudgate.manager.registries import host_figures
-from cloudgate.manager.registries.host_figures import HostFiguresRegistry
+from cloudgate.manager.registries.host_figures import (
+    HOUR_SECONDS,
+    HostFiguresRegistry,
+    parts_by_hour,
+)
 from cloudgate.protocol import Figures, GatewayState, Report, TenantFigures
 
 HOST, TENANT = UUID(int=1), UUID(int=2)
@@ -80,6 +84,63 @@ def test_counts_only_grow_but_to_0_and_are_what_was_reported_since_the_manager_b
         assert now == expected
         assert now >= before
         before = now
+
+
+@given(st.floats(0, 1e9), st.floats(0, 90_000), st.integers(0, 3))
+@example(7200.0, 3600.0, 0)
+@example(7200.0, 0.0, 0)
+def test_the_parts_of_a_time_are_of_the_hours_that_it_lies_in_and_make_the_whole(
+    until: float, seconds: float, later: int
+) -> None:
+    parts = parts_by_hour(until - seconds, until - later)
+    assert sum(part for _, part in parts) == pytest.approx(1)
+    assert len({hour for hour, _ in parts}) == len(parts) <= 25
+    for hour, part in parts:
+        assert hour % HOUR_SECONDS == 0
+        assert 0 <= part <= 1
+        assert hour <= until - later
+
+
+def test_what_a_host_counted_while_nobody_heard_it_is_of_the_hours_that_passed() -> None:
+    clock = [7 * HOUR_SECONDS]
+    registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+
+    def hear(held: float, share: float = 0.0, server: UUID = HOST) -> None:
+        of_tenant = TenantFigures(
+            tenant_id=TENANT,
+            tunnels=1,
+            refused=0,
+            held_back_seconds=held,
+            held_back_by_share_seconds=share,
+        )
+        figures = Figures(run="1", uptime_seconds=clock[0], tenants=(of_tenant,))
+        report = Report(
+            assignment_revision=1,
+            directory_revision=1,
+            state=GatewayState.LISTENING,
+            figures=figures,
+        )
+        registry.keep(server, report)
+
+    def hours() -> dict[float, tuple[float, float]]:
+        found = registry.held_back(TENANT)
+        return {
+            hour / HOUR_SECONDS: (round(each.limit_seconds), round(each.share_seconds))
+            for hour, each in found.items()
+        }
+
+    hear(500.0)
+    assert not hours(), "it is not of this manager's time"
+    clock[0] += 1.5 * HOUR_SECONDS
+    hear(500.0 + 3000, 900.0)
+    assert hours() == {7: (1400, 600), 8: (700, 300)}
+    taken = registry.take_held_back(8 * HOUR_SECONDS)
+    assert hours() == {8: (700, 300)}
+    registry.give_back(taken)
+    assert hours() == {7: (1400, 600), 8: (700, 300)}
+    assert not registry.take_held_back(7 * HOUR_SECONDS)
+    assert registry.take_held_back(9 * HOUR_SECONDS)
+    assert not hours()
 
 
 def test_a_report_that_says_nothing_else_is_told_from_one_that_does() -> None:

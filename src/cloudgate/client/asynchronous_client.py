@@ -43,6 +43,8 @@ from cloudgate.wire.resources.cloud.own import (
 )
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
 from cloudgate.wire.resources.cloud.usage import (
+    CloudHeldBackTime,
+    CloudHeldBackTimes,
     CloudTenantUsage,
     CloudTenantUsages,
     CloudUsage,
@@ -264,3 +266,8 @@ class AsyncTenantClient(_AsyncConnected):
     async def subtenants(self) -> tuple[CloudSubtenant, ...]:
         """The own users."""
         return (await self._read("/cloud/self/subtenants", CloudSubtenants)).cloud_subtenants
+
+    async def held_back(self, days: int = 31) -> tuple[CloudHeldBackTime, ...]:
+        """When the tenant got less speed than it would have taken; not of one user."""
+        found = await self._read(f"/cloud/self/heldBack?days={days}", CloudHeldBackTimes)
+        return found.cloud_held_back_times

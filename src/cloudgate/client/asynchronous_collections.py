@@ -21,7 +21,12 @@ from cloudgate.wire.resources.cloud.tenants import (
     CreateCloudTenantSpec,
     RotatePasswordSpec,
 )
-from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
+from cloudgate.wire.resources.cloud.usage import (
+    CloudHeldBackTime,
+    CloudHeldBackTimes,
+    CloudTenantUsage,
+    CloudTenantUsages,
+)
 from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, ManagedServer
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
@@ -298,6 +303,12 @@ class AsyncTenants(_AsyncWithPasswords[CloudTenant, CreateCloudTenantSpec, Cloud
         path = f"{await self._path(word)}/usage?days={days}"
         found = await self._driver.run(resources.read(self._talk, path, CloudTenantUsages))
         return found.cloud_tenant_usages
+
+    async def held_back(self, word: str, days: int = 31) -> tuple[CloudHeldBackTime, ...]:
+        """When one got less speed than it would have taken: by hours, then days."""
+        path = f"{await self._path(word)}/heldBack?days={days}"
+        found = await self._driver.run(resources.read(self._talk, path, CloudHeldBackTimes))
+        return found.cloud_held_back_times
 
 
 class AsyncServers(AsyncMade[ManagedServer, CreateManagedServerSpec, Described]):

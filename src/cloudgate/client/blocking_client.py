@@ -43,6 +43,8 @@ from cloudgate.wire.resources.cloud.own import (
 )
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
 from cloudgate.wire.resources.cloud.usage import (
+    CloudHeldBackTime,
+    CloudHeldBackTimes,
     CloudTenantUsage,
     CloudTenantUsages,
     CloudUsage,
@@ -256,3 +258,8 @@ class TenantClient(_Connected):
     def subtenants(self) -> tuple[CloudSubtenant, ...]:
         """The own users."""
         return self._read("/cloud/self/subtenants", CloudSubtenants).cloud_subtenants
+
+    def held_back(self, days: int = 31) -> tuple[CloudHeldBackTime, ...]:
+        """When the tenant got less speed than it would have taken; not of one user."""
+        found = self._read(f"/cloud/self/heldBack?days={days}", CloudHeldBackTimes)
+        return found.cloud_held_back_times

@@ -1,30 +1,36 @@
-"""Charts: which bars does a picture of the last 24 hours have? Pure."""
+"""Charts: which bars does a picture of the last hours or days have? Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cloudgate.console.api import Json
 
-HOURS = 24
-WIDTH, HEIGHT = 20, 100
-"""Of the room for one hour, in the units of the picture."""
+WIDTH, HEIGHT = 480, 100
+"""Of a picture, in its own units."""
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOURS, DAYS = 24, 31
+"""How many stretches of time are shown."""
+BYTES = ("BytesUp", "BytesDown")
+SECONDS = ("LimitSeconds", "ShareSeconds")
 _LEAST = 1.5
 """Height of a bar for little: what is there is seen."""
-_WHOLE = 0.95
-"""Which part of its speed is all of it: no line is full to the last byte."""
-_SPEED_UNITS = {"Mbps": 1_000_000 / 8, "KBps": 1024, "MBps": 1024 * 1024}
+_HOUR_SECONDS = 3600
+_FREE = 1 / 4
+"""Which part of a bar's room is left free."""
 
 
-@dataclass(kw_only=True)
-class Hour:
-    """What was used in one hour."""
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What was counted in an hour or a day, by the API's names."""
 
     begin: datetime
-    bytes_up: int = 0
-    bytes_down: int = 0
-    minutes_full: int = 0
-    """In how many minutes all that a limit lets through was used."""
+    counted: dict[str, int]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether that is nothing."""
+        return not any(self.counted.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,68 +39,105 @@ class Bar:
 
     x: float
     y: float
+    width: float
     height: float
 
 
-def last_hours(used: Iterable[Json], now: datetime, limit: float = 0.0) -> list[Hour]:
-    """The last 24 hours, also those without anything, the oldest first.
+def lately(
+    found: Iterable[Json], names: Sequence[str], now: datetime, each: timedelta = HOUR
+) -> list[Stretch]:
+    """The last 24 hours, or the last 31 days of UTC, also those without anything, oldest first.
 
     Args:
-        used: what was used in each minute or hour, as the API says it.
-        now: the last hour has this moment in it.
-        limit: of the speed, in bytes each second over both directions; 0 for none.
+        found: what was counted in each minute, hour or day, as the API says it.
+        names: of what is counted.
+        now: the last stretch has this moment in it.
+        each: how long a stretch is: `HOUR` or `DAY`.
     """
-    last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    hours = [Hour(begin=last - timedelta(hours=HOURS - 1 - n)) for n in range(HOURS)]
-    known = {each.begin: each for each in hours}
-    minutes: dict[datetime, int] = {}
-    for each in used:
-        begin = datetime.fromisoformat(str(each["BeginTime"])).astimezone(UTC)
-        hour = known.get(begin.replace(minute=0, second=0, microsecond=0))
-        if hour is None or int(each.get("Minutes") or 0) > 60:  # noqa: PLR2004  a day is in no hour
+    last, number = _begin(now, each), HOURS if each == HOUR else DAYS
+    made = [
+        Stretch(begin=last - (number - 1 - place) * each, counted=dict.fromkeys(names, 0))
+        for place in range(number)
+    ]
+    known = {stretch.begin: stretch for stretch in made}
+    for one in found:
+        stretch = known.get(_begin(datetime.fromisoformat(str(one["BeginTime"])), each))
+        if stretch is None or timedelta(minutes=int(one.get("Minutes") or 0)) > each:
             continue
-        up, down = int(each.get("BytesUp") or 0), int(each.get("BytesDown") or 0)
-        hour.bytes_up += up
-        hour.bytes_down += down
-        if each.get("Minutes") == 1:
-            minutes[begin] = minutes.get(begin, 0) + up + down
-    for begin, together in minutes.items():
-        if limit and together >= _WHOLE * limit * 60:
-            known[begin.replace(minute=0)].minutes_full += 1
-    return hours
-
-
-def speed_of(tenant: Json) -> float:
-    """The speed that a tenant may have, in bytes each second; 0 for any."""
-    limit = int(tenant.get("ThrottlingSpeedLimit") or 0) if tenant.get("ThrottlingEnabled") else 0
-    return limit * _SPEED_UNITS.get(str(tenant.get("ThrottlingSpeedUnit")), 0.0)
-
-
-def bars(amounts: list[int], whole: int = 0, *, second: bool = False, of: int = 1) -> list[Bar]:
-    """A bar for each hour; the highest as high as the picture, or as `whole` where that is given.
-
-    `of` bars share the room of an hour, of which this is the first or the second.
-    """
-    highest = whole or max(amounts, default=0)
-    room = WIDTH / of
-    made = []
-    for number, amount in enumerate(amounts):
-        height = max(_LEAST, HEIGHT * amount / highest) if amount and highest else 0.0
-        x = number * WIDTH + (room if second else 0.0) + room / 8
-        made.append(Bar(x=round(x, 1), y=round(HEIGHT - height, 1), height=round(height, 1)))
+        for name in names:
+            stretch.counted[name] += int(one.get(name) or 0)
     return made
 
 
-def traffic(hours: list[Hour]) -> Json:
-    """The picture of what went through, with its figures."""
-    up, down = [each.bytes_up for each in hours], [each.bytes_down for each in hours]
-    whole = max(*up, *down)
+def _begin(moment: datetime, each: timedelta) -> datetime:
+    whole = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return whole if each == HOUR else whole.replace(hour=0)
+
+
+def beside(stretches: Sequence[Stretch], names: Sequence[str]) -> dict[str, list[Bar]]:
+    """Bars of each name beside those of the others; the highest is as high as the picture."""
+    room = WIDTH / len(stretches)
+    width = room / len(names)
+    whole = max((max(each.counted[name] for name in names) for each in stretches), default=0)
+    made: dict[str, list[Bar]] = {name: [] for name in names}
+    for number, each in enumerate(stretches):
+        for place, name in enumerate(names):
+            height = _height(each.counted[name], whole)
+            made[name].append(_bar(number * room + place * width, width, HEIGHT, height))
+    return made
+
+
+def stacked(
+    stretches: Sequence[Stretch], names: Sequence[str], whole: int = 0
+) -> dict[str, list[Bar]]:
+    """Bars of each name upon those before; `whole`, or what is more, is as high as the picture."""
+    room = WIDTH / len(stretches)
+    whole = max(whole, *(sum(each.counted[name] for name in names) for each in stretches))
+    made: dict[str, list[Bar]] = {name: [] for name in names}
+    for number, each in enumerate(stretches):
+        ground = float(HEIGHT)
+        for name in names:
+            height = min(ground, _height(each.counted[name], whole))
+            made[name].append(_bar(number * room, room, ground, height))
+            ground -= height
+    return made
+
+
+def _height(amount: int, whole: int) -> float:
+    return max(_LEAST, HEIGHT * amount / whole) if amount and whole else 0.0
+
+
+def _bar(x: float, room: float, ground: float, height: float) -> Bar:
+    return Bar(
+        x=round(x + room * _FREE / 2, 2),
+        y=round(ground - height, 1),
+        width=round(room * (1 - _FREE), 2),
+        height=round(height, 1),
+    )
+
+
+def _sums(stretches: Sequence[Stretch], names: Sequence[str]) -> dict[str, int]:
+    return {name: sum(each.counted[name] for each in stretches) for name in names}
+
+
+def traffic(used: Iterable[Json], now: datetime) -> Json:
+    """The picture of what went through in the last 24 hours, with its figures."""
+    hours = lately(used, BYTES, now)
+    return {"stretches": hours, "bars": beside(hours, BYTES), "sums": _sums(hours, BYTES)}
+
+
+def held_back(found: Sequence[Json], now: datetime) -> Json:
+    """The pictures of when somebody was held back: each of the last hours, and of the last days."""
+    hours, days = lately(found, SECONDS, now), lately(found, SECONDS, now, DAY)
     return {
-        "hours": [(each, each.begin.isoformat()) for each in hours],
-        "up": bars(up, whole, of=2),
-        "down": bars(down, whole, second=True, of=2),
-        "full": bars([each.minutes_full for each in hours], 60),
-        "bytes_up": sum(up),
-        "bytes_down": sum(down),
-        "minutes_full": sum(each.minutes_full for each in hours),
+        "hours": {
+            "stretches": hours,
+            "bars": stacked(hours, SECONDS, _HOUR_SECONDS),
+            "sums": _sums(hours, SECONDS),
+        },
+        "days": {
+            "stretches": days,
+            "bars": stacked(days, SECONDS),
+            "sums": _sums(days, SECONDS),
+        },
     }

@@ -7,6 +7,7 @@ from typing import Any
 _KIB = 1024
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 _FEW = 10
+_MINUTE, _HOUR = 60, 3600
 MB = 1024 * 1024
 NOTHING = "\N{EN DASH}"
 """Stands where something is not known, or not there."""
@@ -20,10 +21,13 @@ class Style:
     thousands: str = ","
     moment: str = "%Y-%m-%d %H:%M UTC"
     month: str = "%Y-%m"
+    day: str = "%Y-%m-%d"
 
 
 ENGLISH = Style()
-GERMAN = Style(decimal=",", thousands=".", moment="%d.%m.%Y, %H:%M UTC", month="%m/%Y")
+GERMAN = Style(
+    decimal=",", thousands=".", moment="%d.%m.%Y, %H:%M UTC", month="%m/%Y", day="%d.%m.%Y"
+)
 
 
 def words(text: str) -> str:
@@ -55,6 +59,24 @@ def month(text: Any, style: Style = ENGLISH) -> str:
         return datetime.strptime(str(text), "%Y-%m").replace(tzinfo=UTC).strftime(style.month)
     except ValueError:
         return str(text)
+
+
+def day(begin: datetime, style: Style = ENGLISH) -> str:
+    """A day of UTC, given by its beginning."""
+    return begin.strftime(style.day)
+
+
+def duration(seconds: Any, style: Style = ENGLISH) -> str:
+    """How long something took, as people say it: in the largest unit, and the next below."""
+    if not isinstance(seconds, int) or isinstance(seconds, bool):
+        return NOTHING
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        minutes, rest = divmod(seconds, _MINUTE)
+        return f"{minutes} min" + (f" {rest} s" if rest and minutes < _FEW else "")
+    hours, rest = divmod(round(seconds / _MINUTE), _MINUTE)
+    return f"{count(hours, style)} h" + (f" {rest} min" if rest else "")
 
 
 def moment(text: Any, style: Style = ENGLISH) -> str:

@@ -96,12 +96,14 @@ class TenantFigures(Document):
     """That are live."""
     refused: Counted
     held_back_seconds: Amount
+    held_back_by_share_seconds: Amount = 0
+    """How much of that by `Restraint.SHARE`, as far as the host says so."""
 
 
 class Figures(Document):
     """What a host has counted since its service began, and what is so now. None is unknown.
 
-    The manager keeps it in memory alone.
+    The manager keeps it in memory alone, but for when tenants were held back.
     """
 
     run: Word

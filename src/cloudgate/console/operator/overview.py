@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from cloudgate.console.api import Api, Json
-from cloudgate.console.charts import last_hours, traffic
+from cloudgate.console.charts import traffic
 from cloudgate.console.declarations import Page, Visit
 from cloudgate.console.operator.common import MOST_COUNTED, count_tunnels, resources
 from cloudgate.console.texts import words as _
@@ -64,7 +64,7 @@ async def _last_day(visit: Visit) -> Json:
     return {
         "used": _rows(used or {}),
         "too_much": used is None or hours is None,
-        "traffic": traffic(last_hours(_rows(hours), datetime.now(UTC))) if hours else None,
+        "traffic": traffic(_rows(hours), datetime.now(UTC)) if hours else None,
     }
 
 

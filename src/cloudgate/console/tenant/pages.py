@@ -1,8 +1,10 @@
 """Own pages: what does a tenant have, who came by its name, and who are its users?"""
 
 import asyncio
+from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
+from cloudgate.console.charts import DAYS, held_back
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Field, Input, Page, Visit
 from cloudgate.console.texts import words as _
@@ -23,12 +25,22 @@ async def load_overview(visit: Visit) -> Json:
     """What it has and uses, and its tunnels right now."""
     entity, tunnels = await asyncio.gather(visit.api.get(SELF), visit.api.found(f"{SELF}/tunnels"))
     said = tunnels or {}
+    is_user = entity.get("Subtenant") is not None
+    held = {} if visit.is_news or is_user else await _held_back(visit)
     return {
         "own": entity,
         "quotas": _quotas(entity),
         "tunnels": list(said.get("CloudGatewayTunnels") or ()),
         "all_asked": tunnels is not None and not said.get("UnknownGateways"),
+        **held,
     }
+
+
+async def _held_back(visit: Visit) -> Json:
+    """When it got less speed than it would have taken."""
+    found = await visit.api.get(f"{SELF}/heldBack?days={DAYS}")
+    times = list(found.get("CloudHeldBackTimes") or ())
+    return {"held_back": held_back(times, datetime.now(UTC))}
 
 
 async def load_logins(visit: Visit) -> Json:

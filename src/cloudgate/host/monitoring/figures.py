@@ -115,6 +115,7 @@ class HostFigures:
     def _news_of_tenants(self) -> Iterable[TenantFigures]:
         live = Counter(each.tenant_id for each in self._watch.live)
         refused, held = self._meter.refused_tenants, self._held_back.by_tenant
+        by_share = self._held_back.by_share
         found = 0
         for tenant_id in live.keys() | refused.keys() | held.keys() | self._told.keys():
             now = TenantFigures(
@@ -122,6 +123,7 @@ class HostFigures:
                 tunnels=live[tenant_id],
                 refused=refused.get(tenant_id, 0),
                 held_back_seconds=round(held.get(tenant_id, 0.0), 2),
+                held_back_by_share_seconds=round(by_share.get(tenant_id, 0.0), 2),
             )
             if now != self._told.get(tenant_id):
                 found += 1

@@ -14,6 +14,8 @@ class HeldBack:
 
     def __init__(self) -> None:
         self.by_tenant: dict[UUID, float] = defaultdict(float)
+        self.by_share: dict[UUID, float] = defaultdict(float)
+        """How much of that by their part of a gateway that is full."""
         self.by_restraint: dict[Restraint, float] = dict.fromkeys(Restraint, 0.0)
         self._seen: dict[UUID, float] = {}
 
@@ -24,3 +26,5 @@ class HeldBack:
         if before is not None and now_seconds - before <= LONGEST_GAP_SECONDS:
             self.by_tenant[tenant_id] += now_seconds - before
             self.by_restraint[restraint] += now_seconds - before
+            if restraint is Restraint.SHARE:
+                self.by_share[tenant_id] += now_seconds - before

@@ -19,7 +19,8 @@ from cloudgate.manager.jobs import timeouts
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
-from cloudgate.manager.usage.operations import compact_usage
+from cloudgate.manager.usage.compaction import compact_usage
+from cloudgate.manager.usage.held_back import write_held_back
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ SETTLING_REST_SECONDS = 0.05
 RENEWING = "Renewing certificates of gateways"
 RENEWING_PORT = "Renewing the manager's own certificate"
 COMPACTING = "Adding up old usage"
+HOLDING_BACK = "Writing down when tenants were held back"
 PRESENCE = "Noting which hosts are there"
 FORGETTING = "Forgetting passwords that are good no more"
 AUDITING = "Removing old entries of the audit log"
@@ -94,6 +96,9 @@ class Scheduler:
                 name=WRITING_SESSIONS,
                 attempt=lambda: run_in_threadpool(write_unwritten, self._manager),
             ),
+            each_tick(
+                name=HOLDING_BACK, attempt=lambda: run_in_threadpool(write_held_back, self._manager)
+            ),
             each_tick(name=FORGETTING, attempt=lambda: run_in_threadpool(self._forget_passwords)),
             each_tick(name=RENEWING, attempt=self._every_six_hours(self._renew)),
             each_tick(name=COMPACTING, attempt=self._every_six_hours(self._compact)),
@@ -111,8 +116,9 @@ class Scheduler:
         """Write down what would be lost with this process."""
         try:
             write_sums(self._manager, all_of_them=True)
+            write_held_back(self._manager, all_of_it=True)
         except (SQLAlchemyError, UnavailableError):  # the latter where another manager leads
-            log.exception("how often strangers were refused in the last minute is not written down")
+            log.exception("what strangers and hosts did lately is not written down")
 
     def _every_six_hours(
         self, work: Callable[[], Awaitable[None]]

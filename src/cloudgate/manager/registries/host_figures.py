@@ -1,7 +1,7 @@
 """Host figures: what has each host counted, as it last said? Kept in memory alone.
 
 Of tenants it adds up what all hosts have counted since this process began: what a host counted
-before is not of its time.
+before is not of its time. By the hour it says who was held back, until somebody writes that down.
 """
 
 import time
@@ -18,6 +18,9 @@ WANTED_SECONDS = 15.0
 """How often hosts are to tell."""
 MOST_TENANTS = 100_000
 """Of which something is kept, of all hosts together and of each: a host may name what it likes."""
+HOUR_SECONDS = 3600.0
+LONGEST_UNHEARD_SECONDS = 24 * HOUR_SECONDS
+"""What a host that was not heard for longer has counted meanwhile is of so long a time at most."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,37 @@ class TenantSums:
     tunnels: int = 0
     refused: int = 0
     held_back_seconds: float = 0.0
+
+
+@dataclass
+class HeldBack:
+    """For how long somebody got less speed than they would have taken, and by what."""
+
+    limit_seconds: float = 0.0
+    share_seconds: float = 0.0
+
+    def add(self, limit_seconds: float, share_seconds: float) -> None:
+        """For so much longer."""
+        self.limit_seconds += limit_seconds
+        self.share_seconds += share_seconds
+
+
+HeldBackHours = dict[UUID, dict[tuple[UUID, float], HeldBack]]
+"""By tenant, and then by server and when the hour began, in seconds since 1970."""
+
+
+def parts_by_hour(since: float, until: float) -> list[tuple[float, float]]:
+    """The hours that a time lies in, and which part of it lies in each. Pure."""
+    since = max(since, until - LONGEST_UNHEARD_SECONDS)
+    hour = until // HOUR_SECONDS * HOUR_SECONDS
+    if since >= hour:
+        return [(hour, 1.0)]
+    found, end = [], until
+    while end > since:
+        hour = (end - 1e-6) // HOUR_SECONDS * HOUR_SECONDS
+        found.append((hour, (end - max(hour, since)) / (until - since)))
+        end = hour
+    return found
 
 
 @dataclass
@@ -63,6 +97,8 @@ class HostFiguresRegistry:
         self._hosts: dict[UUID, _Host] = defaultdict(_Host)
         self._refused: dict[UUID, int] = defaultdict(int)
         self._held_back: dict[UUID, float] = defaultdict(float)
+        self._by_hour: HeldBackHours = {}
+        self._hours_kept = 0
         self.on_heard: Callable[[UUID, LatestFigures], None] = lambda *_: None
         """Called with what a host has just said, in the thread that it was heard in."""
 
@@ -80,7 +116,7 @@ class HostFiguresRegistry:
             host = self._hosts[server_id]
             host.report = _without_figures(report)
             if report.figures is not None:
-                self._take(host, report.figures)
+                self._take(server_id, host, report.figures)
             heard = host.heard
         if report.figures is not None and heard is not None:
             self.on_heard(server_id, heard)
@@ -113,34 +149,84 @@ class HostFiguresRegistry:
                 found[tenant_id].held_back_seconds = seconds
             return found
 
+    def held_back(self, tenant_id: UUID) -> Mapping[float, HeldBack]:
+        """When a tenant was held back, by the beginning of each hour that nobody has taken yet."""
+        found: dict[float, HeldBack] = defaultdict(HeldBack)
+        with self._lock:
+            for (_server_id, hour), each in self._by_hour.get(tenant_id, {}).items():
+                found[hour].add(each.limit_seconds, each.share_seconds)
+        return found
+
+    def take_held_back(self, before: float) -> HeldBackHours:
+        """Who was held back in the hours that began before then: to be written down once."""
+        taken: HeldBackHours = {}
+        with self._lock:
+            for tenant_id, hours in list(self._by_hour.items()):
+                due = {key: each for key, each in hours.items() if key[1] < before}
+                if due:
+                    taken[tenant_id] = due
+                    self._by_hour[tenant_id] = {key: hours[key] for key in hours.keys() - due}
+                    self._hours_kept -= len(due)
+                if not self._by_hour[tenant_id]:
+                    del self._by_hour[tenant_id]
+        return taken
+
+    def give_back(self, taken: HeldBackHours) -> None:
+        """It was not written down after all."""
+        with self._lock:
+            for tenant_id, hours in taken.items():
+                for (server_id, hour), each in hours.items():
+                    self._note(tenant_id, server_id, hour, each)
+
+    def _note(self, tenant_id: UUID, server_id: UUID, hour: float, more: HeldBack) -> None:
+        hours, key = self._by_hour.get(tenant_id, {}), (server_id, hour)
+        if key not in hours:
+            if self._hours_kept >= MOST_TENANTS:
+                return
+            self._hours_kept += 1
+            hours = self._by_hour.setdefault(tenant_id, hours)
+        hours.setdefault(key, HeldBack()).add(more.limit_seconds, more.share_seconds)
+
     def _has_room(self, host: _Host, tenant_id: UUID) -> bool:
         return all(
             tenant_id in kept or len(kept) < MOST_TENANTS
             for kept in (host.tenants, self._refused, self._held_back)
         )
 
-    def _take(self, host: _Host, figures: Figures) -> None:
-        now = self._clock_seconds()
+    def _take(self, server_id: UUID, host: _Host, figures: Figures) -> None:
+        now, wall = self._clock_seconds(), self._now()
         began_here = figures.uptime_seconds < now - self._began_seconds
         is_first = not host.run
+        said = host.heard if figures.run == host.run else None
+        waited = now - said.at_seconds if said is not None else figures.uptime_seconds
         if figures.run != host.run:
             host.run, host.tenants = figures.run, {}
         # A host that has counted for longer than this process runs counts from here on.
         counts_all = not is_first or began_here
+        hours = parts_by_hour(wall - waited, wall)
         for each in figures.tenants:
             if not self._has_room(host, each.tenant_id):
                 continue
-            before = host.tenants.get(each.tenant_id)
-            if before is not None or counts_all:
-                refused, held = (before.refused, before.held_back_seconds) if before else (0, 0.0)
-                self._refused[each.tenant_id] += max(0, each.refused - refused)
-                self._held_back[each.tenant_id] += max(0.0, each.held_back_seconds - held)
+            before = host.tenants.get(each.tenant_id) or _none_of(each.tenant_id)
+            if each.tenant_id in host.tenants or counts_all:
+                self._refused[each.tenant_id] += max(0, each.refused - before.refused)
+                held = max(0.0, each.held_back_seconds - before.held_back_seconds)
+                self._held_back[each.tenant_id] += held
+                # No longer than the time, but for how unevenly messages travel.
+                held = min(held, waited + WANTED_SECONDS)
+                more = each.held_back_by_share_seconds - before.held_back_by_share_seconds
+                share = min(held, max(0.0, more))
+                for hour, part in hours if held else ():
+                    by_both = HeldBack((held - share) * part, share * part)
+                    self._note(each.tenant_id, server_id, hour, by_both)
             host.tenants[each.tenant_id] = each
-        said = host.heard
-        is_same = said is not None and said.figures.run == figures.run
-        known = said.began_at if said is not None and is_same else None
-        began_at = begun_at(self._now(), figures.uptime_seconds, known)
+        known = said.began_at if said is not None else None
+        began_at = begun_at(wall, figures.uptime_seconds, known)
         host.heard = LatestFigures(figures.model_copy(update={"tenants": ()}), now, began_at)
+
+
+def _none_of(tenant_id: UUID) -> TenantFigures:
+    return TenantFigures(tenant_id=tenant_id, tunnels=0, refused=0, held_back_seconds=0.0)
 
 
 def _without_figures(report: Report) -> Report:

@@ -1,15 +1,9 @@
-"""Usage operations: how is what tenants used counted and kept?
-
-Minutes are kept for two days, then hours for three months, then days for ever.
-"""
+"""Usage operations: how is what tenants used counted?"""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
-
-from sqlalchemy import delete, select
 
 from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -17,16 +11,10 @@ from cloudgate.manager.gateways.operations import gateway_of
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Usage
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.usage.billable import Billable
+from cloudgate.manager.usage.compaction import MINUTE
 from cloudgate.manager.usage.plausible import LineCapacity, impossible_time, moment_of
 from cloudgate.manager.usage.totals import UsageIncrement, add_to_totals
 from cloudgate.protocol import UsageBatch
-
-MINUTE, HOUR, DAY = 1, 60, 24 * 60
-"""The stretches, in minutes."""
-KEPT = {MINUTE: timedelta(days=2), HOUR: timedelta(days=90)}
-"""How long each stretch is kept before it becomes part of the next longer one."""
-_LONGER = {MINUTE: HOUR, HOUR: DAY}
-_AT_ONCE = 5000
 
 
 @dataclass
@@ -123,62 +111,3 @@ def _first(work: UnitOfWork, batch: UsageBatch) -> datetime:
     """The oldest minute of a batch that can be, of a host that has not told anything before."""
     possible = (each.minute for each in batch.usage if not impossible_time(each, work.now))
     return min((*possible, work.now))
-
-
-def compact_usage(work: UnitOfWork) -> bool:
-    """Put old minutes together to hours, and old hours to days. Whether there may be more."""
-    more = False
-    for minutes, kept in KEPT.items():
-        old = work.session.scalars(
-            select(Usage)
-            .where(Usage.minutes == minutes, Usage.at < _begin(work.now - kept, _LONGER[minutes]))
-            .order_by(Usage.at)
-            .limit(_AT_ONCE)
-        ).all()
-        more = more or len(old) == _AT_ONCE
-        for some in _together(old, _LONGER[minutes]).values():
-            first = some[0]
-            work.session.add(
-                Usage(
-                    at=_begin(first.at, _LONGER[minutes]),
-                    minutes=_LONGER[minutes],
-                    tenant_id=first.tenant_id,
-                    subtenant_id=first.subtenant_id,
-                    managed_server_id=first.managed_server_id,
-                    gateway_name=first.gateway_name,
-                    target=first.target,
-                    tunnels=sum(each.tunnels for each in some),
-                    bytes_up=sum(each.bytes_up for each in some),
-                    bytes_down=sum(each.bytes_down for each in some),
-                )
-            )
-        if old:
-            numbers = [each.number for each in old]
-            for start in range(0, len(numbers), 500):
-                part = numbers[start : start + 500]
-                work.session.execute(delete(Usage).where(Usage.number.in_(part)))
-    return more
-
-
-_Key = tuple[datetime, UUID, UUID | None, UUID, str, str]
-
-
-def _together(old: Sequence[Usage], minutes: int) -> dict[_Key, list[Usage]]:
-    found: dict[_Key, list[Usage]] = defaultdict(list)
-    for each in old:
-        key = (
-            _begin(each.at, minutes),
-            each.tenant_id,
-            each.subtenant_id,
-            each.managed_server_id,
-            each.gateway_name,
-            each.target,
-        )
-        found[key].append(each)
-    return found
-
-
-def _begin(moment: datetime, minutes: int) -> datetime:
-    """The beginning of the stretch that a moment is in."""
-    whole = moment.replace(minute=0, second=0, microsecond=0)
-    return whole.replace(hour=0) if minutes == DAY else whole

@@ -35,7 +35,11 @@ from cloudgate.wire.resources.cloud.subtenants import (
     CloudSubtenants,
 )
 from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
-from cloudgate.wire.resources.cloud.usage import CloudTenantUsage, CloudTenantUsages
+from cloudgate.wire.resources.cloud.usage import (
+    CloudHeldBackTimes,
+    CloudTenantUsage,
+    CloudTenantUsages,
+)
 from cloudgate.wire.resources.sessions import LogonSession
 
 PATH = "/cloud/self"
@@ -86,6 +90,7 @@ def _links(root: str, *, is_tenant: bool) -> tuple[Link, ...]:
         ("tunnels", "CloudSelfTunnels"),
         ("logins", "CloudSelfLogins"),
         ("usage", "CloudTenantUsages"),
+        *((("heldBack", "CloudHeldBackTimes"),) if is_tenant else ()),
         *((("subtenants", "CloudSubtenants"),) if is_tenant else ()),
         ("session", "LogonSession"),
     )
@@ -180,6 +185,26 @@ def get_own_usage(call: Call) -> Answer:
         found = usage_of(work, tenant, work.now - days, user_id=call.visitor.user_id)
     shown = tuple(CloudTenantUsage(**usage.said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/self/heldBack",
+        answers=shows(CloudHeldBackTimes),
+        query=(usage.DAYS,),
+    )
+)
+def get_own_held_back(call: Call) -> Answer:
+    """When a tenant got less speed than it would have taken: of itself alone, not of its users."""
+    days = usage.days_of(call)
+    with call.reading() as work:
+        who = sessions.owner_of(work, call.visitor)
+        if not isinstance(who, tables.CloudTenant):
+            raise NotFoundError(
+                f"When {who.tenant.name} is held back is not counted by user: the tenant sees it."
+            )
+        return usage.held_back(call, work, who, days)
 
 
 @ROUTES.add(Route(verb="GET", path="/cloud/self/subtenants", answers=shows(CloudSubtenants)))

@@ -9,11 +9,16 @@ from cloudgate.api.handlers.queries import paging_of, query_of
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.pages import Page, Query
+from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
+from cloudgate.manager.usage.held_back import held_back_of
 from cloudgate.manager.usage.reading import Used, page_of_usage, traffic_by_hour, usage_of
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.cloud.usage import (
+    CloudHeldBackTime,
+    CloudHeldBackTimes,
     CloudTenantUsage,
     CloudTenantUsages,
     CloudUsage,
@@ -55,6 +60,37 @@ def get_usage(call: Call) -> Answer:
         found = usage_of(work, tenant, work.now - days)
     shown = tuple(CloudTenantUsage(**said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
+
+
+@ROUTES.add(
+    Route(
+        verb="GET",
+        path="/cloud/tenants/{id}/heldBack",
+        answers=shows(CloudHeldBackTimes),
+        query=(DAYS,),
+    )
+)
+def get_held_back(call: Call) -> Answer:
+    """When a tenant got less speed than it would have taken: by hours, then days; oldest first."""
+    days = days_of(call)
+    with call.reading() as work:
+        return held_back(call, work, get_tenant(work, call.identifier(TYPE)), days)
+
+
+def held_back(call: Call, work: UnitOfWork, tenant: CloudTenant, days: timedelta) -> Answer:
+    """The answer that says when a tenant was held back."""
+    unwritten = call.manager.figures.held_back(tenant.id)
+    found = held_back_of(work, tenant, work.now - days, unwritten)
+    shown = tuple(
+        CloudHeldBackTime(
+            begin_time=each.begin,
+            minutes=each.minutes,
+            limit_seconds=each.limit_seconds,
+            share_seconds=each.share_seconds,
+        )
+        for each in found
+    )
+    return Answer(resource=CloudHeldBackTimes(cloud_held_back_times=shown))
 
 
 @ROUTES.add(

@@ -51,6 +51,12 @@ USAGE = {
     "BytesUp": at("BytesUp"),
     "BytesDown": at("BytesDown"),
 }
+HELD_BACK = {
+    "BeginTime": at("BeginTime"),
+    "Minutes": at("Minutes"),
+    "LimitSeconds": at("LimitSeconds"),
+    "ShareSeconds": at("ShareSeconds"),
+}
 app = group(KIND, COLUMNS, "Tenants: the customers, and what they may use.")
 
 
@@ -157,6 +163,17 @@ def usage(
     """Show what a tenant used of the gateways: by minutes, then hours, then days."""
     answer = call.api.get(f"{find(call.api, KIND, name).path}/usage?days={days}")
     call.screen.listing(answer, answer.body.get("CloudTenantUsages") or [], USAGE)
+
+
+@command(app, "held-back")
+def held_back(
+    call: Call,
+    name: Thing,
+    days: Annotated[int, typer.Option(min=1, max=999, help="How far to look back.")] = 31,
+) -> None:
+    """Show when a tenant got less speed than it would have taken: by hours, then days."""
+    answer = call.api.get(f"{find(call.api, KIND, name).path}/heldBack?days={days}")
+    call.screen.listing(answer, answer.body.get("CloudHeldBackTimes") or [], HELD_BACK)
 
 
 def _is_enabled(call: Call, name: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from cloudgate.console.api import Api, Json
-from cloudgate.console.charts import last_hours, speed_of, traffic
+from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import (
     Page,
@@ -35,6 +35,7 @@ async def load_one(visit: Visit) -> Json:
         first_gateways(visit.api),
     )
     tunnels, all_asked = await _tunnels(visit.api, known, str(entity["Name"]))
+    used = {} if visit.is_news else await _used(visit)
     return {
         "thing": entity,
         "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
@@ -42,18 +43,21 @@ async def load_one(visit: Visit) -> Json:
         "certificates": list(certificates.get("CloudTenantCertificates") or ()),
         "tunnels": tunnels,
         "all_asked": all_asked and are_all,
-        **({} if visit.is_news else await _used(visit, entity)),
+        **used,
     }
 
 
-async def _used(visit: Visit, tenant: Json) -> Json:
-    """What it used by month, and in the last day; and when it used all of its speed."""
-    found = await visit.api.get(f"{filled(ONE, visit.path)}/usage?days={_DAYS}")
-    used, limit = list(found.get("CloudTenantUsages") or ()), speed_of(tenant)
+async def _used(visit: Visit) -> Json:
+    """What it used by month and in the last day; and when it was held back."""
+    at, now = filled(ONE, visit.path), datetime.now(UTC)
+    found, held = await asyncio.gather(
+        visit.api.get(f"{at}/usage?days={_DAYS}"), visit.api.get(f"{at}/heldBack?days={DAYS}")
+    )
+    used = list(found.get("CloudTenantUsages") or ())
     return {
         "months": months(used),
-        "traffic": traffic(last_hours(used, datetime.now(UTC), limit)),
-        "limited": limit > 0,
+        "traffic": traffic(used, now),
+        "held_back": held_back(list(held.get("CloudHeldBackTimes") or ()), now),
     }
 
 

@@ -51,7 +51,7 @@ from cloudgate.manager.storage.tables.records import (
     Maintenance,
     Task,
 )
-from cloudgate.manager.storage.tables.usage import Usage, UsageTotal
+from cloudgate.manager.storage.tables.usage import HeldBackTime, Usage, UsageTotal
 
 __all__ = (
     "Account",
@@ -71,6 +71,7 @@ __all__ = (
     "DirectoryRevision",
     "FormerName",
     "GatewayPool",
+    "HeldBackTime",
     "InstallationMark",
     "LogonSession",
     "Maintenance",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ForeignKey,
     Index,
     String,
 )
@@ -51,3 +52,28 @@ class UsageTotal(Base):
     bytes_down: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime]
     """The minute in which it last used something."""
+
+
+class HeldBackTime(Base):
+    """For how long a tenant got less speed than it would have taken, in a stretch of time.
+
+    Gateways add up. A stretch has several rows where it was written down in parts.
+    """
+
+    __tablename__ = "held_back_times"
+    __table_args__ = (
+        Index("ix_held_back_times_tenant", "tenant_id", "at"),
+        Index("ix_held_back_times_stretch", "minutes", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    """The beginning of the stretch."""
+    minutes: Mapped[int]
+    """Its length: an hour or a day."""
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("cloud_tenants.id", ondelete="CASCADE"))
+    limit_seconds: Mapped[int] = mapped_column(BigInteger)
+    """By the speed that it was sold."""
+    share_seconds: Mapped[int] = mapped_column(BigInteger)
+    """By its part of a gateway that is full."""

@@ -29,6 +29,25 @@ class CloudTenantUsages(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CloudHeldBackTime(Described):
+    """For how long a tenant got less speed than it would have taken, in an hour or a day."""
+
+    begin_time: datetime | None = element()
+    minutes: int | None = element()
+    limit_seconds: int | None = element()
+    """By the speed that it was sold. Gateways add up."""
+    share_seconds: int | None = element()
+    """By its part of a gateway that was full."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudHeldBackTimes(Described):
+    """When a tenant was held back."""
+
+    cloud_held_back_times: tuple[CloudHeldBackTime, ...] = repeated("CloudHeldBackTime")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudUsage(CloudTenantUsage):
     """What a tenant used, which may not be there any more; without Minutes, all together."""
 
