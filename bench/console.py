@@ -25,7 +25,6 @@ from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import (
-    AuditEvent,
     CloudGateway,
     CloudTenant,
     Repository,
@@ -269,13 +268,14 @@ def _fill_more(data: Path) -> tuple[str, str]:
                     related_name=name,
                 )
             )
-            event = AuditEvent(
-                at=at, account="admin", address="192.0.2.7", code=0, severity="Information",
-                operation="EditTenant", text=f"Tenant {name} was changed.", success=True,
-                object_type="CloudTenant", object_id=tenants[number].id, object_name=name,
-                before={"Description": ""}, after={"Description": "new"}, message="",
-            )  # fmt: skip
-            chain.append(work, event)
+            entry = {
+                "at": at, "account": "admin", "address": "192.0.2.7", "code": 0,
+                "severity": "Information", "operation": "EditTenant",
+                "text": f"Tenant {name} was changed.", "success": True,
+                "object_type": "CloudTenant", "object_id": tenants[number].id, "object_name": name,
+                "before": {"Description": ""}, "after": {"Description": "new"}, "message": "",
+            }  # fmt: skip
+            chain.append(work, entry)
         found = str(own.id), str(gateway.id)
     database.close()
     return found

@@ -6,10 +6,12 @@ whoever writes to the database alone can neither alter an entry and compute the 
 entries away at the end. What was removed because of its age is what the chain begins with.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditChain, AuditEvent
@@ -22,37 +24,52 @@ LOST = "lost"
 """What a chain begins with whose end was not there any more."""
 _CHAIN = 1
 _AT_ONCE = 1000
+_ENTRIES, _END = cast("Table", AuditEvent.__table__), cast("Table", AuditChain.__table__)
+_SAID = tuple(each.name for each in _ENTRIES.columns if each.name != "hash")
+# Each change writes these: they are not made anew for it, and no object of the session is.
+_LOCKED = select(_END).where(_END.c.id == _CHAIN).with_for_update()
+_MOVE = _END.update().where(_END.c.id == _CHAIN)
+_BEGIN, _WRITE = _END.insert(), _ENTRIES.insert()
+
+
+@dataclass
+class _OpenChain:
+    """The end of the chain within a change, and what the change has added to it."""
+
+    number: int
+    hash: str
+    anchor_number: int
+    anchor_hash: str
+    is_there: bool = True
+    """In the database."""
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    """That are to be written."""
 
 
 def document_of(event: AuditEvent) -> dict[str, Any]:
     """All that an entry says."""
+    return _document({name: getattr(event, name) for name in _SAID})
+
+
+def _document(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the columns of an entry say."""
+    identifier = values["object_id"]
     return {
-        "number": event.number,
-        "at": event.at.isoformat().replace("+00:00", "Z"),
-        "account": event.account,
-        "address": event.address,
-        "code": event.code,
-        "severity": event.severity,
-        "operation": event.operation,
-        "text": event.text,
-        "object_type": event.object_type,
-        "object_id": str(event.object_id) if event.object_id else None,
-        "object_name": event.object_name,
-        "before": event.before,
-        "after": event.after,
-        "success": event.success,
-        "message": event.message,
+        **values,
+        "at": values["at"].isoformat().replace("+00:00", "Z"),
+        "object_id": str(identifier) if identifier else None,
     }
 
 
-def append(work: UnitOfWork, event: AuditEvent) -> None:
-    """Put an entry at the end of the chain: it gets its number and its hash."""
+def append(work: UnitOfWork, values: Mapping[str, Any]) -> None:
+    """Put an entry at the end of the chain: it gets its number and its hash.
+
+    `values` are all other columns of it. What a change adds is written at its end, all at once.
+    """
     chain = _locked_chain(work)
-    event.number = chain.number + 1
-    event.hash = hash_of(document_of(event), chain.hash)
-    chain.number, chain.hash = event.number, event.hash
-    chain.seal = work.sealing.mark(_sealed(chain), PURPOSE)
-    work.session.add(event)
+    said = {"number": chain.number + 1, **values}
+    chain.number, chain.hash = said["number"], hash_of(_document(said), chain.hash)
+    chain.entries.append({**said, "hash": chain.hash})
 
 
 def hash_before(work: UnitOfWork, number: int) -> str:
@@ -79,13 +96,11 @@ def has_seal(work: UnitOfWork) -> bool:
 def forget(work: UnitOfWork, until: int) -> None:
     """Remove the entries up to that one; the chain begins after it from here on."""
     chain = _locked_chain(work)
-    last = work.session.get_one(AuditEvent, until)
-    chain.anchor_number, chain.anchor_hash = last.number, last.hash
-    chain.seal = work.sealing.mark(_sealed(chain), PURPOSE)
-    work.session.flush()
-    work.session.expunge(last)
-    table = AuditEvent.__table__
-    work.session.execute(table.delete().where(table.c.number <= until))  # type: ignore[attr-defined]
+    hash_of_last = select(_ENTRIES.c.hash).where(_ENTRIES.c.number == until)
+    chain.anchor_number = until
+    chain.anchor_hash = work.session.connection().execute(hash_of_last).scalar_one()
+    _write(work, chain)  # the database lets nothing else be removed
+    work.session.connection().execute(_ENTRIES.delete().where(_ENTRIES.c.number <= until))
 
 
 def verify(work: UnitOfWork) -> Verdict:
@@ -132,26 +147,47 @@ def _events(work: UnitOfWork) -> Iterable[AuditEvent]:
     return work.session.scalars(query.execution_options(yield_per=_AT_ONCE))
 
 
-def _locked_chain(work: UnitOfWork) -> AuditChain:
+def _locked_chain(work: UnitOfWork) -> _OpenChain:
     """The end of the chain, which nobody else moves until this change is over."""
     known = work.session.info.get(PURPOSE)
-    if isinstance(known, AuditChain):
+    if isinstance(known, _OpenChain):
         return known
-    chain = work.session.get(AuditChain, _CHAIN, with_for_update=True)
-    if chain is None:
+    found = work.session.connection().execute(_LOCKED).one_or_none()
+    if found is None:
         chain = _begun_anew(work)
-        work.session.add(chain)
+    else:
+        chain = _OpenChain(found.number, found.hash, found.anchor_number, found.anchor_hash)
     work.session.info[PURPOSE] = chain
+    work.at_end.append(partial(_write, work, chain))
     return chain
 
 
-def _begun_anew(work: UnitOfWork) -> AuditChain:
+def _begun_anew(work: UnitOfWork) -> _OpenChain:
     """A chain in place of one whose end is gone: what happens now is written down all the same."""
-    last = work.session.scalar(select(func.max(AuditEvent.number))) or 0
-    return AuditChain(
-        id=_CHAIN, number=last, hash=LOST, anchor_number=last, anchor_hash=LOST, seal=UNSEALED
-    )
+    newest = select(func.max(_ENTRIES.c.number))
+    last = work.session.connection().execute(newest).scalar_one() or 0
+    return _OpenChain(last, LOST, last, LOST, is_there=False)
 
 
-def _sealed(chain: AuditChain) -> str:
+def _write(work: UnitOfWork, chain: _OpenChain) -> None:
+    """Write what was added, and where the chain ends by it."""
+    connection = work.session.connection()
+    if chain.entries:
+        connection.execute(_WRITE, chain.entries)
+        chain.entries = []
+    end = {
+        "number": chain.number,
+        "hash": chain.hash,
+        "anchor_number": chain.anchor_number,
+        "anchor_hash": chain.anchor_hash,
+        "seal": work.sealing.mark(_sealed(chain), PURPOSE),
+    }
+    if chain.is_there:
+        connection.execute(_MOVE, end)
+    else:
+        connection.execute(_BEGIN, {"id": _CHAIN, **end})
+        chain.is_there = True
+
+
+def _sealed(chain: AuditChain | _OpenChain) -> str:
     return f"{chain.anchor_number}:{chain.anchor_hash}:{chain.number}:{chain.hash}"

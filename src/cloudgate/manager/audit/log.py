@@ -64,4 +64,4 @@ def _noted(work: UnitOfWork, change: Change) -> dict[str, Any]:
 def _add(work: UnitOfWork, noted: dict[str, Any], *, success: bool, message: str) -> None:
     identifier = noted["object_id"]
     values = {**noted, "object_id": UUID(identifier) if identifier else None}
-    append(work, AuditEvent(at=work.now, success=success, message=message, **values))
+    append(work, {"at": work.now, "success": success, "message": message, **values})

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Table, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -50,6 +50,12 @@ Row = TypeVar("Row", bound=Base)
 DIRECTORY = "directory"
 REVISIONS_KEPT = timedelta(days=60)
 """A host that was away for longer is told everything."""
+_COUNTERS = cast("Table", Counter.__table__)
+_REVISIONS = cast("Table", DirectoryRevision.__table__)
+_NEWEST = select(_COUNTERS.c.value).where(_COUNTERS.c.name == DIRECTORY)
+_COUNT_ON = _COUNTERS.update().where(_COUNTERS.c.name == DIRECTORY)
+_LOOKED_FOR_OLD_EVERY = 3_600_000
+"""Revisions, which are milliseconds."""
 DISK = "the disk of the data folder"
 """Kind of the warning."""
 
@@ -97,6 +103,8 @@ class UnitOfWork:
     ended_tasks: list[EndedTask] = field(default_factory=list)
     news_for: set[UUID] = field(default_factory=set)
     """Servers and sites whose hosts are to be woken once the transaction holds."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What is called last before it holds, to write what was gathered meanwhile."""
     observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
     """What is to be recorded once it holds: a metric, how much it was, and its labels."""
 
@@ -113,18 +121,18 @@ class UnitOfWork:
 
     def next_directory_revision(self) -> int:
         """A revision of the tenant directory that was never used before."""
-        counter = self.session.get(Counter, DIRECTORY)
-        if counter is None:
-            counter = Counter(name=DIRECTORY, value=0)
-            self.session.add(counter)
-        counter.value = next_revision(counter.value, self.now)
-        self.session.execute(
-            delete(DirectoryRevision).where(
-                DirectoryRevision.revision < next_revision(0, self.now - REVISIONS_KEPT)
-            )
-        )
-        self.session.add(DirectoryRevision(revision=counter.value))
-        return counter.value
+        connection = self.session.connection()
+        known = connection.scalar(_NEWEST)
+        found = next_revision(known or 0, self.now)
+        if known is None:
+            connection.execute(_COUNTERS.insert(), {"name": DIRECTORY, "value": found})
+        else:
+            connection.execute(_COUNT_ON, {"value": found})
+        if known is None or known // _LOOKED_FOR_OLD_EVERY != found // _LOOKED_FOR_OLD_EVERY:
+            oldest = next_revision(0, self.now - REVISIONS_KEPT)
+            connection.execute(_REVISIONS.delete().where(_REVISIONS.c.revision < oldest))
+        connection.execute(_REVISIONS.insert(), {"revision": found})
+        return found
 
     def knows_directory_revision(self, revision: int) -> bool:
         """Whether there was such a revision of the tenant directory here, in the last weeks."""
@@ -132,8 +140,7 @@ class UnitOfWork:
 
     def directory_revision(self) -> int:
         """The newest revision of the tenant directory; 0 when nobody was ever in it."""
-        counter = self.session.get(Counter, DIRECTORY)
-        return 0 if counter is None else counter.value
+        return self.session.connection().scalar(_NEWEST) or 0
 
 
 def next_revision(previous: int, now: datetime) -> int:
@@ -318,6 +325,8 @@ class Manager:
             try:
                 with session.begin():
                     yield work
+                    for write in work.at_end:
+                        write()
             finally:
                 self._note_transaction("write", began)
         for name, value, labels in work.observed:

@@ -82,7 +82,7 @@ class Scheduler:
         found = (
             each_tick(
                 name=SETTLING,
-                attempt=lambda: run_in_threadpool(self._settle),
+                attempt=self._settle_if_any,
                 rest_seconds=SETTLING_REST_SECONDS,
                 needed=True,
             ),
@@ -136,14 +136,18 @@ class Scheduler:
 
         return attempt
 
+    async def _settle_if_any(self) -> float | None:
+        """Most changes are done at once: for those, no thread is asked."""
+        if self._no_task_as_of >= self._manager.changes.newest_of(_TASKS):
+            return None
+        return await run_in_threadpool(self._settle)
+
     def _settle(self) -> float | None:
         if not self._hosts_have_time:
             with self._manager.changing() as work:
                 timeouts.extend_deadlines(work)
             self._hosts_have_time = True
         changes = self._manager.changes.count
-        if self._no_task_as_of >= self._manager.changes.newest_of(_TASKS):
-            return None
         with self._manager.reading() as work:
             if not timeouts.has_open_tasks(work):
                 self._no_task_as_of = changes

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache, partial
 from uuid import UUID
 
 from sqlalchemy import func, or_, select
@@ -30,6 +31,7 @@ RENEWED_AT_ONCE = 20
 def finish_due_tasks(work: UnitOfWork) -> None:
     """End the tasks whose work is done or whose time is up."""
     open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
+    servers = cache(partial(_gateway_servers, work))  # many tasks are of one site
     for task in open_tasks:
         if task.certificate_order_id is not None:
             orders.end_late_order(work, task)
@@ -37,7 +39,7 @@ def finish_due_tasks(work: UnitOfWork) -> None:
             if task.deadline_at <= work.now:
                 _end_unanswered(work, task)
         else:
-            _settle_directory_task(work, task)
+            _settle_directory_task(work, task, servers(task.backup_server_id))
 
 
 def extend_deadlines(work: UnitOfWork) -> None:
@@ -164,15 +166,17 @@ def _drains(gateway: CloudGateway) -> bool:
     return is_to_close and server.reported_state == GatewayState.DRAINING
 
 
-def _settle_directory_task(work: UnitOfWork, task: Task) -> None:
+def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[ManagedServer]) -> None:
     """A tenant's change is done when every gateway of its site has it.
 
     Gateways that are away do not hold it up, and are named. One that is there and cannot take it in
     makes it fail: the change is kept and told again, but it is not in force there.
+
+    `servers` are those of the site that have a gateway.
     """
     behind = [
         server
-        for server in _gateway_servers(work, task)
+        for server in servers
         if directory_revision_of(server) < (task.directory_revision or 0)
     ]
     waiting = [server for server in behind if is_online(work, server)]
@@ -183,7 +187,7 @@ def _settle_directory_task(work: UnitOfWork, task: Task) -> None:
         # It is slow, or about to be away.
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return
-    misplaced = _misplaced(work, task)
+    misplaced = _misplaced(task, servers)
     left = {server.name: found.tunnels for server, found in misplaced if found.tunnels}
     if any(found.tunnels and is_online(work, server) for server, found in misplaced):
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
@@ -220,25 +224,25 @@ def _trouble(server: ManagedServer) -> str:
     return facts.trouble if facts is not None else ""
 
 
-def _misplaced(work: UnitOfWork, task: Task) -> list[tuple[ManagedServer, EvictionProgress]]:
+def _misplaced(
+    task: Task, servers: Sequence[ManagedServer]
+) -> list[tuple[ManagedServer, EvictionProgress]]:
     """The tunnels that a change has left without a place, by server."""
     if not task.drains:
         return []
     told = [
-        (server, found)
-        for server in _gateway_servers(work, task)
-        if (found := report_of(server).misplaced) is not None
+        (server, found) for server in servers if (found := report_of(server).misplaced) is not None
     ]
     since = task.directory_revision or 0
     return [(server, found) for server, found in told if found.directory_revision >= since]
 
 
-def _gateway_servers(work: UnitOfWork, task: Task) -> Sequence[ManagedServer]:
+def _gateway_servers(work: UnitOfWork, site_id: UUID) -> Sequence[ManagedServer]:
     return work.session.scalars(
         select(ManagedServer)
         .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
         .where(
-            ManagedServer.backup_server_id == task.backup_server_id,
+            ManagedServer.backup_server_id == site_id,
             or_(CloudGateway.removing.is_(False), ManagedServer.live_tunnels > 0),
         )
     ).all()

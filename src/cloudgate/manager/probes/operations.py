@@ -132,6 +132,8 @@ def forget_figure(resource: TenantResource) -> None:
 def warnings_of(work: UnitOfWork, repositories: Iterable[Repository]) -> Mapping[UUID, str]:
     """What could not be measured the last time, by the ids of those where anything could not."""
     measured = [each.id for each in repositories if each.usage_probe is not None]
+    if not measured:
+        return {}
     said = TenantResource.measuring_warning
     failed = case((said != "", said))
     rows = work.session.execute(

@@ -74,6 +74,11 @@ class Space:
 UNKNOWN = Space()
 
 
+def space_of_new(repository: Repository) -> Space:
+    """How large one is that was just made: nobody has anything of it, and nothing was measured."""
+    return Space(repository.capacity_bytes, repository.capacity_bytes)
+
+
 def spaces_of(work: UnitOfWork, repositories: Sequence[Repository]) -> Mapping[UUID, Space]:
     """How large each of them is, by its id."""
     found: dict[UUID, Space] = {}

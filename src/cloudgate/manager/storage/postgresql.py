@@ -47,6 +47,7 @@ _BESIDE = (
     f"BEGIN; SELECT set_config('statement_timeout', '{BESIDE_SECONDS}s', true), {_STANDS_STILL}"
 )
 """How transactions begin, each in one message to the server."""
+_NOT_SAID = (None,) * 5
 _NAME = "cloudgate"
 """What its connections are called at the server."""
 _STOOD_STILL = text(
@@ -137,6 +138,20 @@ def _cursor() -> type[Any]:
             while self.nextset():
                 pass
             return self
+
+        @property
+        def description(self) -> Any:
+            """As DB-API has it, of which SQLAlchemy reads the name and the type of each column.
+
+            The driver's own makes an object for each, which takes as long as reading a row.
+            """
+            found = self.pgresult
+            if found is None or not (columns := found.nfields):
+                return None
+            return [
+                ((found.fname(each) or b"").decode(), found.ftype(each), *_NOT_SAID)
+                for each in range(columns)
+            ]
 
     return LastResult
 

@@ -162,7 +162,8 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
     pools, kept_by = pools_of(tenant), _kept_by(tenant)
     _apply(work, tenant, change)
     after = documented(tenant)
-    work.session.flush()
+    if change.quotas is not None:
+        work.session.flush()
     _check_protection(work, tenant, kept_by)
     note_moving(work, tenant.id, pools, pools_of(tenant))
     task = publish(work, tenant, "EditCloudTenant")

@@ -5,7 +5,6 @@ from typing import Any
 
 from cloudgate.manager.audit.events import OUTSIDE_ENDED, TUNNELS_ENDED
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.operations import NEWS
 from cloudgate.manager.storage.tables import CloudTenant, Repository, Subtenant, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
@@ -14,8 +13,7 @@ from cloudgate.network import hostport
 def publish(work: UnitOfWork, tenant: CloudTenant, operation: str) -> Task:
     """Have the site's gateways learn what has changed about a tenant."""
     tenant.directory_revision = work.next_directory_revision()
-    work.session.flush()
-    work.news_for.update((tenant.backup_server_id, NEWS))
+    work.news_for.add(tenant.backup_server_id)
     return tasks.start_directory_task(
         work, operation, tenant.backup_server_id, tenant.directory_revision
     )

@@ -11,7 +11,7 @@ from cloudgate.manager.audit.events import TUNNELS_ENDED, Change
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.probes.operations import forget_figure
+from cloudgate.manager.probes.operations import NEWS, forget_figure
 from cloudgate.manager.protection.operations import check_tenant
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.repositories.operations import get_repository
@@ -138,6 +138,7 @@ def _make_resource(
             f"The repository {repository.name} belongs to another backup server"
             f" ({repository.backup_server.name}) than the tenant {tenant.name}."
         )
+    work.news_for.add(NEWS)
     return TenantResource(
         repository_id=repository.id,
         position=position,

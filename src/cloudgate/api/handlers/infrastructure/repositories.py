@@ -20,7 +20,7 @@ from cloudgate.manager.protection import rules as protection_rules
 from cloudgate.manager.quotas.operations import rules_of
 from cloudgate.manager.repositories import operations
 from cloudgate.manager.repositories.operations import RepositoryChange
-from cloudgate.manager.repositories.space import UNKNOWN, Space, spaces_of
+from cloudgate.manager.repositories.space import UNKNOWN, Space, space_of_new, spaces_of
 from cloudgate.manager.servers.backup_servers import get_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as MANAGED_SERVER
 from cloudgate.manager.storage import tables
@@ -262,11 +262,10 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     """Add a repository."""
     with call.changing() as work:
         repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
-        (entity,) = repository_entities(work, call.root, [repository])
     place = repository_place(call.root, repository)
     return Answer(
         status=201,
-        resource=entity,
+        resource=repository_entity(call.root, repository, space_of_new(repository)),
         headers={"Location": place.href},
     )
 
