@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ from tests.support.pages import PAGES, ROOT, blocks
 
 SOURCE = ROOT / "src" / "cloudgate"
 PAGE = ROOT / "docs" / "commands.md"
-COMMANDS: Any = typer.main.get_command(app)
 COMMAND = re.compile(r"(?:^|[|;&(] *|-- |sudo )(?:\S*/)?cloudgate ((?!\)).*)")
 ENDS = re.compile(r"\s(?:\||>|<|&|;|#)")
 """What a shell takes for itself."""
+
+
+@cache
+def commands() -> Any:
+    """The whole command line."""
+    return typer.main.get_command(app)
 
 
 def typed_in(page: Path) -> Iterator[list[str]]:
@@ -44,10 +50,9 @@ def understand(command: Any, words: list[str]) -> None:
 
 
 def test_each_command_stands_in_the_page() -> None:
-    commands = COMMANDS.commands
     text = PAGE.read_text("utf-8")
     said = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]*)`", text))))
-    missing = set(commands) - said
+    missing = set(commands().commands) - said
     assert not missing
 
 
@@ -61,7 +66,7 @@ def test_each_setting_of_the_environment_stands_in_the_page() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_each_command_in_a_page_is_one_that_there_is(page: Path) -> None:
     for words in typed_in(page):
-        understand(COMMANDS, words)
+        understand(commands(), words)
 
 
 def test_commands_are_found_in_pages() -> None:

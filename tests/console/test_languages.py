@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from cloudgate.console.tenant.site_map import PORTAL
 from tests.support import catalogues
 
 UPDATE = "run: .venv/bin/python -m tests.support.catalogues"
-SOURCES = set(catalogues.texts_of(catalogues.extracted()))
 TEMPLATES = sorted((catalogues.CONSOLE / "templates").glob("*.html"))
 NAMES = {"Envoy", "Cloudgate", "Apache-2.0", "htmx 4.0.1, Zero-Clause BSD.", "htmx.org", "ms"}
 """What a template may say without a catalogue: names, units, and what is typed as it stands."""
@@ -27,11 +27,25 @@ TYPED = {"Authorization: Bearer TOKEN"}
 GERMAN = LANGUAGES["de"]
 
 
+@pytest.fixture(scope="module")
+def extracted() -> Catalog:
+    """What the console's sources say."""
+    return catalogues.extracted()
+
+
+@pytest.fixture(scope="module")
+def sources(extracted: Catalog) -> set[str]:
+    """The texts of it."""
+    return set(catalogues.texts_of(extracted))
+
+
 @pytest.mark.parametrize("tag", catalogues.TAGS)
-def test_each_text_of_the_sources_is_in_the_catalogue_and_no_other(tag: str) -> None:
+def test_each_text_of_the_sources_is_in_the_catalogue_and_no_other(
+    tag: str, sources: set[str]
+) -> None:
     kept = set(catalogues.texts_of(catalogues.written(tag)))
-    assert SOURCES - kept == set(), UPDATE
-    assert kept - SOURCES == set(), UPDATE
+    assert sources - kept == set(), UPDATE
+    assert kept - sources == set(), UPDATE
 
 
 @pytest.mark.parametrize("tag", catalogues.TAGS)
@@ -63,8 +77,8 @@ def test_what_the_product_reads_is_what_the_catalogue_says(tag: str) -> None:
 NUMBER = re.compile(r"%\(count\)s")
 
 
-def test_what_is_said_of_several_is_not_said_of_one() -> None:
-    for each in catalogues.extracted():
+def test_what_is_said_of_several_is_not_said_of_one(extracted: Catalog) -> None:
+    for each in extracted:
         has_number = any(NUMBER.search(source) for source, _ in catalogues.forms(each))
         assert not has_number or isinstance(each.id, tuple | list), each.id
 
@@ -102,10 +116,12 @@ def declared(section: Section) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("section", [CONSOLE, PORTAL], ids=lambda each: each.name)
-def test_no_page_or_form_says_anything_without_the_catalogue(section: Section) -> None:
-    assert set(declared(section)) - SOURCES - {"", texts.NOTHING} == set()
-    assert {each.text for each in ways("acme", "", [])} - SOURCES == set()
-    assert set(texts.TONES) - SOURCES == set()
+def test_no_page_or_form_says_anything_without_the_catalogue(
+    section: Section, sources: set[str]
+) -> None:
+    assert set(declared(section)) - sources - {"", texts.NOTHING} == set()
+    assert {each.text for each in ways("acme", "", [])} - sources == set()
+    assert set(texts.TONES) - sources == set()
 
 
 @pytest.mark.parametrize(
