@@ -12,7 +12,7 @@ from pathlib import Path
 import cloudgate
 from cloudgate.api.table import ROUTES
 from cloudgate.client import Client, TenantClient, surface
-from cloudgate.client.blocking_collections import Kept
+from cloudgate.client.blocking_collections import ReadableCollection
 from delivery import manuals
 
 OWN_VARIABLES = frozenset({"CLOUDGATE_ENVOY", "CLOUDGATE_AUTHORIZER_SOCKET"})
@@ -49,7 +49,11 @@ def _options() -> set[str]:
 def _of_clients() -> Iterator[str]:
     """What the clients have, and what each of it takes: ``Client.tenants.create(spec)``."""
     unconnected = Client("https://localhost", token=lambda: "")
-    kept = {name: type(each) for name, each in vars(unconnected).items() if isinstance(each, Kept)}
+    kept = {
+        name: type(each)
+        for name, each in vars(unconnected).items()
+        if isinstance(each, ReadableCollection)
+    }
     members = {f"Client.{name}": kind for name, kind in kept.items()}
     for what, kind in {**members, "Client": Client, "TenantClient": TenantClient}.items():
         for name, method in inspect.getmembers(kind, inspect.isfunction):

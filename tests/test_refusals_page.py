@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cloudgate.manager.quotas.rules import MB, QuotaRules, Use, full_text
+from cloudgate.manager.quotas.rules import MB, QuotaRules, QuotaUse, full_text
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants import egress
 from cloudgate.manager.tenants.limits import Limits
@@ -48,7 +48,7 @@ def reasons() -> Iterator[tuple[str, str]]:
 
 def told() -> Iterator[tuple[str, str]]:
     """The reasons that the manager tells gateways."""
-    use = Use(1000, 1200 * MB, datetime(2026, 1, 1, tzinfo=UTC))
+    use = QuotaUse(1000, 1200 * MB, datetime(2026, 1, 1, tzinfo=UTC))
     yield full_text("TARGET", use, QuotaRules()), "quotas"
     limits = Limits(egress_quota_mb=1, egress_quota_hard=True).as_document()
     used_up = CloudTenant(egress_month="2026-12", egress_bytes=MB, limits=limits)

@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 import cloudgate
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.security.tenant_authority import (
-    Wanted,
+    CertificateSubject,
     new_tenant_authority,
     requested_key,
 )
@@ -38,7 +38,7 @@ ID = UUID(int=7)
 
 
 def shown(name: str) -> x509.Certificate:
-    wanted = Wanted(ID, ID, None, name, new_key().public_key(), NOW + timedelta(days=1))
+    wanted = CertificateSubject(ID, ID, None, name, new_key().public_key(), NOW + timedelta(days=1))
     return SIGNER.issue(wanted, NOW)
 
 

@@ -27,8 +27,8 @@ from cloudgate.api.connections.deadlines import (
     IDLE_SECONDS,
     SLOWEST_BYTES_PER_SECOND,
     SPEAK_SECONDS,
-    Awaited,
     Deadlines,
+    RequestPhase,
     WriteProgress,
 )
 from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS, FairQueue
@@ -289,17 +289,17 @@ def test_there_are_never_more_seats_than_may_be(steps: list[tuple[str, int, floa
             assert len(unproven) <= allowed.unproven_of_address
 
 
-@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(Awaited), st.booleans())
+@given(st.floats(0, 1000), st.integers(0, 10**9), st.sampled_from(RequestPhase), st.booleans())
 def test_nobody_is_waited_for_longer_than_a_slow_line_needs(
-    elapsed: float, received: int, owed: Awaited, proven: bool
+    elapsed: float, received: int, owed: RequestPhase, proven: bool
 ) -> None:
     account = Deadlines(0.0, owed, received)
     overdue = account.is_overdue(elapsed, proven=proven)
-    if owed is Awaited.ANSWER:
+    if owed is RequestPhase.ANSWER:
         assert not overdue
-    elif owed is Awaited.BODY:
+    elif owed is RequestPhase.BODY:
         assert overdue == (elapsed >= SPEAK_SECONDS + received / SLOWEST_BYTES_PER_SECOND)
-    elif owed is Awaited.NEXT and proven:
+    elif owed is RequestPhase.NEXT and proven:
         assert overdue == (elapsed >= IDLE_SECONDS)
     else:
         assert overdue == (elapsed >= SPEAK_SECONDS)

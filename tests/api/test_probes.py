@@ -15,7 +15,7 @@ import pytest
 from cloudgate.manager.probes import measuring
 from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
-from cloudgate.protocol import Answer, Directory, Measured
+from cloudgate.protocol import Answer, Directory, DirectorySize
 from tests.support.host import ScriptedHost
 from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
 from tests.support.ports import free_port
@@ -77,7 +77,7 @@ def put_probe(
 
 
 @contextmanager
-def measuring_host(host: ScriptedHost, *answers: Measured | None) -> Iterator[list[Directory]]:
+def measuring_host(host: ScriptedHost, *answers: DirectorySize | None) -> Iterator[list[Directory]]:
     """The host answers as many questions, one after the other; what it was asked."""
     asked: list[Directory] = []
 
@@ -112,7 +112,7 @@ def test_without_a_probe_nothing_is_said_of_what_is_used(client: httpx2.Client) 
 
 def test_a_directory_is_measured_by_its_host(client: httpx2.Client, host: ScriptedHost) -> None:
     host.poll()
-    with measuring_host(host, Measured(used_bytes=5 * MB + 1)) as asked:
+    with measuring_host(host, DirectorySize(used_bytes=5 * MB + 1)) as asked:
         path = add_tenant(client, add_repository(client, directory_probe(host)))
         found = quota_with(client, path, "UsedQuota")
     assert (found["UsedQuota"], "Warning" in found) == (6, False)
@@ -125,11 +125,11 @@ def test_what_is_not_there_is_nothing_until_there_was_something(
 ) -> None:
     host.poll()
     repository = add_repository(client, directory_probe(host))
-    with measuring_host(host, Measured()):
+    with measuring_host(host, DirectorySize()):
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota", before=None)["UsedQuota"] == 0
     assert last_result(client, path) == "Success"
-    with measuring_host(host, Measured(used_bytes=2000 * MB)):
+    with measuring_host(host, DirectorySize(used_bytes=2000 * MB)):
         put_probe(client, repository, directory_probe(host)).raise_for_status()
         full = quota_with(client, path, "UsedQuota", before=0)
     assert full["Warning"] == (
@@ -137,7 +137,7 @@ def test_what_is_not_there_is_nothing_until_there_was_something(
         " New tunnels may only bring data back."
     )
     assert last_result(client, path) == "Warning"
-    with measuring_host(host, Measured()):
+    with measuring_host(host, DirectorySize()):
         put_probe(client, repository, directory_probe(host)).raise_for_status()
         gone = quota_with(client, path, "Warning", before=full["Warning"])
     assert (gone["UsedQuota"], gone["UsedQuotaTime"]) == (2000, full["UsedQuotaTime"])
@@ -149,11 +149,11 @@ def test_a_failure_keeps_the_last_figure_and_says_what_to_do(
 ) -> None:
     host.poll()
     repository = add_repository(client, directory_probe(host))
-    with measuring_host(host, Measured(used_bytes=MB)):
+    with measuring_host(host, DirectorySize(used_bytes=MB)):
         path = add_tenant(client, repository)
         first = quota_with(client, path, "UsedQuota")
     reason = "/srv/backups: Permission denied. Let the user of the host service read it."
-    with measuring_host(host, Measured(reason=reason)):
+    with measuring_host(host, DirectorySize(reason=reason)):
         put_probe(client, repository, directory_probe(host)).raise_for_status()
         failed = quota_with(client, path, "Warning")
     assert (failed["UsedQuota"], failed["UsedQuotaTime"]) == (1, first["UsedQuotaTime"])
@@ -193,7 +193,7 @@ def test_it_is_measured_again_each_time_its_interval_is_over(
     client: httpx2.Client, host: ScriptedHost, running: RunningManager
 ) -> None:
     host.poll()
-    with measuring_host(host, Measured(used_bytes=MB), Measured(used_bytes=3 * MB)):
+    with measuring_host(host, DirectorySize(used_bytes=MB), DirectorySize(used_bytes=3 * MB)):
         repository = add_repository(client, directory_probe(host))
         path = add_tenant(client, repository)
         assert quota_with(client, path, "UsedQuota")["UsedQuota"] == 1
@@ -210,10 +210,10 @@ def test_another_place_or_no_probe_forgets_the_figure(
 ) -> None:
     host.poll()
     repository = add_repository(client, directory_probe(host))
-    with measuring_host(host, Measured(used_bytes=MB)):
+    with measuring_host(host, DirectorySize(used_bytes=MB)):
         path = add_tenant(client, repository)
         quota_with(client, path, "UsedQuota")
-    with measuring_host(host, Measured(reason="/x: gone")):
+    with measuring_host(host, DirectorySize(reason="/x: gone")):
         put_probe(client, repository, directory_probe(host, "/x/{tenant}")).raise_for_status()
         found = quota_with(client, path, "Warning")
     assert "UsedQuota" not in found

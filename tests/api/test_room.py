@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from lxml import etree
 
-from cloudgate.protocol import Measured
+from cloudgate.protocol import DirectorySize
 from tests.api.test_probes import directory_probe, measuring_host
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
@@ -134,7 +134,7 @@ def test_a_probe_measures_how_large_the_file_system_is(
 ) -> None:
     host.poll()
     href = add(client, UsageProbe=directory_probe(host))
-    first = Measured(used_bytes=5 * MB, capacity_bytes=100 * GB, free_bytes=30 * GB)
+    first = DirectorySize(used_bytes=5 * MB, capacity_bytes=100 * GB, free_bytes=30 * GB)
     with measuring_host(host, first):
         give(client, href, 4096)
         until(lambda: room(client, href)[0])
@@ -160,7 +160,7 @@ def test_a_host_of_the_release_before_measures_without_saying_how_large_it_is(
 ) -> None:
     host.poll()
     href = add(client, UsageProbe=directory_probe(host))
-    with measuring_host(host, Measured(used_bytes=5 * MB)):
+    with measuring_host(host, DirectorySize(used_bytes=5 * MB)):
         give(client, href, 4096)
 
         def used() -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.registries.audit_throttle import MOST_NOTED, NOTED_EVERY
-from cloudgate.manager.registries.strangers import FIRST_LOGONS, MOST_GUESSES
+from cloudgate.manager.registries.refused_callers import FIRST_LOGONS, MOST_GUESSES
 from cloudgate.manager.sessions.operations import note_failed_logon
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.protocol import GatewayState, Guess

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.exchange import Alone, Answer, Pause, Reply, Request, Steps
+from cloudgate.client.core.exchange import Answer, Delay, Exclusive, Reply, Request, Steps
 from cloudgate.client.core.logons import InMemory, LogonIdentity
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.client.core.retries import NONE, Retries, UnreachedError, UntrustedError
@@ -57,9 +57,9 @@ class Script:
                 problem = found
 
     def done(self, wanted: Any) -> Any:
-        if isinstance(wanted, Pause):
+        if isinstance(wanted, Delay):
             return self.pauses.append(wanted.seconds)
-        if isinstance(wanted, Alone):
+        if isinstance(wanted, Exclusive):
             return self.run(wanted.steps)
         self.sent.append(wanted)
         said = self.said.pop(0) if self.said else reply()

@@ -10,7 +10,7 @@ import pytest
 
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.manager_link.disk_usage import DiskUsageWorker
-from cloudgate.protocol import Directory, Measured, Question
+from cloudgate.protocol import Directory, DirectorySize, Question
 
 pytestmark = pytest.mark.anyio
 
@@ -127,5 +127,5 @@ async def test_others_have_their_turn_while_something_is_measured(tmp_path: Path
     while not answer.done():
         await asyncio.sleep(0.0001)
         turns += 1
-    assert answer.result().measured != Measured()
+    assert answer.result().measured != DirectorySize()
     assert turns > 10

@@ -18,7 +18,7 @@ from cloudgate.host.access_log.record import (
     parse_record,
     released_slot,
 )
-from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogTail, Position
+from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogPosition, LogTail
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
 from cloudgate.host.envoy.process_set import EnvoyProcesses
@@ -201,7 +201,7 @@ def test_a_log_that_was_taken_away_is_followed_by_the_next_and_by_none_before(
 ) -> None:
     log = tmp_path / "access.log"
     (tmp_path / "access.log.1").write_text("read before\n")
-    follower = LogTail(log, Position(inode=1, offset_bytes=99))
+    follower = LogTail(log, LogPosition(inode=1, offset_bytes=99))
     assert follower.read() == []
     log.write_text("one\n")
     assert follower.read() == ["one"]

@@ -24,7 +24,7 @@ from cloudgate.host.authorization.authenticator import Authenticator
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.priority_queue import (
     IN_A_ROW,
-    Asker,
+    Requester,
     TooManyPendingError,
     VerificationQueue,
     Waiting,
@@ -41,11 +41,11 @@ ACME, BETA = UUID(int=1), UUID(int=2)
 HOME, NEW = "127.9.0.1", "127.9.0.2"
 
 
-def asker(tenant_name: str = "acme", **standing: int) -> Asker:
-    return Asker(tenant_name, Reputation(**standing))  # type: ignore[arg-type]
+def asker(tenant_name: str = "acme", **standing: int) -> Requester:
+    return Requester(tenant_name, Reputation(**standing))  # type: ignore[arg-type]
 
 
-def order(*askers: Asker) -> list[int]:
+def order(*askers: Requester) -> list[int]:
     """Whose turn it is, by the order in which they came."""
     waiting = [Waiting(each, number) for number, each in enumerate(askers)]
     return [each.number for each in in_order(waiting)]
@@ -68,14 +68,14 @@ def test_neighbours_of_those_who_guess_come_after_others_that_are_as_good() -> N
 
 
 askers = st.builds(
-    Asker,
+    Requester,
     st.sampled_from(["acme", "beta", "nobody"]),
     st.builds(Reputation, st.booleans(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)),
 )
 
 
 @given(st.lists(askers, max_size=20))
-def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Asker]) -> None:
+def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Requester]) -> None:
     waiting = [Waiting(each, number) for number, each in enumerate(some)]
     found = in_order(waiting)
     assert sorted(each.number for each in found) == list(range(len(some)))
@@ -86,7 +86,7 @@ def test_everybody_has_a_turn_and_nobody_before_who_stands_better(some: list[Ask
     assert ranks == sorted(ranks)
 
 
-async def stands(turns: VerificationQueue, who: Asker) -> "asyncio.Task[None]":
+async def stands(turns: VerificationQueue, who: Requester) -> "asyncio.Task[None]":
     """Somebody who waits."""
     task = asyncio.create_task(turns.acquire(who))
     await asyncio.sleep(0)

@@ -42,7 +42,7 @@ class Told:
     def _told(self) -> None:
         self.times += 1
 
-    def take(self, *levels: saturation.Level) -> str:
+    def take(self, *levels: saturation.ResourceLevel) -> str:
         """Look."""
         self.now += REVIEW_SECONDS
         with capture_logs():
@@ -55,7 +55,7 @@ def own_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def envoys_files(used: int) -> saturation.Level:
+def envoys_files(used: int) -> saturation.ResourceLevel:
     return files("files of Envoy", "Envoy", used, 100)
 
 
@@ -102,7 +102,7 @@ def test_several_kinds_are_told_at_once_and_end_one_by_one() -> None:
         (saturation.memory(95, 100), True),
     ],
 )
-def test_each_kind_has_its_own_measure(level: saturation.Level, is_full: bool) -> None:
+def test_each_kind_has_its_own_measure(level: saturation.ResourceLevel, is_full: bool) -> None:
     assert (level.part >= level.full) is is_full
 
 
@@ -163,7 +163,7 @@ async def test_an_envoy_without_files_is_seen_and_when_it_has_some_again(
     pid = machine.envoys.pid
     assert pid is not None
 
-    def level() -> saturation.Level:
+    def level() -> saturation.ResourceLevel:
         found = machine_levels(machine.layout.state, {"mark": pid})
         return next(each for each in found if each.kind == "files of Envoy")
 
@@ -186,7 +186,7 @@ async def test_a_full_gateway_is_told_and_how_many_it_turned_away(
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     told = SaturationMonitor(Conditions(), lambda: None)
 
-    async def level() -> saturation.Level:
+    async def level() -> saturation.ResourceLevel:
         found = await told._of_envoy(machine.envoys, machine.admin)
         return next(each for each in found if each.kind == "connections")
 

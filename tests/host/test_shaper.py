@@ -27,7 +27,7 @@ from cloudgate.host.envoy.start_rates import (
     to_several,
 )
 from cloudgate.host.envoy.xds_resources import SO_MAX_PACING_RATE, clusters
-from cloudgate.host.platform import Sent, linux_sockets
+from cloudgate.host.platform import SentBytes, linux_sockets
 from cloudgate.host.platform.linux_descriptors import Descriptors
 from cloudgate.host.shaping.connection_rates import (
     MOST_OWED_PART,
@@ -216,7 +216,7 @@ def test_who_sends_in_bursts_all_that_it_may_presses(rate: int, looks: list[floa
     for pause in looks:
         now += pause
         bursts = int(now * rate / BURST_BYTES)
-        flows.sample(now, {"a": Sent(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
+        flows.sample(now, {"a": SentBytes(bursts * BURST_BYTES, has_more=True)}, {"a": rate})
         assert flows.is_pressing("a")
 
 
@@ -234,15 +234,15 @@ def test_who_has_nothing_to_send_or_a_slow_line_does_not_press() -> None:
     for look in range(50):
         now = look / 5
         sent = {
-            "idle": Sent(1000, has_more=False),
-            "slow line": Sent(int(now * rate / 4), has_more=True),
+            "idle": SentBytes(1000, has_more=False),
+            "slow line": SentBytes(int(now * rate / 4), has_more=True),
         }
         flows.sample(now, sent, dict.fromkeys(sent, rate))
     assert not flows.is_pressing("idle")
     assert not flows.is_pressing("slow line")
     assert flows.rate("slow line") == pytest.approx(rate / 4, rel=0.01)
     raised = dict.fromkeys(sent, 4.0 * rate)
-    flows.sample(10.0, {"slow line": Sent(int(10 * rate / 4), has_more=True)}, raised)
+    flows.sample(10.0, {"slow line": SentBytes(int(10 * rate / 4), has_more=True)}, raised)
     assert flows.is_pressing("slow line")  # until it was seen that more is of no use
     assert flows.new_bytes(["slow line", "unknown"]) == pytest.approx(0.2 * rate / 4, rel=0.01)
     assert not flows.is_measured("idle")
@@ -253,22 +253,22 @@ def test_who_was_seen_between_two_bursts_presses_until_it_sends_less() -> None:
     flows, rate = RateMeter(), 100_000
     looks = [(now / 5, int(now / 5 * rate), now % 2 == 0) for now in range(10)]
     for now, total, has_more in looks:
-        flows.sample(now, {"it": Sent(total, has_more=has_more)}, {"it": rate})
+        flows.sample(now, {"it": SentBytes(total, has_more=has_more)}, {"it": rate})
     assert flows.is_pressing("it")
     for step in range(20):
-        flows.sample(2.0 + step / 5, {"it": Sent(looks[-1][1], has_more=False)}, {"it": rate})
+        flows.sample(2.0 + step / 5, {"it": SentBytes(looks[-1][1], has_more=False)}, {"it": rate})
     assert not flows.is_pressing("it")
 
 
 def test_what_was_seen_of_a_connection_counts_once_though_its_end_is_told_later() -> None:
     flows, rate = RateMeter(), 1000
     rates = {"gone": rate, "there": rate}
-    first = {name: Sent(500, has_more=True) for name in rates}
+    first = {name: SentBytes(500, has_more=True) for name in rates}
     flows.sample(10.0, first, rates, new={"gone"})
     assert flows.new_bytes(["gone"]) == 500
     assert flows.new_bytes(["there"]) == 0  # a host service before this one may have seen it
-    flows.sample(10.2, {name: Sent(700, has_more=True) for name in rates}, rates)
-    flows.sample(10.4, {"there": Sent(900, has_more=True)}, rates)
+    flows.sample(10.2, {name: SentBytes(700, has_more=True) for name in rates}, rates)
+    flows.sample(10.4, {"there": SentBytes(900, has_more=True)}, rates)
     assert flows.is_gone("gone")
     assert not flows.is_gone("there")
     past = flows.past("gone")
@@ -485,7 +485,7 @@ def test_connections_are_found_whatever_came_and_went_unseen(
 def test_a_connection_that_has_the_ports_of_one_before_has_a_speed_of_its_own() -> None:
     meter = RateMeter()
     for second, total in enumerate([1_000_000, 2_000_000, 30_000, 60_000]):
-        meter.sample(float(second), {"one": Sent(total, has_more=True)}, {"one": 1_000_000.0})
+        meter.sample(float(second), {"one": SentBytes(total, has_more=True)}, {"one": 1_000_000.0})
         assert meter.rate("one") >= 0
         assert meter.new_bytes(["one"]) == (0, 1_000_000, 30_000, 30_000)[second]
     assert meter.rate("one") == 30_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.protection import rules
-from cloudgate.manager.protection.rules import Finding, Known, Method, Protection
+from cloudgate.manager.protection.rules import Finding, Method, Protection, ProtectionRecord
 
 NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -121,7 +121,7 @@ def test_whatever_a_program_says_is_snapshots_or_is_none(text: str) -> None:
 
 @given(
     st.builds(
-        Known,
+        ProtectionRecord,
         checked_at=st.just(NOW),
         due_at=st.just(NOW + HOUR),
         held_at=st.none() | st.just(NOW - HOUR),
@@ -130,5 +130,5 @@ def test_whatever_a_program_says_is_snapshots_or_is_none(text: str) -> None:
         held=st.booleans(),
     )
 )
-def test_what_is_known_comes_back_from_the_database_as_it_was(known: Known) -> None:
+def test_what_is_known_comes_back_from_the_database_as_it_was(known: ProtectionRecord) -> None:
     assert rules.known_from_document(known.as_document()) == known

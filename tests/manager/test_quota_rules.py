@@ -11,7 +11,7 @@ from cloudgate.manager.quotas.rules import (
     MB,
     TRUSTED_FOR,
     QuotaRules,
-    Use,
+    QuotaUse,
     from_document,
     full_text,
     is_full,
@@ -24,8 +24,8 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 USUAL = QuotaRules()
 
 
-def use(used_mb: float, quota_mb: int = 1000, at: datetime = NOW) -> Use:
-    return Use(quota_mb, round(used_mb * MB), at)
+def use(used_mb: float, quota_mb: int = 1000, at: datetime = NOW) -> QuotaUse:
+    return QuotaUse(quota_mb, round(used_mb * MB), at)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_levels_and_grace_are_of_the_quota(used_mb: float, level: int, full: boo
 @given(st.integers(0, 10**13), st.integers(0, 10**13), st.integers(0, 1000))
 def test_who_uses_more_is_never_at_a_lower_level(one: int, more: int, grace: int) -> None:
     wanted = QuotaRules(grace_percent=grace)
-    less, both = Use(10**6, one, NOW), Use(10**6, one + more, NOW)
+    less, both = QuotaUse(10**6, one, NOW), QuotaUse(10**6, one + more, NOW)
     assert level_of(less, wanted) <= level_of(both, wanted)
     assert is_full(less, wanted) <= is_full(both, wanted)
     assert not is_full(less, wanted) or level_of(less, wanted) == 100

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from cloudgate.manager.security.tenant_authority import TenantAuthority, Wanted
+from cloudgate.manager.security.tenant_authority import CertificateSubject, TenantAuthority
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -43,7 +43,9 @@ def issued(
 ) -> UUID:
     """Have a file with a new key and its certificate; the certificate's id."""
     key, identifier, now = new_key(), uuid4(), datetime.now(UTC)
-    wanted = Wanted(identifier, tenant_id, user_id, "Acme", key.public_key(), now + ends_in)
+    wanted = CertificateSubject(
+        identifier, tenant_id, user_id, "Acme", key.public_key(), now + ends_in
+    )
     made = authority.issue(wanted, min(now, now + ends_in))
     write(file, key, made)
     return identifier

@@ -40,7 +40,7 @@ from cloudgate.api.http.response_cache import ResponseCache
 from cloudgate.api.http.router import Match, Proof, Route, Router, choose
 from cloudgate.api.http.token_gate import TokenGate, shown
 from cloudgate.api.table import ROUTES
-from cloudgate.api.watchers import WATCHED, WATCHERS, Watched, WatchersDoor
+from cloudgate.api.watchers import WATCHED, WATCHERS, MonitoringEndpoint, MonitoringTarget
 from cloudgate.console.application import Console
 from cloudgate.console.brand import Brand
 from cloudgate.errors import (
@@ -86,7 +86,7 @@ class Application:
         after_change: Callable[[], None],
         trusted_proxies: tuple[Network, ...] = (),
         prober: Prober = dial,
-        watched: Watched | None = None,
+        watched: MonitoringTarget | None = None,
         *,
         brand: Brand | None = None,
     ) -> None:
@@ -99,7 +99,7 @@ class Application:
         self._memory = ResponseCache(manager)
         self._tokens = TokenGate(manager, self._logging_on)
         self._console = Console(self, brand)
-        self._watching = WatchersDoor(watched, self._may_watch) if watched else None
+        self._watching = MonitoringEndpoint(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager,
             after_change,

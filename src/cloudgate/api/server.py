@@ -25,10 +25,10 @@ from cloudgate.api.connections.connection_limit import (
 )
 from cloudgate.api.connections.deadlines import IDLE_SECONDS
 from cloudgate.api.connections.relay import Handovers
-from cloudgate.api.http.header_spelling import Spelled, all_spelled
+from cloudgate.api.http.header_spelling import PublishedHeaderNames, all_spelled
 from cloudgate.api.http.proxies import Network, is_trusted
 from cloudgate.api.metrics_tokens import MetricsTokens
-from cloudgate.api.watchers import Watched
+from cloudgate.api.watchers import MonitoringTarget
 from cloudgate.background import Background, Failing, Job
 from cloudgate.console.brand import Brand
 from cloudgate.errors import CloudgateError
@@ -167,7 +167,7 @@ class ManagerServer:
             lambda: self._background.wake(*self._ticking.after_change),
             extras.trusted_proxies,
             extras.prober,
-            Watched(self._monitoring, extras.metrics_tokens),
+            MonitoringTarget(self._monitoring, extras.metrics_tokens),
             brand=extras.brand,
         )
         self._servers = list(self._served(listener, extras))
@@ -284,7 +284,7 @@ def _foreseen(error: Exception) -> str | None:
 def configured(application: ASGIApp, certificate: Path | None) -> uvicorn.Config:
     """How a manager's port is served; `certificate` is None for one without TLS."""
     return uvicorn.Config(
-        Spelled(application),
+        PublishedHeaderNames(application),
         ssl_certfile=certificate,
         log_config=None,
         access_log=False,

@@ -24,17 +24,19 @@ WATCHERS = PROVIDERS
 
 
 @dataclass(frozen=True)
-class Watched:
+class MonitoringTarget:
     """What there is to see, and who may see it without a session."""
 
     monitoring: Monitoring
     tokens: MetricsTokens | None = None
 
 
-class WatchersDoor:
+class MonitoringEndpoint:
     """Answers who watches, on a port that strangers reach."""
 
-    def __init__(self, watched: Watched, may_watch: Callable[[Request], Awaitable[bool]]) -> None:
+    def __init__(
+        self, watched: MonitoringTarget, may_watch: Callable[[Request], Awaitable[bool]]
+    ) -> None:
         """`may_watch` says whether a session may; it raises CloudgateError where there is none."""
         self._monitoring = watched.monitoring
         self._tokens = watched.tokens

@@ -12,7 +12,7 @@ from cloudgate import __version__
 from cloudgate.cli import option_groups
 from cloudgate.cli.loading import loading
 from cloudgate.cli.output import Screen, complain
-from cloudgate.cli.settings import DEFAULT_URL, Given, Output, connection
+from cloudgate.cli.settings import DEFAULT_URL, ConnectionSettings, Output, connection
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.errors import CloudgateError
 
@@ -106,7 +106,9 @@ def _with_shared_options(function: Callable[..., None], *, waits: bool) -> Calla
         common = {name: values.pop(name) for name in of_all}
         waiting_wanted = not common.pop("no_wait", False)
         before = ctx.find_root().obj
-        given = Given(**common).over(before if isinstance(before, Given) else Given())
+        given = ConnectionSettings(**common).over(
+            before if isinstance(before, ConnectionSettings) else ConnectionSettings()
+        )
         arguments = option_groups.gathered(taken, values)
         _carry_out(function, arguments, given, waits=waiting_wanted)
 
@@ -118,7 +120,7 @@ def _with_shared_options(function: Callable[..., None], *, waits: bool) -> Calla
 
 
 def _carry_out(
-    function: Callable[..., None], values: dict[str, Any], given: Given, *, waits: bool
+    function: Callable[..., None], values: dict[str, Any], given: ConnectionSettings, *, waits: bool
 ) -> None:
     """Run a command. What goes wrong is said in one sentence, and ends with status 1."""
     with loading():  # what --help does not need
@@ -199,4 +201,4 @@ def before_any_command(
 ) -> None:
     """A cloud gateway for backup service providers."""
     del version  # it was shown by now
-    ctx.obj = Given(url, user, password_file, ca, output, token_file)
+    ctx.obj = ConnectionSettings(url, user, password_file, ca, output, token_file)

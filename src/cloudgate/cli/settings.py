@@ -21,7 +21,7 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True)
-class Given:
+class ConnectionSettings:
     """What was said by options and environment; None where nothing was."""
 
     url: str | None = None
@@ -55,7 +55,7 @@ class Connection:
     """With an API token, in place of user and password."""
 
 
-def connection(given: Given) -> Connection:
+def connection(given: ConnectionSettings) -> Connection:
     """Fill in the defaults.
 
     Raises:

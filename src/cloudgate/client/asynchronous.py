@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from cloudgate.client.core.conversation import MessageTerms
-from cloudgate.client.core.exchange import Alone, Pause, Reply, Request, Steps, Wanted
+from cloudgate.client.core.exchange import Delay, Exclusive, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
     TIMEOUT_SECONDS,
@@ -89,12 +89,12 @@ class AsyncTransport:
     async def _done(self, wanted: Wanted) -> Any:
         if isinstance(wanted, Request):
             return await self.send(wanted)
-        if isinstance(wanted, Pause):
+        if isinstance(wanted, Delay):
             await asyncio.sleep(wanted.seconds)
             return None
         return await self._done_alone(wanted)
 
-    async def _done_alone(self, wanted: Alone) -> Any:
+    async def _done_alone(self, wanted: Exclusive) -> Any:
         async with self._alone:
             return await self.run(wanted.steps)
 

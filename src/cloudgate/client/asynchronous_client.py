@@ -10,11 +10,11 @@ from cloudgate.client import opening
 from cloudgate.client.asynchronous import AsyncTransport
 from cloudgate.client.asynchronous_collections import (
     AsyncByTask,
-    AsyncEdited,
+    AsyncCreatableCollection,
+    AsyncEditableCollection,
     AsyncGateways,
-    AsyncKept,
-    AsyncMade,
     AsyncPools,
+    AsyncReadableCollection,
     AsyncServers,
     AsyncTasks,
     AsyncTenants,
@@ -150,31 +150,31 @@ class AsyncClient(_AsyncConnected):
         talk = opening.conversation(url, who, retries)
         super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
         known = (talk, self._driver)
-        self.backup_servers: AsyncEdited[BackupServer, BackupServerSpec, BackupServerSpec] = (
-            AsyncEdited(*known, statements.BACKUP_SERVERS)
-        )
+        self.backup_servers: AsyncEditableCollection[
+            BackupServer, BackupServerSpec, BackupServerSpec
+        ] = AsyncEditableCollection(*known, statements.BACKUP_SERVERS)
         self.servers = AsyncServers(*known, statements.SERVERS)
-        self.repositories: AsyncEdited[Repository, CreateRepositorySpec, Repository] = AsyncEdited(
-            *known, statements.REPOSITORIES
+        self.repositories: AsyncEditableCollection[Repository, CreateRepositorySpec, Repository] = (
+            AsyncEditableCollection(*known, statements.REPOSITORIES)
         )
         self.gateways = AsyncGateways(*known, statements.GATEWAYS)
         self.pools: AsyncPools = AsyncByTask(*known, statements.POOLS)
         self.tenants = AsyncTenants(*known, statements.TENANTS)
-        self.certificates: AsyncMade[CloudCertificate, CreateCloudCertificateSpec, Described] = (
-            AsyncMade(*known, statements.CERTIFICATES)
-        )
+        self.certificates: AsyncCreatableCollection[
+            CloudCertificate, CreateCloudCertificateSpec, Described
+        ] = AsyncCreatableCollection(*known, statements.CERTIFICATES)
         self.tasks = AsyncTasks(*known, statements.TASKS)
-        self.receivers: AsyncEdited[
+        self.receivers: AsyncEditableCollection[
             NotificationReceiver, CreateNotificationReceiverSpec, NotificationReceiver
-        ] = AsyncEdited(*known, statements.RECEIVERS)
-        self.accounts: AsyncEdited[
+        ] = AsyncEditableCollection(*known, statements.RECEIVERS)
+        self.accounts: AsyncEditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
-        ] = AsyncEdited(*known, statements.ACCOUNTS)
-        self.roles: AsyncKept[EnterpriseRole, Described, Described] = AsyncKept(
-            *known, statements.ROLES
+        ] = AsyncEditableCollection(*known, statements.ACCOUNTS)
+        self.roles: AsyncReadableCollection[EnterpriseRole, Described, Described] = (
+            AsyncReadableCollection(*known, statements.ROLES)
         )
-        self.tokens: AsyncMade[ApiToken, CreateApiTokenSpec, Described] = AsyncMade(
-            *known, statements.TOKENS
+        self.tokens: AsyncCreatableCollection[ApiToken, CreateApiTokenSpec, Described] = (
+            AsyncCreatableCollection(*known, statements.TOKENS)
         )
 
     async def warnings(self) -> tuple[OperatorWarning, ...]:

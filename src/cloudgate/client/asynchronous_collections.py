@@ -6,7 +6,7 @@ from typing import Generic
 from cloudgate.client.asynchronous import AsyncTransport
 from cloudgate.client.core import resources, statements
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Collection, Following, Sorted
+from cloudgate.client.core.resources import Collection, Sorted, TaskFollowing
 from cloudgate.client.core.statements import DRAIN, END, Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher
 from cloudgate.wire.description import Described
@@ -31,7 +31,7 @@ from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, Man
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
 
-class AsyncKept(Generic[Entity, Spec, Change]):
+class AsyncReadableCollection(Generic[Entity, Spec, Change]):
     """Things that can be looked at. A word is a name, in any case, or an id."""
 
     def __init__(
@@ -92,25 +92,25 @@ class AsyncKept(Generic[Entity, Spec, Change]):
         return found.path
 
 
-class AsyncRemovable(AsyncKept[Entity, Spec, Change]):
+class AsyncRemovableCollection(AsyncReadableCollection[Entity, Spec, Change]):
     """Things that can be removed, at once."""
 
     async def delete(self, word: str) -> None:
         """Remove one."""
-        await self._driver.run(resources.delete(self._talk, self._these, word, {}, Following()))
+        await self._driver.run(resources.delete(self._talk, self._these, word, {}, TaskFollowing()))
 
 
-class AsyncMade(AsyncRemovable[Entity, Spec, Change]):
+class AsyncCreatableCollection(AsyncRemovableCollection[Entity, Spec, Change]):
     """Things that can be made, too."""
 
     async def create(self, spec: Spec) -> Entity:
         """Make one."""
         return await self._driver.run(
-            resources.create(self._talk, self._these, spec, {}, Following())
+            resources.create(self._talk, self._these, spec, {}, TaskFollowing())
         )
 
 
-class AsyncEdited(AsyncMade[Entity, Spec, Change]):
+class AsyncEditableCollection(AsyncCreatableCollection[Entity, Spec, Change]):
     """Things that can be changed, too."""
 
     async def edit(self, word: str, change: Change, *, tag: str | None = None) -> Entity:
@@ -122,7 +122,7 @@ class AsyncEdited(AsyncMade[Entity, Spec, Change]):
             ChangedMeanwhileError: somebody else has changed it since.
         """
         return await self._driver.run(
-            resources.edit(self._talk, self._these, word, change, {}, Following(), tag)
+            resources.edit(self._talk, self._these, word, change, {}, TaskFollowing(), tag)
         )
 
     async def tag(self, word: str) -> str:
@@ -130,7 +130,7 @@ class AsyncEdited(AsyncMade[Entity, Spec, Change]):
         return await self._driver.run(resources.tag_of(self._talk, await self._path(word)))
 
 
-class AsyncByTask(AsyncKept[Entity, Spec, Change]):
+class AsyncByTask(AsyncReadableCollection[Entity, Spec, Change]):
     """Things of which a change takes time: a task, whose end is waited for.
 
     `begin_create`, `begin_edit` and `begin_delete` answer the task instead; `tasks.wait` waits.
@@ -156,7 +156,7 @@ class AsyncByTask(AsyncKept[Entity, Spec, Change]):
             TaskFailedError: it did not come to be; the text is why.
             TaskLeftError: it took longer; its task goes on.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds)
         return await self._driver.run(
             resources.create(self._talk, self._these, spec, said, following)
@@ -189,7 +189,7 @@ class AsyncByTask(AsyncKept[Entity, Spec, Change]):
             TaskLeftError: it took longer; its task goes on.
             ChangedMeanwhileError: somebody else has changed it since.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds, end_tunnels=end_tunnels)
         return await self._driver.run(
             resources.edit(self._talk, self._these, word, change, said, following, tag)
@@ -205,7 +205,7 @@ class AsyncByTask(AsyncKept[Entity, Spec, Change]):
         watcher: Watcher = NOBODY,
     ) -> None:
         """Remove one, and wait until it is gone: the tunnels of a gateway may go on for hours."""
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds, end_tunnels=end_tunnels)
         await self._driver.run(resources.delete(self._talk, self._these, word, said, following))
 
@@ -311,7 +311,7 @@ class AsyncTenants(_AsyncWithPasswords[CloudTenant, CreateCloudTenantSpec, Cloud
         return found.cloud_held_back_times
 
 
-class AsyncServers(AsyncMade[ManagedServer, CreateManagedServerSpec, Described]):
+class AsyncServers(AsyncCreatableCollection[ManagedServer, CreateManagedServerSpec, Described]):
     """Managed servers. A new one has the token, this once, with which its machine joins."""
 
     async def renew_join_token(self, word: str) -> ManagedServer:
@@ -326,7 +326,7 @@ class AsyncServers(AsyncMade[ManagedServer, CreateManagedServerSpec, Described])
         await self._driver.run(resources.call(self._talk, "POST", path))
 
 
-class AsyncTasks(AsyncRemovable[Task, Described, Described]):
+class AsyncTasks(AsyncRemovableCollection[Task, Described, Described]):
     """Tasks: the records of changes that take time."""
 
     async def wait(
@@ -338,7 +338,7 @@ class AsyncTasks(AsyncRemovable[Task, Described, Described]):
             TaskFailedError: it ended without; the text is why.
             TaskLeftError: it took longer, or the manager has been away for ten minutes.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         return await self._driver.run(resources.ended(self._talk, task, following))
 
     async def timeline(self, task_id: str) -> TaskTimeline:

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from cloudgate.client.core.conversation import MessageTerms
-from cloudgate.client.core.exchange import Alone, Pause, Reply, Request, Steps, Wanted
+from cloudgate.client.core.exchange import Delay, Exclusive, Reply, Request, Steps, Wanted
 from cloudgate.client.verification import (
     AUTHORITY_PATH,
     TIMEOUT_SECONDS,
@@ -92,12 +92,12 @@ class Transport:
     def _done(self, wanted: Wanted) -> Any:
         if isinstance(wanted, Request):
             return self.send(wanted)
-        if isinstance(wanted, Pause):
+        if isinstance(wanted, Delay):
             time.sleep(wanted.seconds)
             return None
         return self._done_alone(wanted)
 
-    def _done_alone(self, wanted: Alone) -> Any:
+    def _done_alone(self, wanted: Exclusive) -> Any:
         with self._alone:
             return self.run(wanted.steps)
 

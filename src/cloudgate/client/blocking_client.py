@@ -10,11 +10,11 @@ from cloudgate.client import opening
 from cloudgate.client.blocking import Transport
 from cloudgate.client.blocking_collections import (
     ByTask,
-    Edited,
+    CreatableCollection,
+    EditableCollection,
     Gateways,
-    Kept,
-    Made,
     Pools,
+    ReadableCollection,
     Servers,
     Tasks,
     Tenants,
@@ -150,28 +150,32 @@ class Client(_Connected):
         talk = opening.conversation(url, who, retries)
         super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
         known = (talk, self._driver)
-        self.backup_servers: Edited[BackupServer, BackupServerSpec, BackupServerSpec] = Edited(
-            *known, statements.BACKUP_SERVERS
-        )
+        self.backup_servers: EditableCollection[
+            BackupServer, BackupServerSpec, BackupServerSpec
+        ] = EditableCollection(*known, statements.BACKUP_SERVERS)
         self.servers = Servers(*known, statements.SERVERS)
-        self.repositories: Edited[Repository, CreateRepositorySpec, Repository] = Edited(
-            *known, statements.REPOSITORIES
+        self.repositories: EditableCollection[Repository, CreateRepositorySpec, Repository] = (
+            EditableCollection(*known, statements.REPOSITORIES)
         )
         self.gateways = Gateways(*known, statements.GATEWAYS)
         self.pools: Pools = ByTask(*known, statements.POOLS)
         self.tenants = Tenants(*known, statements.TENANTS)
-        self.certificates: Made[CloudCertificate, CreateCloudCertificateSpec, Described] = Made(
-            *known, statements.CERTIFICATES
-        )
+        self.certificates: CreatableCollection[
+            CloudCertificate, CreateCloudCertificateSpec, Described
+        ] = CreatableCollection(*known, statements.CERTIFICATES)
         self.tasks = Tasks(*known, statements.TASKS)
-        self.receivers: Edited[
+        self.receivers: EditableCollection[
             NotificationReceiver, CreateNotificationReceiverSpec, NotificationReceiver
-        ] = Edited(*known, statements.RECEIVERS)
-        self.accounts: Edited[
+        ] = EditableCollection(*known, statements.RECEIVERS)
+        self.accounts: EditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
-        ] = Edited(*known, statements.ACCOUNTS)
-        self.roles: Kept[EnterpriseRole, Described, Described] = Kept(*known, statements.ROLES)
-        self.tokens: Made[ApiToken, CreateApiTokenSpec, Described] = Made(*known, statements.TOKENS)
+        ] = EditableCollection(*known, statements.ACCOUNTS)
+        self.roles: ReadableCollection[EnterpriseRole, Described, Described] = ReadableCollection(
+            *known, statements.ROLES
+        )
+        self.tokens: CreatableCollection[ApiToken, CreateApiTokenSpec, Described] = (
+            CreatableCollection(*known, statements.TOKENS)
+        )
 
     def warnings(self) -> tuple[OperatorWarning, ...]:
         """All that needs a look."""

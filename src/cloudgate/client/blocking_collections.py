@@ -6,7 +6,7 @@ from typing import Generic
 from cloudgate.client.blocking import Transport
 from cloudgate.client.core import resources, statements
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Collection, Following, Sorted
+from cloudgate.client.core.resources import Collection, Sorted, TaskFollowing
 from cloudgate.client.core.statements import DRAIN, END, Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher
 from cloudgate.wire.description import Described
@@ -31,7 +31,7 @@ from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, Man
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
 
-class Kept(Generic[Entity, Spec, Change]):
+class ReadableCollection(Generic[Entity, Spec, Change]):
     """Things that can be looked at. A word is a name, in any case, or an id."""
 
     def __init__(
@@ -91,23 +91,25 @@ class Kept(Generic[Entity, Spec, Change]):
         return found.path
 
 
-class Removable(Kept[Entity, Spec, Change]):
+class RemovableCollection(ReadableCollection[Entity, Spec, Change]):
     """Things that can be removed, at once."""
 
     def delete(self, word: str) -> None:
         """Remove one."""
-        self._driver.run(resources.delete(self._talk, self._these, word, {}, Following()))
+        self._driver.run(resources.delete(self._talk, self._these, word, {}, TaskFollowing()))
 
 
-class Made(Removable[Entity, Spec, Change]):
+class CreatableCollection(RemovableCollection[Entity, Spec, Change]):
     """Things that can be made, too."""
 
     def create(self, spec: Spec) -> Entity:
         """Make one."""
-        return self._driver.run(resources.create(self._talk, self._these, spec, {}, Following()))
+        return self._driver.run(
+            resources.create(self._talk, self._these, spec, {}, TaskFollowing())
+        )
 
 
-class Edited(Made[Entity, Spec, Change]):
+class EditableCollection(CreatableCollection[Entity, Spec, Change]):
     """Things that can be changed, too."""
 
     def edit(self, word: str, change: Change, *, tag: str | None = None) -> Entity:
@@ -119,7 +121,7 @@ class Edited(Made[Entity, Spec, Change]):
             ChangedMeanwhileError: somebody else has changed it since.
         """
         return self._driver.run(
-            resources.edit(self._talk, self._these, word, change, {}, Following(), tag)
+            resources.edit(self._talk, self._these, word, change, {}, TaskFollowing(), tag)
         )
 
     def tag(self, word: str) -> str:
@@ -127,7 +129,7 @@ class Edited(Made[Entity, Spec, Change]):
         return self._driver.run(resources.tag_of(self._talk, self._path(word)))
 
 
-class ByTask(Kept[Entity, Spec, Change]):
+class ByTask(ReadableCollection[Entity, Spec, Change]):
     """Things of which a change takes time: a task, whose end is waited for.
 
     `begin_create`, `begin_edit` and `begin_delete` answer the task instead; `tasks.wait` waits.
@@ -153,7 +155,7 @@ class ByTask(Kept[Entity, Spec, Change]):
             TaskFailedError: it did not come to be; the text is why.
             TaskLeftError: it took longer; its task goes on.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds)
         return self._driver.run(resources.create(self._talk, self._these, spec, said, following))
 
@@ -184,7 +186,7 @@ class ByTask(Kept[Entity, Spec, Change]):
             TaskLeftError: it took longer; its task goes on.
             ChangedMeanwhileError: somebody else has changed it since.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds, end_tunnels=end_tunnels)
         return self._driver.run(
             resources.edit(self._talk, self._these, word, change, said, following, tag)
@@ -200,7 +202,7 @@ class ByTask(Kept[Entity, Spec, Change]):
         watcher: Watcher = NOBODY,
     ) -> None:
         """Remove one, and wait until it is gone: the tunnels of a gateway may go on for hours."""
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         said = _said(drain_seconds, end_tunnels=end_tunnels)
         self._driver.run(resources.delete(self._talk, self._these, word, said, following))
 
@@ -306,7 +308,7 @@ class Tenants(_WithPasswords[CloudTenant, CreateCloudTenantSpec, CloudTenant]):
         return found.cloud_held_back_times
 
 
-class Servers(Made[ManagedServer, CreateManagedServerSpec, Described]):
+class Servers(CreatableCollection[ManagedServer, CreateManagedServerSpec, Described]):
     """Managed servers. A new one has the token, this once, with which its machine joins."""
 
     def renew_join_token(self, word: str) -> ManagedServer:
@@ -321,7 +323,7 @@ class Servers(Made[ManagedServer, CreateManagedServerSpec, Described]):
         self._driver.run(resources.call(self._talk, "POST", path))
 
 
-class Tasks(Removable[Task, Described, Described]):
+class Tasks(RemovableCollection[Task, Described, Described]):
     """Tasks: the records of changes that take time."""
 
     def wait(
@@ -333,7 +335,7 @@ class Tasks(Removable[Task, Described, Described]):
             TaskFailedError: it ended without; the text is why.
             TaskLeftError: it took longer, or the manager has been away for ten minutes.
         """
-        following = Following(patience_seconds, watcher)
+        following = TaskFollowing(patience_seconds, watcher)
         return self._driver.run(resources.ended(self._talk, task, following))
 
     def timeline(self, task_id: str) -> TaskTimeline:

@@ -45,7 +45,9 @@ async def open_first(
         UnavailableError: one does, but the target does not or there are too many tunnels.
     """
     # Gateways take a name that is no host's in HTTP/2 only.
-    asked = _Asked(target, who, lost, half_close=half_close or not is_host_name(target.host))
+    asked = _TunnelAttempt(
+        target, who, lost, half_close=half_close or not is_host_name(target.host)
+    )
     try:
         found = await race(
             gateways,
@@ -66,7 +68,7 @@ async def open_first(
     return found
 
 
-class _Asked:
+class _TunnelAttempt:
     """One tunnel that gateways are asked for: who has been, whose turn it is, and why not."""
 
     def __init__(

@@ -136,7 +136,7 @@ def collect(
     ]
     for each in said.values():
         names += of_log(each)
-    making = _Making(Redaction(names), missing, is_safe=not missing)
+    making = _BundleWriter(Redaction(names), missing, is_safe=not missing)
     redaction = making.redaction
     yield from making.part("versions.json", lambda: _json(_versions()), may_name=False)
     settings = partial(_redacted, redaction, _settings())
@@ -164,7 +164,7 @@ def collect(
 
 
 @dataclass(frozen=True)
-class _Making:
+class _BundleWriter:
     """A bundle that is being made."""
 
     redaction: Redaction
@@ -183,7 +183,7 @@ class _Making:
             self.missing.append(f"{name} cannot be made: {type(problem).__name__}.")
 
 
-def _state(layout: StatePaths, making: _Making) -> Iterator[Part]:
+def _state(layout: StatePaths, making: _BundleWriter) -> Iterator[Part]:
     for name in _STATE_FILES:
         path = getattr(layout, name)
         found = _read(path, _whole)

@@ -18,8 +18,8 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.listener_rollout import ListenerRollout
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
 from cloudgate.host.state.gateway_status import GatewayStatus
-from cloudgate.host.state.kept_document import KeptDocument
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.stored_document import StoredDocument
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
@@ -101,7 +101,7 @@ class Reconciler:
             news: is set by whoever knows that something happened to the machine.
             journal: takes what the disk does not.
         """
-        self.kept = KeptDocument(layout.assignment, Assignment, journal)
+        self.kept = StoredDocument(layout.assignment, Assignment, journal)
         self._envoy = envoy
         self._admin = admin
         self._listening = ListenerRollout(layout, doors, envoy, admin)

@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Level:
+class ResourceLevel:
     """How much of something is used."""
 
     kind: str
@@ -66,9 +66,9 @@ class Level:
         return self.used / self.most if self.most > 0 else 1.0
 
 
-def files(kind: str, whose: str, used: int, most: int) -> Level:
+def files(kind: str, whose: str, used: int, most: int) -> ResourceLevel:
     """Open files of a process."""
-    return Level(
+    return ResourceLevel(
         kind,
         used,
         most,
@@ -77,10 +77,10 @@ def files(kind: str, whose: str, used: int, most: int) -> Level:
     )
 
 
-def connections(used: int, most: int, turned_away: int) -> Level:
+def connections(used: int, most: int, turned_away: int) -> ResourceLevel:
     """Connections with tenants. `turned_away`: of these, since the look before."""
     away = f" {turned_away:,} were turned away just now." if turned_away else ""
-    return Level(
+    return ResourceLevel(
         "connections",
         max(used, most) if turned_away else used,
         most,
@@ -89,9 +89,9 @@ def connections(used: int, most: int, turned_away: int) -> Level:
     )
 
 
-def heap(percent: int) -> Level:
+def heap(percent: int) -> ResourceLevel:
     """Memory of Envoy, of what it may have."""
-    return Level(
+    return ResourceLevel(
         "heap",
         percent,
         100,
@@ -102,9 +102,9 @@ def heap(percent: int) -> Level:
     )
 
 
-def memory(used_bytes: int, most_bytes: int) -> Level:
+def memory(used_bytes: int, most_bytes: int) -> ResourceLevel:
     """Memory of the machine, or of the control group."""
-    return Level(
+    return ResourceLevel(
         "memory",
         used_bytes,
         most_bytes,
@@ -113,13 +113,13 @@ def memory(used_bytes: int, most_bytes: int) -> Level:
     )
 
 
-def disk(folder: str, free: int, most: int, *, in_bytes: bool) -> Level:
+def disk(folder: str, free: int, most: int, *, in_bytes: bool) -> ResourceLevel:
     """Room on the disk that a folder is on: for bytes, or for files."""
     room = (
         f"{free // _MIB:,} of {most // _MIB:,} MiB" if in_bytes else f"{free:,} of {most:,} files"
     )
     enough = ROOM_ON_A_DISK_BYTES if in_bytes else ROOM_ON_A_DISK_FILES
-    return Level(
+    return ResourceLevel(
         "disk" if in_bytes else "inodes",
         0 if free >= enough else most - free,
         most,
@@ -155,7 +155,7 @@ class SaturationMonitor:
             of_machine = await asyncio.to_thread(machine_levels, state, _processes(envoys))
             self.sample([*of_machine, *await self._of_envoy(envoys, admin)])
 
-    def sample(self, levels: Iterable[Level]) -> None:
+    def sample(self, levels: Iterable[ResourceLevel]) -> None:
         """These are the levels now. What is not among them could not be seen, and stays as told."""
         now, is_new = self._clock_seconds(), False
         for each in levels:
@@ -176,7 +176,7 @@ class SaturationMonitor:
         if is_new:
             self._on_change()
 
-    async def _of_envoy(self, envoys: EnvoyProcesses, admin: AdminClient) -> list[Level]:
+    async def _of_envoy(self, envoys: EnvoyProcesses, admin: AdminClient) -> list[ResourceLevel]:
         if envoys.pid is None:
             return []
         try:
@@ -196,7 +196,7 @@ def _processes(envoys: EnvoyProcesses) -> dict[str, int]:
     return {mark: pid for mark, pid in found if pid is not None}
 
 
-def machine_levels(state: Path, envoys: Mapping[str, int]) -> list[Level]:
+def machine_levels(state: Path, envoys: Mapping[str, int]) -> list[ResourceLevel]:
     """What can be seen of files, memory and disk.
 
     Args:
@@ -210,7 +210,7 @@ def machine_levels(state: Path, envoys: Mapping[str, int]) -> list[Level]:
     return [each for each in (fullest, own, _all_files(), _memory(), *_disk(state)) if each]
 
 
-def _files_of(pid: int, kind: str, whose: str) -> Level | None:
+def _files_of(pid: int, kind: str, whose: str) -> ResourceLevel | None:
     most = (
         own_files_limit()
         if pid == os.getpid()
@@ -242,12 +242,12 @@ def _open_files(pid: int) -> int | None:
         return -1 if out_of_files else None
 
 
-def _all_files() -> Level | None:
+def _all_files() -> ResourceLevel | None:
     text = _text(Path("/proc/sys/fs/file-nr"))
     if text is None:
         return None
     used, _, most = (int(each) for each in text.split())
-    return Level(
+    return ResourceLevel(
         "files of the system",
         used,
         most,
@@ -256,14 +256,14 @@ def _all_files() -> Level | None:
     )
 
 
-def _memory() -> Level | None:
+def _memory() -> ResourceLevel | None:
     groups = memory_limits(_text(Path("/proc/self/cgroup")) or "")
     of_groups = [_group_memory(each) for each in groups]
     known = [each for each in (_of_meminfo(), *of_groups) if each]
     return max(known, key=lambda each: each.part, default=None)
 
 
-def _of_meminfo() -> Level | None:
+def _of_meminfo() -> ResourceLevel | None:
     lines = (_text(Path("/proc/meminfo")) or "").splitlines()
     sizes = dict(_sizes(line) for line in lines if line.endswith(" kB"))
     most, available = sizes.get("MemTotal"), sizes.get("MemAvailable")
@@ -277,7 +277,7 @@ def _sizes(line: str) -> tuple[str, int]:
     return name, int(size.split()[0])
 
 
-def _group_memory(limit: Path) -> Level | None:
+def _group_memory(limit: Path) -> ResourceLevel | None:
     """Of a control group, what cannot simply be given back: without files that are read."""
     current = {"memory.max": "memory.current"}.get(limit.name, "memory.usage_in_bytes")
     most, used = (_text(each) or "" for each in (limit, limit.with_name(current)))
@@ -290,7 +290,7 @@ def _group_memory(limit: Path) -> Level | None:
     return memory(int(used), int(most))
 
 
-def _disk(state: Path) -> list[Level]:
+def _disk(state: Path) -> list[ResourceLevel]:
     if not hasattr(os, "statvfs"):
         return []
     with suppress(FileNotFoundError):

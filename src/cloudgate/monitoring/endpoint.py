@@ -46,7 +46,7 @@ _GRACE_SECONDS = 1
 
 
 @dataclass(frozen=True)
-class Answered:
+class PageAnswer:
     """An answer, before it is one of HTTP."""
 
     status: int
@@ -70,11 +70,11 @@ class Monitoring:
         """`documents`: by their paths, without the first slash."""
         self.health = health
         self._documents = documents
-        self._turns: dict[tuple[str, str, bool], _Turn] = {}
+        self._turns: dict[tuple[str, str, bool], _PageTurn] = {}
 
     async def answer(
         self, path: str, headers: Mapping[str, str], *, verbose: bool = False
-    ) -> Answered | None:
+    ) -> PageAnswer | None:
         """What is at a path; None when there is nothing.
 
         Args:
@@ -83,7 +83,7 @@ class Monitoring:
             verbose: whether to tell each check, and why it failed.
         """
         if path == LIVE:
-            return Answered(200, b"[+]event loop ok\nlivez passed\n" if verbose else b"ok\n")
+            return PageAnswer(200, b"[+]event loop ok\nlivez passed\n" if verbose else b"ok\n")
         if path == READY:
             return await self._readiness(verbose=verbose)
         document = self._documents.get(path)
@@ -91,10 +91,10 @@ class Monitoring:
             return None
         accept = headers.get("accept", "")
         small = _takes_gzip(headers.get("accept-encoding", ""))
-        turn = self._turns.setdefault((path, media_type(accept), small), _Turn())
+        turn = self._turns.setdefault((path, media_type(accept), small), _PageTurn())
         return await turn.shared(lambda: _made(document, accept, small=small))
 
-    async def _readiness(self, *, verbose: bool) -> Answered:
+    async def _readiness(self, *, verbose: bool) -> PageAnswer:
         found = await self.health.findings()
         is_ready = not any(each.problem for each in found)
         lines = [each.line for each in found] if verbose else []
@@ -102,7 +102,7 @@ class Monitoring:
             lines.append("readyz passed" if is_ready else "readyz failed")
         else:
             lines.append("ok" if is_ready else "not ready")
-        return Answered(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
+        return PageAnswer(200 if is_ready else 503, ("\n".join(lines) + "\n").encode())
 
 
 def _takes_gzip(accept_encoding: str) -> bool:
@@ -114,21 +114,21 @@ def _takes_gzip(accept_encoding: str) -> bool:
     return False
 
 
-async def _made(document: Document, accept: str, *, small: bool) -> Answered:
+async def _made(document: Document, accept: str, *, small: bool) -> PageAnswer:
     try:
         pieces, media = await document(accept)
     except UnavailableError as problem:
-        return Answered(503, f"{problem.message}\n".encode())
+        return PageAnswer(503, f"{problem.message}\n".encode())
     told = {"Vary": "Accept, Accept-Encoding"}
     if small and sum(map(len, pieces)) > COMPRESSED_FROM_BYTES:
         body = await compressed(pieces)
         told["Content-Encoding"] = "gzip"
     else:
         body = b"".join(pieces)
-    return Answered(200, body, media, told)
+    return PageAnswer(200, body, media, told)
 
 
-class _Turn:
+class _PageTurn:
     """Makes a page for all who ask for it, one at a time.
 
     Who asks while one is made gets the next one, with all others who wait: nobody gets what was
@@ -137,15 +137,15 @@ class _Turn:
 
     def __init__(self) -> None:
         self._busy = asyncio.Lock()
-        self._next: asyncio.Task[Answered] | None = None
+        self._next: asyncio.Task[PageAnswer] | None = None
 
-    async def shared(self, make: Callable[[], Awaitable[Answered]]) -> Answered:
+    async def shared(self, make: Callable[[], Awaitable[PageAnswer]]) -> PageAnswer:
         """What is made next."""
         if self._next is None:
             self._next = asyncio.ensure_future(self._make(make))
         return await asyncio.shield(self._next)  # others wait for it, should this one hang up
 
-    async def _make(self, make: Callable[[], Awaitable[Answered]]) -> Answered:
+    async def _make(self, make: Callable[[], Awaitable[PageAnswer]]) -> PageAnswer:
         async with self._busy:
             self._next = None
             return await make()
@@ -171,19 +171,19 @@ class MonitoringApplication:
             name.decode("latin-1"): each.decode("latin-1") for name, each in scope["headers"]
         }
         verbose = "verbose" in scope["query_string"].decode("latin-1").lower()
-        said: Answered | None
+        said: PageAnswer | None
         if scope["method"] not in ("GET", "HEAD"):
-            said = Answered(
+            said = PageAnswer(
                 405, b"Only GET and HEAD are allowed here.\n", headers={"Allow": "GET, HEAD"}
             )
         elif _is_misled(scope.get("server"), headers.get("host", "")):
-            said = Answered(421, b"This address is for this machine alone: name it localhost.\n")
+            said = PageAnswer(421, b"This address is for this machine alone: name it localhost.\n")
         else:
             said = await self._monitoring.answer(
                 scope["path"].strip("/").lower(), headers, verbose=verbose
             )
         if said is None:
-            said = Answered(404, b"There is nothing here; see /livez, /readyz and /metrics.\n")
+            said = PageAnswer(404, b"There is nothing here; see /livez, /readyz and /metrics.\n")
         told = {
             "Content-Type": said.media_type,
             "Content-Length": str(len(said.body)),
@@ -208,7 +208,7 @@ def _is_misled(server: tuple[str, int | None] | None, host: str) -> bool:
     return name.lower() != "localhost" and not is_loopback(name.strip("[]"))
 
 
-class _Impatient(HttpToolsProtocol):
+class _ImpatientHttp(HttpToolsProtocol):
     """Hangs up on who asks nothing, or too much, or takes no answer: the places are few."""
 
     _asked_bytes = 0
@@ -260,7 +260,7 @@ async def serve(monitoring: Monitoring, listener: socket.socket) -> None:
         access_log=False,
         interface="asgi3",
         lifespan="off",
-        http=_Impatient,
+        http=_ImpatientHttp,
         ws="none",
         server_header=False,
         date_header=False,

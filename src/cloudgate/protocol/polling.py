@@ -70,7 +70,7 @@ class LiveTunnel(Document):
     bytes_down: Bytes
 
 
-class Measured(Document):
+class DirectorySize(Document):
     """How much is in a directory."""
 
     used_bytes: Bytes | None = None
@@ -97,7 +97,7 @@ class Answer(Document):
     """Those of `Question.end_tunnels` that were there, and were ended."""
     reason: Remark = ""
     """Why they were not."""
-    measured: Measured | None = None
+    measured: DirectorySize | None = None
     """Set when `Question.measure` was."""
 
 

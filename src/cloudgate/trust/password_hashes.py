@@ -60,7 +60,7 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _ParsedHash:
     """What a hash in PHC format says."""
 
     cost: Parameters
@@ -105,14 +105,14 @@ def _digest(password: str, cost: Parameters, salt: bytes) -> bytes:
         return b""
 
 
-def _read(password_hash: str) -> _Read | None:
+def _read(password_hash: str) -> _ParsedHash | None:
     """None for what is no hash."""
     try:
         cost = extract_parameters(password_hash)
         salt, digest = (_decoded(each) for each in password_hash.split("$")[-2:])
     except (InvalidHashError, binascii.Error, ValueError):
         return None
-    return _Read(cost, salt, digest)
+    return _ParsedHash(cost, salt, digest)
 
 
 def _decoded(text: str) -> bytes:

@@ -18,7 +18,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from cloudgate.api.connections.connection_limit import Admission, ConnectionLimiter
-from cloudgate.api.connections.deadlines import SPEAK_SECONDS, Awaited, Deadlines, WriteProgress
+from cloudgate.api.connections.deadlines import (
+    SPEAK_SECONDS,
+    Deadlines,
+    RequestPhase,
+    WriteProgress,
+)
 from cloudgate.api.connections.relay import Handover, Handovers, may_begin
 from cloudgate.api.connections.tls_handshakes import Handshakes, has_spoken
 from cloudgate.background import Background, Job
@@ -71,7 +76,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """TLS is there, where it is wanted."""
         super().connection_made(transport)
-        self._account.owe(Awaited.HEADER, self.loop.time())
+        self._account.owe(RequestPhase.HEADER, self.loop.time())
         self._seat.close = transport.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,27 +135,27 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self.scope["state"][SEAT] = self._seat
-        if self._account.owed is Awaited.NEXT:
-            self._account.owe(Awaited.HEADER, self.loop.time())
+        if self._account.owed is RequestPhase.NEXT:
+            self._account.owe(RequestPhase.HEADER, self.loop.time())
 
     def on_headers_complete(self) -> None:
         """The header is there."""
-        self._account.owe(Awaited.BODY, self.loop.time())
+        self._account.owe(RequestPhase.BODY, self.loop.time())
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is there as a whole."""
         answered = self.cycle.response_complete
-        self._account.owe(Awaited.NEXT if answered else Awaited.ANSWER, self.loop.time())
+        self._account.owe(RequestPhase.NEXT if answered else RequestPhase.ANSWER, self.loop.time())
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The answer was written, though perhaps not read."""
         super().on_response_complete()
-        if self._account.owed is Awaited.BODY and self.cycle.response_complete:
-            self._account.owe(Awaited.REST, self.loop.time())
-        elif not self.pipeline and self._account.owed is Awaited.ANSWER:
-            self._account.owe(Awaited.NEXT, self.loop.time())
+        if self._account.owed is RequestPhase.BODY and self.cycle.response_complete:
+            self._account.owe(RequestPhase.REST, self.loop.time())
+        elif not self.pipeline and self._account.owed is RequestPhase.ANSWER:
+            self._account.owe(RequestPhase.NEXT, self.loop.time())
 
     def look(self, now: float) -> None:
         """Hang up if the client has had its time."""

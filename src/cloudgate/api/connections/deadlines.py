@@ -17,7 +17,7 @@ MOST_BODY_BYTES = 20 * 1024 * 1024
 """Of one request, more than any that is allowed; what comes beyond is not read."""
 
 
-class Awaited(Enum):
+class RequestPhase(Enum):
     """What a client has to send next, or may wait for."""
 
     HEADER = "header"
@@ -34,28 +34,28 @@ class Deadlines:
 
     since: float
     """When it began to owe what it owes, in seconds that only grow."""
-    owed: Awaited = Awaited.HEADER
+    owed: RequestPhase = RequestPhase.HEADER
     received_bytes: int = 0
     """Since then."""
 
-    def owe(self, owed: Awaited, now: float) -> None:
+    def owe(self, owed: RequestPhase, now: float) -> None:
         """Something else is owed from now on."""
         self.owed, self.since, self.received_bytes = owed, now, 0
 
     def is_overdue(self, now: float, *, proven: bool) -> bool:
         """Whether the client has had its time. `proven`: it is known who it is."""
-        if self.owed is Awaited.ANSWER:
+        if self.owed is RequestPhase.ANSWER:
             return False
         allowed = SPEAK_SECONDS
-        if self.owed is Awaited.NEXT and proven:
+        if self.owed is RequestPhase.NEXT and proven:
             allowed = IDLE_SECONDS
-        elif self.owed is Awaited.BODY:
+        elif self.owed is RequestPhase.BODY:
             allowed += self.received_bytes / SLOWEST_BYTES_PER_SECOND
         return now - self.since >= allowed
 
     def is_too_much(self) -> bool:
         """Whether more has come than any header or body may be."""
-        in_body = self.owed in (Awaited.BODY, Awaited.REST)
+        in_body = self.owed in (RequestPhase.BODY, RequestPhase.REST)
         return self.received_bytes > (MOST_BODY_BYTES if in_body else MOST_HEADER_BYTES)
 
 

@@ -31,7 +31,7 @@ OPEN_SECONDS = 4.0
 """How long the other manager has to be reached."""
 
 
-class Marks(Protocol):
+class MarkSealer(Protocol):
     """Makes and knows marks: `cloudgate.manager.security.sealing.SealingKey`."""
 
     def mark(self, text: str, purpose: str) -> str:
@@ -59,7 +59,7 @@ class Handover:
         """As it is sent."""
         return f"\r\n{self.word}\r\n".encode()
 
-    def line(self, marks: Marks) -> bytes:
+    def line(self, marks: MarkSealer) -> bytes:
         """As the other manager reads it."""
         said = f"{self.term} {self.address} {self.scheme} {self.word}"
         return _BEGIN + f"{said} {marks.mark(said, PURPOSE)}\r\n".encode()
@@ -74,7 +74,7 @@ def may_begin(data: bytes) -> bool:
 class Handovers:
     """How the manager that leads takes connections from others."""
 
-    marks: Marks
+    marks: MarkSealer
     term: Callable[[], int | None]
     """Of its lease; None while it does not lead."""
 
@@ -90,7 +90,7 @@ class Handovers:
         return found
 
 
-def _read_line(data: bytes, marks: Marks) -> tuple[Handover, bytes] | None:
+def _read_line(data: bytes, marks: MarkSealer) -> tuple[Handover, bytes] | None:
     line, end, rest = data.partition(b"\r\n")
     if not end:
         if len(data) > _LONGEST_LINE_BYTES:
@@ -122,7 +122,7 @@ class Relay(asyncio.Protocol):
         seat: Admission,
         dial: Dial,
         greeting: Callable[[str, str], Handover],
-        marks: Marks,
+        marks: MarkSealer,
         instead: Callable[[], asyncio.Protocol],
     ) -> None:
         """A connection that comes in.

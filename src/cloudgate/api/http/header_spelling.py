@@ -47,7 +47,7 @@ def all_spelled(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return [(spelled(name), value) for name, value in headers]
 
 
-class Spelled:
+class PublishedHeaderNames:
     """An ASGI application whose answers have the published names of headers."""
 
     def __init__(self, application: ASGIApp) -> None:

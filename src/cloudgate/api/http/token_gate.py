@@ -37,7 +37,7 @@ def shown(request: Request) -> str:
 
 
 @dataclass
-class _Known:
+class _CachedToken:
     """A token as it was read, until the manager changes something."""
 
     changes: int
@@ -53,7 +53,7 @@ class TokenGate:
         """`gate` slows those who guess."""
         self._manager = manager
         self._gate = gate
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, _CachedToken] = OrderedDict()
 
     async def session(
         self, request: Request, secret: str, find_address: Callable[[], str]
@@ -89,13 +89,13 @@ class TokenGate:
             await run_in_threadpool(self._note_use, known.token)
         return tokens.acting_session(known.token, now)
 
-    def _look_up(self, secret: str, before: _Known | None) -> _Known:
+    def _look_up(self, secret: str, before: _CachedToken | None) -> _CachedToken:
         changes = self._manager.changes.count
         with self._manager.reading() as work:
             found = tokens.known_token(work, secret)
-        return _Known(changes, found, before.used_at if before else found.used_at)
+        return _CachedToken(changes, found, before.used_at if before else found.used_at)
 
-    def _keep(self, hashed: str, known: _Known) -> None:
+    def _keep(self, hashed: str, known: _CachedToken) -> None:
         self._known[hashed] = known
         self._known.move_to_end(hashed)
         while len(self._known) > MOST_KNOWN:

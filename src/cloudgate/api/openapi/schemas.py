@@ -28,13 +28,13 @@ def reference(resource_type: type[Described]) -> Json:
 
 def schemas(resource_types: list[type[Described]]) -> dict[str, Json]:
     """The schemas of resource types and of all that is in them, by name."""
-    reading = _Reading(etree.fromstring(schema_bytes()))
+    reading = _SchemaWalker(etree.fromstring(schema_bytes()))
     for resource_type in resource_types:
         reading.add_root(resource_type)
     return dict(sorted(reading.found.items()))
 
 
-class _Reading:
+class _SchemaWalker:
     """Goes through the XML schema, and collects what it finds."""
 
     def __init__(self, root: etree._Element) -> None:

@@ -65,20 +65,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Pause:
+class Delay:
     """A time in which nothing is to be done."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
-class Alone:
+class Exclusive:
     """Steps of which one run may be under way at a time: whoever comes meanwhile waits."""
 
     steps: "Steps[Any]"
 
 
-Wanted = Request | Pause | Alone
+Wanted = Request | Delay | Exclusive
 Steps = Generator[Wanted, Any, T]
 """Yields what it wants. For a request it is sent the `Reply`, or an `UnavailableError` is thrown
-into it; for `Alone` what these steps return, or what they raise; for a pause nothing."""
+into it; for `Exclusive` what these steps return, or what they raise; for a pause nothing."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # commands load this before they know whether anything is ask
 
 
 @dataclass(frozen=True)
-class Found:
+class EntityReference:
     """One thing: where it is, and its UID."""
 
     path: str
@@ -27,7 +27,9 @@ class Found:
         return self.path + ENTITY
 
 
-def find(talk: "Conversation", kind: Kind, word: str, site: str | None = None) -> "Steps[Found]":
+def find(
+    talk: "Conversation", kind: Kind, word: str, site: str | None = None
+) -> "Steps[EntityReference]":
     """The one thing that is meant.
 
     Args:
@@ -42,7 +44,7 @@ def find(talk: "Conversation", kind: Kind, word: str, site: str | None = None) -
     """
     word = word.strip()
     if is_id(word) or not kind.named:
-        return Found(f"{kind.path}/{quote(word, safe=':')}", _uid(kind, word))
+        return EntityReference(f"{kind.path}/{quote(word, safe=':')}", _uid(kind, word))
     answer = yield from talk.get(kind.path)
     references = [
         reference
@@ -51,10 +53,12 @@ def find(talk: "Conversation", kind: Kind, word: str, site: str | None = None) -
     ]
     reference = _only(kind, word, references)
     uid = str(reference["UID"])
-    return Found(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
+    return EntityReference(f"{kind.path}/{uid.rpartition(':')[2]}", uid)
 
 
-def find_inside(talk: "Conversation", kind: Kind, collection: str, word: str) -> "Steps[Found]":
+def find_inside(
+    talk: "Conversation", kind: Kind, collection: str, word: str
+) -> "Steps[EntityReference]":
     """The one that is meant of things that belong to one tenant, and are few.
 
     Raises:
@@ -65,7 +69,7 @@ def find_inside(talk: "Conversation", kind: Kind, collection: str, word: str) ->
     for each in known:
         identifier = str(each["Id"])
         if word.strip().casefold() in (identifier.casefold(), _name_inside(each).casefold()):
-            return Found(f"{collection}/{identifier}", identifier)
+            return EntityReference(f"{collection}/{identifier}", identifier)
     names = ", ".join(map(_name_inside, known)) or "none"
     raise NotFoundError(f"The tenant has no {kind.word} named {word!r}; it has: {names}.")
 

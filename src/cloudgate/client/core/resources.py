@@ -10,7 +10,7 @@ from cloudgate.client.core.addresses import ENTITY, below_root
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.exchange import Answer, Request, Steps
 from cloudgate.client.core.kinds import Json
-from cloudgate.client.core.lookup import Found, find, find_inside
+from cloudgate.client.core.lookup import EntityReference, find, find_inside
 from cloudgate.client.core.pages import following
 from cloudgate.client.core.statements import Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related
@@ -151,7 +151,9 @@ def tag_of(talk: Conversation, path: str) -> Steps[str]:
     return answer.tag
 
 
-def found_of(talk: Conversation, these: Collection[Any, Any, Any], word: str) -> Steps[Found]:
+def found_of(
+    talk: Conversation, these: Collection[Any, Any, Any], word: str
+) -> Steps[EntityReference]:
     """Where one thing is, by its name or id.
 
     Raises:
@@ -169,7 +171,7 @@ def create(
     these: Collection[Entity, Spec, Any],
     spec: Spec,
     parameters: Mapping[str, str],
-    following: "Following",
+    following: "TaskFollowing",
 ) -> Steps[Entity]:
     """What was made, once it is there."""
     accepted = yield from begin_create(talk, these, spec, parameters)
@@ -188,7 +190,7 @@ def create(
 
 
 @dataclass(frozen=True)
-class Following:
+class TaskFollowing:
     """How the task of a change is followed."""
 
     patience_seconds: float | None = None
@@ -228,7 +230,7 @@ def edit(  # noqa: PLR0917
     word: str,
     change: Change,
     parameters: Mapping[str, str],
-    following: Following,
+    following: TaskFollowing,
     tag: str | None = None,
 ) -> Steps[Entity]:
     """What was changed, as it is once it is so."""
@@ -256,7 +258,7 @@ def delete(
     these: Collection[Any, Any, Any],
     word: str,
     parameters: Mapping[str, str],
-    following: Following,
+    following: TaskFollowing,
 ) -> Steps[None]:
     """Remove something, and see it gone."""
     accepted = yield from begin_delete(talk, these, word, parameters)
@@ -269,14 +271,14 @@ def task_of(talk: Conversation, steps: Steps[Answer]) -> Steps[Task]:
     return typed(talk, answer.body, Task)
 
 
-def ended(talk: Conversation, task: Task, following: Following) -> Steps[Task]:
+def ended(talk: Conversation, task: Task, following: TaskFollowing) -> Steps[Task]:
     """A task, once it is Finished with success."""
     accepted = Answer(202, "", to_object(task))
     end = yield from finished(talk, accepted, following.watcher, following.patience_seconds)
     return typed(talk, end.body, Task)
 
 
-def _ended(talk: Conversation, accepted: Answer, following: Following) -> Steps[None]:
+def _ended(talk: Conversation, accepted: Answer, following: TaskFollowing) -> Steps[None]:
     if accepted.status == 202:  # noqa: PLR2004  Accepted
         yield from finished(talk, accepted, following.watcher, following.patience_seconds)
 

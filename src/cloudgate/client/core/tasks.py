@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.exchange import Answer, Pause, Steps
+from cloudgate.client.core.exchange import Answer, Delay, Steps
 from cloudgate.client.core.refusals import RefusedError
 from cloudgate.errors import CloudgateError, UnavailableError
 
@@ -82,7 +82,7 @@ def finished(
             )
         try:
             watcher.waits()
-            yield Pause(pause)
+            yield Delay(pause)
             task = yield from talk.get(str(accepted.body["Href"]))
             away_since = None
         except CloudgateError as problem:
@@ -92,7 +92,7 @@ def finished(
             if clock() - away_since > PATIENCE_SECONDS:
                 raise TaskLeftError(problem.message, task_id) from None
             watcher.is_away(problem)
-            yield Pause(pause)
+            yield Delay(pause)
         pause = min(pause * GROWTH, LONGEST_PAUSE_SECONDS)
     result = task.body.get("Result") or {}
     if not result.get("Success"):

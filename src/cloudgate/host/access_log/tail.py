@@ -16,7 +16,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Position:
+class LogPosition:
     """Up to where the log has been read."""
 
     inode: int
@@ -29,7 +29,7 @@ class LogTail:
     def __init__(
         self,
         path: Path,
-        position: Position | None = None,
+        position: LogPosition | None = None,
         clock_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class LogTail:
         return self._is_at_end
 
     @property
-    def position(self) -> Position | None:
+    def position(self) -> LogPosition | None:
         """Up to where the lines were given out; None before the first."""
         return self._position
 
@@ -66,7 +66,7 @@ class LogTail:
         if self._clock_seconds() - self._moved_at_seconds < ROTATION_GRACE_SECONDS:
             return []
         self._moved_at_seconds = None
-        self._position = Position(newer.stat().st_ino, 0)
+        self._position = LogPosition(newer.stat().st_ino, 0)
         return self._lines_of(newer)
 
     def _has_nothing_new(self) -> bool:
@@ -77,7 +77,7 @@ class LogTail:
             found = self._path.stat()
         except OSError:  # ENOENT, EACCES, ESTALE, EIO: the longer look says which
             return False
-        return Position(found.st_ino, found.st_size) == self._position
+        return LogPosition(found.st_ino, found.st_size) == self._position
 
     def _files(self) -> tuple[Path | None, Path | None]:
         """The file that is being read, and the one that follows it."""
@@ -91,7 +91,7 @@ class LogTail:
             if at is not None and there[0][0] != self._path:
                 return None, None
             index = len(there) - 1 if at is None else 0
-            self._position = Position(there[index][1], 0)
+            self._position = LogPosition(there[index][1], 0)
         return there[index][0], there[index - 1][0] if index else None
 
     def _lines_of(self, path: Path) -> list[str]:
@@ -99,12 +99,12 @@ class LogTail:
             return []
         with path.open("rb") as log:
             if log.seek(0, os.SEEK_END) < self._position.offset_bytes:
-                self._position = Position(self._position.inode, 0)
+                self._position = LogPosition(self._position.inode, 0)
             log.seek(self._position.offset_bytes)
             data = log.read(_MOST_BYTES)
         self._is_at_end = self._is_at_end and len(data) < _MOST_BYTES
         end = data.rfind(b"\n") + 1
-        self._position = Position(self._position.inode, self._position.offset_bytes + end)
+        self._position = LogPosition(self._position.inode, self._position.offset_bytes + end)
         return data[:end].decode("utf-8", "replace").splitlines()
 
 

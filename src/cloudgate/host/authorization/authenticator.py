@@ -17,7 +17,7 @@ from cloudgate.host.authorization.failed_logins import FailedLogins
 from cloudgate.host.authorization.old_password_uses import OldPasswordUses
 from cloudgate.host.authorization.password_verifier import PasswordVerifier
 from cloudgate.host.authorization.policy import Denial, parse_credentials
-from cloudgate.host.authorization.priority_queue import Asker, TooManyPendingError
+from cloudgate.host.authorization.priority_queue import Requester, TooManyPendingError
 from cloudgate.host.authorization.singleflight import SingleFlight
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.principal import Principal, tenant_key
@@ -98,7 +98,7 @@ class Authenticator:
         self._lines: dict[str, _Queue] = {}
         """By where they come from."""
         self._asked: SingleFlight[_Key, str] = SingleFlight(goes_on=False)
-        self._looks: set[asyncio.Task[_Look]] = set()
+        self._looks: set[asyncio.Task[_PasswordCheck]] = set()
         """At passwords whose turn has come; they go on when nobody waits for them any more."""
 
     def close(self) -> None:
@@ -200,9 +200,9 @@ class Authenticator:
         await _wait(look.delay_seconds)
         return look.found
 
-    async def _verify_in_turn(self, question: _Attempt) -> "_Look":
+    async def _verify_in_turn(self, question: _Attempt) -> "_PasswordCheck":
         tenant = tenant_key(question.name.replace("/", "\\").partition("\\")[0])
-        asker = Asker(tenant, self.reputation.standing_of(question.who, question.address))
+        asker = Requester(tenant, self.reputation.standing_of(question.who, question.address))
         self.reputation.record_attempt(question.address)
         await self._passwords.turns.acquire(asker)
         look = asyncio.create_task(self._verify(question, asker))
@@ -210,7 +210,7 @@ class Authenticator:
         look.add_done_callback(self._looks.discard)
         return await asyncio.shield(look)
 
-    async def _verify(self, question: _Attempt, asker: Asker) -> "_Look":
+    async def _verify(self, question: _Attempt, asker: Requester) -> "_PasswordCheck":
         try:
             found = await self._passwords.verify(question.hashes, question.password)
         finally:
@@ -218,14 +218,14 @@ class Authenticator:
         if found and question.who is not None:
             self._failures.succeeded(question.name, question.address)
             self.reputation.record_success(question.who, question.address)
-            return _Look(found)
+            return _PasswordCheck(found)
         self.guesses.record(question.name, question.address)
         self.reputation.record_failure(question.who, question.address)
-        return _Look(delay_seconds=self._failures.failed(question.name, question.address))
+        return _PasswordCheck(delay_seconds=self._failures.failed(question.name, question.address))
 
 
 @dataclass(frozen=True)
-class _Look:
+class _PasswordCheck:
     """What came of looking at a password."""
 
     found: str = field(default="", repr=False)

@@ -18,9 +18,9 @@ from cloudgate.host.authorization.authorizer import (
     Authorizer,
     DiscoveryResult,
 )
-from cloudgate.host.authorization.grpc.connection import OtherLine, Served
+from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, ServedConnection
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
-from cloudgate.host.authorization.module.handed_over import SILENT, HandedOver, Question
+from cloudgate.host.authorization.module.handed_over import SILENT, DecisionCache, Question
 from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
 from cloudgate.host.authorization.own.desk import OwnResult
 from cloudgate.host.authorization.own.requests import change_of
@@ -43,7 +43,7 @@ _CHALLENGES = {
 
 async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> GrpcServer:
     """Start to answer Envoy."""
-    handed_over = HandedOver()
+    handed_over = DecisionCache()
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
@@ -67,11 +67,11 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
         else:
             gatekeeper.take_back(verdict, question.address, question.port)
 
-    def made(on_lost: Callable[[Served], None]) -> tuple[ModuleLine, Served]:
+    def made(on_lost: Callable[[ServedConnection], None]) -> tuple[ModuleLine, ServedConnection]:
         line = ModuleLine(Decisions(decide, give_up), on_lost)
         return line, line
 
-    other = OtherLine(GREETING, made)
+    other = AlternativeProtocol(GREETING, made)
     return await serve_grpc(check, doors.listen(), doors.context, other)
 
 
@@ -93,7 +93,7 @@ def _is_guess(refusal: Denial | None) -> bool:
     return refusal is not None and refusal.kind is Refusal.CREDENTIALS
 
 
-async def _check(gatekeeper: Authorizer, handed_over: HandedOver, asked: Any) -> Any:
+async def _check(gatekeeper: Authorizer, handed_over: DecisionCache, asked: Any) -> Any:
     http = asked.request.http
     source = asked.source.address.socket_address
     address = source.address

@@ -27,7 +27,7 @@ class TooManyPendingError(Exception):
 
 
 @dataclass(frozen=True)
-class Asker:
+class Requester:
     """Who waits for a turn."""
 
     tenant: str
@@ -39,7 +39,7 @@ class Asker:
 class Waiting:
     """A place in the queue."""
 
-    asker: Asker
+    asker: Requester
     number: int
     """Grows with each that comes."""
 
@@ -82,7 +82,7 @@ class VerificationQueue:
         """How many wait."""
         return len(self._waiting)
 
-    async def acquire(self, asker: Asker) -> None:
+    async def acquire(self, asker: Requester) -> None:
         """Wait for a turn, which has to be given back. Who is cancelled leaves the queue.
 
         Raises:
@@ -106,19 +106,19 @@ class VerificationQueue:
         finally:
             self._waiting.pop(mine, None)
 
-    def release(self, asker: Asker) -> None:
+    def release(self, asker: Requester) -> None:
         """The turn of `asker` is over."""
         self._taken[asker.standing.familiar] -= 1
         while (mine := self._next()) is not None:
             self._begin(mine.asker)
             self._waiting.pop(mine).set_result(None)
 
-    def _may_begin(self, asker: Asker) -> bool:
+    def _may_begin(self, asker: Requester) -> bool:
         if self._taken.total() >= self._at_once:
             return False
         return asker.standing.familiar or self._taken[False] < OTHERS_AT_ONCE
 
-    def _begin(self, asker: Asker) -> None:
+    def _begin(self, asker: Requester) -> None:
         self._taken[asker.standing.familiar] += 1
         self._in_a_row = self._in_a_row + 1 if asker.standing.familiar else 0
 

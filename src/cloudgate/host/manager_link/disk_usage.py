@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cloudgate.host.manager_link import disk_usage_walk
 from cloudgate.host.platform.machine import machine_mark
 from cloudgate.processes.programs import with_parent
-from cloudgate.protocol import Answer, Directory, Measured, Question
+from cloudgate.protocol import Answer, Directory, DirectorySize, Question
 
 MOST_WAITING = 100
 """How many questions may wait; the manager asks those again that nobody answers."""
@@ -39,7 +39,7 @@ class DiskUsageWorker:
                 self._came.clear()
                 await self._came.wait()
             question = self._waiting.popleft()
-            measured = await _measured(question.measure) if question.measure else Measured()
+            measured = await _measured(question.measure) if question.measure else DirectorySize()
             self._answer = Answer(
                 machine=machine_mark(), question=question.question, measured=measured
             )
@@ -50,9 +50,9 @@ class DiskUsageWorker:
         self._answer = None
 
 
-async def _measured(directory: Directory) -> Measured:
+async def _measured(directory: Directory) -> DirectorySize:
     if sys.platform == "win32":
-        return Measured(reason="Directories are measured on Linux only.")
+        return DirectorySize(reason="Directories are measured on Linux only.")
     child = await asyncio.create_subprocess_exec(
         *with_parent([sys.executable, "-I", "-S", str(Path(disk_usage_walk.__file__))]),
         stdin=asyncio.subprocess.PIPE,
@@ -63,15 +63,15 @@ async def _measured(directory: Directory) -> Measured:
         said, complaint = await asyncio.wait_for(
             child.communicate(directory.model_dump_json().encode()), directory.limit_seconds
         )
-        return Measured.model_validate_json(said)
+        return DirectorySize.model_validate_json(said)
     except TimeoutError:
-        return Measured(
+        return DirectorySize(
             reason=f"Measuring it took longer than {directory.limit_seconds:g} seconds; it was"
             " given up. Let IntervalMinutes be longer, and see whether the disk is in order."
         )
     except ValidationError:
         _log.error("a directory could not be measured", complaint=complaint.decode()[-500:])
-        return Measured(reason="The host service failed to measure it; its log says why.")
+        return DirectorySize(reason="The host service failed to measure it; its log says why.")
     finally:
         if child.returncode is None:
             child.kill()

@@ -2,7 +2,7 @@
 
 import sys
 
-from cloudgate.host.platform.sent_bytes import Sent
+from cloudgate.host.platform.sent_bytes import SentBytes
 
 if sys.platform == "win32":
     from cloudgate.host.platform.windows import (
@@ -52,7 +52,7 @@ __all__ = [
     "ENVOY",
     "SUPPORTS_HOT_RESTART",
     "Pacing",
-    "Sent",
+    "SentBytes",
     "ask_to_end",
     "close_connections",
     "command_lines_with",

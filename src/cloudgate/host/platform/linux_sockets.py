@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 from cloudgate.errors import UnavailableError
 from cloudgate.host.platform.linux_descriptors import Descriptors
 from cloudgate.host.platform.send_buffer import most_unsent_bytes
-from cloudgate.host.platform.sent_bytes import Sent
+from cloudgate.host.platform.sent_bytes import SentBytes
 from cloudgate.network.hostport import join
 
 _PIDFD_GETFD = 438
@@ -100,19 +100,19 @@ class Pacing:
             with _may_end("slowed"):
                 _pace(connection, rates[name])
 
-    def look(self, names: Collection[str]) -> Mapping[str, Sent]:
+    def look(self, names: Collection[str]) -> Mapping[str, SentBytes]:
         """What each has sent so far; connections that are gone are left out.
 
         Raises:
             UnavailableError: this user may not know.
         """
-        found: dict[str, Sent] = {}
+        found: dict[str, SentBytes] = {}
         for name, connection in self._each(names):
             with _may_end("looked at"):
                 told = _told(connection)
                 rate = None if told.limit == _NO_LIMIT else told.limit
                 unread = _unread_bytes(connection)
-                found[name] = Sent(told.acked, told.unsent > 0, rate, unread)
+                found[name] = SentBytes(told.acked, told.unsent > 0, rate, unread)
         return found
 
     def carried(self, names: Collection[str]) -> Mapping[str, tuple[int, int]]:
@@ -162,15 +162,15 @@ def _unread_bytes(connection: socket.socket) -> int:
     return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-class _Told(NamedTuple):
+class _TcpInfo(NamedTuple):
     limit: int
     acked: int
     received: int
     unsent: int
 
 
-def _told(connection: socket.socket) -> _Told:
-    return _Told(
+def _told(connection: socket.socket) -> _TcpInfo:
+    return _TcpInfo(
         *_INFO.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size))
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentBytes:
     """What a connection has sent until a moment."""
 
     total_bytes: int

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from cloudgate.errors import UnavailableError
-from cloudgate.host.platform.sent_bytes import Sent
+from cloudgate.host.platform.sent_bytes import SentBytes
 from cloudgate.processes.programs import ask
 
 SERVICE = "CloudgateHost"
@@ -103,7 +103,7 @@ class Pacing:
         if any(rate is not None for rate in rates.values()):
             raise UnavailableError("Speed limits of tenants are not kept on Windows.")
 
-    def look(self, names: Collection[str]) -> Mapping[str, Sent]:
+    def look(self, names: Collection[str]) -> Mapping[str, SentBytes]:
         """Nothing is known."""
         del names
         return {}

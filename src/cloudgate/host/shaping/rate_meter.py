@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cloudgate.host.platform import Sent
+from cloudgate.host.platform import SentBytes
 
 BURST_BYTES = 64 * 1024
 """What the kernel sends at once on a short way (tcp_tso_rtt_log in the kernel's ip-sysctl)."""
@@ -38,7 +38,7 @@ class _ConnectionRate:
     raised_at_seconds: float = 0.0
     had_more_at_seconds: float | None = None
 
-    def sample(self, now_seconds: float, sent: Sent, *, is_new: bool) -> None:
+    def sample(self, now_seconds: float, sent: SentBytes, *, is_new: bool) -> None:
         if self.samples and sent.total_bytes < self.samples[-1][1]:
             # Ports come back: another connection has the name now, and all that it sent is new.
             self.samples.clear()
@@ -116,7 +116,7 @@ class RateMeter:
     def sample(
         self,
         now_seconds: float,
-        sent: Mapping[str, Sent],
+        sent: Mapping[str, SentBytes],
         rates: Mapping[str, float | None],
         new: Collection[str] = (),
     ) -> None:

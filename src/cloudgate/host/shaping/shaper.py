@@ -15,7 +15,7 @@ from uuid import UUID
 from cloudgate.background import Background, Job
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.start_rates import UNPACED_BYTES
-from cloudgate.host.platform import Pacing, Sent
+from cloudgate.host.platform import Pacing, SentBytes
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.host.shaping.connection_rates import Account, ConnectionShare, rates_within
 from cloudgate.host.shaping.fair_share import FairShare
@@ -279,7 +279,7 @@ class TrafficShaper:
         return min(sum(rates), UNSEEN_PART * limit)
 
     def _fair_shares(
-        self, names: Mapping[UUID, _Names], looked: Mapping[str, Sent]
+        self, names: Mapping[UUID, _Names], looked: Mapping[str, SentBytes]
     ) -> Mapping[UUID, int]:
         """What a full gateway leaves to each tenant."""
         now = time.monotonic()
@@ -296,7 +296,7 @@ class TrafficShaper:
             sent, is_full=self._load.line_is_full or bool(waiting), waiting=waiting
         )
 
-    def _waiting(self, looked: Mapping[str, Sent]) -> set[UUID]:
+    def _waiting(self, looked: Mapping[str, SentBytes]) -> set[UUID]:
         """Whose data wait to be read by Envoy, though where they go to there is room for them."""
         return {
             tunnel.tenant_id
@@ -319,14 +319,14 @@ class TrafficShaper:
     def _line(self, name: str) -> ConnectionShare:
         return ConnectionShare(self._flows.rate(name), self._flows.is_pressing(name))
 
-    def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, Sent]:
+    def _look(self, names: Mapping[UUID, _Names], whose: set[UUID] | None) -> dict[str, SentBytes]:
         """What connections have sent: of all tenants, or some, and all that are slowed."""
         by_pid: dict[int, list[str]] = defaultdict(list)
         for tenant_id, its in names.items():
             for name, pid in its.items():
                 if whose is None or tenant_id in whose or name in self._rates:
                     by_pid[pid].append(name)
-        sent: dict[str, Sent] = {}
+        sent: dict[str, SentBytes] = {}
         for pid, some in by_pid.items():
             sent |= self._pacing.setdefault(pid, Pacing(pid)).look(some)
         current = self._envoys.pid
@@ -337,7 +337,10 @@ class TrafficShaper:
         return sent
 
     def _set(
-        self, wanted: Mapping[str, int | None], sent: Mapping[str, Sent], pids: Mapping[str, int]
+        self,
+        wanted: Mapping[str, int | None],
+        sent: Mapping[str, SentBytes],
+        pids: Mapping[str, int],
     ) -> None:
         changes: dict[int, dict[str, int | None]] = defaultdict(dict)
         for name, rate in wanted.items():

@@ -27,12 +27,12 @@ NEXT_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class _Former(BaseModel):
+class _FormerCredential(BaseModel):
     credential: str
     replaced_at: AwareDatetime
 
 
-_FORMER = TypeAdapter(tuple[_Former, ...])
+_FORMER = TypeAdapter(tuple[_FormerCredential, ...])
 
 
 class HostCredentials:
@@ -91,7 +91,7 @@ def keep_credential(layout: StatePaths, credential: str) -> None:
     """
     now = datetime.now(UTC)
     before = load_enrolment(layout).credential
-    kept = [_Former(credential=before, replaced_at=now), *_read(layout)]
+    kept = [_FormerCredential(credential=before, replaced_at=now), *_read(layout)]
     young = [
         each for each in kept if each.credential != credential and now - each.replaced_at < KEPT_FOR
     ]
@@ -104,5 +104,5 @@ def former_credentials(layout: StatePaths) -> Sequence[str]:
     return tuple(each.credential for each in _read(layout))
 
 
-def _read(layout: StatePaths) -> Sequence[_Former]:
+def _read(layout: StatePaths) -> Sequence[_FormerCredential]:
     return read_or_backup(layout.former_credentials, _FORMER.validate_json) or ()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cloudgate.host.state.kept_document import KeptDocument
 from cloudgate.host.state.principal import Principal
+from cloudgate.host.state.stored_document import StoredDocument
 from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJournal
 from cloudgate.protocol import Maintenance, Peer, Site, Tenant
 
@@ -39,7 +39,7 @@ class SiteStore:
     def __init__(self, path: Path, journal: WithdrawalJournal | None = None) -> None:
         """`journal` takes what the disk does not."""
         self._journal = journal
-        self.kept = KeptDocument(path, Site, journal)
+        self.kept = StoredDocument(path, Site, journal)
         self._was_known = bool(journal and journal.get(_WAS_KNOWN))
 
     @property

@@ -46,7 +46,7 @@ class Tunnel:
 
 
 @dataclass
-class Total:
+class TotalUsage:
     """Of all tenants together."""
 
     tunnels: int = 0
@@ -62,7 +62,7 @@ _Key = tuple[datetime, UUID, UUID | None, str]
 
 
 @dataclass(slots=True)
-class _Used:
+class _UsageSum:
     """What was used under one key; each line of the log adds to it, so it is no message yet."""
 
     tunnels: int = 0
@@ -97,10 +97,10 @@ class TunnelTable:
     """The live tunnels, and what was used since it was last handed over."""
 
     def __init__(self, live: Iterable[Tunnel] = (), used: Iterable[Usage] = ()) -> None:
-        self.total = Total()
+        self.total = TotalUsage()
         """Of all that was counted since this table was made."""
         self._live = {each.tunnel: each for each in live}
-        self._used: dict[_Key, _Used] = {}
+        self._used: dict[_Key, _UsageSum] = {}
         for each in used:
             self._add(each)
 
@@ -183,11 +183,11 @@ class TunnelTable:
         self.total.bytes_up += up
         self.total.bytes_down += down
         key = _minute(now), tunnel.tenant_id, tunnel.user_id, tunnel.target
-        self._used.setdefault(key, _Used()).add(tunnels, up, down)
+        self._used.setdefault(key, _UsageSum()).add(tunnels, up, down)
 
     def _add(self, more: Usage) -> None:
         key = more.minute, more.tenant_id, more.user_id, more.target
-        used = self._used.setdefault(key, _Used())
+        used = self._used.setdefault(key, _UsageSum())
         used.add(more.tunnels, more.bytes_up, more.bytes_down)
 
 

@@ -21,13 +21,13 @@ from cloudgate.host.access_log.record import (
     parse_record,
     released_slot,
 )
-from cloudgate.host.access_log.tail import LogTail, Position
+from cloudgate.host.access_log.tail import LogPosition, LogTail
 from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.state.conditions import Conditions
 from cloudgate.host.state.files import read_or_backup, write_with_backup
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.host.tunnels.accounting import Total, Tunnel, TunnelTable
+from cloudgate.host.tunnels.accounting import TotalUsage, Tunnel, TunnelTable
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.eviction import EvictionState, PoolEviction
 from cloudgate.host.tunnels.slots import TunnelSlots
@@ -55,7 +55,7 @@ class _Checkpoint(BaseModel):
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedTunnel:
     """A tunnel that has ended, and how long ago."""
 
     tunnel: Tunnel
@@ -91,7 +91,7 @@ class TunnelTracker:
             self._troubles.set("lost usage", _LOST)
             _log.error("how far the access log was counted is lost", path=str(layout.usage))
         kept = found or _Checkpoint()
-        position = Position(kept.inode, kept.offset_bytes) if kept.inode else None
+        position = LogPosition(kept.inode, kept.offset_bytes) if kept.inode else None
         self._follower = LogTail(layout.access_log, position)
         self._tunnels = TunnelTable(kept.live, kept.used)
         self.usage = UsageOutbox(
@@ -105,7 +105,7 @@ class TunnelTracker:
         self.problem: UnavailableError | None = None
         """What kept the last look from seeing all that it should."""
         self.usage.is_closed = self._was_counted
-        self._ended: list[Ended] = []
+        self._ended: list[EndedTunnel] = []
         self._ended_places: list[str] = []
         for tunnel in kept.live:
             places.confirm(tunnel.place, tunnel.tenant_id)
@@ -121,7 +121,7 @@ class TunnelTracker:
         return not self._was_counted
 
     @property
-    def total(self) -> Total:
+    def total(self) -> TotalUsage:
         """What was counted since this process began, of all tenants together."""
         return self._tunnels.total
 
@@ -171,7 +171,7 @@ class TunnelTracker:
             self._tunnels.keep_only(self._envoys.labels)
         if self._was_counted:
             self._tunnels.drain_usage()
-            self._tunnels.total = Total()
+            self._tunnels.total = TotalUsage()
             self._was_counted = not self._follower.is_at_end
         torn = [each for each in entries if _was_just_torn(each, now)]
         if torn:
@@ -184,7 +184,7 @@ class TunnelTracker:
             after = self._tunnels.apply(entry, now)
             self._places.note_logged(entry.client, entry.holder.place)
             if entry.ended_at is not None:
-                self._ended.append(Ended(after, now - entry.ended_at))
+                self._ended.append(EndedTunnel(after, now - entry.ended_at))
         if entry is not None and entry.kind is not RecordType.ENDED:
             self._places.confirm(entry.holder.place, entry.holder.tenant_id)
         elif place := entry.holder.place if entry is not None else released_slot(line):
@@ -192,7 +192,7 @@ class TunnelTracker:
             self._ended_places.append(place)
         return entry
 
-    def take_ended(self) -> tuple[list[Ended], list[str]]:
+    def take_ended(self) -> tuple[list[EndedTunnel], list[str]]:
         """The tunnels that have ended since the last time, and all places that came back."""
         ended, self._ended = self._ended, []
         places, self._ended_places = self._ended_places, []

@@ -35,7 +35,7 @@ OUTSIDE_ENDED: Document = {"Tunnels": "ended, as far as they come from elsewhere
 """What the log says of a password, and all that it says."""
 
 
-class Named(Protocol):
+class NamedEntity(Protocol):
     """Something that is kept, with an id and a name."""
 
     id: Any
@@ -43,7 +43,7 @@ class Named(Protocol):
 
 
 def change_to(
-    thing: Named,
+    thing: NamedEntity,
     object_type: str,
     operation: str,
     *,

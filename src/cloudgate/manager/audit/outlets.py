@@ -30,7 +30,7 @@ _SEVERITY = {"Info": 6, "Warning": 4}
 
 
 @dataclass(frozen=True)
-class Entry:
+class OutletEntry:
     """An entry as outlets get it."""
 
     number: int
@@ -42,7 +42,7 @@ class Entry:
 class Outlet(Protocol):
     """A place besides the database that entries of the audit log are delivered to."""
 
-    def write(self, events: Sequence[Entry]) -> None:
+    def write(self, events: Sequence[OutletEntry]) -> None:
         """Take entries, all of them.
 
         Raises:
@@ -74,7 +74,7 @@ class FileOutlet:
                 f"{called} {file} cannot be written: {problem.strerror}."
             ) from None
 
-    def write(self, events: Sequence[Entry]) -> None:
+    def write(self, events: Sequence[OutletEntry]) -> None:
         """Append them; opened each time, so that the file may be rotated."""
         text = "".join(f"{each.line}\n" for each in events).encode()
         try:
@@ -100,7 +100,7 @@ class SyslogOutlet:
     def __init__(self, path: Path = SYSLOG_SOCKET) -> None:
         self._path = path
 
-    def write(self, events: Sequence[Entry]) -> None:
+    def write(self, events: Sequence[OutletEntry]) -> None:
         """Send them, one datagram for each."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
@@ -134,12 +134,14 @@ def deliver(manager: Manager, outlet: Outlet) -> int:
     return count
 
 
-def _pending(manager: Manager) -> Sequence[Entry]:
+def _pending(manager: Manager) -> Sequence[OutletEntry]:
     with manager.reading() as work:
         return entries_after(work, delivered_until(work))
 
 
-def entries_after(work: UnitOfWork, number: int, since: datetime | None = None) -> Sequence[Entry]:
+def entries_after(
+    work: UnitOfWork, number: int, since: datetime | None = None
+) -> Sequence[OutletEntry]:
     """The next entries after that one, and of a moment or later: `BATCH` at the most."""
     wanted = select(AuditEvent).where(AuditEvent.number > number)
     if since is not None:
@@ -150,7 +152,7 @@ def entries_after(work: UnitOfWork, number: int, since: datetime | None = None) 
     previous = hash_before(work, events[0].number)
     found = []
     for event in events:
-        found.append(Entry(event.number, event.severity, line_of(event, previous)))
+        found.append(OutletEntry(event.number, event.severity, line_of(event, previous)))
         previous = event.hash
     return found
 

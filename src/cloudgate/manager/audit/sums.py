@@ -7,7 +7,7 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.audit_throttle import SuppressedRefusals
-from cloudgate.manager.registries.strangers import APART, GUESSES, OUTSIDERS
+from cloudgate.manager.registries.refused_callers import APART, GUESSES, OUTSIDERS
 from cloudgate.manager.storage.tables import ManagedServer
 
 _OBJECT_TYPES = {

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from cloudgate.atomic_files import write_private
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.audit.chain import document_of
-from cloudgate.manager.audit.outlets import Entry, FileOutlet, entries_after
+from cloudgate.manager.audit.outlets import FileOutlet, OutletEntry, entries_after
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.storage.database import Database
 from cloudgate.manager.storage.tables import AuditEvent
@@ -119,6 +119,6 @@ class Journal:
         self._file.rename(self._file.with_name(aside))
         return 0
 
-    def _next(self, since: datetime) -> Sequence[Entry]:
+    def _next(self, since: datetime) -> Sequence[OutletEntry]:
         with self._manager.reading() as work:
             return entries_after(work, self._last or 0, since)

@@ -38,7 +38,7 @@ def warnings_of(work: UnitOfWork, found: CloudCertificate) -> str:
 
 
 @dataclass(frozen=True)
-class Ending:
+class ExpiringCertificate:
     """A certificate that is near its end, or past it, and that nobody renews."""
 
     subject_id: UUID
@@ -50,15 +50,17 @@ class Ending:
     """None where it is for the gateways of all sites."""
 
 
-def endings(work: UnitOfWork) -> Iterator[Ending]:
+def endings(work: UnitOfWork) -> Iterator[ExpiringCertificate]:
     """All of them."""
     brought = BroughtCertificates(work)
     for found in work.session.scalars(select(CloudCertificate)):
         if said := _about_its_end(work, found):
-            yield Ending(found.id, found.name or "brought", CERTIFICATE, said)
+            yield ExpiringCertificate(found.id, found.name or "brought", CERTIFICATE, said)
     for gateway in list_gateways(work):
         if brought.shown_by(gateway) is None and (said := _about_its_renewal(work, gateway)):
-            yield Ending(gateway.id, gateway.name, GATEWAY, said, gateway.backup_server_id)
+            yield ExpiringCertificate(
+                gateway.id, gateway.name, GATEWAY, said, gateway.backup_server_id
+            )
 
 
 def note_warnings(work: UnitOfWork, gateways: Iterable[CloudGateway]) -> None:

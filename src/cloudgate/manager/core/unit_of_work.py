@@ -18,7 +18,7 @@ from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.dns_names import DnsNames
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.core.notifier import Notifier
-from cloudgate.manager.core.openid_memory import OpenIdMemory
+from cloudgate.manager.core.openid_cache import OpenIdCache
 from cloudgate.manager.core.outgoing import Outgoing
 from cloudgate.manager.core.query_counts import QueryCounts
 from cloudgate.manager.core.reachable import Reachable
@@ -30,9 +30,9 @@ from cloudgate.manager.registries.host_figures import HostFiguresRegistry
 from cloudgate.manager.registries.host_queries import HostQueries
 from cloudgate.manager.registries.presence import Presence
 from cloudgate.manager.registries.rate_allocator import RateAllocator
+from cloudgate.manager.registries.refused_callers import RefusedCallers
 from cloudgate.manager.registries.shared_tunnels import SharedTunnels
 from cloudgate.manager.registries.slot_tokens import SlotTokenAllocator
-from cloudgate.manager.registries.strangers import Strangers
 from cloudgate.manager.registries.task_timelines import EndedTask, RunningTask, Step, TaskTimelines
 from cloudgate.manager.registries.unknown_hosts import UnknownHosts
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSessions, UsedCodes
@@ -76,7 +76,7 @@ class UnitOfWork:
     presence: Presence = field(default_factory=Presence)
     tokens: SlotTokenAllocator = field(default_factory=SlotTokenAllocator)
     faults: Faults = field(default_factory=Faults)
-    strangers: Strangers = field(default_factory=Strangers)
+    strangers: RefusedCallers = field(default_factory=RefusedCallers)
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     gateway_term: Validity = field(default_factory=gateway_term)
     """Of gateways' certificates."""
@@ -199,7 +199,7 @@ class Manager:
     changes: Changes = field(default_factory=Changes)
     presence: Presence = field(default_factory=Presence)
     faults: Faults = field(default_factory=Faults)
-    strangers: Strangers = field(default_factory=Strangers)
+    strangers: RefusedCallers = field(default_factory=RefusedCallers)
     refused_polls: UnknownHosts = field(default_factory=UnknownHosts)
     own_addresses: Callable[[], Sequence[str]] = tuple
     questions: HostQueries = field(default_factory=HostQueries)
@@ -224,7 +224,7 @@ class Manager:
     """The operator's program that knows of snapshots; None for none."""
     signing_in: SigningIn = field(default_factory=SigningIn)
     """How people sign in, besides by name and password."""
-    openid: OpenIdMemory = field(default_factory=OpenIdMemory)
+    openid: OpenIdCache = field(default_factory=OpenIdCache)
     portal_is_open: bool = True
     """Whether tenants may have sessions of their own."""
     settings: tuple[Setting, ...] = ()

@@ -11,7 +11,7 @@ from cloudgate import protocol
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.registries.strangers import GUESSES, OUTSIDERS
+from cloudgate.manager.registries.refused_callers import GUESSES, OUTSIDERS
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE

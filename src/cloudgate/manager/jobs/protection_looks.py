@@ -13,7 +13,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.jobs.threads import run_in_daemon_thread
 from cloudgate.manager.protection import operations
 from cloudgate.manager.protection.looking import look
-from cloudgate.manager.protection.operations import Look
+from cloudgate.manager.protection.operations import DueCheck
 
 MOST_AT_ONCE = 4
 LONGEST_PAUSE = timedelta(hours=1)
@@ -48,7 +48,7 @@ class ProtectionLooker:
             return min(pause or LONGEST_PAUSE, LONGEST_PAUSE).total_seconds()
         seats = asyncio.Semaphore(MOST_AT_ONCE)
 
-        async def one(wanted: Look) -> None:
+        async def one(wanted: DueCheck) -> None:
             async with seats:
                 carry_out = partial(self._carry_out, wanted)
                 await run_in_daemon_thread("protection look", carry_out)
@@ -59,11 +59,11 @@ class ProtectionLooker:
                 raise each
         return AGAIN.total_seconds()
 
-    def _due(self) -> tuple[Sequence[Look], timedelta | None]:
+    def _due(self) -> tuple[Sequence[DueCheck], timedelta | None]:
         with self._manager.reading() as work:
             return operations.due(work)
 
-    def _carry_out(self, wanted: Look) -> None:
+    def _carry_out(self, wanted: DueCheck) -> None:
         found = look(
             wanted, self._manager.reachable, self._manager.protection_hook, self._manager.clock()
         )

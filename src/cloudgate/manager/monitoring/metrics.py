@@ -85,10 +85,10 @@ class ManagerMetrics:
         self._has_outlet = has_outlet
         self._rows: FleetRows | None = None
         """What the database held when it was last asked."""
-        self._made: dict[UUID, _Made] = {}
+        self._made: dict[UUID, _HostLines] = {}
         """The lines of each host's figures, which are made once, when it tells them."""
         manager.figures.on_heard = self._note_heard
-        self._needed: _Needed | None = None
+        self._needed: _AttentionCache | None = None
         self._looking: asyncio.Future[None] | None = None
         self._writing = threading.Lock()
 
@@ -130,7 +130,7 @@ class ManagerMetrics:
             self._rows = FleetRows(changes, hosts, gateways)
         self._write_hosts(lines, work, self._rows.hosts)
         self._write_gateways(lines, work, self._rows.gateways)
-        needed = self._needed = self._needed or _Needed(self._manager, work, changes)
+        needed = self._needed = self._needed or _AttentionCache(self._manager, work, changes)
         needed.write(lines)
 
     def _write_disk(self, lines: Lines) -> None:
@@ -190,7 +190,7 @@ class ManagerMetrics:
         self, lines: Lines, work: UnitOfWork, gateways: Sequence[GatewayRow]
     ) -> None:
         heard, now_seconds = self._manager.figures.heard(), self._manager.figures.now_seconds
-        made: dict[UUID, _Made] = {}
+        made: dict[UUID, _HostLines] = {}
         revisions = _Revisions(work)
         up, lag, ages = [], [], []
         cut_off = work.faults.cut_off_servers()
@@ -218,11 +218,13 @@ class ManagerMetrics:
         for name, some_lines in zip(FAMILIES, joined, strict=False):
             lines.put_blocks(name, some_lines)
 
-    def _made_of(self, server_id: UUID, said: LatestFigures, whose: tuple[str, str]) -> "_Made":
+    def _made_of(
+        self, server_id: UUID, said: LatestFigures, whose: tuple[str, str]
+    ) -> "_HostLines":
         known = self._made.get(server_id)
         if known is not None and known.heard is said and known.whose == whose:
             return known
-        return _Made(said, whose, blocks(said.figures, *whose, said.began_at))
+        return _HostLines(said, whose, blocks(said.figures, *whose, said.began_at))
 
     def _note_heard(self, server_id: UUID, said: LatestFigures) -> None:
         """Make its lines now: at a scrape all of them would have to be made at once."""
@@ -241,12 +243,12 @@ class ManagerMetrics:
         changes = self._manager.changes.count
         try:
             with self._manager.reading() as work:
-                self._needed = _Needed(self._manager, work, changes)
+                self._needed = _AttentionCache(self._manager, work, changes)
         except SQLAlchemyError:
             self._needed = None  # unknown; `cloudgate_database_up` says why
 
 
-class _Needed:
+class _AttentionCache:
     """What needs a look, after so many changes."""
 
     def __init__(self, manager: Manager, work: UnitOfWork, changes: int) -> None:
@@ -271,7 +273,7 @@ class _Needed:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _HostLines:
     """The lines of a host's figures."""
 
     heard: LatestFigures

@@ -24,7 +24,7 @@ Subject = BackupServer | ManagedServer | CloudGateway | Repository
 
 
 @dataclass(frozen=True)
-class Needed:
+class AttentionItem:
     """Something that needs a look."""
 
     kind: str
@@ -38,15 +38,15 @@ class Needed:
     """Tells several of one object apart, whatever the text says by now."""
 
 
-def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[Needed]:
+def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[AttentionItem]:
     """All of it: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
-        yield Needed(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
+        yield AttentionItem(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
     if remark := remark_on_restore(work):
-        yield Needed(MANAGER, "manager", remark)
+        yield AttentionItem(MANAGER, "manager", remark)
     for kind, subject, text in _of_others(work):
         if text:
-            yield Needed(kind, subject.name, text, subject, cause=str(subject.id))
+            yield AttentionItem(kind, subject.name, text, subject, cause=str(subject.id))
 
 
 def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:

@@ -17,7 +17,7 @@ from cloudgate.manager.notifications.rules import MANAGER, Condition, Kind
 from cloudgate.manager.protection import operations as protections
 from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.quotas import rules as quota_rules
-from cloudgate.manager.registries.strangers import GUESSES
+from cloudgate.manager.registries.refused_callers import GUESSES
 from cloudgate.manager.repositories.operations import list_repositories
 from cloudgate.manager.servers import managed_servers
 from cloudgate.manager.storage.database import newest_revision

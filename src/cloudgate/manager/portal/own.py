@@ -20,7 +20,7 @@ from cloudgate.manager.gateways.operations import (
 )
 from cloudgate.manager.portal.sessions import OPERATION
 from cloudgate.manager.quotas import operations as quota_operations
-from cloudgate.manager.registries.strangers import GUESSES, OUTSIDERS
+from cloudgate.manager.registries.refused_callers import GUESSES, OUTSIDERS
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.servers.tenant_scope import NO_POOL, pools_of
 from cloudgate.manager.storage.tables import (

@@ -34,7 +34,7 @@ class Limits:
     """Where it may lead."""
 
 
-class Asking(Protocol):
+class ProbedServer(Protocol):
     """How a server is asked."""
 
     @property
@@ -47,7 +47,7 @@ class Asking(Protocol):
 
 
 @contextmanager
-def calling(probe: Asking, reachable: Reachable) -> Iterator[httpx2.Client]:
+def calling(probe: ProbedServer, reachable: Reachable) -> Iterator[httpx2.Client]:
     """A client that trusts whom `probe` names, and goes where it is told and may go only."""
     context = ssl.create_default_context(cadata=probe.authority_pem or None)
     allows = partial(reachable.may_be_dialled, named_by_administrator=probe.named_by_administrator)

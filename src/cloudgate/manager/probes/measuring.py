@@ -13,7 +13,7 @@ from cloudgate.manager.probes.rules import Method, NotMeasuredError
 from cloudgate.manager.registries.faults import each_alone
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import ManagedServer
-from cloudgate.protocol import Directory, Measured
+from cloudgate.protocol import Directory, DirectorySize
 
 LOOK_SECONDS = 5.0
 """How often is looked whether a host that measures is still there."""
@@ -107,7 +107,7 @@ def _ask_host(
     return _said(name, measured)
 
 
-def _said(name: str, measured: Measured) -> tuple[int | None, Disk | None]:
+def _said(name: str, measured: DirectorySize) -> tuple[int | None, Disk | None]:
     if measured.reason:
         raise NotMeasuredError(f"The managed server {name} cannot measure {measured.reason}")
     if measured.capacity_bytes is None or measured.free_bytes is None:

@@ -111,7 +111,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Place:
+class TenantStorage:
     """Where a tenant keeps what it has: components below a base that all tenants share."""
 
     base: str
@@ -155,7 +155,7 @@ def check_authority(pem: str) -> None:
         ) from None
 
 
-def directory_of(template: str, subject: Subject) -> Place:
+def directory_of(template: str, subject: Subject) -> TenantStorage:
     """The directory of a tenant, by a Path.
 
     Raises:
@@ -171,10 +171,10 @@ def directory_of(template: str, subject: Subject) -> Place:
             f"Path: found {template[:100]!r}, expected characters that can be seen: no line ends."
         )
     base, parts = _split(template.split("/"), "Path", subject)
-    return Place("/" + "/".join(base), parts)
+    return TenantStorage("/" + "/".join(base), parts)
 
 
-def collection_of(template: str, subject: Subject) -> Place:
+def collection_of(template: str, subject: Subject) -> TenantStorage:
     """The collection of a tenant, by a Url of WebDAV; percent-encoded (RFC 3986).
 
     Raises:
@@ -185,7 +185,7 @@ def collection_of(template: str, subject: Subject) -> Place:
     base, parts = _split([unquote(each) for each in url.path.split("/")], "Url", subject)
     path = "".join(f"{quote(each, safe='')}/" for each in base)
     encoded = tuple(quote(each, safe="") for each in parts)
-    return Place(f"{origin_of(template)}/{path}", encoded)
+    return TenantStorage(f"{origin_of(template)}/{path}", encoded)
 
 
 def origin_of(url: str) -> str:

@@ -11,7 +11,7 @@ from lxml import etree
 
 from cloudgate.manager.probes.answers import Limits, Reader, calling, explained, number
 from cloudgate.manager.probes.operations import Disk
-from cloudgate.manager.probes.rules import NotMeasuredError, Place, Probe
+from cloudgate.manager.probes.rules import NotMeasuredError, Probe, TenantStorage
 
 _DAV = "{DAV:}"
 _ASKED = (
@@ -28,7 +28,7 @@ _SHARED_WITHIN = 0.05
 
 
 @dataclass(frozen=True)
-class _Found:
+class _WebdavEntry:
     """What is said of one resource."""
 
     path: str
@@ -49,10 +49,12 @@ def disk(probe: Probe, password: str, url: str, limits: Limits | None = None) ->
     with calling(probe, limits.reachable) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
-        return _Asking(client, limits).disk(url)
+        return _WebdavWalk(client, limits).disk(url)
 
 
-def measure(probe: Probe, password: str, place: Place, limits: Limits | None = None) -> int | None:
+def measure(
+    probe: Probe, password: str, place: TenantStorage, limits: Limits | None = None
+) -> int | None:
     """How many bytes a collection holds; None when it is not there. Blocks.
 
     Raises:
@@ -62,12 +64,12 @@ def measure(probe: Probe, password: str, place: Place, limits: Limits | None = N
     with calling(probe, limits.reachable) as client:
         if probe.username:
             client.auth = httpx2.BasicAuth(probe.username, password)
-        asking = _Asking(client, limits)
+        asking = _WebdavWalk(client, limits)
         url = place.base + "".join(f"{each}/" for each in place.parts)
         return asking.collection(url, place.base)
 
 
-class _Asking:
+class _WebdavWalk:
     def __init__(self, client: httpx2.Client, limits: Limits) -> None:
         self._client = client
         self._limits = limits
@@ -113,7 +115,7 @@ class _Asking:
         apart = abs(around.used_bytes - used_bytes)
         return apart > _SHARED_WITHIN * max(around.used_bytes, used_bytes)
 
-    def _itself(self, url: str) -> _Found | None:
+    def _itself(self, url: str) -> _WebdavEntry | None:
         status, found = self._propfind(url, "0")
         if status == _NOT_FOUND:
             return None
@@ -157,7 +159,7 @@ class _Asking:
                         )
         return used_bytes
 
-    def _propfind(self, url: str, depth: str) -> tuple[int, Generator[_Found, None, None]]:
+    def _propfind(self, url: str, depth: str) -> tuple[int, Generator[_WebdavEntry, None, None]]:
         """The status, and what is said of each resource as it comes."""
         request = self._client.build_request(
             "PROPFIND",
@@ -172,7 +174,7 @@ class _Asking:
             return response.status_code, _nothing()
         return _MULTI_STATUS, self._read(url, response)
 
-    def _read(self, url: str, response: httpx2.Response) -> Generator[_Found, None, None]:
+    def _read(self, url: str, response: httpx2.Response) -> Generator[_WebdavEntry, None, None]:
         reader = Reader(url, response, self._limits, self._deadline)
         own_host = urlsplit(url).netloc
         for node in reader.elements(f"{_DAV}response"):
@@ -181,11 +183,11 @@ class _Asking:
                 yield found
 
 
-def _nothing() -> Generator[_Found, None, None]:
+def _nothing() -> Generator[_WebdavEntry, None, None]:
     yield from ()
 
 
-def _found(node: etree._Element) -> _Found | None:
+def _found(node: etree._Element) -> _WebdavEntry | None:
     href = (node.findtext(f"{_DAV}href") or "").strip()
     if not href:
         return None
@@ -203,7 +205,7 @@ def _found(node: etree._Element) -> _Found | None:
         available = number(prop.findtext(f"{_DAV}quota-available-bytes"))
         available_bytes = available if available is not None else available_bytes
     # Some servers tell a length of collections, too; it is that of the page that shows them.
-    return _Found(
+    return _WebdavEntry(
         path=_path_of(href),
         href=href,
         is_collection=is_collection,

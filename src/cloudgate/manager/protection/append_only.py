@@ -27,7 +27,7 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
         NotMeasuredError: nobody can say, with the reason.
     """
     with calling(protection, reachable) as client:
-        there = _Place(client, protection, password)
+        there = _AppendOnlyServer(client, protection, password)
         if not there.has():
             there.create()
         is_kept = there.refuses("POST") & there.refuses("DELETE") & there.has()
@@ -40,7 +40,7 @@ def look(protection: Protection, password: str, reachable: Reachable) -> Finding
     )
 
 
-class _Place:
+class _AppendOnlyServer:
     def __init__(self, client: httpx2.Client, protection: Protection, password: str) -> None:
         self._client = client
         path = urlsplit(protection.url).path.strip("/")

@@ -6,7 +6,7 @@ from pathlib import Path
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.reachable import Reachable
 from cloudgate.manager.protection import append_only, object_lock, rules
-from cloudgate.manager.protection.operations import Look
+from cloudgate.manager.protection.operations import DueCheck
 from cloudgate.manager.protection.rules import Finding, Method
 from cloudgate.processes.programs import ask
 
@@ -14,7 +14,7 @@ HOOK_SECONDS = 60.0
 _SHOWN_CHARACTERS = 500
 
 
-def look(wanted: Look, reachable: Reachable, hook: Path | None, now: datetime) -> Finding:
+def look(wanted: DueCheck, reachable: Reachable, hook: Path | None, now: datetime) -> Finding:
     """What is so. `hook` is the operator's program that knows of snapshots."""
     if wanted.problem:
         return Finding(holds=None, problem=wanted.problem)

@@ -16,7 +16,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.protection import rules
-from cloudgate.manager.protection.rules import Finding, Known, Protection
+from cloudgate.manager.protection.rules import Finding, Protection, ProtectionRecord
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
 
@@ -37,7 +37,7 @@ class ProtectionChange:
 
 
 @dataclass(frozen=True)
-class Look:
+class DueCheck:
     """A repository that is to be looked at."""
 
     repository_id: UUID
@@ -57,7 +57,7 @@ def protection_of(repository: Repository) -> Protection | None:
     return rules.from_document(repository.protection) if repository.protection else None
 
 
-def known_of(repository: Repository) -> Known | None:
+def known_of(repository: Repository) -> ProtectionRecord | None:
     """What is known of that; None before the first look."""
     if not repository.protection or not repository.protection_known:
         return None
@@ -100,7 +100,7 @@ def look_soon(work: UnitOfWork, repository: Repository) -> None:
     work.news_for.add(NEWS)
 
 
-def due(work: UnitOfWork) -> tuple[Sequence[Look], timedelta | None]:
+def due(work: UnitOfWork) -> tuple[Sequence[DueCheck], timedelta | None]:
     """What is to be looked at now, and how long until there is more; None for never."""
     looks, later = [], []
     for repository in work.session.scalars(_LOOKED_AT):
@@ -114,7 +114,7 @@ def due(work: UnitOfWork) -> tuple[Sequence[Look], timedelta | None]:
     return looks, min(later, default=None)
 
 
-def note(work: UnitOfWork, look: Look, finding: Finding) -> None:
+def note(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
     """Keep what was seen, unless something else is asked for by now."""
     repository = work.session.get(Repository, look.repository_id)
     if (
@@ -214,8 +214,8 @@ def _why_not(repository: Repository, period_days: int, now: datetime) -> str:
     return rules.why_not(repository.name, protection, known, period_days, now)
 
 
-def _look(work: UnitOfWork, repository: Repository, protection: Protection) -> Look:
-    look = Look(
+def _look(work: UnitOfWork, repository: Repository, protection: Protection) -> DueCheck:
+    look = DueCheck(
         repository.id,
         repository.name,
         _services(repository),

@@ -81,7 +81,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class ProtectionRecord:
     """What is known of it by all looks so far."""
 
     checked_at: datetime
@@ -109,11 +109,11 @@ def from_document(document: Mapping[str, Any]) -> Protection:
     return Protection(**{**document, "method": Method(document["method"])})
 
 
-def known_from_document(document: Mapping[str, Any]) -> Known:
+def known_from_document(document: Mapping[str, Any]) -> ProtectionRecord:
     """From the database."""
     moments = ("checked_at", "due_at", "held_at")
     read = {name: datetime.fromisoformat(document[name]) for name in moments if document[name]}
-    return Known(**{**document, **read})
+    return ProtectionRecord(**{**document, **read})
 
 
 def check(protection: Protection, password: str, services: Sequence[str]) -> Protection:
@@ -164,10 +164,10 @@ def elsewhere(protection: Protection, services: Sequence[str]) -> str:
     )
 
 
-def seen(before: Known | None, finding: Finding, now: datetime) -> Known:
+def seen(before: ProtectionRecord | None, finding: Finding, now: datetime) -> ProtectionRecord:
     """What is known after a look."""
     if finding.holds:
-        return Known(
+        return ProtectionRecord(
             checked_at=now,
             due_at=now + CHECKED_EVERY,
             held_at=now,
@@ -175,7 +175,7 @@ def seen(before: Known | None, finding: Finding, now: datetime) -> Known:
             held=True,
         )
     unsure = before if before and finding.holds is None else None
-    known = Known(
+    known = ProtectionRecord(
         checked_at=now,
         due_at=now + CHECKED_AGAIN_AFTER,
         held_at=unsure.held_at if unsure else None,
@@ -185,7 +185,7 @@ def seen(before: Known | None, finding: Finding, now: datetime) -> Known:
     return replace(known, held=known.is_held(now))
 
 
-def warning(known: Known | None, now: datetime) -> str:
+def warning(known: ProtectionRecord | None, now: datetime) -> str:
     """What there is to say of how a repository keeps what is deleted; empty for nothing."""
     if known is None or (not known.warning and known.is_held(now)):
         return ""
@@ -199,7 +199,11 @@ def warning(known: Known | None, now: datetime) -> str:
 
 
 def why_not(
-    name: str, protection: Protection | None, known: Known | None, period_days: int, now: datetime
+    name: str,
+    protection: Protection | None,
+    known: ProtectionRecord | None,
+    period_days: int,
+    now: datetime,
 ) -> str:
     """Why a repository does not keep what a tenant deletes for so long; empty when it does."""
     if protection is None:

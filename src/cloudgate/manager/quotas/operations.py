@@ -7,7 +7,7 @@ from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.quotas import rules
-from cloudgate.manager.quotas.rules import QuotaRules, Use
+from cloudgate.manager.quotas.rules import QuotaRules, QuotaUse
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
 
@@ -19,11 +19,11 @@ def rules_of(repository: Repository) -> QuotaRules:
     return rules.from_document(repository.quota_rules)
 
 
-def use_of(resource: TenantResource) -> Use | None:
+def use_of(resource: TenantResource) -> QuotaUse | None:
     """How much is used of a quota; None where that was never measured."""
     if resource.used_bytes is None or resource.measured_at is None:
         return None
-    return Use(resource.quota_mb, resource.used_bytes, resource.measured_at)
+    return QuotaUse(resource.quota_mb, resource.used_bytes, resource.measured_at)
 
 
 def warning_of(resource: TenantResource, now: datetime) -> str:
@@ -61,7 +61,7 @@ def keep_use(work: UnitOfWork, resource: TenantResource, used_bytes: int) -> Non
 
 
 def _record(
-    work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, level: int, use: Use
+    work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, level: int, use: QuotaUse
 ) -> None:
     change = Change(
         operation=OPERATION,

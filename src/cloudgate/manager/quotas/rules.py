@@ -42,7 +42,7 @@ class QuotaRules:
 
 
 @dataclass(frozen=True)
-class Use:
+class QuotaUse:
     """How much is used of a quota."""
 
     quota_mb: int
@@ -91,7 +91,7 @@ def levels(percents: tuple[int, ...]) -> tuple[int, ...]:
     return found
 
 
-def level_of(use: Use, rules: QuotaRules) -> int:
+def level_of(use: QuotaUse, rules: QuotaRules) -> int:
     """The highest level that the use has reached, in percent; 0 for none, 100 for exceeded."""
     if use.used_bytes > use.quota_mb * MB:
         return _FULL
@@ -103,13 +103,13 @@ def level_of(use: Use, rules: QuotaRules) -> int:
     return max(reached, default=0)
 
 
-def is_full(use: Use, rules: QuotaRules) -> bool:
+def is_full(use: QuotaUse, rules: QuotaRules) -> bool:
     """Whether so much is used that new tunnels may only bring data back, while it is trusted."""
     most = use.quota_mb * MB * (_FULL + rules.grace_percent)
     return rules.enforced and use.used_bytes * _FULL > most
 
 
-def warning(use: Use, rules: QuotaRules, now: datetime) -> str:
+def warning(use: QuotaUse, rules: QuotaRules, now: datetime) -> str:
     """What there is to say to whoever looks at a quota; empty for nothing."""
     level = level_of(use, rules)
     if not level:
@@ -128,7 +128,7 @@ def warning(use: Use, rules: QuotaRules, now: datetime) -> str:
     )
 
 
-def full_text(endpoint: str, use: Use, rules: QuotaRules) -> str:
+def full_text(endpoint: str, use: QuotaUse, rules: QuotaRules) -> str:
     """What a tenant is told who sends data though its quota is exceeded."""
     grace = f", with {rules.grace_percent} % on top" if rules.grace_percent else ""
     return (

@@ -18,7 +18,7 @@ LEAST_PART = 0.1
 
 
 @dataclass(frozen=True)
-class _Said:
+class _HostDemand:
     at_seconds: float
     sent_bytes: int
     given_bytes: int
@@ -29,7 +29,7 @@ class RateAllocator:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._said: dict[UUID, dict[UUID, _Said]] = {}
+        self._said: dict[UUID, dict[UUID, _HostDemand]] = {}
 
     def allocate(
         self,
@@ -64,7 +64,7 @@ class RateAllocator:
         }
         before = said.get(server_id)
         given = min(before.given_bytes, limit) if before else limit
-        said[server_id] = _Said(now_seconds, demand.sent_bytes, given)
+        said[server_id] = _HostDemand(now_seconds, demand.sent_bytes, given)
         flows = {server: Flow(each.given_bytes, each.sent_bytes) for server, each in said.items()}
         part = max_min_shares(limit, flows, LEAST_PART)[server_id] if len(said) > 1 else limit
         said[server_id] = replace(said[server_id], given_bytes=part)

@@ -24,7 +24,7 @@ ByTenant = Mapping[UUID, Sequence[LiveTunnel]]
 
 
 @dataclass
-class _Asked:
+class _HostQuery:
     """What a host was asked for last."""
 
     done: Event = field(default_factory=Event)
@@ -32,7 +32,7 @@ class _Asked:
     """By when it is asked again."""
     tunnels: ByTenant | None = None
     """None where it did not say."""
-    before: "_Asked | None" = None
+    before: "_HostQuery | None" = None
     """What it was asked before, while it has not answered yet."""
 
 
@@ -42,7 +42,7 @@ class SharedTunnels:
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
         self._lock = Lock()
-        self._asked: dict[UUID, _Asked] = {}
+        self._asked: dict[UUID, _HostQuery] = {}
 
     def of(
         self,
@@ -56,14 +56,14 @@ class SharedTunnels:
         Blocks who asks a host; all others have what it said before, so that no number of them
         holds up the manager's threads while a host is silent.
         """
-        found: dict[UUID, _Asked] = {}
-        mine: dict[UUID, _Asked] = {}
+        found: dict[UUID, _HostQuery] = {}
+        mine: dict[UUID, _HostQuery] = {}
         with self._lock:
             now = self._clock_seconds()
             for each in server_ids:
                 known = self._asked.get(each)
                 if known is None or (known.done.is_set() and known.until < now):
-                    known = self._asked[each] = mine[each] = _Asked(before=known)
+                    known = self._asked[each] = mine[each] = _HostQuery(before=known)
                 elif not known.done.is_set():
                     known = known.before or known
                 found[each] = known
@@ -78,7 +78,7 @@ class SharedTunnels:
 
     def _ask(
         self,
-        hosts: Mapping[UUID, _Asked],
+        hosts: Mapping[UUID, _HostQuery],
         questions: HostQueries,
         ring: Callable[[Iterable[UUID]], None],
     ) -> None:

@@ -27,7 +27,7 @@ LEARNING_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class _Said:
+class _HostDemand:
     at_seconds: float
     live: int
     wanted: int
@@ -63,7 +63,7 @@ class SlotTokenAllocator:
     def __init__(self, began_at_seconds: float | None = None) -> None:
         """`began_at_seconds`: when nobody knew who holds what; now when left out."""
         self._lock = Lock()
-        self._said: dict[UUID, dict[UUID, _Said]] = {}
+        self._said: dict[UUID, dict[UUID, _HostDemand]] = {}
         now = time.monotonic()
         self._began_at_seconds = now if began_at_seconds is None else began_at_seconds
         self._asked_again: set[UUID] = set()
@@ -152,7 +152,7 @@ class SlotTokenAllocator:
         return granted, _to_ask(server_id, there, wanted, before)
 
 
-def _heard(demand: Demand, before: _Said | None, limit: int, now: float) -> _Said:
+def _heard(demand: Demand, before: _HostDemand | None, limit: int, now: float) -> _HostDemand:
     live, held = demand.tunnels_live, demand.tunnels_held or 0
     if before is not None:
         # It has no more than it was given or said before, but for one without a manager.
@@ -162,7 +162,7 @@ def _heard(demand: Demand, before: _Said | None, limit: int, now: float) -> _Sai
     if before is not None and since is not None and now - since >= TAKEN_BACK_SECONDS:
         held = min(held, max(live, before.granted))
     was_waiting = before is not None and before.wanted > 0
-    return _Said(
+    return _HostDemand(
         at_seconds=now,
         live=min(live, held),
         too_much_since_seconds=since,
@@ -175,9 +175,9 @@ def _heard(demand: Demand, before: _Said | None, limit: int, now: float) -> _Sai
 
 def _to_ask(
     server_id: UUID,
-    said: Mapping[UUID, _Said],
+    said: Mapping[UUID, _HostDemand],
     wanted: Mapping[UUID, int],
-    before: _Said | None,
+    before: _HostDemand | None,
 ) -> set[UUID]:
     mine = said.get(server_id)
     asked = set()

@@ -34,7 +34,7 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CertificateSubject:
     """Whose a certificate is to be, and for how long."""
 
     certificate_id: UUID
@@ -55,7 +55,7 @@ class TenantAuthority(Signer):
         """The key, in the clear."""
         return key_pem(self.key)
 
-    def issue(self, wanted: Wanted, now: datetime) -> x509.Certificate:
+    def issue(self, wanted: CertificateSubject, now: datetime) -> x509.Certificate:
         """A certificate for clients alone."""
         name = x509.Name(
             [

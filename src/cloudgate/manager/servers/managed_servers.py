@@ -162,7 +162,7 @@ def condition_of(server: ManagedServer) -> str:
     return "Expected" if server.facts is None else "Offline"
 
 
-class Seen(Protocol):
+class LastSeen(Protocol):
     """What is kept of when a managed server was heard of: by a whole one, or of a part of it."""
 
     @property
@@ -173,18 +173,18 @@ class Seen(Protocol):
     def online_since(self) -> datetime | None: ...  # noqa: D102
 
 
-def last_seen(work: UnitOfWork, server: Seen) -> datetime | None:
+def last_seen(work: UnitOfWork, server: LastSeen) -> datetime | None:
     """When the host was last heard of; None for never."""
     known = (server.seen_at, work.presence.last(server.id))
     return max((moment for moment in known if moment is not None), default=None)
 
 
-def is_online(work: UnitOfWork, server: Seen) -> bool:
+def is_online(work: UnitOfWork, server: LastSeen) -> bool:
     """Whether the host has been heard of lately, and hears of changes, as far as is known."""
     return is_heard(work, server) and not work.faults.is_cut_off(server.id)
 
 
-def is_heard(work: UnitOfWork, server: Seen) -> bool:
+def is_heard(work: UnitOfWork, server: LastSeen) -> bool:
     """Whether the host has been heard of lately."""
     seen, was_online = last_seen(work, server), server.online_since is not None
     return seen is not None and work.presence.is_there(

@@ -23,7 +23,7 @@ import structlog
 
 from cloudgate import __version__
 from cloudgate.errors import NotAuthenticatedError, NotOfferedError, UnavailableError
-from cloudgate.manager.core.openid_memory import Known, OpenIdMemory
+from cloudgate.manager.core.openid_cache import CachedDocument, OpenIdCache
 from cloudgate.manager.core.signing_in import SingleSignOn
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions.openid_keys import public_keys
@@ -86,7 +86,7 @@ class AuthorizationRequest:
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
 
-def metadata(settings: SingleSignOn, memory: OpenIdMemory) -> Metadata:
+def metadata(settings: SingleSignOn, memory: OpenIdCache) -> Metadata:
     """What the provider says of itself, at most an hour ago.
 
     Raises:
@@ -96,7 +96,7 @@ def metadata(settings: SingleSignOn, memory: OpenIdMemory) -> Metadata:
     return _metadata(settings, _document(settings, memory, url, _KEPT_SECONDS))
 
 
-def known_metadata(settings: SingleSignOn, memory: OpenIdMemory) -> Metadata | None:
+def known_metadata(settings: SingleSignOn, memory: OpenIdCache) -> Metadata | None:
     """The same without asking it; None where it was not asked lately."""
     url = f"{settings.issuer}/.well-known/openid-configuration"
     with memory.lock:
@@ -297,7 +297,7 @@ def check_installed() -> None:
 
 
 def _document(
-    settings: SingleSignOn, memory: OpenIdMemory, url: str, good_for_seconds: float
+    settings: SingleSignOn, memory: OpenIdCache, url: str, good_for_seconds: float
 ) -> Mapping[str, Any]:
     """A document of the provider, as old as it may be; failures are kept for a moment, too."""
     now = time.monotonic()
@@ -313,10 +313,12 @@ def _document(
         said = _found(settings, url)
     except UnavailableError as problem:
         with memory.lock:
-            memory.documents[url] = Known(problem=problem.message, at_seconds=time.monotonic())
+            memory.documents[url] = CachedDocument(
+                problem=problem.message, at_seconds=time.monotonic()
+            )
         raise
     with memory.lock:
-        memory.documents[url] = Known(value=said, at_seconds=now)
+        memory.documents[url] = CachedDocument(value=said, at_seconds=now)
     return said
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.manager.storage.failures import is_damaged, reason
 from cloudgate.manager.storage.postgresql import (
-    FirstLook,
+    FirstStatement,
     check_sorting,
     end_what_stands_still,
     open_engine,
@@ -52,7 +52,7 @@ class Database:
         """Whether it is one of SQLite, and not a server's."""
         self._engine = _open(url)
         self._probed = _without_memory(url) or self._engine
-        self.first_look = FirstLook()
+        self.first_look = FirstStatement()
         """Of all that write to a server's."""
         self.writer = writing = self._engine.execution_options(
             writes=True, first_look=self.first_look

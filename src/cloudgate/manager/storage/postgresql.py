@@ -89,7 +89,7 @@ def postgresql_url(address: str) -> URL:
 
 
 @dataclass
-class FirstLook:
+class FirstStatement:
     """What each transaction that writes is to see as soon as nobody else does."""
 
     statement: str = ""
@@ -189,7 +189,7 @@ def _replace_what_is_gone(engine: Engine) -> None:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes", False):
-        look: FirstLook = options.get("first_look") or FirstLook()
+        look: FirstStatement = options.get("first_look") or FirstStatement()
         found = connection.exec_driver_sql(
             f"{_WRITES}; {look.statement}" if look.statement else _WRITES
         )

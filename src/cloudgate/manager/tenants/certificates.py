@@ -27,8 +27,8 @@ from cloudgate.manager.audit.log import note, record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.security.authority import fingerprint
 from cloudgate.manager.security.tenant_authority import (
+    CertificateSubject,
     TenantAuthority,
-    Wanted,
     new_tenant_authority,
     read_tenant_authority,
     requested_key,
@@ -315,7 +315,9 @@ def _issue(
     identifier = uuid4()
     ends_at = (work.now + timedelta(seconds=seconds)).replace(microsecond=0)
     signed = authority(work).issue(
-        Wanted(identifier, tenant.id, user.id if user else None, login_of(who), key, ends_at),
+        CertificateSubject(
+            identifier, tenant.id, user.id if user else None, login_of(who), key, ends_at
+        ),
         work.now,
     )
     made = TenantCertificate(

@@ -35,7 +35,7 @@ _HOW_MUCH = (Usage.tunnels, Usage.bytes_up, Usage.bytes_down)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Used:
+class UsageRow:
     """What somebody used of a gateway by one target, in one stretch of time or in all of them."""
 
     begin: datetime
@@ -67,7 +67,7 @@ class Traffic:
 
 def usage_of(
     work: UnitOfWork, tenant: CloudTenant, since: datetime, *, user_id: UUID | None = None
-) -> tuple[Used, ...]:
+) -> tuple[UsageRow, ...]:
     """What a tenant used since a moment, or one of its users alone; oldest first."""
     found = _stretches(since).where(Usage.tenant_id == tenant.id).order_by(Usage.at, Usage.number)
     if user_id is not None:
@@ -75,7 +75,9 @@ def usage_of(
     return _named(work, work.session.execute(found).all())
 
 
-def page_of_usage(work: UnitOfWork, query: Query, since: datetime, *, total: bool) -> Page[Used]:
+def page_of_usage(
+    work: UnitOfWork, query: Query, since: datetime, *, total: bool
+) -> Page[UsageRow]:
     """A page of what all tenants used since a moment, those included that are not there any more.
 
     Args:
@@ -148,11 +150,11 @@ def _order(chosen: Subquery, query: Query, usual: Iterable[Any]) -> list[Any]:
     return order
 
 
-def _named(work: UnitOfWork, rows: Any) -> tuple[Used, ...]:
+def _named(work: UnitOfWork, rows: Any) -> tuple[UsageRow, ...]:
     ids = {row.tenant_id for row in rows} | {row.subtenant_id for row in rows} - {None}
     names = names_of(work, ids)
     return tuple(
-        Used(
+        UsageRow(
             begin=row.at,
             minutes=row.minutes,
             tenant_id=row.tenant_id,

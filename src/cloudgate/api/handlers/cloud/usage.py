@@ -14,7 +14,7 @@ from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.held_back import held_back_of
-from cloudgate.manager.usage.reading import Used, page_of_usage, traffic_by_hour, usage_of
+from cloudgate.manager.usage.reading import UsageRow, page_of_usage, traffic_by_hour, usage_of
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTime,
@@ -172,7 +172,7 @@ def _total(call: Call) -> bool:
     return said.lower() == "true"
 
 
-def said(used: Used) -> dict[str, Any]:
+def said(used: UsageRow) -> dict[str, Any]:
     """What was used, by the members of its resource."""
     return {
         "begin_time": used.begin,

@@ -7,7 +7,7 @@ from cloudgate.api.handlers.infrastructure.repositories import repository_place
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation, backup_server_place
 from cloudgate.api.http.router import Route, Routes, shows
-from cloudgate.manager.monitoring.needs_a_look import MANAGER, Needed, Subject, needs_a_look
+from cloudgate.manager.monitoring.needs_a_look import MANAGER, AttentionItem, Subject, needs_a_look
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
 from cloudgate.wire.resources.cloud.live import OperatorWarning, OperatorWarnings
 
@@ -22,7 +22,7 @@ def get_warnings(call: Call) -> Answer:
     return Answer(resource=OperatorWarnings(operator_warnings=found))
 
 
-def _shown(root: str, needed: Needed) -> OperatorWarning:
+def _shown(root: str, needed: AttentionItem) -> OperatorWarning:
     if needed.subject is None:
         return OperatorWarning(
             name=needed.name, object_type=MANAGER, message=needed.text, since=needed.since

@@ -25,7 +25,7 @@ from cloudgate.cli.resources.common import (
 from cloudgate.cli.resources.infrastructure import servers
 from cloudgate.cli.resources.infrastructure.backup_servers import uid_of_site
 from cloudgate.client.core import kinds
-from cloudgate.client.core.lookup import Found, is_id, site_of
+from cloudgate.client.core.lookup import EntityReference, is_id, site_of
 from cloudgate.client.core.refusals import RefusedError
 
 
@@ -198,7 +198,7 @@ def _tunnels(call: Call, name: str) -> str:
     return f"{find(call.api, KIND, name).path}/tunnels"
 
 
-def _tunnels_left(call: Call, found: Found) -> Callable[[], str]:
+def _tunnels_left(call: Call, found: EntityReference) -> Callable[[], str]:
     def say() -> str:
         try:
             entity = call.api.get(found.entity).body

@@ -122,7 +122,7 @@ class Method(StrEnum):
     NONE = "None"
 
 
-class Keeps(StrEnum):
+class Retention(StrEnum):
     """How a repository keeps what is deleted there."""
 
     REST_SERVER = "RestServer"
@@ -236,7 +236,7 @@ def protect(
     call: Call,
     name: Thing,
     method: Annotated[
-        Keeps,
+        Retention,
         typer.Argument(metavar="METHOD", help="RestServer, S3, Snapshots; None for nothing."),
     ],
     server_url: Annotated[

@@ -38,7 +38,7 @@ class _Call:
     """What of the answer has to wait for the other side's window."""
 
 
-class Served(Protocol):
+class ServedConnection(Protocol):
     """A connection that the server can end in order."""
 
     def send_goaway(self) -> None:
@@ -55,12 +55,12 @@ class Served(Protocol):
 
 
 @dataclass(frozen=True)
-class OtherLine:
+class AlternativeProtocol:
     """Another protocol on the same socket."""
 
     greeting: bytes
     """What its connections begin with; never with the first byte of HTTP/2."""
-    make: Callable[[Callable[[Served], None]], tuple[asyncio.Protocol, Served]]
+    make: Callable[[Callable[[ServedConnection], None]], tuple[asyncio.Protocol, ServedConnection]]
     """Makes one, which calls what it is given when it is lost."""
 
 
@@ -68,7 +68,10 @@ class Connection(asyncio.Protocol):
     """One HTTP/2 connection of the client, from its preface to its end."""
 
     def __init__(
-        self, method: Method, connections: set[Served], other: OtherLine | None = None
+        self,
+        method: Method,
+        connections: set[ServedConnection],
+        other: AlternativeProtocol | None = None,
     ) -> None:
         self._method = method
         self._other = other
@@ -145,7 +148,7 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.close()
 
-    def _change_over(self, other: OtherLine) -> None:
+    def _change_over(self, other: AlternativeProtocol) -> None:
         if self._transport is None:
             return
         protocol, served = other.make(self._connections.discard)

@@ -13,7 +13,12 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from cloudgate.host.authorization.grpc.connection import Connection, Method, OtherLine, Served
+from cloudgate.host.authorization.grpc.connection import (
+    AlternativeProtocol,
+    Connection,
+    Method,
+    ServedConnection,
+)
 from cloudgate.processes.socket_handoff import BACKLOG
 
 HANDSHAKE_SECONDS = 3.0
@@ -30,7 +35,7 @@ class GrpcServer:
         self,
         listener: socket.socket,
         server: asyncio.Server,
-        connections: set[Served],
+        connections: set[ServedConnection],
     ) -> None:
         self.listener = listener
         """Stays open while it is answered here, and after `retire`."""
@@ -68,10 +73,10 @@ async def serve_grpc(
     method: Method,
     listener: socket.socket,
     context: ssl.SSLContext | None = None,
-    other: OtherLine | None = None,
+    other: AlternativeProtocol | None = None,
 ) -> GrpcServer:
     """Answer calls on a socket that listens; over TLS where there is a context."""
-    connections: set[Served] = set()
+    connections: set[ServedConnection] = set()
     loop = asyncio.get_running_loop()
 
     def made() -> Connection:

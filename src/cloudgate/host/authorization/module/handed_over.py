@@ -43,7 +43,7 @@ class Question:
         return f"Question({self.authority!r}, ..., {self.address!r}, {self.port})"
 
 
-class HandedOver:
+class DecisionCache:
     """Remembers for seconds what was decided."""
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:

@@ -1,4 +1,4 @@
-"""OpenID memory: what did the provider say of itself, when, and how many ask it just now?"""
+"""OpenID cache: what did the provider say of itself, when, and how many ask it just now?"""
 
 import threading
 from collections import Counter
@@ -16,7 +16,7 @@ _BUSY = "Too many are signing in at the provider just now. Try again in a few se
 
 
 @dataclass
-class Known:
+class CachedDocument:
     """One thing that the provider was asked for, kept for a while; failures, too, for less."""
 
     value: Mapping[str, Any] | None = None
@@ -25,11 +25,11 @@ class Known:
 
 
 @dataclass
-class OpenIdMemory:
+class OpenIdCache:
     """Any thread may use it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    documents: dict[str, Known] = field(default_factory=dict)
+    documents: dict[str, CachedDocument] = field(default_factory=dict)
     asking: Counter[str] = field(default_factory=Counter)
 
     @contextmanager

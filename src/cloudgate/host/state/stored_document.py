@@ -1,4 +1,4 @@
-"""Kept document: what the manager said, in force at once, and on disk as soon as that takes it?"""
+"""Stored document: what the manager said, in force at once, on disk as soon as that takes it?"""
 
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ from cloudgate.host.state.withdrawal_journal import TooLongError, WithdrawalJour
 D = TypeVar("D", bound=BaseModel)
 
 
-class KeptDocument(Generic[D]):
+class StoredDocument(Generic[D]):
     """The newest document of a kind, in memory at once and on disk as soon as that takes it."""
 
     def __init__(self, path: Path, kind: type[D], journal: WithdrawalJournal | None) -> None:

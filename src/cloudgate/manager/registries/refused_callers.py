@@ -1,4 +1,4 @@
-"""Strangers: what is written down of those who are refused? Each once a minute, and counts.
+"""Refused callers: what is written down of them? Each once a minute, and counts.
 
 At most `MOST_NOTED` of each kind are told apart within a minute. As many sums of them follow, and
 one of all the others; so many rows are the most that strangers cause, whatever they do.
@@ -25,7 +25,7 @@ APART = "\n"
 """Between name and address; in neither."""
 
 
-class Strangers:
+class RefusedCallers:
     """Counts who was refused lately, by audit operation. Any thread may call."""
 
     def __init__(self) -> None:
