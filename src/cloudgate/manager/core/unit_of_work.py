@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Table, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.interfaces import ORMOption
 
 from cloudgate.errors import NotFoundError
 from cloudgate.manager.core.dns_names import DnsNames
@@ -108,13 +109,13 @@ class UnitOfWork:
     observed: list[tuple[str, float, tuple[str, ...]]] = field(default_factory=list)
     """What is to be recorded once it holds: a metric, how much it was, and its labels."""
 
-    def get(self, kind: type[Row], identifier: UUID, what: str) -> Row:
-        """A row by its id. `what` it is, as people say it.
+    def get(self, kind: type[Row], identifier: UUID, what: str, *read_by: ORMOption) -> Row:
+        """A row by its id. `what` it is, as people say it; `read_by`: how, if not as usual.
 
         Raises:
             NotFoundError: there is none.
         """
-        found = self.session.get(kind, identifier)
+        found = self.session.get(kind, identifier, options=read_by)
         if found is None:
             raise NotFoundError(f"There is no {what} with the id {identifier}.")
         return found

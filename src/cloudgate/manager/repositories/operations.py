@@ -228,20 +228,21 @@ def _documented(repository: Repository) -> dict[str, Any]:
 
 
 def _check_is_unique(work: UnitOfWork, repository: Repository) -> None:
-    others = work.session.execute(
-        select(Repository.id, Repository.name, Repository.endpoint).where(
+    # As plain rows: there may be many, each time.
+    others = work.session.connection().execute(
+        select(Repository.name, Repository.endpoint).where(
             Repository.backup_server_id == repository.backup_server_id,
             Repository.id != repository.id,
         )
     )
     name, endpoint = _identity(repository.name, repository.endpoint)
-    for other in others:
-        taken_name, taken_endpoint = _identity(other.name, other.endpoint)
+    for other_name, other_endpoint in others:
+        taken_name, taken_endpoint = _identity(other_name, other_endpoint)
         if taken_name == name:
-            raise InvalidRequestError(f"A repository named {other.name} is there already.")
+            raise InvalidRequestError(f"A repository named {other_name} is there already.")
         if taken_endpoint == endpoint:
             raise InvalidRequestError(
-                f"Endpoint {repository.endpoint} is the one of {other.name} already; tenants could"
+                f"Endpoint {repository.endpoint} is the one of {other_name} already; tenants could"
                 " not tell the two apart."
             )
 

@@ -66,6 +66,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
     place = tenant_place(root, tenant)
     limits = operations.limits_of(tenant)
     now = datetime.now(UTC)
+    warning = _tenant_warning(tenant, now)
     return CloudTenant(
         href=place.entity_href,
         type=place.type,
@@ -79,7 +80,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
             enabled=tenant.expires_at is not None, expiration_date=tenant.expires_at
         ),
         resources=tuple(resource_entity(root, tenant, found) for found in tenant.resources),
-        last_result=_last_result(tenant),
+        last_result=_last_result(tenant, warning),
         last_active=tenant.last_active_at or NEVER,
         compute_resources=(),
         public_ip_count=tenant.public_ip_count,
@@ -102,7 +103,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
         old_password_expiration_date=tenant.old_password_until,
         old_password_last_used=tenant.old_password_used_at,
         used_egress_mb=egress.used_mb(tenant, now) if limits.egress_quota_mb else None,
-        warning=_tenant_warning(tenant, now) or None,
+        warning=warning or None,
         may_change_password=tenant.may_change_password or None,
         may_use_portal=None if tenant.may_use_portal else False,
         may_get_certificates=tenant.may_get_certificates or None,
@@ -160,13 +161,12 @@ def resource_entity(
     )
 
 
-def _last_result(tenant: tables.CloudTenant) -> str:
-    """Warning while a quota has one, else Success, as published for a tenant that never ran, too.
+def _last_result(tenant: tables.CloudTenant, warning: str) -> str:
+    """Warning while it or a quota has one, else Success, as published, if it never ran, too.
 
     Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
     """
-    is_warned = _tenant_warning(tenant, datetime.now(UTC)) or any(map(_warning, tenant.resources))
-    return "Warning" if is_warned else "Success"
+    return "Warning" if warning or any(map(_warning, tenant.resources)) else "Success"
 
 
 def _tenant_warning(tenant: tables.CloudTenant, now: datetime) -> str:
