@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from cloudgate import background
 from cloudgate.background import Background, Failing, Job
 from cloudgate.errors import UnavailableError
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
-PATIENCE_SECONDS = 10.0
 
 
 class Work:

@@ -28,9 +28,9 @@ from cloudgate.network.happy_eyeballs import (
 )
 from cloudgate.network.http_transport import AsyncDiallingTransport, DiallingTransport
 from tests.host.support import Authority
+from tests.support.waiting import PATIENCE_SECONDS
 
 V6, V4 = ["2001:db8::1", "2001:db8::2"], ["192.0.2.1", "192.0.2.2"]
-PATIENCE_SECONDS = 20.0
 
 
 def test_the_families_take_turns_and_the_first_decides_which_begins() -> None:

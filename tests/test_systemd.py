@@ -12,9 +12,9 @@ import pytest
 
 from cloudgate.monitoring.health import Health
 from cloudgate.monitoring.systemd import Notifier, keep_informed
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
-PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture(params=["file", "abstract"])

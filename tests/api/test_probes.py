@@ -17,10 +17,10 @@ from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.manager.storage.tables import Repository
 from cloudgate.protocol import Answer, Directory, DirectorySize
 from tests.support.host import ScriptedHost
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
+from tests.support.manager import RunningManager, finished
 from tests.support.ports import free_port
 from tests.support.storage import PASSWORD, USER, needs_rclone, rclone_webdav
-from tests.support.waiting import looks
+from tests.support.waiting import PATIENCE_SECONDS, looks
 
 MB = 1024 * 1024
 SPEC = {"Name": "vault", "Endpoint": "vault.example:8443"}

@@ -9,10 +9,10 @@ import pytest
 
 from cloudgate.manager.notifications.conditions import all_conditions
 from cloudgate.manager.protection.operations import held_by_repository
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
+from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.ports import free_port
 from tests.support.storage import PASSWORD, USER, needs_rclone, rclone_restic
-from tests.support.waiting import looks, until
+from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 DAY = timedelta(days=1)
 

@@ -23,8 +23,8 @@ from cloudgate.manager.registries.presence import ONLINE_FOR
 from cloudgate.protocol import GatewayState
 from tests.support.certificates import Made, pem_of
 from tests.support.host import ScriptedHost
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished, running_manager
-from tests.support.waiting import looks, until
+from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 
 @contextmanager

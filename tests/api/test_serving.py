@@ -17,8 +17,7 @@ from cloudgate.manager.audit.outlets import FileOutlet
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
-
-PATIENCE_SECONDS = 20.0
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def log_on(client: httpx2.Client) -> dict[str, Any]:

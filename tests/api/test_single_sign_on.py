@@ -28,7 +28,7 @@ from cloudgate.manager.sessions.single_sign_on import roles_said
 from cloudgate.manager.storage.tables import Account
 from tests.support.authenticator import Authenticator
 from tests.support.console import text_of, visitor
-from tests.support.manager import PASSWORD, PATIENCE_SECONDS, RunningManager, running_manager
+from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.openid import (
     CLIENT,
     ScriptedProvider,
@@ -37,7 +37,7 @@ from tests.support.openid import (
     scripted_provider,
     settings,
 )
-from tests.support.waiting import looks
+from tests.support.waiting import PATIENCE_SECONDS, looks
 
 PATH = "/sessionMngr/sso"
 PEOPLE = {

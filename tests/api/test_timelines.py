@@ -33,7 +33,7 @@ from cloudgate.manager.storage.tables import Task
 from cloudgate.protocol import ApplyDuration, DirectoryChange, GatewayState, Update
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
-from tests.support.waiting import within
+from tests.support.waiting import PATIENCE_SECONDS, within
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACED = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
@@ -240,7 +240,7 @@ def test_a_collector_hears_of_a_change_and_its_parts(tmp_path: Path) -> None:
         host.poll()
         host.report(took=TOOK)
         assert finished(client, task)["Result"]["Success"]
-        spans = [heard.get(timeout=30) for _ in range(7)]
+        spans = [heard.get(timeout=PATIENCE_SECONDS) for _ in range(7)]
         host.close()
     whole = next(each for each in spans if each.name == "CreateCloudGateway")
     assert {each.trace_id.hex() for each in spans} == {TRACE}
@@ -273,7 +273,7 @@ def test_who_keeps_none_of_a_trace_is_sent_none(tmp_path: Path) -> None:
             header = {"traceparent": f"00-{TRACE[:-2]}{flags}-{SPAN}-{flags}"}
             made = client.post("/cloud/tenants", json={"Name": name}, headers=header)
             finished(client, made.json())
-        assert heard.get(timeout=30).trace_id.hex() == f"{TRACE[:-2]}01"
+        assert heard.get(timeout=PATIENCE_SECONDS).trace_id.hex() == f"{TRACE[:-2]}01"
 
 
 def test_without_a_collector_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,10 +20,9 @@ from cloudgate.cli.app import app
 from cloudgate.client.core import tasks
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Installation, Product, installation
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.end_to_end
-PATIENCE_SECONDS = 60.0
 Way = Callable[[dict[str, str]], AbstractContextManager["Watched"]]
 COMMAND = [sys.executable, "-m", "cloudgate", "gateway", "drain", "localhost"]
 
@@ -136,7 +135,7 @@ def tunnels(site: Installation) -> Iterator[list[ssl.SSLSocket]]:
 def connect(started: Product, port: int) -> ssl.SSLSocket:
     """A tunnel."""
     context = ssl.create_default_context(cafile=str(started.ca_file))
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+    raw = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
     tunnel = context.wrap_socket(raw, server_hostname="localhost")
     login = base64.b64encode(b"acme:p4ssword").decode()
     request = f"CONNECT vault.example:8443 HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"

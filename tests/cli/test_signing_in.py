@@ -14,7 +14,8 @@ from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.sessions.single_sign_on import link
 from cloudgate.manager.storage.tables import Account
 from tests.cli.conftest import Run
-from tests.support.manager import PATIENCE_SECONDS, RunningManager
+from tests.support.manager import RunningManager
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from cloudgate.cli.service import launcher
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
-from tests.support.manager import PATIENCE_SECONDS, RunningManager, finished
+from tests.support.manager import RunningManager, finished
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("way", ["disabled", "removed"])

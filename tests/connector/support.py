@@ -16,7 +16,8 @@ from cloudgate.connector.settings import Forward
 from cloudgate.connector.tls_connection import Identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Maintenance, Peer, Site
-from tests.host.support import PATIENCE_SECONDS, Machine
+from tests.host.support import Machine
+from tests.support.waiting import PATIENCE_SECONDS
 
 TARGET = HostPort("repo.example", 443)
 

@@ -21,8 +21,9 @@ from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.network.hostport import HostPort
 from cloudgate.network.race import race
 from tests.connector.support import TARGET, Connected, Gateways, connected_to, until_known
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority, Client, tenant
+from tests.host.support import PASSWORD, Authority, Client, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 FAILOVER_SECONDS = 2.0
 """What the connector promises while one gateway is dead."""

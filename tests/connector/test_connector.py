@@ -20,7 +20,8 @@ from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.connector.support import Connected, Gateways, until_known
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Authority
+from tests.host.support import PASSWORD, Authority
+from tests.support.waiting import PATIENCE_SECONDS
 
 ALLOWED = Path("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
 

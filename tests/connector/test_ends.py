@@ -20,15 +20,9 @@ from cloudgate.connector.socket_options import reset
 from cloudgate.connector.tls_connection import identity
 from cloudgate.network.hostport import HostPort
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Authority,
-    Machine,
-    running_machine,
-    tenant,
-)
+from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 TARGET = HostPort("repo.example", 443)
 UNDERSCORED = HostPort("my_repo.example", 443)

@@ -30,7 +30,7 @@ from tests.support.console import COOKIE, Visitor, signed_in, text_of, visitor
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
 from tests.support.spoken_page import english_left
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 NOBODY = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 NAMES = (
@@ -760,7 +760,7 @@ def test_over_plain_http_nobody_is_asked_for_a_password(tmp_path: Path) -> None:
     plain = f"http://localhost:{listener.getsockname()[1]}"
     with (
         running_manager(tmp_path, extras=Extras(http_listener=listener)) as started,
-        httpx2.Client(timeout=30) as client,
+        httpx2.Client(timeout=PATIENCE_SECONDS) as client,
     ):
         for path in ("console/sign-in", "portal/sign-in", "portal/password"):
             assert 'type="password"' in visitor(started).http.get(f"{started.url}/{path}").text

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import Product, product
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 from tests.test_monitoring_files import MONITORING, RULES, board_queries
 
 pytestmark = [
@@ -29,7 +29,6 @@ pytestmark = [
         reason="Prometheus is not installed (Debian: prometheus prometheus-alertmanager)",
     ),
 ]
-PATIENCE_SECONDS = 60.0
 MAY_BE_ABSENT = {
     "cloudgate_gateway_full_ratio",
     "cloudgate_needs_a_look",
@@ -73,7 +72,9 @@ class Watch:
 
     def query(self, text: str) -> list[dict[str, Any]]:
         """What Prometheus answers."""
-        answer = httpx2.get(f"{self.prometheus}/api/v1/query", params={"query": text}, timeout=20)
+        answer = httpx2.get(
+            f"{self.prometheus}/api/v1/query", params={"query": text}, timeout=PATIENCE_SECONDS
+        )
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tests.support.product import PASSWORD, PATIENCE_SECONDS, Product, product
-from tests.support.waiting import looks, until
+from tests.support.product import PASSWORD, Product, product
+from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 pytestmark = pytest.mark.end_to_end
 
@@ -65,7 +65,7 @@ def cloudgate(started: Product, *arguments: str) -> str:
 def connect(started: Product, port: int) -> tuple[ssl.SSLSocket, str]:
     """A tunnel, and what the gateway says."""
     context = ssl.create_default_context(cafile=str(started.ca_file))
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+    raw = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
     tunnel = context.wrap_socket(raw, server_hostname="localhost")
     login = base64.b64encode(b"acme:p4ssword").decode()
     request = f"CONNECT vault.example:8443 HTTP/1.1\r\nProxy-Authorization: Basic {login}\r\n\r\n"

@@ -208,7 +208,9 @@ def test_who_asks_is_on_record_with_its_own_address_whichever_was_asked(managers
     headers = {"Accept": "application/json"}
     url = f"https://127.0.0.1:{other.port}/api"
     named = {"sni_hostname": "localhost"}
-    with httpx2.Client(base_url=url, transport=way, headers=headers, timeout=30) as http:
+    with httpx2.Client(
+        base_url=url, transport=way, headers=headers, timeout=PATIENCE_SECONDS
+    ) as http:
         logon = http.post("/sessionMngr/", auth=("admin", PASSWORD), extensions=named)
         assert logon.status_code == 201, logon.text
         body = spec("from77.example")

@@ -29,6 +29,7 @@ from tests.support.client_certificates import key_pem, new_key, request_pem
 from tests.support.connector import connector
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, product
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.end_to_end
 FIRST, SECOND = "the first password", "the second password"
@@ -172,7 +173,7 @@ def test_a_tenant_gets_a_certificate_by_curl_and_renews_it_with_its_own_key(door
 
 
 def _echoes(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as line:
         line.sendall(b"ping")
         return line.recv(4) == b"ping"
 

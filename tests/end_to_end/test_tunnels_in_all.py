@@ -65,7 +65,9 @@ class Provider:
         context = ssl.create_default_context(cafile=str(self.ca_file))
         url = f"https://localhost:{self.port}/api"
         accept = {"Accept": "application/json"}
-        with httpx2.Client(base_url=url, verify=context, headers=accept, timeout=30) as http:
+        with httpx2.Client(
+            base_url=url, verify=context, headers=accept, timeout=PATIENCE_SECONDS
+        ) as http:
             http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
             yield Client(http)
 

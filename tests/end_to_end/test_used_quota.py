@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.test_live import cloudgate
-from tests.support.product import PATIENCE_SECONDS, Product, product
-from tests.support.waiting import looks
+from tests.support.product import Product, product
+from tests.support.waiting import PATIENCE_SECONDS, looks
 
 pytestmark = pytest.mark.end_to_end
 

@@ -19,7 +19,8 @@ from cloudgate.protocol import (
     Report,
     Update,
 )
-from tests.host.support import PATIENCE_SECONDS, Authority
+from tests.host.support import Authority
+from tests.support.waiting import PATIENCE_SECONDS
 
 TOKEN, CREDENTIAL = "one-time-token", "the-host-credential"
 SERVER_ID = UUID(int=9)

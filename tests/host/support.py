@@ -49,12 +49,12 @@ from cloudgate.protocol import (
     Tenant,
 )
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 PASSWORD = "Grünes-Boot-7:x"
 HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 PASSWORD_HASH = HASHER.hash(PASSWORD)
 GATEWAY_ID = UUID(int=6)
-PATIENCE_SECONDS = 30.0
 
 
 class Authority:

@@ -10,8 +10,9 @@ import pytest
 
 from cloudgate.host.authorization import resolver
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 from tests.test_happy_eyeballs import silent
 
 pytestmark = pytest.mark.anyio

@@ -17,8 +17,9 @@ import pytest
 
 from cloudgate.manager.tenants.rules import FORBIDDEN_CHARACTERS, tenant_name
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import HASHER, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import HASHER, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 PRINTABLE = "".join(chr(number) for number in range(0x20, 0x7F))

@@ -33,10 +33,11 @@ from cloudgate.protocol import (
 )
 from cloudgate.trust.certificate_roles import Role
 from cloudgate.trust.tenant_certificates import AUTHORITY_NAME, uri_of
-from tests.host.support import PASSWORD, PASSWORD_HASH, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, tenant
 from tests.host.test_tunnels import access_lines
 from tests.support.client_certificates import issued, key_pem, new_key, write
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 ACME, LAPTOP, OTHER = UUID(int=1), UUID(int=9), UUID(int=2)

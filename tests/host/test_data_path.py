@@ -17,9 +17,10 @@ from cloudgate.host.envoy.data_path.choice import BY_HTTP, FOLDER, VARIABLE, Way
 from cloudgate.host.platform import started_at
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler
-from tests.host.support import PATIENCE_SECONDS, Client, Machine
+from tests.host.support import Client, Machine
 from tests.host.test_hot_restart import others_coming_in, renewed, several
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = [
     pytest.mark.anyio,

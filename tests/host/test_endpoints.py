@@ -30,15 +30,9 @@ from cloudgate.host.platform import windows
 from cloudgate.host.platform.windows_service import Keeper, host_command
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import GatewayState
-from tests.host.support import (
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    Machine,
-    running_machine,
-    tenant,
-)
+from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

@@ -22,18 +22,10 @@ from h2.settings import SettingCodes
 
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.protocol import GatewayState, Target
-from tests.host.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Client,
-    Machine,
-    Tunnel,
-    fill,
-    resident_kib,
-    tenant,
-)
+from tests.host.support import PASSWORD, Client, Machine, Tunnel, fill, resident_kib, tenant
 from tests.host.test_port import held_repository, reset
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 DATA = os.urandom(300_000)

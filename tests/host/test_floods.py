@@ -27,9 +27,9 @@ from cloudgate.host.envoy import launcher
 from cloudgate.host.envoy.xds_listener import MOST_REQUESTS
 from cloudgate.host.envoy.xds_resources import GUARD, TUNNELS, bootstrap
 from cloudgate.protocol import GatewayState
-from tests.host.support import PATIENCE_SECONDS, Client, Machine
+from tests.host.support import Client, Machine
 from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

@@ -31,7 +31,6 @@ from cloudgate.protocol import (
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,
-    PATIENCE_SECONDS,
     Authority,
     Client,
     Machine,
@@ -41,6 +40,7 @@ from tests.host.support import (
 )
 from tests.support.disks import FAULTS, FILLINGS, make_room, needs_mounts, small_disk, take_bytes
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 NOW = datetime(2026, 11, 28, tzinfo=UTC)

@@ -31,8 +31,8 @@ from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.socket_handoff import VARIABLE, pass_listener
+from tests.support.waiting import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 HEADERS = [
     (":method", "POST"),

@@ -17,8 +17,9 @@ from cloudgate.host.envoy.xds_listener import NO_AUTHORIZER
 from cloudgate.host.platform import started_at
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.protocol import Gateway, GatewayState
-from tests.host.support import PATIENCE_SECONDS, Client, Machine, refuses
+from tests.host.support import Client, Machine, refuses
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,9 @@ from cloudgate.host.authorization.failed_logins import GATHERED_FOR, FailedLogin
 from cloudgate.host.tunnels.slots import RESERVATION_SECONDS, TunnelSlots
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FIRST_DELAY_SECONDS, FREE_FAILURES, client_network
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
+from tests.host.support import PASSWORD, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 DEAD = "dead.example:443"

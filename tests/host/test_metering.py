@@ -31,15 +31,9 @@ from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
-from tests.host.support import (
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    Machine,
-    running_machine,
-    tenant,
-)
+from tests.host.support import Authority, Client, Machine, running_machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

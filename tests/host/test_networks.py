@@ -11,16 +11,9 @@ from cloudgate.host.authorization.failed_logins import GATHERED_FOR
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.state.withdrawal import left_of
 from cloudgate.protocol import GatewayState, Refusal, Tenant, User
-from tests.host.support import (
-    PASSWORD,
-    PASSWORD_HASH,
-    PATIENCE_SECONDS,
-    Client,
-    Machine,
-    Tunnel,
-    tenant,
-)
+from tests.host.support import PASSWORD, PASSWORD_HASH, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 EACH_WAY = pytest.mark.parametrize("way", list(Way), indirect=True)
 REPO = "repo.example:443"

@@ -29,7 +29,6 @@ from cloudgate.protocol import GatewayState, Target
 from tests.host.support import (
     HASHER,
     PASSWORD,
-    PATIENCE_SECONDS,
     Client,
     Machine,
     Tunnel,
@@ -40,6 +39,7 @@ from tests.host.support import (
     tenant,
 )
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

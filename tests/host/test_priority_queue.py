@@ -32,8 +32,9 @@ from cloudgate.host.authorization.priority_queue import (
 )
 from cloudgate.protocol import GatewayState
 from cloudgate.trust.login_throttle import FORGOTTEN_AFTER_SECONDS, FREE_FAILURES, client_network
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

@@ -16,15 +16,9 @@ from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.data_path.choice import Way
 from cloudgate.host.manager_link.query_handler import QueryHandler
 from cloudgate.protocol import GatewayState, Question, Refusal
-from tests.host.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Client,
-    Machine,
-    Tunnel,
-    tenant,
-)
+from tests.host.support import PASSWORD, Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 TRUSTED = ("127.0.0.2/32",)

@@ -12,16 +12,9 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded
 
 from cloudgate.host.envoy.xds_listener import FIRST_REQUEST_SECONDS, REFUSALS
 from cloudgate.protocol import GatewayState
-from tests.host.support import (
-    PASSWORD,
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    echo_server,
-    running_machine,
-    tenant,
-)
+from tests.host.support import PASSWORD, Authority, Client, echo_server, running_machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 REPO = "repo.example:443"

@@ -15,8 +15,9 @@ from cloudgate.host.tunnels.restore_only import (
     looks_like_restore,
 )
 from cloudgate.protocol import GatewayState, Maintenance, Refusal, Site, Tenant
-from tests.host.support import PATIENCE_SECONDS, Client, Machine, Tunnel, tenant
+from tests.host.support import Client, Machine, Tunnel, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

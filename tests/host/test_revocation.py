@@ -28,7 +28,6 @@ from cloudgate.protocol import EndedTarget, EvictionProgress, GatewayState, Site
 from tests.host.support import (
     PASSWORD,
     PASSWORD_HASH,
-    PATIENCE_SECONDS,
     Authority,
     Client,
     Machine,
@@ -37,6 +36,7 @@ from tests.host.support import (
     tenant,
 )
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 GOLD = UUID(int=71)

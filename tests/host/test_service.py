@@ -28,16 +28,9 @@ from cloudgate.host.state.host_credentials import (
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
-from tests.host.support import (
-    GATEWAY_ID,
-    PATIENCE_SECONDS,
-    Authority,
-    Client,
-    Tunnel,
-    refuses,
-    tenant,
-)
+from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, refuses, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,9 @@ from uuid import UUID
 import pytest
 
 from cloudgate.protocol import GatewayState, Report
-from tests.host.support import PASSWORD, PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 BOTH_WAYS = True

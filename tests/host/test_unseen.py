@@ -31,8 +31,9 @@ from cloudgate.host.platform.linux_sock_diag import connections_by_address
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.shaping.congestion import CongestionMonitor
 from cloudgate.protocol import GatewayState, Peer
-from tests.host.support import PATIENCE_SECONDS, Client, Machine, tenant
+from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 

@@ -21,14 +21,13 @@ from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.state.paths import StatePaths, state_paths
 from tests.network import knock, transfer
 from tests.support.network import PUBLIC, Provider
-from tests.support.waiting import within
+from tests.support.waiting import PATIENCE_SECONDS, within
 
 PORTS = {"gw1": 6180, "gw2": 6181, "gw3": 6182}
 SMALL_DISK = "gw3"
 """The machine whose disk a test can fill."""
 TARGET = "vault.example:9000"
 LOGIN = "acme:p4ssword"
-PATIENCE_SECONDS = 40.0
 _SCRIPT = str(Path(transfer.__file__))
 _PAUSE_SECONDS = 0.02
 _TELLING_PIECES = 20

@@ -24,6 +24,7 @@ import pytest
 from tests.support.connector import connector
 from tests.support.network import PUBLIC, Provider, missing, provider
 from tests.support.repository import rest_server_command
+from tests.support.waiting import PATIENCE_SECONDS
 
 PROGRAMS = ("restic", "rclone", "curl")
 pytestmark = [
@@ -38,7 +39,6 @@ PORTS = {"gw1": 6180, "gw2": 6181, "gw3": 6182}
 LOCAL_PORT = 18443
 FAILOVER_SECONDS = 2.0
 """What the connector promises for a new tunnel."""
-PATIENCE_SECONDS = 40.0
 PIECE_BYTES = 1024 * 1024
 PIECES = 24
 TUNNELS = 9

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.network import PUBLIC, Network, Provider, missing, provider
 from tests.support.repository import rest_server_command
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [
     pytest.mark.end_to_end,
@@ -26,7 +26,6 @@ pytestmark = [
 ]
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "hosts.md"
 SECTION = "## From two fresh machines to a gateway behind NAT"
-PATIENCE_SECONDS = 40.0
 
 
 def blocks() -> list[list[str]]:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Made, pem_of
-from tests.support.network import PATIENCE_SECONDS, PUBLIC, Provider, missing, provider
+from tests.support.network import PUBLIC, Provider, missing, provider
 from tests.support.product import PASSWORD
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = [
     pytest.mark.end_to_end,

@@ -18,9 +18,8 @@ import pytest
 from tests.support.certificates import Made, pem_of
 from tests.support.ports import free_port
 from tests.support.product import accepts
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
-PATIENCE_SECONDS = 20.0
 LIFE = timedelta(days=60)
 """Of a certificate: the manager's own port keeps its own when a test goes two thirds ahead."""
 needs_pebble = pytest.mark.skipif(

@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.support.tunnel import open_tunnel
+from tests.support.waiting import PATIENCE_SECONDS
 
 BIN_SECONDS = 0.1
-PATIENCE_SECONDS = 20.0
 UPLOAD, DOWNLOAD = b"U", b"D"
 """The first byte of a tunnel says which way the data go."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.product import PASSWORD, PATIENCE_SECONDS
+from tests.support.product import PASSWORD
+from tests.support.waiting import PATIENCE_SECONDS
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from tests.support.manager import PASSWORD, RunningManager
+from tests.support.waiting import PATIENCE_SECONDS
 
 COOKIE = "__Host-cloudgate"
 
@@ -41,7 +42,7 @@ def visitor(running: RunningManager, section: str = "console", **headers: str) -
             base_url=f"{running.url}/{section}/",
             verify=running.context,
             headers={"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **more},
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         )
     )
     return Visitor(client)

@@ -33,10 +33,9 @@ from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
 from tests.support.scratch import scratch_root
-from tests.support.waiting import looks
+from tests.support.waiting import PATIENCE_SECONDS, looks
 
 PASSWORD = "correct horse battery staple"
-PATIENCE_SECONDS = 30.0
 
 
 @dataclass

@@ -28,9 +28,8 @@ from typing import Any
 
 from tests.support import spoken
 from tests.support.product import PASSWORD
-from tests.support.waiting import looks, until
+from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
-PATIENCE_SECONDS = 40.0
 PUBLIC = "203.0.113.1"
 PUBLIC_IPV6 = "2001:db8::1"
 HOSTS = {"manager": 2, "gw1": 11, "gw2": 12, "gw3": 13, "store": 20}

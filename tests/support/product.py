@@ -20,10 +20,9 @@ import httpx2
 
 from tests.support import spoken, standing
 from tests.support.ports import free_port
-from tests.support.waiting import looks
+from tests.support.waiting import PATIENCE_SECONDS, looks
 
 PASSWORD = "correct horse battery staple"
-PATIENCE_SECONDS = 60.0
 _MARK = "CLOUDGATE_TEST_MARK"
 
 
@@ -74,7 +73,7 @@ class Product:
             base_url=f"{self.url}/api",
             verify=context,
             headers={"Accept": "application/json"},
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         ) as http:
             http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
             yield Client(http)

@@ -20,9 +20,8 @@ from cloudgate.manager.security.authority import CertificateRequest, gateway_ter
 from cloudgate.trust.certificate_roles import Role
 from tests.support.ports import free_port
 from tests.support.product import accepts
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
-PATIENCE_SECONDS = 60.0
 S3_KEY, S3_SECRET = "ACMEKEY", "acme-secret"
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_SECONDS = 20.0
+from tests.support.waiting import PATIENCE_SECONDS
+
 _SIZES = struct.Struct("!QQ")
 _PIECE = bytes(256 * 1024)
 

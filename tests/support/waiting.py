@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+"""For what takes a second on a quiet machine: others may use this one, too."""
 _PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
 _OF_A_LOOK = 3

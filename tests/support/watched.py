@@ -16,7 +16,7 @@ import httpx2
 from tests.support import standing
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 START_SECONDS = 120.0
 
@@ -62,7 +62,7 @@ class Service:
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """What it shows there."""
-        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=10)
+        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
     def is_ready(self) -> bool:
         """Whether it answers that it is ready."""
@@ -128,7 +128,9 @@ class Site:
         context = ssl.create_default_context(cafile=str(self.ca_file))
         url = f"https://localhost:{self.port}/api"
         accept = {"Accept": "application/json"}
-        with httpx2.Client(base_url=url, verify=context, headers=accept, timeout=30) as http:
+        with httpx2.Client(
+            base_url=url, verify=context, headers=accept, timeout=PATIENCE_SECONDS
+        ) as http:
             http.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
             yield Client(http)
 
