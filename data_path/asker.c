@@ -344,17 +344,21 @@ bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part 
   return is_asked;
 }
 
-void tell_gone(struct waiter *waiter) {
-  char news[GONE_BYTES];
+static void tell(struct waiter *waiter, uint8_t kind) {
+  char news[NEWS_BYTES];
   pthread_mutex_lock(&asker.lock);
   if (waiter->id != 0) {
     stop_timer(waiter);
     not_asked(waiter);
-    send_in_line(news, write_gone(news, waiter->id));
+    send_in_line(news, write_news(news, kind, waiter->id));
     waiter->id = 0;
   }
   pthread_mutex_unlock(&asker.lock);
 }
+
+void tell_gone(struct waiter *waiter) { tell(waiter, GONE); }
+
+void tell_begun(struct waiter *waiter) { tell(waiter, BEGUN); }
 
 char *take_answer(struct waiter *waiter, size_t *length) {
   pthread_mutex_lock(&asker.lock);

@@ -52,6 +52,9 @@ bool ask(struct waiter *waiter, uint16_t port, struct part address, struct part 
 /* Nobody waits any more for the answer, or for the tunnel that was let in. */
 void tell_gone(struct waiter *waiter);
 
+/* Who was let in has a tunnel, and asks no more. */
+void tell_begun(struct waiter *waiter);
+
 /* Takes the answer, for the worker to free; NULL where the host service is gone. */
 char *take_answer(struct waiter *waiter, size_t *length);
 

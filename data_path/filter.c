@@ -273,6 +273,8 @@ static void connected(struct filter *filter) {
   } else if (filter->state == CONNECTING &&
              read_answer(filter->answer, filter->answer_length, &verdict)) {
     note_metadata(filter, &verdict);
+    /* Before the client can come again from the same port. */
+    tell_begun(&filter->waiter);
     /* tcp_proxy would let who has ended its direction wait for as long as its target likes; a tunnel
      * by the connection manager ends then, with what was sent before on its way. */
     envoy_dynamic_module_callback_network_filter_enable_half_close(filter->envoy, false);

@@ -43,9 +43,9 @@ size_t write_question(char *out, uint32_t id, uint16_t port, struct part address
   return length;
 }
 
-size_t write_gone(char *out, uint32_t id) {
-  put_number(put_number(put_number(out, GONE_BYTES - HEAD_BYTES, HEAD_BYTES), GONE, 1), id, 4);
-  return GONE_BYTES;
+size_t write_news(char *out, uint8_t kind, uint32_t id) {
+  put_number(put_number(put_number(out, NEWS_BYTES - HEAD_BYTES, HEAD_BYTES), kind, 1), id, 4);
+  return NEWS_BYTES;
 }
 
 size_t message_length(const char *head) { return get_number(head, HEAD_BYTES); }

@@ -5,7 +5,7 @@
  *
  *   question: u32 length of what follows, u8 ASK, u32 id, u16 port, then as texts: address, authority,
  *             authorization
- *   news:     u32 length of what follows, u8 GONE, u32 id
+ *   news:     u32 length of what follows, u8 GONE or BEGUN, u32 id
  *   answer:   u32 length of what follows, u32 id, u8 LEAVE_IT or TUNNEL; for a TUNNEL the texts cluster,
  *             address, tenant, target, pass
  *   text:     u16 length, and as many bytes
@@ -19,9 +19,9 @@
 
 #define GREETING "cloudgate data path 1\n"
 
-enum { ASK = 1, GONE = 2 };
+enum { ASK = 1, GONE = 2, BEGUN = 3 };
 enum { LEAVE_IT = 0, TUNNEL = 1 };
-enum { HEAD_BYTES = 4, LONGEST_ANSWER = 8192, GONE_BYTES = 9, LONGEST_QUESTION = 20480 };
+enum { HEAD_BYTES = 4, LONGEST_ANSWER = 8192, NEWS_BYTES = 9, LONGEST_QUESTION = 20480 };
 
 struct part {
   const char *ptr;
@@ -39,8 +39,9 @@ struct verdict {
 size_t write_question(char *out, uint32_t id, uint16_t port, struct part address,
                       struct part authority, struct part authorization);
 
-/* Writes that nobody waits for an answer any more, or for what was let in to begin. */
-size_t write_gone(char *out, uint32_t id);
+/* Writes what became of a question: GONE, nobody waits any more for the answer, or for what was let
+ * in to begin; or BEGUN, who was let in has a tunnel. */
+size_t write_news(char *out, uint8_t kind, uint32_t id);
 
 /* How many bytes a message has that follow its first HEAD_BYTES. */
 size_t message_length(const char *head);

@@ -10,10 +10,12 @@ import base64
 import os
 import random
 import re
+import socket
 import ssl
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +36,8 @@ AT_ONCE = 128
 """So many wait at once; much of what is malformed is answered after ten seconds only."""
 QUIET_SECONDS = 60.0
 LONGEST = 60 * 1024
+RESET = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: that a connection is closed by a reset, which leaves nothing to wait for."""
 TWICE = ("400", "431")
 """What is malformed and too large is refused as the one or the other, by the pieces it comes in."""
 pytestmark = [
@@ -187,11 +191,15 @@ async def both(
 
 
 async def answer(
-    port: int, context: ssl.SSLContext, request: Request, clients: Counter[str]
+    port: int, context: ssl.SSLContext, request: Request, clients: Counter[str], own_port: int = 0
 ) -> Answer:
     """What it says; of a tunnel, its own address and port is added to `clients`."""
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost"
+        "127.0.0.1",
+        port,
+        ssl=context,
+        server_hostname="localhost",
+        local_addr=("127.0.0.1", own_port),
     )
     try:
         async with asyncio.timeout(QUIET_SECONDS):
@@ -214,7 +222,11 @@ async def answer(
     except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
         return Answer(f"({error!r})", "", echoed=False)
     finally:
+        if own_port:  # it can be had again at once
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _until_empty_line(reader: asyncio.StreamReader) -> bytes:
@@ -285,6 +297,19 @@ async def _ends(log: TextIO) -> AsyncIterator[AccessRecord]:
                 yield record
         if not lines:
             await asyncio.sleep(0.05)
+
+
+async def test_who_comes_again_from_the_same_port_is_not_taken_for_who_it_was(
+    both: dict[Way, tuple[Machine, int]], authority: Authority
+) -> None:
+    context = ssl.create_default_context(cadata=authority.pem)
+    plain = f"CONNECT repo.example:443 HTTP/1.1\r\nProxy-Authorization: {GOOD}\r\n"
+    requests = [Request(f"{plain}{odd}\r\n".encode(), b"", ()) for odd in ("", "TE: trailers\r\n")]
+    for _, port in both.values():
+        own_port = free_port()
+        for request in requests * 2:
+            given = await answer(port, context, request, Counter(), own_port)
+            assert (given.head[9:12], given.echoed) == ("200", True)
 
 
 @pytest.mark.parametrize("request_line", ["GET / HTTP/1.1", "CONNECT repo.example:443 HTTP/1.1"])

@@ -68,7 +68,7 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
             gatekeeper.take_back(verdict, question.address, question.port)
 
     def made(on_lost: Callable[[ServedConnection], None]) -> tuple[ModuleLine, ServedConnection]:
-        line = ModuleLine(Decisions(decide, give_up), on_lost)
+        line = ModuleLine(Decisions(decide, give_up, handed_over.forget), on_lost)
         return line, line
 
     other = AlternativeProtocol(GREETING, made)

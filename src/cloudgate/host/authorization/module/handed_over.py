@@ -67,7 +67,7 @@ class DecisionCache:
         self._decided[who] = now, self._mark(question), verdict
 
     def forget(self, question: Question) -> None:
-        """Nobody asks about it any more."""
+        """Nobody asks about it any more: who did is gone, or has a tunnel."""
         self._decided.pop((question.address, question.port), None)
 
     def take(self, question: Question) -> AuthorizationResult | None:

@@ -23,7 +23,8 @@ LONGEST_QUESTION_BYTES = 32 * 1024
 BEGINS_WITHIN_SECONDS = 20.0
 """How long somebody who was let in can give up before the tunnel has begun."""
 
-_ASK, _GONE = 1, 2
+_ASK, _GONE, _BEGUN = 1, 2, 3
+_TOLD = (bytes((_GONE,)), bytes((_BEGUN,)))
 _LEAVE_IT, _TUNNEL = 0, 1
 _LENGTH: Final = struct.Struct("!I")
 _ASKED: Final = struct.Struct("!BIH")
@@ -43,6 +44,8 @@ class Decisions:
     decide: Decide
     give_up: Callable[[Question, AuthorizationResult | None], None]
     """Who asked is gone: before the answer where there is none, else before the tunnel began."""
+    begun: Callable[[Question], None]
+    """Who was let in has a tunnel."""
 
 
 class ModuleLine(asyncio.Protocol):
@@ -110,9 +113,9 @@ class ModuleLine(asyncio.Protocol):
         del self._unread[:at]
 
     def _take(self, message: bytes) -> None:
-        if message[:1] == bytes((_GONE,)):
-            _, number = _NEWS.unpack(message)
-            self._note_gone(number)
+        if message[:1] in _TOLD:
+            news, number = _NEWS.unpack(message)
+            (self._note_gone if news == _GONE else self._note_begun)(number)
             return
         kind, number, port = _ASKED.unpack_from(message)
         if kind != _ASK:
@@ -152,6 +155,11 @@ class ModuleLine(asyncio.Protocol):
                 break
             self._let_in.popitem(last=False)
         self._let_in[number] = now, question, verdict
+
+    def _note_begun(self, number: int) -> None:
+        if let_in := self._let_in.pop(number, None):
+            _, question, _ = let_in
+            self._decisions.begun(question)
 
     def _note_gone(self, number: int) -> None:
         deciding = self._deciding.pop(number, None)
