@@ -1,5 +1,6 @@
 """Has each tenant its part of a gateway that is full, and of a limit over several gateways?"""
 
+import asyncio
 import os
 import random
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from cloudgate.protocol import Allowance, Demand, GatewayState
 from tests.host.support import PASSWORD, Client, Machine, tenant
 from tests.host.test_limits import moved_bytes
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPO = "repo.example:443"
 ACME, OTHER, THIRD = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -259,8 +261,10 @@ def test_the_counters_of_real_threads_are_read() -> None:
 @pytest.mark.anyio
 async def test_the_threads_of_envoy_that_carry_tunnels_are_found(machine: Machine) -> None:
     await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
-    workers = congestion.read_counters(machine.envoys.pids).workers
-    assert workers
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        # Who looks while Envoy starts finds none, and looks again some seconds later.
+        while not (workers := congestion.read_counters(machine.envoys.pids).workers):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     assert all(busy >= 0 for busy in workers.values())
 
 

@@ -52,6 +52,7 @@ class EnvoySupervisor:
         """Who runs here."""
         self._launcher = EnvoyLauncher(layout, doors)
         self._deaths = Deaths()
+        self._died_with = ""
         self._absent_parent = hot_restart.AbsentParent(layout)
         self._keeper: asyncio.Task[None] | None = None
         self._told_to_wait = False
@@ -252,6 +253,7 @@ class EnvoySupervisor:
 
     def _note_death(self, pid: int, lived_seconds: float) -> None:
         words = self._launcher.last_words()
+        self._died_with = words or self._died_with
         _log.error("envoy died", pid=pid, last_words=words)
         crashed = self._launcher.has_crashed()
         reason = self._deaths.blame(lived_seconds, time.monotonic(), crashed=crashed)
@@ -271,9 +273,11 @@ class EnvoySupervisor:
         deadline = time.monotonic() + READY_SECONDS
         while (envoy := self.processes.listening) is None or not await self._is_ready(envoy):
             if time.monotonic() > deadline:
-                words = self._launcher.last_words() or "it says nothing"
+                # One that was started again a moment ago has said nothing yet.
+                words = self._launcher.last_words() or self._died_with or "it says nothing"
                 raise UnavailableError(f"Envoy does not start: {words}")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        self._died_with = ""
 
     async def _is_ready(self, envoy: EnvoyProcess) -> bool:
         await self._ask(envoy)
