@@ -18,7 +18,7 @@ from bench.tunnels import (
     open_tunnel,
 )
 from bench.tunnels import Way as Through
-from cloudgate.host.envoy.data_path.choice import DEFAULT, VARIABLE, Way
+from cloudgate.host.envoy.data_path.choice import VARIABLE, Way
 from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.protocol import Assignment
 from tests.support.ports import free_port
@@ -33,7 +33,7 @@ NAMES = {Way.MODULE: GATEWAY, Way.HTTP: GATEWAY_BY_HTTP}
 
 @contextmanager
 def gateway(
-    folder: Path, repository_port: int, way: Way = DEFAULT
+    folder: Path, repository_port: int, way: Way = Way.MODULE
 ) -> Iterator[tuple[Proxy, Material]]:
     """A gateway that lets a tenant in, and what others need to do the same work.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import cloudgate
+from cloudgate.host.envoy.data_path.choice import FOLDER, VARIABLE, chosen_data_path
+from data_path.build import compiler
 from tests.support.ports import free_port
 from tests.support.product import product
 
@@ -87,6 +89,9 @@ def test_the_wheel_has_all_of_the_package_and_needs_nothing_else_of_the_reposito
         each.relative_to(installed / "cloudgate") for each in (installed / "cloudgate").rglob("*")
     }
     assert wanted - there <= {Path("host/envoy/data_path/module.json")}
+    monkeypatch.delenv(VARIABLE, raising=False)
+    module = chosen_data_path(installed / "cloudgate" / FOLDER.relative_to(PACKAGE))
+    assert bool(module.module) == (compiler() is not None), module.reason
     monkeypatch.setenv("PYTHONPATH", str(installed))
     monkeypatch.chdir(tmp_path)
     whence = [sys.executable, "-c", "import cloudgate; print(cloudgate.__file__)"]

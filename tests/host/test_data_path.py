@@ -109,11 +109,13 @@ async def test_a_module_with_which_envoy_dies_is_done_without(
     port = free_port()
     await started_anew(machine, port)
     assert machine.envoy.data_path.way is Way.MODULE
+    ended = None
     async with asyncio.timeout(3 * PATIENCE_SECONDS):
         while machine.envoy.data_path.way is Way.MODULE:
             pid = machine.envoys.pid
-            if pid is not None and started_at(pid) and await machine.admin.is_ready():
+            if pid not in {None, ended} and started_at(pid) and await machine.admin.is_ready():
                 os.kill(pid, how)
+                ended = pid
             await asyncio.sleep(0.1)
         await machine.found(GatewayState.LISTENING)
         while machine.envoys.pid is None:  # noqa: ASYNC110  nobody tells
@@ -144,21 +146,41 @@ def test_a_module_for_another_envoy_is_not_loaded(
 def test_a_module_for_another_machine_is_not_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    described = folder / "module.json"
+    described.write_text(described.read_text().replace(platform.machine(), "other"))
+    assert "made for Linux on other" in chosen_data_path(folder).reason
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    assert "made for Linux on" in chosen_data_path(folder).reason
+    assert "There is none for Linux on riscv64" in chosen_data_path(folder).reason
 
 
-def test_where_it_was_not_built_it_is_said_what_to_do(library: Path, folder: Path) -> None:
+def test_tunnels_go_by_the_module_unless_somebody_wants_another_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    assert chosen_data_path(folder).way is Way.MODULE
+    monkeypatch.setenv(VARIABLE, Way.HTTP)
+    assert chosen_data_path(folder) == BY_HTTP
+    assert BY_HTTP.advice == ""
+
+
+def test_where_there_can_be_no_module_nothing_is_said_to_who_asks_for_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    assert chosen_data_path(folder) == BY_HTTP
+
+
+def test_where_it_was_not_built_it_is_said_what_to_do(
+    library: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library.unlink()
     assert str(library) in chosen_data_path(folder).advice
     (folder / "module.json").unlink()
-    assert "Install a C compiler" in chosen_data_path(folder).advice
-
-
-def test_without_being_asked_for_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, Way.HTTP)
-    assert chosen_data_path() == BY_HTTP
-    assert BY_HTTP.advice == ""
+    monkeypatch.delenv(VARIABLE)
+    advice = chosen_data_path(folder).advice
+    assert "Install a C compiler" in advice
+    assert f"{VARIABLE}={Way.HTTP}" in advice
 
 
 def test_another_way_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from tests.host.support import Authority, Client, Machine, running_machine, tena
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
+BOTH_WAYS = True
 REPO = "repo.example:443"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

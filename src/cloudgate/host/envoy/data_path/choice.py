@@ -1,13 +1,13 @@
 """Choice of the data path: does this installation have a module for its Envoy, and is it wanted?
 
 The module (``data_path`` in the sources) is made for one version of Envoy and one kind of machine,
-and only where there was a compiler. Wherever it does not fit, gateways work without it.
+and only where there was a compiler. Where it fits, tunnels go by it, unless the operator wants them
+to go by HTTP; wherever it does not fit, gateways work without it.
 """
 
 import json
 import os
 import platform
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -31,8 +31,8 @@ class Way(StrEnum):
     HTTP = "http"
 
 
-DEFAULT = Way.HTTP
-"""Until a tunnel ends by the module, too, whose client is gone and whose target never says so."""
+_MACHINES = ("x86_64", "aarch64")
+"""On which Linux there is a module, as it is built (``data_path/build.py``)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DataPath:
     folder: Path = FOLDER
     """Where it is."""
     reason: str = ""
-    """Why there is none although one was asked for."""
+    """Why there is none although there could be one, or one was asked for."""
 
     @property
     def way(self) -> Way:
@@ -58,7 +58,7 @@ class DataPath:
             return ""
         return (
             "Its tunnels go without the module for Envoy, which costs twice the memory:"
-            f" {self.reason}"
+            f" {self.reason} {VARIABLE}={Way.HTTP} says that it is meant to be so."
         )
 
     @property
@@ -71,20 +71,23 @@ BY_HTTP = DataPath()
 
 
 def chosen_data_path(folder: Path = FOLDER) -> DataPath:
-    """The way that the environment asks for, as far as this installation has it.
+    """The module where this installation has it, unless the environment asks for HTTP alone.
 
     Raises:
         InvalidRequestError: the environment asks for another.
     """
-    said = os.environ.get(VARIABLE) or DEFAULT
+    said = os.environ.get(VARIABLE, "")
     try:
-        wanted = Way(said)
+        wanted = Way(said) if said else None
     except ValueError:
         raise InvalidRequestError(
             f"{VARIABLE} is {said[:50]!r}; expected {' or '.join(Way)}."
         ) from None
     if wanted is Way.HTTP:
         return BY_HTTP
+    if platform.system() != "Linux" or platform.machine() not in _MACHINES:
+        here = f"{platform.system()} on {platform.machine()}"
+        return DataPath(reason=f"There is none for {here}.") if wanted else BY_HTTP
     try:
         built = json.loads((folder / _DESCRIPTION).read_text())
         module, envoy, machine = built["name"], built["envoy"], built["machine"]
@@ -99,7 +102,7 @@ def _fitting(folder: Path, module: str, envoy: str, machine: str) -> DataPath:
     installed = process.installed_version()
     if envoy != installed:
         return DataPath(reason=f"It is made for Envoy {envoy}, and {installed} is installed.")
-    if sys.platform != "linux" or machine != platform.machine():
+    if machine != platform.machine():
         return DataPath(reason=f"It is made for Linux on {machine}.")
     if not (folder / f"lib{module}.so").is_file():
         return DataPath(reason=f"{folder / f'lib{module}.so'} is missing.")
