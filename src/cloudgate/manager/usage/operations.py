@@ -1,6 +1,7 @@
 """Usage operations: how is what tenants used counted?"""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -60,10 +61,9 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
     whose = Billable(work, server, batch.usage)
     line = LineCapacity(server.usage_told_until or _first(work, batch), work.now)
     refused = Refused()
-    last: dict[UUID, datetime] = {}
-    brought_back: dict[UUID, int] = defaultdict(int)
     month = egress.begin_of(egress.month_of(work.now))
     more: dict[UUID, UsageIncrement] = {}
+    brought_back: dict[UUID, int] = defaultdict(int)
     for each in batch.usage:
         reason = impossible_time(each, work.now) or whose.why_not(each)
         if not reason and not line.carries(each):
@@ -72,39 +72,47 @@ def take_usage(work: UnitOfWork, server: ManagedServer, batch: UsageBatch) -> st
             refused.add(each, reason)
             continue
         at = moment_of(each, work.now)
-        work.session.add(
-            Usage(
-                at=at,
-                minutes=MINUTE,
-                tenant_id=each.tenant_id,
-                subtenant_id=each.user_id,
-                managed_server_id=server.id,
-                gateway_name=gateway.name if gateway else server.name,
-                target=each.target,
-                tunnels=each.tunnels,
-                bytes_up=each.bytes_up,
-                bytes_down=each.bytes_down,
-            )
-        )
+        work.session.add(_row(each, at, server, gateway.name if gateway else server.name))
+        more.setdefault(each.tenant_id, UsageIncrement(at)).add(each, at)
         if at >= month:
             brought_back[each.tenant_id] += each.bytes_down
-        last[each.tenant_id] = max(at, last.get(each.tenant_id, at))
-        total = more.setdefault(each.tenant_id, UsageIncrement(at))
-        total.at = last[each.tenant_id]
-        total.tunnels += each.tunnels
-        total.bytes_up += each.bytes_up
-        total.bytes_down += each.bytes_down
     add_to_totals(work, more)
-    for tenant_id, moment in last.items():
-        tenant = work.session.get(CloudTenant, tenant_id)
-        if tenant is not None and (tenant.last_active_at is None or tenant.last_active_at < moment):
-            tenant.last_active_at = moment
-        if tenant is not None and brought_back[tenant_id]:
-            egress.count(work, tenant, brought_back[tenant_id])
-    if last:
-        line.told(max(last.values()))
+    _note_activity(work, more, brought_back)
+    if more:
+        line.told(max(added.at for added in more.values()))
     server.usage_told_until = line.told_until
     return refused.told(batch)
+
+
+def _note_activity(
+    work: UnitOfWork,
+    more: Mapping[UUID, UsageIncrement],
+    brought_back: Mapping[UUID, int],
+) -> None:
+    """See when tenants were last active, and count in bytes what they brought back this month."""
+    for tenant_id, added in more.items():
+        tenant = work.session.get(CloudTenant, tenant_id)
+        if tenant is None:
+            continue
+        if tenant.last_active_at is None or tenant.last_active_at < added.at:
+            tenant.last_active_at = added.at
+        if brought_back[tenant_id]:
+            egress.count(work, tenant, brought_back[tenant_id])
+
+
+def _row(each: protocol.Usage, at: datetime, server: ManagedServer, gateway_name: str) -> Usage:
+    return Usage(
+        at=at,
+        minutes=MINUTE,
+        tenant_id=each.tenant_id,
+        subtenant_id=each.user_id,
+        managed_server_id=server.id,
+        gateway_name=gateway_name,
+        target=each.target,
+        tunnels=each.tunnels,
+        bytes_up=each.bytes_up,
+        bytes_down=each.bytes_down,
+    )
 
 
 def _first(work: UnitOfWork, batch: UsageBatch) -> datetime:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, case, select, update
 
+from cloudgate import protocol
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import UsageTotal
 
@@ -19,9 +20,17 @@ class UsageIncrement:
     """What a tenant used besides."""
 
     at: datetime
+    """The latest moment of it."""
     tunnels: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
+
+    def add(self, usage: protocol.Usage, at: datetime) -> None:
+        """One more line."""
+        self.at = max(self.at, at)
+        self.tunnels += usage.tunnels
+        self.bytes_up += usage.bytes_up
+        self.bytes_down += usage.bytes_down
 
 
 def add_to_totals(work: UnitOfWork, more: Mapping[UUID, UsageIncrement]) -> None:
