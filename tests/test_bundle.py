@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cloudgate.cli.app import app
-from cloudgate.diagnosis import bundle
+from cloudgate.diagnosis import bundle, machine
 from cloudgate.diagnosis.findings import Finding, Verdict
 from cloudgate.diagnosis.machine import check
+from cloudgate.host.envoy.data_path.choice import DataPath
 from cloudgate.manager import storage
 from cloudgate.manager.security.installation import DATABASE
 
@@ -182,6 +183,16 @@ async def test_the_doctor_names_a_state_file_that_is_damaged(host: Path, name: s
     (said,) = [each for each in found if each.check == "state"]
     assert said.verdict is Verdict.PROBLEM
     assert name in said.text
+
+
+@pytest.mark.anyio
+async def test_the_doctor_says_why_tunnels_go_without_the_module(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "chosen_data_path", lambda: DataPath(reason="It was not built."))
+    found = {each.check: each for each in [each async for each in check(host.parent)]}
+    said = found["module"]
+    assert (said.verdict, said.advice) == (Verdict.WARNING, "It was not built.")
 
 
 @pytest.mark.parametrize("command", ["doctor", "support-bundle"])

@@ -176,7 +176,7 @@ def test_a_request_is_followed_through_all_logs_and_no_secret_is_in_any(tmp_path
         checked = cloudgate(tmp_path, "doctor", "--data", str(data), "-o", "json")
         assert checked.returncode == 0, checked.stdout
         verdicts = {each["Check"]: each["Verdict"] for each in json.loads(checked.stdout)}
-        for name in ("database", "keys", "manager's name", "manager", "clock", "gateway"):
+        for name in ("database", "keys", "module", "manager's name", "manager", "clock", "gateway"):
             assert verdicts[name] == "ok", checked.stdout
         bundle = bundled(tmp_path, data, started)
         processes = [

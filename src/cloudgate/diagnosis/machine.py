@@ -26,6 +26,7 @@ from cloudgate.diagnosis.findings import (
     of_path_mtu,
 )
 from cloudgate.errors import CloudgateError, UnavailableError
+from cloudgate.host.envoy.data_path.choice import chosen_data_path
 from cloudgate.host.platform.congestion_control import advice as congestion_advice
 from cloudgate.host.platform.congestion_control import (
     congestion_control,
@@ -81,6 +82,7 @@ async def check(
         advice = "On a machine that is to be a gateway: cloudgate host join."
         yield Finding("host service", Verdict.UNKNOWN, text, advice)
         return
+    yield _module()
     layout = state_paths(state)
     try:
         known = load_enrolment(layout)
@@ -136,6 +138,20 @@ def _congestion() -> Finding:
         text = "This system does not say what connections use."
         return Finding(name, Verdict.UNKNOWN, text)
     return Finding(name, Verdict.OK, "Programs of this user may have BBR.")
+
+
+def _module() -> Finding:
+    """Whether this installation has the module for Envoy; a host service may be told otherwise."""
+    name = "module"
+    try:
+        found = chosen_data_path()
+    except CloudgateError as problem:
+        return Finding(name, Verdict.PROBLEM, problem.message)
+    if found.reason:
+        text = "Tunnels go without the module for Envoy, which costs twice the memory."
+        return Finding(name, Verdict.WARNING, text, found.reason)
+    way = "by the module for Envoy" if found.module else "by Envoy's HTTP, as they are to"
+    return Finding(name, Verdict.OK, f"Tunnels go {way}.")
 
 
 def _lines(port: int) -> Finding | None:
