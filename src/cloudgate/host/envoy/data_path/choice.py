@@ -58,7 +58,7 @@ class DataPath:
             return ""
         return (
             "Its tunnels go without the module for Envoy, which costs twice the memory:"
-            f" {self.reason} {VARIABLE}={Way.HTTP} says that it is meant to be so."
+            f" {self.reason} To keep it so, set {VARIABLE}={Way.HTTP}."
         )
 
     @property

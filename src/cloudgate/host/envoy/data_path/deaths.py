@@ -13,6 +13,7 @@ MOST_CRASHES = 3
 CRASHES_WITHIN_SECONDS = 6 * 3600.0
 SOON_SECONDS = 30.0
 """An Envoy that lived longer did not die of its start."""
+_AGAIN = "It is tried again when the host service is started anew."
 
 
 class Deaths:
@@ -34,11 +35,11 @@ class Deaths:
         if crashed:
             self._crashes.append(now_seconds)
         if self._short_lives >= MOST_SHORT_LIVES:
-            return "Envoy died several times, each time soon after its start."
+            return f"Envoy died several times, each time soon after its start. {_AGAIN}"
         if (
             len(self._crashes) == MOST_CRASHES
             and now_seconds - self._crashes[0] <= CRASHES_WITHIN_SECONDS
         ):
             hours = round(CRASHES_WITHIN_SECONDS / 3600)
-            return f"Envoy crashed {MOST_CRASHES} times within {hours} hours."
+            return f"Envoy crashed {MOST_CRASHES} times within {hours} hours. {_AGAIN}"
         return ""
