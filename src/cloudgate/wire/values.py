@@ -1,6 +1,7 @@
 """Values: how is a single value written and read? Texts, numbers, booleans, times."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.values import moments
@@ -20,6 +21,7 @@ def to_text(value: Scalar) -> str:
     return str(value)
 
 
+@lru_cache(4096)
 def time_text(moment: datetime) -> str:
     """UTC with ``Z``; a fraction only when there is one, without trailing zeros."""
     text = moment.astimezone(UTC).replace(tzinfo=None).isoformat()

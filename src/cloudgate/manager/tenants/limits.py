@@ -92,4 +92,8 @@ class Limits:
 
 def from_document(document: Mapping[str, Any] | None) -> Limits:
     """From the database, where there may be none yet."""
-    return Limits(**document or {})
+    return Limits(**document) if document else NONE
+
+
+NONE = Limits()
+"""Of most tenants."""
