@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import IntegrityError
 
 from cloudgate.manager.audit.chain import has_seal, verify
@@ -21,6 +21,7 @@ from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
+from cloudgate.manager.storage.tables import AuditEvent
 from cloudgate.trust import audit_chain
 from cloudgate.trust.audit_chain import BEGINNING, Verdict, hash_of, verify_lines
 from tests.support.manager import Clock
@@ -186,6 +187,21 @@ def test_many_at_once_make_one_chain(manager: Manager) -> None:
         list(pool.map(lambda _: log(manager, 5), range(8)))
     found = seen(manager)
     assert (found.message, found.entries) == ("", 40)
+
+
+def test_entries_of_one_change_stand_in_their_order_and_follow_those_before(
+    manager: Manager,
+) -> None:
+    log(manager, 2)
+    with manager.changing("admin") as work:
+        for name in ("x", "y", "z"):
+            record(work, Change(operation="LogOff", object_type="LogonSession", object_name=name))
+    log(manager, 1)
+    found = seen(manager)
+    assert (found.message, found.entries, found.last) == ("", 6, 6)
+    with manager.reading() as work:
+        names = select(AuditEvent.object_name).where(AuditEvent.operation == "LogOff")
+        assert work.session.scalars(names.order_by(AuditEvent.number)).all() == ["x", "y", "z"]
 
 
 def test_a_change_that_fails_leaves_no_gap(manager: Manager) -> None:
