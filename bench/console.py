@@ -1,38 +1,50 @@
 """What does a page of the console cost a large provider, and how soon does its reader see it?"""
 
+import asyncio
 import http.client
+import secrets
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bench.accounting import cpu_seconds
 from bench.api import GATEWAYS, PASSWORD, TENANTS, Process, fill, serving
 from bench.machine import LOAD_CORES, PROXY_CORES, pinned
 from bench.report import Goal, Section, table
+from bench.simulated_hosts import Filled, polling
+from cloudgate import __version__
 from cloudgate.manager.audit import chain
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.host_protocol.enrolment import token_hash
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import (
     CloudGateway,
     CloudTenant,
+    HeldBackTime,
     Repository,
     Task,
     TenantResource,
+    Usage,
 )
+from cloudgate.protocol import GatewayState, HostFacts, LiveTunnel
 from cloudgate.trust.password_hashes import hash_password
 from tests.support.browser import CHROMIUM, WIDE, chromium
+from tests.support.host import gateway_scope, public_key_pem
 
 RECORDS = 5_000
 """Tasks, and entries of the audit log."""
@@ -41,6 +53,10 @@ _UNTIL_WARM = 8
 """How often a page is asked for before: Python makes what it has run some times faster."""
 _OWN = "tenant 05001"
 """The tenant that is looked at, and that comes to the portal."""
+_ONLINE = 3
+"""Gateways whose hosts poll, and answer that they have a tunnel of that tenant; others are away."""
+_USED_DAYS = 100
+"""For so long that tenant has backed up, each night by two gateways for four hours."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ class Reader:
         self._line.request("GET", path, headers={"Cookie": self.cookie, "Accept": "text/html"})
         return self._line.getresponse()
 
-    def change(self, tenant: str, text: str) -> None:
+    def change(self, tenant: UUID, text: str) -> None:
         """Have something new be true, so that nothing that is remembered is."""
         token = self.get(f"/console/tenants/{tenant}/edit").partition(b'name="token" value="')[2]
         form = urlencode({"token": token.partition(b'"')[0], "description": text, "portal": "yes"})
@@ -115,7 +131,8 @@ def measure(folder: Path, rounds: int) -> Section:
     data = folder / "data"
     data.mkdir(parents=True)
     fill(data)
-    tenant, gateway = _fill_more(data)
+    known = _fill_more(data)
+    tenant, gateway = known.tenant_id, known.gateway_id
     operators = (
         Kind("overview", "/console/"),
         Kind("tenants", "/console/tenants"),
@@ -131,6 +148,7 @@ def measure(folder: Path, rounds: int) -> Section:
         with pinned(PROXY_CORES):
             manager = stack.enter_context(serving(data))
         stack.enter_context(pinned(LOAD_CORES))
+        stack.enter_context(_answering(known, data / "tls" / "ca.pem", manager.port))
         browser = stack.enter_context(chromium())
         operator = Reader(manager.port, "console", "admin")
         customer = Reader(manager.port, "portal", _OWN)
@@ -140,11 +158,46 @@ def measure(folder: Path, rounds: int) -> Section:
     return _section(found)
 
 
+@contextmanager
+def _answering(known: "_Known", ca_file: Path, port: int) -> Iterator[None]:
+    """Hosts poll and say which tunnels they have, beside all else."""
+    is_over, have_come = threading.Event(), threading.Event()
+
+    async def poll() -> None:
+        filled = Filled(known.credentials, 1)
+        async with polling(filled, ca_file, port) as (hosts, _heard):
+            for number, each in enumerate(hosts):
+                each.tunnels = (_tunnel(known.tenant_id, number),)
+            have_come.set()
+            await asyncio.to_thread(is_over.wait)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(asyncio.run, poll())
+        have_come.wait(30)
+        try:
+            yield
+        finally:
+            is_over.set()
+            running.result()
+
+
+def _tunnel(tenant_id: UUID, number: int) -> LiveTunnel:
+    return LiveTunnel(
+        tunnel=f"{number}-1",
+        tenant_id=tenant_id,
+        target="vault.example:8443",
+        client=f"198.51.100.{number}:40000",
+        started_at=datetime.now(UTC),
+        bytes_up=10**9,
+        bytes_down=10**6,
+    )
+
+
 def _measured(
     manager: Process,
     browser: Any,
     asked: Sequence[tuple[Reader, Kind]],
-    changing: tuple[Reader, str],
+    changing: tuple[Reader, UUID],
     rounds: int,
 ) -> Iterator[Figures]:
     operator, tenant = changing
@@ -228,20 +281,33 @@ def _section(found: Sequence[Figures]) -> Section:
         ),
     )
     note = (
-        f"With {TENANTS:,} tenants, {GATEWAYS:,} gateways, and {RECORDS:,} tasks and entries of"
-        " the audit log; not compressed. Medians. First paint is Chromium's, without a window."
+        f"With {TENANTS:,} tenants, {GATEWAYS:,} gateways, of which {_ONLINE} are there, and"
+        f" {RECORDS:,} tasks and entries of the audit log. The tenant has a tunnel at each of the"
+        f" {_ONLINE}, and a past of {_USED_DAYS} days; what asking its gateways takes is in it. Not"
+        " compressed. Medians. First paint is Chromium's, without a window."
     )
     return Section("Pages of the console", note, table(head, rows), goals)
 
 
-def _fill_more(data: Path) -> tuple[str, str]:
-    """Quotas for all tenants, records, and a password for one; ids of a tenant and a gateway."""
+@dataclass(frozen=True)
+class _Known:
+    """What there is to look at."""
+
+    tenant_id: UUID
+    gateway_id: UUID
+    credentials: list[str]
+    """Of the hosts that are there."""
+
+
+def _fill_more(data: Path) -> _Known:
+    """Quotas for all tenants, records, and one tenant with a password and a past."""
     database = Database(sqlite_url(data / "cloudgate.db"))
     manager = Manager(database, open_authority(data / "tls"), open_sealing(data))
     with manager.changing() as work:
         session, now = work.session, work.now
         tenants = list(session.scalars(select(CloudTenant)))
         gateway = session.scalars(select(CloudGateway)).first()
+        credentials = _joined(session, now)
         own = next(each for each in tenants if each.login == _OWN)
         assert gateway is not None
         own.password_hash = hash_password(PASSWORD)
@@ -255,6 +321,7 @@ def _fill_more(data: Path) -> tuple[str, str]:
             TenantResource(tenant_id=each.id, repository_id=vault.id, name="vault", quota_mb=102400)
             for each in tenants
         )
+        session.add_all(_past(own.id, gateway, now))
         for number in range(RECORDS):
             at = now - timedelta(minutes=RECORDS - number)
             name = tenants[number].name
@@ -276,6 +343,51 @@ def _fill_more(data: Path) -> tuple[str, str]:
                 "before": {"Description": ""}, "after": {"Description": "new"}, "message": "",
             }  # fmt: skip
             chain.append(work, entry)
-        found = str(own.id), str(gateway.id)
+        known = _Known(own.id, gateway.id, credentials)
     database.close()
-    return found
+    return known
+
+
+def _joined(session: Session, now: datetime) -> list[str]:
+    """Have the hosts of the first gateways joined; their credentials."""
+    credentials = []
+    first = session.scalars(select(CloudGateway).order_by(CloudGateway.name).limit(_ONLINE))
+    for gateway in first:
+        server, credential = gateway.managed_server, secrets.token_urlsafe(32)
+        facts = HostFacts(
+            host_name=server.name,
+            addresses=("192.0.2.1",),
+            platform="Linux",
+            version=__version__,
+            envoy_version="1.40.0",
+            public_key_pem=public_key_pem(),
+        )
+        server.facts, server.scope = facts.model_dump(mode="json"), gateway_scope()
+        server.credential_hash, server.credential_made_at = token_hash(credential), now
+        server.reported_state, server.reported_revision = GatewayState.LISTENING, 0
+        credentials.append(credential)
+    return credentials
+
+
+def _past(tenant_id: UUID, gateway: CloudGateway, now: datetime) -> Iterator[Usage | HeldBackTime]:
+    """As the manager has it: minutes of two days, and hours."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    for day in range(_USED_DAYS):
+        for hour in range(4):
+            begin, is_late = today - timedelta(days=day + 1, hours=-hour), day < 2
+            for minute in range(60 if is_late else 1):
+                for way in range(2):
+                    yield Usage(
+                        at=begin + timedelta(minutes=minute),
+                        minutes=1 if is_late else 60,
+                        tenant_id=tenant_id,
+                        managed_server_id=gateway.managed_server_id,
+                        gateway_name=f"gateway{way:05d}.example",
+                        target="vault.example:8443",
+                        tunnels=1,
+                        bytes_up=10**9,
+                        bytes_down=10**6,
+                    )
+            yield HeldBackTime(
+                at=begin, minutes=60, tenant_id=tenant_id, limit_seconds=600, share_seconds=60
+            )

@@ -19,7 +19,8 @@ from cloudgate.manager.host_protocol.enrolment import join, preregister
 from cloudgate.manager.servers.backup_servers import BackupServerSettings, create_backup_server
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.tables import CloudTenant
-from cloudgate.protocol import HostFacts, JoinRequest, PollRequest
+from cloudgate.protocol import Answer, HostFacts, JoinRequest, LiveTunnel, PollRequest
+from cloudgate.protocol.base import Document
 from tests.support.host import gateway_scope, public_key_pem
 
 AT_ONCE = 50
@@ -43,6 +44,8 @@ class SimulatedHost:
     revision: int
     assignment: int | None = None
     site: int = 0
+    tunnels: tuple[LiveTunnel, ...] = ()
+    """What it says when it is asked for its live tunnels."""
     bytes_heard: int = 0
     is_new: bool = True
 
@@ -65,7 +68,11 @@ class SimulatedHost:
         ways = await asyncio.open_connection("localhost", self.ports[0], ssl=self.context)
         try:
             while True:
-                self._take(await self._polled(*ways), heard)
+                update = await self._polled(*ways)
+                self._take(update, heard)
+                if update["question"] is not None:
+                    answer = Answer(question=update["question"]["question"], tunnels=self.tunnels)
+                    await self._post("answer", answer, *ways)
         finally:
             ways[1].transport.abort()
 
@@ -89,24 +96,33 @@ class SimulatedHost:
             directory_revision=self.revision,
             site_revision=self.site,
         )
-        body = request.model_dump_json().encode()
+        found: dict[str, Any] = json.loads(await self._post("poll", request, reader, writer))
+        return found
+
+    async def _post(
+        self,
+        name: str,
+        message: Document,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bytes:
+        body = message.model_dump_json().encode()
         writer.write(
-            f"POST /host/v1/poll HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+            f"POST /host/v1/{name} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
             f"Authorization: Bearer {self.credential}\r\n\r\n".encode()
             + body
         )
         head = await reader.readuntil(b"\r\n\r\n")
-        (length,) = (
+        length = sum(
             int(line.partition(b":")[2])
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
         )
         self.bytes_heard += length
         said = await reader.readexactly(length)
-        if not head.startswith(b"HTTP/1.1 200 "):
+        if not head.startswith(b"HTTP/1.1 20"):
             raise RefusedError(said)
-        found: dict[str, Any] = json.loads(said)
-        return found
+        return said
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 
 from cloudgate.api.access import TENANTS, roles_for
 from cloudgate.api.table import ROUTES
+from cloudgate.manager.gateways import carrying
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.protocol import (
     Figures,
@@ -152,7 +154,11 @@ def test_what_is_another_tenants_is_not_there_for_one(
 
 
 def test_live_tunnels_are_shown_to_whose_they_are_and_each_host_is_asked_once_for_all(
-    running: RunningManager, acme: Customer, other: Customer, host: ScriptedHost
+    running: RunningManager,
+    acme: Customer,
+    other: Customer,
+    host: ScriptedHost,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def tunnel(name: str, tenant: Customer, user: str | None = None) -> LiveTunnel:
         return LiveTunnel(
@@ -186,6 +192,28 @@ def test_live_tunnels_are_shown_to_whose_they_are_and_each_host_is_asked_once_fo
         "BytesUp": 1_000_000,
         "BytesDown": 20,
     }
+    client = running.logged_on()
+    seen_by_provider = client.get(f"{acme.path}/tunnels").json()
+    assert seen_by_provider["UnknownGateways"] == 0
+    first, second = seen_by_provider["CloudTenantTunnels"]
+    assert (first["TunnelId"], first["CloudGateway"]) == ("a", host.name)
+    assert second == {
+        **shown["CloudGatewayTunnels"][0],
+        "CloudGateway": host.name,
+        "CloudGatewayUid": first["CloudGatewayUid"],
+    }
+    gateway = first["CloudGatewayUid"].rpartition(":")[2]
+    assert client.get(f"/cloud/gateways/{gateway}?format=Entity").json()["Name"] == host.name
+
+    # Of many gateways those are asked that have said that they have some, however many these are.
+    monkeypatch.setattr(carrying, "ASKED_ANYWAY", 0)
+    assert client.get(f"{acme.path}/tunnels").json()["UnknownGateways"] == 1
+    for live, expected in ((0, []), (2, ["a", "b"])):
+        of_acme = TenantFigures(tenant_id=acme.id, tunnels=live, refused=0, held_back_seconds=0.0)
+        figures = Figures(run="1", uptime_seconds=0, tenants=(of_acme,))
+        host.report(figures=figures).raise_for_status()
+        until(partial(lambda those: seen("acme") == those, expected))
+    assert seen("other") == []
 
 
 def test_what_was_used_is_to_the_byte_what_the_provider_bills(

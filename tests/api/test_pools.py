@@ -163,6 +163,10 @@ def test_pools_gateways_and_tenants_lead_to_each_other(
     assert client.get(f"{pool}/tenants?format=Entity").json()["CloudTenants"][0]["UID"] == tenant
     of_tenant = client.get(f"/cloud/tenants/{tenant}/gatewayPools").json()
     assert of_tenant == {"Refs": [reference]}
+    comes_in = client.get(f"/cloud/tenants/{tenant}/gateways").json()["CloudTenantGateways"]
+    assert [each["Address"].endswith(":6180") for each in comes_in] == [True]
+    other = make_tenant(client, host, name="other")
+    assert client.get(f"/cloud/tenants/{other}/gateways").json() == {"CloudTenantGateways": []}
     whole = client.get(f"/cloud/tenants/{tenant}?format=Entity").json()
     assert whole["CloudGatewayPools"] == {"CloudGatewayPoolUids": [reference["UID"]]}
 

@@ -273,6 +273,13 @@ def test_usage_of_all_is_added_up_hour_by_hour(
     assert (second["Tunnels"], second["BytesUp"]) == (3, 1000)
     own = usage_of_all(client, f"?days=1&by=hour&filter=CloudTenantUid=={tenant_id}")
     assert [each["Tunnels"] for each in own] == [6, 3]
+    before = hour.replace(day=1) - timedelta(days=1)
+    tell(host, "3", used(tenant_id, before, 5))
+    months = usage_of_all(client, f"?days=99&by=month&filter=CloudTenantUid=={tenant_id}")
+    assert sum(each["Tunnels"] for each in months) == 9 + 5
+    assert months[0]["BeginTime"] == f"{before:%Y-%m}-01T00:00:00Z"
+    assert {each["Minutes"] for each in months} == {None}
+    assert len(months) == len({each["BeginTime"] for each in months}) > 1
     refused = client.get("/cloud/usage?by=week")
     assert (refused.status_code, "expected hour" in refused.json()["Message"]) == (400, True)
 

@@ -593,6 +593,12 @@ def test_all_usage_is_a_table_a_spreadsheet_or_what_the_api_says(
         ["acme", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
         ["globex", "gw1.example", "v:1", "2", "1", "KB", "14", "bytes"],
     ]
+    together = cloudgate("usage", "--days", "99", "--by-month", "--csv").stdout
+    assert [row["BytesUp"] for row in csv.DictReader(together.splitlines())] == ["100", "2000"]
+    assert cloudgate("usage", "--by-month", "--by-hour").exit_code == 2
+    assert "gw1.example:6180" not in cloudgate("tenant", "gateways", "globex").stdout
+    live = cloudgate("tenant", "tunnels", "globex")
+    assert (live.exit_code, live.stdout.split()[0]) == (0, "CloudGateway")
     held_back = cloudgate("tenant", "held-back", "globex").stdout.splitlines()
     assert [line.split() for line in held_back] == [
         ["BeginTime", "Minutes", "LimitSeconds", "ShareSeconds"]

@@ -23,7 +23,6 @@ from cloudgate.console.charts import BYTES, HEIGHT, SECONDS, held_back, lately, 
 from cloudgate.console.connecting import ways
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
-from cloudgate.console.operator.customers.tenants import months
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
@@ -143,9 +142,11 @@ SHOWN_WITH_OTHERS = {
     "notification log": "notifications",
     "notification show": "notifications",
     "tenant certificate list": "tenants/{id}",
+    "tenant gateways": "tenants/{id}/connect",
     "tenant held-back": "tenants/{id}",
     "tenant password list": "tenants/{id}",
     "tenant resource list": "tenants/{id}",
+    "tenant tunnels": "tenants/{id}",
     "tenant usage": "tenants/{id}",
     "tenant user list": "tenants/{id}",
     "tenant user show": "tenants/{id}",
@@ -221,18 +222,6 @@ def test_what_differed_is_shown_by_name_before_and_after() -> None:
     found = differences('{"Enabled": true, "Name": "a"}', '{"Enabled": false}')
     assert found == [("Enabled", "true", "false"), ("Name", "a", "\N{EN DASH}")]
     assert differences(None, None) == []
-
-
-def test_usage_adds_up_by_month_the_newest_first() -> None:
-    used = [
-        {"BeginTime": "2026-01-31T23:00:00Z", "Tunnels": 1, "BytesUp": 5, "BytesDown": 1},
-        {"BeginTime": "2026-02-01T00:00:00Z", "Tunnels": 2, "BytesUp": 7, "BytesDown": None},
-        {"BeginTime": "2026-01-01T00:00:00Z", "Tunnels": 1, "BytesUp": 1, "BytesDown": 1},
-    ]
-    assert months(used) == [
-        {"Month": "2026-02", "Tunnels": 2, "BytesUp": 7, "BytesDown": 0},
-        {"Month": "2026-01", "Tunnels": 2, "BytesUp": 6, "BytesDown": 2},
-    ]
 
 
 def test_the_last_day_has_each_hour_and_what_went_through_in_it() -> None:

@@ -11,7 +11,12 @@ from cloudgate.client.core.statements import DRAIN, END, Change, Entity, Spec, S
 from cloudgate.client.core.tasks import NOBODY, Watcher
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
-from cloudgate.wire.resources.cloud.live import CloudGatewayTunnel, CloudGatewayTunnels
+from cloudgate.wire.resources.cloud.live import (
+    CloudGatewayTunnel,
+    CloudGatewayTunnels,
+    CloudTenantGateways,
+    CloudTenantTunnels,
+)
 from cloudgate.wire.resources.cloud.pools import CloudGatewayPool, CreateCloudGatewayPoolSpec
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenantCreateSpec
 from cloudgate.wire.resources.cloud.tenants import (
@@ -300,6 +305,17 @@ class Tenants(_WithPasswords[CloudTenant, CreateCloudTenantSpec, CloudTenant]):
         path = f"{self._path(word)}/usage?days={days}"
         found = self._driver.run(resources.read(self._talk, path, CloudTenantUsages))
         return found.cloud_tenant_usages
+
+    def gateways(self, word: str) -> tuple[str, ...]:
+        """Host and port of each gateway that one may use."""
+        path = f"{self._path(word)}/gateways"
+        found = self._driver.run(resources.read(self._talk, path, CloudTenantGateways))
+        return tuple(each.address or "" for each in found.cloud_tenant_gateways)
+
+    def tunnels(self, word: str) -> CloudTenantTunnels:
+        """The live tunnels of one, at all gateways."""
+        path = f"{self._path(word)}/tunnels"
+        return self._driver.run(resources.read(self._talk, path, CloudTenantTunnels))
 
     def held_back(self, word: str, days: int = 31) -> tuple[CloudHeldBackTime, ...]:
         """When one got less speed than it would have taken: by hours, then days."""

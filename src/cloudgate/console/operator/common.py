@@ -23,8 +23,6 @@ from cloudgate.console.texts import words as _
 
 ENTITY = "?format=Entity"
 GB_IN_MB = 1024
-MOST_ASKED = 20
-"""Gateways that are asked for their tunnels for one page."""
 MOST_COUNTED = 10
 """Gateways of a list that are asked, again and again while it is open."""
 _CARRYING = ("Listening", "Draining", "Closed")
@@ -137,25 +135,17 @@ def removal(
     )
 
 
-async def first_gateways(api: Api) -> tuple[list[Json], bool]:
-    """The first gateways by name, more than any page asks, and whether there are no others."""
-    path = "/query?type=CloudGateway&format=Entities&sortAsc=Name&pageSize="
-    found = await api.get(f"{path}{2 * MOST_ASKED}")
-    return entities(found, "CloudGateways"), int(paging(found)["pages"]) <= 1
-
-
 async def live_tunnels(api: Api, gateways: list[Json]) -> dict[str, list[Json] | None]:
-    """The tunnels of gateways right now, by the gateways' ids; None where that is not known.
+    """The tunnels of a few gateways right now, by the gateways' ids; None where that is not known.
 
-    Hosts are asked then and there, a few at a time: beyond `MOST_ASKED` nothing is known.
+    Hosts are asked then and there.
     """
-    working = [id_of(each) for each in gateways if each.get("State") in _CARRYING]
-    found: dict[str, list[Json] | None] = dict.fromkeys(working)
-    asked = working[:MOST_ASKED]
+    asked = [id_of(each) for each in gateways if each.get("State") in _CARRYING]
     said = await asyncio.gather(*(api.found(f"/cloud/gateways/{each}/tunnels") for each in asked))
-    for each, answer in zip(asked, said, strict=True):
-        found[each] = None if answer is None else list(answer.get("CloudGatewayTunnels") or ())
-    return found
+    return {
+        each: None if answer is None else list(answer.get("CloudGatewayTunnels") or ())
+        for each, answer in zip(asked, said, strict=True)
+    }
 
 
 async def count_tunnels(api: Api, gateways: list[Json]) -> None:

@@ -7,6 +7,7 @@ from cloudgate.console.api import Api, Json
 from cloudgate.console.charts import traffic
 from cloudgate.console.declarations import Page, Visit
 from cloudgate.console.operator.common import MOST_COUNTED, count_tunnels, resources
+from cloudgate.console.operator.usage import used_rows
 from cloudgate.console.texts import words as _
 
 WHERE = {
@@ -62,14 +63,10 @@ async def _last_day(visit: Visit) -> Json:
         visit.api.found("/cloud/usage?days=1&by=hour", _WAITED_SECONDS),
     )
     return {
-        "used": _rows(used or {}),
+        "used": used_rows(used or {}),
         "too_much": used is None or hours is None,
-        "traffic": traffic(_rows(hours), datetime.now(UTC)) if hours else None,
+        "traffic": traffic(used_rows(hours), datetime.now(UTC)) if hours else None,
     }
-
-
-def _rows(found: Json) -> list[Json]:
-    return list((found.get("CloudUsages") or {}).get("CloudUsages") or ())
 
 
 PAGES = (

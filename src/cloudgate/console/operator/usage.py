@@ -47,6 +47,11 @@ def last_months(now: datetime) -> list[str]:
     return found
 
 
+def used_rows(found: Json) -> list[Json]:
+    """What was used, in an answer of the API."""
+    return list((found.get("CloudUsages") or {}).get("CloudUsages") or ())
+
+
 def download(table: str, begin: datetime) -> Json:
     """What a browser is to keep as a file: a table of the month that begins then."""
     return {
@@ -63,7 +68,7 @@ async def load(visit: Visit) -> Json:
     what = {**asked(begin, now), "pageSize": PAGE_SIZE, "page": visit.number, "sortDesc": "BytesUp"}
     found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
     return {
-        "rows": list((found.get("CloudUsages") or {}).get("CloudUsages") or ()),
+        "rows": used_rows(found),
         "paging": paging(found),
         "month": f"{begin:%Y-%m}",
         "months": last_months(now),
@@ -81,7 +86,7 @@ async def load_table(visit: Visit) -> Json:
     while number <= pages:
         what = {**asked(begin, now), "pageSize": _LARGEST_PAGE, "page": number}
         found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
-        for row in (found.get("CloudUsages") or {}).get("CloudUsages") or ():
+        for row in used_rows(found):
             table.writerow(["" if row.get(name) is None else row[name] for name in COLUMNS])
         pages = int((found.get("PagingInfo") or {}).get("PagesCount") or 1)
         number += 1

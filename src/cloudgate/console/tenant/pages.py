@@ -31,7 +31,7 @@ async def load_overview(visit: Visit) -> Json:
         "own": entity,
         "quotas": _quotas(entity),
         "tunnels": list(said.get("CloudGatewayTunnels") or ()),
-        "all_asked": tunnels is not None and not said.get("UnknownGateways"),
+        "unknown": None if tunnels is None else int(said.get("UnknownGateways") or 0),
         **held,
     }
 

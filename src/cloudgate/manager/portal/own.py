@@ -6,13 +6,13 @@ A user sees what is its own: neither the tenant's other users nor what is stored
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice
-from uuid import UUID
+from itertools import count
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.gateways.carrying import is_of_site
 from cloudgate.manager.gateways.operations import (
     external_ip_of,
     is_wanted,
@@ -21,7 +21,6 @@ from cloudgate.manager.gateways.operations import (
 from cloudgate.manager.portal.sessions import OPERATION
 from cloudgate.manager.quotas import operations as quota_operations
 from cloudgate.manager.registries.refused_callers import GUESSES, OUTSIDERS
-from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.servers.tenant_scope import NO_POOL, pools_of
 from cloudgate.manager.storage.tables import (
     AuditEvent,
@@ -102,39 +101,16 @@ def doors(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
     return tuple(found)
 
 
-def hosts_that_may_carry(work: UnitOfWork, tenant: CloudTenant) -> tuple[list[UUID], int]:
-    """The servers that may carry tunnels of a tenant, and how many more cannot be asked.
-
-    Also those that it may use no more: tunnels go on there until their time is over.
-    """
-    # Rows, not objects: of a thousand servers these would take ten times as long.
-    servers = work.session.execute(
-        select(ManagedServer.id, ManagedServer.seen_at, ManagedServer.online_since)
-        .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
-        .where(*_is_of_site(tenant))
-        .order_by(CloudGateway.name)
-    ).all()
-    there = list(islice((each.id for each in servers if is_online(work, each)), MOST_GATEWAYS))
-    return there, len(servers) - len(there)
-
-
 def _of_site(work: UnitOfWork, tenant: CloudTenant) -> Iterator[CloudGateway]:
     """Those that are there, by name, read as far as somebody looks: a site may have thousands."""
     reported = joinedload(CloudGateway.managed_server).defer(ManagedServer.report)
-    query = select(CloudGateway).where(*_is_of_site(tenant)).order_by(CloudGateway.name)
+    query = select(CloudGateway).where(*is_of_site(tenant)).order_by(CloudGateway.name)
     for before in count(0, MOST_GATEWAYS):
         some = query.options(reported).offset(before).limit(MOST_GATEWAYS)
         found = work.session.scalars(some).all()
         yield from found
         if len(found) < MOST_GATEWAYS:
             return
-
-
-def _is_of_site(tenant: CloudTenant) -> tuple[ColumnElement[bool], ...]:
-    return (
-        CloudGateway.confirmed.is_not(None),
-        CloudGateway.backup_server_id == tenant.backup_server_id,
-    )
 
 
 def logins(work: UnitOfWork, who: Owner) -> Sequence[AuditEvent]:

@@ -149,6 +149,15 @@ class HostFiguresRegistry:
                 found[tenant_id].held_back_seconds = seconds
             return found
 
+    def carrying(self, tenant_id: UUID) -> dict[UUID, bool]:
+        """Whether servers had live tunnels of a tenant, as they last said; of those that did."""
+        with self._lock:
+            return {
+                server_id: tenant_id in host.tenants and host.tenants[tenant_id].tunnels > 0
+                for server_id, host in self._hosts.items()
+                if host.heard is not None
+            }
+
     def held_back(self, tenant_id: UUID) -> Mapping[float, HeldBack]:
         """When a tenant was held back, by the beginning of each hour that nobody has taken yet."""
         found: dict[float, HeldBack] = defaultdict(HeldBack)

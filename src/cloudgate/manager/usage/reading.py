@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.tenants.operations import TYPE
+from cloudgate.manager.usage.compaction import HOUR
 
 FIELDS = Fields(
     "CloudUsage",
@@ -58,8 +60,8 @@ class Traffic:
     """What all together used in one stretch of time."""
 
     begin: datetime
-    minutes: int
-    """An hour, or a day where no less is kept."""
+    minutes: int | None
+    """An hour, or a day where no less is kept; None for a month."""
     tunnels: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
@@ -106,10 +108,24 @@ def page_of_usage(
     return Page(_named(work, rows), query.page, query.page_size, pages)
 
 
-def traffic_by_hour(
-    work: UnitOfWork, condition: Condition | None, since: datetime
+class By(Enum):
+    """By which stretches of UTC what all used is added up."""
+
+    HOUR = "hour"
+    MONTH = "month"
+
+    def begin_of(self, moment: datetime) -> datetime:
+        """The beginning of the stretch that a moment is in."""
+        whole = moment.replace(minute=0, second=0, microsecond=0)
+        return whole if self is By.HOUR else whole.replace(day=1, hour=0)
+
+
+def traffic_by(
+    work: UnitOfWork, by: By, condition: Condition | None, since: datetime
 ) -> tuple[Traffic, ...]:
-    """What all used together since a moment, hour by hour, oldest first; what is idle is left out.
+    """What all used together since a moment, hour by hour or month by month, oldest first.
+
+    What is idle is left out.
 
     Raises:
         InvalidRequestError: the filter names what is not there.
@@ -117,10 +133,10 @@ def traffic_by_hour(
     sums = [func.sum(each).label(each.key) for each in _HOW_MUCH]
     found = select(Usage.at, Usage.minutes, *sums).where(Usage.at >= since)
     chosen = found.where(FIELDS.compiled(condition)).group_by(Usage.at, Usage.minutes)
-    together: dict[tuple[datetime, int], Traffic] = {}
+    together: dict[tuple[datetime, int | None], Traffic] = {}
     for row in work.session.execute(chosen.order_by(Usage.at)):
-        begin = row.at.replace(minute=0, second=0, microsecond=0)
-        minutes = max(row.minutes, timedelta(hours=1) // timedelta(minutes=1))
+        begin = by.begin_of(row.at)
+        minutes = max(row.minutes, HOUR) if by is By.HOUR else None
         one = together.setdefault((begin, minutes), Traffic(begin=begin, minutes=minutes))
         one.tunnels += int(row.tunnels)
         one.bytes_up += int(row.bytes_up)

@@ -8,7 +8,7 @@ from uuid import UUID
 from cloudgate.api.access import TENANTS
 from cloudgate.api.handlers.cloud import usage
 from cloudgate.api.handlers.cloud.subtenants import quota_of
-from cloudgate.api.handlers.cloud.tunnels import tunnel_entity
+from cloudgate.api.handlers.cloud.tunnels import live_tunnels, tunnel_entity
 from cloudgate.api.handlers.tenant_sessions import session_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import down_link
@@ -130,21 +130,16 @@ def get_own_tunnels(call: Call) -> Answer:
     """The own live tunnels at all gateways; hosts are asked for all who look."""
     with call.reading() as work:
         tenant = own.tenant_of(sessions.owner_of(work, call.visitor))
-        hosts, unknown = own.hosts_that_may_carry(work, tenant)
-    manager = call.manager
-    said = manager.tunnels.of(call.visitor.tenant_id, hosts, manager.questions, manager.bell.notify)
-    mine = [
-        each
-        for tunnels in said.values()
-        for each in tunnels or ()
-        if call.visitor.user_id in (None, each.user_id)
-    ]
+    live = live_tunnels(call, tenant)
     with call.reading() as work:
         shown = tuple(
-            tunnel_entity(work, each) for each in sorted(mine, key=lambda each: each.started_at)
+            tunnel_entity(work, each)
+            for _server_id, each in live.tunnels
+            if call.visitor.user_id in (None, each.user_id)
         )
-    unknown += sum(tunnels is None for tunnels in said.values())
-    return Answer(resource=CloudSelfTunnels(cloud_gateway_tunnels=shown, unknown_gateways=unknown))
+    return Answer(
+        resource=CloudSelfTunnels(cloud_gateway_tunnels=shown, unknown_gateways=live.unknown)
+    )
 
 
 @ROUTES.add(Route(verb="GET", path="/cloud/self/logins", answers=shows(CloudSelfLogins)))

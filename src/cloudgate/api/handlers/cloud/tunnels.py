@@ -1,5 +1,9 @@
-"""Live tunnels: what does the API say of them? An extension; hosts are asked then and there."""
+"""Live tunnels: what does the API say of them, and of where they begin? Extensions.
 
+Hosts are asked then and there.
+"""
+
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from cloudgate import protocol
@@ -10,10 +14,22 @@ from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.gateways.operations import TYPE, get_gateway
+from cloudgate.manager.gateways.carrying import that_may_carry
+from cloudgate.manager.gateways.operations import TYPE, gateway_of, get_gateway
+from cloudgate.manager.portal.own import doors
 from cloudgate.manager.servers.managed_servers import is_online
-from cloudgate.manager.storage.tables import CloudTenant, Subtenant
-from cloudgate.wire.resources.cloud.live import CloudGatewayTunnel, CloudGatewayTunnels
+from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Subtenant
+from cloudgate.manager.tenants.operations import TYPE as TENANT
+from cloudgate.manager.tenants.operations import get_tenant
+from cloudgate.values.identifiers import uid
+from cloudgate.wire.resources.cloud.live import (
+    CloudGatewayTunnel,
+    CloudGatewayTunnels,
+    CloudTenantGateway,
+    CloudTenantGateways,
+    CloudTenantTunnel,
+    CloudTenantTunnels,
+)
 
 ROUTES = Routes(PROVIDERS)
 
@@ -28,6 +44,65 @@ def get_tunnels(call: Call) -> Answer:
         tunnels = sorted(said.tunnels, key=lambda each: each.started_at)
         shown = tuple(tunnel_entity(work, each) for each in tunnels)
     return Answer(resource=CloudGatewayTunnels(cloud_gateway_tunnels=shown))
+
+
+@ROUTES.add(
+    Route(verb="GET", path="/cloud/tenants/{id}/tunnels", answers=shows(CloudTenantTunnels))
+)
+def get_tunnels_of_tenant(call: Call) -> Answer:
+    """The live tunnels of a tenant at all gateways, the oldest first; hosts are asked for all."""
+    with call.reading() as work:
+        tenant = get_tenant(work, call.identifier(TENANT))
+    live = live_tunnels(call, tenant)
+    with call.reading() as work:
+        shown = tuple(_at_gateway(work, *each) for each in live.tunnels)
+    return Answer(
+        resource=CloudTenantTunnels(cloud_tenant_tunnels=shown, unknown_gateways=live.unknown)
+    )
+
+
+@ROUTES.add(
+    Route(verb="GET", path="/cloud/tenants/{id}/gateways", answers=shows(CloudTenantGateways))
+)
+def get_gateways_of_tenant(call: Call) -> Answer:
+    """Host and port of each gateway that a tenant may use, as its programs name them."""
+    with call.reading() as work:
+        found = doors(work, get_tenant(work, call.identifier(TENANT)))
+    shown = tuple(CloudTenantGateway(address=each) for each in found)
+    return Answer(resource=CloudTenantGateways(cloud_tenant_gateways=shown))
+
+
+@dataclass(frozen=True)
+class LiveTunnels:
+    """What hosts say of the tunnels of one tenant."""
+
+    tunnels: tuple[tuple[UUID, protocol.LiveTunnel], ...]
+    """Each with the server that carries it, the oldest first."""
+    unknown: int
+    """How many gateways did not say."""
+
+
+def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
+    """Ask the hosts that may have tunnels of a tenant; hosts are asked once for all who look."""
+    manager = call.manager
+    with call.reading() as work:
+        carrying = that_may_carry(work, tenant, manager.figures.carrying(tenant.id))
+    said = manager.tunnels.of(tenant.id, carrying.asked, manager.questions, manager.bell.notify)
+    found = ((server, each) for server, tunnels in said.items() for each in tunnels or ())
+    unknown = carrying.unknown + sum(tunnels is None for tunnels in said.values())
+    return LiveTunnels(tuple(sorted(found, key=lambda each: each[1].started_at)), unknown)
+
+
+def _at_gateway(
+    work: UnitOfWork, server_id: UUID, tunnel: protocol.LiveTunnel
+) -> CloudTenantTunnel:
+    server = work.session.get(ManagedServer, server_id)
+    gateway = gateway_of(work, server) if server else None
+    return CloudTenantTunnel(
+        **asdict(tunnel_entity(work, tunnel)),
+        cloud_gateway=gateway.name if gateway else None,
+        cloud_gateway_uid=uid(TYPE, gateway.id) if gateway else None,
+    )
 
 
 @ROUTES.add(Route(verb="DELETE", path="/cloud/gateways/{id}/tunnels/{tunnel}", answers=DONE))

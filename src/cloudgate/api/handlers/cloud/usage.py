@@ -14,7 +14,7 @@ from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
 from cloudgate.manager.usage.held_back import held_back_of
-from cloudgate.manager.usage.reading import UsageRow, page_of_usage, traffic_by_hour, usage_of
+from cloudgate.manager.usage.reading import By, UsageRow, page_of_usage, traffic_by, usage_of
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTime,
@@ -107,8 +107,8 @@ def held_back(call: Call, work: UnitOfWork, tenant: CloudTenant, days: timedelta
             ),
             Parameter(
                 name=BY,
-                description="hour to add up what all used together, hour by hour, in one page.",
-                values=("hour",),
+                description="hour or month, to add up what all used together, in one page.",
+                values=tuple(each.value for each in By),
             ),
             *PAGED,
         ),
@@ -119,7 +119,7 @@ def get_usage_of_all(call: Call) -> Answer:
     days, query = days_of(call), query_of(call)
     total = _total(call)
     if BY in call.query:
-        return _by_hour(call, query, days)
+        return _added_up(call, query, days)
     with call.reading() as work:
         page = page_of_usage(work, query, work.now - days, total=total)
     shown = tuple(
@@ -132,11 +132,12 @@ def get_usage_of_all(call: Call) -> Answer:
     return Answer(resource=CloudUsages(cloud_usages=shown, paging_info=paging))
 
 
-def _by_hour(call: Call, query: Query, days: timedelta) -> Answer:
-    if call.query[BY] != "hour":
-        raise InvalidRequestError(f"{BY}: found {call.query[BY][:50]!r}, expected hour.")
+def _added_up(call: Call, query: Query, days: timedelta) -> Answer:
+    by = next((each for each in By if each.value == call.query[BY]), None)
+    if by is None:
+        raise InvalidRequestError(f"{BY}: found {call.query[BY][:50]!r}, expected hour or month.")
     with call.reading() as work:
-        found = traffic_by_hour(work, query.condition, work.now - days)
+        found = traffic_by(work, by, query.condition, work.now - days)
     shown = tuple(
         CloudUsage(
             begin_time=each.begin,

@@ -51,6 +51,16 @@ USAGE = {
     "BytesUp": at("BytesUp"),
     "BytesDown": at("BytesDown"),
 }
+TUNNELS = {
+    "CloudGateway": at("CloudGateway"),
+    "Subtenant": at("Subtenant"),
+    "Target": at("Target"),
+    "Client": at("Client"),
+    "BeginTime": at("BeginTime"),
+    "BytesUp": at("BytesUp"),
+    "BytesDown": at("BytesDown"),
+    "TunnelId": at("TunnelId"),
+}
 HELD_BACK = {
     "BeginTime": at("BeginTime"),
     "Minutes": at("Minutes"),
@@ -163,6 +173,23 @@ def usage(
     """Show what a tenant used of the gateways: by minutes, then hours, then days."""
     answer = call.api.get(f"{find(call.api, KIND, name).path}/usage?days={days}")
     call.screen.listing(answer, answer.body.get("CloudTenantUsages") or [], USAGE)
+
+
+@command(app, "gateways")
+def gateways(call: Call, name: Thing) -> None:
+    """Show where a tenant comes in: host and port of each gateway that it may use."""
+    answer = call.api.get(f"{find(call.api, KIND, name).path}/gateways")
+    rows = answer.body.get("CloudTenantGateways") or []
+    call.screen.listing(answer, rows, {"Address": at("Address")})
+
+
+@command(app, "tunnels")
+def tunnels(call: Call, name: Thing) -> None:
+    """Show the live tunnels of a tenant, at all gateways."""
+    answer = call.api.get(f"{find(call.api, KIND, name).path}/tunnels")
+    call.screen.listing(answer, answer.body.get("CloudTenantTunnels") or [], TUNNELS)
+    if unknown := answer.body.get("UnknownGateways"):
+        call.screen.remark(f"{unknown} gateways did not say which tunnels they have.")
 
 
 @command(app, "held-back")

@@ -65,20 +65,26 @@ def usage(
     by_hour: Annotated[
         bool, typer.Option("--by-hour", help="What all used together in each hour, oldest first.")
     ] = False,
+    by_month: Annotated[
+        bool, typer.Option("--by-month", help="The same in each month, by UTC.")
+    ] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Comma-separated, for spreadsheets.")
     ] = False,
 ) -> None:
     """Show what all tenants used of the gateways, also those that were removed since."""
     asked = {"days": str(days)} if month is None else _of_month(month, datetime.now(UTC))
-    if by_hour:
-        asked["by"] = "hour"
+    if by_hour and by_month:
+        raise typer.BadParameter("Give --by-hour or --by-month, not both.")
+    is_together = by_hour or by_month
+    if is_together:
+        asked["by"] = "hour" if by_hour else "month"
     elif not detail:
         asked["total"] = "true"
     path = f"{PATH}?{urlencode({**asked, 'pageSize': str(LARGEST_PAGE)})}"
-    when = WHEN if detail or by_hour else {}
-    who = {} if by_hour else WHO
-    uid = {} if by_hour else {"CloudTenantUid": at("CloudTenantUid")}
+    when = WHEN if detail or is_together else {}
+    who = {} if is_together else WHO
+    uid = {} if is_together else {"CloudTenantUid": at("CloudTenantUid")}
     columns = {**when, **who, **uid, **HOW_MUCH}
     if as_csv:
         _write_csv(call, path, {name: exactly(name) for name in columns})

@@ -2,118 +2,95 @@
 
 import asyncio
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
-from cloudgate.console.api import Api, Json
+from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.connecting import ways
-from cloudgate.console.declarations import (
-    Page,
-    Visit,
-    filled,
-    id_of,
-)
-from cloudgate.console.operator.common import (
-    ENTITY,
-    MOST_ASKED,
-    first_gateways,
-    listing,
-    live_tunnels,
-)
+from cloudgate.console.declarations import Page, Visit, entities, filled, id_of
+from cloudgate.console.operator.common import ENTITY, listing
+from cloudgate.console.operator.usage import asked, last_months, month_of, used_rows
 from cloudgate.console.texts import words as _
 
 ONE = "/cloud/tenants/{id}"
-_DAYS = 92
+_MONTHS = 4
+"""This one, and those before."""
 
 
 async def load_one(visit: Visit) -> Json:
     """A tenant, its users, its tunnels right now, what it used, and how it connects."""
     at = filled(ONE, visit.path)
-    entity, users, certificates, (known, are_all) = await asyncio.gather(
+    entity, users, certificates, live, used = await asyncio.gather(
         visit.api.get(at + ENTITY),
         visit.api.get(f"{at}/subtenants"),
         visit.api.get(f"{at}/certificates"),
-        first_gateways(visit.api),
+        visit.api.found(f"{at}/tunnels"),
+        _used(visit),
     )
-    tunnels, all_asked = await _tunnels(visit.api, known, str(entity["Name"]))
-    used = {} if visit.is_news else await _used(visit)
+    said = live or {}
     return {
         "thing": entity,
         "quotas": list((entity.get("Resources") or {}).get("CloudTenantResources") or ()),
         "users": list(users.get("CloudSubtenants") or ()),
         "certificates": list(certificates.get("CloudTenantCertificates") or ()),
-        "tunnels": tunnels,
-        "all_asked": all_asked and are_all,
+        "tunnels": [
+            {**each, "Gateway": each["CloudGateway"], "GatewayId": _bare(each["CloudGatewayUid"])}
+            for each in said.get("CloudTenantTunnels") or ()
+        ],
+        "unknown": None if live is None else int(said.get("UnknownGateways") or 0),
         **used,
     }
 
 
+def _bare(uid: str) -> str:
+    return id_of({"UID": uid})
+
+
 async def _used(visit: Visit) -> Json:
-    """What it used by month and in the last day; and when it was held back."""
-    at, now = filled(ONE, visit.path), datetime.now(UTC)
-    found, held = await asyncio.gather(
-        visit.api.get(f"{at}/usage?days={_DAYS}"), visit.api.get(f"{at}/heldBack?days={DAYS}")
+    """What it used by month and in the last day, and when it was held back; not what is new."""
+    if visit.is_news:
+        return {}
+    now, own = datetime.now(UTC), f"CloudTenantUid=={visit.path['id']}"
+    first = month_of(last_months(now)[_MONTHS - 1], now)
+    of_months = {
+        "days": asked(first, now)["days"],
+        "by": "month",
+        "filter": f"{own};BeginTime>={first:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    hours, months, held = await asyncio.gather(
+        visit.api.get(f"/cloud/usage?{urlencode({'days': 1, 'by': 'hour', 'filter': own})}"),
+        visit.api.get(f"/cloud/usage?{urlencode(of_months)}"),
+        visit.api.get(f"{filled(ONE, visit.path)}/heldBack?days={DAYS}"),
     )
-    used = list(found.get("CloudTenantUsages") or ())
     return {
-        "months": months(used),
-        "traffic": traffic(used, now),
+        "months": used_rows(months)[::-1],
+        "traffic": traffic(used_rows(hours), now),
         "held_back": held_back(list(held.get("CloudHeldBackTimes") or ()), now),
     }
-
-
-async def _tunnels(api: Api, gateways: list[Json], name: str) -> tuple[list[Json], bool]:
-    """The live tunnels of a tenant, and whether every gateway that may have any has told."""
-    found = await live_tunnels(api, gateways)
-    own = [
-        {**tunnel, "Gateway": gateway["Name"], "GatewayId": id_of(gateway)}
-        for gateway in gateways
-        for tunnel in found.get(id_of(gateway)) or ()
-        if tunnel.get("Tenant") == name
-    ]
-    return own, None not in found.values()
-
-
-def months(used: list[Json]) -> list[Json]:
-    """What was used, added up by month, the newest first."""
-    sums: dict[str, Json] = {}
-    for each in used:
-        month = str(each.get("BeginTime") or "")[:7]
-        total = sums.setdefault(month, {"Month": month, "Tunnels": 0, "BytesUp": 0, "BytesDown": 0})
-        for name in ("Tunnels", "BytesUp", "BytesDown"):
-            total[name] += int(each.get(name) or 0)
-    return [sums[month] for month in sorted(sums, reverse=True)]
 
 
 async def load_connecting(visit: Visit) -> Json:
     """How a tenant connects: its gateways, its storage, and lines for each program."""
     at = filled(ONE, visit.path)
-    entity, (known, _are_all), repositories = await asyncio.gather(
+    entity, gateways, repositories = await asyncio.gather(
         visit.api.get(at + ENTITY),
-        first_gateways(visit.api),
+        visit.api.get(f"{at}/gateways"),
         visit.api.get("/query?type=Repository&format=Entities&sortAsc=Name&pageSize=500"),
     )
-    group = (repositories.get("Entities") or {}).get("Repositories") or {}
+    doors = [str(each["Address"]) for each in gateways.get("CloudTenantGateways") or ()]
     endpoints = {
-        str(each["UID"]): str(each["Endpoint"]) for each in group.get("Repositories") or ()
+        str(each["UID"]): str(each["Endpoint"]) for each in entities(repositories, "Repositories")
     }
-    granted = [
+    granted = (
         str((each.get("RepositoryQuota") or {}).get("RepositoryUid"))
         for each in (entity.get("Resources") or {}).get("CloudTenantResources") or ()
-    ]
-    doors = [
-        f"{each.get('ExternalIP') or each['Name']}:{each['ExternalPort']}"
-        for each in known
-        if each.get("Enabled")
-    ]
+    )
+    storage = [endpoints[uid] for uid in granted if uid in endpoints]
     return {
         "thing": entity,
-        "doors": doors[:MOST_ASKED],
-        "storage": [endpoints[uid] for uid in granted if uid in endpoints],
-        "ways": ways(
-            str(entity["Name"]),
-            doors[0] if doors else "",
-            [endpoints[uid] for uid in granted if uid in endpoints],
-        ),
+        "doors": doors,
+        "storage": storage,
+        "ways": ways(str(entity["Name"]), doors[0] if doors else "", storage),
     }
 
 

@@ -42,6 +42,39 @@ class CloudGatewayTunnels(Described):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CloudTenantTunnel(CloudGatewayTunnel):
+    """A live tunnel of a tenant."""
+
+    cloud_gateway: str | None = element()
+    """Where it is; its name."""
+    cloud_gateway_uid: str | None = element()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantTunnels(Described):
+    """The live tunnels of a tenant, at all gateways; the oldest first."""
+
+    cloud_tenant_tunnels: tuple[CloudTenantTunnel, ...] = repeated("CloudTenantTunnel")
+    unknown_gateways: int | None = element()
+    """How many gateways did not say which tunnels they have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantGateway(Described):
+    """Where a tenant comes in."""
+
+    address: str | None = element()
+    """Host and port, as it names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudTenantGateways(Described):
+    """Where a tenant comes in: each gateway that it may use, by name; fifty at most."""
+
+    cloud_tenant_gateways: tuple[CloudTenantGateway, ...] = repeated("CloudTenantGateway")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CloudGatewayState(Described):
     """The gateways that are in one state."""
 
