@@ -152,6 +152,25 @@ def test_a_certificate_is_seen_and_revoked_by_whose_it_is(
     assert "Revoked" in text_of(page)
 
 
+def test_a_tenant_gets_a_certificate_by_a_form_that_asks_for_its_password(
+    running: RunningManager, client: httpx2.Client, acme: Customer
+) -> None:
+    came, form = at_portal(running, "acme\\ann"), "certificates/issue"
+    assert form not in came.get("certificates").text, "the provider does not let it"
+    finished(client, client.put(acme.path, json={"MayGetCertificates": True}).json())
+    assert form in came.get("certificates").text
+    request = request_pem(new_key())
+    refused = came.send(form, request=request, password="wrong")
+    assert (refused.status_code, "BEGIN CERTIFICATE REQUEST" in refused.text) == (401, True)
+    assert 'role="alert"' in refused.text
+    made = came.send(form, request=request, hours="2", password=SECRET)
+    assert made.headers["location"] == "../certificates"
+    page = came.get("certificates").text
+    assert page.count("BEGIN CERTIFICATE") == 1
+    assert "acme\\ann" in text_of(page)
+    finished(client, client.put(acme.path, json={"MayGetCertificates": False}).json())
+
+
 def test_what_is_a_tenants_no_other_sees_and_no_user_of_it_but_its_own(
     running: RunningManager, acme: Customer, other: Customer
 ) -> None:

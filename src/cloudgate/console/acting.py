@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from cloudgate.console.api import Answer, Json, RefusedError, SignedOutError
+from cloudgate.console.api import Answer, Json, RefusedError, SignedOutError, basic
 from cloudgate.console.declarations import Action, Field, Input, Visit, WrongInputError, filled
 from cloudgate.console.languages import Said
 from cloudgate.console.texts import words as _
@@ -90,9 +90,9 @@ async def act(action: Action, visit: Visit) -> Shown | Led:
         return await form_page(action, visit, (Said(text=told),), _WRONG)
     try:
         answer = await _call(action, visit, values)
-    except SignedOutError:
-        raise
     except RefusedError as problem:
+        if isinstance(problem, SignedOutError) and not action.by_own_password:
+            raise
         said = tuple(visit.language.said(each) for each in problem.sentences)
         return await form_page(action, visit, said, problem.status)
     except WrongInputError as problem:
@@ -123,6 +123,9 @@ async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answ
         target += f"{'&' if '?' in target else '?'}{asked}"
     tag = (visit.form.get(TAG) or [""])[-1]
     condition = {"if-match": tag} if _TAG.fullmatch(tag) else {}
+    if action.by_own_password:
+        name = str((await visit.api.get(filled(action.subject, visit.path)))["Name"])
+        condition |= {"authorization": basic(name, values["password"])}
     return await visit.api.ask(action.verb, target, action.body(visit, values), condition)
 
 

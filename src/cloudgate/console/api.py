@@ -29,6 +29,11 @@ _OK, _REFUSED = 200, 400
 _UNAUTHORIZED, _NOT_FOUND = 401, 404
 
 
+def basic(name: str, password: str) -> str:
+    """The Authorization that shows a name and its password (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
 class RefusedError(Exception):
     """The API has answered that it will not or cannot do this; the text is its own."""
 
@@ -97,9 +102,8 @@ class Api:
         Raises:
             RefusedError: name or password is wrong, or there were too many wrong ones.
         """
-        given = base64.b64encode(f"{name}:{password}".encode()).decode()
         path = f"/sessionMngr/?v=latest{'&as=' + of if of else ''}"
-        shown = {"authorization": f"Basic {given}"}
+        shown = {"authorization": basic(name, password)}
         if self.code:
             shown["x-cloudgate-code"] = self.code
         return await self.ask("POST", path, None, shown)

@@ -137,6 +137,9 @@ class Action:
     """Whether a password is made where none is given, and shown once."""
     shown: str = ""
     """The template that shows what comes back, once."""
+    by_own_password: bool = False
+    """Whether the call shows the password in the field of that name, beside whose it is: the Name
+    of the subject. The API takes no session's word for it."""
     by_task: bool = True
     """Whether who did it may look at the task that it began."""
 

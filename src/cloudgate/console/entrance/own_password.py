@@ -1,13 +1,12 @@
 """Own password page: how does a tenant change its password in a browser, without a session?"""
 
-import base64
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cloudgate.console import forms
-from cloudgate.console.api import Api, Json, RefusedError
+from cloudgate.console.api import Api, Json, RefusedError, basic
 from cloudgate.console.brand import Brand
 from cloudgate.console.languages import Language, Said
 from cloudgate.console.rendering import page
@@ -37,9 +36,9 @@ async def _change(shown: "_Page", api: Api, said: dict[str, str]) -> Response:
         return shown.respond(_WRONG, _("Fill in all of it."), name=name)
     if new != said.get("again", ""):
         return shown.respond(_WRONG, _("The new password was typed in two ways."), name=name)
-    known = base64.b64encode(f"{name}:{said.get('current', '')}".encode()).decode()
+    known = {"authorization": basic(name, said.get("current", ""))}
     try:
-        await api.ask("PUT", CALL, {"Password": new}, {"authorization": f"Basic {known}"})
+        await api.ask("PUT", CALL, {"Password": new}, known)
     except RefusedError as problem:
         return shown.respond(problem.status, *problem.sentences, name=name)
     return shown.respond(_FOUND, name=name, done=True)

@@ -1,7 +1,10 @@
 """Own certificates: by which certificates does a tenant come in, and how is one revoked?"""
 
+import asyncio
+
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Page, Visit
+from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.operator.customers.tenant_certificates import REQUEST, issued
 from cloudgate.console.tenant.pages import SELF
 from cloudgate.console.texts import words as _
 
@@ -11,8 +14,11 @@ ONE = f"{OWN}/{{certificate}}"
 
 async def load(visit: Visit) -> Json:
     """Those that have not ended: a tenant's also those of its users."""
-    found = await visit.api.get(OWN)
-    return {"certificates": list(found.get("CloudTenantCertificates") or ())}
+    own, found = await asyncio.gather(visit.api.get(SELF), visit.api.get(OWN))
+    return {
+        "may_get": own.get("MayGetCertificates"),
+        "certificates": list(found.get("CloudTenantCertificates") or ()),
+    }
 
 
 PAGES = (
@@ -26,6 +32,26 @@ PAGES = (
     ),
 )
 ACTIONS = (
+    Action(
+        path="certificates/issue",
+        title=_("New certificate"),
+        submit=_("Issue it"),
+        text=_(
+            "Whoever has the key of the request comes in by it as you. It ends with your password."
+        ),
+        verb="POST",
+        target="/cloud/certificate",
+        subject=SELF,
+        fields=(
+            *REQUEST,
+            Field(name="password", label=_("Password"), kind=Input.PASSWORD, required=True),
+        ),
+        body=issued,
+        by_own_password=True,
+        command="",
+        back="certificates",
+        by_task=False,
+    ),
     Action(
         path="certificates/{certificate}/revoke",
         title=_("Revoke certificate"),

@@ -78,6 +78,7 @@ def _entity(work: UnitOfWork, root: str, who: Owner) -> CloudSelf:
         old_password_expiration_date=who.old_password_until,
         old_password_last_used=who.old_password_used_at,
         may_change_password=tenant.may_change_password,
+        may_get_certificates=tenant.may_get_certificates,
         quotas=tuple(_quota(each) for each in own.quotas(who, work.now)),
         gateways=own.doors(work, tenant),
         maintenance=at_work.message if at_work else None,

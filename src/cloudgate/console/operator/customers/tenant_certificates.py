@@ -6,10 +6,26 @@ from cloudgate.console.operator.common import ENTITY, body, number
 from cloudgate.console.operator.customers.tenants import ONE
 from cloudgate.console.texts import words as _
 
+REQUEST = (
+    Field(
+        name="request",
+        label=_("Certificate request"),
+        kind=Input.LONG,
+        hint=_("PKCS #10 in PEM: the key stays where it was made."),
+        required=True,
+    ),
+    Field(
+        name="hours",
+        label=_("For how many hours"),
+        kind=Input.NUMBER,
+        hint=_("24 when left empty, at most 168."),
+    ),
+)
 CERTIFICATE = f"{ONE}/certificates/{{certificate}}"
 
 
-def _issued(_visit: Visit, values: Values) -> Json:
+def issued(_visit: Visit, values: Values) -> Json:
+    """What asks for a certificate."""
     hours = number(values, "hours", _("For how many hours"))
     return body(
         CertificateRequest=values["request"],
@@ -26,22 +42,8 @@ ACTIONS = (
         verb="POST",
         target=f"{ONE}/certificates",
         subject=ONE + ENTITY,
-        fields=(
-            Field(
-                name="request",
-                label=_("Certificate request"),
-                kind=Input.LONG,
-                hint=_("PKCS #10 in PEM: the key stays where it was made."),
-                required=True,
-            ),
-            Field(
-                name="hours",
-                label=_("For how many hours"),
-                kind=Input.NUMBER,
-                hint=_("24 when left empty, at most 168."),
-            ),
-        ),
-        body=_issued,
+        fields=REQUEST,
+        body=issued,
         command="tenant certificate issue {Name} --file FILE",
         back="tenants/{id}",
     ),

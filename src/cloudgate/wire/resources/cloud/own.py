@@ -48,6 +48,7 @@ class CloudSelf(Resource):
     old_password_expiration_date: datetime | None = element()
     old_password_last_used: datetime | None = element()
     may_change_password: bool | None = element()
+    may_get_certificates: bool | None = element()
     quotas: tuple[CloudSelfQuota, ...] | None = listed("CloudSelfQuota")
     gateways: tuple[str, ...] | None = listed("Gateway")
     """Host and port of each that it may use."""
