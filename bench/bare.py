@@ -32,6 +32,7 @@ def main() -> None:
         lifespan="off",
         server_header=False,
         loop="uvloop",
+        timeout_keep_alive=600,
         timeout_graceful_shutdown=1,
     )
 

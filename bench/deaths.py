@@ -44,11 +44,13 @@ class Outcome:
 
 
 @dataclass
-class _Writers:
+class Writers:
     """Operators, who write without a pause for long."""
 
     over: threading.Event = field(default_factory=threading.Event)
     asked: int = 0
+    refused: int = 0
+    """Answered that the database or whoever leads is away, and to try again."""
     accepted: list[tuple[str, float]] = field(default_factory=list)
     """Names, with when each was begun that was accepted."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -67,6 +69,9 @@ class _Writers:
                     if answer.status_code == 201:
                         with self.lock:
                             self.accepted.append((name, began))
+                    elif answer.status_code == 503:
+                        with self.lock:
+                            self.refused += 1
                     elif answer.status_code == 401:
                         break
 
@@ -74,6 +79,31 @@ class _Writers:
         """Whether something was that was begun after a moment."""
         with self.lock:
             return any(began > moment for _, began in self.accepted[-20:])
+
+    def lost(self, both: Managers) -> int:
+        """How much that was accepted is not there."""
+        with logged_on(both.leading()[0]) as client:
+            kept = set(names(client))
+        return len({name for name, _ in self.accepted} - kept)
+
+
+@contextmanager
+def writing(both: Managers, prefix: str) -> Iterator[Writers]:
+    """Operators at both managers; what they make is called by the prefix."""
+    writers = Writers()
+    at_work = [
+        threading.Thread(target=writers.write, args=[site, f"{prefix}{place}-{number}"])
+        for place, site in enumerate(both.sites)
+        for number in range(WRITERS)
+    ]
+    for each in at_work:
+        each.start()
+    try:
+        yield writers
+    finally:
+        writers.over.set()
+        for each in at_work:
+            each.join()
 
 
 class _Line:
@@ -109,30 +139,18 @@ def kill_while_writing(both: Managers, rounds: int) -> Outcome:
     """So many times a manager is killed, and started again."""
     chance, waits = random.Random(1), list[float]()
     with _tunnels(both) as tunnels:
-        line, writers = _Line(tunnels), _Writers()
-        writing = [
-            threading.Thread(target=writers.write, args=[site, f"w{place}-{number}"])
-            for place, site in enumerate(both.sites)
-            for number in range(WRITERS)
-        ]
-        for each in writing:
-            each.start()
+        line = _Line(tunnels)
         try:
-            for _ in range(rounds):
-                waits += _round(both, writers, chance)
+            with writing(both, "w") as writers:
+                for _ in range(rounds):
+                    waits += _round(both, writers, chance)
         finally:
-            writers.over.set()
-            for each in writing:
-                each.join()
             line.end()
-    with logged_on(both.leading()[0]) as client:
-        kept = set(names(client))
-    lost = {name for name, _ in writers.accepted} - kept
-    counts = writers.asked, len(writers.accepted), len(lost)
+    counts = writers.asked, len(writers.accepted), writers.lost(both)
     return Outcome(rounds, waits, *counts, len(tunnels), line.cut, line.carried_bytes)
 
 
-def _round(both: Managers, writers: _Writers, chance: random.Random) -> list[float]:
+def _round(both: Managers, writers: Writers, chance: random.Random) -> list[float]:
     leader, other = both.leading()
     victim = leader if chance.random() < OF_LEADERS else other
     time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))

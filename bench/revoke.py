@@ -12,7 +12,7 @@ from bench.tunnels import PATIENCE_SECONDS, Way, client_context, connect_request
 from tests.support.ports import free_port
 from tests.support.product import product
 
-WANTED_SECONDS = 2.0
+WANTED_SECONDS = 1.0
 TARGET = "vault.example:443"
 _AT_ONCE = 8
 
