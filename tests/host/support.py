@@ -274,11 +274,11 @@ class Machine:
     """A managed server without a manager: the test says what is wanted and sees what is found."""
 
     def __init__(
-        self, layout: StatePaths, authority: Authority, doors: LocalEndpoints | None = None
+        self, layout: StatePaths, authority: Authority, endpoints: LocalEndpoints | None = None
     ) -> None:
         self.layout = layout
         self.authority = authority
-        self.doors = doors or UnixEndpoints(layout)
+        self.endpoints = endpoints or UnixEndpoints(layout)
         reserve = DiskReserve(layout.reserve)
         reserve.allocate()
         self.journal = WithdrawalJournal(layout.withdrawals, reserve.release_for)
@@ -308,7 +308,7 @@ class Machine:
                 reputation=AddressReputation(self.layout.reputation),
             )
         )
-        self.authorizer = server = await serve_authorizer(gatekeeper, self.doors)
+        self.authorizer = server = await serve_authorizer(gatekeeper, self.endpoints)
         self.gatekeeper = gatekeeper
         self.guesses = gatekeeper.guesses
         self.tokens = gatekeeper.tokens
@@ -317,7 +317,7 @@ class Machine:
             capacity_bytes=self.capacity_bytes,
             connections_per_address=self.connections_per_address,
         )
-        parts = GatewayParts(self.layout, self.doors, known, gatekeeper, settings=settings)
+        parts = GatewayParts(self.layout, self.endpoints, known, gatekeeper, settings=settings)
         self._stack.push_async_callback(parts.admin.close)
         self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
         self.watch, self.enforcer = parts.tracker, parts.enforcer
@@ -395,12 +395,12 @@ class Machine:
 async def running_machine(
     state: Path,
     authority: Authority,
-    open_doors: Callable[[StatePaths], LocalEndpoints] = UnixEndpoints,
+    open_endpoints: Callable[[StatePaths], LocalEndpoints] = UnixEndpoints,
 ) -> AsyncIterator[Machine]:
     """A machine for one test."""
     layout = state_paths(state)
     layout.make_folders()
-    machine = Machine(layout, authority, open_doors(layout))
+    machine = Machine(layout, authority, open_endpoints(layout))
     await machine.start()
     try:
         yield machine

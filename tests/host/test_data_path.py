@@ -13,7 +13,13 @@ import pytest
 from cloudgate.errors import InvalidRequestError
 from cloudgate.host.envoy import launcher, process
 from cloudgate.host.envoy.data_path import deaths
-from cloudgate.host.envoy.data_path.choice import BY_HTTP, FOLDER, VARIABLE, Way, chosen_data_path
+from cloudgate.host.envoy.data_path.choice import (
+    BY_HTTP,
+    FOLDER,
+    VARIABLE,
+    Way,
+    chosen_data_path,
+)
 from cloudgate.host.platform import started_at
 from cloudgate.protocol import GatewayState
 from data_path.build import compiler

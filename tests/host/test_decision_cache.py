@@ -5,8 +5,8 @@ from uuid import UUID
 
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.authorization.authorizer import AuthorizationResult
-from cloudgate.host.authorization.module import handed_over
-from cloudgate.host.authorization.module.handed_over import (
+from cloudgate.host.authorization.module import decision_cache
+from cloudgate.host.authorization.module.decision_cache import (
     REMEMBERED_SECONDS,
     SILENT,
     DecisionCache,
@@ -68,7 +68,7 @@ def test_what_is_too_old_or_was_given_up_is_asked_anew() -> None:
 def test_no_more_is_remembered_than_there_is_room_for_and_nothing_old() -> None:
     now = [0.0]
     decided = DecisionCache(lambda: now[0])
-    most = handed_over.MOST_REMEMBERED
+    most = decision_cache.MOST_REMEMBERED
     asked = [
         replace(QUESTION, address=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(most + 2)
     ]

@@ -197,42 +197,42 @@ async def test_addresses_that_one_party_can_choose_from_count_as_one(
 
 
 async def test_places_are_given_in_the_order_of_asking() -> None:
-    places = TunnelSlots()
-    first = await places.acquire(ACME, lambda: 1, 0)
+    slots = TunnelSlots()
+    first = await slots.acquire(ACME, lambda: 1, 0)
     assert first is not None
     got: list[int] = []
 
     async def wait(number: int) -> None:
-        place = await places.acquire(ACME, lambda: 1, 5)
+        place = await slots.acquire(ACME, lambda: 1, 5)
         assert place is not None
         got.append(number)
-        places.release(place)
+        slots.release(place)
 
     async with asyncio.TaskGroup() as group:
         for number in range(5):
             group.create_task(wait(number))
             await asyncio.sleep(0)
-        assert await places.acquire(ACME, lambda: 1, 0.01) is None
-        assert await places.acquire(OTHER, lambda: 1, 0) is not None
-        places.release(first)
+        assert await slots.acquire(ACME, lambda: 1, 0.01) is None
+        assert await slots.acquire(OTHER, lambda: 1, 0) is not None
+        slots.release(first)
     assert got == [0, 1, 2, 3, 4]
-    assert places.counts() == {OTHER: 1}
+    assert slots.counts() == {OTHER: 1}
 
 
 async def test_a_place_that_no_line_speaks_of_comes_back() -> None:
     now = [0.0]
-    places = TunnelSlots(lambda: now[0])
+    slots = TunnelSlots(lambda: now[0])
     unheard, begun = (
-        await places.acquire(ACME, lambda: 2, 0),
-        await places.acquire(ACME, lambda: 2, 0),
+        await slots.acquire(ACME, lambda: 2, 0),
+        await slots.acquire(ACME, lambda: 2, 0),
     )
     assert begun is not None
-    places.confirm(begun, ACME)
+    slots.confirm(begun, ACME)
     now[0] = RESERVATION_SECONDS + 1
-    places.retain({begun})
-    assert places.in_use(ACME) == 1
-    places.retain(set())
-    assert places.in_use(ACME) == 0
+    slots.retain({begun})
+    assert slots.in_use(ACME) == 1
+    slots.retain(set())
+    assert slots.in_use(ACME) == 0
     assert unheard != begun
 
 

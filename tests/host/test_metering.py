@@ -222,7 +222,7 @@ def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
     envoys = EnvoyProcesses(layout, UnixEndpoints(layout))
     watch = TunnelTracker(
-        layout, envoys, GatewayStatus(), places=TunnelSlots(), closer=TunnelCloser(envoys)
+        layout, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
     )
     watch._tunnels = watch.usage._tunnels = tunnels
     return watch

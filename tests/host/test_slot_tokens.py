@@ -42,7 +42,7 @@ TALK_SECONDS = 5.0
 
 
 class Line(TunnelSlots):
-    """The places of a gateway, and how many wait for one."""
+    """The slots of a gateway, and how many wait for one."""
 
     line = 0
 
@@ -75,9 +75,9 @@ class Gateway:
     def __init__(self, number: int, known: Known, clock: "Clock") -> None:
         self.server_id = UUID(int=100 + number)
         self.known = known
-        self.places = Line()
+        self.slots = Line()
         self.tokens = SlotTokens(
-            self.places,
+            self.slots,
             cast(TenantDirectory, known),
             cast(SiteStore, known),
             lambda: clock.now,
@@ -88,15 +88,15 @@ class Gateway:
 
     @property
     def live(self) -> list[str]:
-        return list(self.places._places)
+        return list(self.slots._slots)
 
     def let_in(self) -> None:
         """Those that wait, as far as there is room."""
         limit = self.tokens.limit(self.known.tenant)
-        while self.places.line and (limit is None or self.places.in_use(ACME) < limit()):
-            self.places.line -= 1
+        while self.slots.line and (limit is None or self.slots.in_use(ACME) < limit()):
+            self.slots.line -= 1
             self.count += 1
-            self.places.confirm(f"{self.server_id} {self.count}", ACME)
+            self.slots.confirm(f"{self.server_id} {self.count}", ACME)
 
     def talk(self, manager: SlotTokenAllocator, now: float, *, lost: str = "") -> frozenset[UUID]:
         """Say what is held, and hear what may be; who has to be asked again."""
@@ -172,7 +172,7 @@ class Site(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, GATEWAYS - 1), count=st.integers(1, 5))
     def want(self, which: int, count: int) -> None:
-        self.gateways[which].places.line += count
+        self.gateways[which].slots.line += count
         self.gateways[which].let_in()
         self.talk(self.gateways[which])
 
@@ -180,7 +180,7 @@ class Site(RuleBasedStateMachine):
     def end(self, which: int) -> None:
         gateway = self.gateways[which]
         if gateway.live:
-            gateway.places.release(gateway.live[0])
+            gateway.slots.release(gateway.live[0])
             gateway.let_in()
         if gateway.tokens.news.is_set():
             self.talk(gateway)
@@ -217,7 +217,7 @@ class Site(RuleBasedStateMachine):
     def settle(self) -> None:
         """Nothing fails for a while: then as many are in as may be, if so many want to."""
         self.wait(LEARNING_SECONDS + GONE_SECONDS + TALK_SECONDS)
-        wanted = sum(each.places.line + len(each.live) for each in self.gateways)
+        wanted = sum(each.slots.line + len(each.live) for each in self.gateways)
         assert self.total() >= min(self.limit, wanted)
         if self.total() <= self.limit:
             self.slack = 0
@@ -235,7 +235,7 @@ class Site(RuleBasedStateMachine):
         if hasattr(self, "gateways") and not self.is_up:
             for each in self.gateways:
                 self.talk(each)
-                assert each.live or not each.places.line
+                assert each.live or not each.slots.line
 
 
 TestSite = Site.TestCase
@@ -260,7 +260,7 @@ def test_tokens_go_where_they_are_needed() -> None:
 
 def test_a_tenant_at_one_gateway_needs_no_manager() -> None:
     gateway = Gateway(1, Known(4, 1), Clock())
-    gateway.places.line = 9
+    gateway.slots.line = 9
     gateway.let_in()
     assert len(gateway.live) == 4
     assert gateway.tokens.demands(()) == ()
@@ -273,7 +273,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
 
 def test_a_manager_of_the_release_before_leaves_each_gateway_the_limit() -> None:
     gateway = Gateway(1, Known(4, 3), Clock())
-    gateway.places.line = 9
+    gateway.slots.line = 9
     gateway.let_in()
     assert gateway.live == []
     gateway.tokens.demands(())
@@ -293,7 +293,7 @@ def test_a_host_of_the_release_before_gets_what_it_had_and_counts_for_nobody() -
 def test_a_manager_that_does_not_answer_is_away_after_a_while() -> None:
     clock = Clock()
     gateway = Gateway(1, Known(4, 3), clock)
-    gateway.places.line = 2
+    gateway.slots.line = 2
     gateway.tokens.limit(gateway.known.tenant)
     gateway.tokens.demands(())
     gateway.let_in()
@@ -306,7 +306,7 @@ def test_a_manager_that_does_not_answer_is_away_after_a_while() -> None:
 def test_what_was_let_in_before_there_was_another_gateway_counts() -> None:
     known = Known(4, 1)
     gateway = Gateway(1, known, Clock())
-    gateway.places.line = 3
+    gateway.slots.line = 3
     gateway.let_in()
     known.gateways = 2
     (told,) = gateway.tokens.demands(())
@@ -351,7 +351,7 @@ def test_what_a_revoked_host_held_is_for_the_others_at_once() -> None:
 def test_a_live_tunnel_keeps_its_token_whatever_the_manager_says(live: int) -> None:
     gateway = Gateway(1, Known(4, 2), Clock())
     for number in range(live):
-        gateway.places.confirm(str(number), ACME)
+        gateway.slots.confirm(str(number), ACME)
     gateway.tokens.limit(gateway.known.tenant)
     gateway.tokens.demands(())
     allowance = Allowance(tenant_id=ACME, tunnels=1)

@@ -39,7 +39,7 @@ class GatewayParts:
     def __init__(
         self,
         layout: StatePaths,
-        doors: LocalEndpoints,
+        endpoints: LocalEndpoints,
         known: HostState,
         authorizer: Authorizer,
         *,
@@ -49,15 +49,15 @@ class GatewayParts:
         self._layout = layout
         self._known = known
         self._authorizer = authorizer
-        self.admin = AdminClient(doors)
-        self.envoy = EnvoySupervisor(layout, doors, self.admin, news.set)
+        self.admin = AdminClient(endpoints)
+        self.envoy = EnvoySupervisor(layout, endpoints, self.admin, news.set)
         envoys = self.envoy.processes
         self.closer = TunnelCloser(envoys)
         self.tracker = TunnelTracker(
             layout,
             envoys,
             known.role,
-            places=authorizer.places,
+            slots=authorizer.slots,
             closer=self.closer,
             now=known.clock,
             troubles=known.troubles,
@@ -68,7 +68,7 @@ class GatewayParts:
             known.directory,
             known.role,
             site=known.site,
-            places=authorizer.places,
+            slots=authorizer.slots,
             now=known.clock,
         )
         self.shaper = TrafficShaper(
@@ -92,12 +92,12 @@ class GatewayParts:
             envoys,
             known.role,
             self.tracker,
-            authorizer.places,
+            authorizer.slots,
             limit=settings.connections_per_address,
         )
         self.reconciler = Reconciler(
             layout,
-            doors,
+            endpoints,
             self.envoy,
             self.admin,
             role=known.role,

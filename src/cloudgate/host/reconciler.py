@@ -78,7 +78,7 @@ class Reconciler:
     def __init__(
         self,
         layout: StatePaths,
-        doors: LocalEndpoints,
+        endpoints: LocalEndpoints,
         envoy: EnvoySupervisor,
         admin: AdminClient,
         *,
@@ -92,7 +92,7 @@ class Reconciler:
 
         Args:
             layout: where the files are.
-            doors: how host service and Envoy reach each other.
+            endpoints: how host service and Envoy reach each other.
             envoy: what listens.
             admin: what Envoy says of itself.
             role: what the authorizer has to know of the assignment.
@@ -104,7 +104,7 @@ class Reconciler:
         self.kept = StoredDocument(layout.assignment, Assignment, journal)
         self._envoy = envoy
         self._admin = admin
-        self._listening = ListenerRollout(layout, doors, envoy, admin)
+        self._listening = ListenerRollout(layout, endpoints, envoy, admin)
         self._drain = Drain(layout, journal=journal)
         self.on_outcome: Callable[[ReconcileResult], None] = lambda _: None
         """Hears what was found."""

@@ -78,7 +78,7 @@ class Shutdown(asyncio.Event):
 
 async def run_host_service(
     state_folder: Path,
-    open_doors: Callable[[StatePaths], LocalEndpoints] = local_endpoints,
+    open_endpoints: Callable[[StatePaths], LocalEndpoints] = local_endpoints,
     until: Callable[[], object] | None = None,
     metrics_listen: str | None = None,
     notifier: Notifier | None = None,
@@ -93,7 +93,7 @@ async def run_host_service(
 
     Args:
         state_folder: where its files are.
-        open_doors: how it and Envoy reach each other.
+        open_endpoints: how it and Envoy reach each other.
         until: returns when it is to end.
         metrics_listen: at which ``ADDRESS:PORT`` it shows its health and figures; None for nowhere.
         notifier: who is told that it runs; nobody when None.
@@ -111,7 +111,7 @@ async def run_host_service(
             _stop_after(until, stop)
         watchers = Watchers(listener, notifier or Notifier({}))
         with _on_signals(stop):
-            await _run_until(layout, open_doors(layout), stop, watchers)
+            await _run_until(layout, open_endpoints(layout), stop, watchers)
         return stop.again
 
 
@@ -140,7 +140,7 @@ def _check_membership(layout: StatePaths) -> None:
 
 
 async def _run_until(
-    layout: StatePaths, doors: LocalEndpoints, stop: Shutdown, watchers: Watchers
+    layout: StatePaths, endpoints: LocalEndpoints, stop: Shutdown, watchers: Watchers
 ) -> None:
     settings = HostSettings.from_environment()
     journal = WithdrawalJournal(layout.withdrawals, DiskReserve(layout.reserve).release_for)
@@ -159,9 +159,9 @@ async def _run_until(
         now=known.clock,
         reputation=AddressReputation(layout.reputation),
     ) as authorizer:
-        server = await serve_authorizer(authorizer, doors)
+        server = await serve_authorizer(authorizer, endpoints)
         try:
-            gateway = GatewayParts(layout, doors, known, authorizer, settings=settings)
+            gateway = GatewayParts(layout, endpoints, known, authorizer, settings=settings)
             parts = _compose(layout, known, authorizer, gateway)
             await _work_until(gateway, parts, stop, watchers, settings.drain_seconds)
             if stop.again:

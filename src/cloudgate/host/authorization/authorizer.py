@@ -97,7 +97,7 @@ class Authorizer:
         directory: TenantDirectory,
         site: SiteStore,
         role: GatewayStatus,
-        places: TunnelSlots,
+        slots: TunnelSlots,
         *,
         wait_seconds: float = SLOT_WAIT_SECONDS,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -109,14 +109,14 @@ class Authorizer:
             directory: the tenants.
             site: the site.
             role: what this gateway is.
-            places: of the tunnels that were let in.
+            slots: of the tunnels that were let in.
             wait_seconds: how long a tunnel waits for a tenant's other tunnels to end.
             now: what time it is.
             reputation: who was right before, and from where; nobody when left out.
         """
-        self.places = places
+        self.slots = slots
         """Of the tunnels that were let in."""
-        self.tokens = SlotTokens(places, directory, site)
+        self.tokens = SlotTokens(slots, directory, site)
         """How many tunnels of a tenant's number may be here."""
         self.starts = FirstRates()
         """With how much tunnels begin."""
@@ -241,7 +241,7 @@ class Authorizer:
             came_from=origin.client if origin.is_said else "",
             certificate_id=who.certificate_id,
         )
-        self.places.note_let_in(origin.connection, holder, target or "")
+        self.slots.note_let_in(origin.connection, holder, target or "")
         if others:
             cluster = to_several(cluster)
         return AuthorizationResult(name, target or "", found, cluster, tuple(others), holder)
@@ -251,14 +251,14 @@ class Authorizer:
         if verdict.holder is None:
             return
         place = verdict.holder.place
-        self.places.note_logged(hostport.join(address.removeprefix("::ffff:"), port), place)
+        self.slots.note_logged(hostport.join(address.removeprefix("::ffff:"), port), place)
         self.starts.seen([place])
-        self.places.release(place)
+        self.slots.release(place)
 
     async def _let_in(self, tenant: Tenant, client: str) -> tuple[str, str] | Denial:
         """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
         limit = self.tokens.limit(tenant)
-        place = await self.places.acquire(tenant.tenant_id, limit, self._wait_seconds)
+        place = await self.slots.acquire(tenant.tenant_id, limit, self._wait_seconds)
         if place is None:
             where = "here and at other gateways" if self.tokens.are_divided(tenant) else "here"
             reason = (
@@ -269,10 +269,10 @@ class Authorizer:
         try:
             cluster = await self.starts.begin(place, tenant.tenant_id, client, self._wait_seconds)
         except asyncio.CancelledError:
-            self.places.release(place)
+            self.slots.release(place)
             raise
         if cluster is None:
-            self.places.release(place)
+            self.slots.release(place)
             return TOO_FAST
         return place, cluster
 

@@ -20,8 +20,8 @@ from cloudgate.host.authorization.authorizer import (
 )
 from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, ServedConnection
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
-from cloudgate.host.authorization.module.handed_over import SILENT, DecisionCache, Question
-from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
+from cloudgate.host.authorization.module.connection import GREETING, Decisions, ModuleConnection
+from cloudgate.host.authorization.module.decision_cache import SILENT, DecisionCache, Question
 from cloudgate.host.authorization.own.desk import OwnResult
 from cloudgate.host.authorization.own.requests import change_of
 from cloudgate.host.authorization.policy import BAD_REQUEST, CHALLENGE, NOT_AUTHENTICATED, Denial
@@ -41,14 +41,14 @@ _CHALLENGES = {
 }
 
 
-async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> GrpcServer:
+async def serve_authorizer(gatekeeper: Authorizer, endpoints: LocalEndpoints) -> GrpcServer:
     """Start to answer Envoy."""
-    handed_over = DecisionCache()
+    decided = DecisionCache()
 
     async def check(question: bytes) -> bytes:
         request = messages.CheckRequest.FromString(question)
         try:
-            answer = await _check(gatekeeper, handed_over, request.attributes)
+            answer = await _check(gatekeeper, decided, request.attributes)
         except asyncio.CancelledError:
             gatekeeper.refusals.record_given_up()
             raise
@@ -57,22 +57,24 @@ async def serve_authorizer(gatekeeper: Authorizer, doors: LocalEndpoints) -> Grp
 
     async def decide(question: Question) -> AuthorizationResult:
         verdict = await _decide(gatekeeper, question)
-        handed_over.note(question, verdict)
+        decided.note(question, verdict)
         return verdict
 
     def give_up(question: Question, verdict: AuthorizationResult | None) -> None:
-        handed_over.forget(question)
+        decided.forget(question)
         if verdict is None:
             gatekeeper.refusals.record_given_up()
         else:
             gatekeeper.take_back(verdict, question.address, question.port)
 
-    def made(on_lost: Callable[[ServedConnection], None]) -> tuple[ModuleLine, ServedConnection]:
-        line = ModuleLine(Decisions(decide, give_up, handed_over.forget), on_lost)
+    def made(
+        on_lost: Callable[[ServedConnection], None],
+    ) -> tuple[ModuleConnection, ServedConnection]:
+        line = ModuleConnection(Decisions(decide, give_up, decided.forget), on_lost)
         return line, line
 
     other = AlternativeProtocol(GREETING, made)
-    return await serve_grpc(check, doors.listen(), doors.context, other)
+    return await serve_grpc(check, endpoints.listen(), endpoints.context, other)
 
 
 async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationResult:
@@ -93,7 +95,7 @@ def _is_guess(refusal: Denial | None) -> bool:
     return refusal is not None and refusal.kind is Refusal.CREDENTIALS
 
 
-async def _check(gatekeeper: Authorizer, handed_over: DecisionCache, asked: Any) -> Any:
+async def _check(gatekeeper: Authorizer, decided: DecisionCache, asked: Any) -> Any:
     http = asked.request.http
     source = asked.source.address.socket_address
     address = source.address
@@ -120,7 +122,7 @@ async def _check(gatekeeper: Authorizer, handed_over: DecisionCache, asked: Any)
     question = Question(
         http.host, authorization, address, source.port_value, connection, certificate
     )
-    verdict = handed_over.take(question) or await _decide(gatekeeper, question)
+    verdict = decided.take(question) or await _decide(gatekeeper, question)
     if verdict.refusal is None:
         return _allowed(verdict)
     if verdict.refusal is SILENT:  # it was let in, and its target is not there

@@ -48,8 +48,8 @@ class Listeners:
 class AdminClient:
     """Asks Envoy. Every method raises `UnavailableError` when it does not answer."""
 
-    def __init__(self, doors: LocalEndpoints) -> None:
-        self._doors = doors
+    def __init__(self, endpoints: LocalEndpoints) -> None:
+        self._endpoints = endpoints
         self._mark = ""
         self._client: httpx2.AsyncClient | None = None
 
@@ -117,7 +117,7 @@ class AdminClient:
 
     async def _send(self, method: str, path: str) -> httpx2.Response:
         if self._client is None:
-            self._client = self._doors.admin_client(self._mark)
+            self._client = self._endpoints.admin_client(self._mark)
         if self._client is None:
             raise UnavailableError("Envoy has not said yet where its administration is.")
         try:

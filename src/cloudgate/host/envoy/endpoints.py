@@ -59,5 +59,5 @@ class LocalEndpoints(Protocol):
 
 
 def local_endpoints(layout: StatePaths) -> LocalEndpoints:
-    """The doors that this system has."""
+    """The endpoints that this system has."""
     return LoopbackEndpoints(layout) if sys.platform == "win32" else UnixEndpoints(layout)

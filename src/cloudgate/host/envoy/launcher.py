@@ -33,9 +33,9 @@ _log = structlog.get_logger(__name__)
 class EnvoyLauncher:
     """Starts the Envoy of this installation."""
 
-    def __init__(self, layout: StatePaths, doors: LocalEndpoints) -> None:
+    def __init__(self, layout: StatePaths, endpoints: LocalEndpoints) -> None:
         self._layout = layout
-        self._doors = doors
+        self._endpoints = endpoints
         # What was said before this host service came is not what its Envoy dies with.
         self._log_start = _size(layout.envoy_log)
         self._while_starting = ExitStack()
@@ -45,7 +45,7 @@ class EnvoyLauncher:
     @cached_property
     def binary(self) -> process.EnvoyBinary:
         """What would be started."""
-        return process.installed_binary(_settings(self._layout, self._doors, self.data_path))
+        return process.installed_binary(_settings(self._layout, self._endpoints, self.data_path))
 
     def give_up_module(self, reason: str) -> None:
         """Have tunnels go by HTTP alone from now on: with the module there is no gateway."""
@@ -76,7 +76,7 @@ class EnvoyLauncher:
         self._write_bootstrap(mark)
         self._log_start = _size(self._layout.envoy_log)
         place = hot_restart.next_epoch(self.binary.path, before)
-        options = [*self._doors.command_line(mark), *hot_restart.options(self._layout, place)]
+        options = [*self._endpoints.command_line(mark), *hot_restart.options(self._layout, place)]
         self.settled()
         self._while_starting.enter_context(hot_restart.mute_parent(self._layout, before))
         more = self.data_path.environment
@@ -105,19 +105,19 @@ class EnvoyLauncher:
         return text[-characters:].strip()
 
     def _write_bootstrap(self, mark: str) -> None:
-        settings = _bootstrap(self._layout, self._doors, mark, self.data_path)
+        settings = _bootstrap(self._layout, self._endpoints, mark, self.data_path)
         write_private(self._layout.bootstrap, json.dumps(settings, indent=1))
 
 
 def _bootstrap(
-    layout: StatePaths, doors: LocalEndpoints, mark: str, data_path: DataPath
+    layout: StatePaths, endpoints: LocalEndpoints, mark: str, data_path: DataPath
 ) -> Resource:
     internal = [requests_listener(requests_manager(layout))] if data_path.module else []
-    settings = bootstrap(layout, doors.admin_config(mark), capacity(), internal)
+    settings = bootstrap(layout, endpoints.admin_config(mark), capacity(), internal)
     return settings | {"stats_config": STATISTICS}
 
 
-def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) -> str:
+def _settings(layout: StatePaths, endpoints: LocalEndpoints, data_path: DataPath) -> str:
     """The same for as long as this Cloudgate would tell Envoy the same, wherever it listens.
 
     Where the authorizer is, an Envoy that runs is told again when that changes.
@@ -128,7 +128,7 @@ def _settings(layout: StatePaths, doors: LocalEndpoints, data_path: DataPath) ->
     )
     return digest(
         [
-            _bootstrap(layout, doors, "", data_path),
+            _bootstrap(layout, endpoints, "", data_path),
             clusters({"address": {}}, [requests_cluster()] if data_path.module else []),
             anywhere,
         ]

@@ -48,10 +48,14 @@ class ListenerRollout:
     """Opens and closes the gateway's port, and believes only what Envoy says of it."""
 
     def __init__(
-        self, layout: StatePaths, doors: LocalEndpoints, envoy: EnvoySupervisor, admin: AdminClient
+        self,
+        layout: StatePaths,
+        endpoints: LocalEndpoints,
+        envoy: EnvoySupervisor,
+        admin: AdminClient,
     ) -> None:
         self._layout = layout
-        self._doors = doors
+        self._endpoints = endpoints
         self._envoy = envoy
         self._admin = admin
 
@@ -121,7 +125,7 @@ class ListenerRollout:
 
     def _put_common(self, gateway: Gateway) -> str:
         folder = self._layout.xds
-        authorizer = self._doors.authorizer_endpoint()
+        authorizer = self._endpoints.authorizer_endpoint()
         more = [requests_cluster()] if self._envoy.data_path.module else []
         xds_files.write(folder, "clusters", clusters(authorizer, more))
         xds_files.write(folder, ROUTES, [routes()])

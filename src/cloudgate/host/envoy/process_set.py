@@ -58,9 +58,9 @@ class ProcessSet(BaseModel):
 class EnvoyProcesses:
     """The Envoys of this host: who has to know them looks here, their supervisor changes them."""
 
-    def __init__(self, layout: StatePaths, doors: LocalEndpoints) -> None:
+    def __init__(self, layout: StatePaths, endpoints: LocalEndpoints) -> None:
         self._layout = layout
-        self._doors = doors
+        self._endpoints = endpoints
         self.known = read_process_set(layout)
         """As it is on disk; some of them may have died since."""
         self.listening: EnvoyProcess | None = None
@@ -131,7 +131,7 @@ class EnvoyProcesses:
         for each in gone:
             hot_restart.cleanup(self._layout, each, left.all)
             if each.mark:
-                self._doors.cleanup(each.admin_mark)
+                self._endpoints.cleanup(each.admin_mark)
         if gone:
             self.replace(left)
 

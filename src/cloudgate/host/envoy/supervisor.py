@@ -38,7 +38,7 @@ class EnvoySupervisor:
     def __init__(
         self,
         layout: StatePaths,
-        doors: LocalEndpoints,
+        endpoints: LocalEndpoints,
         admin: AdminClient,
         on_change: Callable[[], None],
     ) -> None:
@@ -48,9 +48,9 @@ class EnvoySupervisor:
         self._on_change = on_change
         self.reserve = DiskReserve(layout.reserve)
         """Room on the disk for the start of Envoy."""
-        self.processes = EnvoyProcesses(layout, doors)
+        self.processes = EnvoyProcesses(layout, endpoints)
         """Who runs here."""
-        self._launcher = EnvoyLauncher(layout, doors)
+        self._launcher = EnvoyLauncher(layout, endpoints)
         self._deaths = Deaths()
         self._died_with = ""
         self._absent_parent = hot_restart.AbsentParent(layout)

@@ -124,9 +124,9 @@ class FirstRates:
         }
         return self._newcomers
 
-    def seen(self, places: Iterable[str]) -> None:
-        """The access log speaks of the tunnels in these places."""
-        for place in places:
+    def seen(self, slots: Iterable[str]) -> None:
+        """The access log speaks of the tunnels in these slots."""
+        for place in slots:
             self._newcomers.pop(place, None)
 
     def give_back(self, tenant_id: UUID, granted: Granted) -> None:

@@ -210,9 +210,9 @@ class TrafficShaper:
 
     def _take_in_ended(self) -> None:
         """Take note of what tunnels have sent by their end that was not seen before."""
-        ended, places = self._watch.take_ended()
+        ended, slots = self._watch.take_ended()
         newcomers = dict(self._starts.newcomers())
-        self._starts.seen(places)
+        self._starts.seen(slots)
         now = time.monotonic()
         gone: list[str] = []
         for each in ended:

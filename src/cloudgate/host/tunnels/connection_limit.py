@@ -57,7 +57,7 @@ class ConnectionLimiter:
         envoys: EnvoyProcesses,
         role: GatewayStatus,
         watch: TunnelTracker,
-        places: TunnelSlots,
+        slots: TunnelSlots,
         *,
         limit: int = CONNECTIONS_PER_ADDRESS,
         look: Callable[[int], ConnectionsByAddress] = connections_by_address,
@@ -66,7 +66,7 @@ class ConnectionLimiter:
         self._envoys = envoys
         self._role = role
         self._watch = watch
-        self._places = places
+        self._slots = slots
         self._limit = limit
         self._look = look
 
@@ -106,7 +106,7 @@ class ConnectionLimiter:
         if not self._role.crowded:
             return
         # The access log speaks of a tunnel a moment after it was let in.
-        carrying = {tunnel.client for tunnel in self._watch.live} | self._places.unlogged.keys()
+        carrying = {tunnel.client for tunnel in self._watch.live} | self._slots.unlogged.keys()
         for address, names in excess_connections(callers, carrying, self._limit).items():
             ended = close_connections(pid, names) if names else 0
             if ended:

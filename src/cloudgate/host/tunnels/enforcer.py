@@ -30,7 +30,7 @@ class TunnelEnforcer:
         role: GatewayStatus,
         *,
         site: SiteStore,
-        places: TunnelSlots,
+        slots: TunnelSlots,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._tracker = tracker
@@ -38,7 +38,7 @@ class TunnelEnforcer:
         self._directory = directory
         self._role = role
         self._site = site
-        self._places = places
+        self._slots = slots
         self._now = now
         self._problem: UnavailableError | None = None
         """What kept the last review from ending all that it should."""
@@ -104,7 +104,7 @@ class TunnelEnforcer:
 
     def _end_unlogged(self, now: datetime) -> None:
         """End also those that must end and that no line speaks of, as while the disk is full."""
-        for client, known in list(self._places.unlogged.items()):
+        for client, known in list(self._slots.unlogged.items()):
             holder = known.holder
             tunnel = Tunnel(
                 tunnel=holder.place,
@@ -127,7 +127,7 @@ class TunnelEnforcer:
             except UnavailableError as error:
                 self._note_problem(error)
                 return
-            del self._places.unlogged[client]
+            del self._slots.unlogged[client]
 
     def _revocation(self, tunnel: Tunnel, now: datetime) -> Revocation | None:
         tenant = self._directory.by_id(tunnel.tenant_id)

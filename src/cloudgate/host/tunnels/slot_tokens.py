@@ -36,7 +36,7 @@ class SlotTokens:
 
     def __init__(
         self,
-        places: TunnelSlots,
+        slots: TunnelSlots,
         directory: TenantDirectory,
         site: SiteStore,
         clock_seconds: Callable[[], float] = time.monotonic,
@@ -44,7 +44,7 @@ class SlotTokens:
     ) -> None:
         """`later` calls something with a tenant, so many seconds from now."""
         self._later = later or _later
-        self._places = places
+        self._slots = slots
         self._directory = directory
         self._site = site
         self._clock_seconds = clock_seconds
@@ -61,7 +61,7 @@ class SlotTokens:
         """The manager is of the release before: each gateway has them all."""
         self.news = asyncio.Event()
         """The manager is to be told at once."""
-        places.on_change = self._note_change
+        slots.on_change = self._note_change
 
     def limit(self, tenant: Tenant) -> Callable[[], int] | None:
         """How many tunnels a tenant may have here at any time; None for any number."""
@@ -81,7 +81,7 @@ class SlotTokens:
 
     def is_short(self) -> bool:
         """Whether somebody waits for a token."""
-        return any(self._places.waiting(who) for who in self._divided)
+        return any(self._slots.waiting(who) for who in self._divided)
 
     async def due(self) -> None:
         """Return when the manager is to be told: at once after a change, or while some wait."""
@@ -98,7 +98,7 @@ class SlotTokens:
     def demands(self, sent: Iterable[Demand]) -> tuple[Demand, ...]:
         """What tenants send, with what this gateway holds of their tokens."""
         by_tenant = {each.tenant_id: each for each in sent}
-        for who in self._divided | self._granted.keys() | self._places.counts().keys():
+        for who in self._divided | self._granted.keys() | self._slots.counts().keys():
             if not self.are_divided(self._directory.by_id(who)):
                 self._divided.discard(who)
                 self._granted.pop(who, None)
@@ -108,8 +108,8 @@ class SlotTokens:
             self._reported[who] = held = self._held(who)
             by_tenant[who] = by_tenant.get(who, usual).model_copy(
                 update={
-                    "tunnels_live": self._places.in_use(who),
-                    "tunnels_wanted": self._places.waiting(who),
+                    "tunnels_live": self._slots.in_use(who),
+                    "tunnels_wanted": self._slots.waiting(who),
                     "tunnels_held": held,
                 }
             )
@@ -133,13 +133,13 @@ class SlotTokens:
             if self._held(who) < reported:
                 self.news.set()  # the others wait for this one to say so
         for who in self._divided:
-            self._places.wake(who)
+            self._slots.wake(who)
 
     def note_away(self) -> None:
         """The manager cannot be reached."""
         self._is_away = True
         for who in self._divided:
-            self._places.wake(who)
+            self._slots.wake(who)
 
     def _allowed(self, tenant_id: UUID, most: int) -> int:
         if self._counts_alone:
@@ -156,15 +156,15 @@ class SlotTokens:
         )
 
     def _held(self, tenant_id: UUID) -> int:
-        return max(self._places.in_use(tenant_id), self._granted.get(tenant_id, 0))
+        return max(self._slots.in_use(tenant_id), self._granted.get(tenant_id, 0))
 
     def _note_change(self, tenant_id: UUID) -> None:
         """Somebody has come to wait, or a tunnel has ended."""
         if tenant_id not in self._divided:
             return
-        waits = bool(self._places.waiting(tenant_id))
+        waits = bool(self._slots.waiting(tenant_id))
         gives_back = self._held(tenant_id) < self._reported.get(tenant_id, 0)
         if waits or gives_back:
             self.news.set()
         if waits:
-            self._later(AWAY_SECONDS, self._places.wake, tenant_id)
+            self._later(AWAY_SECONDS, self._slots.wake, tenant_id)

@@ -40,7 +40,7 @@ class TunnelSlots:
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._places: dict[str, _Slot] = {}
+        self._slots: dict[str, _Slot] = {}
         self.unlogged: dict[str, UnloggedTunnel] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
         the access log speaks of yet. While its disk is full, none does."""
@@ -63,7 +63,7 @@ class TunnelSlots:
             del self.unlogged[client]
 
     def in_use(self, tenant_id: UUID) -> int:
-        """How many places a tenant has."""
+        """How many slots a tenant has."""
         return self._taken.get(tenant_id, 0)
 
     def waiting(self, tenant_id: UUID) -> int:
@@ -71,7 +71,7 @@ class TunnelSlots:
         return len(self._waiting.get(tenant_id, ()))
 
     def wake(self, tenant_id: UUID) -> None:
-        """A tenant may have more places than before: let who waits look."""
+        """A tenant may have more slots than before: let who waits look."""
         self._grant_next(tenant_id)
 
     async def acquire(
@@ -110,7 +110,7 @@ class TunnelSlots:
 
     def confirm(self, place: str, tenant_id: UUID) -> None:
         """The tunnel in a place is live; also when this process did not give the place."""
-        known = self._places.get(place)
+        known = self._slots.get(place)
         if known is None:
             self._put(place, _Slot(tenant_id, self._clock_seconds(), begun=True))
         else:
@@ -118,7 +118,7 @@ class TunnelSlots:
 
     def release(self, place: str) -> None:
         """The tunnel in a place is over, or never came to be."""
-        known = self._places.pop(place, None)
+        known = self._slots.pop(place, None)
         if known is not None:
             self._taken[known.tenant_id] -= 1
             if not self._taken[known.tenant_id]:
@@ -129,13 +129,13 @@ class TunnelSlots:
     def retain(self, live: Collection[str]) -> None:
         """These are live; those that began and are not among them are over."""
         now = self._clock_seconds()
-        for place, known in list(self._places.items()):
+        for place, known in list(self._slots.items()):
             unheard = not known.begun and now - known.given_at_seconds > RESERVATION_SECONDS
             if unheard or (known.begun and place not in live):
                 self.release(place)
 
     def counts(self) -> Mapping[UUID, int]:
-        """How many places each tenant has."""
+        """How many slots each tenant has."""
         return dict(self._taken)
 
     def _give(self, tenant_id: UUID) -> str:
@@ -144,7 +144,7 @@ class TunnelSlots:
         return place
 
     def _put(self, place: str, known: _Slot) -> None:
-        self._places[place] = known
+        self._slots[place] = known
         self._taken[known.tenant_id] += 1
 
     def _grant_next(self, tenant_id: UUID) -> None:

@@ -72,7 +72,7 @@ class TunnelTracker:
         envoys: EnvoyProcesses,
         role: GatewayStatus,
         *,
-        places: TunnelSlots,
+        slots: TunnelSlots,
         closer: TunnelCloser,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         troubles: Conditions | None = None,
@@ -80,7 +80,7 @@ class TunnelTracker:
         self._path = layout.usage
         self._envoys = envoys
         self._role = role
-        self._places = places
+        self._slots = slots
         self._closer = closer
         self._now = now
         self._troubles = troubles or Conditions()
@@ -106,9 +106,9 @@ class TunnelTracker:
         """What kept the last look from seeing all that it should."""
         self.usage.is_closed = self._was_counted
         self._ended: list[EndedTunnel] = []
-        self._ended_places: list[str] = []
+        self._ended_slots: list[str] = []
         for tunnel in kept.live:
-            places.confirm(tunnel.place, tunnel.tenant_id)
+            slots.confirm(tunnel.place, tunnel.tenant_id)
 
     @property
     def live(self) -> tuple[Tunnel, ...]:
@@ -154,7 +154,7 @@ class TunnelTracker:
         self.read()
         live = self._tunnels.live
         self._role.live_tunnels = len(live)
-        self._places.retain({tunnel.place for tunnel in live})
+        self._slots.retain({tunnel.place for tunnel in live})
 
     def read(self) -> bool:
         """Take in what is new. Whether the log could be read."""
@@ -182,21 +182,21 @@ class TunnelTracker:
         entry = parse_record(line)
         if entry is not None:
             after = self._tunnels.apply(entry, now)
-            self._places.note_logged(entry.client, entry.holder.place)
+            self._slots.note_logged(entry.client, entry.holder.place)
             if entry.ended_at is not None:
                 self._ended.append(EndedTunnel(after, now - entry.ended_at))
         if entry is not None and entry.kind is not RecordType.ENDED:
-            self._places.confirm(entry.holder.place, entry.holder.tenant_id)
+            self._slots.confirm(entry.holder.place, entry.holder.tenant_id)
         elif place := entry.holder.place if entry is not None else released_slot(line):
-            self._places.release(place)
-            self._ended_places.append(place)
+            self._slots.release(place)
+            self._ended_slots.append(place)
         return entry
 
     def take_ended(self) -> tuple[list[EndedTunnel], list[str]]:
-        """The tunnels that have ended since the last time, and all places that came back."""
+        """The tunnels that have ended since the last time, and all slots that came back."""
         ended, self._ended = self._ended, []
-        places, self._ended_places = self._ended_places, []
-        return ended, places
+        slots, self._ended_slots = self._ended_slots, []
+        return ended, slots
 
     def checkpoint(self) -> bool:
         """Write down what was counted, if anything is new. Whether that is on disk now."""

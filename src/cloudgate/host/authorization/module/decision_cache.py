@@ -1,4 +1,4 @@
-"""Handed-over requests: what was decided of a request that Envoy asks about a second time?
+"""Decision cache: what was decided of a request that Envoy asks about a second time?
 
 Envoy's module asks first. Who is refused, and whose target does not answer, it hands over to the
 connection manager, which asks again. That one hears what was decided, so that no password is looked

@@ -1,4 +1,4 @@
-"""Module line: how does Envoy's module ask whether a CONNECT may become a tunnel?
+"""Module connection: how does Envoy's module ask whether a CONNECT may become a tunnel?
 
 By messages on a connection of its own; `data_path/message.h` in the sources says which. Only who is
 let in is answered in full: all else is left to Envoy's connection manager, which asks by gRPC.
@@ -15,7 +15,7 @@ from typing import Final, cast
 import structlog
 
 from cloudgate.host.authorization.authorizer import AuthorizationResult
-from cloudgate.host.authorization.module.handed_over import Question
+from cloudgate.host.authorization.module.decision_cache import Question
 
 GREETING: Final = b"cloudgate data path 1\n"
 """What the module says first."""
@@ -48,10 +48,10 @@ class Decisions:
     """Who was let in has a tunnel."""
 
 
-class ModuleLine(asyncio.Protocol):
+class ModuleConnection(asyncio.Protocol):
     """One connection of the module, after its greeting."""
 
-    def __init__(self, decisions: Decisions, on_lost: Callable[["ModuleLine"], None]) -> None:
+    def __init__(self, decisions: Decisions, on_lost: Callable[["ModuleConnection"], None]) -> None:
         self._decisions = decisions
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None

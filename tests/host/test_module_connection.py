@@ -14,9 +14,9 @@ from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.authorization.authorizer import AuthorizationResult
 from cloudgate.host.authorization.grpc.connection import AlternativeProtocol, ServedConnection
 from cloudgate.host.authorization.grpc.server import GrpcServer, serve_grpc
-from cloudgate.host.authorization.module import line
-from cloudgate.host.authorization.module.handed_over import Question
-from cloudgate.host.authorization.module.line import GREETING, Decisions, ModuleLine
+from cloudgate.host.authorization.module import connection
+from cloudgate.host.authorization.module.connection import GREETING, Decisions, ModuleConnection
+from cloudgate.host.authorization.module.decision_cache import Question
 from cloudgate.host.authorization.policy import Denial
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -105,8 +105,10 @@ async def greeted(
     def begun(asked: Question) -> None:
         found[0].begun.put_nowait(asked)
 
-    def made(on_lost: Callable[[ServedConnection], None]) -> tuple[ModuleLine, ServedConnection]:
-        one = ModuleLine(Decisions(decide, gave_up, begun), on_lost)
+    def made(
+        on_lost: Callable[[ServedConnection], None],
+    ) -> tuple[ModuleConnection, ServedConnection]:
+        one = ModuleConnection(Decisions(decide, gave_up, begun), on_lost)
         return one, one
 
     async def nothing(_message: bytes) -> bytes:
@@ -200,7 +202,7 @@ async def test_who_was_let_in_long_ago_has_nothing_to_give_back(
     async with greeted(lets_in) as module:
         module.says(question(1))
         await module.hears()
-        monkeypatch.setattr(line, "BEGINS_WITHIN_SECONDS", 0.0)
+        monkeypatch.setattr(connection, "BEGINS_WITHIN_SECONDS", 0.0)
         module.says(question(2))
         await module.hears()
         module.says(news(GONE, 1), news(GONE, 2))
@@ -253,7 +255,7 @@ async def test_a_server_that_retires_waits_until_those_who_gave_up_are_gone() ->
 @pytest.mark.parametrize(
     "said",
     [
-        struct.pack("!I", line.LONGEST_QUESTION_BYTES + 1),
+        struct.pack("!I", connection.LONGEST_QUESTION_BYTES + 1),
         question(1, kind=9),
         message(b""),
         message(struct.pack("!BI", GONE, 1) + b"more"),
