@@ -365,6 +365,9 @@ def _joined(session: Session, now: datetime) -> list[str]:
         server.facts, server.scope = facts.model_dump(mode="json"), gateway_scope()
         server.credential_hash, server.credential_made_at = token_hash(credential), now
         server.reported_state, server.reported_revision = GatewayState.LISTENING, 0
+        # It reports nothing: no change is newer than what it is taken to know, so tasks end.
+        tomorrow = now + timedelta(days=1)
+        server.report = {"directory_revision": int(tomorrow.timestamp() * 1000)}
         credentials.append(credential)
     return credentials
 
