@@ -10,7 +10,15 @@ from axe_playwright_python.sync_playwright import Axe
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.tenant.site_map import PORTAL
-from tests.support.browser import NARROW, WIDE, Person, chromium, is_too_wide, needs_chromium
+from tests.support.browser import (
+    NARROW,
+    WIDE,
+    Person,
+    chromium,
+    has_broken_buttons,
+    is_too_wide,
+    needs_chromium,
+)
 from tests.support.ports import free_port
 from tests.support.product import Installation, installation
 from tests.support.tunnel import open_tunnel, repository
@@ -272,6 +280,7 @@ def test_in_german_pages_are_for_everyone_and_on_a_telephone(
             wrong[path] = axe.run(page, options=RULES).response["violations"]
         page.set_viewport_size(NARROW)
         wrong[path] = [*wrong.get(path, ()), *(["too wide"] if is_too_wide(page) else [])]
+        wrong[path] += ["broken buttons"] if has_broken_buttons(page) else []
         page.set_viewport_size(WIDE)
     assert {path: found for path, found in wrong.items() if found} == {}
     person.goes("servers")

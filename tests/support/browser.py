@@ -41,6 +41,16 @@ def is_too_wide(page: Any) -> bool:
     )
 
 
+def has_broken_buttons(page: Any) -> bool:
+    """Whether the words of a button in a row do not stand in one line."""
+    return bool(
+        page.evaluate(
+            "[...document.querySelectorAll('td.acts .button')].some((each) =>"
+            " each.offsetHeight > 2 * parseFloat(getComputedStyle(each).lineHeight))"
+        )
+    )
+
+
 class Person:
     """Somebody at a window, signed in."""
 
