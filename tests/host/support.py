@@ -330,11 +330,15 @@ class Machine:
 
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
-        self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        await self.end_work()
         self.watch.checkpoint()
         await self.envoy.release()
         await self._stack.aclose()
+
+    async def end_work(self) -> None:
+        """What a host service ends first: all that goes on in the background."""
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
 
     async def stop(self) -> None:
         """End with everything that was started."""

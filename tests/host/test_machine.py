@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloudgate.host.envoy import listener_rollout, process, process_set
+from cloudgate.host.envoy.launcher import EnvoyLauncher
+from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord
 from cloudgate.host.envoy.xds_listener import listener
 from cloudgate.host.platform import started_at
 from cloudgate.host.state import files
 from cloudgate.host.state.files import damaged_files as damage_found
 from cloudgate.host.state.tenant_directory import TenantDirectory
-from cloudgate.protocol import GatewayState
+from cloudgate.protocol import Assignment, GatewayState
 from tests.host.support import Authority, Client, Machine, refuses, running_machine
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -386,3 +390,62 @@ async def test_an_envoy_that_does_not_answer_for_a_while_keeps_its_tunnels(
     await machine.found(GatewayState.LISTENING)
     assert machine.envoys.pid == before
     assert await tunnel.echoes()
+
+
+@dataclass
+class SlowStart:
+    """Starts of Envoy that somebody can hold up."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    may_go_on: threading.Event = field(default_factory=threading.Event)
+    started: list[EnvoyProcess] = field(default_factory=list)
+
+
+@pytest.fixture
+def slow_start(monkeypatch: pytest.MonkeyPatch) -> SlowStart:
+    """Starts are as fast as ever until somebody holds them up."""
+    found, launch = SlowStart(), EnvoyLauncher.launch
+    found.may_go_on.set()
+
+    def slowly(self: EnvoyLauncher, before: ProcessRecord | None) -> EnvoyProcess:
+        found.begun.set()
+        assert found.may_go_on.wait(PATIENCE_SECONDS)
+        found.started.append(launch(self, before))
+        return found.started[-1]
+
+    monkeypatch.setattr(EnvoyLauncher, "launch", slowly)
+    return found
+
+
+async def test_an_envoy_that_is_being_started_is_known_when_the_host_service_ends(
+    machine: Machine, slow_start: SlowStart
+) -> None:
+    slow_start.may_go_on.clear()
+    wanted = Assignment(revision=1, gateway=machine.gateway(free_port()), drain_seconds=60)
+    machine.reconciler.set_desired(wanted)
+    assert await asyncio.to_thread(slow_start.begun.wait, PATIENCE_SECONDS)
+    ending = asyncio.create_task(machine.end_work())
+    await asyncio.sleep(0)
+    slow_start.may_go_on.set()
+    await ending
+    assert machine.envoy.is_supervised
+    await machine.stop()
+    assert [each.is_alive for each in slow_start.started] == [False]
+
+
+async def test_an_envoy_that_is_being_started_again_ends_with_the_host_service(
+    machine: Machine, slow_start: SlowStart
+) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    slow_start.begun.clear()
+    slow_start.may_go_on.clear()
+    pid = machine.envoys.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.to_thread(slow_start.begun.wait, PATIENCE_SECONDS)
+    ending = asyncio.create_task(machine.stop())
+    await asyncio.sleep(0.1)  # to where it waits for who starts it
+    slow_start.may_go_on.set()
+    await ending
+    await asyncio.to_thread(until, lambda: len(slow_start.started) == 2)
+    assert [each.is_alive for each in slow_start.started] == [False, False]

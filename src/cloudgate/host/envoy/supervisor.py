@@ -128,7 +128,7 @@ class EnvoySupervisor:
             UnavailableError: It does not start; the message holds its last words.
         """
         if not await self.adopt():
-            self._supervise(await asyncio.to_thread(self.reserve.release_for, self._start))
+            await self._start_for(self._supervise)
         await self._until_ready()
         self._launcher.settled()
         self.processes.retire_parent()
@@ -207,6 +207,23 @@ class EnvoySupervisor:
         self._told_to_wait = bool(reason)
         return not reason
 
+    async def _start_for(self, take: Callable[[EnvoyProcess], None]) -> EnvoyProcess:
+        """Start one, and have `take` know of it, also where nobody waits for it any more.
+
+        A thread is not cancelled with who waits for it: an Envoy of which nobody knows would
+        outlive the host service, and keep the port.
+        """
+        starting = asyncio.create_task(asyncio.to_thread(self.reserve.release_for, self._start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            if starting.exception() is None:
+                take(starting.result())
+            raise
+        take(starting.result())
+        return starting.result()
+
     def _start(self) -> EnvoyProcess:
         self.processes.forget_dead()
         known = self.processes.known
@@ -220,8 +237,11 @@ class EnvoySupervisor:
         _log.info("envoy started", pid=started.pid, version=started.record.version)
         return started
 
-    def _supervise(self, envoy: EnvoyProcess) -> None:
+    def _listen(self, envoy: EnvoyProcess) -> None:
         self.processes.listening = envoy
+
+    def _supervise(self, envoy: EnvoyProcess) -> None:
+        self._listen(envoy)
         self._keeper = asyncio.create_task(self._start_again_when_dead(), name="envoy")
 
     async def _start_again_when_dead(self) -> None:
@@ -238,7 +258,7 @@ class EnvoySupervisor:
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             try:
-                envoy = await asyncio.to_thread(self.reserve.release_for, self._start)
+                envoy = await self._start_for(self._listen)
             except Exception as error:  # noqa: BLE001  whatever it is: it is tried again
                 foreseen = isinstance(error, OSError | UnavailableError)
                 _log.error(
@@ -247,7 +267,6 @@ class EnvoySupervisor:
                     exc_info=None if foreseen else error,
                 )
                 continue
-            self.processes.listening = envoy
             await self._ask(envoy)
             self._on_change()
 
