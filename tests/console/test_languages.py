@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.console import texts
-from cloudgate.console.connecting import ways
+from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Action, Page
 from cloudgate.console.languages import LANGUAGES, SOURCE, language_of, negotiated
 from cloudgate.console.operator.site_map import CONSOLE
@@ -120,7 +120,7 @@ def test_no_page_or_form_says_anything_without_the_catalogue(
     section: Section, sources: set[str]
 ) -> None:
     assert set(declared(section)) - sources - {"", texts.NOTHING} == set()
-    assert {each.text for each in ways("acme", "", [])} - sources == set()
+    assert {each.text for each in connection_guides("acme", "", [])} - sources == set()
     assert set(texts.TONES) - sources == set()
 
 

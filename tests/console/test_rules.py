@@ -20,7 +20,7 @@ from cloudgate.console.acting import command_of
 from cloudgate.console.api import SignedOutError
 from cloudgate.console.browser import form_token, inside, is_token_of, wants_a_page
 from cloudgate.console.charts import BYTES, HEIGHT, SECONDS, held_back, lately, traffic
-from cloudgate.console.connecting import ways
+from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.site_map import CONSOLE
@@ -310,11 +310,13 @@ def test_a_month_is_one_of_utc_and_never_one_to_come() -> None:
 
 def test_lines_to_copy_are_those_of_the_page_about_clients() -> None:
     page = CLIENTS.read_text("utf-8")
-    given = ways("acme", "provider.example:6180", ["vault.example:8443"])
+    given = connection_guides("acme", "provider.example:6180", ["vault.example:8443"])
     (restic,) = (each.lines for each in given if each.program == "restic")
     for line in restic.splitlines():
         assert line.replace("repo ", "") in page, line
-    assert "HTTPS_PROXY='https://m%C3%BCller%40x:" in ways("müller@x", "g:1", [])[0].lines
+    assert (
+        "HTTPS_PROXY='https://m%C3%BCller%40x:" in connection_guides("müller@x", "g:1", [])[0].lines
+    )
 
 
 def test_a_page_that_takes_long_to_make_is_made_less_often() -> None:

@@ -8,8 +8,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Answer, Json, RefusedError, SignedOutError, basic
-from cloudgate.console.declarations import Action, Field, Input, Visit, WrongInputError, filled
-from cloudgate.console.languages import Said
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Visit,
+    WrongInputError,
+    filled,
+)
+from cloudgate.console.languages import LocalizedText
 from cloudgate.console.texts import words as _
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
@@ -21,7 +28,7 @@ _WRONG, _CHANGED = 400, 412
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class ResultPage:
     """A page that comes of it."""
 
     template: str
@@ -30,15 +37,15 @@ class Shown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Led:
+class Redirect:
     """Where to go on, below the section."""
 
     to: str
 
 
 async def form_page(
-    action: Action, visit: Visit, problem: tuple[Said, ...] = (), status: int = 200
-) -> Shown:
+    action: Action, visit: Visit, problem: tuple[LocalizedText, ...] = (), status: int = 200
+) -> ResultPage:
     """The form of an action, filled with what is so now, or with what was sent.
 
     Raises:
@@ -48,7 +55,7 @@ async def form_page(
     if visit.form and status != _CHANGED:
         tag = (visit.form.get(TAG) or [""])[-1]
     name = str(subject.get("Name") or "")
-    return Shown(
+    return ResultPage(
         template="form.html",
         status=status,
         context={
@@ -74,7 +81,7 @@ async def _subject(action: Action, visit: Visit) -> tuple[Json, str]:
     return action.pick(answer.body), answer.headers.get("etag", "") if is_edited else ""
 
 
-async def act(action: Action, visit: Visit) -> Shown | Led:
+async def act(action: Action, visit: Visit) -> ResultPage | Redirect:
     """Do it; the form again, with the reason, where it is refused.
 
     Raises:
@@ -87,7 +94,7 @@ async def act(action: Action, visit: Visit) -> Shown | Led:
     missing = [each for each in action.fields if each.required and each.name not in values]
     if missing:
         told = visit.language.text(_("Fill in: %s")) % visit.language.text(missing[0].label)
-        return await form_page(action, visit, (Said(text=told),), _WRONG)
+        return await form_page(action, visit, (LocalizedText(text=told),), _WRONG)
     try:
         answer = await _call(action, visit, values)
     except RefusedError as problem:
@@ -97,10 +104,10 @@ async def act(action: Action, visit: Visit) -> Shown | Led:
         return await form_page(action, visit, said, problem.status)
     except WrongInputError as problem:
         told = problem.told(visit.language)
-        return await form_page(action, visit, (Said(text=told),), _WRONG)
+        return await form_page(action, visit, (LocalizedText(text=told),), _WRONG)
     except ValueError:  # a browser that sends what its form does not offer
         told = visit.language.text(_("That cannot be chosen here."))
-        return await form_page(action, visit, (Said(text=told),), _WRONG)
+        return await form_page(action, visit, (LocalizedText(text=told),), _WRONG)
     made = made or str(answer.body.get("NewPassword") or "")
     back = filled(action.back, visit.path)
     if action.shown or made:
@@ -112,8 +119,8 @@ async def act(action: Action, visit: Visit) -> Shown | Led:
             "task": answer.task,
             "back": back,
         }
-        return Shown(template=action.shown or "once.html", context=context)
-    return Led(to=f"tasks/{answer.task}" if answer.task and action.by_task else back)
+        return ResultPage(template=action.shown or "once.html", context=context)
+    return Redirect(to=f"tasks/{answer.task}" if answer.task and action.by_task else back)
 
 
 async def _call(action: Action, visit: Visit, values: Mapping[str, str]) -> Answer:

@@ -154,7 +154,7 @@ class Api:
             "headers": [(each.encode("latin-1"), sent[each].encode("latin-1")) for each in sent],
             "state": dict(outer.scope.get("state") or {}),
         }
-        answer = _Collected()
+        answer = _CollectedResponse()
         waiting = [content]
 
         async def receive() -> Message:
@@ -167,7 +167,7 @@ class Api:
 
 
 @dataclass
-class _Collected:
+class _CollectedResponse:
     """An answer, as it is sent."""
 
     status: int = _OK

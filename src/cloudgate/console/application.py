@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from cloudgate.console import browser, forms
-from cloudgate.console.acting import Led, act, form_page
+from cloudgate.console.acting import Redirect, act, form_page
 from cloudgate.console.api import Answer, Api, Json, RefusedError, SignedOutError
 from cloudgate.console.brand import Brand
 from cloudgate.console.declarations import Action, Page, Visit
@@ -162,7 +162,7 @@ class _Request:
             return self._problem(_NOT_FOUND, _("There is no such form."))
         visit = Visit(api=self.api, path=found[1], query={}, form=self.form, language=self.language)
         done = await act(found[0], visit)
-        if isinstance(done, Led):
+        if isinstance(done, Redirect):
             return _to(self._root + done.to)
         host = self.request.headers.get("host", "")
         return self._page(done.template, {**done.context, "host": host}, status=done.status)

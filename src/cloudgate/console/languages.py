@@ -24,7 +24,7 @@ _WEIGHT = re.compile(r"[qQ]=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class LocalizedText:
     """A text, and the tag of its language where that is not the page's."""
 
     text: str
@@ -53,11 +53,11 @@ class Language:
         """What a text of the console says in it."""
         return self.catalogue.gettext(text) if text else ""  # an empty one is the catalogue's head
 
-    def said(self, text: str) -> Said:
+    def said(self, text: str) -> LocalizedText:
         """What may be the API's, in its own words, or a text of the console."""
         here = self.text(text)
         is_foreign = here == text and self.tag != SOURCE.tag
-        return Said(text=here, tag=SOURCE.tag if is_foreign else "")
+        return LocalizedText(text=here, tag=SOURCE.tag if is_foreign else "")
 
 
 SOURCE = Language(tag="en", name="English", style=ENGLISH)

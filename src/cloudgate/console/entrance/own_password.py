@@ -8,7 +8,7 @@ from starlette.responses import Response
 from cloudgate.console import forms
 from cloudgate.console.api import Api, Json, RefusedError, basic
 from cloudgate.console.brand import Brand
-from cloudgate.console.languages import Language, Said
+from cloudgate.console.languages import Language, LocalizedText
 from cloudgate.console.rendering import page
 from cloudgate.console.texts import words as _
 
@@ -55,7 +55,7 @@ class _Page:
         self, status: int, *problem: str, safe: bool = True, name: str = "", done: bool = False
     ) -> Response:
         """The page as an answer; `problem` is what went wrong, in sentences."""
-        told: tuple[Said, ...] = tuple(self.language.said(each) for each in problem)
+        told: tuple[LocalizedText, ...] = tuple(self.language.said(each) for each in problem)
         context: Json = {
             "root": "./",
             "path": "password",

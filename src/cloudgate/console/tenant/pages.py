@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back
-from cloudgate.console.connecting import ways
+from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Action, Field, Input, Page, Visit
 from cloudgate.console.texts import words as _
 
@@ -17,7 +17,7 @@ def _quotas(entity: Json) -> list[Json]:
     return list((entity.get("Quotas") or {}).get("CloudSelfQuotas") or ())
 
 
-def _doors(entity: Json) -> list[str]:
+def _gateways(entity: Json) -> list[str]:
     return list((entity.get("Gateways") or {}).get("Gateways") or ())
 
 
@@ -58,13 +58,13 @@ async def load_users(visit: Visit) -> Json:
 async def load_connecting(visit: Visit) -> Json:
     """How it connects: its gateways, its storage, and lines for each program."""
     entity = await visit.api.get(SELF)
-    doors = _doors(entity)
+    gateways = _gateways(entity)
     storage = [str(each["Endpoint"]) for each in _quotas(entity) if each.get("Endpoint")]
     return {
         "thing": entity,
-        "doors": doors,
+        "gateways": gateways,
         "storage": storage,
-        "ways": ways(str(entity["Name"]), doors[0] if doors else "", storage),
+        "guides": connection_guides(str(entity["Name"]), gateways[0] if gateways else "", storage),
     }
 
 

@@ -87,7 +87,7 @@ def _quota(resource: TenantResource, now: datetime) -> OwnQuota:
     )
 
 
-def doors(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
+def gateway_addresses(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
     """Host and port of each gateway that a tenant may use, names that lead to several once."""
     usable = pools_of(tenant)
     found: dict[str, None] = {}

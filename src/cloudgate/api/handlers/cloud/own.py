@@ -80,7 +80,7 @@ def _entity(work: UnitOfWork, root: str, who: Owner) -> CloudSelf:
         may_change_password=tenant.may_change_password,
         may_get_certificates=tenant.may_get_certificates,
         quotas=tuple(_quota(each) for each in own.quotas(who, work.now)),
-        gateways=own.doors(work, tenant),
+        gateways=own.gateway_addresses(work, tenant),
         maintenance=at_work.message if at_work else None,
         maintenance_since=at_work.since if at_work else None,
     )

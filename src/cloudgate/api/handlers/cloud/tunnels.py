@@ -16,7 +16,7 @@ from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.carrying import that_may_carry
 from cloudgate.manager.gateways.operations import TYPE, gateway_of, get_gateway
-from cloudgate.manager.portal.own import doors
+from cloudgate.manager.portal.own import gateway_addresses
 from cloudgate.manager.servers.managed_servers import is_online
 from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Subtenant
 from cloudgate.manager.tenants.operations import TYPE as TENANT
@@ -67,7 +67,7 @@ def get_tunnels_of_tenant(call: Call) -> Answer:
 def get_gateways_of_tenant(call: Call) -> Answer:
     """Host and port of each gateway that a tenant may use, as its programs name them."""
     with call.reading() as work:
-        found = doors(work, get_tenant(work, call.identifier(TENANT)))
+        found = gateway_addresses(work, get_tenant(work, call.identifier(TENANT)))
     shown = tuple(CloudTenantGateway(address=each) for each in found)
     return Answer(resource=CloudTenantGateways(cloud_tenant_gateways=shown))
 

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Field, Input, Values, Visit, WrongInputError
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Values,
+    Visit,
+    WrongInputError,
+)
 from cloudgate.console.operator.common import (
     DESCRIPTION,
     ENTITY,

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back, traffic
-from cloudgate.console.connecting import ways
+from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Page, Visit, entities, filled, id_of
 from cloudgate.console.operator.common import ENTITY, listing
 from cloudgate.console.operator.usage import asked, last_months, month_of, used_rows
@@ -77,7 +77,7 @@ async def load_connecting(visit: Visit) -> Json:
         visit.api.get(f"{at}/gateways"),
         visit.api.get("/query?type=Repository&format=Entities&sortAsc=Name&pageSize=500"),
     )
-    doors = [str(each["Address"]) for each in gateways.get("CloudTenantGateways") or ()]
+    addresses = [str(each["Address"]) for each in gateways.get("CloudTenantGateways") or ()]
     endpoints = {
         str(each["UID"]): str(each["Endpoint"]) for each in entities(repositories, "Repositories")
     }
@@ -88,9 +88,11 @@ async def load_connecting(visit: Visit) -> Json:
     storage = [endpoints[uid] for uid in granted if uid in endpoints]
     return {
         "thing": entity,
-        "doors": doors,
+        "gateways": addresses,
         "storage": storage,
-        "ways": ways(str(entity["Name"]), doors[0] if doors else "", storage),
+        "guides": connection_guides(
+            str(entity["Name"]), addresses[0] if addresses else "", storage
+        ),
     }
 
 

@@ -1,7 +1,15 @@
 """User pages: who are the users of a tenant, and how are they changed?"""
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Choices, Field, Input, Values, Visit, filled
+from cloudgate.console.declarations import (
+    Action,
+    Choices,
+    Field,
+    Input,
+    Values,
+    Visit,
+    filled,
+)
 from cloudgate.console.operator.common import DESCRIPTION, ENTITY, GB_IN_MB, body, number
 from cloudgate.console.operator.customers.tenant_actions import PASSWORD
 from cloudgate.console.operator.customers.tenants import ONE
