@@ -28,9 +28,12 @@ PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addp
 	test_rules.py test_quota_rules.py test_notification_rules.py test_protection_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py tests/console/test_rules.py tests/console/test_languages.py \
 	$(addprefix tests/client/, test_conversation.py test_statements.py)
-# They begin first: one that began last would leave the other workers idle.
-LONGEST := tests/api/test_contract.py tests/api/test_contract_of_absent.py tests/network tests/end_to_end \
-	tests/wire/test_agreement.py
+# They begin first: one that began last would leave the other workers idle. Each file is named, as
+# pytest takes those that a folder among them has in the folder's place.
+LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \
+	$(wildcard tests/network/test_*.py) tests/api/test_contract_of_absent.py $(wildcard tests/end_to_end/test_*.py) \
+	tests/ansible/test_modules.py tests/wire/test_agreement.py
+LONGEST_FIRST := $(LONGEST) $(filter-out $(LONGEST), $(sort $(shell find tests -name 'test_*.py')))
 # Whose two longest are mostly waiting, and one has a browser: what measures most closely comes before those.
 ALONE_FIRST := $(addprefix tests/, end_to_end/test_managers.py host/test_shaper.py host/test_limits.py \
 	host/test_fair_share.py network/test_long_line.py network/test_pools.py)
@@ -64,7 +67,8 @@ test-packages:
 
 # What waits for processes and networks leaves the processors to others: three more workers pay.
 together:
-	$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "not alone and not delivery" --durations 15 $(LONGEST) tests
+	@echo "pytest: all but those that run alone, five at a time, the longest first"
+	@$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "not alone and not delivery" --durations 15 $(LONGEST_FIRST)
 
 # What is seen of speed means something only beside little else: three at a time, of which one waits
 # for most of its time until a gateway has forgotten what its manager said last.
@@ -81,7 +85,7 @@ test-delivery: .venv/dev .venv/ansible dist
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage/data
 coverage: .venv/dev
 	@rm -rf .coverage && mkdir .coverage
-	-$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --timeout 900 -m "not delivery" $(or $(ARGS),$(LONGEST) tests)
+	-$(BIN)/coverage run -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --timeout 900 -m "not delivery" $(or $(ARGS),$(LONGEST_FIRST))
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
