@@ -23,7 +23,7 @@ from cloudgate.manager.registries.audit_throttle import (
     network_of,
 )
 from cloudgate.manager.registries.presence import ONLINE_FOR
-from cloudgate.manager.servers.managed_servers import get_managed_server
+from cloudgate.manager.servers.managed_servers import get_managed_server, last_seen
 from cloudgate.protocol import (
     POLL_SECONDS,
     PROTOCOL,
@@ -268,10 +268,17 @@ def test_a_host_that_waits_for_news_is_made_to_speak_when_another_speaks_in_its_
 ) -> None:
     host.facts = host.facts.model_copy(update={"machine": "first"})
     host.poll()
+
+    def heard() -> datetime | None:
+        with running.manager.reading() as work:
+            return last_seen(work, get_managed_server(work, host.server_id))
+
+    before = heard()
     waiting = threading.Thread(target=host.poll)
     started = time.monotonic()
     waiting.start()
-    # The second one may come before the first waits, and is refused in any case.
+    # If the second one came before, the first would have spoken since, and had nothing to say.
+    until(lambda: heard() != before)
     while waiting.is_alive():
         assert host.client.post("/poll", content=spoken_by("second")).status_code in (400, 503)
         waiting.join(0.1)
