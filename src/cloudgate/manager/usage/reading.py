@@ -16,7 +16,7 @@ from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
 from cloudgate.manager.tenants.operations import TYPE
-from cloudgate.manager.usage.compaction import HOUR
+from cloudgate.manager.usage.compaction import DAY, HOUR, begin_of
 
 FIELDS = Fields(
     "CloudUsage",
@@ -116,8 +116,7 @@ class By(Enum):
 
     def begin_of(self, moment: datetime) -> datetime:
         """The beginning of the stretch that a moment is in."""
-        whole = moment.replace(minute=0, second=0, microsecond=0)
-        return whole if self is By.HOUR else whole.replace(day=1, hour=0)
+        return begin_of(moment, HOUR) if self is By.HOUR else begin_of(moment, DAY).replace(day=1)
 
 
 def traffic_by(

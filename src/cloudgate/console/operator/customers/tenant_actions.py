@@ -1,5 +1,6 @@
 """Tenant actions: what may be done with a customer, by which forms?"""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
@@ -141,6 +142,17 @@ def _tunnel_limit(tenant: Json) -> int | str:
     )
 
 
+def _limit(name: str, label: str, value: Callable[[Json], object]) -> Field:
+    """A number, or no limit."""
+    return Field(
+        name=name,
+        label=label,
+        kind=Input.NUMBER,
+        hint=_("No limit when left empty."),
+        value=value,
+    )
+
+
 ACTIONS = (
     Action(
         path="tenants/create",
@@ -171,26 +183,12 @@ ACTIONS = (
         target=ONE,
         subject=ONE + ENTITY,
         fields=(
-            Field(
-                name="speed",
-                label=_("Speed, in Mbit/s over all its tunnels"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=_speed,
-            ),
-            Field(
-                name="tunnels",
-                label=_("Tunnels at a time"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=_tunnel_limit,
-            ),
-            Field(
-                name="egress",
-                label=_("What it may bring back in a month, in GB"),
-                kind=Input.NUMBER,
-                hint=_("No limit when left empty."),
-                value=lambda tenant: (tenant.get("EgressQuotaMb") or 0) // GB_IN_MB or "",
+            _limit("speed", _("Speed, in Mbit/s over all its tunnels"), _speed),
+            _limit("tunnels", _("Tunnels at a time"), _tunnel_limit),
+            _limit(
+                "egress",
+                _("What it may bring back in a month, in GB"),
+                lambda tenant: (tenant.get("EgressQuotaMb") or 0) // GB_IN_MB or "",
             ),
             Field(
                 name="hard",
