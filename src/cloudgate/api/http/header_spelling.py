@@ -13,15 +13,18 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class _Name(bytes):
-    """A name that stays as it is written, and is equal to itself in any case of letters.
-
-    Uvicorn writes what `lower` gives, and looks for the headers that it needs by `==`.
-    """
+    """A name that stays as it is written: uvicorn writes what `lower` gives."""
 
     __slots__ = ()
 
     def lower(self) -> "_Name":
         return self
+
+
+class _LookedForName(_Name):
+    """One that is equal to itself in any case of letters: uvicorn looks for it by `==`."""
+
+    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, bytes) and bytes.lower(self) == bytes.lower(other)
@@ -32,6 +35,8 @@ class _Name(bytes):
 
 _PUBLISHED = {name.lower(): name for name in (b"X-RestSvcSessionId", b"WWW-Authenticate", b"ETag")}
 """Those that are not simply words with capitals."""
+_LOOKED_FOR = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+"""By uvicorn. Only these compare by code of ours, which is called for each header and name."""
 
 
 @lru_cache(maxsize=256)
@@ -39,7 +44,8 @@ def spelled(name: bytes) -> bytes:
     """A header's name as it is published: ``content-type`` is ``Content-Type``."""
     lower = bytes.lower(name)
     words = b"-".join(word.capitalize() for word in lower.split(b"-"))
-    return _Name(_PUBLISHED.get(lower, words))
+    kind = _LookedForName if lower in _LOOKED_FOR else _Name
+    return kind(_PUBLISHED.get(lower, words))
 
 
 def all_spelled(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

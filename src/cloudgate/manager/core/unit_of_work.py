@@ -233,8 +233,13 @@ class Manager:
     lease: Lease | None = None
     """Of a server's database, to lead in it; None of a file's, which is locked."""
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether what is in memory is true: with a file it always is."""
+        return self.lease is None or self.lease.is_sure()
+
     def check_sure(self) -> None:
-        """See whether what is in memory is true: with a file it always is.
+        """See whether what is in memory is true.
 
         Raises:
             UnavailableError: another manager may lead, and have changed something.

@@ -1,0 +1,87 @@
+"""Repeated requests: what did the same bytes mean when they came before?
+
+A program that looks at something asks for it in the same words each time. What these say, to whom
+they belong, and that they may ask for it follows from the bytes and from their session as it was
+read: as long as both are the same, so is that. Whether session and answer are true still is looked
+at each time.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from cloudgate import trace_context
+from cloudgate.api.http.response_cache import Key, ResponseCache
+from cloudgate.manager.storage.tables import LogonSession
+
+MOST = 4096
+LONGEST_BYTES = 2048
+"""Of path, parameters and headers together; what has more is read anew each time."""
+_UNREAD = trace_context.HEADER.encode()
+"""A header that is another one each time, and means nothing to an answer that is known."""
+
+Words = tuple[object, ...]
+"""All of a request that its meaning depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a request that was answered from memory came to."""
+
+    session: LogonSession
+    """That it is of, and that may ask for it."""
+    route: str
+    """As it is metered."""
+    answer: Key
+    """Under which its answer is kept."""
+
+
+class RepeatedRequests:
+    """Knows what requests meant. Used on the event loop only."""
+
+    def __init__(self, memory: ResponseCache) -> None:
+        """`memory` knows which sessions and answers are true."""
+        self._memory = memory
+        self._known: OrderedDict[Words, Meaning] = OrderedDict()
+
+    def answer(self, scope: Scope, now: datetime) -> tuple[Response, Meaning] | None:
+        """The answer to a request, if it came before and nothing has changed since."""
+        words = _words(scope)
+        known = self._known.get(words)
+        if known is None:
+            return None
+        response = None
+        if self._memory.session(known.session.id, now) is known.session:
+            response = self._memory.answer(known.answer)
+        if response is None:
+            del self._known[words]  # the session holds rows, and another one may be read
+            return None
+        self._known.move_to_end(words)
+        return response, known
+
+    def keep(self, scope: Scope, meaning: Meaning, now: datetime) -> None:
+        """Keep what a request means, if it is short, and of a session that is known."""
+        if self._memory.session(meaning.session.id, now) is not meaning.session:
+            return
+        said = sum(len(name) + len(value) for name, value in scope["headers"])
+        if said + len(scope["path"]) + len(scope["query_string"]) > LONGEST_BYTES:
+            return
+        self._known[_words(scope)] = meaning
+        while len(self._known) > MOST:
+            self._known.popitem(last=False)
+
+
+def _words(scope: Scope) -> Words:
+    client = scope.get("client")
+    return (
+        scope["method"],
+        scope["scheme"],
+        scope.get("server"),
+        client and client[0],
+        scope["path"],
+        scope["query_string"],
+        tuple(header for header in scope["headers"] if header[0] != _UNREAD),
+    )
