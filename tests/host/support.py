@@ -298,7 +298,7 @@ class Machine:
         known = HostState(
             self.directory, self.site, GatewayStatus(), self.journal, allowances=self.allowances
         )
-        gatekeeper = self._stack.enter_context(
+        authorizer = self._stack.enter_context(
             Authorizer(
                 self.directory,
                 self.site,
@@ -308,16 +308,16 @@ class Machine:
                 reputation=AddressReputation(self.layout.reputation),
             )
         )
-        self.authorizer = server = await serve_authorizer(gatekeeper, self.endpoints)
-        self.gatekeeper = gatekeeper
-        self.guesses = gatekeeper.guesses
-        self.tokens = gatekeeper.tokens
+        self.server = server = await serve_authorizer(authorizer, self.endpoints)
+        self.authorizer = authorizer
+        self.guesses = authorizer.guesses
+        self.tokens = authorizer.tokens
         self._stack.push_async_callback(server.stop)
         settings = HostSettings(
             capacity_bytes=self.capacity_bytes,
             connections_per_address=self.connections_per_address,
         )
-        parts = GatewayParts(self.layout, self.endpoints, known, gatekeeper, settings=settings)
+        parts = GatewayParts(self.layout, self.endpoints, known, authorizer, settings=settings)
         self._stack.push_async_callback(parts.admin.close)
         self.admin, self.envoy, self.envoys = parts.admin, parts.envoy, parts.envoy.processes
         self.watch, self.enforcer = parts.tracker, parts.enforcer

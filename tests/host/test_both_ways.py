@@ -278,12 +278,12 @@ async def _noted(machine: Machine, clients: Counter[str]) -> Noted:
         async with asyncio.timeout(QUIET_SECONDS):
             async for record in _ends(log):
                 ended[record.client] += 1
-                holder = replace(record.holder, place="")
-                said.append((holder, record.target, record.bytes_up, record.bytes_down))
+                metadata = replace(record.metadata, slot_id="")
+                said.append((metadata, record.target, record.bytes_up, record.bytes_down))
                 if ended.total() == clients.total():
                     break
     assert ended == clients
-    refused = {str(kind): count for kind, count in machine.gatekeeper.meter.refused.items()}
+    refused = {str(kind): count for kind, count in machine.authorizer.meter.refused.items()}
     return Noted(sorted(said, key=str), refused)
 
 

@@ -110,7 +110,7 @@ async def test_it_opens_a_tunnel_without_a_password_and_the_same_name_may_come_a
         status, body = await _status(client, port, f"{name}:{PASSWORD}")
         assert status == 403, name
         assert "not of the same tenant or user" in body
-    assert machine.gatekeeper.meter.refused[Refusal.CERTIFICATE] == 3
+    assert machine.authorizer.meter.refused[Refusal.CERTIFICATE] == 3
     await _logged(lambda: identifier in {each.certificate_id for each in machine.watch.live})
     assert not machine.guesses.pending()
 
@@ -245,7 +245,7 @@ async def test_one_of_nobodys_is_as_none_and_shuts_out_no_program(
             "Name or password are missing or wrong.\n",
         ), what
         assert (await _status(client, port, f"acme:{PASSWORD}"))[0] == 200, what
-    assert not machine.gatekeeper.meter.refused[Refusal.CERTIFICATE]
+    assert not machine.authorizer.meter.refused[Refusal.CERTIFICATE]
 
 
 @both_ways
@@ -324,7 +324,7 @@ async def test_curl_comes_by_it(
 
 
 def test_what_a_tunnel_came_in_by_outlives_the_host_service() -> None:
-    known = TunnelMetadata(place="p", tenant_id=ACME, certificate_id=UUID(int=7))
+    known = TunnelMetadata(slot_id="p", tenant_id=ACME, certificate_id=UUID(int=7))
     assert TunnelMetadata.read(str(known)) == known
     assert TunnelMetadata.read(str(TunnelMetadata("p", ACME))).certificate_id is None
 
@@ -347,4 +347,4 @@ async def test_what_a_tenant_wants_for_itself_waits_for_the_manager_whichever_wa
     status, text = await wish(f"acme:{PASSWORD}")
     assert (status, "manager does not answer" in text) == (503, True)
     assert (await wish("acme:wrong"))[0] == 401
-    assert machine.gatekeeper.meter.refused[Refusal.CREDENTIALS] == 1
+    assert machine.authorizer.meter.refused[Refusal.CREDENTIALS] == 1

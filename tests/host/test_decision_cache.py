@@ -16,9 +16,9 @@ from cloudgate.host.authorization.policy import Denial
 from cloudgate.host.envoy.start_rates import to_one, to_several
 
 QUESTION = Question("vault:443", "Basic x", "192.0.2.7", 4711)
-REFUSED = AuthorizationResult("acme", "vault:443", refusal=Denial(403, "no"))
-HOLDER = TunnelMetadata(place="7", tenant_id=UUID(int=1))
-LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", holder=HOLDER)
+REFUSED = AuthorizationResult("acme", "vault:443", denial=Denial(403, "no"))
+HOLDER = TunnelMetadata(slot_id="7", tenant_id=UUID(int=1))
+LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", metadata=HOLDER)
 
 
 def test_who_was_refused_is_refused_once_more_and_then_nobody_knows() -> None:
@@ -42,7 +42,7 @@ def test_another_question_from_the_same_port_is_asked_anew() -> None:
 def test_a_target_that_was_tried_does_not_answer_or_has_other_addresses() -> None:
     decided = DecisionCache()
     decided.note(QUESTION, LET_IN)
-    assert decided.take(QUESTION) == replace(LET_IN, refusal=SILENT)
+    assert decided.take(QUESTION) == replace(LET_IN, denial=SILENT)
     several = to_several(LET_IN.cluster)
     two = replace(LET_IN, cluster=several, others=("192.0.2.10:443", "192.0.2.11:443"))
     decided.note(QUESTION, two)

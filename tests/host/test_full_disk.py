@@ -89,7 +89,7 @@ def lets_in(whose: Tenant, user: UUID | None, endpoint: str) -> bool:
     if user is not None and found is None:
         return False
     login = Principal(whose, found)
-    decided = evaluate(login, endpoint, is_proven=True, circumstances=RequestContext(NOW))
+    decided = evaluate(login, endpoint, is_proven=True, context=RequestContext(NOW))
     return not isinstance(decided, Denial)
 
 
@@ -433,7 +433,7 @@ async def test_tunnels_that_began_while_nothing_could_be_logged_end_with_their_t
     # A page of the log that was begun before may still take some lines.
     tunnels = [await client.connect(port, REPO) for _ in range(20)]
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.gatekeeper.slots.unlogged:  # noqa: ASYNC110  nobody tells
+        while not machine.authorizer.slots.unlogged:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.05)
     machine.know(tenant(repository_port, enabled=False))
     async with asyncio.timeout(PATIENCE_SECONDS):

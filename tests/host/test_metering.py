@@ -46,7 +46,7 @@ def entry(kind: RecordType, tunnel: str, up: int, down: int = 0) -> AccessRecord
         tunnel=tunnel,
         envoy="e",
         started_at=NOW,
-        holder=TunnelMetadata(place="", tenant_id=UUID(int=1)),
+        metadata=TunnelMetadata(slot_id="", tenant_id=UUID(int=1)),
         target=REPO,
         client="192.0.2.1:5",
         from_address="",
@@ -266,6 +266,23 @@ async def test_bytes_are_counted_exactly_though_the_host_service_is_killed_betwe
     assert sum(each.bytes_down for each in everything) == 150_007
     assert sum(each.tunnels for each in everything) == 2
     assert {each.target for each in everything} == {REPO}
+
+
+@pytest.mark.anyio
+async def test_live_tunnels_are_written_down_in_the_words_that_every_release_reads(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not machine.watch.live:  # noqa: ASYNC110  the log tells nobody
+            await asyncio.sleep(0.05)
+    assert machine.watch.checkpoint()
+    (live,) = json.loads(machine.layout.usage.read_text())["live"]
+    assert live["place"]
+    assert "era" in live
+    tunnel.close()
 
 
 @pytest.mark.anyio

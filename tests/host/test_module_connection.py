@@ -24,9 +24,9 @@ pytestmark = pytest.mark.anyio
 
 ASK, GONE, BEGUN = 1, 2, 3
 LEAVE_IT, TUNNEL = 0, 1
-HOLDER = TunnelMetadata(place="7", tenant_id=UUID(int=1))
-LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", "fast", holder=HOLDER)
-REFUSED = AuthorizationResult("acme", "vault:443", refusal=Denial(403, "no"))
+HOLDER = TunnelMetadata(slot_id="7", tenant_id=UUID(int=1))
+LET_IN = AuthorizationResult("acme", "vault:443", "192.0.2.9:443", "fast", metadata=HOLDER)
+REFUSED = AuthorizationResult("acme", "vault:443", denial=Denial(403, "no"))
 QUESTION = Question("vault:443", "Basic x", "192.0.2.7", 4711)
 
 

@@ -65,10 +65,10 @@ async def test_who_comes_from_elsewhere_is_refused_with_the_reason_counted_and_t
         assert refused.body == (
             "The tenant may not come from 127.0.0.2: that address is in none of its networks.\n"
         )
-    meter = machine.gatekeeper.meter
+    meter = machine.authorizer.meter
     assert meter.refused[Refusal.NETWORK] == 2
     assert meter.refused_tenants[UUID(int=1)] == 2
-    outsiders = machine.gatekeeper.outsiders
+    outsiders = machine.authorizer.outsiders
     assert not outsiders.pending(), "they are put together for a minute"
     outsiders._now = lambda: datetime.now(UTC) + GATHERED_FOR
     (told,) = outsiders.pending()

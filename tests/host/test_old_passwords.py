@@ -45,7 +45,7 @@ async def test_both_passwords_are_good_until_the_time_is_over_and_then_the_new_o
     machine.know(tenant(repository_port, **TWO))
     for password, status in ((PASSWORD, 200), (NEW, 200), ("wrong", 407)):
         assert (await client.connect(port, REPO, f"acme:{password}")).status == status
-    assert [each.tenant_id for each in machine.gatekeeper.old_passwords.pending()] == [ACME]
+    assert [each.tenant_id for each in machine.authorizer.old_passwords.pending()] == [ACME]
     over = {**TWO, "old_password_until": datetime.now(UTC)}
     machine.know(tenant(repository_port, **over))
     assert (await client.connect(port, REPO)).status == 407

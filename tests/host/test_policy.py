@@ -27,13 +27,11 @@ REPOSITORY = "repo.example:443"
 
 
 def may(
-    who: Tenant, target: str | None = REPOSITORY, user: User | None = None, **circumstances: Any
+    who: Tenant, target: str | None = REPOSITORY, user: User | None = None, **context: Any
 ) -> Denial | Target:
     """What becomes of somebody whose password is right."""
-    now = {"now": NOW, **circumstances}
-    return evaluate(
-        Principal(who, user), target, is_proven=True, circumstances=RequestContext(**now)
-    )
+    now = {"now": NOW, **context}
+    return evaluate(Principal(who, user), target, is_proven=True, context=RequestContext(**now))
 
 
 def basic(text: str, encoding: str = "utf-8") -> str:
@@ -86,11 +84,9 @@ def test_the_right_password_opens_a_target_of_the_tenant() -> None:
 def test_a_wrong_password_tells_nothing_else() -> None:
     disabled = ACME.model_copy(update={"enabled": False})
     for each in (ACME, disabled, ACME.model_copy(update={"password_hash": ""})):
-        found = evaluate(
-            Principal(each), REPOSITORY, is_proven=False, circumstances=RequestContext(NOW)
-        )
+        found = evaluate(Principal(each), REPOSITORY, is_proven=False, context=RequestContext(NOW))
         assert found is NOT_AUTHENTICATED
-    unknown = evaluate(None, REPOSITORY, is_proven=False, circumstances=RequestContext(NOW))
+    unknown = evaluate(None, REPOSITORY, is_proven=False, context=RequestContext(NOW))
     assert unknown is NOT_AUTHENTICATED
 
 

@@ -287,7 +287,7 @@ async def port(machine: Machine) -> int:
 
 async def queued(machine: Machine, count: int) -> None:
     """Wait until so many passwords wait to be looked at."""
-    turns = machine.gatekeeper._logins._passwords.turns
+    turns = machine.authorizer._authenticator._passwords.turns
     async with asyncio.timeout(PATIENCE_SECONDS):
         while turns.waiting != count:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.01)

@@ -104,7 +104,7 @@ async def test_nobody_else_is_believed_and_the_reason_is_said(
         assert refused.body == (
             "127.0.0.3 may not say to this gateway by PROXY protocol for whom it asks.\n"
         )
-    assert machine.gatekeeper.meter.refused[Refusal.PROXY] == 2
+    assert machine.authorizer.meter.refused[Refusal.PROXY] == 2
     assert not machine.guesses.pending()
 
 

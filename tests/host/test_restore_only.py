@@ -162,7 +162,7 @@ async def test_above_the_quota_restores_go_on_and_who_sends_is_ended_and_told_wh
         refused = await client.connect(port, REPO)
         assert (refused.status, refused.body) == (403, f"{FULL}\n")
         assert "retry-after: 60" in refused.headers
-        assert machine.gatekeeper.meter.refused[Refusal.QUOTA] == 1
+        assert machine.authorizer.meter.refused[Refusal.QUOTA] == 1
         assert (await client.connect(port, "dead.example:443")).status == 503, "others are not full"
         await bring_back(restore)
         await send(before, A_BACKUP_BYTES)

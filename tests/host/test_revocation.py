@@ -18,7 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudgate.host.access_log.record import parse_record, released_slot
-from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, is_revoked, revocation_epoch
+from cloudgate.host.access_log.tunnel_metadata import (
+    TunnelMetadata,
+    is_revoked,
+    revocation_epoch_of,
+)
 from cloudgate.host.platform import close_connections
 from cloudgate.host.tunnels.accounting import Tunnel as Known
 from cloudgate.host.tunnels.drain import JITTER_SECONDS
@@ -212,7 +216,7 @@ async def test_live_tunnels_are_known_to_the_host_service_that_comes_after(
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TUNNEL = Known(
     tunnel="t",
-    place="p",
+    slot_id="p",
     envoy="e",
     started_at=NOW,
     tenant_id=UUID(int=1),
@@ -220,7 +224,7 @@ TUNNEL = Known(
     target=REPO,
     client="192.0.2.1:5",
     from_address="",
-    era=revocation_epoch(NOW),
+    revocation_epoch=revocation_epoch_of(NOW),
 )
 ACME = Tenant(tenant_id=UUID(int=1), name="Acme", password_hash="x")
 
@@ -279,10 +283,10 @@ def test_where_tunnels_to_some_targets_were_ended_those_to_others_go_on(
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        ({"era": ""}, Revocation("the tenant's tunnels were ended")),
-        ({"era": None}, None),
+        ({"revocation_epoch": ""}, Revocation("the tenant's tunnels were ended")),
+        ({"revocation_epoch": None}, None),
         (
-            {"era": None, "started_at": NOW - timedelta(seconds=1)},
+            {"revocation_epoch": None, "started_at": NOW - timedelta(seconds=1)},
             Revocation("the tenant's tunnels were ended"),
         ),
     ],
@@ -327,18 +331,18 @@ def test_the_usual_time_is_over_for_each_tunnel_at_a_moment_of_its_own() -> None
 
 
 @given(
-    place=st.text("0123456789abcdef", max_size=16),
+    slot_id=st.text("0123456789abcdef", max_size=16),
     tenant_id=st.uuids(),
     user_id=st.none() | st.uuids(),
     ended=st.none() | st.datetimes(timezones=st.just(UTC)),
     restoring=st.booleans(),
 )
-def test_a_pass_is_read_as_it_was_written(
-    place: str, tenant_id: UUID, user_id: UUID | None, ended: datetime | None, restoring: bool
+def test_metadata_is_read_as_it_was_written(
+    slot_id: str, tenant_id: UUID, user_id: UUID | None, ended: datetime | None, restoring: bool
 ) -> None:
-    written = TunnelMetadata(place, tenant_id, user_id, revocation_epoch(ended), restoring)
+    written = TunnelMetadata(slot_id, tenant_id, user_id, revocation_epoch_of(ended), restoring)
     assert TunnelMetadata.read(str(written)) == written
-    assert not is_revoked(written.era, ended)
+    assert not is_revoked(written.revocation_epoch, ended)
 
 
 def test_a_line_of_the_release_before_is_understood() -> None:
@@ -362,7 +366,7 @@ def test_a_line_of_the_release_before_is_understood() -> None:
     line = json.dumps(said, separators=(",", ":"))
     read = parse_record(line)
     assert read is not None
-    assert read.holder == TunnelMetadata("abc", UUID(int=1), restoring=True)
+    assert read.metadata == TunnelMetadata("abc", UUID(int=1), restoring=True)
     assert released_slot(line) == "abc"
 
 

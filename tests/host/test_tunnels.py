@@ -137,7 +137,7 @@ async def test_http_1_is_preferred_and_h2_is_there(
 async def test_without_an_authorizer_nobody_gets_in(
     port: int, client: Client, machine: Machine
 ) -> None:
-    await machine.authorizer.stop()
+    await machine.server.stop()
     machine.layout.authorizer_socket.unlink()
     refused = await client.connect(port, "repo.example:443")
     assert refused.status == 503

@@ -64,7 +64,7 @@ class AccessRecord:
     envoy: str
     """Which Envoy carries it."""
     started_at: datetime
-    holder: TunnelMetadata
+    metadata: TunnelMetadata
     target: str
     client: str
     """Address and port that the tenant came from."""
@@ -84,15 +84,15 @@ def parse_record(line: str) -> AccessRecord | None:
     """The entry in a line; None for refusals, for what is no tunnel, and for broken lines."""
     try:
         said = json.loads(line)
-        holder = _pass(said)
-        if said["status"] != _ESTABLISHED or holder is None or not said["target"]:
+        metadata = _pass(said)
+        if said["status"] != _ESTABLISHED or metadata is None or not said["target"]:
             return None
         return AccessRecord(
             kind=RecordType(said["type"]),
             tunnel=said["tunnel"],
             envoy=said.get("envoy") or "",
             started_at=datetime.fromisoformat(said["time"]),
-            holder=holder,
+            metadata=metadata,
             target=said["target"],
             client=said["client"],
             from_address=said.get("from_address") or "",
@@ -128,14 +128,14 @@ def _is_torn(said: dict[str, Any]) -> bool:
 
 
 def released_slot(line: str) -> str | None:
-    """The place that the end of a request gives back, whether it ever became a tunnel or not."""
+    """The slot that the end of a request gives back, whether it ever became a tunnel or not."""
     if f'"type":"{RecordType.ENDED}"' not in line:
         return None
     try:
-        holder = _pass(json.loads(line))
+        metadata = _pass(json.loads(line))
     except (ValueError, KeyError, TypeError):
         return None
-    return holder.place or None if holder else None
+    return metadata.slot_id or None if metadata else None
 
 
 def _pass(said: dict[str, Any]) -> TunnelMetadata | None:
@@ -145,7 +145,7 @@ def _pass(said: dict[str, Any]) -> TunnelMetadata | None:
     if not said["tenant_id"]:
         return None
     return TunnelMetadata(
-        place=said["place"] or "",
+        slot_id=said["place"] or "",
         tenant_id=UUID(said["tenant_id"]),
         user_id=UUID(said["user_id"]) if said["user_id"] else None,
         restoring=bool(said.get("restoring")),

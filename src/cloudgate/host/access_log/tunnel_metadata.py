@@ -20,12 +20,12 @@ _CERTIFICATE = "certificate="
 class TunnelMetadata:
     """Whose tunnel it is, and what was known of them when it was let in."""
 
-    place: str
-    """Which of the tenant's places it takes."""
+    slot_id: str
+    """Of the slot that it takes among the tenant's."""
     tenant_id: UUID
     user_id: UUID | None = None
-    era: str = ""
-    """The last time that its tenant's tunnels were ended, see `era`."""
+    revocation_epoch: str = ""
+    """The last time that its tenant's tunnels were ended, see `revocation_epoch_of`."""
     restoring: bool = False
     """It began in maintenance, and may only bring data back."""
     over_quota: bool = False
@@ -40,7 +40,12 @@ class TunnelMetadata:
 
     def __str__(self) -> str:
         user = str(self.user_id) if self.user_id else _NOTHING
-        words = (self.place or _NOTHING, str(self.tenant_id), user, self.era or _NOTHING)
+        words = (
+            self.slot_id or _NOTHING,
+            str(self.tenant_id),
+            user,
+            self.revocation_epoch or _NOTHING,
+        )
         marks = {
             _RESTORING: self.restoring,
             _OVER_QUOTA: self.over_quota,
@@ -55,18 +60,18 @@ class TunnelMetadata:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The pass that a text stands for.
+        """The metadata that a text stands for.
 
         Raises:
             ValueError: it is none.
         """
-        place, tenant, user, era, *more = text.split(" ")
+        slot_id, tenant, user, revocation_epoch, *more = text.split(" ")
         certificate = _said(more, _CERTIFICATE)
         return cls(
-            place=_word(place),
+            slot_id=_word(slot_id),
             tenant_id=UUID(tenant),
             user_id=UUID(user) if _word(user) else None,
-            era=_word(era),
+            revocation_epoch=_word(revocation_epoch),
             restoring=_RESTORING in more,
             over_quota=_OVER_QUOTA in more,
             over_egress=_OVER_EGRESS in more,
@@ -75,19 +80,19 @@ class TunnelMetadata:
         )
 
 
-def revocation_epoch(tunnels_end_before: datetime | None) -> str:
+def revocation_epoch_of(tunnels_end_before: datetime | None) -> str:
     """Names the time since an operator last ended a tenant's tunnels; empty when that never was."""
     return tunnels_end_before.isoformat() if tunnels_end_before else ""
 
 
-def is_revoked(era: str, tunnels_end_before: datetime | None) -> bool:
-    """Whether the tenant's tunnels were ended after that era had begun.
+def is_revoked(revocation_epoch: str, tunnels_end_before: datetime | None) -> bool:
+    """Whether the tenant's tunnels were ended after that epoch had begun.
 
     Both moments are the manager's, so that the clock of the gateway does not matter.
     """
     if tunnels_end_before is None:
         return False
-    return not era or datetime.fromisoformat(era) < tunnels_end_before
+    return not revocation_epoch or datetime.fromisoformat(revocation_epoch) < tunnels_end_before
 
 
 def _said(words: list[str], name: str) -> str:

@@ -45,7 +45,7 @@ class AuthenticationResult:
 
     name: str
     """For the logs; empty when nothing was said."""
-    login: Principal | None = None
+    principal: Principal | None = None
     """None when nobody has that name."""
     proven: bool = False
     """Whether the password was the right one, or the certificate is good."""
@@ -62,7 +62,7 @@ class _Attempt:
     """A password that has to be looked at."""
 
     name: str
-    login: Principal | None
+    principal: Principal | None
     password: str = field(repr=False)
     address: str
     hashes: tuple[str, ...] = field(default=(), repr=False)
@@ -71,7 +71,7 @@ class _Attempt:
     @property
     def who(self) -> UUID | None:
         """The tenant that it would be; None when nobody has that name."""
-        return self.login.tenant.tenant_id if self.login else None
+        return self.principal.tenant.tenant_id if self.principal else None
 
 
 class Authenticator:
@@ -95,16 +95,16 @@ class Authenticator:
         """Wrong passwords that were tried."""
         self.old_passwords = OldPasswordUses(now)
         """Those that have been replaced, and are good yet."""
-        self._lines: dict[str, _Queue] = {}
-        """By where they come from."""
-        self._asked: SingleFlight[_Key, str] = SingleFlight(goes_on=False)
-        self._looks: set[asyncio.Task[_PasswordCheck]] = set()
+        self._queues: dict[str, _Queue] = {}
+        """By the network that they come from."""
+        self._in_flight: SingleFlight[_Key, str] = SingleFlight(goes_on=False)
+        self._checks: set[asyncio.Task[_PasswordCheck]] = set()
         """At passwords whose turn has come; they go on when nobody waits for them any more."""
 
     def close(self) -> None:
         """Look at no password any more."""
-        self._asked.close()
-        for each in self._looks:
+        self._in_flight.close()
+        for each in self._checks:
             each.cancel()
         self._passwords.close()
         self.reputation.keep()
@@ -122,106 +122,108 @@ class Authenticator:
         waits for any more is not looked at.
 
         Raises:
-            TooManyError: too many other passwords wait.
+            TooManyPendingError: too many other passwords wait.
         """
-        said = parse_credentials(authorization)
-        login = self._directory.find(said.name) if said else None
-        shown = self._certificates.look(certificate, self._now()) if certificate else None
-        if shown is not None and (said is None or shown.denial is None):
-            return self._by_certificate(shown, address, None if said is None else (login,))
-        if said is None:
+        credentials = parse_credentials(authorization)
+        principal = self._directory.find(credentials.name) if credentials else None
+        shown = self._certificates.find(certificate, self._now()) if certificate else None
+        if shown is not None and (credentials is None or shown.denial is None):
+            return self._by_certificate(
+                shown, address, None if credentials is None else (principal,)
+            )
+        if credentials is None:
             return AuthenticationResult("")
-        name = login.name if login else said.name[:LONGEST_LOGGED]
-        hashes = login.hashes(self._now()) if login else ()
-        question = _Attempt(name, login, said.password, address, hashes)
-        found = self._passwords.cached(hashes, said.password) if login else ""
-        if login and found:
-            self.reputation.record_success(login.tenant.tenant_id, address)
+        name = principal.name if principal else credentials.name[:LONGEST_LOGGED]
+        hashes = principal.hashes(self._now()) if principal else ()
+        attempt = _Attempt(name, principal, credentials.password, address, hashes)
+        found = self._passwords.cached(hashes, credentials.password) if principal else ""
+        if principal and found:
+            self.reputation.record_success(principal.tenant.tenant_id, address)
         else:
-            found = await self._ask(question, said.name)
+            found = await self._verify_once(attempt, credentials.name)
             # What was changed meanwhile holds at once.
-            login = self._directory.find(said.name)
-        proven = bool(found) and login is not None and found in login.hashes(self._now())
-        is_old = proven and login is not None and found != login.password_hash
-        if is_old and login is not None:
-            self.old_passwords.record(login)
-        return AuthenticationResult(name, login, proven=proven, is_old=is_old)
+            principal = self._directory.find(credentials.name)
+        proven = bool(found) and principal is not None and found in principal.hashes(self._now())
+        is_old = proven and principal is not None and found != principal.password_hash
+        if is_old and principal is not None:
+            self.old_passwords.record(principal)
+        return AuthenticationResult(name, principal, proven=proven, is_old=is_old)
 
     def _by_certificate(
         self, shown: ShownCertificate, address: str, named: tuple[Principal | None] | None
     ) -> AuthenticationResult:
         """Who shows a certificate; `named`: who has the name that comes along, if one does."""
-        login = shown.login
-        name = login.name if login else ""
-        if login is None or shown.denial is not None:
-            return AuthenticationResult(name, login, denial=shown.denial)
-        if named is not None and not login.is_same(named[0]):
-            return AuthenticationResult(name, login, denial=ANOTHER)
-        self.reputation.record_success(login.tenant.tenant_id, address)
+        principal = shown.principal
+        name = principal.name if principal else ""
+        if principal is None or shown.denial is not None:
+            return AuthenticationResult(name, principal, denial=shown.denial)
+        if named is not None and not principal.is_same(named[0]):
+            return AuthenticationResult(name, principal, denial=ANOTHER)
+        self.reputation.record_success(principal.tenant.tenant_id, address)
         return AuthenticationResult(
-            name, login, proven=True, certificate_id=shown.holder.certificate_id
+            name, principal, proven=True, certificate_id=shown.holder.certificate_id
         )
 
-    async def _ask(self, question: _Attempt, said_name: str) -> str:
+    async def _verify_once(self, attempt: _Attempt, name: str) -> str:
         """The hash of which the password is; empty when of none."""
-        whose = client_network(question.address)
-        mark = self._passwords.cache_key(question.hashes, question.password)
+        network = client_network(attempt.address)
+        cache_key = self._passwords.cache_key(attempt.hashes, attempt.password)
         try:
-            return await self._asked.do(
-                (whose, said_name, mark),
-                lambda: self._answer(question, self._enqueue(whose)),
-                lambda: self._dequeue(whose),
+            return await self._in_flight.do(
+                (network, name, cache_key),
+                lambda: self._verify_after_delays(attempt, self._enqueue(network)),
+                lambda: self._dequeue(network),
             )
         except TooManyPendingError:
             await asyncio.sleep(TURNED_AWAY_SECONDS)
             raise
 
-    def _enqueue(self, whose: str) -> asyncio.Lock:
-        """Take a place in a line; the turn of the first in it."""
-        line = self._lines.setdefault(whose, _Queue())
-        if line.length > MAX_PENDING:
+    def _enqueue(self, network: str) -> asyncio.Lock:
+        """Join the queue of a network; the lock that the one has whose turn it is."""
+        queue = self._queues.setdefault(network, _Queue())
+        if queue.length > MAX_PENDING:
             raise TooManyPendingError
-        line.length += 1
-        return line.turn
+        queue.length += 1
+        return queue.turn
 
-    def _dequeue(self, whose: str) -> None:
-        line = self._lines[whose]
-        line.length -= 1
-        if not line.length:
-            del self._lines[whose]
+    def _dequeue(self, network: str) -> None:
+        queue = self._queues[network]
+        queue.length -= 1
+        if not queue.length:
+            del self._queues[network]
 
-    async def _answer(self, question: _Attempt, turn: asyncio.Lock) -> str:
-        if self.reputation.standing_of(question.who, question.address).familiar:
-            look = await self._verify_in_turn(question)
+    async def _verify_after_delays(self, attempt: _Attempt, turn: asyncio.Lock) -> str:
+        if self.reputation.standing_of(attempt.who, attempt.address).familiar:
+            check = await self._verify_in_turn(attempt)
         else:
             async with turn:  # what is asked at once is looked at one after the other
-                await _wait(self._failures.delay_for(question.address))
-                look = await self._verify_in_turn(question)
-        await _wait(look.delay_seconds)
-        return look.found
+                await _wait(self._failures.delay_for(attempt.address))
+                check = await self._verify_in_turn(attempt)
+        await _wait(check.delay_seconds)
+        return check.found
 
-    async def _verify_in_turn(self, question: _Attempt) -> "_PasswordCheck":
-        tenant = tenant_key(question.name.replace("/", "\\").partition("\\")[0])
-        asker = Requester(tenant, self.reputation.standing_of(question.who, question.address))
-        self.reputation.record_attempt(question.address)
-        await self._passwords.turns.acquire(asker)
-        look = asyncio.create_task(self._verify(question, asker))
-        self._looks.add(look)
-        look.add_done_callback(self._looks.discard)
-        return await asyncio.shield(look)
+    async def _verify_in_turn(self, attempt: _Attempt) -> "_PasswordCheck":
+        tenant = tenant_key(attempt.name.replace("/", "\\").partition("\\")[0])
+        requester = Requester(tenant, self.reputation.standing_of(attempt.who, attempt.address))
+        self.reputation.record_attempt(attempt.address)
+        await self._passwords.turns.acquire(requester)
+        check = asyncio.create_task(self._verify(attempt, requester))
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
+        return await asyncio.shield(check)
 
-    async def _verify(self, question: _Attempt, asker: Requester) -> "_PasswordCheck":
+    async def _verify(self, attempt: _Attempt, requester: Requester) -> "_PasswordCheck":
         try:
-            found = await self._passwords.verify(question.hashes, question.password)
+            found = await self._passwords.verify(attempt.hashes, attempt.password)
         finally:
-            self._passwords.turns.release(asker)
-        if found and question.who is not None:
-            self._failures.succeeded(question.name, question.address)
-            self.reputation.record_success(question.who, question.address)
+            self._passwords.turns.release(requester)
+        if found and attempt.who is not None:
+            self._failures.succeeded(attempt.name, attempt.address)
+            self.reputation.record_success(attempt.who, attempt.address)
             return _PasswordCheck(found)
-        self.guesses.record(question.name, question.address)
-        self.reputation.record_failure(question.who, question.address)
-        return _PasswordCheck(delay_seconds=self._failures.failed(question.name, question.address))
+        self.guesses.record(attempt.name, attempt.address)
+        self.reputation.record_failure(attempt.who, attempt.address)
+        return _PasswordCheck(delay_seconds=self._failures.failed(attempt.name, attempt.address))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Self
 from uuid import UUID
 
 from cloudgate.errors import AccessDeniedError, UnavailableError
-from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata, revocation_epoch_of
 from cloudgate.host.authorization.address_reputation import AddressReputation
 from cloudgate.host.authorization.authenticator import AuthenticationResult, Authenticator
 from cloudgate.host.authorization.failed_logins import FailedLogins
@@ -72,9 +72,9 @@ class AuthorizationResult:
     """Which of Envoy's clusters makes the connection."""
     others: tuple[str, ...] = ()
     """IPs and ports to connect to in turn where that fails."""
-    holder: TunnelMetadata | None = None
+    metadata: TunnelMetadata | None = None
     """What the tunnel is known by; None when refused."""
-    refusal: Denial | None = None
+    denial: Denial | None = None
     tenant_id: UUID | None = None
     """Whose request it is, as far as that was proved, when refused."""
 
@@ -86,7 +86,7 @@ class DiscoveryResult:
     name: str
     document: str = ""
     """JSON; empty when refused."""
-    refusal: Denial | None = None
+    denial: Denial | None = None
 
 
 class Authorizer:
@@ -127,10 +127,10 @@ class Authorizer:
         self._now = now
         self.reputation = reputation or AddressReputation()
         """Who was right before, and from where."""
-        self._logins = Authenticator(directory, now, self.reputation, role)
-        self.guesses = self._logins.guesses
+        self._authenticator = Authenticator(directory, now, self.reputation, role)
+        self.guesses = self._authenticator.guesses
         """Wrong passwords that were tried."""
-        self.old_passwords = self._logins.old_passwords
+        self.old_passwords = self._authenticator.old_passwords
         """Those that have been replaced, and are good yet."""
         self.outsiders = FailedLogins(now)
         """Right ones, from where those whose they are may not come from."""
@@ -154,7 +154,7 @@ class Authorizer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._logins.close()
+        self._authenticator.close()
         self._resolver.close()
         self._peers.close()
 
@@ -177,89 +177,101 @@ class Authorizer:
         target = hostport.authority(authority)
         shut = self._admission_denial() or self.proxy_denial(address, port, connection)
         if shut is not None:
-            return AuthorizationResult("", target or "", refusal=shut)
+            return AuthorizationResult("", target or "", denial=shut)
         if (authorization or certificate) and not self._directory.revision:
-            return AuthorizationResult("", target or "", refusal=NOBODY_KNOWN)
+            return AuthorizationResult("", target or "", denial=NOBODY_KNOWN)
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 origin = _Origin(address, port, connection)
-                who = await self._logins.authenticate(authorization, address, certificate)
+                who = await self._authenticator.authenticate(authorization, address, certificate)
                 return await self._authorize(target, who, origin)
         except TimeoutError:
-            return AuthorizationResult("", target or "", refusal=NOT_IN_TIME)
+            return AuthorizationResult("", target or "", denial=NOT_IN_TIME)
         except TooManyPendingError:
-            return AuthorizationResult("", target or "", refusal=TOO_MANY_PASSWORDS)
+            return AuthorizationResult("", target or "", denial=TOO_MANY_PASSWORDS)
 
     async def _authorize(
         self, target: str | None, who: AuthenticationResult, origin: "_Origin"
     ) -> AuthorizationResult:
-        address = origin.address
-        name, login = who.name, who.login
-        whose = login.tenant.tenant_id if login is not None and who.proven else None
+        said = target or ""
+        tenant_id = who.principal.tenant.tenant_id if who.principal and who.proven else None
+        admission = await self._admit(target, who, origin)
+        if isinstance(admission, Denial):
+            return AuthorizationResult(who.name, said, denial=admission, tenant_id=tenant_id)
+        slot = await self._take_slot(admission.principal.tenant, origin.connection)
+        if isinstance(slot, Denial):
+            return AuthorizationResult(who.name, said, denial=slot, tenant_id=tenant_id)
+        metadata = self._metadata(admission, slot.slot_id, origin, who.certificate_id)
+        self.slots.note_let_in(origin.connection, metadata, said)
+        address, *others = admission.addresses
+        cluster = to_several(slot.cluster) if others else slot.cluster
+        return AuthorizationResult(who.name, said, address, cluster, tuple(others), metadata)
 
-        def refused(refusal: Denial) -> AuthorizationResult:
-            return AuthorizationResult(name, target or "", refusal=refusal, tenant_id=whose)
-
-        decision = who.denial or evaluate(
-            login,
-            target,
-            is_proven=who.proven,
-            circumstances=await self._circumstances(login if who.proven else None, address),
-        )
+    async def _admit(
+        self, target: str | None, who: AuthenticationResult, origin: "_Origin"
+    ) -> "_Admission | Denial":
+        """Where somebody may go, whether or not its tenant has a free slot."""
+        principal = who.principal
+        if principal is None:
+            return who.denial or NOT_AUTHENTICATED
+        context = await self._request_context(principal if who.proven else None, origin.address)
+        decision = who.denial or evaluate(principal, target, is_proven=who.proven, context=context)
         if not isinstance(decision, Denial):
             decision = (
-                self._maintenance_denial() or self._connection_limit_denial(address) or decision
+                self._maintenance_denial()
+                or self._connection_limit_denial(origin.address)
+                or decision
             )
-        full = egress = ""
-        if login is not None and not isinstance(decision, Denial):
-            full = full_reason(decision, self._now())
-            egress = egress_reason(login.tenant, self._now())
-            decision = self._quota_denial(login, target or "", full or egress) or decision
         if isinstance(decision, Denial):
-            self._note_outsider(decision, name, address)
-            return refused(decision)
+            self._note_outsider(decision, who.name, origin.address)
+            return decision
+        over_quota = full_reason(decision, self._now())
+        over_egress = egress_reason(principal.tenant, self._now())
+        full = self._quota_denial(principal, target or "", over_quota or over_egress)
+        if full is not None:
+            return full
         try:
-            found, *others = await self._resolver.resolve(decision.address)
+            addresses = await self._resolver.resolve(decision.address)
         except AccessDeniedError as error:
-            return refused(Denial(403, error.message, kind=Refusal.ADDRESS))
+            return Denial(403, error.message, kind=Refusal.ADDRESS)
         except UnavailableError as error:
-            return refused(Denial(503, error.message, RETRY_SECONDS, kind=Refusal.LOOKUP))
-        if login is None:
-            return refused(NOT_AUTHENTICATED)
-        let_in = await self._let_in(login.tenant, origin.connection)
-        if isinstance(let_in, Denial):
-            return refused(let_in)
-        place, cluster = let_in
-        holder = TunnelMetadata(
-            place=place,
-            tenant_id=login.tenant.tenant_id,
-            user_id=login.user.user_id if login.user else None,
-            era=revocation_epoch(login.tunnels_ended_at),
+            return Denial(503, error.message, RETRY_SECONDS, kind=Refusal.LOOKUP)
+        return _Admission(principal, tuple(addresses), bool(over_quota), bool(over_egress))
+
+    def _metadata(
+        self,
+        admission: "_Admission",
+        slot_id: str,
+        origin: "_Origin",
+        certificate_id: UUID | None,
+    ) -> TunnelMetadata:
+        principal = admission.principal
+        return TunnelMetadata(
+            slot_id=slot_id,
+            tenant_id=principal.tenant.tenant_id,
+            user_id=principal.user.user_id if principal.user else None,
+            revocation_epoch=revocation_epoch_of(principal.tunnels_ended_at),
             restoring=self._site.maintenance is not None,
-            over_quota=bool(full),
-            over_egress=bool(egress),
+            over_quota=admission.over_quota,
+            over_egress=admission.over_egress,
             came_from=origin.client if origin.is_said else "",
-            certificate_id=who.certificate_id,
+            certificate_id=certificate_id,
         )
-        self.slots.note_let_in(origin.connection, holder, target or "")
-        if others:
-            cluster = to_several(cluster)
-        return AuthorizationResult(name, target or "", found, cluster, tuple(others), holder)
 
-    def take_back(self, verdict: AuthorizationResult, address: str, port: int) -> None:
+    def take_back(self, result: AuthorizationResult, address: str, port: int) -> None:
         """Who was let in has given up before the tunnel began: no line of the log will say so."""
-        if verdict.holder is None:
+        if result.metadata is None:
             return
-        place = verdict.holder.place
-        self.slots.note_logged(hostport.join(address.removeprefix("::ffff:"), port), place)
-        self.starts.seen([place])
-        self.slots.release(place)
+        slot_id = result.metadata.slot_id
+        self.slots.note_logged(hostport.join(address.removeprefix("::ffff:"), port), slot_id)
+        self.starts.seen([slot_id])
+        self.slots.release(slot_id)
 
-    async def _let_in(self, tenant: Tenant, client: str) -> tuple[str, str] | Denial:
-        """A place for one more tunnel, and the cluster that makes it as fast as it may begin."""
+    async def _take_slot(self, tenant: Tenant, client: str) -> "_TakenSlot | Denial":
+        """A slot for one more tunnel, and the cluster that makes it as fast as it may begin."""
         limit = self.tokens.limit(tenant)
-        place = await self.slots.acquire(tenant.tenant_id, limit, self._wait_seconds)
-        if place is None:
+        slot_id = await self.slots.acquire(tenant.tenant_id, limit, self._wait_seconds)
+        if slot_id is None:
             where = "here and at other gateways" if self.tokens.are_divided(tenant) else "here"
             reason = (
                 f"The tenant has {tenant.concurrent_tunnels} tunnels {where}, which is all that it"
@@ -267,14 +279,14 @@ class Authorizer:
             )
             return Denial(503, reason, RETRY_SECONDS, kind=Refusal.TUNNELS)
         try:
-            cluster = await self.starts.begin(place, tenant.tenant_id, client, self._wait_seconds)
+            cluster = await self.starts.begin(slot_id, tenant.tenant_id, client, self._wait_seconds)
         except asyncio.CancelledError:
-            self.slots.release(place)
+            self.slots.release(slot_id)
             raise
         if cluster is None:
-            self.slots.release(place)
+            self.slots.release(slot_id)
             return TOO_FAST
-        return place, cluster
+        return _TakenSlot(slot_id, cluster)
 
     def _admission_denial(self) -> Denial | None:
         """Why nobody at all is let in; None when some may be."""
@@ -302,13 +314,13 @@ class Authorizer:
             return None
         return Denial(503, maintenance.message, AT_WORK_RETRY_SECONDS, kind=Refusal.MAINTENANCE)
 
-    def _quota_denial(self, login: Principal, target: str, full: str) -> Denial | None:
+    def _quota_denial(self, principal: Principal, target: str, full: str) -> Denial | None:
         """Why somebody may not come in who has just done what its quotas do not let it do.
 
         Who has not, may do the rest.
         """
-        user_id = login.user.user_id if login.user else None
-        if not full or not self.senders.has_sent(login.tenant.tenant_id, user_id, target):
+        user_id = principal.user.user_id if principal.user else None
+        if not full or not self.senders.has_sent(principal.tenant.tenant_id, user_id, target):
             return None
         return Denial(403, full, round(REFUSED_SECONDS), kind=Refusal.QUOTA)
 
@@ -319,15 +331,15 @@ class Authorizer:
         self, authorization: str | None, address: str, certificate: str = ""
     ) -> DiscoveryResult:
         """By which gateways somebody who comes from an IP address may come in, and where to."""
-        who, refusal = await self._identify(authorization, address, certificate)
-        login = who.login
-        if login is None or refusal is not None:
-            return DiscoveryResult(who.name, refusal=refusal or BAD_REQUEST)
-        ways = self._site.gateways_for(login.tenant)
+        who, denial = await self._identify(authorization, address, certificate)
+        principal = who.principal
+        if principal is None or denial is not None:
+            return DiscoveryResult(who.name, denial=denial or BAD_REQUEST)
+        ways = self._site.gateways_for(principal.tenant)
         return DiscoveryResult(
             who.name,
             json.dumps(
-                discovery_document(login, ways, self._role.live_tunnels, self._site.maintenance)
+                discovery_document(principal, ways, self._role.live_tunnels, self._site.maintenance)
             ),
         )
 
@@ -342,10 +354,10 @@ class Authorizer:
 
         `change` may be what is wrong with it, which is told to nobody who has not proved who it is.
         """
-        who, refusal = await self._identify(authorization, address, certificate)
-        if refusal is None and self._role.is_revoked:
-            refusal = REVOKED
-        return await self.own.hand_on(who, authorization, address, refusal or change)
+        who, denial = await self._identify(authorization, address, certificate)
+        if denial is None and self._role.is_revoked:
+            denial = REVOKED
+        return await self.own.hand_on(who, authorization, address, denial or change)
 
     async def _identify(
         self, authorization: str | None, address: str, certificate: str
@@ -355,31 +367,51 @@ class Authorizer:
         if (authorization or certificate) and not self._directory.revision:
             return nobody, NOBODY_KNOWN
         try:
-            who = await self._logins.authenticate(authorization, address, certificate)
+            who = await self._authenticator.authenticate(authorization, address, certificate)
         except TooManyPendingError:
             return nobody, TOO_MANY_PASSWORDS
-        login = who.login
-        if login is None or not who.proven:
+        principal = who.principal
+        if principal is None or not who.proven:
             return who, _as_origin(who.denial) or BAD_REQUEST
         # Whoever may not use this gateway may still learn which ones it may use.
         anywhere = RequestContext(
-            self._now(), pool_id=_any_of(login.tenant), pools_are_down=True, address=address
+            self._now(), pool_id=_any_of(principal.tenant), pools_are_down=True, address=address
         )
-        barred = denial_reason(login, anywhere)
-        if barred is not None:
-            self._note_outsider(barred, who.name, address)
-        return who, barred
+        denial = denial_reason(principal, anywhere)
+        if denial is not None:
+            self._note_outsider(denial, who.name, address)
+        return who, denial
 
-    def _note_outsider(self, refusal: Denial, name: str, address: str) -> None:
-        if refusal.kind is Refusal.NETWORK:
+    def _note_outsider(self, denial: Denial, name: str, address: str) -> None:
+        if denial.kind is Refusal.NETWORK:
             self.outsiders.record(name, address)
 
-    async def _circumstances(self, login: Principal | None, address: str) -> RequestContext:
+    async def _request_context(self, principal: Principal | None, address: str) -> RequestContext:
         pool_id = self._role.pool_id
         down = False
-        if login is not None and depends_on_failover(login.tenant, pool_id):
-            down = await self._peers.all_down(self._site.in_pools_of(login.tenant))
+        if principal is not None and depends_on_failover(principal.tenant, pool_id):
+            down = await self._peers.all_down(self._site.in_pools_of(principal.tenant))
         return RequestContext(self._now(), pool_id, pools_are_down=down, address=address)
+
+
+@dataclass(frozen=True)
+class _Admission:
+    """That somebody may have a tunnel, once its tenant has a free slot."""
+
+    principal: Principal
+    addresses: tuple[str, ...]
+    """IPs and ports of its target, the best first; one at least."""
+    over_quota: bool
+    """A quota is exceeded: it may only bring data back."""
+    over_egress: bool
+    """What may be brought back in a month is used up: it may only send."""
+
+
+@dataclass(frozen=True)
+class _TakenSlot:
+    slot_id: str
+    cluster: str
+    """Which of Envoy's clusters makes the tunnel in it."""
 
 
 class _Origin:
@@ -399,11 +431,11 @@ class _Origin:
         return self.client != self.connection
 
 
-def _as_origin(refusal: Denial | None) -> Denial | None:
+def _as_origin(denial: Denial | None) -> Denial | None:
     """The same of a document, for which the gateway is no proxy."""
-    if refusal is None or refusal.status != NOT_AUTHENTICATED.status:
-        return refusal
-    return replace(refusal, status=BAD_REQUEST.status)
+    if denial is None or denial.status != NOT_AUTHENTICATED.status:
+        return denial
+    return replace(denial, status=BAD_REQUEST.status)
 
 
 def _any_of(tenant: Tenant) -> UUID | None:

@@ -5,6 +5,7 @@ Its connection manager by gRPC, its module by messages of its own, both at one s
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
@@ -41,45 +42,45 @@ _CHALLENGES = {
 }
 
 
-async def serve_authorizer(gatekeeper: Authorizer, endpoints: LocalEndpoints) -> GrpcServer:
+async def serve_authorizer(authorizer: Authorizer, endpoints: LocalEndpoints) -> GrpcServer:
     """Start to answer Envoy."""
-    decided = DecisionCache()
+    decisions = DecisionCache()
 
     async def check(question: bytes) -> bytes:
-        request = messages.CheckRequest.FromString(question)
+        attributes = messages.CheckRequest.FromString(question).attributes
         try:
-            answer = await _check(gatekeeper, decided, request.attributes)
+            answer = await _check(authorizer, decisions, _read(attributes))
         except asyncio.CancelledError:
-            gatekeeper.refusals.record_given_up()
+            authorizer.refusals.record_given_up()
             raise
-        said: bytes = answer.SerializeToString()
-        return said
+        serialized: bytes = answer.SerializeToString()
+        return serialized
 
     async def decide(question: Question) -> AuthorizationResult:
-        verdict = await _decide(gatekeeper, question)
-        decided.note(question, verdict)
-        return verdict
+        result = await _decide(authorizer, question)
+        decisions.note(question, result)
+        return result
 
-    def give_up(question: Question, verdict: AuthorizationResult | None) -> None:
-        decided.forget(question)
-        if verdict is None:
-            gatekeeper.refusals.record_given_up()
+    def give_up(question: Question, result: AuthorizationResult | None) -> None:
+        decisions.forget(question)
+        if result is None:
+            authorizer.refusals.record_given_up()
         else:
-            gatekeeper.take_back(verdict, question.address, question.port)
+            authorizer.take_back(result, question.address, question.port)
 
     def made(
         on_lost: Callable[[ServedConnection], None],
     ) -> tuple[ModuleConnection, ServedConnection]:
-        line = ModuleConnection(Decisions(decide, give_up, decided.forget), on_lost)
+        line = ModuleConnection(Decisions(decide, give_up, decisions.forget), on_lost)
         return line, line
 
     other = AlternativeProtocol(GREETING, made)
     return await serve_grpc(check, endpoints.listen(), endpoints.context, other)
 
 
-async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationResult:
-    with gatekeeper.meter.answering() as answer:
-        verdict = await gatekeeper.authorize(
+async def _decide(authorizer: Authorizer, question: Question) -> AuthorizationResult:
+    with authorizer.meter.answering() as answer:
+        result = await authorizer.authorize(
             question.authority,
             question.authorization,
             question.address,
@@ -87,105 +88,146 @@ async def _decide(gatekeeper: Authorizer, question: Question) -> AuthorizationRe
             question.connection,
             certificate=question.certificate,
         )
-        answer.is_guess = _is_guess(verdict.refusal)
-    return verdict
+        answer.is_guess = _is_guess(result.denial)
+    return result
 
 
-def _is_guess(refusal: Denial | None) -> bool:
-    return refusal is not None and refusal.kind is Refusal.CREDENTIALS
+def _is_guess(denial: Denial | None) -> bool:
+    return denial is not None and denial.kind is Refusal.CREDENTIALS
 
 
-async def _check(gatekeeper: Authorizer, decided: DecisionCache, asked: Any) -> Any:
-    http = asked.request.http
-    source = asked.source.address.socket_address
-    address = source.address
-    connection = http.headers.get(CONNECTION_HEADER, "")
-    certificate = _certificate(asked)
-    authorization = http.headers.get("proxy-authorization")
-    path = http.path.partition("?")[0]
-    if path in OWN_METHODS:
-        return await _answer_own(gatekeeper, asked, path)
-    if http.method != "CONNECT":
-        authorization = authorization or http.headers.get("authorization")
-        with gatekeeper.meter.answering() as answer:
-            proxied = gatekeeper.proxy_denial(address, source.port_value, connection)
-            told = (
-                DiscoveryResult("", refusal=proxied)
-                if proxied
-                else await gatekeeper.describe_gateways(authorization, address, certificate)
-            )
-            answer.is_guess = _is_guess(told.refusal)
-        if told.refusal is not None:
-            gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
-        _note(gatekeeper, told.name, WELL_KNOWN, told.refusal, address)
-        return _discovery_response(told)
-    question = Question(
-        http.host, authorization, address, source.port_value, connection, certificate
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request that Envoy asks about, whatever it is for."""
+
+    http: Any
+    """Its method, path, headers and body (Envoy: attribute_context.proto)."""
+    address: str
+    """IP address that it comes from."""
+    port: int
+    connection: str
+    """Address and port of its connection, where a load balancer's may be for others."""
+    certificate: str
+    """That the client shows, as Envoy says it: of its TLS, or where the module has handed it over.
+    No other connection manager passes that header on."""
+
+    @property
+    def path(self) -> str:
+        """Without its query."""
+        return str(self.http.path.partition("?")[0])
+
+    @property
+    def proxy_authorization(self) -> str | None:
+        """As it would be for a proxy; None when it has none."""
+        return self.http.headers.get("proxy-authorization")  # type: ignore[no-any-return]
+
+    @property
+    def authorization(self) -> str | None:
+        """As it would be for a server; None when it has none."""
+        return self.http.headers.get("authorization")  # type: ignore[no-any-return]
+
+
+def _read(attributes: Any) -> _Request:
+    http, source = attributes.request.http, attributes.source
+    socket_address = source.address.socket_address
+    return _Request(
+        http,
+        socket_address.address,
+        socket_address.port_value,
+        http.headers.get(CONNECTION_HEADER, ""),
+        str(source.certificate or http.headers.get(CERTIFICATE_HEADER, "")),
     )
-    verdict = decided.take(question) or await _decide(gatekeeper, question)
-    if verdict.refusal is None:
-        return _allowed(verdict)
-    if verdict.refusal is SILENT:  # it was let in, and its target is not there
-        gatekeeper.take_back(verdict, address, source.port_value)
-        return _refused(verdict.refusal, _metadata(verdict))
-    gatekeeper.meter.note_refused(_kind(verdict.refusal, authorization), verdict.tenant_id)
-    _note(gatekeeper, verdict.name, verdict.target, verdict.refusal, address)
-    return _refused(verdict.refusal, _metadata(verdict))
 
 
-def _certificate(asked: Any) -> str:
-    """That a client shows, as Envoy says it: of its TLS, or where the module has handed it over.
+async def _check(authorizer: Authorizer, decisions: DecisionCache, request: _Request) -> Any:
+    if request.path in OWN_METHODS:
+        return await _answer_own(authorizer, request)
+    if request.http.method != "CONNECT":
+        return await _answer_discovery(authorizer, request)
+    return await _answer_connect(authorizer, decisions, request)
 
-    No other connection manager passes that header on.
-    """
-    return str(asked.source.certificate or asked.request.http.headers.get(CERTIFICATE_HEADER, ""))
+
+async def _answer_connect(
+    authorizer: Authorizer, decisions: DecisionCache, request: _Request
+) -> Any:
+    """Whether it may become a tunnel."""
+    question = Question(
+        request.http.host,
+        request.proxy_authorization,
+        request.address,
+        request.port,
+        request.connection,
+        request.certificate,
+    )
+    result = decisions.take(question) or await _decide(authorizer, question)
+    if result.denial is None:
+        return _allowed(result)
+    if result.denial is SILENT:  # it was let in, and its target is not there
+        authorizer.take_back(result, request.address, request.port)
+        return _refused(result.denial, _metadata(result))
+    kind = _kind(result.denial, request.proxy_authorization)
+    authorizer.meter.note_refused(kind, result.tenant_id)
+    _log_refusal(authorizer, result.name, result.target, result.denial, request.address)
+    return _refused(result.denial, _metadata(result))
 
 
-async def _answer_own(gatekeeper: Authorizer, asked: Any, path: str) -> Any:
+async def _answer_discovery(authorizer: Authorizer, request: _Request) -> Any:
+    """By which gateways a tenant may come in."""
+    authorization = request.proxy_authorization or request.authorization
+    with authorizer.meter.answering() as answer:
+        denial = authorizer.proxy_denial(request.address, request.port, request.connection)
+        result = (
+            DiscoveryResult("", denial=denial)
+            if denial
+            else await authorizer.describe_gateways(
+                authorization, request.address, request.certificate
+            )
+        )
+        answer.is_guess = _is_guess(result.denial)
+    if result.denial is None:
+        return _document(result.name, result.document, "application/json")
+    authorizer.meter.note_refused(_kind(result.denial, authorization))
+    _log_refusal(authorizer, result.name, WELL_KNOWN, result.denial, request.address)
+    return _refused(result.denial, _struct(tenant=result.name, reason=result.denial.reason))
+
+
+async def _answer_own(authorizer: Authorizer, request: _Request) -> Any:
     """What somebody is told who wants something for itself."""
-    http, source = asked.request.http, asked.source.address.socket_address
-    address, connection = source.address, http.headers.get(CONNECTION_HEADER, "")
-    authorization = http.headers.get("authorization")
-    refusal = gatekeeper.proxy_denial(address, source.port_value, connection)
-    if refusal is None:
-        change = change_of(path, http.body)
+    denial = authorizer.proxy_denial(request.address, request.port, request.connection)
+    if denial is None:
+        change = change_of(request.path, request.http.body)
         # What is wrong with a body is told to who has proved to be somebody, and to no stranger.
-        told = await gatekeeper.ask_manager(change, authorization, address, _certificate(asked))
+        result = await authorizer.ask_manager(
+            change, request.authorization, request.address, request.certificate
+        )
     else:
-        told = OwnResult("", refusal=refusal)
-    if told.refusal is not None:
-        gatekeeper.meter.note_refused(_kind(told.refusal, authorization))
-        _note(gatekeeper, told.name, path, told.refusal, address)
-        return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
-    return _document(told.name, told.text, "text/plain; charset=utf-8")
+        result = OwnResult("", denial=denial)
+    if result.denial is None:
+        return _document(result.name, result.text, "text/plain; charset=utf-8")
+    authorizer.meter.note_refused(_kind(result.denial, request.authorization))
+    _log_refusal(authorizer, result.name, request.path, result.denial, request.address)
+    return _refused(result.denial, _struct(tenant=result.name, reason=result.denial.reason))
 
 
-def _kind(refusal: Denial, authorization: str | None) -> Refusal:
+def _kind(denial: Denial, authorization: str | None) -> Refusal:
     """What it is counted as: programs ask once without a password, and then with it."""
-    is_first = refusal.kind is Refusal.CREDENTIALS and not authorization
-    return Refusal.CHALLENGE if is_first else refusal.kind
+    is_first = denial.kind is Refusal.CREDENTIALS and not authorization
+    return Refusal.CHALLENGE if is_first else denial.kind
 
 
-def _note(
-    gatekeeper: Authorizer, name: str, target: str, refusal: Denial | None, address: str
+def _log_refusal(
+    authorizer: Authorizer, name: str, target: str, denial: Denial, address: str
 ) -> None:
-    if refusal is not None:
-        gatekeeper.refusals.record(Refused(name, target, refusal.status, refusal.reason, address))
+    authorizer.refusals.record(Refused(name, target, denial.status, denial.reason, address))
 
 
-def _allowed(verdict: AuthorizationResult) -> Any:
+def _allowed(result: AuthorizationResult) -> Any:
     # It replaces what a client says there.
-    cluster = _header(CLUSTER_HEADER, verdict.cluster)
+    cluster = _header(CLUSTER_HEADER, result.cluster)
     headers = messages.OkHttpResponse(headers=[cluster], headers_to_remove=["proxy-authorization"])
     return messages.CheckResponse(
-        status=Status(code=0), ok_response=headers, dynamic_metadata=_metadata(verdict)
+        status=Status(code=0), ok_response=headers, dynamic_metadata=_metadata(result)
     )
-
-
-def _discovery_response(told: DiscoveryResult) -> Any:
-    if told.refusal is not None:
-        return _refused(told.refusal, _struct(tenant=told.name, reason=told.refusal.reason))
-    return _document(told.name, told.document, "application/json")
 
 
 def _document(name: str, text: str, media_type: str) -> Any:
@@ -201,15 +243,15 @@ def _document(name: str, text: str, media_type: str) -> Any:
     )
 
 
-def _refused(refusal: Denial, metadata: Any) -> Any:
-    challenge = _CHALLENGES.get(refusal.status)
+def _refused(denial: Denial, metadata: Any) -> Any:
+    challenge = _CHALLENGES.get(denial.status)
     headers = [_header(challenge, CHALLENGE)] if challenge else []
-    if refusal.retry_after_seconds is not None:
-        headers.append(_header("retry-after", str(refusal.retry_after_seconds)))
+    if denial.retry_after_seconds is not None:
+        headers.append(_header("retry-after", str(denial.retry_after_seconds)))
     denied = messages.DeniedHttpResponse(
-        status=HttpStatus(code=refusal.status),
+        status=HttpStatus(code=denial.status),
         headers=headers,
-        body=f"{refusal.reason}\n",
+        body=f"{denial.reason}\n",
     )
     return messages.CheckResponse(
         status=Status(code=PERMISSION_DENIED), denied_response=denied, dynamic_metadata=metadata
@@ -223,13 +265,13 @@ def _header(key: str, value: str) -> Any:
     )
 
 
-def _metadata(verdict: AuthorizationResult) -> Any:
-    said = {"tenant": verdict.name, "target": verdict.target}
-    if verdict.refusal is not None:
-        return _struct(**said, reason=verdict.refusal.reason)
-    if verdict.others:
-        said[OTHER_ADDRESSES] = " ".join(verdict.others)
-    return _struct(**said, address=verdict.address, **{"pass": str(verdict.holder)})
+def _metadata(result: AuthorizationResult) -> Any:
+    said = {"tenant": result.name, "target": result.target}
+    if result.denial is not None:
+        return _struct(**said, reason=result.denial.reason)
+    if result.others:
+        said[OTHER_ADDRESSES] = " ".join(result.others)
+    return _struct(**said, address=result.address, **{"pass": str(result.metadata)})
 
 
 def _struct(**said: str) -> Any:

@@ -57,7 +57,7 @@ class RequestContext:
 NOT_AUTHENTICATED = Denial(407, "Name or password are missing or wrong.", kind=Refusal.CREDENTIALS)
 """The one answer to all that keeps a client from proving who it is, so that none tells more."""
 RETRY_SECONDS = 5
-"""What Retry-After says where a place, a name server or this gateway may soon be free."""
+"""What Retry-After says where a slot, a name server or this gateway may soon be free."""
 TOO_MANY = Denial(
     503,
     "Too many connections come from this address; try again when some have ended.",
@@ -122,48 +122,50 @@ def parse_credentials(header: str | None) -> Credentials | None:
 
 
 def evaluate(
-    login: Principal | None,
+    principal: Principal | None,
     target: str | None,
     *,
     is_proven: bool,
-    circumstances: RequestContext,
+    context: RequestContext,
 ) -> Denial | Target:
-    """What to do with a CONNECT to `target` from somebody who says to be `login`."""
-    if login is None or not login.password_hash or not is_proven:
+    """What to do with a CONNECT to `target` from somebody who says to be `principal`."""
+    if principal is None or not principal.password_hash or not is_proven:
         return NOT_AUTHENTICATED
-    barred = denial_reason(login, circumstances)
-    if barred is not None:
-        return barred
+    denial = denial_reason(principal, context)
+    if denial is not None:
+        return denial
     if target is None:
         return Denial(403, "CONNECT must name a target as host:port.", kind=Refusal.TARGET)
-    for each in login.targets:
+    for each in principal.targets:
         if _known_as(each.endpoint) == target:
             return each
     return Denial(403, f"The tenant has no right to {target}.", kind=Refusal.TARGET)
 
 
-def denial_reason(login: Principal, circumstances: RequestContext) -> Denial | None:
+def denial_reason(principal: Principal, context: RequestContext) -> Denial | None:
     """Why somebody may not come in by this gateway, whatever the target; None when they may."""
-    tenant = login.tenant
+    tenant = principal.tenant
     if not tenant.enabled:
         return Denial(403, "The tenant is disabled.", kind=Refusal.DISABLED)
-    if login.user is not None and not login.user.enabled:
+    if principal.user is not None and not principal.user.enabled:
         return Denial(403, "This user of the tenant is disabled.", kind=Refusal.DISABLED)
-    if tenant.expires_at is not None and tenant.expires_at <= circumstances.now:
+    if tenant.expires_at is not None and tenant.expires_at <= context.now:
         return Denial(403, "The tenant's lease has expired.", kind=Refusal.EXPIRED)
-    outside = _outside_denial(login, circumstances.address)
-    if outside is None and not _pool_allows(tenant, circumstances):
+    outside = _outside_denial(principal, context.address)
+    if outside is None and not _pool_allows(tenant, context):
         return Denial(
             403, "This gateway is set apart for others; use another one.", kind=Refusal.POOL
         )
     return outside
 
 
-def _outside_denial(login: Principal, address: str) -> Denial | None:
+def _outside_denial(principal: Principal, address: str) -> Denial | None:
     """Why somebody may not come from an IP address: a user has to be in its tenant's, too."""
-    if not address_ranges.contains(login.tenant.networks, address):
+    if not address_ranges.contains(principal.tenant.networks, address):
         who = "The tenant"
-    elif login.user is not None and not address_ranges.contains(login.user.networks, address):
+    elif principal.user is not None and not address_ranges.contains(
+        principal.user.networks, address
+    ):
         who = "This user of the tenant"
     else:
         return None
@@ -177,11 +179,11 @@ def depends_on_failover(tenant: Tenant, pool_id: UUID | None) -> bool:
     return pool_id is None and bool(tenant.pool_ids) and tenant.failover_to_others
 
 
-def _pool_allows(tenant: Tenant, circumstances: RequestContext) -> bool:
+def _pool_allows(tenant: Tenant, context: RequestContext) -> bool:
     """Whether the pool of a gateway, or that it has none, lets a tenant in."""
-    pool_id = circumstances.pool_id
+    pool_id = context.pool_id
     if pool_id is not None:
         return pool_id in tenant.pool_ids
     if not tenant.pool_ids:
         return True
-    return tenant.failover_to_others and circumstances.pools_are_down
+    return tenant.failover_to_others and context.pools_are_down

@@ -82,12 +82,12 @@ class FirstRates:
         """Somebody has come who is to be looked after."""
 
     async def begin(
-        self, place: str, tenant_id: UUID, client: str, wait_seconds: float
+        self, slot_id: str, tenant_id: UUID, client: str, wait_seconds: float
     ) -> str | None:
         """The cluster that makes the tunnel; None when it was not the tenant's turn in time.
 
         Args:
-            place: of the tunnel, among the tenant's.
+            slot_id: of the slot that the tunnel takes.
             tenant_id: whose tunnel it is.
             client: address and port that it comes from.
             wait_seconds: how long it may wait for its turn.
@@ -111,23 +111,23 @@ class FirstRates:
             self._complained = True
             return UNLIMITED_CLUSTER
         newcomer = NewTunnel(tenant_id, client, rate, self._clock_seconds())
-        self._newcomers[place] = newcomer
+        self._newcomers[slot_id] = newcomer
         self._just_begun.append(newcomer)
         self.news.set()
         return cluster_of(rate)
 
     def newcomers(self) -> Mapping[str, NewTunnel]:
-        """Those that are not known by the access log yet, by their place."""
+        """Those that are not known by the access log yet, by the id of their slot."""
         oldest = self._clock_seconds() - UNSEEN_SECONDS
         self._newcomers = {
-            place: each for place, each in self._newcomers.items() if each.at_seconds > oldest
+            slot_id: each for slot_id, each in self._newcomers.items() if each.at_seconds > oldest
         }
         return self._newcomers
 
     def seen(self, slots: Iterable[str]) -> None:
         """The access log speaks of the tunnels in these slots."""
-        for place in slots:
-            self._newcomers.pop(place, None)
+        for slot_id in slots:
+            self._newcomers.pop(slot_id, None)
 
     def give_back(self, tenant_id: UUID, granted: Granted) -> None:
         """Tunnels that had so much have ended."""

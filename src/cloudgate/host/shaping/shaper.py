@@ -219,7 +219,7 @@ class TrafficShaper:
             tunnel = each.tunnel
             names = _sockets_of(tunnel)
             pasts = [self._flows.past(name) for name in names]
-            newcomer = newcomers.get(tunnel.place)
+            newcomer = newcomers.get(tunnel.slot_id)
             ended_at = now - max(0.0, each.ago.total_seconds())
             self._unseen[tunnel.tenant_id] += _unseen_bytes(tunnel, pasts, newcomer, ended_at)
             self._give_back(tunnel.tenant_id, names)
@@ -248,8 +248,8 @@ class TrafficShaper:
             pid = pids[each.envoy]
             if pid is not None:
                 found[each.tenant_id].update((name, pid) for name in _sockets_of(each))
-            if (newcomer := newcomers.get(each.place)) is not None:
-                seen.append(each.place)
+            if (newcomer := newcomers.get(each.slot_id)) is not None:
+                seen.append(each.slot_id)
                 self._rates |= dict.fromkeys(_sockets_of(each), newcomer.rate_bytes)
                 self._new.update(_sockets_of(each))
         self._starts.seen(seen)

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from sys import intern
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from cloudgate.host.access_log.record import AccessRecord, RecordType
 from cloudgate.monitoring.stopwatch import Stopwatch
@@ -23,10 +26,13 @@ LONGEST_AWAY = timedelta(days=365)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tunnel:
-    """A live tunnel. There may be tens of thousands: each is small, and shares what it can."""
+    """A live tunnel. There may be tens of thousands: each is small, and shares what it can.
+
+    An alias is what a file of live tunnels calls it, which any release reads.
+    """
 
     tunnel: str
-    place: str = ""
+    slot_id: Annotated[str, Field(alias="place")] = ""
     envoy: str
     started_at: datetime
     tenant_id: UUID
@@ -41,8 +47,8 @@ class Tunnel:
     certificate_id: UUID | None = None
     bytes_up: int = 0
     bytes_down: int = 0
-    era: str | None = None
-    """As in its `Pass`; None where the release before this one kept it."""
+    revocation_epoch: Annotated[str | None, Field(alias="era")] = None
+    """As in its metadata; None where the release before this one kept it."""
 
 
 @dataclass
@@ -210,18 +216,18 @@ def _bucket(minute: datetime, now: datetime) -> datetime:
 def _tunnel(entry: AccessRecord) -> Tunnel:
     return Tunnel(
         tunnel=entry.tunnel,
-        place=entry.holder.place,
+        slot_id=entry.metadata.slot_id,
         envoy=intern(entry.envoy),
         started_at=entry.started_at,
-        tenant_id=entry.holder.tenant_id,
-        user_id=entry.holder.user_id,
+        tenant_id=entry.metadata.tenant_id,
+        user_id=entry.metadata.user_id,
         target=intern(entry.target),
         client=entry.client,
         from_address=entry.from_address,
-        restoring=entry.holder.restoring,
-        over_quota=entry.holder.over_quota,
-        over_egress=entry.holder.over_egress,
-        came_from=entry.holder.came_from,
-        certificate_id=entry.holder.certificate_id,
-        era=entry.holder.era,
+        restoring=entry.metadata.restoring,
+        over_quota=entry.metadata.over_quota,
+        over_egress=entry.metadata.over_egress,
+        came_from=entry.metadata.came_from,
+        certificate_id=entry.metadata.certificate_id,
+        revocation_epoch=entry.metadata.revocation_epoch,
     )

@@ -105,19 +105,19 @@ class TunnelEnforcer:
     def _end_unlogged(self, now: datetime) -> None:
         """End also those that must end and that no line speaks of, as while the disk is full."""
         for client, known in list(self._slots.unlogged.items()):
-            holder = known.holder
+            metadata = known.metadata
             tunnel = Tunnel(
-                tunnel=holder.place,
+                tunnel=metadata.slot_id,
                 envoy="",
                 started_at=now,
-                tenant_id=holder.tenant_id,
-                user_id=holder.user_id,
+                tenant_id=metadata.tenant_id,
+                user_id=metadata.user_id,
                 target=known.target,
                 client=client,
                 from_address="",
-                era=holder.era,
-                came_from=holder.came_from,
-                certificate_id=holder.certificate_id,
+                revocation_epoch=metadata.revocation_epoch,
+                came_from=metadata.came_from,
+                certificate_id=metadata.certificate_id,
             )
             found = self._revocation(tunnel, now)
             if found is None or not found.at_once:

@@ -88,8 +88,8 @@ def _is_outside(tunnel: Tunnel, origin: Origin) -> bool:
 
 def _is_older(tunnel: Tunnel, before: datetime | None) -> bool:
     """Whether a tunnel was opened before the moment at which some were ended."""
-    if tunnel.era is not None:
-        return is_revoked(tunnel.era, before)
+    if tunnel.revocation_epoch is not None:
+        return is_revoked(tunnel.revocation_epoch, before)
     # Kept by the release before: then two clocks have to do.
     return before is not None and tunnel.started_at < before
 

@@ -1,6 +1,6 @@
 """Tunnel slots: has a tenant room for one more tunnel? They are given, waited for, returned.
 
-A place is given when a tunnel is let in, and comes back with the last line about it in the access
+A slot is given when a tunnel is let in, and comes back with the last line about it in the access
 log. One that no line ever speaks of (the client went away meanwhile) comes back by itself.
 """
 
@@ -17,7 +17,7 @@ from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 MOST_UNLOGGED = 20_000
 """Of tunnels without a line so many are remembered, the newest."""
 RESERVATION_SECONDS = 20.0
-"""How long a place is kept for a tunnel that has not begun: longer than its target may take."""
+"""How long a slot is kept for a tunnel that has not begun: longer than its target may take."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class _Slot:
 class UnloggedTunnel:
     """A tunnel that was let in, and that no line of the access log speaks of yet."""
 
-    holder: TunnelMetadata
+    metadata: TunnelMetadata
     target: str
 
 
@@ -47,19 +47,19 @@ class TunnelSlots:
         self._taken: dict[UUID, int] = defaultdict(int)
         self._waiting: dict[UUID, OrderedDict[asyncio.Future[None], None]] = {}
         self.on_change: Callable[[UUID], None] = lambda _: None
-        """Called when somebody begins to wait for a place of a tenant, and when one came back."""
+        """Called when somebody begins to wait for a slot of a tenant, and when one came back."""
 
-    def note_let_in(self, client: str, holder: TunnelMetadata, target: str) -> None:
+    def note_let_in(self, client: str, metadata: TunnelMetadata, target: str) -> None:
         """Somebody was let in who comes from that address and port, to a target."""
         self.unlogged.pop(client, None)
-        self.unlogged[client] = UnloggedTunnel(holder, target)
+        self.unlogged[client] = UnloggedTunnel(metadata, target)
         if len(self.unlogged) > MOST_UNLOGGED:
             del self.unlogged[next(iter(self.unlogged))]
 
-    def note_logged(self, client: str, place: str) -> None:
-        """The access log speaks of the tunnel in a place."""
+    def note_logged(self, client: str, slot_id: str) -> None:
+        """The access log speaks of the tunnel in a slot."""
         known = self.unlogged.get(client)
-        if known is not None and known.holder.place == place:
+        if known is not None and known.metadata.slot_id == slot_id:
             del self.unlogged[client]
 
     def in_use(self, tenant_id: UUID) -> int:
@@ -67,7 +67,7 @@ class TunnelSlots:
         return self._taken.get(tenant_id, 0)
 
     def waiting(self, tenant_id: UUID) -> int:
-        """How many wait for a place of a tenant."""
+        """How many wait for a slot of a tenant."""
         return len(self._waiting.get(tenant_id, ()))
 
     def wake(self, tenant_id: UUID) -> None:
@@ -77,7 +77,7 @@ class TunnelSlots:
     async def acquire(
         self, tenant_id: UUID, limit: Callable[[], int] | None, wait_seconds: float
     ) -> str | None:
-        """A place, as soon as there is one; None when there was none in time. First come first.
+        """A slot's id, as soon as there is one; None when there was none in time. First come first.
 
         Args:
             tenant_id: for whom.
@@ -108,17 +108,17 @@ class TunnelSlots:
             elif self._waiting.get(tenant_id) is queue:
                 del self._waiting[tenant_id]
 
-    def confirm(self, place: str, tenant_id: UUID) -> None:
-        """The tunnel in a place is live; also when this process did not give the place."""
-        known = self._slots.get(place)
+    def confirm(self, slot_id: str, tenant_id: UUID) -> None:
+        """The tunnel in a slot is live; also when this process did not give the slot."""
+        known = self._slots.get(slot_id)
         if known is None:
-            self._put(place, _Slot(tenant_id, self._clock_seconds(), begun=True))
+            self._put(slot_id, _Slot(tenant_id, self._clock_seconds(), begun=True))
         else:
             known.begun = True
 
-    def release(self, place: str) -> None:
-        """The tunnel in a place is over, or never came to be."""
-        known = self._slots.pop(place, None)
+    def release(self, slot_id: str) -> None:
+        """The tunnel in a slot is over, or never came to be."""
+        known = self._slots.pop(slot_id, None)
         if known is not None:
             self._taken[known.tenant_id] -= 1
             if not self._taken[known.tenant_id]:
@@ -129,22 +129,22 @@ class TunnelSlots:
     def retain(self, live: Collection[str]) -> None:
         """These are live; those that began and are not among them are over."""
         now = self._clock_seconds()
-        for place, known in list(self._slots.items()):
+        for slot_id, known in list(self._slots.items()):
             unheard = not known.begun and now - known.given_at_seconds > RESERVATION_SECONDS
-            if unheard or (known.begun and place not in live):
-                self.release(place)
+            if unheard or (known.begun and slot_id not in live):
+                self.release(slot_id)
 
     def counts(self) -> Mapping[UUID, int]:
         """How many slots each tenant has."""
         return dict(self._taken)
 
     def _give(self, tenant_id: UUID) -> str:
-        place = secrets.token_hex(8)
-        self._put(place, _Slot(tenant_id, self._clock_seconds()))
-        return place
+        slot_id = secrets.token_hex(8)
+        self._put(slot_id, _Slot(tenant_id, self._clock_seconds()))
+        return slot_id
 
-    def _put(self, place: str, known: _Slot) -> None:
-        self._slots[place] = known
+    def _put(self, slot_id: str, known: _Slot) -> None:
+        self._slots[slot_id] = known
         self._taken[known.tenant_id] += 1
 
     def _grant_next(self, tenant_id: UUID) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
@@ -45,6 +45,8 @@ _log = structlog.get_logger(__name__)
 
 
 class _Checkpoint(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+
     inode: int = 0
     offset_bytes: int = 0
     live: tuple[Tunnel, ...] = ()
@@ -108,7 +110,7 @@ class TunnelTracker:
         self._ended: list[EndedTunnel] = []
         self._ended_slots: list[str] = []
         for tunnel in kept.live:
-            slots.confirm(tunnel.place, tunnel.tenant_id)
+            slots.confirm(tunnel.slot_id, tunnel.tenant_id)
 
     @property
     def live(self) -> tuple[Tunnel, ...]:
@@ -154,7 +156,7 @@ class TunnelTracker:
         self.read()
         live = self._tunnels.live
         self._role.live_tunnels = len(live)
-        self._slots.retain({tunnel.place for tunnel in live})
+        self._slots.retain({tunnel.slot_id for tunnel in live})
 
     def read(self) -> bool:
         """Take in what is new. Whether the log could be read."""
@@ -182,14 +184,14 @@ class TunnelTracker:
         entry = parse_record(line)
         if entry is not None:
             after = self._tunnels.apply(entry, now)
-            self._slots.note_logged(entry.client, entry.holder.place)
+            self._slots.note_logged(entry.client, entry.metadata.slot_id)
             if entry.ended_at is not None:
                 self._ended.append(EndedTunnel(after, now - entry.ended_at))
         if entry is not None and entry.kind is not RecordType.ENDED:
-            self._slots.confirm(entry.holder.place, entry.holder.tenant_id)
-        elif place := entry.holder.place if entry is not None else released_slot(line):
-            self._slots.release(place)
-            self._ended_slots.append(place)
+            self._slots.confirm(entry.metadata.slot_id, entry.metadata.tenant_id)
+        elif slot_id := entry.metadata.slot_id if entry is not None else released_slot(line):
+            self._slots.release(slot_id)
+            self._ended_slots.append(slot_id)
         return entry
 
     def take_ended(self) -> tuple[list[EndedTunnel], list[str]]:

@@ -40,7 +40,7 @@ class ShownCertificate:
     """A certificate that an authority of tenants has signed."""
 
     holder: Holder
-    login: Principal | None
+    principal: Principal | None
     """Whose it is; None where it is nobody's here."""
     denial: Denial | None = None
     """Why nobody comes in by it alone."""
@@ -54,7 +54,7 @@ class ShownCertificates:
         self._role = role
         self._signed: OrderedDict[bytes, Holder] = OrderedDict()
 
-    def look(self, shown: str, now: datetime) -> ShownCertificate | None:
+    def find(self, shown: str, now: datetime) -> ShownCertificate | None:
         """What a client's certificate is worth; None for none, and for one of somebody else's.
 
         `shown`: as Envoy says it, PEM in the encoding of URLs; empty for none.
@@ -62,13 +62,16 @@ class ShownCertificates:
         holder = self._holder(shown)
         if holder is None:
             return None
-        login = self._login(holder)
+        principal = self._principal(holder)
         if not holder.is_in_time(now):
-            return ShownCertificate(holder, login, ENDED)
-        is_ended = login is not None and any(
-            each.certificate_id == holder.certificate_id for each in login.tenant.ended_certificates
+            return ShownCertificate(holder, principal, ENDED)
+        is_ended = principal is not None and any(
+            each.certificate_id == holder.certificate_id
+            for each in principal.tenant.ended_certificates
         )
-        return ShownCertificate(holder, login, REVOKED if is_ended or login is None else None)
+        return ShownCertificate(
+            holder, principal, REVOKED if is_ended or principal is None else None
+        )
 
     def _holder(self, shown: str) -> Holder | None:
         authorities = self._role.client_authorities
@@ -87,7 +90,7 @@ class ShownCertificates:
         self._signed.move_to_end(key)
         return found
 
-    def _login(self, holder: Holder) -> Principal | None:
+    def _principal(self, holder: Holder) -> Principal | None:
         tenant = self._directory.by_id(holder.tenant_id)
         if tenant is None or not tenant.password_hash:
             return None  # gone, or one that this gateway lets nobody in of

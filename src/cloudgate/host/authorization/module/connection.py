@@ -129,32 +129,32 @@ class ModuleConnection(asyncio.Protocol):
             self._send(_ANSWER.pack(number, _LEAVE_IT))
 
     async def _answer(self, number: int, question: Question) -> None:
-        verdict: AuthorizationResult | None = None
+        result: AuthorizationResult | None = None
         try:
-            verdict = await self._decisions.decide(question)
+            result = await self._decisions.decide(question)
         except Exception:  # noqa: BLE001  the connection manager asks again, and says what it says
             _log.exception("a question of envoy's module failed")
         self._deciding.pop(number, None)
         if not self._deciding:
             self._all_answered.set()
-        if verdict is None or verdict.refusal is not None:
+        if result is None or result.denial is not None:
             self._send(_ANSWER.pack(number, _LEAVE_IT))
             return
-        self._remember(number, question, verdict)
-        said = (verdict.cluster, verdict.address, verdict.name, verdict.target, verdict.holder)
+        self._remember(number, question, result)
+        said = (result.cluster, result.address, result.name, result.target, result.metadata)
         texts = [str(each).encode() for each in said]
         self._send(
             _ANSWER.pack(number, _TUNNEL) + b"".join(_TEXT.pack(len(each)) + each for each in texts)
         )
 
-    def _remember(self, number: int, question: Question, verdict: AuthorizationResult) -> None:
+    def _remember(self, number: int, question: Question, result: AuthorizationResult) -> None:
         now = time.monotonic()
         while self._let_in:
             at, _, _ = next(iter(self._let_in.values()))
             if at > now - BEGINS_WITHIN_SECONDS:
                 break
             self._let_in.popitem(last=False)
-        self._let_in[number] = now, question, verdict
+        self._let_in[number] = now, question, result
 
     def _note_begun(self, number: int) -> None:
         if let_in := self._let_in.pop(number, None):
@@ -172,8 +172,8 @@ class ModuleConnection(asyncio.Protocol):
             return
         let_in = self._let_in.pop(number, None)
         if let_in is not None:
-            _, question, verdict = let_in
-            self._decisions.give_up(question, verdict)
+            _, question, result = let_in
+            self._decisions.give_up(question, result)
 
     def _send(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -2,7 +2,7 @@
 
 Envoy's module asks first. Who is refused, and whose target does not answer, it hands over to the
 connection manager, which asks again. That one hears what was decided, so that no password is looked
-at twice, and no place given twice.
+at twice, and no slot given twice.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ class DecisionCache:
             OrderedDict()
         )
 
-    def note(self, question: Question, verdict: AuthorizationResult) -> None:
+    def note(self, question: Question, result: AuthorizationResult) -> None:
         """This was decided, and may be asked about once more."""
         now = self._clock_seconds()
         oldest = now - REMEMBERED_SECONDS
@@ -64,7 +64,7 @@ class DecisionCache:
             self._decided.popitem(last=False)
         who = (question.address, question.port)
         self._decided.pop(who, None)
-        self._decided[who] = now, self._mark(question), verdict
+        self._decided[who] = now, self._mark(question), result
 
     def forget(self, question: Question) -> None:
         """Nobody asks about it any more: who did is gone, or has a tunnel."""
@@ -78,21 +78,21 @@ class DecisionCache:
         found = self._decided.pop((question.address, question.port), None)
         if found is None:
             return None
-        at, mark, verdict = found
+        at, mark, result = found
         is_old = at <= self._clock_seconds() - REMEMBERED_SECONDS
         if is_old or not secrets.compare_digest(mark, self._mark(question)):
             return None
-        return verdict if verdict.refusal is not None else _after_failure(verdict)
+        return result if result.denial is not None else _after_failure(result)
 
     def _mark(self, question: Question) -> bytes:
         said = f"{question.authority}\0{question.authorization}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(said, key=self._key, digest_size=16).digest()
 
 
-def _after_failure(verdict: AuthorizationResult) -> AuthorizationResult:
+def _after_failure(result: AuthorizationResult) -> AuthorizationResult:
     """The same, once its first address did not take a connection. Pure."""
-    if not verdict.others:
-        return replace(verdict, refusal=SILENT)
-    address, *others = verdict.others
-    cluster = verdict.cluster if others else to_one(verdict.cluster)
-    return replace(verdict, address=address, others=tuple(others), cluster=cluster)
+    if not result.others:
+        return replace(result, denial=SILENT)
+    address, *others = result.others
+    cluster = result.cluster if others else to_one(result.cluster)
+    return replace(result, address=address, others=tuple(others), cluster=cluster)

@@ -52,7 +52,7 @@ class OwnResult:
     name: str
     text: str = ""
     """Empty when refused."""
-    refusal: Denial | None = None
+    denial: Denial | None = None
 
 
 class OwnRequestDesk:
@@ -79,24 +79,29 @@ class OwnRequestDesk:
             address: where it comes from.
             change: what it wants, or why it is refused.
         """
-        login, denial = who.login, self._denial(who, change)
-        if isinstance(change, Denial) or denial is not None or login is None or self.ask is None:
-            return OwnResult(who.name, refusal=denial or AWAY)
+        principal, denial = who.principal, self._denial(who, change)
+        if (
+            isinstance(change, Denial)
+            or denial is not None
+            or principal is None
+            or self.ask is None
+        ):
+            return OwnResult(who.name, denial=denial or AWAY)
         try:
-            request = _request(who, login, authorization, address, change)
+            request = _request(who, principal, authorization, address, change)
         except ValidationError:  # its text would quote what may be a password
-            return OwnResult(who.name, refusal=OUT_OF_BOUNDS)
+            return OwnResult(who.name, denial=OUT_OF_BOUNDS)
         self._asking.add(request.tenant_id)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self.ask(request)
         except (CloudgateError, TimeoutError):
-            return OwnResult(who.name, refusal=AWAY)
+            return OwnResult(who.name, denial=AWAY)
         finally:
             self._asking.discard(request.tenant_id)
         told = _told(who.name, answer)
-        if told.refusal is None and change.new_password is not None:
-            await self._heard_of_change(login)
+        if told.denial is None and change.new_password is not None:
+            await self._heard_of_change(principal)
         return told
 
     async def _heard_of_change(self, before: Principal) -> None:
@@ -115,21 +120,21 @@ class OwnRequestDesk:
             return BY_PASSWORD
         if who.is_old:
             return OLD_PASSWORD
-        tenant_id = who.login.tenant.tenant_id if who.login else None
+        tenant_id = who.principal.tenant.tenant_id if who.principal else None
         return BUSY if tenant_id in self._asking or len(self._asking) >= MOST_AT_ONCE else None
 
 
 def _request(
     who: AuthenticationResult,
-    login: Principal,
+    principal: Principal,
     authorization: str | None,
     address: str,
     change: OwnChange,
 ) -> OwnRequest:
     said = parse_credentials(authorization)
     return OwnRequest(
-        tenant_id=login.tenant.tenant_id,
-        user_id=login.user.user_id if login.user else None,
+        tenant_id=principal.tenant.tenant_id,
+        user_id=principal.user.user_id if principal.user else None,
         address=ip_address(address.removeprefix("::ffff:")),
         password=said.password if said and not who.certificate_id else "",
         new_password=change.new_password,
@@ -143,4 +148,4 @@ def _told(name: str, answer: OwnAnswer) -> OwnResult:
     if answer.status == 200:  # noqa: PLR2004
         return OwnResult(name, text=answer.certificate_pem or "The password has been changed.\n")
     kind = Refusal.CREDENTIALS if answer.status == 401 else Refusal.OTHER  # noqa: PLR2004
-    return OwnResult(name, refusal=Denial(answer.status, answer.message, kind=kind))
+    return OwnResult(name, denial=Denial(answer.status, answer.message, kind=kind))
