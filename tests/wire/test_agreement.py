@@ -21,6 +21,7 @@ from cloudgate.wire import json, resources, schema, xml
 from cloudgate.wire.answers import from_object
 from cloudgate.wire.description import Described, Part, Shape, parts
 from cloudgate.wire.values import BLANKS
+from tests.wire.test_values import plainly_written
 
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 COLLAPSED = r"^[ \t\n\r]*"
@@ -124,6 +125,7 @@ def test_what_is_written_is_valid_and_read_back_the_same(kind: type[Described]) 
     def agrees(value: Described) -> None:
         read = xml.read(xml.write(value), kind)
         assert json.read(json.write(value), kind) == read
+        assert json.write(value) == plainly_written(json.to_object(value))
         assert xml.read(xml.write(read), kind) == read
         assert json.to_object(read) == json.to_object(value)
         assert from_object(json.to_object(read), kind) == read

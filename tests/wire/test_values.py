@@ -2,9 +2,11 @@
 
 import json as stdlib_json
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 from lxml import etree
@@ -14,6 +16,7 @@ from cloudgate.values import moments
 from cloudgate.wire import encoding, json, schema, xml
 from cloudgate.wire.declarations import XSD, Declarations
 from cloudgate.wire.description import Described
+from cloudgate.wire.resources.base import EntityRef
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
 from cloudgate.wire.resources.cloud.live import CloudMaintenance
 from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
@@ -27,6 +30,10 @@ GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 
 def in_xml(kind: type[Described], inner: str) -> bytes:
     return f'<{kind.root()} xmlns="{NS}">{inner}</{kind.root()}>'.encode()
+
+
+def plainly_written(document: Any) -> bytes:
+    return stdlib_json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def refused(read: Any, body: bytes, kind: type[Described]) -> str:
@@ -478,3 +485,14 @@ def test_bytes_in_another_encoding_are_refused_with_who_said_so(
 @pytest.mark.parametrize("name", ["hex", "base64", "idna", "utf-7", "unicode_escape", "", "x" * 99])
 def test_what_is_no_character_set_is_not_known(name: str) -> None:
     assert encoding.known(name) is None
+
+
+def test_any_character_is_written_as_the_libraries_of_python_write_it() -> None:
+    """So that an answer is the same bytes, whatever writes it faster."""
+    characters = [chr(each) for each in range(sys.maxunicode + 1) if not 0xD800 <= each <= 0xDFFF]
+    for text in (*(f"a{each}z" for each in characters[:0x300]), "".join(characters)):
+        reference = EntityRef(name=text)
+        assert json.write(reference) == plainly_written(json.to_object(reference))
+        said = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+        entities = {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
+        assert f' Name="{escape(said, entities)}"'.encode() in xml.write(reference)

@@ -76,7 +76,14 @@ def _write_value(name: str, value: Described | Scalar, pieces: list[str]) -> Non
 
 
 def _escaped(value: Scalar, escapes: dict[str, str]) -> str:
-    return escape(_NO_CHARACTERS.sub("\ufffd", to_text(value)), escapes)
+    text = to_text(value)
+    if (
+        text.isascii()
+        and text.isprintable()
+        and not ("&" in text or "<" in text or ">" in text or '"' in text)
+    ):
+        return text  # as nearly all is
+    return escape(_NO_CHARACTERS.sub("\ufffd", text), escapes)
 
 
 def read(body: bytes | str, resource_type: type[Type]) -> Type:
