@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 from uuid import UUID
 
 from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.manager.storage.tenant_rows import Named
 from cloudgate.values.identifiers import uid
 from cloudgate.wire.resources.base import EntityRef, Link
 
@@ -81,7 +82,7 @@ def backup_server_place(root: str, server: BackupServer) -> ResourceLocation:
     return ResourceLocation(root, "/backupServers", "BackupServer", server.id, server.name)
 
 
-def up_to_backup_server(root: str, server: BackupServer) -> Link:
+def up_to_backup_server(root: str, server: BackupServer | Named) -> Link:
     """The usual way up: to the reference form."""
     return _up(root, server.id, server.name)
 

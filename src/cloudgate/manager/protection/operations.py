@@ -18,6 +18,7 @@ from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.protection import rules
 from cloudgate.manager.protection.rules import Finding, Protection, ProtectionRecord
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
+from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.network import hostport
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
@@ -178,7 +179,7 @@ def _warning(repository: Repository, tenants: int, longest_days: int, now: datet
     return f"{who} to be protected (BackupProtectionEnabled), and {why}." if why else ""
 
 
-def warning_of_tenant(tenant: CloudTenant, now: datetime) -> str:
+def warning_of_tenant(tenant: ShownTenant, now: datetime) -> str:
     """What there is to say of a tenant that is to be protected; empty for nothing."""
     return " ".join(f"Not protected: {each}." for each in _reasons(tenant, tenant.resources, now))
 
@@ -200,7 +201,7 @@ def check_tenant(tenant: CloudTenant, resources: Sequence[TenantResource], now: 
 
 
 def _reasons(
-    tenant: CloudTenant, resources: Sequence[TenantResource], now: datetime
+    tenant: ShownTenant, resources: Sequence[TenantResource], now: datetime
 ) -> Iterator[str]:
     if tenant.backup_protection_enabled:
         found = (

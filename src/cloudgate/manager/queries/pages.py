@@ -1,10 +1,11 @@
 """Query pages: how is one page of what is found read, in a constant number of statements?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -18,6 +19,11 @@ LAST_PAGE = 2**31 - 1
 Row = TypeVar("Row")
 
 
+def mapped(session: Session, wanted: Select[Any]) -> Sequence[Any]:
+    """The things that are `wanted`, as SQLAlchemy maps them."""
+    return session.scalars(wanted).unique().all()
+
+
 @dataclass(frozen=True)
 class Source(Generic[Row]):
     """Where the things of one kind come from."""
@@ -29,6 +35,8 @@ class Source(Generic[Row]):
     """The column that tells them apart, and so settles their order."""
     is_for_all: bool = True
     """Whether all who may ask see the same."""
+    read: Callable[[Session, Select[Any]], Sequence[Row]] = mapped
+    """Reads a page of `rows`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +81,7 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
         field = source.fields.named(query.sort_by, "sort")
         order.insert(0, field.sort_key.desc() if query.descending else field.sort_key.asc())
     ordered = chosen.order_by(*order).limit(query.page_size)
-    rows = work.session.scalars(ordered.offset((query.page - 1) * query.page_size)).unique().all()
+    rows = source.read(work.session, ordered.offset((query.page - 1) * query.page_size))
     pages = max(1, -(-total // query.page_size))
     return Page(rows, query.page, query.page_size, pages)
 

@@ -10,6 +10,7 @@ from cloudgate import __version__
 from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.pages import Source
 from cloudgate.manager.repositories import space
+from cloudgate.manager.storage import tenant_rows
 from cloudgate.manager.storage.tables import (
     AuditEvent,
     BackupServer,
@@ -99,8 +100,9 @@ TENANTS: Source[Any] = Source(
         ),
         {},
     ),
-    _with_site(CloudTenant),
+    tenant_rows.SELECT,
     CloudTenant.id,
+    read=tenant_rows.read,
 )
 SUBTENANTS: Source[Any] = Source(
     Fields(

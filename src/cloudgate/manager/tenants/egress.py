@@ -12,6 +12,7 @@ from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Usage
+from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tenants import limits
 
 MB = 1024 * 1024
@@ -38,17 +39,17 @@ def end_of(month: str) -> datetime:
     return begin.replace(year=begin.year + is_last, month=1 if is_last else begin.month + 1)
 
 
-def used_bytes(tenant: CloudTenant, now: datetime) -> int:
+def used_bytes(tenant: ShownTenant, now: datetime) -> int:
     """What it has brought back in the month of now."""
     return tenant.egress_bytes if tenant.egress_month == month_of(now) else 0
 
 
-def used_mb(tenant: CloudTenant, now: datetime) -> int:
+def used_mb(tenant: ShownTenant, now: datetime) -> int:
     """The same in MB, rounded up."""
     return -(-used_bytes(tenant, now) // MB)
 
 
-def level_of(tenant: CloudTenant, now: datetime) -> int:
+def level_of(tenant: ShownTenant, now: datetime) -> int:
     """The highest level that it has reached of its quota; 0 for none, or without a quota."""
     quota_mb = limits.from_document(tenant.limits).egress_quota_mb
     if not quota_mb:
@@ -57,7 +58,7 @@ def level_of(tenant: CloudTenant, now: datetime) -> int:
     return max((each for each in LEVELS if percent >= each), default=0)
 
 
-def warning(tenant: CloudTenant, now: datetime) -> str:
+def warning(tenant: ShownTenant, now: datetime) -> str:
     """What there is to say of it to an operator; empty for nothing."""
     level = level_of(tenant, now)
     if not level:

@@ -32,6 +32,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
     Task,
 )
+from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import limits, passwords, rules
 from cloudgate.manager.tenants.limits import Limits
@@ -257,7 +258,7 @@ def documented(tenant: CloudTenant) -> dict[str, Any]:
     }
 
 
-def limits_of(tenant: CloudTenant) -> Limits:
+def limits_of(tenant: ShownTenant) -> Limits:
     """What a tenant may use at a time."""
     return limits.from_document(tenant.limits)
 

@@ -22,6 +22,7 @@ from cloudgate.manager.protection.operations import warning_of_tenant
 from cloudgate.manager.quotas import operations as quotas
 from cloudgate.manager.repositories.operations import TYPE as REPOSITORY
 from cloudgate.manager.storage import tables
+from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tasks.operations import remark
 from cloudgate.manager.tenants import egress, operations, passwords, publication, rotation
 from cloudgate.values.identifiers import uid
@@ -50,18 +51,18 @@ NEVER = datetime(1753, 1, 1, tzinfo=UTC)
 ROUTES = Routes(PROVIDERS)
 
 
-def tenant_place(root: str, tenant: tables.CloudTenant) -> ResourceLocation:
+def tenant_place(root: str, tenant: ShownTenant) -> ResourceLocation:
     """Where a tenant stands."""
     return ResourceLocation(root, "/cloud/tenants", TYPE, tenant.id, tenant.name)
 
 
-def tenant_reference(root: str, tenant: tables.CloudTenant) -> EntityRef:
+def tenant_reference(root: str, tenant: ShownTenant) -> EntityRef:
     """The short form of a tenant."""
     place = tenant_place(root, tenant)
     return place.reference(up_to_backup_server(root, tenant.backup_server), place.to_entity())
 
 
-def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
+def tenant_entity(root: str, tenant: ShownTenant) -> CloudTenant:
     """A tenant with its quotas."""
     place = tenant_place(root, tenant)
     limits = operations.limits_of(tenant)
@@ -114,7 +115,7 @@ def tenant_entity(root: str, tenant: tables.CloudTenant) -> CloudTenant:
 FORMS = Forms(tenant_reference, tenant_entity, lambda found: CloudTenants(cloud_tenants=found))
 
 
-def _links(root: str, tenant: tables.CloudTenant, place: ResourceLocation) -> tuple[Link, ...]:
+def _links(root: str, tenant: ShownTenant, place: ResourceLocation) -> tuple[Link, ...]:
     resources = f"{place.href}/resources"
     compute = f"{place.href}/computeResources"
     subtenants = f"{place.href}/subtenants"
@@ -140,7 +141,7 @@ def _links(root: str, tenant: tables.CloudTenant, place: ResourceLocation) -> tu
 
 def resource_entity(
     root: str,
-    tenant: tables.CloudTenant,
+    tenant: ShownTenant,
     resource: tables.TenantResource,
     links: tuple[Link, ...] | None = None,
 ) -> CloudTenantResource:
@@ -161,7 +162,7 @@ def resource_entity(
     )
 
 
-def _last_result(tenant: tables.CloudTenant, warning: str) -> str:
+def _last_result(tenant: ShownTenant, warning: str) -> str:
     """Warning while it or a quota has one, else Success, as published, if it never ran, too.
 
     Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
@@ -169,7 +170,7 @@ def _last_result(tenant: tables.CloudTenant, warning: str) -> str:
     return "Warning" if warning or any(map(_warning, tenant.resources)) else "Success"
 
 
-def _tenant_warning(tenant: tables.CloudTenant, now: datetime) -> str:
+def _tenant_warning(tenant: ShownTenant, now: datetime) -> str:
     said = (egress.warning(tenant, now), warning_of_tenant(tenant, now))
     return " ".join(each for each in said if each)
 
