@@ -20,11 +20,20 @@ def remember_names(work: UnitOfWork, people: Iterable[CloudTenant | Subtenant]) 
 
 def names_of(work: UnitOfWork, ids: Iterable[UUID]) -> Mapping[UUID, str]:
     """The names of tenants and subtenants; of one that nobody remembers, its id."""
-    wanted = sorted(set(ids))
+    wanted = set(ids)
     found = {each: str(each) for each in wanted}
     for table in (FormerName, CloudTenant, Subtenant):
-        for start in range(0, len(wanted), _AT_ONCE):
-            some = wanted[start : start + _AT_ONCE]
-            rows = work.session.execute(select(table.id, table.name).where(table.id.in_(some)))
-            found.update((row.id, row.name) for row in rows)
+        found.update(names_in(work, table, wanted))
+    return found
+
+
+def names_in(
+    work: UnitOfWork, table: type[CloudTenant | FormerName | Subtenant], ids: Iterable[UUID]
+) -> Mapping[UUID, str]:
+    """The names that are in a table, of the ids that are."""
+    wanted, found = sorted(set(ids)), dict[UUID, str]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        rows = work.session.execute(select(table.id, table.name).where(table.id.in_(some)))
+        found.update((row.id, row.name) for row in rows)
     return found

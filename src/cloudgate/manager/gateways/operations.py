@@ -4,8 +4,8 @@ A change writes what is wanted and a task. What the host reports decides: it con
 settings, or those that were in force before come back (`host_protocol/gateway_progress.py`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -69,6 +69,24 @@ def gateway_of(work: UnitOfWork, server: ManagedServer) -> CloudGateway | None:
     return work.session.scalar(
         select(CloudGateway).where(CloudGateway.managed_server_id == server.id)
     )
+
+
+@dataclass(frozen=True)
+class NamedGateway:
+    """What a gateway is called, where nothing else is asked of it."""
+
+    id: UUID
+    name: str
+
+
+def gateways_of_servers(work: UnitOfWork, servers: Collection[UUID]) -> dict[UUID, NamedGateway]:
+    """The gateway roles of servers, by these; of those that have one."""
+    found = work.session.execute(
+        select(CloudGateway.managed_server_id, CloudGateway.id, CloudGateway.name).where(
+            CloudGateway.managed_server_id.in_(servers)
+        )
+    )
+    return {server: NamedGateway(identifier, name) for server, identifier, name in found}
 
 
 def wanted_settings(gateway: CloudGateway) -> GatewaySettings:

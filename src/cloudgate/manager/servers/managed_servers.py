@@ -192,6 +192,25 @@ def is_heard(work: UnitOfWork, server: LastSeen) -> bool:
     )
 
 
+def online_of(work: UnitOfWork, identifiers: Sequence[UUID]) -> list[UUID]:
+    """Those of managed servers that `is_online` is true of, in their order.
+
+    Of a thousand, nothing is read for that but in the first moments of a manager: whom it has not
+    heard once hosts have had the time for it, is not there.
+    """
+    presence, now = work.presence, work.now
+    there = {
+        each
+        for each, last in presence.all().items()
+        if presence.is_there(now - last, now, was_online=False)
+    }
+    if not presence.has_listened(now):
+        kept = select(ManagedServer.id, ManagedServer.seen_at, ManagedServer.online_since)
+        there |= {row.id for row in work.session.execute(kept) if is_heard(work, row)}
+    there -= work.faults.cut_off_servers()
+    return [each for each in identifiers if each in there]
+
+
 def touch_assignment(work: UnitOfWork, server: ManagedServer) -> None:
     """What is wanted of this machine has changed: give it a new revision, and tell the host."""
     server.assignment_revision = next_revision(server.assignment_revision, work.now)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, lazyload
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.manager.audit.events import (
@@ -54,6 +54,7 @@ SETTINGS = (
 )
 _IN_ONE_QUERY = (joinedload(CloudTenant.resources), joinedload(CloudTenant.pools))
 """How one tenant is read. With many at once, what each has is cheaper to read apart."""
+_ALONE = (lazyload("*"),)
 KEEP = object()
 """In `TenantChange.expires_at`: leave the lease as it is."""
 
@@ -97,13 +98,20 @@ def list_tenants(work: UnitOfWork) -> Sequence[CloudTenant]:
     return work.session.scalars(select(CloudTenant).order_by(CloudTenant.name)).all()
 
 
-def get_tenant(work: UnitOfWork, identifier: UUID) -> CloudTenant:
+def get_tenant(work: UnitOfWork, identifier: UUID, *, alone: bool = False) -> CloudTenant:
     """A tenant by its id.
+
+    Args:
+        work: what it is read in.
+        identifier: its id.
+        alone: whether it is read without what it has, which takes a third of the time. What is
+            asked of it all the same is read then.
 
     Raises:
         NotFoundError: there is none.
     """
-    return work.get(CloudTenant, identifier, "tenant", *_IN_ONE_QUERY)
+    read_by = _ALONE if alone else _IN_ONE_QUERY
+    return work.get(CloudTenant, identifier, "tenant", *read_by)
 
 
 def authenticate_tenant(work: UnitOfWork, name: str, password: str) -> CloudTenant:

@@ -8,7 +8,7 @@ from uuid import UUID
 from cloudgate.api.access import TENANTS
 from cloudgate.api.handlers.cloud import usage
 from cloudgate.api.handlers.cloud.subtenants import quota_of
-from cloudgate.api.handlers.cloud.tunnels import live_tunnels, tunnel_entity
+from cloudgate.api.handlers.cloud.tunnels import live_tunnels, tunnel_entities
 from cloudgate.api.handlers.tenant_sessions import session_resource
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import down_link
@@ -133,11 +133,12 @@ def get_own_tunnels(call: Call) -> Answer:
         tenant = own.tenant_of(sessions.owner_of(work, call.visitor))
     live = live_tunnels(call, tenant)
     with call.reading() as work:
-        shown = tuple(
-            tunnel_entity(work, each)
+        own_ones = [
+            each
             for _server_id, each in live.tunnels
             if call.visitor.user_id in (None, each.user_id)
-        )
+        ]
+        shown = tunnel_entities(work, own_ones)
     return Answer(
         resource=CloudSelfTunnels(cloud_gateway_tunnels=shown, unknown_gateways=live.unknown)
     )

@@ -76,7 +76,7 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
 def get_subtenants(call: Call) -> Answer:
     """All users of a tenant."""
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+        tenant = get_tenant(work, call.identifier(tenants.TYPE), alone=True)
         found = operations.list_subtenants(work, tenant)
         listed = tuple(subtenant_resource(call.root, each) for each in found)
     return Answer(resource=CloudSubtenants(cloud_subtenants=listed))

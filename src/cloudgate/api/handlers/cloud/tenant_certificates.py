@@ -71,7 +71,7 @@ def _shown(work: UnitOfWork, root: str, found: tables.TenantCertificate) -> Clou
 def get_tenant_certificates(call: Call) -> Answer:
     """The certificates of a tenant and its users that have not ended."""
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(tenants.TYPE))
+        tenant = get_tenant(work, call.identifier(tenants.TYPE), alone=True)
         found = certificates.list_certificates(work, tenant)
         listed = tuple(_shown(work, call.root, each) for each in found)
     return Answer(resource=CloudTenantCertificates(cloud_tenant_certificates=listed))

@@ -3,6 +3,7 @@
 Hosts are asked then and there.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.errors import NotFoundError, UnavailableError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.core.former_names import names_in
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.carrying import that_may_carry
-from cloudgate.manager.gateways.operations import TYPE, gateway_of, get_gateway
+from cloudgate.manager.gateways.operations import TYPE, gateways_of_servers, get_gateway
 from cloudgate.manager.portal.own import gateway_addresses
 from cloudgate.manager.servers.managed_servers import is_online
-from cloudgate.manager.storage.tables import CloudTenant, ManagedServer, Subtenant
+from cloudgate.manager.storage.tables import CloudTenant, Subtenant
 from cloudgate.manager.tenants.operations import TYPE as TENANT
 from cloudgate.manager.tenants.operations import get_tenant
 from cloudgate.values.identifiers import uid
@@ -42,7 +44,7 @@ def get_tunnels(call: Call) -> Answer:
     said = _ask(call)
     with call.reading() as work:
         tunnels = sorted(said.tunnels, key=lambda each: each.started_at)
-        shown = tuple(tunnel_entity(work, each) for each in tunnels)
+        shown = tunnel_entities(work, tunnels)
     return Answer(resource=CloudGatewayTunnels(cloud_gateway_tunnels=shown))
 
 
@@ -52,10 +54,10 @@ def get_tunnels(call: Call) -> Answer:
 def get_tunnels_of_tenant(call: Call) -> Answer:
     """The live tunnels of a tenant at all gateways, the oldest first; hosts are asked for all."""
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(TENANT))
+        tenant = get_tenant(work, call.identifier(TENANT), alone=True)
     live = live_tunnels(call, tenant)
     with call.reading() as work:
-        shown = tuple(_at_gateway(work, *each) for each in live.tunnels)
+        shown = _at_gateways(work, live)
     return Answer(
         resource=CloudTenantTunnels(cloud_tenant_tunnels=shown, unknown_gateways=live.unknown)
     )
@@ -93,16 +95,20 @@ def live_tunnels(call: Call, tenant: CloudTenant) -> LiveTunnels:
     return LiveTunnels(tuple(sorted(found, key=lambda each: each[1].started_at)), unknown)
 
 
-def _at_gateway(
-    work: UnitOfWork, server_id: UUID, tunnel: protocol.LiveTunnel
-) -> CloudTenantTunnel:
-    server = work.session.get(ManagedServer, server_id)
-    gateway = gateway_of(work, server) if server else None
-    return CloudTenantTunnel(
-        **asdict(tunnel_entity(work, tunnel)),
-        cloud_gateway=gateway.name if gateway else None,
-        cloud_gateway_uid=uid(TYPE, gateway.id) if gateway else None,
-    )
+def _at_gateways(work: UnitOfWork, live: LiveTunnels) -> tuple[CloudTenantTunnel, ...]:
+    entities = tunnel_entities(work, [tunnel for _server, tunnel in live.tunnels])
+    gateways = gateways_of_servers(work, {server for server, _tunnel in live.tunnels})
+    found = []
+    for entity, (server, _tunnel) in zip(entities, live.tunnels, strict=True):
+        gateway = gateways.get(server)
+        found.append(
+            CloudTenantTunnel(
+                **asdict(entity),
+                cloud_gateway=gateway.name if gateway else None,
+                cloud_gateway_uid=uid(TYPE, gateway.id) if gateway else None,
+            )
+        )
+    return tuple(found)
 
 
 @ROUTES.add(Route(verb="DELETE", path="/cloud/gateways/{id}/tunnels/{tunnel}", answers=DONE))
@@ -117,7 +123,7 @@ def delete_tunnel(call: Call) -> Answer:
         raise UnavailableError(said.reason)
     with call.changing() as work:
         gateway = get_gateway(work, call.identifier(TYPE))
-        tunnel = tunnel_entity(work, found)
+        (tunnel,) = tunnel_entities(work, [found])
         before = {"Tenant": tunnel.tenant, "Target": tunnel.target, "Client": tunnel.client}
         record(work, change_to(gateway, TYPE, "DeleteCloudGatewayTunnel", before=before))
     return Answer(status=204)
@@ -136,21 +142,22 @@ def _ask(call: Call, end: tuple[str, ...] = ()) -> protocol.Answer:
     return call.manager.questions.wait(question)
 
 
-def tunnel_entity(work: UnitOfWork, tunnel: protocol.LiveTunnel) -> CloudGatewayTunnel:
-    """A live tunnel, with the names of whose it is."""
-    tenant = work.session.get(CloudTenant, tunnel.tenant_id)
-    return CloudGatewayTunnel(
-        tunnel_id=tunnel.tunnel,
-        tenant=tenant.name if tenant else str(tunnel.tenant_id),
-        subtenant=_name_of_user(work, tunnel.user_id),
-        target=tunnel.target,
-        client=tunnel.client,
-        begin_time=tunnel.started_at,
-        bytes_up=tunnel.bytes_up,
-        bytes_down=tunnel.bytes_down,
+def tunnel_entities(
+    work: UnitOfWork, tunnels: Sequence[protocol.LiveTunnel]
+) -> tuple[CloudGatewayTunnel, ...]:
+    """Live tunnels in their order, with the names of whose they are."""
+    tenants = names_in(work, CloudTenant, {each.tenant_id for each in tunnels})
+    users = names_in(work, Subtenant, {each.user_id for each in tunnels if each.user_id})
+    return tuple(
+        CloudGatewayTunnel(
+            tunnel_id=each.tunnel,
+            tenant=tenants.get(each.tenant_id, str(each.tenant_id)),
+            subtenant=users.get(each.user_id) if each.user_id else None,
+            target=each.target,
+            client=each.client,
+            begin_time=each.started_at,
+            bytes_up=each.bytes_up,
+            bytes_down=each.bytes_down,
+        )
+        for each in tunnels
     )
-
-
-def _name_of_user(work: UnitOfWork, user_id: UUID | None) -> str | None:
-    user = work.session.get(Subtenant, user_id) if user_id else None
-    return user.name if user else None

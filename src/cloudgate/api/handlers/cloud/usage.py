@@ -56,7 +56,7 @@ def get_usage(call: Call) -> Answer:
     """What a tenant used in the last days: by minutes, then hours, then days; oldest first."""
     days = days_of(call)
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(TYPE))
+        tenant = get_tenant(work, call.identifier(TYPE), alone=True)
         found = usage_of(work, tenant, work.now - days)
     shown = tuple(CloudTenantUsage(**said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
@@ -74,7 +74,7 @@ def get_held_back(call: Call) -> Answer:
     """When a tenant got less speed than it would have taken: by hours, then days; oldest first."""
     days = days_of(call)
     with call.reading() as work:
-        return held_back(call, work, get_tenant(work, call.identifier(TYPE)), days)
+        return held_back(call, work, get_tenant(work, call.identifier(TYPE), alone=True), days)
 
 
 def held_back(call: Call, work: UnitOfWork, tenant: CloudTenant, days: timedelta) -> Answer:
