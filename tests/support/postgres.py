@@ -29,7 +29,8 @@ class Server:
     """A server that runs; it ends with this process."""
 
     folder: Path
-    options: tuple[str, ...] = ("-c", "fsync=off")
+    options: tuple[str, ...] = ("-c", "fsync=off", "-c", "timezone=Asia/Kathmandu")
+    """Its zone is one whose hours are none of UTC: what is kept and added up is by UTC."""
     process: "subprocess.Popen[bytes] | None" = field(default=None)
 
     def url(self, database: str, user: str = "postgres") -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,9 @@ from cloudgate.manager.queries.fields import Field, Fields, Kind
 from cloudgate.manager.queries.filter import Condition
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant, Usage
+from cloudgate.manager.storage.types import UtcHour, UtcMonth
 from cloudgate.manager.tenants.operations import TYPE
-from cloudgate.manager.usage.compaction import DAY, HOUR, begin_of
+from cloudgate.manager.usage.compaction import HOUR
 
 FIELDS = Fields(
     "CloudUsage",
@@ -114,9 +115,15 @@ class By(Enum):
     HOUR = "hour"
     MONTH = "month"
 
-    def begin_of(self, moment: datetime) -> datetime:
-        """The beginning of the stretch that a moment is in."""
-        return begin_of(moment, HOUR) if self is By.HOUR else begin_of(moment, DAY).replace(day=1)
+    @property
+    def stretch(self) -> UtcHour | UtcMonth:
+        """The text of the stretch that something was used in."""
+        return UtcHour(Usage.at) if self is By.HOUR else UtcMonth(Usage.at)
+
+    def begin_of(self, stretch: str) -> datetime:
+        """The beginning of a stretch, by that text."""
+        whole = f"{stretch}:00" if self is By.HOUR else f"{stretch}-01"
+        return datetime.fromisoformat(whole).replace(tzinfo=UTC)
 
 
 def traffic_by(
@@ -129,14 +136,15 @@ def traffic_by(
     Raises:
         InvalidRequestError: the filter names what is not there.
     """
+    # Of a tenant's days there are thousands of minutes: the database adds up, not Python.
+    alike = (by.stretch.label("stretch"), Usage.minutes)
     sums = [func.sum(each).label(each.key) for each in _HOW_MUCH]
-    found = select(Usage.at, Usage.minutes, *sums).where(Usage.at >= since)
-    chosen = found.where(FIELDS.compiled(condition)).group_by(Usage.at, Usage.minutes)
-    together: dict[tuple[datetime, int | None], Traffic] = {}
-    for row in work.session.execute(chosen.order_by(Usage.at)):
-        begin = by.begin_of(row.at)
+    found = select(*alike, *sums).where(Usage.at >= since, FIELDS.compiled(condition))
+    together: dict[tuple[str, int | None], Traffic] = {}
+    for row in work.session.execute(found.group_by(*alike).order_by(*alike)):
         minutes = max(row.minutes, HOUR) if by is By.HOUR else None
-        one = together.setdefault((begin, minutes), Traffic(begin=begin, minutes=minutes))
+        new = Traffic(begin=by.begin_of(row.stretch), minutes=minutes)
+        one = together.setdefault((row.stretch, minutes), new)
         one.tunnels += int(row.tunnels)
         one.bytes_up += int(row.bytes_up)
         one.bytes_down += int(row.bytes_down)
