@@ -13,7 +13,6 @@ from sqlalchemy import func, or_, select
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.lag import may_be_late
 from cloudgate.manager.gateways.operations import state_of
-from cloudgate.manager.servers.managed_servers import may_have_warnings
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer
 from cloudgate.protocol import GatewayState
 
@@ -29,11 +28,10 @@ class Fleet:
 
 
 def list_gateways_to_look_at(work: UnitOfWork) -> Sequence[CloudGateway]:
-    """All gateways, by name, of which `operations.warnings_of` may have something to say."""
+    """All gateways, by name, of which `operations.own_warnings_of` may have something to say."""
     servers = select(ManagedServer.id).where(
         or_(
             ManagedServer.reported_state == GatewayState.FAILED,
-            may_have_warnings(),
             may_be_late(work.session),
         )
     )

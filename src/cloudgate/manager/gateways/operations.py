@@ -163,17 +163,21 @@ def is_up(work: UnitOfWork, gateway: CloudGateway) -> bool:
 
 
 def warnings_of(gateway: CloudGateway) -> str:
-    """What an operator should look at; empty when nothing."""
-    server = gateway.managed_server
+    """What an operator should look at, at its server too; empty when nothing."""
+    found = (own_warnings_of(gateway), managed_servers.warnings_of(gateway.managed_server))
+    return readable(" ".join(filter(None, found)))
+
+
+def own_warnings_of(gateway: CloudGateway) -> str:
+    """What an operator should look at that its server's own warnings do not say."""
     failed = condition_of(gateway) == _CONDITIONS[GatewayState.FAILED]
     found = (
-        report_of(server).reason if failed else "",
+        report_of(gateway.managed_server).reason if failed else "",
         gateway.reach_warning,
         gateway.certificate_warning,
         lag_of(gateway),
-        managed_servers.warnings_of(server),
     )
-    return readable(" ".join(text for text in found if text))
+    return readable(" ".join(filter(None, found)))
 
 
 def create_gateway(

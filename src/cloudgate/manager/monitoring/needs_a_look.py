@@ -39,7 +39,7 @@ class AttentionItem:
 
 
 def needs_a_look(manager: Manager, work: UnitOfWork) -> Iterator[AttentionItem]:
-    """All of it: first the manager itself, then what it looks after."""
+    """All of it, each once: first the manager itself, then what it looks after."""
     for each in manager.warnings.all():
         yield AttentionItem(MANAGER, "manager", each.text, since=each.since, cause=each.kind)
     if remark := remark_on_restore(work):
@@ -55,7 +55,7 @@ def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:
     for server in managed_servers.list_managed_servers_to_look_at(work):
         yield "ManagedServer", server, managed_servers.warnings_of(server)
     for gateway in list_gateways_to_look_at(work):
-        yield "CloudGateway", gateway, gateways.warnings_of(gateway)
+        yield "CloudGateway", gateway, gateways.own_warnings_of(gateway)
     repositories = list_repositories(work)
     unmeasured = probes.warnings_of(work, repositories)
     unprotected = protections.warnings_of(work, repositories)
