@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import count
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, lazyload, load_only
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.carrying import is_of_site
@@ -26,6 +26,7 @@ from cloudgate.manager.storage.tables import (
     AuditEvent,
     CloudGateway,
     CloudTenant,
+    GatewayPool,
     ManagedServer,
     Subtenant,
     TenantResource,
@@ -41,6 +42,22 @@ _LOOKED_AT = 1000
 """Entries of a tenant that those of one of its users are looked for in."""
 MOST_GATEWAYS = 50
 """That are asked for tunnels, or named."""
+_ADDRESSES = (
+    load_only(
+        CloudGateway.name,
+        CloudGateway.wanted,
+        CloudGateway.confirmed,
+        CloudGateway.removing,
+        CloudGateway.told_address,
+        CloudGateway.pool_id,
+    ),
+    joinedload(CloudGateway.managed_server)
+    .load_only(ManagedServer.local, ManagedServer.facts, ManagedServer.seen_addresses)
+    .lazyload(ManagedServer.backup_server),
+    joinedload(CloudGateway.pool).load_only(GatewayPool.name).lazyload("*"),
+    lazyload(CloudGateway.backup_server),
+)
+"""What of gateways their addresses are made of: all else of 50 would take most of the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +120,9 @@ def gateway_addresses(work: UnitOfWork, tenant: CloudTenant) -> tuple[str, ...]:
 
 def _of_site(work: UnitOfWork, tenant: CloudTenant) -> Iterator[CloudGateway]:
     """Those that are there, by name, read as far as somebody looks: a site may have thousands."""
-    reported = joinedload(CloudGateway.managed_server).defer(ManagedServer.report)
     query = select(CloudGateway).where(*is_of_site(tenant)).order_by(CloudGateway.name)
     for before in count(0, MOST_GATEWAYS):
-        some = query.options(reported).offset(before).limit(MOST_GATEWAYS)
+        some = query.options(*_ADDRESSES).offset(before).limit(MOST_GATEWAYS)
         found = work.session.scalars(some).all()
         yield from found
         if len(found) < MOST_GATEWAYS:

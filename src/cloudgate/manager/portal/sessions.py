@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import lazyload
 
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError, NotFoundError
 from cloudgate.manager.audit.events import Change
@@ -112,7 +113,7 @@ def use(manager: Manager, identifier: UUID, address: str) -> Visitor:
     """
     with manager.reading() as work:
         session = work.session.get(TenantSession, identifier)
-        who = _owner(work, session) if session else None
+        who = _of(work, session) if session else None
         now = work.now
         is_open = manager.portal_is_open
         if (
@@ -138,17 +139,13 @@ def use(manager: Manager, identifier: UUID, address: str) -> Visitor:
     return visitor
 
 
-def owner_of(work: UnitOfWork, visitor: Visitor) -> Owner:
-    """The tenant, or its user, whose session it is.
+def owner_of(work: UnitOfWork, visitor: Visitor, *, alone: bool = False) -> Owner:
+    """The tenant, or its user, whose session it is; `alone`: read without what it has.
 
     Raises:
         NotAuthenticatedError: it is not there any more.
     """
-    found: Owner | None
-    if visitor.user_id is not None:
-        found = work.session.get(Subtenant, visitor.user_id)
-    else:
-        found = work.session.get(CloudTenant, visitor.tenant_id)
+    found = _read(work, visitor.tenant_id, visitor.user_id, alone=alone)
     if found is None:
         raise NotAuthenticatedError(SESSION_ENDED, "The tenant is not there any more.")
     return found
@@ -189,10 +186,15 @@ def _may_come_from(who: Owner, address: str) -> bool:
     )
 
 
-def _owner(work: UnitOfWork, session: TenantSession) -> Owner | None:
-    if session.subtenant_id is not None:
-        return work.session.get(Subtenant, session.subtenant_id)
-    return work.session.get(CloudTenant, session.tenant_id)
+def _of(work: UnitOfWork, session: TenantSession) -> Owner | None:
+    return _read(work, session.tenant_id, session.subtenant_id, alone=True)
+
+
+def _read(work: UnitOfWork, tenant_id: UUID, user_id: UUID | None, *, alone: bool) -> Owner | None:
+    read_by = (lazyload("*"),) if alone else ()
+    if user_id is not None:
+        return work.session.get(Subtenant, user_id, options=read_by)
+    return work.session.get(CloudTenant, tenant_id, options=read_by)
 
 
 def _is_good(work: UnitOfWork, session: TenantSession, who: Owner, address: str) -> bool:

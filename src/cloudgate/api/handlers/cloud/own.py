@@ -130,7 +130,7 @@ def delete_own_session(call: Call) -> Answer:
 def get_own_tunnels(call: Call) -> Answer:
     """The own live tunnels at all gateways; hosts are asked for all who look."""
     with call.reading() as work:
-        tenant = own.tenant_of(sessions.owner_of(work, call.visitor))
+        tenant = own.tenant_of(sessions.owner_of(work, call.visitor, alone=True))
     live = live_tunnels(call, tenant)
     with call.reading() as work:
         own_ones = [
@@ -148,7 +148,7 @@ def get_own_tunnels(call: Call) -> Answer:
 def get_own_logins(call: Call) -> Answer:
     """Who came lately by the own name, or tried to: to the portal, or in vain to a gateway."""
     with call.reading() as work:
-        found = own.logins(work, sessions.owner_of(work, call.visitor))
+        found = own.logins(work, sessions.owner_of(work, call.visitor, alone=True))
         shown = tuple(_login(each) for each in found)
     return Answer(resource=CloudSelfLogins(cloud_self_logins=shown))
 
@@ -178,7 +178,7 @@ def get_own_usage(call: Call) -> Answer:
     """What one used in the last days: by minutes, then hours, then days; oldest first."""
     days = usage.days_of(call)
     with call.reading() as work:
-        tenant = own.tenant_of(sessions.owner_of(work, call.visitor))
+        tenant = own.tenant_of(sessions.owner_of(work, call.visitor, alone=True))
         found = usage_of(work, tenant, work.now - days, user_id=call.visitor.user_id)
     shown = tuple(CloudTenantUsage(**usage.said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
@@ -196,7 +196,7 @@ def get_own_held_back(call: Call) -> Answer:
     """When a tenant got less speed than it would have taken: of itself alone, not of its users."""
     days = usage.days_of(call)
     with call.reading() as work:
-        who = sessions.owner_of(work, call.visitor)
+        who = sessions.owner_of(work, call.visitor, alone=True)
         if not isinstance(who, tables.CloudTenant):
             raise NotFoundError(
                 f"When {who.tenant.name} is held back is not counted by user: the tenant sees it."
