@@ -8,7 +8,7 @@ import asyncio
 import errno
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, H2Connection, H2ConnectionStateMachine
 from h2.events import (
     ConnectionTerminated,
     DataReceived,
@@ -36,6 +36,17 @@ _LONGEST_TEXT_BYTES = 64 * 1024
 _STREAM = 1
 
 
+class _OpenAfterGoaway(H2ConnectionStateMachine):
+    """A connection on which a stream that has begun goes on after GOAWAY (RFC 9113, section 6.8).
+
+    h2 4.4 takes GOAWAY for the end of everything, and by that would cut a live tunnel.
+    """
+
+    def process_input(self, input_: ConnectionInputs) -> list[Event]:
+        """As always, but GOAWAY changes nothing: what it means is in its event."""
+        return [] if input_ is ConnectionInputs.RECV_GOAWAY else super().process_input(input_)
+
+
 class Http2Tunnel:
     """A tunnel in HTTP/2: each direction ends by itself."""
 
@@ -45,6 +56,7 @@ class Http2Tunnel:
         self.gateway = line.gateway
         self._line = line
         self._h2 = H2Connection(H2Configuration(client_side=True))
+        self._h2.state_machine = _OpenAfterGoaway()
         self._came = bytearray()
         self._status = 0
         self._ended = False
@@ -165,7 +177,7 @@ class Http2Tunnel:
             self._fail("the gateway hung up")
         except OSError as problem:
             self._problem = problem
-        except ProtocolError:
+        except (ProtocolError, ValueError):  # ValueError: a status that is no number
             self._fail("what came is not HTTP/2")
         finally:
             self._news.set()
