@@ -20,7 +20,7 @@ RESERVATION_SECONDS = 20.0
 """How long a slot is kept for a tunnel that has not begun: longer than its target may take."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Slot:
     tenant_id: UUID
     given_at_seconds: float
