@@ -33,8 +33,9 @@ def write(resource: Described) -> bytes:
 def to_object(resource: Described) -> dict[str, Any]:
     """A resource as the object that `write` writes."""
     document: dict[str, Any] = {}
+    values = vars(resource)
     for field, name, omit_absent, write_value in _writers(type(resource)):
-        value = getattr(resource, field)
+        value = values[field]
         if value is not None:
             document[name] = write_value(value) if write_value else value
         elif not omit_absent:
@@ -50,12 +51,13 @@ _known_writers: dict[type[Described], tuple[_Writer, ...]] = {}
 
 
 def _writers(resource_type: type[Described]) -> tuple[_Writer, ...]:
-    if resource_type not in _known_writers:
-        _known_writers[resource_type] = tuple(
+    known = _known_writers.get(resource_type)
+    if known is None:
+        known = _known_writers[resource_type] = tuple(
             (part.field, part.name, part.omit_absent, _writer(part))
             for part in json_parts(resource_type)
         )
-    return _known_writers[resource_type]
+    return known
 
 
 def _writer(part: Part) -> Callable[[Any], Any] | None:

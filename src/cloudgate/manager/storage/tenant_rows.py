@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from cloudgate.manager.storage.tables import (
@@ -64,10 +64,16 @@ SELECT: Select[Any] = select(
     BackupServer.name,
 ).join(CloudTenant.backup_server)
 """What `read` takes, to be narrowed and ordered."""
-_RESOURCES = select(TenantResource).order_by(TenantResource.position)
+_TENANTS: BindParameter[Any] = bindparam("tenants", expanding=True)
+_RESOURCES = (
+    select(TenantResource)
+    .where(TenantResource.tenant_id.in_(_TENANTS))
+    .order_by(TenantResource.position)
+)
 _POOLS = (
     select(PoolTenant.tenant_id, GatewayPool.id, GatewayPool.name)
     .join(GatewayPool, GatewayPool.id == PoolTenant.pool_id)
+    .where(PoolTenant.tenant_id.in_(_TENANTS))
     .order_by(GatewayPool.name)
 )
 
@@ -75,12 +81,12 @@ _POOLS = (
 def read(session: Session, wanted: Select[Any]) -> Sequence[TenantRow]:
     """The tenants that are `wanted`, in that order, with what they have, by three queries."""
     rows = session.execute(wanted).all()
-    identifiers = [row[0] for row in rows]
+    these = {_TENANTS.key: [row[0] for row in rows]}
     resources: dict[UUID, list[TenantResource]] = {}
-    for found in session.scalars(_RESOURCES.where(TenantResource.tenant_id.in_(identifiers))):
+    for found in session.scalars(_RESOURCES, these):
         resources.setdefault(found.tenant_id, []).append(found)
     pools: dict[UUID, list[Named]] = {}
-    for tenant_id, *pool in session.execute(_POOLS.where(PoolTenant.tenant_id.in_(identifiers))):
+    for tenant_id, *pool in session.execute(_POOLS, these):
         pools.setdefault(tenant_id, []).append(Named._make(pool))
     return [
         TenantRow._make(
