@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from cloudgate.console.api import Json
 
@@ -33,8 +34,7 @@ class Stretch:
         return not any(self.counted.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bar:
+class Bar(NamedTuple):
     """A rectangle of the picture."""
 
     x: float
@@ -59,10 +59,13 @@ def lately(
         Stretch(begin=last - (number - 1 - place) * each, counted=dict.fromkeys(names, 0))
         for place in range(number)
     ]
-    known = {stretch.begin: stretch for stretch in made}
+    # The API says times in UTC: those of one hour, or one day, begin alike.
+    alike = len("2026-11-30T14") if each == HOUR else len("2026-11-30")
+    known = {stretch.begin.isoformat()[:alike]: stretch for stretch in made}
+    longest = each // timedelta(minutes=1)
     for one in found:
-        stretch = known.get(_begin(datetime.fromisoformat(str(one["BeginTime"])), each))
-        if stretch is None or timedelta(minutes=int(one.get("Minutes") or 0)) > each:
+        stretch = known.get(str(one["BeginTime"])[:alike])
+        if stretch is None or int(one.get("Minutes") or 0) > longest:
             continue
         for name in names:
             stretch.counted[name] += int(one.get(name) or 0)

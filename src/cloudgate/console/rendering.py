@@ -1,12 +1,15 @@
 """Rendering: how do answers of the API become pages? By templates that escape what they show."""
 
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
 from starlette.responses import Response
 
@@ -22,6 +25,8 @@ ASSETS = {
     "passkeys.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+_TEXT = ["name", "lparen", "string", "rparen"]
+"""How a text stands in a template."""
 
 
 @cache
@@ -37,6 +42,24 @@ def asset_version() -> str:
     return hashlib.sha256(together).hexdigest()[:12]
 
 
+class _Translated(Extension):
+    """Has texts in the page's language where a template is compiled, once: a page has hundreds."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Put what ``_('text')`` says in its place."""
+        language: Any = self.environment.globals["language"]
+        tokens, place = list(stream), 0
+        while place < len(tokens):
+            name, text = tokens[place], tokens[place + 2 : place + 3]
+            kinds = [each.type for each in tokens[place : place + 4]]
+            if kinds == _TEXT and name.value == "_":
+                yield Token(name.lineno, "string", language.text(text[0].value))
+                place += len(_TEXT)
+            else:
+                yield name
+                place += 1
+
+
 @cache
 def _environment(language: Language) -> Environment:
     made = Environment(
@@ -45,7 +68,7 @@ def _environment(language: Language) -> Environment:
         undefined=ChainableUndefined,  # the API leaves out what is not known
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
+        extensions=["jinja2.ext.i18n", _Translated],
         auto_reload=False,
     )
     made.install_gettext_callables(language.text, language.catalogue.ngettext, newstyle=False)  # type: ignore[attr-defined]
