@@ -5,6 +5,7 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -176,6 +177,42 @@ def test_who_does_not_read_what_was_sent_is_hung_up_on(tmp_path: Path) -> None:
                 resets = select.poll()
                 resets.register(connection, select.POLLERR)
                 assert resets.poll(PATIENCE_SECONDS * 1000)
+
+
+def test_who_waits_for_an_answer_is_not_looked_at_and_is_hung_up_on_for_nonsense(
+    running: RunningManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, looks = acceptor.Connection.look, Counter[Any]()
+
+    def look(connection: acceptor.Connection, now: float) -> None:
+        looks[connection.client] += 1
+        usual(connection, now)
+
+    monkeypatch.setattr(acceptor.Connection, "look", look)
+    host = ScriptedHost(running)
+    host.poll()
+    with connect(running, tls=True) as held, connect(running, tls=True) as silent:
+        held.sendall(_held_poll(host))
+        waiting, other = held.getsockname(), silent.getsockname()
+
+        def is_left_alone() -> bool:
+            before, of_other = looks[waiting], looks[other]
+            until(lambda: looks[other] >= of_other + 2)
+            return before > 0 and looks[waiting] == before
+
+        until(is_left_alone)
+        held.sendall(b"nonsense\r\n\r\n")
+        assert is_hung_up_on(held)
+    host.close()
+
+
+def _held_poll(host: ScriptedHost) -> bytes:
+    body = host.poll_request().model_dump_json()
+    return (
+        "POST /host/v1/poll HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: {host.client.headers['Authorization']}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
 
 
 def _send(connection: socket.socket, piece: Callable[[], bytes]) -> None:

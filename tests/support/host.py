@@ -121,15 +121,18 @@ class ScriptedHost:
             if update.site is None or update.assignment or update.directory or update.credential:
                 return update
 
-    def _poll(self) -> Update:
-        known = self.assignment.revision if self.assignment else None
-        credential = self.client.headers["Authorization"].removeprefix("Bearer ")
-        request = PollRequest(
-            assignment_revision=known,
+    def poll_request(self) -> PollRequest:
+        """What it has: the body of its next poll."""
+        return PollRequest(
+            assignment_revision=self.assignment.revision if self.assignment else None,
             directory_revision=self.directory_revision,
             site_revision=self.site_revision,
             machine=self.facts.machine,
         )
+
+    def _poll(self) -> Update:
+        credential = self.client.headers["Authorization"].removeprefix("Bearer ")
+        request = self.poll_request()
         answer = self.client.post("/poll", content=request.model_dump_json()).raise_for_status()
         self.update = Update.model_validate_json(answer.content)
         if self.update.assignment is not None:

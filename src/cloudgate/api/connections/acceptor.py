@@ -72,6 +72,15 @@ class Connection(HttpToolsProtocol):
         self._account = Deadlines(self.loop.time())
         self._reading = WriteProgress()
         self._closing_since: float | None = None
+        self._rests = False
+
+    @property
+    def rests(self) -> bool:
+        """Whether there is nothing to look at: it waits for an answer, as polls of hosts do.
+
+        Nothing becomes of that before its client says something, or the answer begins.
+        """
+        return self._rests and not self.cycle.response_started
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """TLS is there, where it is wanted."""
@@ -86,6 +95,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Something was said."""
+        self._rests = False
         self._account.received_bytes += len(data)
         if self._handovers is not None:
             data = self._after_handover(self._first + data, self._handovers)
@@ -94,6 +104,11 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._account.is_too_much():
             self.transport.abort()
+
+    def eof_received(self) -> None:
+        """The client has nothing more to say."""
+        self._rests = False
+        super().eof_received()
 
     def _after_handover(self, data: bytes, handovers: Handovers) -> bytes:
         """What is left for HTTP; nothing while it is not known whose the connection is."""
@@ -159,7 +174,8 @@ class Connection(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Hang up if the client has had its time."""
-        if self._reading.is_stuck(self._unread_bytes(), now) or self._is_closing_for_long(now):
+        unread_bytes = self._unread_bytes()
+        if self._reading.is_stuck(unread_bytes, now) or self._is_closing_for_long(now):
             _close_by_reset(self.transport)
             self.transport.abort()
         elif self.flow.read_paused:
@@ -167,6 +183,9 @@ class Connection(HttpToolsProtocol):
             self._account.since = now
         elif self._account.is_overdue(now, proven=self._seat.is_proven):
             self.transport.abort()
+        else:
+            waits = self._account.owed is RequestPhase.ANSWER and not self.pipeline
+            self._rests = waits and not unread_bytes and not self.transport.is_closing()
 
     def _is_closing_for_long(self, now: float) -> bool:
         if not self.transport.is_closing():
@@ -343,7 +362,7 @@ class Acceptor:
     def _look(self) -> None:
         now = asyncio.get_running_loop().time()
         for each in list(self._state.connections):
-            if isinstance(each, Connection):
+            if isinstance(each, Connection) and not each.rests:
                 self._look_at(each, now)
         self._report(now)
 
