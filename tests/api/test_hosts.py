@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cloudgate import __version__
 from cloudgate.manager.host_protocol.enrolment import CREDENTIAL_LIFE, TOKEN_LIFE
-from cloudgate.manager.jobs import timeouts
+from cloudgate.manager.jobs import presence_notes
 from cloudgate.manager.registries.audit_throttle import (
     MOST_NOTED,
     NOTED_EVERY,
@@ -320,7 +320,7 @@ def test_the_warning_of_a_copy_goes_once_only_the_right_machine_was_heard_for_a_
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()
     with running.manager.reading() as work:
-        assert not timeouts.presence_changed(work, work.now)
+        assert not presence_notes.presence_changed(work, work.now)
     assert "copy" in warning_of(running, host)
     running.clock.ahead += ONLINE_FOR / 2
     host.report(GatewayState.ABSENT).raise_for_status()

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -26,7 +27,7 @@ from cloudgate.manager.registries.seen_addresses import read, usable
 from cloudgate.manager.registries.unknown_hosts import RECENT
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.managed_servers import TYPE as SERVER
-from cloudgate.manager.servers.managed_servers import is_heard, last_seen, servers_of
+from cloudgate.manager.servers.managed_servers import LastSeen, is_heard, last_seen, servers_of
 from cloudgate.manager.storage.tables import BackupServer, ManagedServer
 from cloudgate.values import precis
 
@@ -188,9 +189,20 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
     record(work, change_to(server, SERVER, "ReadmitManagedServer", after=after))
 
 
-def remark_on_knocks(work: UnitOfWork, server: ManagedServer) -> str:
+class Joined(LastSeen, Protocol):
+    """What `remark_on_knocks` needs of a server that has joined: a whole one, or a part of it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def local(self) -> bool: ...  # noqa: D102
+    @property
+    def seen_addresses(self) -> str: ...  # noqa: D102
+
+
+def remark_on_knocks(work: UnitOfWork, server: Joined) -> str:
     """For the operator: that somebody speaks as a host that is away, and is refused."""
-    if server.local or server.credential_hash is None or is_heard(work, server):
+    if server.local or is_heard(work, server):
         return ""
     seen = read(server.seen_addresses)
     refused = work.refused_polls.of(server.id, seen, work.now)

@@ -15,7 +15,7 @@ from cloudgate.manager.audit.outlets import Outlet, deliver
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.audit.sums import write_sums
 from cloudgate.manager.core.unit_of_work import Manager
-from cloudgate.manager.jobs import timeouts
+from cloudgate.manager.jobs import presence_notes, timeouts
 from cloudgate.manager.sessions.operations import write_unwritten
 from cloudgate.manager.storage.tables import Task
 from cloudgate.manager.tenants import passwords
@@ -162,10 +162,10 @@ class Scheduler:
 
     def _note_presence(self) -> None:
         with self._manager.reading() as work:
-            if not timeouts.presence_changed(work, self._presence_noted):
+            if not presence_notes.presence_changed(work, self._presence_noted):
                 return
         with self._manager.changing() as work:
-            timeouts.persist_presence(work)
+            presence_notes.persist_presence(work)
             self._presence_noted = work.now
 
     def _forget_passwords(self) -> None:

@@ -12,13 +12,11 @@ from cloudgate.manager.certificates.operations import BroughtCertificates
 from cloudgate.manager.certificates.warnings import note_warning
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.operations import wanted_settings
-from cloudgate.manager.host_protocol.enrolment import remark_on_knocks
 from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_reason
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
-from cloudgate.manager.registries.presence import NOTED_EVERY
 from cloudgate.manager.servers.facts import directory_revision_of, facts_of, report_of
-from cloudgate.manager.servers.managed_servers import is_online, last_seen, touch_assignment
+from cloudgate.manager.servers.managed_servers import is_online, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import certificates as tenant_certificates
@@ -100,51 +98,6 @@ def renew_certificates(
     for _ in each_alone(gateways, renew, failed):
         pass
     return gateways[-1].id if len(gateways) == most else None
-
-
-def persist_presence(work: UnitOfWork) -> None:
-    """Write down who was heard of, who came, who went, and whom nothing is to be said of now."""
-    for server in work.session.scalars(
-        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
-    ):
-        seen = last_seen(work, server)
-        if seen != server.seen_at:
-            server.seen_at = seen
-        if _has_gone(work, server):
-            server.online_since = None
-        fault = work.faults.about(server.id) or remark_on_knocks(work, server)
-        if fault:
-            server.warning = fault
-        elif server.warning and work.presence.is_healthy(server.id, work.now):
-            server.warning = ""
-
-
-def presence_changed(work: UnitOfWork, known_since: datetime) -> bool:
-    """Whether `persist_presence` has something to write: who went, what is too old or over."""
-    heard = work.presence.all()
-    if work.now - known_since >= NOTED_EVERY and any(m > known_since for m in heard.values()):
-        return True
-    joined = work.session.scalars(
-        select(ManagedServer).where(ManagedServer.credential_hash.is_not(None))
-    )
-    return any(_has_news(work, server) for server in joined)
-
-
-def _has_gone(work: UnitOfWork, server: ManagedServer) -> bool:
-    """Whether a host that was there is not any more. One is waited for after a manager's start."""
-    if server.online_since is None or is_online(work, server):
-        return False
-    return work.faults.is_cut_off(server.id) or work.presence.has_listened(work.now)
-
-
-def _has_news(work: UnitOfWork, server: ManagedServer) -> bool:
-    if _has_gone(work, server):
-        return True
-    fault = work.faults.about(server.id) or remark_on_knocks(work, server)
-    if fault:
-        return fault != server.warning
-    is_over = server.online_since is not None and work.presence.is_healthy(server.id, work.now)
-    return bool(server.warning) and is_over
 
 
 def _end_unanswered(work: UnitOfWork, task: Task) -> None:

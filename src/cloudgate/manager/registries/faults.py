@@ -49,6 +49,8 @@ class Faults:
 
     def about(self, server_id: UUID) -> str:
         """For the operator; empty when there is nothing to say."""
+        if not self._of_polls and not self._of_data:
+            return ""
         found = (self._of_polls.get(server_id, ""), self._of_data.get(server_id, ""))
         return " ".join(text for text in found if text)
 

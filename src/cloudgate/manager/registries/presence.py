@@ -121,9 +121,9 @@ class Presence:
     def is_healthy(self, server_id: UUID, now: datetime) -> bool:
         """Whether the host is heard of, and nothing came in its name for a while that was refused.
 
-        Who asks for the first time since this process began hears so after that while.
+        What came before this process began is taken to have come then.
         """
-        refused = self._refused.setdefault(server_id, now)
+        refused = self._refused.get(server_id, self._began)
         heard = self._heard.get(server_id)
         return heard is not None and heard > refused and now - refused >= ONLINE_FOR
 
