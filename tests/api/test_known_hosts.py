@@ -18,9 +18,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many changes there were at each look at all hosts."""
     found: list[int] = []
 
-    def counted(work: UnitOfWork) -> HostSnapshot:
+    def counted(work: UnitOfWork, before: HostSnapshot | None) -> HostSnapshot:
         found.append(work.directory_revision())
-        return host_snapshot(work)
+        return host_snapshot(work, before)
 
     monkeypatch.setattr(known_hosts, "host_snapshot", counted)
     return found

@@ -18,7 +18,8 @@ from cloudgate.manager.host_protocol.host_snapshot import (
 )
 from cloudgate.manager.host_protocol.report_handling import Pending, pending
 from cloudgate.manager.host_protocol.tenant_feed import Question, TenantFeed, look_up, question_of
-from cloudgate.protocol import DirectoryChange, PollRequest, Update
+from cloudgate.manager.servers.tenant_scope import Scope
+from cloudgate.protocol import PollRequest, Update
 
 REST = 2.0
 """How many times as long as a look at all hosts took nobody looks again: while much changes, one
@@ -30,12 +31,13 @@ class KnownHosts:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Future[None] | None = None
+        """A look at all hosts that is under way."""
         self._next_look = 0.0
         """Not before this moment of `time.monotonic`."""
         self._known: tuple[int, HostSnapshot] | None = None
         """As of which change the hosts were looked up, and what was found."""
-        self._directory_changes: dict[tuple[Question, int], asyncio.Future[TenantFeed]] = {}
+        self._told: dict[tuple[Question, int], asyncio.Future[_DirectoryNews]] = {}
         """What hosts that are alike have to be told, as of a revision or a later one."""
 
     async def server_id_of(self, credential: str) -> UUID:
@@ -70,22 +72,24 @@ class KnownHosts:
             question = question_of(listed.site_id, listed.scope, known, newest)
             found = Pending(listed.scope, newest, question)
         directory = await self._directory(found)
-        if found.assignment is None and found.site is None and directory is None:
-            return None
-        return Update(assignment=found.assignment, site=found.site, directory=directory)
+        if found.assignment is None and found.site is None:
+            return directory
+        about = {"assignment": found.assignment, "site": found.site}
+        return (directory or Update()).model_copy(update=about)
 
-    async def _directory(self, about: Pending) -> DirectoryChange | None:
+    async def _directory(self, about: Pending) -> Update | None:
         """What is new of the tenants. The same change is looked up once for all."""
         if about.question is None:
             return None
         key = about.question, about.directory_revision
-        known = self._directory_changes.get(key)
+        known = self._told.get(key)
         if known is None or (known.done() and known.exception() is not None):
             known = asyncio.ensure_future(
                 run_in_threadpool(self._look_at_directory, about.question)
             )
-            self._directory_changes[key] = known
-        return (await asyncio.shield(known)).for_host(about.scope)
+            self._told[key] = known
+        news = known.result() if known.done() else await asyncio.shield(known)
+        return news.for_host(about.scope)
 
     def hear(self, credential: str, machine: str, *, may_renew: bool = False) -> HostAuthentication:
         """Take note of who speaks. Blocks.
@@ -113,27 +117,35 @@ class KnownHosts:
         back, each of whom changes something, they would else be looked up a thousand times.
         """
         asked = self._manager.changes.newest_of(SHOWN_IN_SNAPSHOT)
-        async with self._looking:
-            if self._known is None or self._known[0] < asked:
-                await asyncio.sleep(self._next_look - time.monotonic())
-                changes, began = self._manager.changes.count, time.monotonic()
-                self._known = (changes, await run_in_threadpool(self._look_at_all))
-                ended = time.monotonic()
-                self._next_look = ended + REST * (ended - began)
-                self._directory_changes.clear()
-            return self._known[1]
+        while self._known is None or self._known[0] < asked:
+            # Not a lock: a thousand who wait are let go on at once, and not one by one.
+            if self._looking is None:
+                self._looking = asyncio.ensure_future(self._look_anew())
+            await asyncio.shield(self._looking)
+        return self._known[1]
+
+    async def _look_anew(self) -> None:
+        try:
+            await asyncio.sleep(self._next_look - time.monotonic())
+            changes, began = self._manager.changes.count, time.monotonic()
+            self._known = (changes, await run_in_threadpool(self._look_at_all))
+            ended = time.monotonic()
+            self._next_look = ended + REST * (ended - began)
+            self._told.clear()
+        finally:
+            self._looking = None
 
     def _look_at_all(self) -> HostSnapshot:
         with self._manager.reading() as work:
-            return host_snapshot(work)
+            return host_snapshot(work, self._known and self._known[1])
 
     def _owner(self, credential: str) -> UUID:
         with self._manager.reading() as work:
             return enrolment.authenticate(work, credential).id
 
-    def _look_at_directory(self, question: Question) -> TenantFeed:
+    def _look_at_directory(self, question: Question) -> "_DirectoryNews":
         with self._manager.reading() as work:
-            return look_up(work, question)
+            return _DirectoryNews(look_up(work, question))
 
     def _look(self, credential: str, message: PollRequest) -> Pending:
         with self._manager.reading() as work:
@@ -149,3 +161,17 @@ class KnownHosts:
         # An assignment may need a new certificate, which is kept.
         with self._manager.changing() as work:
             return pending(work, enrolment.authenticate(work, credential), message)
+
+
+class _DirectoryNews:
+    """What hosts that are alike are told of the tenants: one update for nearly all of them."""
+
+    def __init__(self, feed: TenantFeed) -> None:
+        self._feed = feed
+        self._same_for_all = Update(directory=feed.same_for_all)
+
+    def for_host(self, scope: Scope) -> Update:
+        """What one of them is told."""
+        change = self._feed.for_host(scope)
+        is_same = change is self._feed.same_for_all
+        return self._same_for_all if is_same else Update(directory=change)

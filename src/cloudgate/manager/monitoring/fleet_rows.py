@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import String, select, type_coerce
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.monitoring.unique_names import UniqueNames
 from cloudgate.manager.servers.facts import TOLD_REVISION, told_revision
+from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudGateway,

@@ -16,10 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cloudgate.errors import UnavailableError
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
-from cloudgate.manager.monitoring.raw_values import hex_of, seconds_of
 from cloudgate.manager.monitoring.unique_names import UniqueNames
 from cloudgate.manager.probes.rules import MB
 from cloudgate.manager.registries.host_figures import TenantSums
+from cloudgate.manager.storage.raw_values import hex_of, seconds_of
 from cloudgate.manager.storage.tables import CloudTenant, FormerName, TenantResource, UsageTotal
 from cloudgate.manager.tenants.limits import from_document
 from cloudgate.monitoring.exposition import OPEN_METRICS, escaped, heading, media_type
