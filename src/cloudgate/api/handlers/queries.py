@@ -22,7 +22,7 @@ from cloudgate.manager.audit.chain import verify
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries import pages, sources
 from cloudgate.manager.queries.filter import parse
-from cloudgate.manager.queries.pages import Page, Query, Source, read_page
+from cloudgate.manager.queries.pages import Page, Query, Source, read_names, read_page
 from cloudgate.manager.sessions.roles import Role
 from cloudgate.manager.storage import tables
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents, AuditVerification
@@ -55,6 +55,8 @@ class QueryType:
     whole: Whole | None = None
     """Makes the entity of a row; None for a type of which there is nothing here."""
     reference: Reference | None = None
+    names_do: bool = True
+    """Whether the reference is made of what the thing and its backup server are called."""
     sort: str = "name"
     """What the links of /querySvc sort by."""
     wholes: Callable[[UnitOfWork, str, Sequence[Any]], tuple[Any, ...]] | None = None
@@ -88,6 +90,7 @@ TYPES = (
         "backup_servers",
         backup_servers.server_entity,
         backup_servers.server_reference,
+        names_do=False,
     ),
     QueryType(
         "ManagedServer",
@@ -196,12 +199,14 @@ def get_query(call: Call) -> Answer:
     source = sources.SOURCES.get(asked.name)
     page: Page[Any] = Page((), query.page, query.page_size, 1)
     found: tuple[Any, ...] = ()
+    is_whole = call.wants_entity or asked.reference is None
     if source is not None:
         with call.reading() as work:
-            page = read_page(work, _seen(call, source), query)
-            if asked.wholes is not None and call.wants_entity:
+            read = read_page if is_whole or not asked.names_do else read_names
+            page = read(work, _seen(call, source), query)
+            if asked.wholes is not None and is_whole:
                 found = asked.wholes(work, call.root, page.rows)
-    if asked.whole is not None and asked.wholes is None:
+    if asked.whole is not None and asked.wholes is None and is_whole:
         found = tuple(asked.whole(call.root, row) for row in page.rows)
     paging = paging_of(call, "/query", page)
     return Answer(resource=_result(call, asked, page, found, paging))

@@ -10,9 +10,7 @@ _FOR = Field(
     name="gateway",
     label=_("For"),
     kind=Input.CHOICE,
-    choices=choices(
-        "CloudGateway", "CloudGateways", none=_("all gateways without one of their own")
-    ),
+    choices=choices("CloudGateway", none=_("all gateways without one of their own")),
 )
 
 

@@ -88,15 +88,13 @@ def listing(type_: str, array: str) -> Load:
 
 
 def choices(
-    type_: str, array: str, *, by: str = "UID", none: str = ""
+    type_: str, *, by: str = "UID", none: str = ""
 ) -> Callable[[Visit], Awaitable[Choices]]:
-    """Loads what can be chosen of a type; `by` says which parts of it stand for it."""
+    """Loads what can be chosen of a type; `by` says which parts of a reference stand for it."""
 
     async def load(visit: Visit) -> Choices:
-        found = await visit.api.get(
-            f"/query?type={type_}&format=Entities&sortAsc=Name&pageSize=500"
-        )
-        rows = entities(found, array)
+        found = await visit.api.get(f"/query?type={type_}&sortAsc=Name&pageSize=500")
+        rows = list((found.get("Refs") or {}).get("Refs") or ())
         said = tuple(
             (" ".join(str(row.get(part)) for part in by.split()), str(row.get("Name")))
             for row in rows

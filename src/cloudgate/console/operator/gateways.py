@@ -121,7 +121,7 @@ ACTIONS = (
                 name="server",
                 label=_("Managed server"),
                 kind=Input.CHOICE,
-                choices=choices("ManagedServer", "ManagedServers", by="Name"),
+                choices=choices("ManagedServer", by="Name"),
                 required=True,
             ),
             _PORT,

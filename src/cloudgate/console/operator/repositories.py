@@ -183,7 +183,7 @@ ACTIONS = (
                 name="server",
                 label=_("Directory: managed server"),
                 kind=Input.CHOICE,
-                choices=choices("ManagedServer", "ManagedServers", none=NOTHING),
+                choices=choices("ManagedServer", none=NOTHING),
                 value=lambda thing: (thing.get("UsageProbe") or {}).get("ManagedServerUid"),
             ),
             _of_probe("path", _("Directory: path"), "/srv/backups/{tenant}"),

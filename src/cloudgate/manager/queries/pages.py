@@ -1,8 +1,10 @@
 """Query pages: how is one page of what is found read, in a constant number of statements?"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -11,6 +13,8 @@ from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.queries.fields import Fields
 from cloudgate.manager.queries.filter import Condition
+from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.manager.storage.tenant_rows import Named
 
 DEFAULT_PAGE_SIZE = 100
 LARGEST_PAGE = 10_000
@@ -84,6 +88,38 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
     rows = source.read(work.session, ordered.offset((query.page - 1) * query.page_size))
     pages = max(1, -(-total // query.page_size))
     return Page(rows, query.page, query.page_size, pages)
+
+
+class NamedRow(NamedTuple):
+    """As much of a thing as its reference shows."""
+
+    id: UUID
+    name: str
+    backup_server: Named
+
+
+def read_names(work: UnitOfWork, source: Source[Any], query: Query) -> Page[NamedRow]:
+    """The page of a query, by what things are called alone: to map them takes ten times as long.
+
+    Raises:
+        InvalidRequestError: the filter or the order names what is not there.
+    """
+    return read_page(work, replace(source, read=_namer(source.key.class_)), query)
+
+
+@cache
+def _namer(table: Any) -> Callable[[Session, Select[Any]], Sequence[NamedRow]]:
+    columns = (table.id, table.name, table.backup_server_id)
+
+    def read(session: Session, wanted: Select[Any]) -> Sequence[NamedRow]:
+        only = wanted.with_only_columns(*columns, maintain_column_froms=True)
+        rows = session.execute(only).all()
+        ids = {site_id for _id, _name, site_id in rows}
+        sites = select(BackupServer.id, BackupServer.name).where(BackupServer.id.in_(ids))
+        known = {each.id: Named(each.id, each.name) for each in session.execute(sites)}
+        return [NamedRow(identifier, name, known[site]) for identifier, name, site in rows]
+
+    return read
 
 
 def number(text: str | None, name: str, default: int, largest: int) -> int:

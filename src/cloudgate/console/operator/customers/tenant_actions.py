@@ -72,7 +72,7 @@ _QUOTA = (
         name="repository",
         label=_("Repository"),
         kind=Input.CHOICE,
-        choices=choices("Repository", "Repositories", by="UID Name", none=_("none yet")),
+        choices=choices("Repository", by="UID Name", none=_("none yet")),
     ),
     Field(name="quota", label=_("Quota in GB"), kind=Input.NUMBER, value="100"),
 )

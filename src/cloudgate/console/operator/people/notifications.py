@@ -138,7 +138,7 @@ ACTIONS = (
                 name="tenant",
                 label=_("Or a tenant that is told of itself alone"),
                 kind=Input.CHOICE,
-                choices=choices("CloudTenant", "CloudTenants", none=_("none")),
+                choices=choices("CloudTenant", none=_("none")),
             ),
             *_HOW,
             Field(
