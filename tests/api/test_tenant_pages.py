@@ -1,4 +1,4 @@
-"""A page of tenants, which is read by columns, shows each as its own address does."""
+"""Tenants that are read together, by columns, are shown as each one's own address shows it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
+from cloudgate.manager.storage import tenant_rows
 from cloudgate.manager.storage.tables import CloudTenant, GatewayPool, TenantResource
 from cloudgate.manager.storage.tenant_rows import TenantRow
 from cloudgate.manager.tenants.egress import month_of
@@ -48,9 +49,10 @@ def in_page(client: httpx2.Client, form: str) -> list[dict[str, Any]]:
     return list(found["Refs"]["Refs"])
 
 
-def test_a_page_shows_each_tenant_as_its_own_address_does(
-    running: RunningManager, client: httpx2.Client
+def test_many_are_shown_as_each_ones_own_address_shows_it(
+    running: RunningManager, client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tenant_rows, "MOST_IN_A_QUERY", 2)
     quotas = [quota(add_repository(client, each), f"on {each}") for each in ("vault", "attic")]
     made = [
         add_tenant(client, "bare"),
@@ -76,6 +78,8 @@ def test_a_page_shows_each_tenant_as_its_own_address_does(
     assert in_page(client, "Entities") == own
     references = [client.get(each["Href"].partition("?")[0]).json() for each in made]
     assert in_page(client, "Ref") == references
+    assert client.get("/cloud/tenants?format=Entity").json() == {"CloudTenants": own}
+    assert client.get("/cloud/tenants").json() == {"Refs": references}
 
 
 def test_a_row_has_the_names_of_the_table() -> None:

@@ -64,6 +64,8 @@ SELECT: Select[Any] = select(
     BackupServer.name,
 ).join(CloudTenant.backup_server)
 """What `read` takes, to be narrowed and ordered."""
+MOST_IN_A_QUERY = 1000
+"""Tenants whose quotas or pools are asked for; databases bound it, at 32,766 and more."""
 _TENANTS: BindParameter[Any] = bindparam("tenants", expanding=True)
 _RESOURCES = (
     select(TenantResource)
@@ -79,15 +81,16 @@ _POOLS = (
 
 
 def read(session: Session, wanted: Select[Any]) -> Sequence[TenantRow]:
-    """The tenants that are `wanted`, in that order, with what they have, by three queries."""
+    """The tenants that are `wanted`, in that order, with what they have."""
     rows = session.execute(wanted).all()
-    these = {_TENANTS.key: [row[0] for row in rows]}
     resources: dict[UUID, list[TenantResource]] = {}
-    for found in session.scalars(_RESOURCES, these):
-        resources.setdefault(found.tenant_id, []).append(found)
     pools: dict[UUID, list[Named]] = {}
-    for tenant_id, *pool in session.execute(_POOLS, these):
-        pools.setdefault(tenant_id, []).append(Named._make(pool))
+    for begin in range(0, len(rows), MOST_IN_A_QUERY):
+        these = {_TENANTS.key: [row[0] for row in rows[begin : begin + MOST_IN_A_QUERY]]}
+        for found in session.scalars(_RESOURCES, these):
+            resources.setdefault(found.tenant_id, []).append(found)
+        for tenant_id, *pool in session.execute(_POOLS, these):
+            pools.setdefault(tenant_id, []).append(Named._make(pool))
     return [
         TenantRow._make(
             (*each, Named(site_id, site), resources.get(each[0], ()), pools.get(each[0], ()))

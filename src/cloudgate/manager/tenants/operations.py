@@ -25,6 +25,7 @@ from cloudgate.manager.pools.operations import begin_pool_drain, pools_of_uids
 from cloudgate.manager.protection.operations import check_tenant
 from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.servers.tenant_scope import note_moving, pools_of
+from cloudgate.manager.storage import tenant_rows
 from cloudgate.manager.storage.tables import (
     BackupServer,
     CloudTenant,
@@ -32,7 +33,7 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
     Task,
 )
-from cloudgate.manager.storage.tenant_rows import ShownTenant
+from cloudgate.manager.storage.tenant_rows import ShownTenant, TenantRow
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import limits, passwords, rules
 from cloudgate.manager.tenants.limits import Limits
@@ -93,9 +94,9 @@ def count_tenants(work: UnitOfWork) -> int:
     return work.session.scalar(select(func.count()).select_from(CloudTenant)) or 0
 
 
-def list_tenants(work: UnitOfWork) -> Sequence[CloudTenant]:
-    """All tenants by name."""
-    return work.session.scalars(select(CloudTenant).order_by(CloudTenant.name)).all()
+def list_tenants(work: UnitOfWork) -> Sequence[TenantRow]:
+    """All tenants by name, to be looked at."""
+    return tenant_rows.read(work.session, tenant_rows.SELECT.order_by(CloudTenant.name))
 
 
 def get_tenant(work: UnitOfWork, identifier: UUID, *, alone: bool = False) -> CloudTenant:
