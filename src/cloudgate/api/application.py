@@ -204,7 +204,7 @@ class Application:
         A prefix that a proxy says to have taken away may still be there: it was named all the same.
         """
         path = request.scope["path"]
-        prefix = self._origin(request).prefix
+        prefix = self._origin(request).prefix if self._trusted_proxies else ""
         if prefix and path.startswith(f"{prefix}/"):
             path = path.removeprefix(prefix)
         match = _FIRST_SEGMENT.fullmatch(path)

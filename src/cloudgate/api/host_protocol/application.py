@@ -19,6 +19,7 @@ from cloudgate.api.host_protocol.long_poll import LongPoll
 from cloudgate.api.host_protocol.own_requests import OwnRequests
 from cloudgate.api.host_protocol.reachability import Reachability
 from cloudgate.api.host_protocol.refusals import RefusalRecorder, credential_of
+from cloudgate.api.host_protocol.told_updates import ToldUpdates
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.api.http.request_meter import note_route
 from cloudgate.errors import (
@@ -37,7 +38,6 @@ from cloudgate.manager.host_protocol.tenant_feed import (
 )
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.manager.registries.faults import fault_id
-from cloudgate.manager.registries.host_figures import WANTED_SECONDS
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.storage.failures import reason as database_reason
 from cloudgate.manager.usage.billable import ever_served
@@ -54,7 +54,6 @@ from cloudgate.protocol import (
     OwnRequest,
     PollRequest,
     Report,
-    Update,
     UsageBatch,
 )
 from cloudgate.protocol.bounds import readable
@@ -102,6 +101,7 @@ class HostProtocol:
         self._reachability = Reachability(manager, probe, after_change)
         self._hosts = KnownHosts(manager)
         self._long_poll = LongPoll(manager, self._hosts)
+        self._told = ToldUpdates()
         self._own = OwnRequests(manager, gate)
         self._after_change = after_change
         self._calls: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -204,7 +204,7 @@ class HostProtocol:
         enrolment.check_protocol(message)
         news = await self._long_poll.answer(credential, message, self._address_of(request))
         lease = self._manager.lease
-        return _told(news, lease.managers if lease is not None else None)
+        return self._told.response(news, (lease.managers or None) if lease is not None else None)
 
     async def _here(self, request: Request) -> Response:
         """A host sees that it is heard, while its poll is held."""
@@ -346,12 +346,6 @@ async def _read(request: Request, kind: type[Message]) -> Message:
         raise InvalidRequestError(
             readable(f"The message is malformed: {where}: {first['msg']}.")
         ) from None
-
-
-def _told(update: Update, managers: tuple[str, ...] | None) -> Response:
-    """News, with how often the host's figures are wanted, and who else may be asked."""
-    more = {"figures_seconds": WANTED_SECONDS, "managers": managers or None}
-    return _answer(update.model_copy(update=more))
 
 
 def _answer(document: Document) -> Response:

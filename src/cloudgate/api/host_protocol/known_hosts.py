@@ -116,12 +116,16 @@ class KnownHosts:
         What is changed while one waits is for those who come after: where a thousand hosts come
         back, each of whom changes something, they would else be looked up a thousand times.
         """
-        asked = self._manager.changes.newest_of(SHOWN_IN_SNAPSHOT)
-        while self._known is None or self._known[0] < asked:
-            # Not a lock: a thousand who wait are let go on at once, and not one by one.
-            if self._looking is None:
-                self._looking = asyncio.ensure_future(self._look_anew())
-            await asyncio.shield(self._looking)
+        changes = self._manager.changes.count
+        if self._known is None or self._known[0] < changes:
+            asked = self._manager.changes.newest_of(SHOWN_IN_SNAPSHOT)
+            while self._known is None or self._known[0] < asked:
+                # Not a lock: a thousand who wait are let go on at once, and not one by one.
+                if self._looking is None:
+                    self._looking = asyncio.ensure_future(self._look_anew())
+                await asyncio.shield(self._looking)
+            # What has changed since was something else: it need not be asked again.
+            self._known = max(changes, self._known[0]), self._known[1]
         return self._known[1]
 
     async def _look_anew(self) -> None:

@@ -12,6 +12,9 @@ from cloudgate.manager.registries import seen_addresses
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.protocol import POLL_SECONDS, PollRequest, Update
 
+NOTHING = Update()
+"""What a host is told whose poll was held in vain."""
+
 
 class LongPoll:
     """Answers polls; one without news is held for a while."""
@@ -45,22 +48,29 @@ class LongPoll:
                 found = await self._hosts.news(credential, message)
                 if self._manager.faults.answered(keys[0]):
                     await run_in_threadpool(self._hosts.hear, credential, message.machine)
-                more: dict[str, object] = {}
-                question = self._manager.questions.next(keys[0])
-                if question is not None:
-                    more["question"] = question
-                if self._manager.tokens.takes_back(keys[0]):
-                    more["demand"] = True
+                more = self._asked(keys[0])
                 if heard is not None and heard.credential is not None:
                     more["credential"] = heard.credential
-                if more or found is not None:
-                    return self._traced(keys, (found or Update()).model_copy(update=more))
+                if more:
+                    found = (found or NOTHING).model_copy(update=more)
+                if found is not None:
+                    return self._traced(keys, found)
                 if self._manager.presence.is_contested(keys[0]):
                     # A host that is there polls again at once; one that is not says nothing.
-                    return Update()
+                    return NOTHING
                 left = deadline - asyncio.get_running_loop().time()
                 if self._manager.bell.closed or not await _happens(rung, left):
-                    return Update()
+                    return NOTHING
+
+    def _asked(self, server_id: UUID) -> dict[str, object]:
+        """What a host is asked, as members of an update."""
+        found: dict[str, object] = {}
+        question = self._manager.questions.next(server_id)
+        if question is not None:
+            found["question"] = question
+        if self._manager.tokens.takes_back(server_id):
+            found["demand"] = True
+        return found
 
     def _traced(self, keys: tuple[UUID, UUID], update: Update) -> Update:
         """What a host is told, with the requests that it is for; their timelines have it."""

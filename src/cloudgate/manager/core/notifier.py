@@ -28,9 +28,11 @@ class Notifier:
         """Wake everybody who waits for one of `keys`. May be called from any thread."""
         with self._lock:
             woken = {event for key in keys for event in self._waiting.get(key, ())}
-            loops = [(self._loops[event], event) for event in woken]
-        for loop, event in loops:
-            loop.call_soon_threadsafe(event.set)
+            loops: dict[asyncio.AbstractEventLoop, list[asyncio.Event]] = defaultdict(list)
+            for event in woken:
+                loops[self._loops[event]].append(event)
+        for loop, events in loops.items():
+            loop.call_soon_threadsafe(_set_all, events)
 
     @contextmanager
     def subscribe(
@@ -52,3 +54,8 @@ class Notifier:
                     self._waiting[key].discard(event)
                     if not self._waiting[key]:
                         del self._waiting[key]
+
+
+def _set_all(events: Iterable[asyncio.Event]) -> None:
+    for each in events:
+        each.set()
