@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import stat
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -90,8 +93,11 @@ async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
     """Carry standard input to a target, and what it answers to standard output.
 
     Raises:
-        CloudgateError: there is no tunnel, or it was cut.
+        CloudgateError: they are no streams, there is no tunnel, or it was cut.
     """
+    # The loop waits for nothing else, and uvloop 0.23 would abort the process.
+    if not (_is_stream(sys.stdin) and _is_stream(sys.stdout)):
+        raise UnavailableError("Standard input and output must be pipes, sockets or terminals.")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=PIECE_BYTES)
     try:
@@ -106,7 +112,11 @@ async def relay_standard_streams(fleet: Balancer, target: HostPort) -> None:
             await writer.wait_closed()
     except OSError as problem:
         raise UnavailableError(f"The tunnel to {target} was cut: {problem.strerror}.") from None
-    except ValueError:
-        raise UnavailableError(
-            "Standard input and output must be pipes, sockets or terminals."
-        ) from None
+
+
+def _is_stream(file: TextIO | None) -> bool:
+    """Whether what is read from a file, or written to it, comes and goes in time."""
+    if file is None:  # closed by who started this
+        return False
+    mode = os.fstat(file.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or file.isatty()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import errno
 import hashlib
 import ssl
@@ -137,9 +138,8 @@ class TlsConnection:
     def _was_ended(self) -> bool:
         # TCP's end alone may come from anybody in between, or from a gateway that was killed.
         try:
-            self._tls.read(1)
-        except ssl.SSLZeroReturnError:
-            return True
+            with contextlib.suppress(ssl.SSLZeroReturnError):
+                self._tls.read(1)
         except ssl.SSLError:
             return False
         return True
