@@ -73,8 +73,10 @@ def _certificate(text: str) -> OwnCertificate | None:
     begins = text.find("-----BEGIN CERTIFICATE-----")
     try:
         shown = x509.load_pem_x509_certificate(text[begins:].encode())
-        request_pem(text)
+        asked = x509.load_pem_x509_csr(request_pem(text).encode())
     except UNREADABLE:
+        return None
+    if shown.public_key() != asked.public_key():
         return None
     names = shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     ends_at = shown.not_valid_after_utc
