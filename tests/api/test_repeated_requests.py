@@ -8,6 +8,7 @@ import pytest
 from cloudgate.api.http import repeated_requests
 from cloudgate.manager.core.lease import Lease
 from cloudgate.manager.sessions.roles import Role
+from tests.api.test_api_tokens import make, shows
 from tests.api.test_security import add_account, logged_on_as
 from tests.support.asked import statements
 from tests.support.manager import RunningManager
@@ -71,6 +72,36 @@ def test_a_session_that_goes_on_asking_the_same_stays_alive(
     assert client.get(PATH).status_code == 200
 
 
+def test_a_program_with_a_token_is_answered_until_the_token_is_good_no_more(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    account = add_account(client, "dave", Role.PORTAL_USER, Role.VM_RESTORE_OPERATOR)
+    dave = logged_on_as(running, "dave")
+    revoked, ended, lost = (make(dave, name) for name in ("revoked", "ended", "lost"))
+    programs = [shows(running, each["Secret"]) for each in (revoked, ended, lost)]
+    for each in programs:
+        repeated(each)
+        with statements(running) as seen:
+            assert each.get(PATH).status_code == 200
+        assert seen == []
+    client.delete(revoked["Href"]).raise_for_status()
+    assert [each.get(PATH).status_code for each in programs] == [401, 200, 200]
+    client.delete(f"{account}/roles/{Role.PORTAL_USER.id}").raise_for_status()
+    assert [each.get(PATH).status_code for each in programs] == [401, 401, 401]
+
+
+def test_a_token_that_is_shown_again_ends_when_it_ends(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    program = shows(running, make(client, "short")["Secret"])
+    for days in (1, 88):
+        assert repeated(program).status_code == 200
+        running.clock.ahead += timedelta(days=days)
+    assert repeated(program).status_code == 200
+    running.clock.ahead += timedelta(days=1, minutes=1)
+    assert program.get(PATH).status_code == 401
+
+
 def test_a_change_is_seen_by_who_asks_the_same_again(client: httpx2.Client) -> None:
     made = client.post("/repositories", json={"Name": "vault", "Endpoint": "v.example:1"}).json()
     for description in ("one", "two"):
@@ -129,5 +160,5 @@ def test_requests_that_are_never_the_same_fill_no_memory(
     monkeypatch.setattr(repeated_requests, "MOST", 3)
     for number in range(5):
         assert repeated(client, f"{PATH}&v={number}").status_code == 200
-    long = f"{PATH}&v={'x' * repeated_requests.LONGEST_BYTES}"
+    long = f"{PATH}&v={'x' * repeated_requests.LONGEST}"
     assert repeated(client, long).status_code == 200

@@ -100,8 +100,8 @@ class Application:
         self._router = Router(ROUTES)
         self._logging_on = LoginGate()
         self._memory = ResponseCache(manager)
-        self._repeated = RepeatedRequests(self._memory)
         self._tokens = TokenGate(manager, self._logging_on)
+        self._repeated = RepeatedRequests(self._memory, self._tokens.acts_still)
         self._console = Console(self, brand)
         self._watching = MonitoringEndpoint(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(

@@ -6,7 +6,9 @@ read: as long as both are the same, so is that. Whether session and answer are t
 at each time.
 """
 
+import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,13 +20,10 @@ from cloudgate.api.http.response_cache import Key, ResponseCache
 from cloudgate.manager.storage.tables import LogonSession
 
 MOST = 4096
-LONGEST_BYTES = 2048
-"""Of path, parameters and headers together; what has more is read anew each time."""
+LONGEST = 4096
+"""Characters of all that is said; what has more is read anew each time."""
 _UNREAD = trace_context.HEADER.encode()
 """A header that is another one each time, and means nothing to an answer that is known."""
-
-Words = tuple[object, ...]
-"""All of a request that its meaning depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +39,30 @@ class Meaning:
 
 
 class RepeatedRequests:
-    """Knows what requests meant. Used on the event loop only."""
+    """Knows what requests meant, and none of the secrets that they showed.
 
-    def __init__(self, memory: ResponseCache) -> None:
-        """`memory` knows which sessions and answers are true."""
+    Used on the event loop only.
+    """
+
+    def __init__(
+        self, memory: ResponseCache, acts_still: Callable[[LogonSession, datetime], bool]
+    ) -> None:
+        """`memory` knows which sessions and answers are true.
+
+        `acts_still`: whether what stood for the session of an API token would stand for it still.
+        """
         self._memory = memory
-        self._known: OrderedDict[Words, Meaning] = OrderedDict()
+        self._acts_still = acts_still
+        self._known: OrderedDict[bytes, Meaning] = OrderedDict()
 
     def answer(self, scope: Scope, now: datetime) -> tuple[Response, Meaning] | None:
         """The answer to a request, if it came before and nothing has changed since."""
-        words = _words(scope)
+        words = _digest(scope)
         known = self._known.get(words)
         if known is None:
             return None
         response = None
-        if self._memory.session(known.session.id, now) is known.session:
+        if self._asks_still(known.session, now):
             response = self._memory.answer(known.answer)
         if response is None:
             del self._known[words]  # the session holds rows, and another one may be read
@@ -64,24 +72,30 @@ class RepeatedRequests:
 
     def keep(self, scope: Scope, meaning: Meaning, now: datetime) -> None:
         """Keep what a request means, if it is short, and of a session that is known."""
-        if self._memory.session(meaning.session.id, now) is not meaning.session:
+        words = _digest(scope)
+        if not words or not self._asks_still(meaning.session, now):
             return
-        said = sum(len(name) + len(value) for name, value in scope["headers"])
-        if said + len(scope["path"]) + len(scope["query_string"]) > LONGEST_BYTES:
-            return
-        self._known[_words(scope)] = meaning
+        self._known[words] = meaning
         while len(self._known) > MOST:
             self._known.popitem(last=False)
 
+    def _asks_still(self, session: LogonSession, now: datetime) -> bool:
+        if self._memory.session(session.id, now) is session:
+            return True
+        return self._acts_still(session, now)
 
-def _words(scope: Scope) -> Words:
+
+def _digest(scope: Scope) -> bytes:
+    """All of a request that its meaning depends on; empty where that is long."""
     client = scope.get("client")
-    return (
+    words = (
         scope["method"],
         scope["scheme"],
         scope.get("server"),
         client and client[0],
         scope["path"],
         scope["query_string"],
-        tuple(header for header in scope["headers"] if header[0] != _UNREAD),
+        [header for header in scope["headers"] if header[0] != _UNREAD],
     )
+    said = repr(words)
+    return hashlib.sha256(said.encode()).digest() if len(said) <= LONGEST else b""

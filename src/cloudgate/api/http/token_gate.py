@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -42,8 +43,14 @@ class _CachedToken:
 
     changes: int
     token: ApiToken
+    session: LogonSession
+    """What stands for a logon session while a call with it is answered."""
     used_at: datetime | None
     """When it was last written down that it is used."""
+
+    def is_to_be_noted(self, now: datetime) -> bool:
+        """Whether it is to be written down that it is used now."""
+        return self.used_at is None or now - self.used_at >= tokens.NOTE_AFTER
 
 
 class TokenGate:
@@ -54,6 +61,8 @@ class TokenGate:
         self._manager = manager
         self._gate = gate
         self._known: OrderedDict[str, _CachedToken] = OrderedDict()
+        self._of_id: dict[UUID, _CachedToken] = {}
+        """The same."""
 
     async def session(
         self, request: Request, secret: str, find_address: Callable[[], str]
@@ -72,8 +81,7 @@ class TokenGate:
             )
         known = self._known.get(tokens.hash_of(secret))
         now = self._manager.clock()
-        newest = self._manager.changes.newest_of(read_with(ApiToken))
-        if known is None or known.changes < newest:
+        if known is None or not self._is_as_read(known):
             try:
                 known = await run_in_threadpool(self._look_up, secret, known)
             except BadTokenError as problem:
@@ -84,22 +92,38 @@ class TokenGate:
         except BadTokenError as problem:
             who = tokens.author(known.token)
             return await self._refuse(request, find_address(), who, problem)
-        if known.used_at is None or now - known.used_at >= tokens.NOTE_AFTER:
+        if known.is_to_be_noted(now):
             known.used_at = now
             await run_in_threadpool(self._note_use, known.token)
-        return tokens.acting_session(known.token, now)
+        return known.session
+
+    def acts_still(self, session: LogonSession, now: datetime) -> bool:
+        """Whether what stood for a token would stand for it now, with nothing to write down."""
+        known = self._of_id.get(session.id)
+        if known is None or known.session is not session or not self._is_as_read(known):
+            return False
+        try:
+            tokens.check_good(known.token, now)
+        except BadTokenError:
+            return False
+        return not known.is_to_be_noted(now)
+
+    def _is_as_read(self, known: _CachedToken) -> bool:
+        return known.changes >= self._manager.changes.newest_of(read_with(ApiToken))
 
     def _look_up(self, secret: str, before: _CachedToken | None) -> _CachedToken:
         changes = self._manager.changes.count
         with self._manager.reading() as work:
             found = tokens.known_token(work, secret)
-        return _CachedToken(changes, found, before.used_at if before else found.used_at)
+            session = tokens.acting_session(found, work.now)
+        return _CachedToken(changes, found, session, before.used_at if before else found.used_at)
 
     def _keep(self, hashed: str, known: _CachedToken) -> None:
-        self._known[hashed] = known
+        self._known[hashed] = self._of_id[known.token.id] = known
         self._known.move_to_end(hashed)
         while len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+            _, forgotten = self._known.popitem(last=False)
+            del self._of_id[forgotten.token.id]
 
     def _note_use(self, token: ApiToken) -> None:
         """Reading does not depend on whether it can be written."""
