@@ -10,9 +10,10 @@ from cloudgate.protocol import Figures, GatewayState, HostFacts, Report
 
 REPEAT_SECONDS = 5.0
 """How old the last report of a draining gateway may get."""
+CAN_WAIT = ("live_tunnels",)
+"""Members of `Report` that change all the time: alone they are told of an open gateway later."""
 COUNT_SECONDS = 30.0
-"""How old the last report is when only the count of tunnels of an open gateway is news."""
-
+"""How old the last report is when such a member is news."""
 
 Contributor = Callable[[], Mapping[str, Any]]
 """A part of the host service that has something to say: members of `Report`, as they are now."""
@@ -150,6 +151,8 @@ class Reporter:
         for contribution in self._contributors:
             members.update(contribution())
         members.update((name, each.pending()) for name, each in self._gathered.items())
+        if strangers := members.keys() - Report.model_fields.keys():
+            raise TypeError(f"a report has no {', '.join(sorted(strangers))}")
         return Report(
             machine=facts.machine,
             facts=None if facts == self._known_facts else facts,
@@ -162,4 +165,5 @@ class Reporter:
             return report != self._sent or old_seconds >= REPEAT_SECONDS
         if self._sent is None or old_seconds >= COUNT_SECONDS:
             return report != self._sent
-        return report != self._sent.model_copy(update={"live_tunnels": report.live_tunnels})
+        can_wait = {name: getattr(report, name) for name in CAN_WAIT}
+        return report != self._sent.model_copy(update=can_wait)

@@ -28,6 +28,7 @@ from cloudgate.manager.storage.tables import CertificateOrder, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
+from cloudgate.values import fields
 
 NEWS = UUID("7d4f63dc-61f1-4ad8-9e86-54d12cc6e0a5")
 """The key of the bell that rings for a new order."""
@@ -57,7 +58,7 @@ class OrderRequest:
 
 def from_document(document: dict[str, Any]) -> OrderRequest:
     """From the database."""
-    return OrderRequest(**{**document, "names": tuple(document["names"])})
+    return fields.from_document(OrderRequest, document, names=tuple(document["names"]))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import address_ranges, hostport
 from cloudgate.network.destinations import is_loopback
+from cloudgate.values import fields
 
 DEFAULT_EXTERNAL_PORT = 6180
 DEFAULT_INTERNAL_PORT = 8080
@@ -54,7 +55,7 @@ class GatewaySettings:
 def from_document(document: dict[str, Any]) -> GatewaySettings:
     """From the database."""
     networks = tuple(document.get("proxy_protocol_networks", ()))
-    return GatewaySettings(**{**document, "proxy_protocol_networks": networks})
+    return fields.from_document(GatewaySettings, document, proxy_protocol_networks=networks)
 
 
 def check(settings: GatewaySettings) -> GatewaySettings:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.sessions.roles import Role
+from cloudgate.values import fields
 
 GIVEN_UP_AFTER = timedelta(days=1)
 """How long it is tried to tell somebody."""
@@ -141,7 +142,7 @@ def from_document(document: dict[str, Any]) -> Condition:
     ids = {
         name: UUID(document[name]) if document[name] else None for name in ("site_id", "tenant_id")
     }
-    return Condition(**{**document, **ids, "kind": Kind(document["kind"])})
+    return fields.from_document(Condition, document, kind=Kind(document["kind"]), **ids)
 
 
 @dataclass(frozen=True, kw_only=True)

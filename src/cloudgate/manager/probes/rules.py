@@ -15,7 +15,7 @@ from cryptography import x509
 from cloudgate.errors import InvalidRequestError, UnavailableError
 from cloudgate.network import hostport
 from cloudgate.trust.unreadable import UNREADABLE
-from cloudgate.values import precis
+from cloudgate.values import fields, precis
 
 DEFAULT_MINUTES = 60
 DEFAULT_REGION = "us-east-1"
@@ -99,7 +99,7 @@ def opened_by(method: str, url: str, username: str) -> tuple[str, ...]:
 
 def from_document(document: dict[str, Any]) -> Probe:
     """From the database."""
-    return Probe(**{**document, "method": Method(document["method"])})
+    return fields.from_document(Probe, document, method=Method(document["method"]))
 
 
 @dataclass(frozen=True)

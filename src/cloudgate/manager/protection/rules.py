@@ -16,6 +16,7 @@ from cloudgate.manager.probes.rules import (
     opened_by,
 )
 from cloudgate.network import hostport
+from cloudgate.values import fields
 
 TRUSTED_FOR = timedelta(days=1)
 """How long it is believed that it is so, once it was seen to be."""
@@ -106,14 +107,14 @@ class ProtectionRecord:
 
 def from_document(document: Mapping[str, Any]) -> Protection:
     """From the database."""
-    return Protection(**{**document, "method": Method(document["method"])})
+    return fields.from_document(Protection, document, method=Method(document["method"]))
 
 
 def known_from_document(document: Mapping[str, Any]) -> ProtectionRecord:
     """From the database."""
     moments = ("checked_at", "due_at", "held_at")
     read = {name: datetime.fromisoformat(document[name]) for name in moments if document[name]}
-    return ProtectionRecord(**{**document, **read})
+    return fields.from_document(ProtectionRecord, document, **read)
 
 
 def check(protection: Protection, password: str, services: Sequence[str]) -> Protection:

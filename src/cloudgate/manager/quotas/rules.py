@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cloudgate.errors import InvalidRequestError
+from cloudgate.values import fields
 
 MB = 1024 * 1024
 TRUSTED_FOR = timedelta(days=1)
@@ -69,7 +70,7 @@ def from_document(document: Mapping[str, Any] | None) -> QuotaRules:
     if not document:
         return QuotaRules()
     percents = tuple(document.get("warning_percents", QuotaRules.warning_percents))
-    return QuotaRules(**{**document, "warning_percents": percents})
+    return fields.from_document(QuotaRules, document, warning_percents=percents)
 
 
 def levels(percents: tuple[int, ...]) -> tuple[int, ...]:

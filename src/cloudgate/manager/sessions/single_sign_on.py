@@ -43,6 +43,7 @@ from cloudgate.manager.sessions.operations import (
 )
 from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountIdentity, LogonSession
+from cloudgate.values import fields
 
 SSO = "SingleSignOn"
 """What sessions say that were begun by it."""
@@ -175,7 +176,7 @@ def _completed(
     with manager.openid.seat(address):
         _check_issuer(manager, settings, returned.issuer)
         claims = openid_provider.claims_of(
-            manager, settings, returned.code, AuthorizationRequest(**known)
+            manager, settings, returned.code, fields.from_document(AuthorizationRequest, known)
         )
     with manager.changing(_name_said(claims), address) as work:
         spend(work, begun)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cloudgate import protocol
+from cloudgate.values import fields
 
 BYTES_PER_SECOND = {"Mbps": 125_000, "KBps": 1024, "MBps": 1024 * 1024}
 """By the units of ThrottlingSpeedUnit; megabits are decimal, as on every line that is sold."""
@@ -92,7 +93,7 @@ class Limits:
 
 def from_document(document: Mapping[str, Any] | None) -> Limits:
     """From the database, where there may be none yet."""
-    return Limits(**document) if document else NONE
+    return fields.from_document(Limits, document) if document else NONE
 
 
 NONE = Limits()
