@@ -57,6 +57,8 @@ class RepeatedRequests:
 
     def answer(self, scope: Scope, now: datetime) -> tuple[Response, Meaning] | None:
         """The answer to a request, if it came before and nothing has changed since."""
+        if scope["method"] != "GET":
+            return None
         words = _digest(scope)
         known = self._known.get(words)
         if known is None:
@@ -71,7 +73,7 @@ class RepeatedRequests:
         return response, known
 
     def keep(self, scope: Scope, meaning: Meaning, now: datetime) -> None:
-        """Keep what a request means, if it is short, and of a session that is known."""
+        """Keep what a GET means, if it is short, and of a session that is known."""
         words = _digest(scope)
         if not words or not self._asks_still(meaning.session, now):
             return
@@ -86,10 +88,9 @@ class RepeatedRequests:
 
 
 def _digest(scope: Scope) -> bytes:
-    """All of a request that its meaning depends on; empty where that is long."""
+    """All of a GET that its meaning depends on; empty where that is long."""
     client = scope.get("client")
     words = (
-        scope["method"],
         scope["scheme"],
         scope.get("server"),
         client and client[0],
