@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 HEADER = "traceparent"
 LOG_KEY = "trace_id"
@@ -85,9 +85,10 @@ def following(context: TraceContext | None) -> Iterator[None]:
     if context is None:
         yield
         return
-    token = _current.set(context)
+    # Set and reset: `bound_contextvars` would look at all variables of each request twice.
+    token, of_log = _current.set(context), bind_contextvars(**{LOG_KEY: context.trace_id})
     try:
-        with bound_contextvars(**{LOG_KEY: context.trace_id}):
-            yield
+        yield
     finally:
+        reset_contextvars(**of_log)
         _current.reset(token)

@@ -66,11 +66,10 @@ class Presence:
 
     def hear_from(self, server_id: UUID, address: str, now: datetime) -> Mapping[str, datetime]:
         """A host has spoken from an address. When it last did from which, this time left out."""
-        known = self._heard_from.setdefault(server_id, {})
-        before = dict(known)
-        self._heard_from[server_id] = {
-            each: at for each, at in known.items() if now - at < KEPT_FOR
-        } | {address: now}
+        before = self._heard_from.get(server_id, {})
+        kept = {each: at for each, at in before.items() if now - at < KEPT_FOR}
+        kept[address] = now
+        self._heard_from[server_id] = kept
         return before
 
     def may_change(self, server_id: UUID, now: datetime) -> bool:
