@@ -20,6 +20,9 @@ NOTED_EVERY = timedelta(seconds=60)
 TAKEN_OVER_WITHIN = timedelta(seconds=20)
 """Another manager goes on, or the same one again, so soon after the last time that it learned."""
 
+LONGEST_SILENCE = ONLINE_FOR + NOTED_EVERY + TAKEN_OVER_WITHIN
+"""Who was last heard of longer ago is not taken to be there in any case."""
+
 CHANGES_AT_ONCE = 30
 CHANGE_SECONDS = 10.0
 """So many times may a machine say something else of itself, one after the other, and then once in
@@ -55,10 +58,8 @@ class Presence:
 
         At the start, only what the database has learned is known of those that were online.
         """
-        allowed = ONLINE_FOR
-        if was_online and not self.has_listened(now):
-            allowed += NOTED_EVERY + TAKEN_OVER_WITHIN
-        return silent < allowed
+        is_awaited = was_online and not self.has_listened(now)
+        return silent < (LONGEST_SILENCE if is_awaited else ONLINE_FOR)
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""

@@ -11,6 +11,7 @@ from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
+from cloudgate.manager.registries.presence import LONGEST_SILENCE
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of, remarks_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
@@ -206,7 +207,8 @@ def online_of(work: UnitOfWork, identifiers: Sequence[UUID]) -> list[UUID]:
     }
     if not presence.has_listened(now):
         kept = select(ManagedServer.id, ManagedServer.seen_at, ManagedServer.online_since)
-        there |= {row.id for row in work.session.execute(kept) if is_heard(work, row)}
+        lately = kept.where(ManagedServer.seen_at > now - LONGEST_SILENCE)
+        there |= {row.id for row in work.session.execute(lately) if is_heard(work, row)}
     there -= work.faults.cut_off_servers()
     return [each for each in identifiers if each in there]
 
