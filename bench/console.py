@@ -53,6 +53,8 @@ _UNTIL_WARM = 8
 """How often a page is asked for before: Python makes what it has run some times faster."""
 _OWN = "tenant 05001"
 """The tenant that is looked at, and that comes to the portal."""
+_LOOK_SECONDS, _IDLE_TIMES, _IDLE_SHARE, _IDLE_WITHIN_SECONDS = 0.02, 5, 0.03, 10.0
+"""As long as a manager uses less than that share of a core so many times, it is idle."""
 _ONLINE = 3
 """Gateways whose hosts poll, and answer that they have a tunnel of that tenant; others are away."""
 _USED_DAYS = 100
@@ -143,6 +145,17 @@ def measure(folder: Path, rounds: int) -> Section:
         Kind("one gateway", f"/console/gateways/{gateway}"),
         Kind("tasks", "/console/tasks"),
         Kind("audit log", "/console/audit"),
+        Kind("managed servers", "/console/servers"),
+        Kind("how a tenant connects", f"/console/tenants/{tenant}/connect"),
+        Kind("usage of a month", "/console/usage"),
+        Kind("form for a gateway, of 500 servers", "/console/gateways/create"),
+        Kind("form for a message, of 500 tenants", "/console/notifications/create"),
+        Kind("form for a certificate, of 500 gateways", "/console/certificates/import"),
+    )
+    customers = (
+        Kind("portal", "/portal/"),
+        Kind("portal, how to connect", "/portal/connect"),
+        Kind("portal, usage of a month", "/portal/usage"),
     )
     with ExitStack() as stack:
         with pinned(PROXY_CORES):
@@ -153,7 +166,7 @@ def measure(folder: Path, rounds: int) -> Section:
         operator = Reader(manager.port, "console", "admin")
         customer = Reader(manager.port, "portal", _OWN)
         asked = [(operator, each) for each in operators]
-        asked.append((customer, Kind("portal", "/portal/")))
+        asked += [(customer, each) for each in customers]
         found = list(_measured(manager, browser, asked, (operator, tenant), rounds))
     return _section(found)
 
@@ -204,14 +217,25 @@ def _measured(
     for reader, kind in asked:
         for _ in range(_UNTIL_WARM):
             content = reader.get(kind.path)
+        _until_idle(manager)
         first, again = [], []
         for number in range(rounds):
             operator.change(tenant, f"{kind.name} {number}")
-            time.sleep(0.1)  # what follows from a change is not a page's
+            _until_idle(manager)  # what follows from a change is not a page's
             first.append(_cpu_ms(manager, reader, kind))
             again.append(_cpu_ms(manager, reader, kind))
         paint = _paint_ms(browser, manager.port, reader, kind, rounds)
         yield Figures(kind, median(first), median(again), len(content), paint)
+
+
+def _until_idle(manager: Process) -> None:
+    """Wait until a manager does nothing for a tenth of a second, as it does soon after it began."""
+    idle, until = 0, time.monotonic() + _IDLE_WITHIN_SECONDS
+    while idle < _IDLE_TIMES and time.monotonic() < until:
+        before = cpu_seconds((manager.pid,))
+        time.sleep(_LOOK_SECONDS)
+        used = cpu_seconds((manager.pid,)) - before
+        idle = idle + 1 if used < _IDLE_SHARE * _LOOK_SECONDS else 0
 
 
 def _cpu_ms(manager: Process, reader: Reader, kind: Kind) -> float:
