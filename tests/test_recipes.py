@@ -11,14 +11,18 @@ import typer
 
 from cloudgate import protocol
 from cloudgate.api import handlers
+from cloudgate.api.compatibility.published import CALLS
 from cloudgate.api.http.router import Routes
 from cloudgate.api.table import ROUTES
 from cloudgate.cli import resources
 from cloudgate.cli.app import app
+from cloudgate.client import Client
+from cloudgate.client.blocking_collections import ReadableCollection
 from cloudgate.manager.audit import events
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.tenants.limits import Limits
 
+DOCS = Path(__file__).parent.parent / "docs"
 MANAGER = Path(events.__file__).parent.parent
 RECORDED = re.compile(r'change_to\(\s*[^,()]+,\s*[^,()]+,\s*"(\w+)"')
 
@@ -69,6 +73,34 @@ def test_every_change_that_is_recorded_has_its_words_in_the_audit_log() -> None:
     assert len(said) > 20
     missing = said - set(events.EVENTS)
     assert not missing, "say in manager/audit/events.py what the change is called"
+
+
+def without_names(path: str) -> str:
+    """A path in which every variable is called the same."""
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def collection_of(path: str) -> str:
+    """The path without what tells one thing of a collection from another."""
+    return re.sub(r"(/\{\})+$", "", without_names(path))
+
+
+def test_every_extension_is_in_the_document_of_the_api() -> None:
+    published = {collection_of(each.path) for each in CALLS}
+    extensions = {collection_of(each.path) for each in ROUTES} - published
+    told = set(re.findall(r"/[\w/{}.-]+", without_names((DOCS / "api.md").read_text("utf-8"))))
+    missing = {each for each in extensions if not {each, f"{each}/{{}}"} & told}
+    assert not missing, "tell of it in docs/api.md"
+
+
+def test_every_collection_of_the_client_is_in_its_document() -> None:
+    told = set(re.findall(r"`(\w+)`", (DOCS / "sdk.md").read_text("utf-8")))
+    with Client("https://manager.example:9398", password="x") as client:
+        members = {
+            name for name, each in vars(client).items() if isinstance(each, ReadableCollection)
+        }
+    assert "tenants" in members
+    assert not members - told, "name it in docs/sdk.md"
 
 
 def test_hosts_know_all_that_they_are_told() -> None:

@@ -37,17 +37,17 @@ def test_every_element_of_every_body_is_in_the_list() -> None:
 def test_an_extension_says_of_itself_that_it_acts() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Extended(CloudGateway):
-        sooner: int | None = element_of_xml(own=True)
+        sooner: int | None = element_of_xml(extension=True)
 
     @dataclass(frozen=True, kw_only=True)
-    class Own(Described):
-        OWN = True
+    class Extension(Described):
+        EXTENSION = True
 
         first: str | None = element_of_xml()
 
-    own = {part.name: part.own for part in parts(Extended)}
-    assert (own["Sooner"], own["ExternalPort"]) == (True, False)
-    assert all(part.own for part in parts(Own))
+    found = {part.name: part.extension for part in parts(Extended)}
+    assert (found["Sooner"], found["ExternalPort"]) == (True, False)
+    assert all(part.extension for part in parts(Extension))
 
 
 def test_nothing_that_promises_safety_is_merely_kept() -> None:

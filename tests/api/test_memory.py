@@ -96,7 +96,7 @@ def _describe(work: UnitOfWork, text: str) -> None:
     work.session.scalars(select(ManagedServer)).one().description = text
 
 
-KEPT = sorted(route.path for route in ROUTES if route.kept)
+KEPT = sorted(route.path for route in ROUTES if route.cached)
 
 
 def test_nothing_is_kept_but_where_the_route_says_so(
@@ -114,9 +114,9 @@ def test_nothing_is_kept_but_where_the_route_says_so(
         with statements(running) as seen:
             answer = client.get(path)
         assert answer.status_code < 500, path
-        if route.kept and answer.status_code == 200:
+        if route.cached and answer.status_code == 200:
             assert seen == [], path
-    assert not next(each for each in ROUTES if each.path.endswith("/tunnels")).kept
+    assert not next(each for each in ROUTES if each.path.endswith("/tunnels")).cached
 
 
 def test_what_is_kept_depends_neither_on_time_nor_on_who_asks_nor_on_hosts(

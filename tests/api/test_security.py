@@ -291,7 +291,7 @@ def test_what_a_tenant_may_call_is_below_one_address_and_for_nobody_else() -> No
     own = [each for each in ROUTES if each.needs_session and Role.TENANT in roles_for(each)]
     assert len(own) > 5
     assert all(each.path.startswith("/cloud/self") for each in own)
-    assert all(set(roles_for(each)) == {Role.TENANT} and not each.kept for each in own)
+    assert all(set(roles_for(each)) == {Role.TENANT} and not each.cached for each in own)
     assert len(own) == sum(each.path.startswith("/cloud/self") for each in ROUTES)
 
 

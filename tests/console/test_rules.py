@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import typer
 
+import cloudgate.console
 from cloudgate.api.http.router import Router
 from cloudgate.api.table import ROUTES
 from cloudgate.cli.app import app
@@ -26,9 +27,12 @@ from cloudgate.console.operator.audit import condition, differences
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
+from cloudgate.console.section import Section
 from cloudgate.console.stream import Streams, pause_seconds
+from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.console.texts import GERMAN, NOTHING, duration, moment, percent, size
 
+TEMPLATES = Path(cloudgate.console.__file__).parent / "templates"
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 EVERYTHING: list[Page | Action] = [*CONSOLE.pages, *CONSOLE.actions]
@@ -131,6 +135,16 @@ def test_each_command_that_is_shown_is_there_with_its_options(shown: Page | Acti
     known = {option for each in found.params for option in (*each.opts, *each.secondary_opts)}
     used = set(re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", shown.command))
     assert used <= known, shown.command
+
+
+@pytest.mark.parametrize("section", [CONSOLE, PORTAL], ids=lambda each: each.name)
+def test_something_leads_to_each_page(section: Section) -> None:
+    in_navigation = {path for _, group in section.navigation for path, _ in group}
+    templates = "".join(each.read_text("utf-8") for each in TEMPLATES.glob("*.html"))
+    linked = set(re.findall(r"\{\{ root \}\}([a-z.-]+)", templates))
+    # What is of one thing is led to by its list.
+    pages = {each.path for each in section.pages if "{" not in each.path}
+    assert not pages - in_navigation - linked, "lead to it from the navigation or a page"
 
 
 SHOWN_WITH_OTHERS = {

@@ -245,7 +245,7 @@ class Application:
         if who is not None:
             prove(request.state)
             await self._check_access(request, call, route)
-            if request.method == "GET" and route.kept:
+            if request.method == "GET" and route.cached:
                 return await self._remembered(request, route, call, form, found)
         return await self._done(request, route, call, form, found)
 

@@ -75,7 +75,7 @@ def elements_of_bodies() -> dict[str, dict[str, Element]]:
     found = {root: dict(elements) for root, elements in ELEMENTS.items()}
     for kind in dict.fromkeys(kind for route in ROUTES for kind in route.bodies):
         for part in parts(kind):
-            if part.own and part.name not in OF_ALL:
+            if part.extension and part.name not in OF_ALL:
                 elements = found.setdefault(kind.root(), {})
                 elements.setdefault(part.name, Element(Treatment.ACTS, "extension"))
     return found

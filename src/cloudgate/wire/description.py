@@ -61,7 +61,7 @@ class Part:
     """In JSON an absent value is left out instead of null."""
     quoted_number: bool = False
     """In JSON the number may also come as a string, as one page of the API publishes it."""
-    own: bool = False
+    extension: bool = False
     """An extension, and in a body it acts; what becomes of published ones is told elsewhere."""
 
     @property
@@ -80,7 +80,7 @@ def element(
     *,
     omit_absent: bool = False,
     quoted_number: bool = False,
-    own: bool = False,
+    extension: bool = False,
 ) -> Any:
     """An XML element with text, or with the parts of another resource type."""
     return _field(
@@ -88,7 +88,7 @@ def element(
         name=name,
         omit_absent=omit_absent,
         quoted_number=quoted_number,
-        own=own,
+        extension=extension,
     )
 
 
@@ -99,7 +99,7 @@ def listed(
     name: str | None = None,
     also: str = "",
     omit_absent: bool = False,
-    own: bool = False,
+    extension: bool = False,
 ) -> Any:
     """A list inside an element of its own; None when that element is absent."""
     return _field(
@@ -109,7 +109,7 @@ def listed(
         array=array or f"{item}s",
         also=also,
         omit_absent=omit_absent,
-        own=own,
+        extension=extension,
     )
 
 
@@ -132,8 +132,8 @@ class Described:
     JSON_FIRST: ClassVar[tuple[str, ...]] = ()
     """Properties that come before all others in JSON, against the rule."""
 
-    OWN: ClassVar[bool] = False
-    """Whether all of it is an extension: see `Part.own`."""
+    EXTENSION: ClassVar[bool] = False
+    """Whether all of it is an extension: see `Part.extension`."""
 
     def __init_subclass__(cls) -> None:
         """Have `__repr__` be this one: a data class makes its own, unless it has one."""
@@ -209,7 +209,7 @@ def _part(resource_type: type[Described], field: dataclasses.Field[Any], hint: A
         also=metadata.get("also", ""),
         omit_absent=metadata.get("omit_absent", False),
         quoted_number=metadata.get("quoted_number", False),
-        own=metadata.get("own", False) or resource_type.OWN,
+        extension=metadata.get("extension", False) or resource_type.EXTENSION,
     )
 
 

@@ -61,6 +61,8 @@ class QueryType:
     """What the links of /querySvc sort by."""
     wholes: Callable[[UnitOfWork, str, Sequence[Any]], tuple[Any, ...]] | None = None
     """Makes the entities of all rows at once, where more than the rows is needed for that."""
+    is_listed: bool = True
+    """Whether /querySvc names it. It does not name extensions."""
 
 
 TYPES = (
@@ -138,19 +140,18 @@ TYPES = (
     QueryType("NasJob", "nas_jobs"),
     QueryType("FileServer", "file_servers"),
     QueryType("VAppReplicaPoint", "vapp_replica_points"),
-    QueryType("CdpPolicy", "cdp_policies"),
-    QueryType("CdpReplica", "cdp_replicas"),
-    QueryType("CdpReplicaSession", "cdp_replica_sessions"),
-    QueryType("CdpReplicaTaskSession", "cdp_replica_task_sessions"),
-    QueryType("CloudFailoverSession", "cloud_failover_sessions"),
-    QueryType("CloudVmReplicaPoint", "cloud_vm_replica_points"),
-    QueryType("NasObject", "nas_objects"),
-    QueryType("ObjectInJob", "objects_in_job"),
-    QueryType("ObjectInAgentBackupJob", "objects_in_agent_backup_job"),
-    QueryType("VlanConfiguration", "vlan_configurations"),
+    QueryType("CdpPolicy", "cdp_policies", is_listed=False),
+    QueryType("CdpReplica", "cdp_replicas", is_listed=False),
+    QueryType("CdpReplicaSession", "cdp_replica_sessions", is_listed=False),
+    QueryType("CdpReplicaTaskSession", "cdp_replica_task_sessions", is_listed=False),
+    QueryType("CloudFailoverSession", "cloud_failover_sessions", is_listed=False),
+    QueryType("CloudVmReplicaPoint", "cloud_vm_replica_points", is_listed=False),
+    QueryType("NasObject", "nas_objects", is_listed=False),
+    QueryType("ObjectInJob", "objects_in_job", is_listed=False),
+    QueryType("ObjectInAgentBackupJob", "objects_in_agent_backup_job", is_listed=False),
+    QueryType("VlanConfiguration", "vlan_configurations", is_listed=False),
 )
-"""In the order in which /querySvc publishes them; the last ten are documented elsewhere only."""
-_UNLISTED = 10
+"""In the order in which /querySvc lists them; what it does not list is documented elsewhere."""
 _BY_NAME: Mapping[str, QueryType] = {each.name.lower(): each for each in TYPES}
 
 
@@ -173,7 +174,8 @@ def get_query_service(call: Call) -> Answer:
             href=f"{call.root}/query?type={each.name}&format=Entities&sortAsc={each.sort}"
             "&pageSize=15&page=1",
         )
-        for each in TYPES[:-_UNLISTED]
+        for each in TYPES
+        if each.is_listed
     )
     href = f"{call.root}/querySvc"
     return Answer(resource=QuerySvc(href=href, type="QueryService", links=(_up(call), *found)))

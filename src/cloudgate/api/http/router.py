@@ -116,7 +116,7 @@ class Route:
     """Whether a call with an API token may make it, if its role may."""
     without_factor: bool = False
     """Whether it may be called by who has yet to set up the second factor that a role asks for."""
-    kept: bool = False
+    cached: bool = False
     """Whether an answer may be kept until the manager changes something.
 
     Only what is the same for all who may ask, and what nothing but the database decides: no clock,

@@ -146,10 +146,12 @@ class CreateRepositorySpec(Described):
     usage_probe: UsageProbe | None = element(omit_absent=True)
     capacity: int | None = element(omit_absent=True)
     """In bytes, as its provider states it; 0 for not stated."""
-    quota_warning_percents: tuple[int, ...] | None = listed("Percent", own=True, omit_absent=True)
-    quota_grace_percent: int | None = element(own=True, omit_absent=True)
-    quota_enforced: bool | None = element(own=True, omit_absent=True)
-    backup_protection: BackupProtection | None = element(own=True, omit_absent=True)
+    quota_warning_percents: tuple[int, ...] | None = listed(
+        "Percent", extension=True, omit_absent=True
+    )
+    quota_grace_percent: int | None = element(extension=True, omit_absent=True)
+    quota_enforced: bool | None = element(extension=True, omit_absent=True)
+    backup_protection: BackupProtection | None = element(extension=True, omit_absent=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +169,15 @@ class Repository(Entity):
     usage_probe: UsageProbe | None = element(omit_absent=True)
     warning: str | None = element(omit_absent=True)
     """What keeps programs from it; in answers only."""
-    quota_warning_percents: tuple[int, ...] | None = listed("Percent", own=True, omit_absent=True)
+    quota_warning_percents: tuple[int, ...] | None = listed(
+        "Percent", extension=True, omit_absent=True
+    )
     """Levels of use of a quota that are a warning; in PUT, none at all without any."""
-    quota_grace_percent: int | None = element(own=True, omit_absent=True)
+    quota_grace_percent: int | None = element(extension=True, omit_absent=True)
     """So much more than its quota a tenant may use, before new tunnels only bring data back."""
-    quota_enforced: bool | None = element(own=True, omit_absent=True)
+    quota_enforced: bool | None = element(extension=True, omit_absent=True)
     """Whether they ever only do that."""
-    backup_protection: BackupProtection | None = element(own=True, omit_absent=True)
+    backup_protection: BackupProtection | None = element(extension=True, omit_absent=True)
     """How it keeps what is deleted there; what a tenant's BackupProtectionEnabled needs."""
 
 

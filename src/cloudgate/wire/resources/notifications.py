@@ -12,7 +12,7 @@ from cloudgate.wire.resources.base import Entity
 class CreateNotificationReceiverSpec(Described):
     """Body of POST /notifications/receivers."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()
@@ -42,7 +42,7 @@ class CreateNotificationReceiverSpec(Described):
 class NotificationReceiver(Entity):
     """Who is told of what happens; also the body of PUT, where what is left out stays."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     kind: str | None = element()
     """Read only."""

@@ -12,7 +12,7 @@ from cloudgate.wire.resources.base import Entity
 class CurrentPasswordSpec(Described):
     """Body of what wants the own password once more."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()
@@ -33,7 +33,7 @@ class PasskeyChallenge(Described):
 class PasskeySpec(Described):
     """Body of what an authenticator has answered."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()

@@ -10,7 +10,7 @@ from cloudgate.wire.description import Described, attribute, element, listed, re
 class SecondFactorCodeSpec(Described):
     """Body of what wants a code of the own second factor."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()
@@ -38,7 +38,7 @@ class SecondFactor(Described):
 class SecondFactorRule(Described):
     """Whether accounts of a role need a second factor; also the body of PUT."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()

@@ -25,7 +25,7 @@ class SingleSignOn(Described):
 class SingleSignOnSpec(Described):
     """Body of what completes it: what the provider has led a browser back with."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()
@@ -40,7 +40,7 @@ class SingleSignOnSpec(Described):
 class AccountIdentity(Described):
     """Whom the provider knows an account as; also the body of PUT."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()

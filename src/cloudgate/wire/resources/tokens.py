@@ -12,7 +12,7 @@ from cloudgate.wire.resources.base import Entity
 class CreateApiTokenSpec(Described):
     """Body of POST /security/tokens."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()

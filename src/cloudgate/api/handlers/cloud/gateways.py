@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from cloudgate.api.access import PROVIDERS
@@ -67,11 +67,7 @@ def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
         state=operations.condition_of(gateway),
         live_tunnels=gateway.managed_server.live_tunnels,
         warning=operations.warnings_of(gateway) or None,
-        **{
-            **asdict(settings),
-            "external_ip": operations.external_ip_of(gateway),
-            "proxy_protocol_networks": settings.proxy_protocol_networks or None,
-        },
+        **{**settings.shown, "external_ip": operations.external_ip_of(gateway)},
     )
 
 
@@ -118,7 +114,7 @@ DRAINED = Parameter(
     Route(
         verb="GET",
         path="/cloud/gateways",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, CloudGateways),
     )
 )
@@ -132,7 +128,7 @@ def get_gateways(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/gateways/{id}",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityRef, CloudGateway),
     )
 )

@@ -82,7 +82,7 @@ def _links(root: str, pool: tables.GatewayPool, place: ResourceLocation) -> tupl
     Route(
         verb="GET",
         path="/cloud/gatewayPools",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, CloudGatewayPools),
     )
 )
@@ -96,7 +96,7 @@ def get_pools(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/gatewayPools",
-        kept=True,
+        cached=True,
         answers=shows(EntityReferences),
     )
 )
@@ -112,7 +112,7 @@ def get_pools_of_tenant(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityRef, CloudGatewayPool),
     )
 )
@@ -126,7 +126,7 @@ def get_pool(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}/gateways",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, CloudGateways),
     )
 )
@@ -141,7 +141,7 @@ def get_gateways_of_pool(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/gatewayPools/{id}/tenants",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, CloudTenants),
     )
 )

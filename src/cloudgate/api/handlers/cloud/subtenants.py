@@ -70,7 +70,10 @@ def subtenant_resource(root: str, subtenant: tables.Subtenant) -> CloudSubtenant
 
 @ROUTES.add(
     Route(
-        verb="GET", path="/cloud/tenants/{id}/subtenants", kept=True, answers=shows(CloudSubtenants)
+        verb="GET",
+        path="/cloud/tenants/{id}/subtenants",
+        cached=True,
+        answers=shows(CloudSubtenants),
     )
 )
 def get_subtenants(call: Call) -> Answer:
@@ -86,7 +89,7 @@ def get_subtenants(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/subtenants/{subtenant}",
-        kept=True,
+        cached=True,
         answers=shows(CloudSubtenant),
     )
 )

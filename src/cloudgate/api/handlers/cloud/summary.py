@@ -11,7 +11,7 @@ from cloudgate.wire.resources.cloud.live import CloudGatewayState, CloudSummary
 ROUTES = Routes(PROVIDERS)
 
 
-@ROUTES.add(Route(verb="GET", path="/cloud/summary", kept=True, answers=shows(CloudSummary)))
+@ROUTES.add(Route(verb="GET", path="/cloud/summary", cached=True, answers=shows(CloudSummary)))
 def get_summary(call: Call) -> Answer:
     """How many there are, however many these are, in one short answer."""
     with call.reading() as work:

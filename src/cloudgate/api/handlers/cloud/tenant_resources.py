@@ -52,7 +52,7 @@ def _linked_resource(
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/resources",
-        kept=True,
+        cached=True,
         answers=shows(CloudTenantResources),
     )
 )
@@ -68,7 +68,7 @@ def get_resources(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/resources/{resource}",
-        kept=True,
+        cached=True,
         answers=shows(CloudTenantResource),
     )
 )

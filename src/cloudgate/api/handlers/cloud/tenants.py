@@ -195,7 +195,7 @@ ENDING_TUNNELS = Parameter(
     Route(
         verb="GET",
         path="/cloud/tenants",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, CloudTenants),
     )
 )
@@ -209,7 +209,7 @@ def get_tenants(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/cloud/tenants/{id}",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityRef, CloudTenant),
     )
 )

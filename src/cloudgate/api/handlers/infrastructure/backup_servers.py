@@ -104,7 +104,7 @@ FORMS = Forms(server_reference, server_entity, lambda found: BackupServers(backu
     Route(
         verb="GET",
         path="/backupServers",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, BackupServers),
     )
 )
@@ -118,7 +118,7 @@ def get_backup_servers(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/backupServers/{id}",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityRef, BackupServer),
     )
 )

@@ -147,7 +147,7 @@ def _backup_protection(repository: tables.Repository) -> BackupProtection | None
     Route(
         verb="GET",
         path="/repositories",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, Repositories),
     )
 )
@@ -161,7 +161,7 @@ def get_repositories(call: Call) -> Answer:
     Route(
         verb="GET",
         path="/backupServers/{id}/repositories",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityReferences, Repositories),
     )
 )
@@ -184,7 +184,7 @@ def _listed(work: UnitOfWork, call: Call, found: Sequence[tables.Repository]) ->
     Route(
         verb="GET",
         path="/repositories/{id}",
-        kept=True,
+        cached=True,
         answers=shows_either(EntityRef, Repository),
     )
 )

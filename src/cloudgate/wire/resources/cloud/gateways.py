@@ -25,7 +25,7 @@ class CreateCloudGatewaySpec(Described):
     network_type: str | None = element()
     internal_port: int | None = element()
     backup_server_uid: str | None = element()
-    proxy_protocol_networks: tuple[str, ...] | None = listed("Network", own=True)
+    proxy_protocol_networks: tuple[str, ...] | None = listed("Network", extension=True)
     """Extension: load balancers that may say by PROXY protocol for whom they ask."""
 
 
@@ -46,7 +46,9 @@ class CloudGateway(Entity):
     ``Failed``, ``Starting`` or ``Offline``."""
     live_tunnels: int | None = element(omit_absent=True)
     warning: str | None = element(omit_absent=True)
-    proxy_protocol_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    proxy_protocol_networks: tuple[str, ...] | None = listed(
+        "Network", omit_absent=True, extension=True
+    )
     """Extension: load balancers that may say by PROXY protocol for whom they ask; in PUT, nobody
     without any."""
 

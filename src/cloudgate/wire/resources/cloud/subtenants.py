@@ -21,7 +21,7 @@ class CloudSubtenantCreateSpec(Described):
     quota_name: str | None = element()
     quota_mb: int | None = element()
     unlimited_quota: bool | None = element()
-    allowed_networks: tuple[str, ...] | None = listed("Network", own=True)
+    allowed_networks: tuple[str, ...] | None = listed("Network", extension=True)
     """Extension: from where it may come, within its tenant's."""
 
 
@@ -47,7 +47,7 @@ class CloudSubtenant(Resource):
     password: str | None = element()
     enabled: bool | None = element()
     repository_quota: SubtenantQuota | None = element()
-    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, extension=True)
     """Extension: from where it may come, within its tenant's; in PUT, from all of these without
     any."""
     old_password_expiration_date: datetime | None = element(omit_absent=True)

@@ -12,7 +12,7 @@ from cloudgate.wire.resources.base import Resource
 class CreateCloudTenantCertificateSpec(Described):
     """Body of POST /cloud/tenants/{id}/certificates."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     href: str | None = attribute()
     type: str | None = attribute()
@@ -28,7 +28,7 @@ class CreateCloudTenantCertificateSpec(Described):
 class OwnCertificateSpec(Described):
     """Body of POST /cloud/certificate."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     certificate_request: str | None = element()
     valid_seconds: int | None = element()

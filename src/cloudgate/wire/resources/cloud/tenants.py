@@ -146,21 +146,21 @@ class CreateCloudTenantSpec(Described):
     cloud_gateway_pools: tuple[str, ...] | None = listed("CloudGatewayPoolUid")
     failover_to_others_gateways_if_fail: bool | None = element()
     domain: Domain | None = element()
-    allowed_networks: tuple[str, ...] | None = listed("Network", own=True)
+    allowed_networks: tuple[str, ...] | None = listed("Network", extension=True)
     """Extension: from where it may come; from anywhere without any."""
-    egress_quota_mb: int | None = element(own=True)
+    egress_quota_mb: int | None = element(extension=True)
     """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
-    egress_quota_hard: bool | None = element(own=True)
-    may_change_password: bool | None = element(own=True)
-    may_use_portal: bool | None = element(own=True)
-    may_get_certificates: bool | None = element(own=True)
+    egress_quota_hard: bool | None = element(extension=True)
+    may_change_password: bool | None = element(extension=True)
+    may_use_portal: bool | None = element(extension=True)
+    may_get_certificates: bool | None = element(extension=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RotatePasswordSpec(Described):
     """Body of POST /cloud/tenants/{id}?action=rotatePassword, and of the same for a subtenant."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     password: str | None = element()
     """Made by the manager when it is left out."""
@@ -172,7 +172,7 @@ class RotatePasswordSpec(Described):
 class OwnPasswordSpec(Described):
     """Body of PUT /cloud/password."""
 
-    OWN: ClassVar[bool] = True
+    EXTENSION: ClassVar[bool] = True
 
     password: str | None = element()
     """The new one; the one of now is in the header Authorization."""
@@ -321,25 +321,25 @@ class CloudTenant(Entity):
     failover_to_others_gateways_if_fail: bool | None = element(omit_absent=True)
     concurrent_tasks_limited: bool | None = element(omit_absent=True)
     """Extension, read only: whether MaxConcurrentTasks limits anything, or nobody has set it."""
-    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, own=True)
+    allowed_networks: tuple[str, ...] | None = listed("Network", omit_absent=True, extension=True)
     """Extension: from where it may come; in PUT, from anywhere without any."""
     old_password_expiration_date: datetime | None = element(omit_absent=True)
     """Extension, read only, as what follows: until when the password of before is good."""
     old_password_last_used: datetime | None = element(omit_absent=True)
     """When a gateway last let it in by that one."""
-    egress_quota_mb: int | None = element(omit_absent=True, own=True)
+    egress_quota_mb: int | None = element(omit_absent=True, extension=True)
     """Extension, as what follows: how much it may bring back in a month; 0 for no limit."""
-    egress_quota_hard: bool | None = element(omit_absent=True, own=True)
+    egress_quota_hard: bool | None = element(omit_absent=True, extension=True)
     """Whether new tunnels only send data once that is used up."""
     used_egress_mb: int | None = element(omit_absent=True)
     """Read only, with a quota: what it has brought back in this month (UTC)."""
     warning: str | None = element(omit_absent=True)
     """Read only: what there is to look at about that."""
-    may_change_password: bool | None = element(omit_absent=True, own=True)
+    may_change_password: bool | None = element(omit_absent=True, extension=True)
     """Extension: whether it and its users may change their own passwords; shown when they may."""
-    may_use_portal: bool | None = element(omit_absent=True, own=True)
+    may_use_portal: bool | None = element(omit_absent=True, extension=True)
     """Extension: whether they may see what they have, by themselves; shown when they may not."""
-    may_get_certificates: bool | None = element(omit_absent=True, own=True)
+    may_get_certificates: bool | None = element(omit_absent=True, extension=True)
     """Extension: whether they may get certificates for themselves; shown when they may."""
 
 
