@@ -25,7 +25,12 @@ from cloudgate.host.envoy.process_set import EnvoyProcesses
 from cloudgate.host.envoy.unix_endpoints import UnixEndpoints
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths, state_paths
-from cloudgate.host.tunnels.accounting import TOLD_BY_HOURS, TOLD_BY_MINUTES, TunnelTable
+from cloudgate.host.tunnels.accounting import (
+    LONGEST_AWAY,
+    TOLD_BY_HOURS,
+    TOLD_BY_MINUTES,
+    TunnelTable,
+)
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.slots import TunnelSlots
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -91,6 +96,16 @@ def test_what_waits_for_long_is_told_by_hours_and_days_and_nothing_is_lost(
         elif each.minute < NOW - TOLD_BY_MINUTES:
             assert each.minute.minute == 0
     assert [each.minute for each in told] == sorted(each.minute for each in told)
+
+
+def test_what_was_counted_by_a_clock_that_was_wrong_was_used_now() -> None:
+    right, long_ago, ahead = NOW - timedelta(minutes=5), NOW - 2 * LONGEST_AWAY, NOW + LONGEST_AWAY
+    used = {"tenant_id": UUID(int=1), "target": REPO, "tunnels": 1, "bytes_up": 5, "bytes_down": 0}
+    tunnels = TunnelTable(
+        used=[Usage.model_validate({"minute": each, **used}) for each in (right, long_ago, ahead)]
+    )
+    tunnels.mend_times(NOW)
+    assert {each.minute: each.bytes_up for each in tunnels.usage} == {right: 5, NOW: 10}
 
 
 def test_a_batch_is_never_larger_than_the_manager_takes(layout: StatePaths) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import stat
 import sys
 from asyncio.subprocess import Process
@@ -11,8 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.host.envoy import supervisor
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.manager_link.join import join_host
@@ -26,6 +29,7 @@ from cloudgate.host.state.host_credentials import (
     keep_credential,
 )
 from cloudgate.host.state.paths import StatePaths, state_paths
+from cloudgate.monitoring.systemd import Notifier
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayState
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, refuses, tenant
@@ -172,6 +176,55 @@ async def test_a_killed_host_service_cuts_nothing_and_a_new_one_adopts(
         assert await tunnel.echoes()
         await manager.start()
         assert (await manager.heard(GatewayState.LISTENING, 1)).facts is not None
+
+
+async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_to_the_next(
+    layout: StatePaths,
+    manager: TinyManager,
+    authority: Authority,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, watched = free_port(), free_port()
+    first = asyncio.create_task(run_host_service(layout.state))
+    tunnel = await carrying(manager, authority, client, port)
+    envoy = find_running(layout)
+    assert envoy is not None
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert await first is True
+    assert await tunnel.echoes()
+
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind(f"\0cloudgate-{port}")
+    notifier = Notifier({"NOTIFY_SOCKET": f"@cloudgate-{port}"})
+    monkeypatch.setattr(supervisor, "READY_SECONDS", 0.1)
+    os.kill(envoy.pid, signal.SIGSTOP)  # it does not answer for a moment
+    with capture_logs() as logs:
+        second = asyncio.create_task(
+            run_host_service(layout.state, metrics_listen=f"127.0.0.1:{watched}", notifier=notifier)
+        )
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "envoy is not adopted yet" not in {each["event"] for each in logs}:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    monkeypatch.undo()
+    waiting = asyncio.create_task(client.connect(port, REPO))
+    os.kill(envoy.pid, signal.SIGCONT)
+    assert await (await waiting).echoes(), "it waited at the door for who opens"
+    assert await tunnel.echoes()
+    shown = find_running(layout)
+    assert shown is not None
+    assert shown.pid == envoy.pid
+    reader, writer = await asyncio.open_connection("127.0.0.1", watched)
+    writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
+    assert b"cloudgate_gateway_" in await reader.read()
+    writer.close()
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await second is False
+    assert await tunnel.is_cut()
+    assert find_running(layout) is None
+    with systemd:
+        assert systemd.recv(4096).startswith(b"READY=1")
 
 
 async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(

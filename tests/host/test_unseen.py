@@ -9,12 +9,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from cloudgate.errors import UnavailableError
+from cloudgate.host.access_log.record import AccessRecord, RecordType
+from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.authorization import peer_health
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.process_set import has_connections
@@ -30,6 +34,7 @@ from cloudgate.host.platform.addresses import host_addresses, host_has_ipv6
 from cloudgate.host.platform.linux_sock_diag import connections_by_address
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.shaping.congestion import CongestionMonitor
+from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.protocol import GatewayState, Peer
 from tests.host.support import Client, Machine, tenant
 from tests.support.ports import free_port
@@ -198,3 +203,89 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
     async with asyncio.timeout(PATIENCE_SECONDS):
         assert await tunnel.is_cut()
     assert machine.envoys.pid == pid
+
+
+@pytest.mark.anyio
+async def test_that_who_must_end_goes_on_is_said_until_it_has_ended(
+    machine: Machine, client: Client, repository_port: int
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+    await machine.end_work()
+    machine.know(tenant(repository_port, enabled=False))
+    review = machine.enforcer.job().attempt
+    with (
+        no_file_left(),
+        pytest.raises(UnavailableError, match="go on that should not"),
+    ):
+        review()
+    assert await tunnel.echoes()
+    review()
+    assert await tunnel.is_cut()
+
+
+@pytest.mark.anyio
+async def test_a_targets_reset_that_cannot_be_passed_on_is_said(
+    machine: Machine, client: Client
+) -> None:
+    port = free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.05)
+    (live,) = machine.watch.live
+    torn = AccessRecord(
+        kind=RecordType.ENDED,
+        tunnel=live.tunnel,
+        envoy=live.envoy,
+        started_at=live.started_at,
+        metadata=TunnelMetadata(live.slot_id, live.tenant_id),
+        target=live.target,
+        client=live.client,
+        from_address="",
+        bytes_up=0,
+        bytes_down=0,
+    )
+    closer = TunnelCloser(machine.envoys)
+    with capture_logs() as logs, no_file_left():
+        closer.tear([torn], in_use=())
+    (said,) = logs
+    assert said["event"] == "a target's reset is not passed on"
+    assert "Too many open files" in said["reason"]
+    closer.tear([replace(torn, envoy="of yesterday")], in_use=())
+    closer.tear([torn], in_use=(torn.client,))
+    assert await tunnel.echoes(), "neither is that connection any more"
+    closer.tear([torn], in_use=())
+    assert await tunnel.is_cut()
+
+
+def test_who_may_not_reach_into_a_process_is_told_what_it_needs() -> None:
+    nobody, somebody = 65534, 1
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        with subprocess.Popen(["cat"], stdin=ours.fileno(), user=nobody, group=0) as process:
+            # What may be seen of a process its own user may see; to reach into it takes more.
+            for user, effective, words in (
+                (somebody, nobody, "capability CAP_SYS_PTRACE"),
+                (somebody, somebody, "Permission denied"),
+            ):
+                os.setresuid(user, effective, 0)
+                try:
+                    with pytest.raises(UnavailableError, match=words):
+                        open_connections(process.pid)
+                finally:
+                    os.setresuid(0, 0, 0)
+            assert open_connections(process.pid) == 1
+            process.kill()
+        ours.close()
+
+
+def test_a_socket_that_listens_carries_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+        assert not Pacing(os.getpid()).look([f"{host}:{port}"])

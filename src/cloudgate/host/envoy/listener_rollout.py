@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
 import structlog
@@ -158,36 +158,45 @@ class ListenerRollout:
 
     async def _wait_active(self, wanted: Resource) -> None:
         name = wanted["name"]
-        deadline = time.monotonic() + APPLY_SECONDS
-        while time.monotonic() < deadline:
+
+        async def is_active() -> bool:
             found = await self._admin.listeners()
             if name in found.rejected:
                 details = found.rejected[name]
                 kind = _ModuleRejectedError if _is_of_module(details) else UnavailableError
                 raise kind(await _reason(details))
-            if _listens(found, wanted):
-                return
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        raise UnavailableError("Envoy neither takes nor rejects the gateway's settings.")
+            return _listens(found, wanted)
+
+        await _until(is_active, "Envoy neither takes nor rejects the gateway's settings.")
 
     async def _wait_certificate(self, version: str) -> None:
-        deadline = time.monotonic() + APPLY_SECONDS
-        while await self._admin.certificate_version() != version:
-            if time.monotonic() > deadline:
-                raise UnavailableError("Envoy does not take the gateway's certificate.")
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        async def is_taken() -> bool:
+            return await self._admin.certificate_version() == version
+
+        await _until(is_taken, "Envoy does not take the gateway's certificate.")
 
     async def _wait_exactly(self, listeners: Sequence[Resource]) -> None:
         names = {each["name"] for each in listeners}
-        deadline = time.monotonic() + APPLY_SECONDS
-        while not _are_all(names, await self._admin.listeners()):
-            if time.monotonic() > deadline:
-                raise UnavailableError("Envoy does not close the gateway's port.")
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+        async def are_all() -> bool:
+            found = await self._admin.listeners()
+            return found.active == names and set(found.bound) == names and not found.rejected
+
+        await _until(are_all, "Envoy does not close the gateway's port.")
 
 
-def _are_all(names: set[str], found: Listeners) -> bool:
-    return found.active == names and set(found.bound) == names and not found.rejected
+async def _until(holds: Callable[[], Awaitable[bool]], complaint: str) -> None:
+    """Look again and again until it holds.
+
+    Raises:
+        UnavailableError: it did not in time.
+    """
+    deadline = time.monotonic() + APPLY_SECONDS
+    while time.monotonic() < deadline:
+        if await holds():
+            return
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    raise UnavailableError(complaint)
 
 
 def _listens(found: Listeners, wanted: Resource) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from cloudgate import protocol
-from cloudgate.background import Background, Job
+from cloudgate.background import Job
 from cloudgate.errors import UnavailableError
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.site import SiteStore
@@ -52,10 +52,6 @@ class TunnelEnforcer:
             longest_pause_seconds=1.0,
             needed=True,
         )
-
-    async def run(self) -> None:
-        """Review for ever."""
-        await Background([self.job()]).run()
 
     def misplaced(self) -> protocol.EvictionProgress | None:
         """What became of the tunnels that have no place here, by what is known right now."""

@@ -1,0 +1,84 @@
+"""Is a process that is Envoy told, waited for and ended, whatever it does?"""
+
+import asyncio
+import signal
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cloudgate.host.envoy import listener_rollout, process
+from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord
+from cloudgate.host.platform import started_at
+from cloudgate.protocol import GatewayState
+from tests.host.support import Client, Machine, refuses
+from tests.host.test_unseen import no_file_left
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.anyio
+REPO = "repo.example:443"
+STUBBORN = "trap '' TERM; trap 'echo reopened' USR1; echo there; while :; do read line || :; done"
+
+
+@asynccontextmanager
+async def running(script: str = STUBBORN) -> AsyncIterator[tuple[EnvoyProcess, Process]]:
+    """A process in Envoy's place, which ends by being killed alone."""
+    started = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert started.stdout is not None
+    assert await started.stdout.readline() == b"there\n"
+    record = ProcessRecord(pid=started.pid, started=started_at(started.pid) or "")
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield EnvoyProcess(record), started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
+
+
+async def test_one_that_does_not_listen_to_its_end_is_killed_and_before_that_told_of_its_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "TERM_SECONDS", 0.05)
+    async with running() as (envoy, started):
+        envoy.reopen_logs()
+        assert started.stdout is not None
+        assert await started.stdout.readline() == b"reopened\n"
+        await envoy.stop()
+        assert not envoy.is_alive
+        assert await started.wait() == -signal.SIGKILL
+        envoy.reopen_logs()  # its id may be another's by now, which is told nothing
+
+
+async def test_its_end_is_waited_for_also_where_no_file_can_be_opened_for_that() -> None:
+    async with running() as (envoy, started):
+        with no_file_left():
+            ended = asyncio.create_task(envoy.ended())
+            await asyncio.sleep(0)  # to where it has no handle of the process
+        assert not ended.done()
+        started.kill()
+        await ended
+        assert not envoy.is_alive
+
+
+async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_it_was(
+    machine: Machine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, moved = free_port(), free_port()
+    await machine.bring(machine.gateway(port), GatewayState.LISTENING)
+    tunnel = await client.connect(port, REPO)
+    monkeypatch.setattr(listener_rollout, "APPLY_SECONDS", -1.0)
+    for wanted, words in (
+        (machine.gateway(port), "Envoy does not take the gateway's certificate."),
+        (machine.gateway(moved), "Envoy does not close the gateway's port."),
+    ):
+        assert (await machine.bring(wanted, GatewayState.FAILED)).reason == words
+        assert (await client.connect(port, REPO)).status == 200
+    monkeypatch.undo()
+    await machine.bring(machine.gateway(moved), GatewayState.LISTENING)
+    assert await refuses(port)
+    assert await tunnel.echoes()
