@@ -40,6 +40,9 @@ RESET = struct.pack("ii", 1, 0)
 """Of SO_LINGER: that a connection is closed by a reset, which leaves nothing to wait for."""
 TWICE = ("400", "431")
 """What is malformed and too large is refused as the one or the other, by the pieces it comes in."""
+LOST = "(ConnectionResetError"
+"""How an answer begins that the client may have lost: it came together with the end of its
+connection, while the client had no processor. Once in 480,000 requests."""
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
@@ -251,13 +254,18 @@ async def test_both_ways_give_the_same_answers_and_note_the_same(
     chance = random.Random(SEED)
     requests = (some_request(chance) for _ in range(REQUESTS))
 
+    async def ask_both(request: Request) -> dict[Way, Answer]:
+        given = await asyncio.gather(
+            *(answer(port, context, request, clients[way]) for way, (_, port) in both.items())
+        )
+        return dict(zip(both, given, strict=True))
+
     async def go_on() -> None:
         for request in requests:
-            given = await asyncio.gather(
-                *(answer(port, context, request, clients[way]) for way, (_, port) in both.items())
-            )
-            found = dict(zip(both, given, strict=True))
-            twice = all(each.head[9:12] in TWICE for each in given)
+            found = await ask_both(request)
+            if any(each.head.startswith(LOST) for each in found.values()):
+                found = await ask_both(request)
+            twice = all(each.head[9:12] in TWICE for each in found.values())
             if found[Way.MODULE] != found[Way.HTTP] and not (twice and len(request.head) > LONGEST):
                 different.append((request, found))
             statuses[found[Way.HTTP].head[9:12]] += 1
