@@ -12,9 +12,15 @@ import httpx2
 import pytest
 from sqlalchemy import select, update
 
+from cloudgate.api.http.response_cache import LONGEST_KEPT
 from cloudgate.api.table import ROUTES
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.storage.tables import GatewayPool, LogonSession, ManagedServer, Subtenant
+from cloudgate.manager.storage.tables import (
+    GatewayPool,
+    LogonSession,
+    ManagedServer,
+    Subtenant,
+)
 from cloudgate.protocol import LiveTunnel
 from tests.support.asked import statements
 from tests.support.host import ScriptedHost
@@ -90,6 +96,19 @@ def test_what_a_host_reports_is_seen_at_once_and_its_polls_are_not_news(
     with running.manager.changing() as work:
         _describe(work, "by its operator")
     assert running.manager.changes.count > before
+
+
+def test_what_is_kept_is_read_anew_after_a_minute_as_warnings_end_with_a_day_or_a_month(
+    running: RunningManager, client: httpx2.Client
+) -> None:
+    path = "/cloud/tenants?format=Entity"
+    client.get(path)
+    with statements(running) as seen:
+        client.get(path)
+        assert not any("cloud_tenants" in each for each in seen)
+        running.clock.ahead += LONGEST_KEPT + timedelta(seconds=1)
+        client.get(path)
+        assert any("cloud_tenants" in each for each in seen)
 
 
 def _describe(work: UnitOfWork, text: str) -> None:

@@ -2,12 +2,13 @@
 
 Each is kept with the number of changes that the manager had made before it was read. As long as
 that number is the same, reading again would find the same; of sessions, as long as no change since
-was of what they are read from.
+was of what they are read from. What a warning says may end with a day or a month, so an answer is
+kept for a minute at the longest.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from starlette.responses import Response
@@ -20,6 +21,8 @@ from cloudgate.manager.storage.touched_tables import read_with
 LARGEST_ANSWER_BYTES = 2 * 1024 * 1024
 MOST_BYTES = 32 * 1024 * 1024
 MOST_SESSIONS = 10_000
+LONGEST_KEPT = timedelta(minutes=1)
+"""How old an answer may be by the clock, though nothing was changed."""
 
 Key = tuple[str, str, str, str]
 """Root, path, query and form of a request."""
@@ -28,6 +31,7 @@ Key = tuple[str, str, str, str]
 @dataclass(frozen=True)
 class _Answer:
     changes: int
+    made_at: datetime
     response: Response
 
 
@@ -66,7 +70,8 @@ class ResponseCache:
         kept = self._answers.get(key)
         if kept is None:
             return None
-        if kept.changes != self.changes:
+        age = self._manager.clock() - kept.made_at
+        if kept.changes != self.changes or not timedelta() <= age <= LONGEST_KEPT:
             self._forget(key)
             return None
         self._answers.move_to_end(key)
@@ -78,7 +83,7 @@ class ResponseCache:
             return
         if key in self._answers:
             self._forget(key)
-        self._answers[key] = _Answer(changes, response)
+        self._answers[key] = _Answer(changes, self._manager.clock(), response)
         self._bytes += len(response.body)
         while self._bytes > MOST_BYTES:
             self._forget(next(iter(self._answers)))

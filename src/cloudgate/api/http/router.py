@@ -119,8 +119,9 @@ class Route:
     cached: bool = False
     """Whether an answer may be kept until the manager changes something.
 
-    Only what is the same for all who may ask, and what nothing but the database decides: no clock,
-    no host that is asked, nothing of who is asking (such a call has no session).
+    Only what is the same for all who may ask, and what nothing but the database decides: no host
+    that is asked, nothing of who is asking (such a call has no session), and of the clock what may
+    come a minute late.
     """
     proof: Proof | None = None
     """What else has to be shown, by a password in this request."""
