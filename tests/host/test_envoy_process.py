@@ -5,12 +5,15 @@ import signal
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from cloudgate.host.envoy import listener_rollout, process
-from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord
+from cloudgate.host.envoy.hot_restart import AbsentParent, cleanup, is_asking_for_a_socket
+from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, RestartEpoch
 from cloudgate.host.platform import started_at
+from cloudgate.host.state.paths import state_paths
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine, refuses
 from tests.host.test_unseen import no_file_left
@@ -82,3 +85,26 @@ async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_i
     await machine.bring(machine.gateway(moved), GatewayState.LISTENING)
     assert await refuses(port)
     assert await tunnel.echoes()
+
+
+async def test_who_cannot_answer_for_an_envoy_that_is_gone_says_so(tmp_path: Path) -> None:
+    absent = AbsentParent(state_paths(tmp_path / "absent"))
+    current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
+    with pytest.raises(FileNotFoundError):
+        absent.stand_in(current, [current])
+    absent.leave()
+
+
+async def test_what_is_no_question_of_an_envoy_is_not_answered() -> None:
+    assert not is_asking_for_a_socket(b"")
+    assert not is_asking_for_a_socket(bytes(8) + b"\x12\x02\x0a\x00")
+
+
+async def test_an_envoy_of_an_earlier_release_leaves_nothing_that_is_to_be_removed(
+    tmp_path: Path,
+) -> None:
+    layout = state_paths(tmp_path / "state")
+    layout.make_folders()
+    there = sorted(layout.state.rglob("*"))
+    cleanup(layout, ProcessRecord(pid=1, started="1"), [])
+    assert sorted(layout.state.rglob("*")) == there

@@ -189,3 +189,8 @@ async def test_who_may_not_fail_over_is_refused_though_all_are_gone(
     others(machine, (free_port(), GOLD))
     refused = await client.connect(port, REPO)
     assert (refused.status, refused.body) == REFUSED
+
+
+async def test_a_name_that_can_be_no_hosts_is_of_no_gateway_that_is_up() -> None:
+    peer = Peer(gateway_id=GOLD, name="gw", address=f"{'x' * 64}.example", port=443)
+    assert await PeerHealthChecker().all_down([peer])

@@ -289,3 +289,11 @@ def test_a_socket_that_listens_carries_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
         assert not Pacing(os.getpid()).look([f"{host}:{port}"])
+
+
+def test_of_what_is_no_tcp_it_is_said_that_nothing_is_known() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(("127.0.0.1", 0))
+        host, port = datagrams.getsockname()
+        with pytest.raises(UnavailableError, match="cannot be looked at one by one"):
+            Pacing(os.getpid()).look([f"{host}:{port}"])

@@ -253,11 +253,11 @@ def _as_socket(descriptor: int) -> socket.socket | None:
     """The socket with that descriptor; None when it is something else, which is closed."""
     try:
         return socket.socket(fileno=descriptor)
-    except OSError as error:
+    except OSError:
         os.close(descriptor)
-        if error.errno in _ENDED:
-            return None
-        raise _unknown("looked at", error) from None
+        with _may_end("looked at"):
+            raise
+        return None
 
 
 def _unknown(done: str, error: OSError) -> UnavailableError:
@@ -283,10 +283,10 @@ def _end(connection: socket.socket, ask: Callable[[], Any]) -> str | None:
         return None
     try:
         host, port = ask()[:2]
-    except OSError as error:
-        if error.errno in _ENDED:
-            return None
-        raise _unknown("looked at", error) from None
+    except OSError:
+        with _may_end("looked at"):
+            raise
+        return None
     host = host.removeprefix("::ffff:") if "." in host else host
     return join(host, port)
 
