@@ -401,7 +401,7 @@ def test_a_quota_that_is_taken_away_ends_the_tunnels_where_that_is_asked_for(
     (told,) = update.tenants
     assert told.tunnels_end_before is not None
     assert told.ended_targets == ()
-    event = next(e for e in running.audited() if e.operation == "DeleteCloudTenantResource")
+    event = running.logged("DeleteCloudTenantResource")
     assert (event.after or {}).get("Tunnels") == ("ended" if ending else None)
 
 

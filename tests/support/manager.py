@@ -33,7 +33,7 @@ from cloudgate.manager.sessions.accounts import ensure_administrator
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import AuditEvent
 from tests.support.scratch import scratch_root
-from tests.support.waiting import PATIENCE_SECONDS, looks
+from tests.support.waiting import PATIENCE_SECONDS, looks, until
 
 PASSWORD = "correct horse battery staple"
 
@@ -69,6 +69,18 @@ class RunningManager:
         """What is in the audit log."""
         with self.manager.reading() as work:
             return list(work.session.scalars(select(AuditEvent).order_by(AuditEvent.number)))
+
+    def logged(self, operation: str) -> AuditEvent:
+        """The newest entry whose operation begins so, once it is there: as its task ends."""
+
+        def found() -> AuditEvent | None:
+            entries = reversed(self.audited())
+            return next((each for each in entries if each.operation.startswith(operation)), None)
+
+        until(found)
+        entry = found()
+        assert entry is not None
+        return entry
 
     def client(self, **headers: str) -> httpx2.Client:
         """A client without a logon session."""
