@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.servers.managed_servers import online_of
+from cloudgate.manager.servers.managed_servers import online_servers
 from cloudgate.manager.storage.tables import CloudGateway, CloudTenant
 
 ASKED_ANYWAY = 10
@@ -40,7 +40,8 @@ def that_may_carry(work: UnitOfWork, tenant: CloudTenant, said: Mapping[UUID, bo
         .where(*is_of_site(tenant))
         .order_by(CloudGateway.name)
     ).all()
-    there = online_of(work, servers)
+    online = online_servers(work)
+    there = [each for each in servers if each in online]
     asked = there
     if len(there) > ASKED_ANYWAY:
         silent = [each for each in there if each not in said][:ASKED_ANYWAY]

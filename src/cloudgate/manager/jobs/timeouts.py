@@ -1,11 +1,12 @@
 """Timeouts: what happens by itself, because time has passed or a host has reported?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from cloudgate.manager.certificates import orders
 from cloudgate.manager.certificates.operations import BroughtCertificates
@@ -15,8 +16,14 @@ from cloudgate.manager.gateways.operations import wanted_settings
 from cloudgate.manager.host_protocol.gateway_progress import revert, timeout_reason
 from cloudgate.manager.host_protocol.report_handling import certificate_of
 from cloudgate.manager.registries.faults import each_alone
-from cloudgate.manager.servers.facts import directory_revision_of, facts_of, report_of
-from cloudgate.manager.servers.managed_servers import is_online, touch_assignment
+from cloudgate.manager.servers.facts import (
+    TOLD_REVISION,
+    directory_revision_of,
+    facts_of,
+    report_of,
+    told_revision,
+)
+from cloudgate.manager.servers.managed_servers import is_online, online_servers, touch_assignment
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import certificates as tenant_certificates
@@ -29,14 +36,15 @@ RENEWED_AT_ONCE = 20
 def finish_due_tasks(work: UnitOfWork) -> None:
     """End the tasks whose work is done or whose time is up."""
     open_tasks = work.session.scalars(select(Task).where(Task.finished_at.is_(None))).all()
-    servers = cache(partial(_gateway_servers, work))  # many tasks are of one site
+    # Many tasks are of one site.
+    servers, told = cache(partial(_gateway_servers, work)), cache(partial(_told_revisions, work))
     for task in open_tasks:
         if task.certificate_order_id is not None:
             orders.end_late_order(work, task)
         elif task.gateway_id is not None:
             if task.deadline_at <= work.now:
                 _end_unanswered(work, task)
-        else:
+        elif task.deadline_at <= work.now or not _is_behind(task, told(task.backup_server_id)):
             _settle_directory_task(work, task, servers(task.backup_server_id))
 
 
@@ -125,7 +133,8 @@ def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[Manag
     Gateways that are away do not hold it up, and are named. One that is there and cannot take it in
     makes it fail: the change is kept and told again, but it is not in force there.
 
-    `servers` are those of the site that have a gateway.
+    Called once none of those that are there is behind, or their time is up. `servers` are those of
+    the site that have a gateway.
     """
     behind = [
         server
@@ -133,8 +142,6 @@ def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[Manag
         if directory_revision_of(server) < (task.directory_revision or 0)
     ]
     waiting = [server for server in behind if is_online(work, server)]
-    if waiting and task.deadline_at > work.now:
-        return
     refusing = [server for server in waiting if _trouble(server)]
     if waiting and not refusing and work.now < task.created_at + tasks.LONGEST_DIRECTORY_WAIT:
         # It is slow, or about to be away.
@@ -190,12 +197,24 @@ def _misplaced(
     return [(server, found) for server, found in told if found.directory_revision >= since]
 
 
+def _is_behind(task: Task, told: Collection[int]) -> bool:
+    """Whether some gateway that is there has not said yet that it has a change."""
+    return any(each < (task.directory_revision or 0) for each in told)
+
+
+def _told_revisions(work: UnitOfWork, site_id: UUID) -> list[int]:
+    """What the gateways of a site that are there said last that they have; no more is read."""
+    said = select(TOLD_REVISION).where(ManagedServer.id.in_(online_servers(work)))
+    return [told_revision(each) or 0 for each in work.session.scalars(_of_gateways(said, site_id))]
+
+
 def _gateway_servers(work: UnitOfWork, site_id: UUID) -> Sequence[ManagedServer]:
-    return work.session.scalars(
-        select(ManagedServer)
-        .join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id)
-        .where(
-            ManagedServer.backup_server_id == site_id,
-            or_(CloudGateway.removing.is_(False), ManagedServer.live_tunnels > 0),
-        )
-    ).all()
+    return work.session.scalars(_of_gateways(select(ManagedServer), site_id)).all()
+
+
+def _of_gateways(wanted: Select[Any], site_id: UUID) -> Select[Any]:
+    """Of managed servers, those of a site that have a gateway."""
+    return wanted.join(CloudGateway, CloudGateway.managed_server_id == ManagedServer.id).where(
+        ManagedServer.backup_server_id == site_id,
+        or_(CloudGateway.removing.is_(False), ManagedServer.live_tunnels > 0),
+    )

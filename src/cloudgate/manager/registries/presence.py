@@ -54,12 +54,16 @@ class Presence:
         return now - self._began >= ONLINE_FOR
 
     def is_there(self, silent: timedelta, now: datetime, *, was_online: bool) -> bool:
-        """Whether a host is taken to be there that was last heard of so long ago.
+        """Whether a host is taken to be there that was last heard of so long ago."""
+        return silent < self.patience(now, was_online=was_online)
+
+    def patience(self, now: datetime, *, was_online: bool) -> timedelta:
+        """For how long a host may be silent that is taken to be there.
 
         At the start, only what the database has learned is known of those that were online.
         """
         is_awaited = was_online and not self.has_listened(now)
-        return silent < (LONGEST_SILENCE if is_awaited else ONLINE_FOR)
+        return LONGEST_SILENCE if is_awaited else ONLINE_FOR
 
     def touch(self, server_id: UUID, now: datetime) -> None:
         """A host has spoken. May be called from any thread."""

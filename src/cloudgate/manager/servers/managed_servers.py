@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.manager.audit.events import change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
-from cloudgate.manager.registries.presence import LONGEST_SILENCE
 from cloudgate.manager.registries.seen_addresses import read
 from cloudgate.manager.servers.facts import facts_of, remarks_of
 from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer
@@ -193,8 +192,8 @@ def is_heard(work: UnitOfWork, server: LastSeen) -> bool:
     )
 
 
-def online_of(work: UnitOfWork, identifiers: Sequence[UUID]) -> list[UUID]:
-    """Those of managed servers that `is_online` is true of, in their order.
+def online_servers(work: UnitOfWork) -> set[UUID]:
+    """The managed servers that `is_online` is true of.
 
     Of a thousand, nothing is read for that but in the first moments of a manager: whom it has not
     heard once hosts have had the time for it, is not there.
@@ -206,11 +205,15 @@ def online_of(work: UnitOfWork, identifiers: Sequence[UUID]) -> list[UUID]:
         if presence.is_there(now - last, now, was_online=False)
     }
     if not presence.has_listened(now):
-        kept = select(ManagedServer.id, ManagedServer.seen_at, ManagedServer.online_since)
-        lately = kept.where(ManagedServer.seen_at > now - LONGEST_SILENCE)
-        there |= {row.id for row in work.session.execute(lately) if is_heard(work, row)}
-    there -= work.faults.cut_off_servers()
-    return [each for each in identifiers if each in there]
+        lately = (
+            and_(
+                ManagedServer.online_since.is_not(None) if was_online else true(),
+                ManagedServer.seen_at > now - presence.patience(now, was_online=was_online),
+            )
+            for was_online in (True, False)
+        )
+        there.update(work.session.scalars(select(ManagedServer.id).where(or_(*lately))))
+    return there - work.faults.cut_off_servers()
 
 
 def touch_assignment(work: UnitOfWork, server: ManagedServer) -> None:
