@@ -15,6 +15,7 @@ from cloudgate.host.envoy.data_path.choice import FOLDER
 from cloudgate.trust import password_hashes
 from data_path.build import build, compiler
 from tests.support import spoken
+from tests.support.disks import unmount_leftovers
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, running_manager
 from tests.support.postgres import needs_postgresql, shared_server
@@ -34,6 +35,8 @@ structlog.configure(
 )
 
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch_root())
+if os.geteuid() == 0 and "PYTEST_XDIST_WORKER" not in os.environ:
+    unmount_leftovers(Path(scratch_root()))
 
 # Managers that run beside each other would all show their figures at the usual address.
 os.environ.setdefault("CLOUDGATE_METRICS_LISTEN", "off")

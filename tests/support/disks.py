@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,23 @@ def small_disk(folder: Path, *, size: str = "4m", inodes: int = 400) -> Iterator
     finally:
         _broken.discard(folder)
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def unmount_leftovers(root: Path) -> None:
+    """Unmount the disks of runs below `root` that were killed: pytest fails at removing them."""
+    mounted = [line.split(" ")[1] for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
+    for each in mounted:
+        found = re.match(rf"{re.escape(str(root))}/pytest-of-[^/]+/[^/]+", each)
+        if found is not None and not _is_in_use(Path(found[0])):
+            subprocess.run(["umount", "--lazy", each], check=True)
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Whether the run whose folder it is goes on: pytest writes its process into a lock."""
+    try:
+        return Path("/proc", (folder / ".lock").read_text("utf-8").strip()).is_dir()
+    except FileNotFoundError:
+        return False
 
 
 needs_loop_devices = pytest.mark.skipif(
