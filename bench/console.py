@@ -151,6 +151,7 @@ def measure(folder: Path, rounds: int) -> Section:
         Kind("form for a gateway, of 500 servers", "/console/gateways/create"),
         Kind("form for a message, of 500 tenants", "/console/notifications/create"),
         Kind("form for a certificate, of 500 gateways", "/console/certificates/import"),
+        Kind("form for a pool, of 500 gateways and tenants", "/console/pools/create"),
     )
     customers = (
         Kind("portal", "/portal/"),

@@ -25,6 +25,7 @@ TAG = "etag"
 """The field of a form that says what the thing was like when it was filled in."""
 _TAG = re.compile(r'"[A-Za-z0-9._-]{1,100}"')
 _WRONG, _CHANGED = 400, 412
+_CHOSEN = (Input.CHOICE, Input.SEVERAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +159,17 @@ async def _field(said: Field, visit: Visit, subject: Json) -> Json:
     # Names of things are no words, but what stands for none of them is.
     text = visit.language.text
     shown = [(each, text(label) if is_own or not each else label) for each, label in choices]
+    current = _as_list(said.value(subject) if callable(said.value) else said.value)
+    if said.kind in _CHOSEN:
+        # Lists offer the first of many, and what is so now must not go by another field's change.
+        offered = {each for each, _label in choices}
+        shown += [(each, each) for each in current if each and each not in offered]
     if said.kind is Input.PASSWORD:
         values: list[str] = []
     elif visit.form:
         values = visit.form.get(said.name) or []
     else:
-        values = _as_list(said.value(subject) if callable(said.value) else said.value)
+        values = current
     return {"is": said, "choices": shown, "values": values}
 
 
