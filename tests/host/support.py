@@ -328,6 +328,12 @@ class Machine:
         self._revision = self.reconciler.revision or 0
         self._work = asyncio.create_task(self._background.run())
 
+    async def hears_of(self, tunnels: int) -> None:
+        """Wait until the access log has told the host service of so many live tunnels."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.watch.live) < tunnels:  # noqa: ASYNC110  the log tells nobody
+                await asyncio.sleep(0.05)
+
     async def leave(self) -> None:
         """End as a host service does that was killed: Envoy goes on."""
         await self.end_work()

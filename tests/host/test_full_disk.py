@@ -404,9 +404,7 @@ async def test_a_tenant_that_loses_its_rights_on_a_full_disk_loses_its_tunnels_a
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     ours = [await client.connect(port, REPO) for _ in range(2)]
     theirs = await client.connect(port, REPO, f"other:{PASSWORD}")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(machine.watch.live) < 3:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await machine.hears_of(3)
     fill(machine.layout.state)
     machine.know(*(() if change is None else (acme.model_copy(update=change),)), other)
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -290,9 +290,7 @@ async def test_live_tunnels_are_written_down_in_the_words_that_every_release_rea
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.watch.live:  # noqa: ASYNC110  the log tells nobody
-            await asyncio.sleep(0.05)
+    await machine.hears_of(1)
     assert machine.watch.checkpoint()
     (live,) = json.loads(machine.layout.usage.read_text())["live"]
     assert live["place"]

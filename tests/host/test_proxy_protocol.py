@@ -149,9 +149,7 @@ async def test_tunnels_through_a_load_balancer_end_like_all_others(
     tunnel = await connect(client, port, V1, BALANCER)
     direct = await client.connect(port, REPO)
     queries = QueryHandler(machine.watch, machine.enforcer._closer)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(machine.watch.live) < 2:  # noqa: ASYNC110  the log tells nobody
-            await asyncio.sleep(0.05)
+    await machine.hears_of(2)
     answer = queries.answer(Question(question="which"))
     assert answer is not None
     assert f"{CUSTOMER}:40000" in [each.client for each in answer.tunnels]

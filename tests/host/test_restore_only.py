@@ -119,9 +119,7 @@ async def test_when_it_is_over_everything_is_as_before(
 ) -> None:
     await at_work(machine, AT_WORK)
     begun = await client.connect(port, REPO)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.watch.live:  # noqa: ASYNC110  the log tells nobody
-            await asyncio.sleep(0.05)
+    await machine.hears_of(1)
     await at_work(machine, None)
     await send(begun, A_BACKUP_BYTES)
     machine.maintenance.review()

@@ -191,9 +191,7 @@ async def test_a_host_service_with_no_file_left_keeps_its_envoy_and_ends_who_mus
     tunnel = await client.connect(port, REPO)
     assert tunnel.status == 200
     pid = machine.envoys.pid
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await machine.hears_of(1)
     with no_file_left():
         await asyncio.sleep(1)  # all that is done again and again is done meanwhile
         assert machine.envoys.pid == pid
@@ -212,9 +210,7 @@ async def test_that_who_must_end_goes_on_is_said_until_it_has_ended(
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await machine.hears_of(1)
     await machine.end_work()
     machine.know(tenant(repository_port, enabled=False))
     review = machine.enforcer.job().attempt
@@ -235,9 +231,7 @@ async def test_a_targets_reset_that_cannot_be_passed_on_is_said(
     port = free_port()
     await machine.bring(machine.gateway(port), GatewayState.LISTENING)
     tunnel = await client.connect(port, REPO)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not machine.watch.live:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.05)
+    await machine.hears_of(1)
     (live,) = machine.watch.live
     torn = AccessRecord(
         kind=RecordType.ENDED,
