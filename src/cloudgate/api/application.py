@@ -141,9 +141,8 @@ class Application:
     def _repeated_answer(self, scope: Scope) -> Response | None:
         """The answer to what was asked in the same bytes before, if it is known to be true."""
         began = time.perf_counter()
-        if not self._manager.is_sure:
-            return None
-        found = self._repeated.answer(scope, self._manager.clock())
+        is_sure = self._manager.is_sure
+        found = self._repeated.answer(scope, self._manager.clock()) if is_sure else None
         if found is None:
             return None
         response, meaning = found

@@ -5,7 +5,7 @@ settings, or those that were in force before come back (`host_protocol/gateway_p
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,6 +29,7 @@ from cloudgate.manager.servers.managed_servers import (
 )
 from cloudgate.manager.servers.tenant_scope import review_scope
 from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
+from cloudgate.manager.storage.tenant_rows import Named
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.network import hostport
 from cloudgate.network.destinations import is_loopback
@@ -71,22 +72,14 @@ def gateway_of(work: UnitOfWork, server: ManagedServer) -> CloudGateway | None:
     )
 
 
-@dataclass(frozen=True)
-class NamedGateway:
-    """What a gateway is called, where nothing else is asked of it."""
-
-    id: UUID
-    name: str
-
-
-def gateways_of_servers(work: UnitOfWork, servers: Collection[UUID]) -> dict[UUID, NamedGateway]:
-    """The gateway roles of servers, by these; of those that have one."""
+def gateways_of_servers(work: UnitOfWork, servers: Collection[UUID]) -> dict[UUID, Named]:
+    """What the gateways of servers are called, by these; of those that have one."""
     found = work.session.execute(
         select(CloudGateway.managed_server_id, CloudGateway.id, CloudGateway.name).where(
             CloudGateway.managed_server_id.in_(servers)
         )
     )
-    return {server: NamedGateway(identifier, name) for server, identifier, name in found}
+    return {server: Named(identifier, name) for server, identifier, name in found}
 
 
 def wanted_settings(gateway: CloudGateway) -> GatewaySettings:

@@ -21,7 +21,7 @@ from cloudgate.manager.storage.tables import (
 
 
 class Named(NamedTuple):
-    """Something that a tenant belongs to."""
+    """What a thing is called, where nothing else is asked of it."""
 
     id: UUID
     name: str
