@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -14,14 +13,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from structlog.testing import capture_logs
 
-from cloudgate.background import Background
 from cloudgate.connector import own_certificate
 from cloudgate.connector.balancer import Balancer
 from cloudgate.connector.own_certificate import CertificateKeeper, read_certificate
 from cloudgate.connector.run import Output, run_connector, run_standard_streams
 from cloudgate.connector.settings import Forward
-from cloudgate.connector.tls_connection import identity
-from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import (
     CloudgateError,
     InvalidRequestError,
@@ -40,6 +36,7 @@ from tests.connector.support import TARGET
 from tests.connector.test_balancer import until
 from tests.host.support import PASSWORD, Authority, Machine, running_machine, tenant
 from tests.support.client_certificates import key_pem, new_key, write
+from tests.support.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -91,77 +88,43 @@ async def office(
         yield made
 
 
-class Kept:
-    """A keeper with a clock of the test's."""
-
-    def __init__(self, folder: Path, ca: Path, *gateways: HostPort, password: str | None) -> None:
-        self.file = folder / "own.pem"
-        self.who = identity("acme", "", ca, None)
-        self.gateways = gateways
-        self.password = password
-        self.ahead = timedelta()
-        self.keeper = CertificateKeeper(
-            self.file,
-            self.who,
-            lambda: self.gateways,
-            password=lambda: self.password,
-            now=lambda: datetime.now(UTC) + self.ahead,
-        )
-
-    @property
-    def key(self) -> str:
-        """As it is in the file."""
-        held = read_certificate(self.file)
-        assert held is not None
-        return held.key_pem
-
-    async def comes_in(self) -> bool:
-        """Whether a gateway takes what is shown."""
-        return bool(await fetch_discovery_document(self.gateways[-1], self.who))
-
-    @asynccontextmanager
-    async def looked_after(self) -> AsyncIterator[None]:
-        """Renewed in the background."""
-        work = asyncio.create_task(Background([self.keeper.job()]).run())
-        try:
-            yield
-        finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+def kept_in(folder: Path, ca: Path, *gateways: HostPort, password: str | None) -> KeptCertificate:
+    """Of the tenant Acme, in a folder."""
+    return KeptCertificate(folder / "own.pem", "acme", ca, gateways, password)
 
 
 async def test_it_is_got_by_the_password_renewed_with_its_key_and_got_anew_once_it_is_refused(
     tmp_path: Path, office: Office, ca_file: Path
 ) -> None:
     nobody = HostPort("localhost", free_port())
-    kept = Kept(tmp_path, ca_file, nobody, office.gateway, password=PASSWORD)
+    kept = kept_in(tmp_path, ca_file, nobody, office.gateway, password=PASSWORD)
     await kept.keeper.begin()
     first = kept.file.read_text()
     await kept.keeper.begin()
     assert kept.file.read_text() == first, "it is young"
-    assert await kept.comes_in()
+    assert await kept.discovers()
 
     key, kept.password, kept.ahead = kept.key, None, OVERDUE
     await kept.keeper.begin()
     assert (kept.key, kept.file.read_text() != first) == (key, True)
-    assert await kept.comes_in()
+    assert await kept.discovers()
 
     office.know(*office.issued)
     with pytest.raises(NotAuthenticatedError, match="not good any more"):
-        await kept.comes_in()
+        await kept.discovers()
     kept.ahead, kept.password = timedelta(), PASSWORD
     async with kept.looked_after():
         kept.keeper.refused()
         await until(lambda: kept.key != key)
     # The old one, which is refused, is not renewed; the password is good for a new key.
-    assert await kept.comes_in()
+    assert await kept.discovers()
 
 
 async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
     tmp_path: Path, office: Office, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own_certificate, "FIRST_PAUSE_SECONDS", 1.0)
-    kept = Kept(tmp_path, ca_file, office.gateway, password=PASSWORD)
+    kept = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
     await kept.keeper.begin()
     kept.password, office.refusal, kept.ahead = None, "Not today.", OVERDUE
     first = kept.file.read_text()
@@ -180,7 +143,7 @@ async def test_while_it_is_good_that_it_is_not_renewed_is_said_and_tried_again(
 async def test_one_that_has_ended_and_cannot_be_renewed_is_said_at_the_start(
     tmp_path: Path, office: Office, ca_file: Path
 ) -> None:
-    kept = Kept(tmp_path, ca_file, office.gateway, password=PASSWORD)
+    kept = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
     await kept.keeper.begin()
     kept.password, kept.ahead = None, DAY
     with pytest.raises(NotAuthenticatedError, match="give --password-file"):
@@ -195,7 +158,7 @@ async def test_one_that_has_ended_and_cannot_be_renewed_is_said_at_the_start(
 async def test_the_connector_is_ready_once_it_has_one_and_ends_at_a_signal(
     tmp_path: Path, office: Office, ca_file: Path
 ) -> None:
-    kept = Kept(tmp_path, ca_file, office.gateway, password=None)
+    kept = kept_in(tmp_path, ca_file, office.gateway, password=None)
     fleet = Balancer([office.gateway], kept.who, half_close=False)
     with pytest.raises(NotAuthenticatedError, match="give --password-file"):
         await run_standard_streams(fleet, TARGET, kept.keeper)
@@ -207,7 +170,7 @@ async def test_the_connector_is_ready_once_it_has_one_and_ends_at_a_signal(
     )
     assert "leads to repo.example:443" in await said.get()
     assert await said.get() == "ready"
-    assert await kept.comes_in()
+    assert await kept.discovers()
     os.kill(os.getpid(), signal.SIGTERM)
     await work
 
@@ -215,17 +178,17 @@ async def test_the_connector_is_ready_once_it_has_one_and_ends_at_a_signal(
 async def test_what_keeps_a_certificate_from_being_had_is_said(
     tmp_path: Path, office: Office, ca_file: Path
 ) -> None:
-    async def problem(kind: type[CloudgateError], words: str, kept: Kept) -> None:
+    async def problem(kind: type[CloudgateError], words: str, kept: KeptCertificate) -> None:
         with pytest.raises(kind, match=words):
             await kept.keeper.begin()
 
     nobody = HostPort("localhost", free_port())
-    usual = Kept(tmp_path, ca_file, office.gateway, password=PASSWORD)
-    none = Kept(tmp_path, ca_file, password=PASSWORD)
+    usual = kept_in(tmp_path, ca_file, office.gateway, password=PASSWORD)
+    none = kept_in(tmp_path, ca_file, password=PASSWORD)
     await problem(InvalidRequestError, "No gateway is named", none)
-    away = Kept(tmp_path, ca_file, nobody, password=PASSWORD)
+    away = kept_in(tmp_path, ca_file, nobody, password=PASSWORD)
     await problem(UnavailableError, f"The gateway {nobody} does not answer", away)
-    absent = Kept(tmp_path / "absent", ca_file, office.gateway, password=PASSWORD)
+    absent = kept_in(tmp_path / "absent", ca_file, office.gateway, password=PASSWORD)
     await problem(InvalidRequestError, "Cannot write into the folder", absent)
     office.refusal = "The provider does not let acme get certificates."
     await problem(CloudgateError, "does not let acme", usual)
@@ -243,7 +206,7 @@ async def test_a_file_that_is_of_no_use_is_named_with_what_is_wrong(
     file = tmp_path / "own.pem"
 
     def keeper() -> CertificateKeeper:
-        return Kept(tmp_path, ca_file, office.gateway, password=None).keeper
+        return kept_in(tmp_path, ca_file, office.gateway, password=None).keeper
 
     assert read_certificate(file) is None
     file.mkdir()

@@ -13,20 +13,18 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cloudgate.background import Background
-from cloudgate.connector.own_certificate import CertificateKeeper
-from cloudgate.connector.tls_connection import identity
-from cloudgate.connector.tunnel import fetch_discovery_document
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.network.hostport import HostPort
 from tests.support import standing
 from tests.support.client_certificates import key_pem, new_key, request_pem
 from tests.support.connector import connector
+from tests.support.kept_certificate import KeptCertificate
 from tests.support.ports import free_port
 from tests.support.product import Client, Product, product
 from tests.support.waiting import PATIENCE_SECONDS
@@ -195,36 +193,10 @@ def test_the_connector_gets_a_certificate_by_its_password_and_then_needs_none(do
     assert FIRST not in (door.folder / "connector.log").read_text()
 
 
-class Kept:
-    """A keeper inside the test, with a clock of the test's."""
-
-    def __init__(self, door: Door, name: str, password: str | None) -> None:
-        self.file = door.folder / f"{name}.pem"
-        self.who = identity(name, "", door.started.ca_file, None)
-        self.ahead = timedelta()
-        self.gateways = [HostPort("localhost", door.port)]
-        self.password = password
-        self.keeper = CertificateKeeper(
-            self.file,
-            self.who,
-            lambda: self.gateways,
-            password=lambda: self.password,
-            now=lambda: datetime.now(UTC) + self.ahead,
-        )
-
-    @property
-    def key(self) -> str:
-        return self.file.read_text().partition("-----BEGIN CERTIFICATE")[0]
-
-    async def comes_in(self) -> bool:
-        document = await fetch_discovery_document(self.gateways[0], self.who)
-        return bool(document["Gateways"])
-
-    async def changed(self, before: str) -> None:
-        """Wait until another certificate is there."""
-        async with asyncio.timeout(30):
-            while self.file.read_text() == before:  # noqa: ASYNC110  nobody tells
-                await asyncio.sleep(0.05)
+def kept_at(door: Door, name: str, password: str | None) -> KeptCertificate:
+    """Of a tenant, by the gateway of a door."""
+    file, gateway = door.folder / f"{name}.pem", HostPort("localhost", door.port)
+    return KeptCertificate(file, name, door.started.ca_file, [gateway], password)
 
 
 @pytest.mark.anyio
@@ -232,7 +204,7 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
     door: Door,
 ) -> None:
     path = await asyncio.to_thread(door.tenant, "keeper", MayGetCertificates=True)
-    kept = Kept(door, "keeper", FIRST)
+    kept = kept_at(door, "keeper", FIRST)
     await kept.keeper.begin()
     kept.password = None
     first, key = kept.file.read_text(), kept.key
@@ -251,18 +223,18 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
         await kept.changed(first)
         kept.gateways = here
         assert kept.key == key
-        assert await kept.comes_in()
+        assert (await kept.discovers())["Gateways"]
 
         second = kept.file.read_text()
         for each in door.client.http.get(f"{path}/certificates").json()["CloudTenantCertificates"]:
             door.client.done(door.client.http.delete(each["Href"]))
         with pytest.raises(NotAuthenticatedError, match="not good any more"):
-            await kept.comes_in()
+            await kept.discovers()
         kept.keeper.refused()
         kept.password = FIRST
         await kept.changed(second)
         assert kept.key != key
-        assert await kept.comes_in()
+        assert (await kept.discovers())["Gateways"]
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -272,12 +244,12 @@ async def test_it_is_renewed_in_time_also_when_that_fails_at_first_and_got_anew_
 async def test_without_one_that_is_good_and_without_a_password_it_says_what_to_do(
     door: Door,
 ) -> None:
-    kept = Kept(door, "nobody", None)
+    kept = kept_at(door, "nobody", None)
     with pytest.raises(NotAuthenticatedError, match="give --password-file"):
         await kept.keeper.begin()
     kept.file.write_text("no certificate")
     with pytest.raises(InvalidRequestError, match="must have a private key and its certificate"):
-        Kept(door, "nobody", None)
+        kept_at(door, "nobody", None)
 
 
 def test_nothing_else_is_there_and_what_is_large_or_slow_ends(door: Door, slow: "Slow") -> None:
