@@ -27,7 +27,7 @@ NOT_PURE := $(addprefix tests/test_, identifiers.py manuals.py monitoring_endpoi
 PURE := tests/wire $(filter-out $(NOT_PURE), $(wildcard tests/test_*.py)) $(addprefix tests/manager/, test_audit.py test_filter.py \
 	test_rules.py test_quota_rules.py test_notification_rules.py test_protection_rules.py) $(addprefix tests/host/, test_grpc_server.py test_policy.py test_withdrawal.py test_tenant_directory.py \
 	test_parts.py) tests/connector/test_settings.py tests/console/test_rules.py tests/console/test_languages.py \
-	$(addprefix tests/client/, test_conversation.py test_statements.py)
+	$(addprefix tests/client/, test_conversation.py test_kinds.py)
 # They begin first: one that began last would leave the other workers idle. Each file is named, as
 # pytest takes those that a folder among them has in the folder's place.
 LONGEST := tests/console/test_in_a_browser.py tests/clients/test_backup_programs.py tests/api/test_contract.py \

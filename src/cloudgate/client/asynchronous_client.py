@@ -9,7 +9,6 @@ from typing import Self, TypeVar
 from cloudgate.client import opening
 from cloudgate.client.asynchronous import AsyncTransport
 from cloudgate.client.asynchronous_collections import (
-    AsyncByTask,
     AsyncCreatableCollection,
     AsyncEditableCollection,
     AsyncGateways,
@@ -19,7 +18,7 @@ from cloudgate.client.asynchronous_collections import (
     AsyncTasks,
     AsyncTenants,
 )
-from cloudgate.client.core import resources, statements
+from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.resources import Sorted
@@ -30,6 +29,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
+from cloudgate.wire.resources.cloud.gateways import CloudGateway
 from cloudgate.wire.resources.cloud.live import (
     CloudMaintenance,
     OperatorWarning,
@@ -41,7 +41,9 @@ from cloudgate.wire.resources.cloud.own import (
     CloudSelfLogins,
     CloudSelfTunnels,
 )
+from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
+from cloudgate.wire.resources.cloud.tenants import CloudTenant
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTime,
     CloudHeldBackTimes,
@@ -54,6 +56,7 @@ from cloudgate.wire.resources.infrastructure import (
     BackupServer,
     BackupServerSpec,
     CreateRepositorySpec,
+    ManagedServer,
     Repository,
 )
 from cloudgate.wire.resources.notifications import (
@@ -66,6 +69,7 @@ from cloudgate.wire.resources.security import (
     EnterpriseAccountPasswordSpec,
     EnterpriseRole,
 )
+from cloudgate.wire.resources.sessions import Task
 from cloudgate.wire.resources.tokens import ApiToken, CreateApiTokenSpec
 
 Type = TypeVar("Type", bound=Described)
@@ -150,31 +154,31 @@ class AsyncClient(_AsyncConnected):
         talk = opening.conversation(url, who, retries)
         super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
         known = (talk, self._driver)
-        self.backup_servers: AsyncEditableCollection[
+        self.backup_servers = AsyncEditableCollection[
             BackupServer, BackupServerSpec, BackupServerSpec
-        ] = AsyncEditableCollection(*known, statements.BACKUP_SERVERS)
-        self.servers = AsyncServers(*known, statements.SERVERS)
-        self.repositories: AsyncEditableCollection[Repository, CreateRepositorySpec, Repository] = (
-            AsyncEditableCollection(*known, statements.REPOSITORIES)
+        ](*known, kinds.BACKUP_SERVER, BackupServer)
+        self.servers = AsyncServers(*known, kinds.SERVER, ManagedServer)
+        self.repositories = AsyncEditableCollection[Repository, CreateRepositorySpec, Repository](
+            *known, kinds.REPOSITORY, Repository
         )
-        self.gateways = AsyncGateways(*known, statements.GATEWAYS)
-        self.pools: AsyncPools = AsyncByTask(*known, statements.POOLS)
-        self.tenants = AsyncTenants(*known, statements.TENANTS)
-        self.certificates: AsyncCreatableCollection[
+        self.gateways = AsyncGateways(*known, kinds.GATEWAY, CloudGateway)
+        self.pools = AsyncPools(*known, kinds.POOL, CloudGatewayPool)
+        self.tenants = AsyncTenants(*known, kinds.TENANT, CloudTenant)
+        self.certificates = AsyncCreatableCollection[
             CloudCertificate, CreateCloudCertificateSpec, Described
-        ] = AsyncCreatableCollection(*known, statements.CERTIFICATES)
-        self.tasks = AsyncTasks(*known, statements.TASKS)
-        self.receivers: AsyncEditableCollection[
+        ](*known, kinds.CERTIFICATE, CloudCertificate)
+        self.tasks = AsyncTasks(*known, kinds.TASK, Task)
+        self.receivers = AsyncEditableCollection[
             NotificationReceiver, CreateNotificationReceiverSpec, NotificationReceiver
-        ] = AsyncEditableCollection(*known, statements.RECEIVERS)
-        self.accounts: AsyncEditableCollection[
+        ](*known, kinds.RECEIVER, NotificationReceiver)
+        self.accounts = AsyncEditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
-        ] = AsyncEditableCollection(*known, statements.ACCOUNTS)
-        self.roles: AsyncReadableCollection[EnterpriseRole, Described, Described] = (
-            AsyncReadableCollection(*known, statements.ROLES)
+        ](*known, kinds.ACCOUNT, EnterpriseAccount)
+        self.roles = AsyncReadableCollection[EnterpriseRole, Described, Described](
+            *known, kinds.ROLE, EnterpriseRole
         )
-        self.tokens: AsyncCreatableCollection[ApiToken, CreateApiTokenSpec, Described] = (
-            AsyncCreatableCollection(*known, statements.TOKENS)
+        self.tokens = AsyncCreatableCollection[ApiToken, CreateApiTokenSpec, Described](
+            *known, kinds.TOKEN, ApiToken
         )
 
     async def warnings(self) -> tuple[OperatorWarning, ...]:

@@ -1,13 +1,13 @@
 """Asynchronous collections: what can be done with the things of a kind, by code that awaits?"""
 
 from collections.abc import AsyncIterator
-from typing import Generic
+from typing import Generic, TypeVar
 
 from cloudgate.client.asynchronous import AsyncTransport
-from cloudgate.client.core import resources, statements
+from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Collection, Sorted, TaskFollowing
-from cloudgate.client.core.statements import DRAIN, END, Change, Entity, Spec, Statement
+from cloudgate.client.core.kinds import DRAIN, END, Kind
+from cloudgate.client.core.resources import Collection, Entity, Sorted, TaskFollowing
 from cloudgate.client.core.tasks import NOBODY, Watcher
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
@@ -35,6 +35,11 @@ from cloudgate.wire.resources.cloud.usage import (
 from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, ManagedServer
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
+Spec = TypeVar("Spec", bound=Described)
+"""What a new one is made of; `Described` where none can be made."""
+Change = TypeVar("Change", bound=Described)
+"""What an edit is told: what is None in it stays as it is. `Described` where nothing can."""
+
 
 class AsyncReadableCollection(Generic[Entity, Spec, Change]):
     """Things that can be looked at. A word is a name, in any case, or an id."""
@@ -43,13 +48,14 @@ class AsyncReadableCollection(Generic[Entity, Spec, Change]):
         self,
         talk: Conversation,
         driver: AsyncTransport,
-        statement: Statement[Entity, Spec, Change],
+        kind: Kind,
+        entity: type[Entity],
         of: str = "",
     ) -> None:
         """`of`: the tenant whose things they are."""
         self._talk = talk
         self._driver = driver
-        self._these = Collection(statement, of)
+        self._these = Collection(kind, entity, of)
 
     async def list(
         self,
@@ -297,11 +303,11 @@ class AsyncTenants(_AsyncWithPasswords[CloudTenant, CreateCloudTenantSpec, Cloud
 
     def quotas(self, tenant: str) -> AsyncQuotas:
         """What a tenant may use of repositories."""
-        return AsyncByTask(self._talk, self._driver, statements.QUOTAS, tenant)
+        return AsyncQuotas(self._talk, self._driver, kinds.QUOTA, CloudTenantResource, tenant)
 
     def subtenants(self, tenant: str) -> AsyncSubtenants:
         """The users of a tenant."""
-        return _AsyncWithPasswords(self._talk, self._driver, statements.SUBTENANTS, tenant)
+        return AsyncSubtenants(self._talk, self._driver, kinds.SUBTENANT, CloudSubtenant, tenant)
 
     async def usage(self, word: str, days: int = 31) -> tuple[CloudTenantUsage, ...]:
         """What one used of the gateways: by minutes, then hours, then days."""

@@ -9,7 +9,6 @@ from typing import Self, TypeVar
 from cloudgate.client import opening
 from cloudgate.client.blocking import Transport
 from cloudgate.client.blocking_collections import (
-    ByTask,
     CreatableCollection,
     EditableCollection,
     Gateways,
@@ -19,7 +18,7 @@ from cloudgate.client.blocking_collections import (
     Tasks,
     Tenants,
 )
-from cloudgate.client.core import resources, statements
+from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.addresses import DEFAULT_USER
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.resources import Sorted
@@ -30,6 +29,7 @@ from cloudgate.errors import UnavailableError
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.audit import AuditEvent, AuditEvents
 from cloudgate.wire.resources.cloud.certificates import CloudCertificate, CreateCloudCertificateSpec
+from cloudgate.wire.resources.cloud.gateways import CloudGateway
 from cloudgate.wire.resources.cloud.live import (
     CloudMaintenance,
     OperatorWarning,
@@ -41,7 +41,9 @@ from cloudgate.wire.resources.cloud.own import (
     CloudSelfLogins,
     CloudSelfTunnels,
 )
+from cloudgate.wire.resources.cloud.pools import CloudGatewayPool
 from cloudgate.wire.resources.cloud.subtenants import CloudSubtenant, CloudSubtenants
+from cloudgate.wire.resources.cloud.tenants import CloudTenant
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTime,
     CloudHeldBackTimes,
@@ -54,6 +56,7 @@ from cloudgate.wire.resources.infrastructure import (
     BackupServer,
     BackupServerSpec,
     CreateRepositorySpec,
+    ManagedServer,
     Repository,
 )
 from cloudgate.wire.resources.notifications import (
@@ -66,6 +69,7 @@ from cloudgate.wire.resources.security import (
     EnterpriseAccountPasswordSpec,
     EnterpriseRole,
 )
+from cloudgate.wire.resources.sessions import Task
 from cloudgate.wire.resources.tokens import ApiToken, CreateApiTokenSpec
 
 Type = TypeVar("Type", bound=Described)
@@ -150,31 +154,31 @@ class Client(_Connected):
         talk = opening.conversation(url, who, retries)
         super().__init__(talk, opening.trust(ca, fingerprint), timeout_seconds)
         known = (talk, self._driver)
-        self.backup_servers: EditableCollection[
-            BackupServer, BackupServerSpec, BackupServerSpec
-        ] = EditableCollection(*known, statements.BACKUP_SERVERS)
-        self.servers = Servers(*known, statements.SERVERS)
-        self.repositories: EditableCollection[Repository, CreateRepositorySpec, Repository] = (
-            EditableCollection(*known, statements.REPOSITORIES)
+        self.backup_servers = EditableCollection[BackupServer, BackupServerSpec, BackupServerSpec](
+            *known, kinds.BACKUP_SERVER, BackupServer
         )
-        self.gateways = Gateways(*known, statements.GATEWAYS)
-        self.pools: Pools = ByTask(*known, statements.POOLS)
-        self.tenants = Tenants(*known, statements.TENANTS)
-        self.certificates: CreatableCollection[
+        self.servers = Servers(*known, kinds.SERVER, ManagedServer)
+        self.repositories = EditableCollection[Repository, CreateRepositorySpec, Repository](
+            *known, kinds.REPOSITORY, Repository
+        )
+        self.gateways = Gateways(*known, kinds.GATEWAY, CloudGateway)
+        self.pools = Pools(*known, kinds.POOL, CloudGatewayPool)
+        self.tenants = Tenants(*known, kinds.TENANT, CloudTenant)
+        self.certificates = CreatableCollection[
             CloudCertificate, CreateCloudCertificateSpec, Described
-        ] = CreatableCollection(*known, statements.CERTIFICATES)
-        self.tasks = Tasks(*known, statements.TASKS)
-        self.receivers: EditableCollection[
+        ](*known, kinds.CERTIFICATE, CloudCertificate)
+        self.tasks = Tasks(*known, kinds.TASK, Task)
+        self.receivers = EditableCollection[
             NotificationReceiver, CreateNotificationReceiverSpec, NotificationReceiver
-        ] = EditableCollection(*known, statements.RECEIVERS)
-        self.accounts: EditableCollection[
+        ](*known, kinds.RECEIVER, NotificationReceiver)
+        self.accounts = EditableCollection[
             EnterpriseAccount, EnterpriseAccountCreateSpec, EnterpriseAccountPasswordSpec
-        ] = EditableCollection(*known, statements.ACCOUNTS)
-        self.roles: ReadableCollection[EnterpriseRole, Described, Described] = ReadableCollection(
-            *known, statements.ROLES
+        ](*known, kinds.ACCOUNT, EnterpriseAccount)
+        self.roles = ReadableCollection[EnterpriseRole, Described, Described](
+            *known, kinds.ROLE, EnterpriseRole
         )
-        self.tokens: CreatableCollection[ApiToken, CreateApiTokenSpec, Described] = (
-            CreatableCollection(*known, statements.TOKENS)
+        self.tokens = CreatableCollection[ApiToken, CreateApiTokenSpec, Described](
+            *known, kinds.TOKEN, ApiToken
         )
 
     def warnings(self) -> tuple[OperatorWarning, ...]:

@@ -1,13 +1,13 @@
 """Collections: what can be done with the things of a kind?"""
 
 from collections.abc import Iterator
-from typing import Generic
+from typing import Generic, TypeVar
 
 from cloudgate.client.blocking import Transport
-from cloudgate.client.core import resources, statements
+from cloudgate.client.core import kinds, resources
 from cloudgate.client.core.conversation import Conversation
-from cloudgate.client.core.resources import Collection, Sorted, TaskFollowing
-from cloudgate.client.core.statements import DRAIN, END, Change, Entity, Spec, Statement
+from cloudgate.client.core.kinds import DRAIN, END, Kind
+from cloudgate.client.core.resources import Collection, Entity, Sorted, TaskFollowing
 from cloudgate.client.core.tasks import NOBODY, Watcher
 from cloudgate.wire.description import Described
 from cloudgate.wire.resources.cloud.gateways import CloudGateway, CreateCloudGatewaySpec
@@ -35,6 +35,11 @@ from cloudgate.wire.resources.cloud.usage import (
 from cloudgate.wire.resources.infrastructure import CreateManagedServerSpec, ManagedServer
 from cloudgate.wire.resources.sessions import Task, TaskTimeline
 
+Spec = TypeVar("Spec", bound=Described)
+"""What a new one is made of; `Described` where none can be made."""
+Change = TypeVar("Change", bound=Described)
+"""What an edit is told: what is None in it stays as it is. `Described` where nothing can."""
+
 
 class ReadableCollection(Generic[Entity, Spec, Change]):
     """Things that can be looked at. A word is a name, in any case, or an id."""
@@ -43,13 +48,14 @@ class ReadableCollection(Generic[Entity, Spec, Change]):
         self,
         talk: Conversation,
         driver: Transport,
-        statement: Statement[Entity, Spec, Change],
+        kind: Kind,
+        entity: type[Entity],
         of: str = "",
     ) -> None:
         """`of`: the tenant whose things they are."""
         self._talk = talk
         self._driver = driver
-        self._these = Collection(statement, of)
+        self._these = Collection(kind, entity, of)
 
     def list(
         self,
@@ -294,11 +300,11 @@ class Tenants(_WithPasswords[CloudTenant, CreateCloudTenantSpec, CloudTenant]):
 
     def quotas(self, tenant: str) -> Quotas:
         """What a tenant may use of repositories."""
-        return ByTask(self._talk, self._driver, statements.QUOTAS, tenant)
+        return Quotas(self._talk, self._driver, kinds.QUOTA, CloudTenantResource, tenant)
 
     def subtenants(self, tenant: str) -> Subtenants:
         """The users of a tenant."""
-        return _WithPasswords(self._talk, self._driver, statements.SUBTENANTS, tenant)
+        return Subtenants(self._talk, self._driver, kinds.SUBTENANT, CloudSubtenant, tenant)
 
     def usage(self, word: str, days: int = 31) -> tuple[CloudTenantUsage, ...]:
         """What one used of the gateways: by minutes, then hours, then days."""

@@ -64,25 +64,24 @@ def group(
     return app
 
 
-def add_delete(app: typer.Typer, kind: Kind, text: str, *, by_task: bool = False) -> None:
+def add_delete(app: typer.Typer, kind: Kind, text: str) -> None:
     """Add the command that removes a thing.
 
     Args:
         app: the commands of this kind of thing.
         kind: of thing.
         text: what it does, for the help.
-        by_task: whether the API answers with a task.
     """
 
     def delete(call: Call, name: Thing) -> None:
         answer = call.api.delete(find(call.api, kind, name).path)
-        if by_task:
+        if kind.by_task:
             call.show_task(answer)
         else:
             call.screen.remark(f"Deleted {name}.")
 
     delete.__doc__ = text
-    command(app, "delete", waits=by_task)(delete)
+    command(app, "delete", waits=kind.by_task)(delete)
 
 
 Deadline = Annotated[

@@ -9,10 +9,9 @@ from cloudgate.client.core import kinds
 from cloudgate.client.core.addresses import ENTITY, below_root
 from cloudgate.client.core.conversation import Conversation
 from cloudgate.client.core.exchange import Answer, Request, Steps
-from cloudgate.client.core.kinds import Json
+from cloudgate.client.core.kinds import Json, Kind
 from cloudgate.client.core.lookup import EntityReference, find, find_inside
 from cloudgate.client.core.pages import following
-from cloudgate.client.core.statements import Change, Entity, Spec, Statement
 from cloudgate.client.core.tasks import NOBODY, Watcher, finished, related
 from cloudgate.errors import InvalidRequestError
 from cloudgate.wire.answers import from_object
@@ -22,14 +21,17 @@ from cloudgate.wire.resources.queries import QueryResult
 from cloudgate.wire.resources.sessions import Task
 
 Type = TypeVar("Type", bound=Described)
+Entity = TypeVar("Entity", bound=Described)
 PAGE_SIZE = 500
 
 
 @dataclass(frozen=True)
-class Collection(Generic[Entity, Spec, Change]):
+class Collection(Generic[Entity]):
     """All things of a kind, or those of one tenant."""
 
-    statement: Statement[Entity, Spec, Change]
+    kind: Kind
+    entity: type[Entity]
+    """What one is answered as."""
     of: str = ""
     """The tenant's name or id, where they are one tenant's."""
 
@@ -79,24 +81,23 @@ def read(talk: Conversation, path: str, kind: type[Type]) -> Steps[Type]:
     return typed(talk, answer.body, kind)
 
 
-def whole_list(talk: Conversation, these: Collection[Entity, Any, Any]) -> Steps[list[Entity]]:
+def whole_list(talk: Conversation, these: Collection[Entity]) -> Steps[list[Entity]]:
     """All things of a kind."""
     path = yield from _path(talk, these)
     return (yield from _listed(talk, these, path + ENTITY))
 
 
-def query_path(these: Collection[Any, Any, Any], wanted: Sorted) -> str:
+def query_path(these: Collection[Any], wanted: Sorted) -> str:
     """The path of the first page of what a query finds.
 
     Raises:
         InvalidRequestError: the query service has not this kind.
     """
-    statement = these.statement
-    if not statement.queried:
+    if not these.kind.queried:
         raise InvalidRequestError(
-            f"The query service has no {statement.kind.many}: list all, and choose."
+            f"The query service has no {these.kind.many}: list all, and choose."
         )
-    return _with("/query", {"type": statement.kind.type, "format": "Entities", **_asked(wanted)})
+    return _with("/query", {"type": these.kind.type, "format": "Entities", **_asked(wanted)})
 
 
 def usage_path(days: int, chosen: str, *, total: bool) -> str:
@@ -120,7 +121,7 @@ def _asked(wanted: Sorted) -> dict[str, str]:
 
 
 def page(
-    talk: Conversation, these: Collection[Entity, Any, Any], path: str
+    talk: Conversation, these: Collection[Entity], path: str
 ) -> Steps[tuple[tuple[Entity, ...], str]]:
     """What is on a page of what a query finds, and the path of the one that follows.
 
@@ -128,7 +129,7 @@ def page(
         InvalidRequestError: the filter is malformed.
     """
     result, more = yield from part(talk, path, QueryResult)
-    where = these.statement.queried
+    where = these.kind.queried
     found = getattr(result.entities, where, None) or getattr(result.resources, where, None)
     return found or (), more
 
@@ -139,10 +140,10 @@ def part(talk: Conversation, path: str, kind: type[Type]) -> Steps[tuple[Type, s
     return typed(talk, answer.body, kind), following(answer.body)
 
 
-def get(talk: Conversation, these: Collection[Entity, Any, Any], word: str) -> Steps[Entity]:
+def get(talk: Conversation, these: Collection[Entity], word: str) -> Steps[Entity]:
     """One thing, by its name or id."""
     found = yield from found_of(talk, these, word)
-    return (yield from read(talk, found.entity, these.statement.entity))
+    return (yield from read(talk, found.entity, these.entity))
 
 
 def tag_of(talk: Conversation, path: str) -> Steps[str]:
@@ -151,9 +152,7 @@ def tag_of(talk: Conversation, path: str) -> Steps[str]:
     return answer.tag
 
 
-def found_of(
-    talk: Conversation, these: Collection[Any, Any, Any], word: str
-) -> Steps[EntityReference]:
+def found_of(talk: Conversation, these: Collection[Any], word: str) -> Steps[EntityReference]:
     """Where one thing is, by its name or id.
 
     Raises:
@@ -161,31 +160,30 @@ def found_of(
         InvalidRequestError: several things have it.
     """
     if not these.of:
-        return (yield from find(talk, these.statement.kind, word))
+        return (yield from find(talk, these.kind, word))
     path = yield from _path(talk, these)
-    return (yield from find_inside(talk, these.statement.kind, path, word))
+    return (yield from find_inside(talk, these.kind, path, word))
 
 
 def create(
     talk: Conversation,
-    these: Collection[Entity, Spec, Any],
-    spec: Spec,
+    these: Collection[Entity],
+    spec: Described,
     parameters: Mapping[str, str],
     following: "TaskFollowing",
 ) -> Steps[Entity]:
     """What was made, once it is there."""
     accepted = yield from begin_create(talk, these, spec, parameters)
-    statement = these.statement
     place = accepted.location
-    if statement.by_task:
+    if these.kind.by_task:
         task = yield from finished(talk, accepted, following.watcher, following.patience_seconds)
         place = related(task) or ""
     elif accepted.body:
-        return typed(talk, accepted.body, statement.entity)
+        return typed(talk, accepted.body, these.entity)
     if place:
         path = below_root(place)
         whole = path if "?" in path else path + ENTITY
-        return (yield from read(talk, whole, statement.entity))
+        return (yield from read(talk, whole, these.entity))
     return (yield from get(talk, these, str(getattr(spec, "name", ""))))
 
 
@@ -199,22 +197,22 @@ class TaskFollowing:
 
 def begin_create(
     talk: Conversation,
-    these: Collection[Any, Spec, Any],
-    spec: Spec,
+    these: Collection[Any],
+    spec: Described,
     parameters: Mapping[str, str],
 ) -> Steps[Answer]:
     """The answer to the call that makes something: its task, where it takes time."""
     path = yield from _path(talk, these)
-    action = these.statement.action
+    action = these.kind.action
     everything = ({"action": action} if action else {}) | _checked(these, "POST", parameters)
     return (yield from call(talk, "POST", _with(path, everything), spec))
 
 
 def begin_edit(  # noqa: PLR0917  they are what the call says
     talk: Conversation,
-    these: Collection[Any, Any, Change],
+    these: Collection[Any],
     word: str,
-    change: Change,
+    change: Described,
     parameters: Mapping[str, str],
     tag: str | None = None,
 ) -> Steps[Answer]:
@@ -226,9 +224,9 @@ def begin_edit(  # noqa: PLR0917  they are what the call says
 
 def edit(  # noqa: PLR0917
     talk: Conversation,
-    these: Collection[Entity, Any, Change],
+    these: Collection[Entity],
     word: str,
-    change: Change,
+    change: Described,
     parameters: Mapping[str, str],
     following: TaskFollowing,
     tag: str | None = None,
@@ -238,12 +236,12 @@ def edit(  # noqa: PLR0917
     uid = found.uid
     accepted = yield from begin_edit(talk, these, uid, change, parameters, tag)
     yield from _ended(talk, accepted, following)
-    return (yield from read(talk, found.entity, these.statement.entity))
+    return (yield from read(talk, found.entity, these.entity))
 
 
 def begin_delete(
     talk: Conversation,
-    these: Collection[Any, Any, Any],
+    these: Collection[Any],
     word: str,
     parameters: Mapping[str, str],
 ) -> Steps[Answer]:
@@ -255,7 +253,7 @@ def begin_delete(
 
 def delete(
     talk: Conversation,
-    these: Collection[Any, Any, Any],
+    these: Collection[Any],
     word: str,
     parameters: Mapping[str, str],
     following: TaskFollowing,
@@ -283,32 +281,27 @@ def _ended(talk: Conversation, accepted: Answer, following: TaskFollowing) -> St
         yield from finished(talk, accepted, following.watcher, following.patience_seconds)
 
 
-def _path(talk: Conversation, these: Collection[Any, Any, Any]) -> Steps[str]:
+def _path(talk: Conversation, these: Collection[Any]) -> Steps[str]:
     if not these.of:
-        return these.statement.kind.path
+        return these.kind.path
     around = yield from find(talk, kinds.TENANT, these.of)
-    return f"{around.path}/{these.statement.kind.path}"
+    return f"{around.path}/{these.kind.path}"
 
 
-def _listed(
-    talk: Conversation, these: Collection[Entity, Any, Any], path: str
-) -> Steps[list[Entity]]:
-    statement = these.statement
+def _listed(talk: Conversation, these: Collection[Entity], path: str) -> Steps[list[Entity]]:
     answer = yield from talk.get(path)
-    found = answer.body.get(statement.kind.array) or ()
-    return [typed(talk, each, statement.entity) for each in found]
+    found = answer.body.get(these.kind.array) or ()
+    return [typed(talk, each, these.entity) for each in found]
 
 
-def _checked(
-    these: Collection[Any, Any, Any], verb: str, parameters: Mapping[str, str]
-) -> dict[str, str]:
+def _checked(these: Collection[Any], verb: str, parameters: Mapping[str, str]) -> dict[str, str]:
     """Parameters that the call has; one that it has not would be overlooked there.
 
     Raises:
         InvalidRequestError: it has not all of them.
     """
-    for name in parameters.keys() - these.statement.parameters.get(verb, frozenset()):
-        raise InvalidRequestError(f"{verb} of {these.statement.kind.many} has no {name}.")
+    for name in parameters.keys() - these.kind.parameters.get(verb, frozenset()):
+        raise InvalidRequestError(f"{verb} of {these.kind.many} has no {name}.")
     return dict(parameters)
 
 

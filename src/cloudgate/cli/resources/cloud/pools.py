@@ -109,7 +109,7 @@ def edit(
     call.show_result(call.api.put(path, change), found.entity)
 
 
-add_delete(app, KIND, "Dissolve a pool; its gateways stay.", by_task=True)
+add_delete(app, KIND, "Dissolve a pool; its gateways stay.")
 
 
 def _list(call: Call, kind: Kind, names: list[str] | None) -> Json | None:

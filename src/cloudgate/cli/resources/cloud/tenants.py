@@ -220,4 +220,4 @@ def _written(time: datetime | None) -> str | None:
     return time.isoformat().replace("+00:00", "Z") if time else None
 
 
-add_delete(app, KIND, "Remove a tenant; what it has stored stays.", by_task=True)
+add_delete(app, KIND, "Remove a tenant; what it has stored stays.")

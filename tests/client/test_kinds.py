@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import pytest
 
@@ -11,19 +12,52 @@ from cloudgate.api.handlers.common import TASK
 from cloudgate.api.handlers.queries import TYPES
 from cloudgate.api.http.router import Route
 from cloudgate.api.table import ROUTES
-from cloudgate.client import surface
-from cloudgate.client.core import statements
-from cloudgate.client.core.statements import Statement
-from cloudgate.wire.description import json_parts, parts
+from cloudgate.client import Client, surface
+from cloudgate.client.blocking_collections import ReadableCollection
+from cloudgate.client.core import kinds
+from cloudgate.client.core.kinds import Kind
+from cloudgate.wire.description import Described, json_parts, parts
 from cloudgate.wire.resources.queries import Entities, Resources
 from tests.support.client_twin import written
 
-ALL = {name: each for name, each in vars(statements).items() if isinstance(each, Statement)}
-each_statement = pytest.mark.parametrize("of", ALL.values(), ids=ALL)
-Any_ = Statement[Any, Any, Any]
+
+@dataclass(frozen=True)
+class Typed:
+    """A kind with the types by which a member of the client has it; None where it has none."""
+
+    kind: Kind
+    entity: type[Described]
+    spec: type[Described] | None
+    change: type[Described] | None
 
 
-def collection_path(of: Any_) -> str:
+def typed(member: ReadableCollection[Any, Any, Any]) -> Typed:
+    """Types stand where the member is made, or at its class."""
+    made_as = vars(member).get("__orig_class__")
+    arguments = get_args(made_as) or get_args(vars(type(member))["__orig_bases__"][0])
+    entity, *rest = arguments
+    assert entity is member._these.entity
+    spec, change = (None if each is Described else each for each in rest)
+    return Typed(member._these.kind, entity, spec, change)
+
+
+def members() -> list[Typed]:
+    with Client("https://manager.example:9398", password="x") as client:
+        inside = (client.tenants.quotas("acme"), client.tenants.subtenants("acme"))
+        found = (*vars(client).values(), *inside)
+        return [typed(each) for each in found if isinstance(each, ReadableCollection)]
+
+
+ALL = {each.kind.many: each for each in members()}
+each_kind = pytest.mark.parametrize("of", ALL.values(), ids=ALL)
+
+
+def test_a_client_has_a_member_for_each_kind() -> None:
+    known = {each.many for each in vars(kinds).values() if isinstance(each, Kind)}
+    assert set(ALL) == known, "make it in client/asynchronous_client.py"
+
+
+def collection_path(of: Typed) -> str:
     return f"/cloud/tenants/{{id}}/{of.kind.path}" if of.kind.inside else of.kind.path
 
 
@@ -32,7 +66,7 @@ def route(verb: str, path: str, action: str | None = None) -> Route | None:
     return found[0] if found else None
 
 
-def one_of(of: Any_, verb: str) -> Route | None:
+def one_of(of: Typed, verb: str) -> Route | None:
     """The call on one thing of a kind."""
     begins = f"{collection_path(of)}/{{"
     found = [
@@ -44,8 +78,8 @@ def one_of(of: Any_, verb: str) -> Route | None:
     return found[0] if found else None
 
 
-@each_statement
-def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Any_) -> None:
+@each_kind
+def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Typed) -> None:
     listed = route("GET", collection_path(of))
     assert listed is not None
     assert listed.answers is not None
@@ -57,30 +91,30 @@ def test_a_kind_is_listed_and_shown_as_the_routes_say(of: Any_) -> None:
     assert of.entity in shown.answers.kinds
 
 
-@each_statement
-def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Any_) -> None:
-    made = route("POST", collection_path(of), of.action or None)
+@each_kind
+def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Typed) -> None:
+    made = route("POST", collection_path(of), of.kind.action or None)
     edited, deleted = one_of(of, "PUT"), one_of(of, "DELETE")
     assert (of.spec is None) == (made is None or not made.bodies)
     assert (of.change is None) == (edited is None or not edited.bodies)
     for call, body in ((made, of.spec), (edited, of.change), (deleted, None)):
         if call is not None and (body is not None or call is deleted):
             assert body is None or body in call.bodies
-            assert (call.answers == TASK) == of.by_task
+            assert (call.answers == TASK) == of.kind.by_task
             said = {parameter.name for parameter in call.query}
-            assert of.parameters.get(call.verb, frozenset()) == said
+            assert of.kind.parameters.get(call.verb, frozenset()) == said
 
 
-@each_statement
-def test_a_kind_is_asked_for_where_the_query_service_has_it(of: Any_) -> None:
+@each_kind
+def test_a_kind_is_asked_for_where_the_query_service_has_it(of: Typed) -> None:
     known = {each.name: each for each in TYPES if each.whole is not None}
     if of.kind.inside:
         return  # those of one tenant are few, and never asked for
-    assert (of.kind.type in known) == bool(of.queried)
-    if of.queried:
-        assert known[of.kind.type].field == of.queried
+    assert (of.kind.type in known) == bool(of.kind.queried)
+    if of.kind.queried:
+        assert known[of.kind.type].field == of.kind.queried
         where = {part.field: part for kind in (Entities, Resources) for part in json_parts(kind)}
-        assert where[of.queried].value_type is of.entity
+        assert where[of.kind.queried].value_type is of.entity
 
 
 def test_what_blocks_is_what_awaits_word_by_word() -> None:
