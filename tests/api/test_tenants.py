@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 from sqlalchemy import select
 
-from cloudgate.manager.storage.tables import Repository
+from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer, Repository
 from cloudgate.protocol import Allowances, Demand, DemandReport, Tenant
 from cloudgate.trust.password_hashes import matches
 from tests.support.host import ScriptedHost
@@ -256,6 +258,44 @@ def test_a_change_that_a_gateway_cannot_take_in_is_not_told_as_a_success(
         " Its disk takes nothing: make room."
     )
     assert "acme" in {each["Name"] for each in client.get("/cloud/tenants").json()["Refs"]}
+
+
+def test_of_many_gateways_that_a_change_does_not_reach_five_are_named(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    trouble = {"trouble": "Its disk takes nothing: make room."}
+    facts = host.facts.model_copy(update=trouble).model_dump(mode="json")
+    settings = GatewaySettings().as_document()
+    with running.manager.changing() as work:
+        site_id = work.session.scalars(select(BackupServer.id)).one()
+        for number in range(20):
+            there = (
+                {"online_since": work.now, "seen_at": work.now, "facts": facts}
+                if number % 2
+                else {}
+            )
+            server = ManagedServer(
+                id=uuid4(), backup_server_id=site_id, name=f"g{number:02d}", kind="Linux", **there
+            )
+            work.session.add(server)
+            work.session.flush()
+            work.session.add(
+                CloudGateway(
+                    backup_server_id=site_id,
+                    managed_server_id=server.id,
+                    name=server.name,
+                    wanted=settings,
+                    confirmed=settings,
+                )
+            )
+    task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
+    running.clock.ahead = timedelta(seconds=11)
+    running.wake()
+    assert finished(client, task)["Result"]["Message"] == (
+        "It is kept, and not in force at g01, g03, g05, g07, g09 and 5 more, which are told"
+        " until they take it in: Its disk takes nothing: make room. Not reached yet, and told as"
+        " soon as they are there: g00, g02, g04, g06, g08 and 5 more."
+    )
 
 
 def test_a_gateway_that_is_there_and_says_nothing_is_waited_for_and_not_for_ever(

@@ -14,6 +14,7 @@ from cloudgate.connector.own_certificate import CertificateKeeper
 from cloudgate.connector.relay import Traffic
 from cloudgate.connector.settings import Forward
 from cloudgate.network.hostport import HostPort
+from cloudgate.values.enumeration import few
 
 SHOWN_SECONDS = 1.0
 """How often the live line is renewed."""
@@ -107,7 +108,7 @@ def live_line(traffic: Traffic, up: float, down: float, *, last: HostPort | None
         last: the gateway that the last tunnel went through.
     """
     carrying = [(gateway, count) for gateway, count in traffic.by.most_common() if count]
-    ways = ", ".join(f"{count} by {gateway}" for gateway, count in carrying)
+    ways = few(f"{count} by {gateway}" for gateway, count in carrying)
     if len(carrying) == 1:
         ways = f"by {carrying[0][0]}"
     elif not carrying:

@@ -13,6 +13,7 @@ from typing import Any
 from cloudgate.errors import InvalidRequestError
 from cloudgate.network import hostport
 from cloudgate.network.hostport import HostPort
+from cloudgate.values.enumeration import few
 
 DEFAULT_GATEWAY_PORT = 6180
 LOOPBACK = "127.0.0.1"
@@ -109,7 +110,7 @@ def read_file(file: Path) -> Options:
     unknown = sorted(said.keys() - _NAMES)
     if unknown:
         raise InvalidRequestError(
-            f"{file}: {', '.join(unknown)} is unknown; known are {', '.join(sorted(_NAMES))}."
+            f"{file}: {few(unknown)} is unknown; known are {', '.join(sorted(_NAMES))}."
         )
     gateway, listen = said.get("gateway", []), said.get("listen", [])
     gateways = [gateway] if isinstance(gateway, str) else gateway

@@ -39,6 +39,7 @@ from cloudgate.host.state.paths import StatePaths, state_paths
 from cloudgate.manager.security.installation import DATABASE, missing_pieces
 from cloudgate.protocol import Assignment, DirectoryChange, Gateway
 from cloudgate.trust.certificate_roles import client_context, only_a_manager
+from cloudgate.values.enumeration import few
 
 if sys.platform == "linux":
     from cloudgate.host.platform.linux_sock_diag import congestion_controls
@@ -275,7 +276,7 @@ async def _name(check_name: str, host: str, port: int) -> Finding:
         text = f"{host} has no address: {problem.strerror or problem}."
         advice = f"Try: getent ahosts {host}."
         return Finding(check_name, Verdict.PROBLEM, text, advice)
-    addresses = ", ".join(dict.fromkeys(str(each[4][0]) for each in found))
+    addresses = few(dict.fromkeys(str(each[4][0]) for each in found))
     return Finding(check_name, Verdict.OK, f"{host} is {addresses}.")
 
 

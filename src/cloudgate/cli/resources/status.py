@@ -11,6 +11,7 @@ from cloudgate.cli.resources.cloud import gateways
 from cloudgate.cli.resources.infrastructure import backup_servers, servers
 from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json
+from cloudgate.values.enumeration import few
 
 _WARNINGS = "/warnings"
 _SITES = backup_servers.KIND.array
@@ -82,7 +83,7 @@ def summary(managed: Sequence[Json], known: Sequence[Json]) -> str:
         if each.get("State") not in well
     ]
     if ill:
-        return f"Not all is well: {', '.join(dict.fromkeys(ill))}."
+        return f"Not all is well: {few(dict.fromkeys(ill))}."
     online = [each for each in managed if each.get("State") == "Online"]
     tunnels = sum(int(each.get("LiveTunnels") or 0) for each in known)
     counted = (
@@ -100,7 +101,7 @@ def unlike(managed: Sequence[Json], release: object) -> str:
         for each in managed
         if (version := each.get("Version")) not in {None, release}
     ]
-    return f"The manager has release {said(release)}; {', '.join(named)}." if named else ""
+    return f"The manager has release {said(release)}; {few(named)}." if named else ""
 
 
 def _count(number: int, thing: str) -> str:

@@ -8,6 +8,7 @@ from cloudgate.client.core.addresses import ENTITY
 from cloudgate.client.core.kinds import Json, Kind
 from cloudgate.errors import InvalidRequestError, NotFoundError
 from cloudgate.values import identifiers, precis
+from cloudgate.values.enumeration import few
 
 if TYPE_CHECKING:  # commands load this before they know whether anything is asked
     from cloudgate.client.core.conversation import Conversation
@@ -70,7 +71,7 @@ def find_inside(
         identifier = str(each["Id"])
         if word.strip().casefold() in (identifier.casefold(), _name_inside(each).casefold()):
             return EntityReference(f"{collection}/{identifier}", identifier)
-    names = ", ".join(map(_name_inside, known)) or "none"
+    names = few(map(_name_inside, known)) or "none"
     raise NotFoundError(f"The tenant has no {kind.word} named {word!r}; it has: {names}.")
 
 
@@ -118,7 +119,7 @@ def _only(kind: Kind, name: str, references: list[Json]) -> Json:
     if not named:
         raise NotFoundError(f"There is no {kind.word} named {name!r}.")
     if len(named) > 1:
-        candidates = ", ".join(_candidate(one) for one in named)
+        candidates = few(_candidate(one) for one in named)
         raise InvalidRequestError(
             f"{len(named)} {kind.many} are named {name!r}; give the id of one: {candidates}."
         )

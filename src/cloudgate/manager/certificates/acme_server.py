@@ -20,6 +20,7 @@ from cloudgate.manager.certificates.orders import Order, OrderRequest
 from cloudgate.manager.certificates.rules import BroughtCertificate
 from cloudgate.manager.registries.acme_challenges import DNS, AcmeChallenges
 from cloudgate.manager.security.authority import new_key_pem
+from cloudgate.values.enumeration import few
 
 ANSWER_SECONDS = 20
 """How long the server may take for one answer."""
@@ -136,7 +137,7 @@ def _shown(
     if found is None:
         raise UnavailableError(
             f"The ACME server {request.directory_url} does not check {name} by"
-            f" {request.challenge}; it offers {', '.join(sorted(offered))}."
+            f" {request.challenge}; it offers {few(sorted(offered))}."
         )
     response, text = found.response_and_validation(server.net.key)
     if request.challenge == DNS:
@@ -166,7 +167,7 @@ def _not_ours(problem: errors.ValidationError, request: OrderRequest) -> str:
         if request.challenge == DNS
         else "Have port 80 of these names forwarded to the manager's --http-port."
     )
-    return f"The ACME server could not see that the names are ours: {'; '.join(said)}. {advice}"
+    return f"The ACME server could not see that the names are ours: {few(said, '; ')}. {advice}"
 
 
 def _short(problem: Exception) -> str:

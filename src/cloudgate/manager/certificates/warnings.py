@@ -24,8 +24,8 @@ from cloudgate.manager.servers.facts import facts_of
 from cloudgate.manager.storage.tables import CertificateOrder, CloudCertificate, CloudGateway
 from cloudgate.network import hostport
 from cloudgate.trust.certificate_names import not_covered, subject_alt_names
+from cloudgate.values.enumeration import few
 
-_MOST_CLAIMS = 5
 WARN_BEFORE = timedelta(days=30)
 """How long before its end a certificate that nobody renews is warned of, at the most."""
 
@@ -34,7 +34,7 @@ def warnings_of(work: UnitOfWork, found: CloudCertificate) -> str:
     """About a certificate and the gateways that show it; empty when there is nothing."""
     brought = BroughtCertificates(work)
     gateways = [each for each in list_gateways(work) if brought.shown_by(each) is found]
-    return _joined(_about_its_end(work, found), *(_about_names(found, each) for each in gateways))
+    return _joined(_about_its_end(work, found), _about_names(found, *gateways))
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,21 @@ def note_warning(work: UnitOfWork, gateway: CloudGateway, brought: BroughtCertif
         gateway.certificate_warning = _joined(*remarks)
 
 
-def _about_names(found: CloudCertificate, gateway: CloudGateway) -> str:
-    dialled = external_ip_of(gateway)
+def _about_names(found: CloudCertificate, *gateways: CloudGateway) -> str:
     leaf = leaf_of(found.chain_pem)
-    if not not_covered([hostport.host_known_as(dialled)], leaf):
+    dialled = {each.name: external_ip_of(each) for each in gateways}
+    wrong = [
+        f"{name} is dialled as {host}"
+        for name, host in dialled.items()
+        if not_covered([hostport.host_known_as(host)], leaf)
+    ]
+    if not wrong:
         return ""
-    covered = ", ".join(subject_alt_names(leaf)) or "no name at all"
+    covered = few(subject_alt_names(leaf)) or "no name at all"
     return (
-        f"{gateway.name} is dialled as {dialled}, which its certificate is not for: tenants will"
-        f" not trust it. It is for {covered}. Bring one for that name, or change ExternalIP."
+        f"{few(wrong)}, which {'its' if len(wrong) == 1 else 'their'} certificate is not for:"
+        f" tenants will not trust it. It is for {covered}. Bring one for"
+        f" {'that name' if len(wrong) == 1 else 'those names'}, or change ExternalIP."
     )
 
 
@@ -123,9 +129,8 @@ def _about_claims(work: UnitOfWork, gateway: CloudGateway) -> str:
     claims = rules.unsigned_claims(facts.host_name, facts.addresses, signed)
     if not claims:
         return ""
-    more = f" and {len(claims) - _MOST_CLAIMS} more" if len(claims) > _MOST_CLAIMS else ""
     return (
-        f"{gateway.managed_server.name} says that it is {', '.join(claims[:_MOST_CLAIMS])}{more},"
+        f"{gateway.managed_server.name} says that it is {few(claims)},"
         " which its certificate is not for, as nobody else says so. Should tenants come in by one"
         " of these, give it as ExternalIP."
     )

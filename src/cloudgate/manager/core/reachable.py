@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
 from cloudgate.network.destinations import is_loopback, is_never, is_own_name, meant
+from cloudgate.values.enumeration import few
 
 Network = IPv4Network | IPv6Network
 
@@ -77,7 +78,7 @@ class Reachable:
         if self.networks and not self._is_named(host):
             raise AccessDeniedError(
                 f"Access denied: {element}: found {host}, expected an IP address in one of the"
-                f" networks that the operator has named: {', '.join(map(str, self.networks))}."
+                f" networks that the operator has named: {few(self.networks)}."
             )
 
     def check_advertised(self, host: str, element: str, *, administers: bool) -> None:
@@ -100,7 +101,7 @@ class Reachable:
         asked = PurePosixPath(path)
         if administers or any(asked.is_relative_to(folder) for folder in self.folders):
             return
-        named = ", ".join(self.folders) or "none so far"
+        named = few(self.folders) or "none so far"
         raise AccessDeniedError(
             f"Access denied: Path: {path[:100]} is in no folder that may be measured: {named}. An"
             " administrator may name any, or the operator starts the manager with"

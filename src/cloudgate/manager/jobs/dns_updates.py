@@ -23,6 +23,7 @@ from cloudgate.manager.gateways.operations import is_up, is_wanted, list_gateway
 from cloudgate.manager.host_protocol.gateway_progress import ReachabilityCheck, reach_of
 from cloudgate.manager.jobs.reachability_probe import Prober
 from cloudgate.network import hostport
+from cloudgate.values.enumeration import few
 
 KEEPING = "Keeping the names of gateways in DNS"
 LOOK_SECONDS = 3.0
@@ -119,7 +120,9 @@ class DnsWorker:
             return
         put(self._manager.dns, name, addresses)
         if known != addresses:
-            log.info("a name leads elsewhere", name=name, addresses=addresses, before=known)
+            log.info(
+                "a name leads elsewhere", name=name, addresses=few(addresses), before=few(known)
+            )
         self._put[name] = (addresses, time.monotonic())
 
 

@@ -1,6 +1,7 @@
 """Timeouts: what happens by itself, because time has passed or a host has reported?"""
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -28,6 +29,7 @@ from cloudgate.manager.storage.tables import CloudGateway, ManagedServer, Task
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants import certificates as tenant_certificates
 from cloudgate.protocol import EvictionProgress, GatewayState
+from cloudgate.values.enumeration import MOST, few
 
 RENEWED_AT_ONCE = 20
 """Gateways whose certificates are looked after before others may change something."""
@@ -148,34 +150,48 @@ def _settle_directory_task(work: UnitOfWork, task: Task, servers: Sequence[Manag
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return
     misplaced = _misplaced(task, servers)
-    left = {server.name: found.tunnels for server, found in misplaced if found.tunnels}
     if any(found.tunnels and is_online(work, server) for server, found in misplaced):
         task.deadline_at = work.now + tasks.DIRECTORY_DEADLINE
         return
-    remarks = [task.message] if task.message else []
-    finished = sum(found.finished for _, found in misplaced)
-    closed = sum(found.closed for _, found in misplaced)
-    if finished or closed:
-        remarks.append(
-            f"Of the tunnels that had no place any more, {finished} finished by themselves and"
-            f" {closed} were closed."
-        )
-    for name, tunnels in sorted(left.items()):
-        remarks.append(f"{name} is away; it had {tunnels} of them left.")
-    away = [server for server in behind if server not in waiting]
+    remarks = [*filter(None, [task.message]), *_about_misplaced(misplaced)]
+    away = sorted(server.name for server in behind if server not in waiting)
     if away:
-        names = ", ".join(sorted(server.name for server in away))
-        remarks.append(f"Not reached yet, and told as soon as they are there: {names}.")
+        remarks.append(f"Not reached yet, and told as soon as they are there: {few(away)}.")
     if waiting:
-        said = [
-            f"It is kept, and not in force at {server.name}, which is told again until it takes it"
-            f" in: {_trouble(server) or 'it does not say why.'}"
-            for server in sorted(waiting, key=lambda each: each.name)
-        ]
-        tasks.finish(work, task, success=False, message=" ".join([*said, *remarks]))
+        message = " ".join([*_about_waiting(waiting), *remarks])
+        tasks.finish(work, task, success=False, message=message)
         return
     message = " ".join([f"{tasks.OK}.", *remarks]) if remarks else tasks.OK
     tasks.finish(work, task, success=True, message=message)
+
+
+def _about_misplaced(misplaced: Sequence[tuple[ManagedServer, EvictionProgress]]) -> Iterator[str]:
+    """What became of the tunnels that a change has left without a place."""
+    finished = sum(found.finished for _, found in misplaced)
+    closed = sum(found.closed for _, found in misplaced)
+    if finished or closed:
+        yield (
+            f"Of the tunnels that had no place any more, {finished} finished by themselves and"
+            f" {closed} were closed."
+        )
+    left = sorted((server.name, found.tunnels) for server, found in misplaced if found.tunnels)
+    for name, tunnels in left[:MOST]:
+        yield f"{name} is away; it had {tunnels} of them left."
+    if more := left[MOST:]:
+        yield f"So are {len(more)} more; they had {sum(count for _, count in more)} of them left."
+
+
+def _about_waiting(waiting: Iterable[ManagedServer]) -> Iterator[str]:
+    """Where a change is not in force, by why: a thousand gateways may have one reason."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for server in sorted(waiting, key=lambda each: each.name):
+        names[_trouble(server) or "it does not say why."].append(server.name)
+    by_reason = list(names.items())
+    for reason, named in by_reason[:MOST]:
+        told = "is told again until it takes" if len(named) == 1 else "are told until they take"
+        yield f"It is kept, and not in force at {few(named)}, which {told} it in: {reason}"
+    if more := sum(len(named) for _, named in by_reason[MOST:]):
+        yield f"Nor is it at {more} more, for other reasons: see the warnings of these gateways."
 
 
 def _trouble(server: ManagedServer) -> str:

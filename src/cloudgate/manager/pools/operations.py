@@ -29,9 +29,9 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.values import precis
+from cloudgate.values.enumeration import few
 
 TYPE = "CloudGatewayPool"
-_NAMED_AT_MOST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +133,8 @@ def delete_pool(work: UnitOfWork, pool: GatewayPool, drain_seconds: int | None =
     """
     if pool.tenants:
         raise InvalidRequestError(
-            f"The gateway pool {pool.name} is in use by {_names(pool.tenants)}. Take these tenants"
-            " out of it first."
+            f"The gateway pool {pool.name} is in use by"
+            f" {few(tenant.name for tenant in pool.tenants)}. Take these tenants out of it first."
         )
     site = pool.backup_server
     change = change_to(pool, TYPE, "DeleteCloudGatewayPool", before=_documented(pool))
@@ -237,12 +237,6 @@ def _check_name_is_free(work: UnitOfWork, site: BackupServer, name: str) -> None
     for other in list_pools(work):
         if other.backup_server_id == site.id and precis.key(other.name) == precis.key(name):
             raise InvalidRequestError(f"A gateway pool named {other.name} is there already.")
-
-
-def _names(tenants: Sequence[CloudTenant]) -> str:
-    names = ", ".join(tenant.name for tenant in tenants[:_NAMED_AT_MOST])
-    more = len(tenants) - _NAMED_AT_MOST
-    return f"{names} and {more} more" if more > 0 else names
 
 
 def begin_pool_drain(work: UnitOfWork, site: BackupServer, drain_seconds: int | None) -> None:

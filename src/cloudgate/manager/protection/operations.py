@@ -20,6 +20,7 @@ from cloudgate.manager.protection.rules import Finding, Protection, ProtectionRe
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.network import hostport
+from cloudgate.values.enumeration import few
 
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
 """The key of the bell that rings when there is something new to look at."""
@@ -181,7 +182,9 @@ def _warning(repository: Repository, tenants: int, longest_days: int, now: datet
 
 def warning_of_tenant(tenant: ShownTenant, now: datetime) -> str:
     """What there is to say of a tenant that is to be protected; empty for nothing."""
-    return " ".join(f"Not protected: {each}." for each in _reasons(tenant, tenant.resources, now))
+    reasons = _reasons(tenant, tenant.resources, now)
+    said = few((f"Not protected: {each}" for each in reasons), ". ")
+    return f"{said}." if said else ""
 
 
 def check_tenant(tenant: CloudTenant, resources: Sequence[TenantResource], now: datetime) -> None:
@@ -196,7 +199,7 @@ def check_tenant(tenant: CloudTenant, resources: Sequence[TenantResource], now: 
     if reasons:
         raise InvalidRequestError(
             "BackupProtectionEnabled: found true, and nothing would be protected:"
-            f" {'; '.join(reasons)}."
+            f" {few(reasons, '; ')}."
         )
 
 

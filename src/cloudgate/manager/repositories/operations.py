@@ -24,6 +24,7 @@ from cloudgate.manager.servers.backup_servers import choose_backup_server
 from cloudgate.manager.storage.tables import BackupServer, CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
 from cloudgate.values import precis
+from cloudgate.values.enumeration import MOST, few
 
 TYPE = "Repository"
 
@@ -198,7 +199,7 @@ def delete_repository(work: UnitOfWork, repository: Repository) -> None:
         .join(TenantResource, TenantResource.tenant_id == CloudTenant.id)
         .where(TenantResource.repository_id == repository.id)
         .order_by(CloudTenant.name)
-        .limit(5)
+        .limit(MOST)
     ).all()
     if names:
         count = work.session.scalar(
@@ -206,7 +207,7 @@ def delete_repository(work: UnitOfWork, repository: Repository) -> None:
         )
         raise InvalidRequestError(
             f"The repository {repository.name} is in use: {count} quota(s), of"
-            f" {', '.join(names)}. Remove these first."
+            f" {few(names, total=count)}. Remove these first."
         )
     record(work, change_to(repository, TYPE, "DeleteRepository", before=_documented(repository)))
     work.session.delete(repository)

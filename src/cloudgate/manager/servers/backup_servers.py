@@ -20,6 +20,7 @@ from cloudgate.manager.storage.tables import (
     Repository,
 )
 from cloudgate.values import identifiers, precis
+from cloudgate.values.enumeration import few
 
 DEFAULT_PORT = 9392
 TYPE = "BackupServer"
@@ -86,7 +87,7 @@ def _only_one(work: UnitOfWork) -> BackupServer:
     servers = list_backup_servers(work)
     if len(servers) == 1:
         return servers[0]
-    connected = ", ".join(server.name for server in servers) or "none"
+    connected = few(server.name for server in servers) or "none"
     raise InvalidRequestError(
         "BackupServerUid is missing. It may be left out while exactly one backup server is"
         f" connected; connected: {connected}."

@@ -17,6 +17,7 @@ from cloudgate.manager.storage.tables import BackupServer, CloudGateway, Managed
 from cloudgate.network.destinations import is_loopback
 from cloudgate.protocol.bounds import readable
 from cloudgate.values import precis
+from cloudgate.values.enumeration import few
 
 TYPE = "ManagedServer"
 
@@ -103,7 +104,7 @@ def find_by_host_name(work: UnitOfWork, site: BackupServer, host_name: str) -> M
             " added there as a managed server first."
         )
     if len(found) > 1:
-        named = ", ".join(sorted(server.name for server in found))
+        named = few(sorted(server.name for server in found))
         raise InvalidRequestError(
             f"ServerHostName {host_name!r} fits more than one managed server: {named}."
             " Give a name that only one of them has."

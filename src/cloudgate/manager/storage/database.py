@@ -25,6 +25,7 @@ from cloudgate.manager.storage.postgresql import (
 from cloudgate.manager.storage.sqlite_files import BUSY_SECONDS, connect
 from cloudgate.manager.storage.touched_tables import note_touched
 from cloudgate.manager.storage.write_turns import WriteTurns
+from cloudgate.values.enumeration import few
 
 REVISIONS = Path(__file__).parent / "revisions"
 EMPTY = REVISIONS / "empty.sql"
@@ -207,7 +208,7 @@ def _see_that_it_is_ours(connection: Connection, tables: set[str], revision: str
         return
     if revision is not None and _REVISION.fullmatch(revision) and "managed_servers" in tables:
         return
-    shown = ", ".join(sorted(tables)[:5])
+    shown = few(sorted(tables))
     raise UnavailableError(
         f"The database {connection.engine.url.database} is another program's: it holds {shown}."
         " Nothing was changed. Name an empty one."

@@ -40,6 +40,7 @@ from cloudgate.manager.tenants.limits import Limits
 from cloudgate.manager.tenants.publication import ended_now, publish
 from cloudgate.manager.tenants.resources import Quota, replace_resources
 from cloudgate.trust.password_hashes import matches
+from cloudgate.values.enumeration import few
 
 TYPE = "CloudTenant"
 SETTINGS = (
@@ -238,7 +239,7 @@ def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: boo
     if include_backups and places:
         task.message = (
             f"The backups of {name} are still there and have to be deleted in the repository:"
-            f" {', '.join(places)}."
+            f" {few(places)}."
         )
     return task
 

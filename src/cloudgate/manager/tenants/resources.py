@@ -19,6 +19,7 @@ from cloudgate.manager.storage.tables import CloudTenant, Subtenant, Task, Tenan
 from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants.publication import end_tunnels_to, publish
 from cloudgate.values import identifiers, precis
+from cloudgate.values.enumeration import few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +118,12 @@ def replace_resources(work: UnitOfWork, tenant: CloudTenant, quotas: Sequence[Qu
 
 def _check_is_unused(work: UnitOfWork, tenant: CloudTenant, resource: TenantResource) -> None:
     names = work.session.scalars(
-        select(Subtenant.name)
-        .where(Subtenant.resource_id == resource.id)
-        .order_by(Subtenant.name)
-        .limit(5)
+        select(Subtenant.name).where(Subtenant.resource_id == resource.id).order_by(Subtenant.name)
     ).all()
     if names:
         raise InvalidRequestError(
             f"The resource {resource.name} of {tenant.name} is in use by its subtenants"
-            f" {', '.join(names)}. Remove these first, or give them another resource."
+            f" {few(names)}. Remove these first, or give them another resource."
         )
 
 

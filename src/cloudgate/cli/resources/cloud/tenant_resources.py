@@ -12,6 +12,7 @@ from cloudgate.client.core import kinds
 from cloudgate.client.core.kinds import Json
 from cloudgate.client.core.lookup import find_inside, site_of
 from cloudgate.errors import NotFoundError
+from cloudgate.values.enumeration import few
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="Name or id of the tenant.")]
 app = groups.group(name="resource", help="Quotas of a tenant on repositories.")
@@ -72,7 +73,7 @@ def id_of_resource(call: Call, tenant: str, word: str | None) -> str:
     known: list[Json] = call.api.get(collection).body.get("CloudTenantResources") or []
     if len(known) == 1:
         return str(known[0]["Id"])
-    names = ", ".join(quotas.COLUMNS["DisplayName"](resource) for resource in known) or "none"
+    names = few(quotas.COLUMNS["DisplayName"](resource) for resource in known) or "none"
     raise NotFoundError(f"Give --resource; the tenant has: {names}.")
 
 
