@@ -20,6 +20,7 @@ from cloudgate.client import Client
 from cloudgate.client.blocking_collections import ReadableCollection
 from cloudgate.manager.audit import events
 from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.storage import tables
 from cloudgate.manager.tenants.limits import Limits
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -44,6 +45,17 @@ def test_every_route_of_a_module_of_handlers_is_in_the_table() -> None:
         if (route.verb, route.path, route.action) not in known
     }
     assert not missing, "name the module in api/table.py"
+
+
+def test_every_row_is_among_the_tables() -> None:
+    missing = {
+        f"{module.__name__}: {named.__name__}"
+        for module in modules(tables)
+        for named in vars(module).values()
+        if isinstance(named, type) and issubclass(named, tables.Base)
+        if getattr(tables, named.__name__, None) is not named
+    }
+    assert not missing, "name the row in __all__ of its module, a module in tables/__init__.py"
 
 
 def ids_below(group: typer.Typer) -> Iterator[int]:

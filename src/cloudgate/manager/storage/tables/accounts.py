@@ -13,6 +13,19 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloudgate.manager.storage.tables.base import LIST, Base
 
+__all__ = (
+    "Account",
+    "AccountIdentity",
+    "AccountRole",
+    "ApiToken",
+    "LogonSession",
+    "Passkey",
+    "RequiredFactor",
+    "SecondFactor",
+    "SpentChallenge",
+    "TenantSession",
+)
+
 
 class Account(Base):
     """Somebody who may use the API."""

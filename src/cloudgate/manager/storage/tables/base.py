@@ -14,6 +14,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from cloudgate.manager.storage.types import UtcDateTime
 
+__all__ = ("Base",)
+
 REVISION = BigInteger().with_variant(Integer, "sqlite")
 
 

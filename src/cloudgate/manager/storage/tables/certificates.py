@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from cloudgate.manager.storage.tables.base import Base
 from cloudgate.manager.storage.tables.cloud import CloudTenant, Subtenant
 
+__all__ = ("CertificateOrder", "CloudCertificate", "TenantAuthority", "TenantCertificate")
+
 
 class CloudCertificate(Base):
     """A certificate that an operator brought, with its key sealed."""

@@ -16,6 +16,19 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from cloudgate.manager.storage.tables.base import LIST, REVISION, Base
 from cloudgate.manager.storage.tables.infrastructure import BackupServer, ManagedServer, Repository
 
+__all__ = (
+    "CloudGateway",
+    "CloudTenant",
+    "DirectoryRevision",
+    "FormerName",
+    "GatewayPool",
+    "PoolStay",
+    "PoolTenant",
+    "RemovedTenant",
+    "Subtenant",
+    "TenantResource",
+)
+
 
 class CloudGateway(Base):
     """The gateway role of a managed server: what is wanted, and what was last known to hold."""

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloudgate.manager.storage.tables.base import REVISION, Base
 
+__all__ = ("BackupServer", "Credentials", "ManagedServer", "PasswordKey", "Repository")
+
 
 class BackupServer(Base):
     """A provider's site."""

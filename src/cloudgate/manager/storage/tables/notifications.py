@@ -15,6 +15,8 @@ from cloudgate.manager.storage.tables.base import LIST, Base
 from cloudgate.manager.storage.tables.cloud import CloudTenant
 from cloudgate.manager.storage.tables.infrastructure import BackupServer
 
+__all__ = ("NotificationCondition", "NotificationDelivery", "NotificationReceiver")
+
 
 class NotificationReceiver(Base):
     """Somebody who is told of what has happened: by mail, or a program by HTTPS."""

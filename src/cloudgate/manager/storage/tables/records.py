@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudgate.manager.storage.tables.base import REVISION, Base
 
+__all__ = ("AuditChain", "AuditEvent", "Counter", "InstallationMark", "Maintenance", "Task")
+
 
 class Task(Base):
     """The record of a change that takes time."""

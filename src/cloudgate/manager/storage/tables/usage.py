@@ -13,6 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cloudgate.manager.storage.tables.base import Base
 
+__all__ = ("HeldBackTime", "Usage", "UsageTotal")
+
 
 class Usage(Base):
     """What somebody used of a gateway in a stretch of time, by one target."""
