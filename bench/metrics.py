@@ -322,8 +322,9 @@ def serve(data: Path, port: int, metrics: int) -> None:
             state=GatewayState.LISTENING,
             figures=_figures(number, more),
         )
-        manager.presence.touch(host, manager.clock())
-        manager.figures.keep(host, report)
+        now = manager.clock()
+        manager.presence.touch(host, now)
+        manager.figures.keep(host, report, now)
 
     for number, host in enumerate(hosts):
         tell(number, host, 0)

@@ -53,6 +53,8 @@ def test_changes_that_a_gateway_has_not_taken_in_are_named_until_it_has(
     }  # fmt: skip
     assert f"{NOT_TAKEN_IN} changes of acme, beta since 20" in said
     assert said.rstrip(".").endswith("UTC")
+    for asked in ("/cloud/gateways?format=Entity", "/query?type=CloudGateway&format=Entities"):
+        assert f"{NOT_TAKEN_IN} changes of acme, beta" in client.get(asked).text
     take_in(host)
     assert warning(client) == ""
 

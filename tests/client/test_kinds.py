@@ -107,7 +107,7 @@ def test_a_kind_is_made_and_changed_by_the_types_that_the_routes_take(of: Typed)
 
 @each_kind
 def test_a_kind_is_asked_for_where_the_query_service_has_it(of: Typed) -> None:
-    known = {each.name: each for each in TYPES if each.whole is not None}
+    known = {each.name: each for each in TYPES if each.whole or each.wholes}
     if of.kind.inside:
         return  # those of one tenant are few, and never asked for
     assert (of.kind.type in known) == bool(of.kind.queried)

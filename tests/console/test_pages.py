@@ -4,10 +4,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -485,6 +487,24 @@ def test_what_the_api_refuses_is_said_in_its_words_beside_the_form(operator: Vis
     assert "*.vault.example" in text_of(answer.text)
     assert 'role="alert"' in answer.text
     assert operator.send("repositories/create", name="bad").status_code == 400
+
+
+def test_a_lease_is_over_when_it_is_by_the_managers_clock(
+    running: RunningManager, operator: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, end = running.logged_on(), running.manager.clock() + timedelta(minutes=5)
+    spec = {
+        "Name": "for a while",
+        "Password": "a long password",
+        "LeaseExpirationDate": end.isoformat(),
+    }
+    made = finished(client, client.post("/cloud/tenants", json=spec).json())
+    path = urlsplit(made["Links"][1]["Href"]).path
+    page = f"tenants/{path.rpartition('/')[2]}"
+    assert "Expired" not in operator.get(page).text
+    monkeypatch.setattr(running.clock, "ahead", running.clock.ahead + timedelta(minutes=6))
+    for shown in (page, "tenants?search=for+a+while"):
+        assert "Expired" in operator.get(shown).text
 
 
 def test_what_keeps_deleted_backups_is_said_by_forms_and_nothing_is_promised_without(

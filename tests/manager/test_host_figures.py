@@ -1,6 +1,7 @@
 """Do counts of hosts add up over restarts of hosts and of the manager, and never go backwards?"""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,11 @@ from cloudgate.manager.registries.host_figures import (
 from cloudgate.protocol import Figures, GatewayState, Report, TenantFigures
 
 HOST, TENANT = UUID(int=1), UUID(int=2)
+
+
+def at(seconds: float) -> datetime:
+    """A moment, by the seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 @dataclass
@@ -58,24 +64,24 @@ def test_counts_only_grow_but_to_0_and_are_what_was_reported_since_the_manager_b
     steps: list[str],
 ) -> None:
     clock = [1000.0]
-    registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+    registry = HostFiguresRegistry(lambda: clock[0])
     host, expected, pending, before = Host(clock, began=0.0), 0, 0, 0
-    registry.keep(HOST, host.report())
+    registry.keep(HOST, host.report(), at(clock[0]))
     for step in steps:
         clock[0] += 10
         if step == "refuse":
             host.refused += 1
             pending += 1
         elif step == "report":
-            registry.keep(HOST, host.report())
+            registry.keep(HOST, host.report(), at(clock[0]))
             expected, pending = expected + pending, 0
         elif step == "restart host":
             host.restart()
             pending = 0  # it was never told
         else:
-            registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+            registry = HostFiguresRegistry(lambda: clock[0])
             host.told = None  # a host tells all of it to a manager that was away
-            registry.keep(HOST, host.report())
+            registry.keep(HOST, host.report(), at(clock[0]))
             before = expected = pending = 0
             if host.began > clock[0]:
                 raise AssertionError("A host cannot begin later than now.")
@@ -103,7 +109,7 @@ def test_the_parts_of_a_time_are_of_the_hours_that_it_lies_in_and_make_the_whole
 
 def test_what_a_host_counted_while_nobody_heard_it_is_of_the_hours_that_passed() -> None:
     clock = [7 * HOUR_SECONDS]
-    registry = HostFiguresRegistry(lambda: clock[0], lambda: clock[0])
+    registry = HostFiguresRegistry(lambda: clock[0])
 
     def hear(held: float, share: float = 0.0, server: UUID = HOST) -> None:
         of_tenant = TenantFigures(
@@ -120,7 +126,7 @@ def test_what_a_host_counted_while_nobody_heard_it_is_of_the_hours_that_passed()
             state=GatewayState.LISTENING,
             figures=figures,
         )
-        registry.keep(server, report)
+        registry.keep(server, report, at(clock[0]))
 
     def hours() -> dict[float, tuple[float, float]]:
         found = registry.held_back(TENANT)
@@ -148,7 +154,7 @@ def test_a_report_that_says_nothing_else_is_told_from_one_that_does() -> None:
     host = Host([10.0])
     report = host.report()
     assert not registry.is_repeated(HOST, report)
-    registry.keep(HOST, report)
+    registry.keep(HOST, report, at(10.0))
     assert registry.is_repeated(HOST, host.report())
     drained = report.model_copy(update={"state": GatewayState.DRAINING})
     assert not registry.is_repeated(HOST, drained)
@@ -160,7 +166,7 @@ def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_t
     None
 ):
     uptime, now = [100.0], [5000.4]
-    registry = HostFiguresRegistry(lambda: 0.0, lambda: now[0])
+    registry = HostFiguresRegistry(lambda: 0.0)
 
     def began(run: str = "a") -> float:
         figures = Figures(run=run, uptime_seconds=uptime[0])
@@ -170,7 +176,7 @@ def test_a_host_service_began_when_it_did_however_clocks_jitter_and_again_when_t
             state=GatewayState.LISTENING,
             figures=figures,
         )
-        registry.keep(HOST, report)
+        registry.keep(HOST, report, at(now[0]))
         return registry.heard()[HOST].began_at
 
     assert began() == 4900
@@ -186,7 +192,7 @@ def test_a_host_that_names_tenants_without_end_fills_no_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(host_figures, "MOST_TENANTS", 50)
-    registry = HostFiguresRegistry(lambda: 1000.0, lambda: 1000.0)
+    registry = HostFiguresRegistry(lambda: 1000.0)
     for number in range(20):
         news = tuple(
             TenantFigures(
@@ -204,5 +210,5 @@ def test_a_host_that_names_tenants_without_end_fills_no_memory(
             state=GatewayState.LISTENING,
             figures=figures,
         )
-        registry.keep(HOST, report)
+        registry.keep(HOST, report, at(1000.0))
     assert len(registry.tenants()) <= 100

@@ -98,12 +98,13 @@ def test_all_that_has_a_warning_is_found_in_whatever_state_it_is(manager: Manage
             work.session.flush()
             work.session.add(gateway)
     with manager.reading() as work:
-        ill = [each.name for each in gateways.list_gateways(work) if gateways.own_warnings_of(each)]
+        known = gateways.list_gateways(work)
+        ill = [each.name for each in known if gateways.own_warnings_of(work, each)]
         listed = [(each.kind, each.name) for each in needs_a_look(manager, work)]
         found = set(listed)
         servers = managed_servers.list_managed_servers(work)
         warned = {each.name for each in servers if managed_servers.warnings_of(each)}
-        states = [gateways.condition_of(each) for each in gateways.list_gateways(work)]
+        states = [gateways.condition_of(each) for each in known]
         together = fleet(work)
         read = [each.name for each in list_gateways_to_look_at(work)]
         revisions = {each.whose[0]: each.directory_revision for each in gateway_rows(work, ())}

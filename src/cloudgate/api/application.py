@@ -102,7 +102,7 @@ class Application:
         self._memory = ResponseCache(manager)
         self._tokens = TokenGate(manager, self._logging_on)
         self._repeated = RepeatedRequests(self._memory, self._tokens.acts_still)
-        self._console = Console(self, brand)
+        self._console = Console(self, manager.clock, brand)
         self._watching = MonitoringEndpoint(watched, self._may_watch) if watched else None
         self._hosts = HostProtocol(
             manager,

@@ -1,7 +1,8 @@
 """Console application: how does a browser's request become a page? A part of the API's port."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.requests import Request
@@ -32,9 +33,18 @@ _FORBIDDEN, _NOT_FOUND, _NO_SUCH_VERB, _TOO_LARGE, _BUSY = 403, 404, 405, 413, 5
 class Console:
     """Answers what is asked for below the paths of its sections."""
 
-    def __init__(self, api: ASGIApp, brand: Brand | None = None) -> None:
-        """`api` is the application that answers at ``/api``; `brand` is what tenants see."""
+    def __init__(
+        self, api: ASGIApp, clock: Callable[[], datetime], brand: Brand | None = None
+    ) -> None:
+        """Serve pages.
+
+        Args:
+            api: the application that answers at ``/api``.
+            clock: that of the manager.
+            brand: what tenants see.
+        """
         self._api = api
+        self._clock = clock
         self._brand = brand or Brand()
         self._streams = {name: Streams() for name in SECTIONS}
 
@@ -83,7 +93,8 @@ class Console:
             return await own_password.respond(Api(self._api, request, ""), request, brand, language)
         api = Api(self._api, request, request.cookies.get(section.cookie.name, ""))
         streams = self._streams[section.name]
-        return await _Request(api, streams, section, brand, language, request, path).respond()
+        asked = _Request(api, self._clock, streams, section, brand, language, request, path)
+        return await asked.respond()
 
 
 @dataclass
@@ -91,6 +102,7 @@ class _Request:
     """One request for a page of a section."""
 
     api: Api
+    clock: Callable[[], datetime]
     streams: Streams
     section: Section
     brand: Brand
@@ -129,7 +141,7 @@ class _Request:
 
     async def _of(self, is_of: Page | Action, variables: Mapping[str, str]) -> Response:
         asked = dict(self.request.query_params)
-        visit = Visit(api=self.api, path=variables, query=asked, language=self.language)
+        visit = self._visit(variables, asked)
         if isinstance(is_of, Action):
             form = await form_page(is_of, visit)
             return self._page(form.template, form.context)
@@ -160,8 +172,7 @@ class _Request:
         found = self.section.match(self.path)
         if found is None or not isinstance(found[0], Action):
             return self._problem(_NOT_FOUND, _("There is no such form."))
-        visit = Visit(api=self.api, path=found[1], query={}, form=self.form, language=self.language)
-        done = await act(found[0], visit)
+        done = await act(found[0], self._visit(found[1], {}))
         if isinstance(done, Redirect):
             return _to(self._root + done.to)
         host = self.request.headers.get("host", "")
@@ -257,18 +268,27 @@ class _Request:
             return self._problem(_BUSY, _("Too many pages are open; this one shows no news."))
         shown, variables = found[0], found[1]
         asked = {name: values[-1] for name, values in parse_qs(query).items()}
-        visit = Visit(
-            api=self.api, path=variables, query=asked, language=self.language, is_news=True
-        )
 
         async def render() -> str:
-            context = {**await shown.load(visit), "page": shown, "root": _root_of(path)}
+            visit = replace(self._visit(variables, asked), is_news=True)
+            known = {"now": visit.now, "page": shown, "root": _root_of(path)}
+            context = {**await shown.load(visit), **known}
             return live_part(shown.template, context, self.language)
 
         return StreamingResponse(
             self.streams.events(render, self.api.session),
             media_type="text/event-stream",
             headers={"X-Accel-Buffering": "no"},
+        )
+
+    def _visit(self, variables: Mapping[str, str], asked: Mapping[str, str]) -> Visit:
+        return Visit(
+            api=self.api,
+            now=self.clock(),
+            path=variables,
+            query=asked,
+            form=self.form,
+            language=self.language,
         )
 
     @property
@@ -289,6 +309,7 @@ class _Request:
             "token": browser.form_token(session) if session else "",
             "path": self.path + (f"?{asked}" if asked else ""),
             "page": None,
+            "now": self.clock(),
             **context,
         }
         return page(template, whole, self.language, status)

@@ -6,6 +6,7 @@ say how the same is done by a command and by a request.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -39,6 +40,8 @@ class Visit:
     """One request for a page: by whom, and for what."""
 
     api: Api
+    now: datetime
+    """By the manager's clock."""
     path: Mapping[str, str]
     """What stands for the variables of the page's path."""
     query: Mapping[str, str]

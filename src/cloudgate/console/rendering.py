@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
 from typing import Any
@@ -84,7 +83,7 @@ def _environment(language: Language) -> Environment:
         known_languages=tuple(LANGUAGES.values()),
     )
     made.tests["at_all"] = texts.is_at_all
-    made.tests["over"] = lambda text: texts.is_over(text, datetime.now(UTC))
+    made.tests["over"] = texts.is_over
     made.globals["parts"] = made.get_template("parts.html").module
     return made
 

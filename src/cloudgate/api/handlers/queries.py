@@ -53,7 +53,7 @@ class QueryType:
     field: str
     """Of `Entities`, or of `Resources` for a type that has no reference form."""
     whole: Whole | None = None
-    """Makes the entity of a row; None for a type of which there is nothing here."""
+    """Makes the entity of a row; None where `wholes` does, or there is nothing of the type here."""
     reference: Reference | None = None
     names_do: bool = True
     """Whether the reference is made of what the thing and its backup server are called."""
@@ -78,8 +78,7 @@ TYPES = (
     QueryType(
         "Repository",
         "repositories",
-        repositories.repository_entity,
-        repositories.repository_reference,
+        reference=repositories.repository_reference,
         wholes=repositories.repository_entities,
     ),
     QueryType("Backup", "backups"),
@@ -103,9 +102,17 @@ TYPES = (
     QueryType("FailoverPlan", "failover_plans"),
     QueryType("WanAccelerator", "wan_accelerators"),
     QueryType(
-        "CloudGateway", "cloud_gateways", gateways.gateway_entity, gateways.gateway_reference
+        "CloudGateway",
+        "cloud_gateways",
+        reference=gateways.gateway_reference,
+        wholes=gateways.gateway_entities,
     ),
-    QueryType("CloudTenant", "cloud_tenants", tenants.tenant_entity, tenants.tenant_reference),
+    QueryType(
+        "CloudTenant",
+        "cloud_tenants",
+        reference=tenants.tenant_reference,
+        wholes=tenants.tenant_entities,
+    ),
     QueryType(
         "Passwords",
         "password_key_info_list",
@@ -208,7 +215,7 @@ def get_query(call: Call) -> Answer:
             page = read(work, _seen(call, source), query)
             if asked.wholes is not None and is_whole:
                 found = asked.wholes(work, call.root, page.rows)
-    if asked.whole is not None and asked.wholes is None and is_whole:
+    if asked.whole is not None and is_whole:
         found = tuple(asked.whole(call.root, row) for row in page.rows)
     paging = paging_of(call, "/query", page)
     return Answer(resource=_result(call, asked, page, found, paging))

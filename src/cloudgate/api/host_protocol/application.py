@@ -234,7 +234,7 @@ class HostProtocol:
             with self._manager.changing() as work:
                 server = get_managed_server(work, server_id)
                 found = report_handling.handle_report(work, server, message)
-            self._manager.figures.keep(server_id, message)
+            self._manager.figures.keep(server_id, message, self._manager.clock())
             return found
 
         reach = await run_in_threadpool(report)
@@ -251,8 +251,9 @@ class HostProtocol:
         listed = await self._hosts.usual(credential, message.machine)
         if listed is None or not self._manager.figures.is_repeated(listed.server_id, message):
             return False
-        self._manager.presence.touch(listed.server_id, self._manager.clock())
-        self._manager.figures.keep(listed.server_id, message)
+        now = self._manager.clock()
+        self._manager.presence.touch(listed.server_id, now)
+        self._manager.figures.keep(listed.server_id, message, now)
         return True
 
     async def _usage(self, request: Request) -> Response:

@@ -1,7 +1,6 @@
 """Overview page: what needs a look, what goes on, and what is to be done first?"""
 
 import asyncio
-from datetime import UTC, datetime
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.charts import traffic
@@ -65,7 +64,7 @@ async def _last_day(visit: Visit) -> Json:
     return {
         "used": used_rows(used or {}),
         "too_much": used is None or hours is None,
-        "traffic": traffic(used_rows(hours), datetime.now(UTC)) if hours else None,
+        "traffic": traffic(used_rows(hours), visit.now) if hours else None,
     }
 
 

@@ -63,7 +63,7 @@ def download(table: str, begin: datetime) -> Json:
 
 async def load(visit: Visit) -> Json:
     """A page of what all tenants used in a month."""
-    now = datetime.now(UTC)
+    now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
     what = {**asked(begin, now), "pageSize": PAGE_SIZE, "page": visit.number, "sortDesc": "BytesUp"}
     found = await visit.api.get(f"/cloud/usage?{urlencode(what)}")
@@ -77,7 +77,7 @@ async def load(visit: Visit) -> Json:
 
 async def load_table(visit: Visit) -> Json:
     """All of a month, comma-separated (RFC 4180)."""
-    now = datetime.now(UTC)
+    now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
     written = io.StringIO()
     table = csv.writer(written)

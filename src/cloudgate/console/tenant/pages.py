@@ -1,7 +1,6 @@
 """Own pages: what does a tenant have, who came by its name, and who are its users?"""
 
 import asyncio
-from datetime import UTC, datetime
 
 from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back
@@ -40,7 +39,7 @@ async def _held_back(visit: Visit) -> Json:
     """When it got less speed than it would have taken."""
     found = await visit.api.get(f"{SELF}/heldBack?days={DAYS}")
     times = list(found.get("CloudHeldBackTimes") or ())
-    return {"held_back": held_back(times, datetime.now(UTC))}
+    return {"held_back": held_back(times, visit.now)}
 
 
 async def load_logins(visit: Visit) -> Json:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
@@ -35,7 +35,7 @@ async def _month(api: Api, begin: datetime, now: datetime) -> list[Json]:
 
 async def load(visit: Visit) -> Json:
     """A month, by UTC."""
-    now = datetime.now(UTC)
+    now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
     rows = await _month(visit.api, begin, now)
     return {
@@ -48,7 +48,7 @@ async def load(visit: Visit) -> Json:
 
 async def load_table(visit: Visit) -> Json:
     """The same, comma-separated (RFC 4180), to the byte."""
-    now = datetime.now(UTC)
+    now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
     written = io.StringIO()
     table = csv.DictWriter(written, (*WHO, *SUMS))

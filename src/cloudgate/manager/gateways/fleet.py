@@ -32,7 +32,7 @@ def list_gateways_to_look_at(work: UnitOfWork) -> Sequence[CloudGateway]:
     servers = select(ManagedServer.id).where(
         or_(
             ManagedServer.reported_state == GatewayState.FAILED,
-            may_be_late(work.session),
+            may_be_late(work),
         )
     )
     return work.session.scalars(

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session
 
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.facts import (
     TOLD_REVISION,
     directory_revision_of,
@@ -27,13 +28,13 @@ _NAMED = 3
 _LAGS = "lags"
 
 
-def lag_of(gateway: CloudGateway) -> str:
+def lag_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     """What an operator should know of changes that are not in force; empty when all are.
 
     Of a gateway that is away nothing is said here: its state says so.
     """
-    server, session = gateway.managed_server, object_session(gateway)
-    if session is None or server.online_since is None or gateway.confirmed is None:
+    server, session = gateway.managed_server, work.session
+    if server.online_since is None or gateway.confirmed is None:
         return ""
     newest, known = session.get(Counter, DIRECTORY), directory_revision_of(server)
     if newest is None or newest.value <= known:
@@ -42,16 +43,16 @@ def lag_of(gateway: CloudGateway) -> str:
     key = (server.backup_server_id, known, newest.value)
     if key not in lags:
         lags[key] = _Lag(session, server.backup_server_id, known)
-    return lags[key].said()
+    return lags[key].said(work.now)
 
 
-def may_be_late(session: Session) -> ColumnElement[bool]:
+def may_be_late(work: UnitOfWork) -> ColumnElement[bool]:
     """Of managed servers: those of whose gateways `lag_of` may have something to say."""
     said = func.coalesce(TOLD_REVISION, "")
     site, is_online = ManagedServer.backup_server_id, ManagedServer.online_since.is_not(None)
-    due = _due(session)
+    due = _due(work)
     known: defaultdict[UUID, list[str]] = defaultdict(list)
-    for site_id, text in session.execute(select(site, said).where(is_online).distinct()):
+    for site_id, text in work.session.execute(select(site, said).where(is_online).distinct()):
         revision = told_revision(text)
         if revision is None or revision < due.get(site_id, 0):
             known[site_id].append(text)
@@ -59,12 +60,12 @@ def may_be_late(session: Session) -> ColumnElement[bool]:
     return and_(is_online, or_(false(), *late))
 
 
-def _due(session: Session) -> dict[UUID, int]:
+def _due(work: UnitOfWork) -> dict[UUID, int]:
     """Of each site the newest change that all of its gateways should have by now."""
-    until = int((datetime.now(UTC) - LATE).timestamp() * 1000)
+    until = int((work.now - LATE).timestamp() * 1000)
     found: dict[UUID, int] = {}
     for kind in (CloudTenant, RemovedTenant):
-        for site_id, newest in session.execute(
+        for site_id, newest in work.session.execute(
             select(kind.backup_server_id, func.max(kind.directory_revision))
             .where(kind.directory_revision <= until)
             .group_by(kind.backup_server_id)
@@ -83,9 +84,9 @@ class _Lag:
         self._since = _since(session, site_id, known)
         self._changed = session.scalars(_missed(site_id, known).limit(_NAMED + 1)).all()
 
-    def said(self) -> str:
+    def said(self, now: datetime) -> str:
         since, changed = self._since, self._changed
-        if since is None or datetime.now(UTC) - since < LATE:
+        if since is None or now - since < LATE:
             return ""
         names = ", ".join(changed[:_NAMED]) + (" and others" if len(changed) > _NAMED else "")
         whose = f"changes of {names}" if names else "that tenants were removed"

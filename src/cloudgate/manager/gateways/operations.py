@@ -155,20 +155,20 @@ def is_up(work: UnitOfWork, gateway: CloudGateway) -> bool:
     return is_online and server.reported_state == GatewayState.LISTENING
 
 
-def warnings_of(gateway: CloudGateway) -> str:
+def warnings_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     """What an operator should look at, at its server too; empty when nothing."""
-    found = (own_warnings_of(gateway), managed_servers.warnings_of(gateway.managed_server))
+    found = (own_warnings_of(work, gateway), managed_servers.warnings_of(gateway.managed_server))
     return readable(" ".join(filter(None, found)))
 
 
-def own_warnings_of(gateway: CloudGateway) -> str:
+def own_warnings_of(work: UnitOfWork, gateway: CloudGateway) -> str:
     """What an operator should look at that its server's own warnings do not say."""
     failed = condition_of(gateway) == _CONDITIONS[GatewayState.FAILED]
     found = (
         report_of(gateway.managed_server).reason if failed else "",
         gateway.reach_warning,
         gateway.certificate_warning,
-        lag_of(gateway),
+        lag_of(work, gateway),
     )
     return readable(" ".join(filter(None, found)))
 

@@ -55,7 +55,7 @@ def _of_others(work: UnitOfWork) -> Iterator[tuple[str, Subject, str]]:
     for server in managed_servers.list_managed_servers_to_look_at(work):
         yield "ManagedServer", server, managed_servers.warnings_of(server)
     for gateway in list_gateways_to_look_at(work):
-        yield "CloudGateway", gateway, gateways.own_warnings_of(gateway)
+        yield "CloudGateway", gateway, gateways.own_warnings_of(work, gateway)
     repositories = list_repositories(work)
     unmeasured = probes.warnings_of(work, repositories)
     unprotected = protections.warnings_of(work, repositories)

@@ -66,7 +66,7 @@ def _of_gateways(manager: Manager, work: UnitOfWork) -> Iterator[Condition]:
         ratios = said.figures.full if said is not None and is_known else {}
         full = {each: part for each, part in ratios.items() if part > FULL_RATIO}
         if gateways.is_wanted(gateway) and not gateways.is_up(work, gateway):
-            said_of = gateways.warnings_of(gateway)
+            said_of = gateways.warnings_of(work, gateway)
             text = (
                 f"Gateway {gateway.name} lets no tenants in: it is"
                 f" {gateways.condition_of(gateway)}. {said_of}"

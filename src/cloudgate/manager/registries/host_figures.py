@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
@@ -85,13 +86,8 @@ class _Host:
 class HostFiguresRegistry:
     """What hosts have counted. May be used from any thread."""
 
-    def __init__(
-        self,
-        clock_seconds: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._now = now
         self._began_seconds = clock_seconds()
         self._lock = Lock()
         self._hosts: dict[UUID, _Host] = defaultdict(_Host)
@@ -110,13 +106,13 @@ class HostFiguresRegistry:
             known = self._hosts.get(server_id)
             return known is not None and known.report == _without_figures(report)
 
-    def keep(self, server_id: UUID, report: Report) -> None:
+    def keep(self, server_id: UUID, report: Report, now: datetime) -> None:
         """What a host has said was dealt with."""
         with self._lock:
             host = self._hosts[server_id]
             host.report = _without_figures(report)
             if report.figures is not None:
-                self._take(server_id, host, report.figures)
+                self._take(server_id, host, report.figures, now.timestamp())
             heard = host.heard
         if report.figures is not None and heard is not None:
             self.on_heard(server_id, heard)
@@ -202,8 +198,8 @@ class HostFiguresRegistry:
             for kept in (host.tenants, self._refused, self._held_back)
         )
 
-    def _take(self, server_id: UUID, host: _Host, figures: Figures) -> None:
-        now, wall = self._clock_seconds(), self._now()
+    def _take(self, server_id: UUID, host: _Host, figures: Figures, wall: float) -> None:
+        now = self._clock_seconds()
         began_here = figures.uptime_seconds < now - self._began_seconds
         is_first = not host.run
         said = host.heard if figures.run == host.run else None

@@ -7,7 +7,7 @@ A host polls every half minute; writing each of them down would be most of what 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from cloudgate.manager.registries.seen_addresses import KEPT_FOR
@@ -41,8 +41,8 @@ class Presence:
     """When each host was last heard of, and what was refused that came in its name."""
 
     def __init__(self, began: datetime | None = None) -> None:
-        """`began`: when nobody had been heard yet; now when left out."""
-        self._began = began or datetime.now(UTC)
+        """`began`: when nobody had been heard yet; when it is first asked where left out."""
+        self._began = began
         self._heard: dict[UUID, datetime] = {}
         self._strangers: dict[UUID, _CloneSuspicion] = {}
         self._refused: dict[UUID, datetime] = {}
@@ -51,7 +51,12 @@ class Presence:
 
     def has_listened(self, now: datetime) -> bool:
         """Whether hosts that are there have had the time to be heard since nobody had been."""
-        return now - self._began >= ONLINE_FOR
+        return now - self._beginning(now) >= ONLINE_FOR
+
+    def _beginning(self, now: datetime) -> datetime:
+        if self._began is None:
+            self._began = now
+        return self._began
 
     def is_there(self, silent: timedelta, now: datetime, *, was_online: bool) -> bool:
         """Whether a host is taken to be there that was last heard of so long ago."""
@@ -127,7 +132,7 @@ class Presence:
 
         What came before this process began is taken to have come then.
         """
-        refused = self._refused.get(server_id, self._began)
+        refused = self._refused.get(server_id, self._beginning(now))
         heard = self._heard.get(server_id)
         return heard is not None and heard > refused and now - refused >= ONLINE_FOR
 

@@ -1,8 +1,9 @@
 """Cloud gateways: what does the API say of them, and what may be done to them?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from cloudgate.api.access import PROVIDERS
@@ -13,6 +14,7 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation, up_to_backup_server
 from cloudgate.api.http.router import Parameter, Route, Routes, shows_either
 from cloudgate.errors import InvalidRequestError
+from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import operations
 from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage import tables
@@ -48,8 +50,14 @@ def gateway_reference(root: str, gateway: tables.CloudGateway) -> EntityRef:
     return place.reference(up_to_backup_server(root, gateway.backup_server), place.to_entity())
 
 
-def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
-    """A gateway with the settings in force."""
+def gateway_entities(
+    work: UnitOfWork, root: str, found: Sequence[tables.CloudGateway]
+) -> tuple[CloudGateway, ...]:
+    """Gateways with the settings in force."""
+    return tuple(_entity(work, root, each) for each in found)
+
+
+def _entity(work: UnitOfWork, root: str, gateway: tables.CloudGateway) -> CloudGateway:
     place = gateway_place(root, gateway)
     settings = operations.settings_in_force(gateway)
     return CloudGateway(
@@ -66,7 +74,7 @@ def gateway_entity(root: str, gateway: tables.CloudGateway) -> CloudGateway:
         uid=place.uid,
         state=operations.condition_of(gateway),
         live_tunnels=gateway.managed_server.live_tunnels,
-        warning=operations.warnings_of(gateway) or None,
+        warning=operations.warnings_of(work, gateway) or None,
         **{**settings.shown, "external_ip": operations.external_ip_of(gateway)},
     )
 
@@ -80,7 +88,10 @@ def _pool(root: str, gateway: tables.CloudGateway) -> tuple[Link, ...]:
     return (Link(rel="Related", href=place.href, name=place.name, type=place.reference_type),)
 
 
-FORMS = Forms(gateway_reference, gateway_entity, lambda found: CloudGateways(cloud_gateways=found))
+def forms(work: UnitOfWork) -> Forms[tables.CloudGateway]:
+    """Those of a gateway as it is at the time of a transaction."""
+    entity = partial(_entity, work)
+    return Forms(gateway_reference, entity, lambda found: CloudGateways(cloud_gateways=found))
 
 
 def drain_seconds(call: Call) -> int | None:
@@ -121,7 +132,7 @@ DRAINED = Parameter(
 def get_gateways(call: Call) -> Answer:
     """All gateways."""
     with call.reading() as work:
-        return FORMS.all(call, operations.list_gateways(work))
+        return forms(work).all(call, operations.list_gateways(work))
 
 
 @ROUTES.add(
@@ -138,7 +149,7 @@ def get_gateway(call: Call) -> Answer:
         gateway = operations.get_gateway(work, call.identifier(TYPE))
         # The entity shows what is in force: what is wanted may be on its way to the host.
         wanted = json.dumps(gateway.wanted, sort_keys=True)
-        return replace(FORMS.one(call, gateway), version=wanted)
+        return replace(forms(work).one(call, gateway), version=wanted)
 
 
 @ROUTES.add(

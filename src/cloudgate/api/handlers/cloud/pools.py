@@ -134,7 +134,7 @@ def get_gateways_of_pool(call: Call) -> Answer:
     """The gateways of a pool."""
     with call.reading() as work:
         pool = operations.get_pool(work, call.identifier(TYPE))
-        return gateways.FORMS.all(call, pool.gateways)
+        return gateways.forms(work).all(call, pool.gateways)
 
 
 @ROUTES.add(
@@ -149,7 +149,7 @@ def get_tenants_of_pool(call: Call) -> Answer:
     """The tenants of a pool."""
     with call.reading() as work:
         pool = operations.get_pool(work, call.identifier(TYPE))
-        return tenants.FORMS.all(call, pool.tenants)
+        return tenants.forms(work).all(call, pool.tenants)
 
 
 @ROUTES.add(

@@ -1,6 +1,7 @@
 """Tenant resources: what does the API say of a tenant's quotas, and what may be done to them?"""
 
 from dataclasses import replace
+from datetime import datetime
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import tenant_bodies
@@ -35,7 +36,7 @@ ENDING_TUNNELS_THERE = replace(
 
 
 def _linked_resource(
-    root: str, tenant: tables.CloudTenant, resource: tables.TenantResource
+    now: datetime, root: str, tenant: tables.CloudTenant, resource: tables.TenantResource
 ) -> CloudTenantResource:
     """A quota by itself, with its links."""
     place = tenant_place(root, tenant)
@@ -45,7 +46,7 @@ def _linked_resource(
         Link(rel="Up", href=place.entity_href, name=place.name, type=place.type),
         up_to_backup_server_entity(root, tenant.backup_server),
     )
-    return resource_entity(root, tenant, resource, found)
+    return resource_entity(now, root, tenant, resource, found)
 
 
 @ROUTES.add(
@@ -59,8 +60,8 @@ def _linked_resource(
 def get_resources(call: Call) -> Answer:
     """All quotas of a tenant."""
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(TYPE))
-    found = tuple(_linked_resource(call.root, tenant, each) for each in tenant.resources)
+        tenant, now = get_tenant(work, call.identifier(TYPE)), work.now
+    found = tuple(_linked_resource(now, call.root, tenant, each) for each in tenant.resources)
     return Answer(resource=CloudTenantResources(cloud_tenant_resources=found))
 
 
@@ -75,9 +76,9 @@ def get_resources(call: Call) -> Answer:
 def get_resource(call: Call) -> Answer:
     """One quota of a tenant."""
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(TYPE))
+        tenant, now = get_tenant(work, call.identifier(TYPE)), work.now
     resource = resources.get_resource(tenant, call.identifier(RESOURCE, "resource"))
-    return Answer(resource=_linked_resource(call.root, tenant, resource))
+    return Answer(resource=_linked_resource(now, call.root, tenant, resource))
 
 
 @ROUTES.add(

@@ -1,7 +1,9 @@
 """Tenants: what does the API say of them, and what may be done to them?"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.cloud import tenant_bodies
@@ -62,11 +64,16 @@ def tenant_reference(root: str, tenant: ShownTenant) -> EntityRef:
     return place.reference(up_to_backup_server(root, tenant.backup_server), place.to_entity())
 
 
-def tenant_entity(root: str, tenant: ShownTenant) -> CloudTenant:
-    """A tenant with its quotas."""
+def tenant_entities(
+    work: UnitOfWork, root: str, found: Sequence[ShownTenant]
+) -> tuple[CloudTenant, ...]:
+    """Tenants with their quotas."""
+    return tuple(_entity(work.now, root, each) for each in found)
+
+
+def _entity(now: datetime, root: str, tenant: ShownTenant) -> CloudTenant:
     place = tenant_place(root, tenant)
     limits = operations.limits_of(tenant)
-    now = datetime.now(UTC)
     warning = _tenant_warning(tenant, now)
     return CloudTenant(
         href=place.entity_href,
@@ -80,8 +87,8 @@ def tenant_entity(root: str, tenant: ShownTenant) -> CloudTenant:
         lease_options=LeaseOptions(
             enabled=tenant.expires_at is not None, expiration_date=tenant.expires_at
         ),
-        resources=tuple(resource_entity(root, tenant, found) for found in tenant.resources),
-        last_result=_last_result(tenant, warning),
+        resources=tuple(resource_entity(now, root, tenant, each) for each in tenant.resources),
+        last_result=_last_result(tenant, warning, now),
         last_active=tenant.last_active_at or NEVER,
         compute_resources=(),
         public_ip_count=tenant.public_ip_count,
@@ -112,7 +119,10 @@ def tenant_entity(root: str, tenant: ShownTenant) -> CloudTenant:
     )
 
 
-FORMS = Forms(tenant_reference, tenant_entity, lambda found: CloudTenants(cloud_tenants=found))
+def forms(work: UnitOfWork) -> Forms[ShownTenant]:
+    """Those of a tenant as it is at the time of a transaction."""
+    entity = partial(_entity, work.now)
+    return Forms(tenant_reference, entity, lambda found: CloudTenants(cloud_tenants=found))
 
 
 def _links(root: str, tenant: ShownTenant, place: ResourceLocation) -> tuple[Link, ...]:
@@ -140,6 +150,7 @@ def _links(root: str, tenant: ShownTenant, place: ResourceLocation) -> tuple[Lin
 
 
 def resource_entity(
+    now: datetime,
     root: str,
     tenant: ShownTenant,
     resource: tables.TenantResource,
@@ -157,17 +168,18 @@ def resource_entity(
             quota=resource.quota_mb,
             used_quota=None if resource.used_bytes is None else megabytes(resource.used_bytes),
             used_quota_time=resource.measured_at,
-            warning=_warning(resource),
+            warning=_warning(resource, now),
         ),
     )
 
 
-def _last_result(tenant: ShownTenant, warning: str) -> str:
+def _last_result(tenant: ShownTenant, warning: str, now: datetime) -> str:
     """Warning while it or a quota has one, else Success, as published, if it never ran, too.
 
     Never Failed: a gateway sees how a tunnel ends, not what becomes of the backup in it.
     """
-    return "Warning" if warning or any(map(_warning, tenant.resources)) else "Success"
+    is_warned_of = warning or any(_warning(each, now) for each in tenant.resources)
+    return "Warning" if is_warned_of else "Success"
 
 
 def _tenant_warning(tenant: ShownTenant, now: datetime) -> str:
@@ -175,9 +187,9 @@ def _tenant_warning(tenant: ShownTenant, now: datetime) -> str:
     return " ".join(each for each in said if each)
 
 
-def _warning(resource: tables.TenantResource) -> str | None:
+def _warning(resource: tables.TenantResource, now: datetime) -> str | None:
     """What there is to look at about a quota; the first in the words of the original."""
-    said = (quotas.warning_of(resource, datetime.now(UTC)), resource.measuring_warning)
+    said = (quotas.warning_of(resource, now), resource.measuring_warning)
     return " ".join(each for each in said if each) or None
 
 
@@ -202,7 +214,7 @@ ENDING_TUNNELS = Parameter(
 def get_tenants(call: Call) -> Answer:
     """All tenants."""
     with call.reading() as work:
-        return FORMS.all(call, operations.list_tenants(work))
+        return forms(work).all(call, operations.list_tenants(work))
 
 
 @ROUTES.add(
@@ -216,7 +228,7 @@ def get_tenants(call: Call) -> Answer:
 def get_tenant(call: Call) -> Answer:
     """One tenant."""
     with call.reading() as work:
-        return FORMS.one(call, operations.get_tenant(work, call.identifier(TYPE)))
+        return forms(work).one(call, operations.get_tenant(work, call.identifier(TYPE)))
 
 
 @ROUTES.add(

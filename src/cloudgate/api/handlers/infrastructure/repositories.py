@@ -4,7 +4,7 @@ Adding, editing and removing are extensions: in the original, repositories come 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from cloudgate.api.access import PROVIDERS
@@ -64,13 +64,13 @@ def repository_entities(
     """Repositories with how large they are, and what there is to say of measuring them."""
     spaces, warnings = spaces_of(work, found), warnings_of(work, found)
     return tuple(
-        repository_entity(root, each, spaces.get(each.id, UNKNOWN), warnings.get(each.id, ""))
+        _entity(work.now, root, each, spaces.get(each.id, UNKNOWN), warnings.get(each.id, ""))
         for each in found
     )
 
 
-def repository_entity(
-    root: str, repository: tables.Repository, space: Space = UNKNOWN, warning: str = ""
+def _entity(
+    now: datetime, root: str, repository: tables.Repository, space: Space, warning: str
 ) -> Repository:
     """A repository; what nobody knows of its size is left out."""
     place = repository_place(root, repository)
@@ -99,7 +99,7 @@ def repository_entity(
         quota_warning_percents=quotas.warning_percents,
         quota_grace_percent=quotas.grace_percent,
         quota_enforced=quotas.enforced,
-        backup_protection=_backup_protection(repository),
+        backup_protection=_backup_protection(repository, now),
     )
 
 
@@ -123,12 +123,11 @@ def _usage_probe(repository: tables.Repository, warning: str) -> UsageProbe | No
     )
 
 
-def _backup_protection(repository: tables.Repository) -> BackupProtection | None:
+def _backup_protection(repository: tables.Repository, now: datetime) -> BackupProtection | None:
     """How a repository keeps what is deleted, and what is known of that, without the password."""
     protection, known = protections.protection_of(repository), protections.known_of(repository)
     if protection is None:
         return None
-    now = datetime.now(UTC)
     return BackupProtection(
         method=protection.method,
         url=protection.url or None,
@@ -262,10 +261,11 @@ def post_repository(call: Call, spec: CreateRepositorySpec) -> Answer:
     """Add a repository."""
     with call.changing() as work:
         repository = operations.create_repository(work, _change(spec), spec.backup_server_uid)
+        now = work.now
     place = repository_place(call.root, repository)
     return Answer(
         status=201,
-        resource=repository_entity(call.root, repository, space_of_new(repository)),
+        resource=_entity(now, call.root, repository, space_of_new(repository), ""),
         headers={"Location": place.href},
     )
 

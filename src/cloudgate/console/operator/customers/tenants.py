@@ -1,7 +1,6 @@
 """Tenant pages: who are the customers, what do they have and use, and how do they connect?"""
 
 import asyncio
-from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from cloudgate.console.api import Json
@@ -50,7 +49,7 @@ async def _used(visit: Visit) -> Json:
     """What it used by month and in the last day, and when it was held back; not what is new."""
     if visit.is_news:
         return {}
-    now, own = datetime.now(UTC), f"CloudTenantUid=={visit.path['id']}"
+    now, own = visit.now, f"CloudTenantUid=={visit.path['id']}"
     first = month_of(last_months(now)[_MONTHS - 1], now)
     of_months = {
         "days": asked(first, now)["days"],
