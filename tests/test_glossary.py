@@ -20,6 +20,10 @@ def names() -> list[str]:
     return sorted(each for each in found if not each.startswith("/"))
 
 
+def file_of(node: ast.ImportFrom) -> str:
+    return str(node.module).removeprefix("cloudgate.").replace(".", "/")
+
+
 def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
     """What a module or a class defines, by name."""
     found: dict[str, ast.stmt] = {}
@@ -28,6 +32,8 @@ def members(body: list[ast.stmt]) -> dict[str, ast.stmt]:
             found[node.name] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             found[node.target.id] = node
+        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            found.update(members(modules()[f"{file_of(node)}.py"].body))
         elif isinstance(node, ast.ImportFrom):
             found.update((each.name, node) for each in node.names if each.name[0].isupper())
     return found
