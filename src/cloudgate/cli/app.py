@@ -1,9 +1,16 @@
-"""Command tree: which commands are there?"""
+"""Command tree: which commands are there?
+
+Groups of modules that are not named here come behind those that are.
+"""
 
 import os
 import sys
+from collections.abc import Iterator
 
-from cloudgate.cli import groups
+import typer
+
+from cloudgate import modules
+from cloudgate.cli import groups, resources
 from cloudgate.cli.commands import Call, before_any_command, command
 from cloudgate.cli.resources import accounts, audit, notifications, status, tasks, tokens
 from cloudgate.cli.resources.cloud import (
@@ -29,12 +36,11 @@ connect.register(app)
 diagnosis.register(app)
 status.register(app)
 usage.register(app)
-tenants.app.add_typer(tenant_resources.app)
-tenants.app.add_typer(subtenants.app)
-tenants.app.add_typer(tenant_passwords.app)
-tenants.app.add_typer(tenant_certificates.app)
+_OF_TENANTS = (tenant_resources, subtenants, tenant_passwords, tenant_certificates)
+for each in _OF_TENANTS:
+    tenants.app.add_typer(each.app)
 subtenants.app.add_typer(tenant_passwords.user_app)
-for each in (
+_PLACED = (
     backup_servers,
     servers,
     repositories,
@@ -48,11 +54,24 @@ for each in (
     accounts,
     tokens,
     audit,
-    backups,
-    manager_secrets,
-    database,
+)
+
+
+def _others() -> Iterator[typer.Typer]:
+    """Those of modules that have no place in the help, by the modules' names."""
+    for module in modules.below(resources):
+        if hasattr(module, "app") and module not in (*_PLACED, *_OF_TENANTS):
+            yield module.app
+
+
+for group in (
+    *(each.app for each in _PLACED),
+    *_others(),
+    backups.app,
+    manager_secrets.app,
+    database.app,
 ):
-    app.add_typer(each.app)
+    app.add_typer(group)
 
 
 @command(app, "logout")

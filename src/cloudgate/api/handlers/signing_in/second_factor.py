@@ -151,6 +151,3 @@ def put_rule(call: Call, rule: SecondFactorRule) -> Answer:
     with call.changing() as work:
         second_factor.require(work, role_id, required=bool(rule.required))
     return Answer(status=204)
-
-
-ROUTES = [*OWN, *ADMINISTERED]

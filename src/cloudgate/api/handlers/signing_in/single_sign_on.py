@@ -117,6 +117,3 @@ def delete_identity(call: Call) -> Answer:
     with call.changing() as work:
         single_sign_on.unlink(work, _account(call, work))
     return Answer(status=204)
-
-
-ROUTES = [*OPEN, *ADMINISTERED]
