@@ -236,12 +236,36 @@ def test_what_was_used_is_to_the_byte_what_the_provider_bills(
     batch = UsageBatch(batch="of acme", usage=usage)
     host.client.post("/usage", content=batch.model_dump_json()).raise_for_status()
     billed = client.get(f"{acme.path}/usage").json()
-    assert as_tenant(running, "acme").get("/cloud/self/usage").json() == billed
+    tenant = as_tenant(running, "acme")
+    assert tenant.get("/cloud/self/usage").json() == billed
     (own,) = as_tenant(running, "acme\\ann").get("/cloud/self/usage").json()["CloudTenantUsages"]
     assert (own["Subtenant"], own["BytesUp"], own["BytesDown"]) == ("ann", 2002, 34)
     assert as_tenant(running, "acme\\bob").get("/cloud/self/usage").json() == {
         "CloudTenantUsages": []
     }
+
+    again = batch.model_copy(
+        update={
+            "batch": "of acme, a minute before",
+            "usage": tuple(
+                each.model_copy(update={"minute": now - timedelta(minutes=1)}) for each in usage
+            ),
+        }
+    )
+    host.client.post("/usage", content=again.model_dump_json()).raise_for_status()
+    added_up = tenant.get("/cloud/self/usage?total=true").json()
+    assert added_up == client.get(f"{acme.path}/usage?total=true").json()
+    told = {each.get("Subtenant"): each for each in added_up["CloudTenantUsages"]}
+    assert {name: each["BytesUp"] for name, each in told.items()} == {None: 2002, "ann": 4004}
+    assert {each.get("Minutes") for each in told.values()} == {None}
+    chosen = {"total": "true", "filter": f"BeginTime>={now:%Y-%m-%dT%H:%M:%SZ}"}
+    later = tenant.get("/cloud/self/usage", params=chosen).json()["CloudTenantUsages"]
+    assert sorted(each["BytesUp"] for each in later) == [1001, 2002]
+    wrong = tenant.get("/cloud/self/usage?total=perhaps")
+    assert (wrong.status_code, wrong.json()["Message"]) == (
+        400,
+        "total: found 'perhaps', expected true or false.",
+    )
 
 
 def test_when_it_was_held_back_a_tenant_sees_of_itself_and_a_user_does_not(

@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from cloudgate.api.table import ROUTES
 from cloudgate.manager.servers.backup_servers import (
     BackupServerSettings,
     create_backup_server,
@@ -494,3 +495,13 @@ def test_a_host_that_joined_again_has_told_what_it_had_told(
     host.join(renewed["JoinToken"])
     with running.manager.reading() as work:
         assert work.session.get_one(ManagedServer, host.server_id).usage_told_until == before
+
+
+def test_whoever_asks_for_usage_can_have_it_added_up() -> None:
+    asked = {
+        route.path: {each.name for each in route.query}
+        for route in ROUTES
+        if route.path.endswith("/usage")
+    }
+    assert len(asked) == 3
+    assert all({"days", "total", "filter"} <= names for names in asked.values()), asked

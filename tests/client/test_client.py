@@ -143,6 +143,7 @@ def test_a_tenant_gets_quotas_users_and_passwords(cloudgate: Client, site: Runni
         assert acme.logins()
         assert not acme.tunnels().cloud_gateway_tunnels
         assert not acme.usage()
+        assert not acme.usage(7, "Minutes>1", total=True)
         assert not acme.held_back()
     cloudgate.tenants.delete("acme")
     assert cloudgate.repositories.edit("attic", Repository(capacity=1024)).capacity == 1024

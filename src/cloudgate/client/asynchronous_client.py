@@ -262,9 +262,19 @@ class AsyncTenantClient(_AsyncConnected):
         """Who came lately with the own name, the latest first."""
         return (await self._read("/cloud/self/logins", CloudSelfLogins)).cloud_self_logins
 
-    async def usage(self, days: int = 31) -> tuple[CloudTenantUsage, ...]:
-        """What was used of the gateways."""
-        found = await self._read(f"/cloud/self/usage?days={days}", CloudTenantUsages)
+    async def usage(
+        self,
+        days: int = 31,
+        filter: str = "",  # noqa: A002  as the API calls it
+        *,
+        total: bool = False,
+    ) -> tuple[CloudTenantUsage, ...]:
+        """What was used of the gateways; the oldest first.
+
+        `total`: added up, one for each user, gateway and target.
+        """
+        path = resources.own_usage_path(days, filter, total=total)
+        found = await self._read(path, CloudTenantUsages)
         return found.cloud_tenant_usages
 
     async def subtenants(self) -> tuple[CloudSubtenant, ...]:

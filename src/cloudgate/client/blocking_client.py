@@ -258,9 +258,19 @@ class TenantClient(_Connected):
         """Who came lately with the own name, the latest first."""
         return self._read("/cloud/self/logins", CloudSelfLogins).cloud_self_logins
 
-    def usage(self, days: int = 31) -> tuple[CloudTenantUsage, ...]:
-        """What was used of the gateways."""
-        found = self._read(f"/cloud/self/usage?days={days}", CloudTenantUsages)
+    def usage(
+        self,
+        days: int = 31,
+        filter: str = "",  # noqa: A002  as the API calls it
+        *,
+        total: bool = False,
+    ) -> tuple[CloudTenantUsage, ...]:
+        """What was used of the gateways; the oldest first.
+
+        `total`: added up, one for each user, gateway and target.
+        """
+        path = resources.own_usage_path(days, filter, total=total)
+        found = self._read(path, CloudTenantUsages)
         return found.cloud_tenant_usages
 
     def subtenants(self) -> tuple[CloudSubtenant, ...]:

@@ -102,8 +102,18 @@ def query_path(these: Collection[Any], wanted: Sorted) -> str:
 
 def usage_path(days: int, chosen: str, *, total: bool) -> str:
     """The path of the first page of what all tenants used."""
-    added_up = {"total": "true"} if total else {}
-    return _with("/cloud/usage", {"days": str(days), **added_up, **_asked(Sorted(chosen))})
+    of_pages = {"days": str(days), **_added_up(total=total), **_asked(Sorted(chosen))}
+    return _with("/cloud/usage", of_pages)
+
+
+def own_usage_path(days: int, chosen: str, *, total: bool) -> str:
+    """The path of what a tenant, or its user, used."""
+    of_one = {"filter": chosen} if chosen else {}
+    return _with("/cloud/self/usage", {"days": str(days), **_added_up(total=total), **of_one})
+
+
+def _added_up(*, total: bool) -> dict[str, str]:
+    return {"total": "true"} if total else {}
 
 
 def audit_path(wanted: Sorted) -> str:

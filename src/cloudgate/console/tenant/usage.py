@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import datetime, timedelta
+from datetime import datetime
+from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import Page, Visit
@@ -14,23 +15,11 @@ WHO = ("Subtenant", "CloudGateway", "Target")
 SUMS = ("Tunnels", "BytesUp", "BytesDown")
 
 
-def added_up(used: list[Json], begin: datetime) -> list[Json]:
-    """What was used in the month that begins then, for each who and where; most first."""
-    end = (begin + timedelta(days=31)).replace(day=1)
-    sums: dict[tuple[str, ...], Json] = {}
-    for each in used:
-        if not begin <= datetime.fromisoformat(str(each["BeginTime"])) < end:
-            continue
-        who = tuple(str(each.get(name) or "") for name in WHO)
-        total = sums.setdefault(who, {**dict(zip(WHO, who, strict=True)), **dict.fromkeys(SUMS, 0)})
-        for name in SUMS:
-            total[name] += int(each.get(name) or 0)
-    return sorted(sums.values(), key=lambda row: -row["BytesUp"] - row["BytesDown"])
-
-
 async def _month(api: Api, begin: datetime, now: datetime) -> list[Json]:
-    found = await api.get(f"{SELF}/usage?days={asked(begin, now)['days']}")
-    return added_up(list(found.get("CloudTenantUsages") or ()), begin)
+    """What was used in the month that begins then, for each who and where; most first."""
+    found = await api.get(f"{SELF}/usage?{urlencode(asked(begin, now))}")
+    rows: list[Json] = list(found.get("CloudTenantUsages") or ())
+    return sorted(rows, key=lambda row: -row["BytesUp"] - row["BytesDown"])
 
 
 async def load(visit: Visit) -> Json:
@@ -51,7 +40,7 @@ async def load_table(visit: Visit) -> Json:
     now = visit.now
     begin = month_of(visit.query.get("month", ""), now)
     written = io.StringIO()
-    table = csv.DictWriter(written, (*WHO, *SUMS))
+    table = csv.DictWriter(written, (*WHO, *SUMS), extrasaction="ignore")
     table.writeheader()
     table.writerows(await _month(visit.api, begin, now))
     return download(written.getvalue(), begin)
@@ -63,7 +52,7 @@ PAGES = (
         title=_("Usage"),
         template="own_usage.html",
         load=load,
-        request=f"{SELF}/usage?days=31",
+        request=f"{SELF}/usage?days=31&total=true",
     ),
     Page(path="usage.csv", title=_("Usage"), template="own_usage.html", load=load_table),
 )

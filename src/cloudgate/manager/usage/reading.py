@@ -69,10 +69,29 @@ class Traffic:
 
 
 def usage_of(
-    work: UnitOfWork, tenant: CloudTenant, since: datetime, *, user_id: UUID | None = None
+    work: UnitOfWork,
+    tenant: CloudTenant,
+    since: datetime,
+    condition: Condition | None = None,
+    *,
+    user_id: UUID | None = None,
+    total: bool = False,
 ) -> tuple[UsageRow, ...]:
-    """What a tenant used since a moment, or one of its users alone; oldest first."""
-    found = _stretches(since).where(Usage.tenant_id == tenant.id).order_by(Usage.at, Usage.number)
+    """What a tenant used since a moment, or one of its users alone; oldest first.
+
+    Args:
+        work: what it is read in.
+        tenant: whose.
+        since: what began before does not count.
+        condition: which stretches; None for all.
+        user_id: of one user alone; None for the tenant with all of its users.
+        total: whether the stretches are added up, for each who and where.
+
+    Raises:
+        InvalidRequestError: the condition names what is not there.
+    """
+    stretches = _together(since) if total else _stretches(since).order_by(Usage.at, Usage.number)
+    found = stretches.where(Usage.tenant_id == tenant.id, FIELDS.compiled(condition))
     if user_id is not None:
         found = found.where(Usage.subtenant_id == user_id)
     return _named(work, work.session.execute(found).all())

@@ -21,7 +21,6 @@ from cloudgate.manager.storage import tables
 from cloudgate.manager.subtenants import operations as subtenants
 from cloudgate.manager.tenants import egress, operations, own_password
 from cloudgate.manager.tenants.passwords import Owner
-from cloudgate.manager.usage.reading import usage_of
 from cloudgate.wire.resources.base import Link
 from cloudgate.wire.resources.cloud.own import (
     CloudSelf,
@@ -37,7 +36,6 @@ from cloudgate.wire.resources.cloud.subtenants import (
 from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
 from cloudgate.wire.resources.cloud.usage import (
     CloudHeldBackTimes,
-    CloudTenantUsage,
     CloudTenantUsages,
 )
 from cloudgate.wire.resources.sessions import LogonSession
@@ -171,17 +169,14 @@ def _login(event: tables.AuditEvent) -> CloudSelfLogin:
         verb="GET",
         path="/cloud/self/usage",
         answers=shows(CloudTenantUsages),
-        query=(usage.DAYS,),
+        query=usage.OF_ONE,
     )
 )
 def get_own_usage(call: Call) -> Answer:
     """What one used in the last days: by minutes, then hours, then days; oldest first."""
-    days = usage.days_of(call)
     with call.reading() as work:
         tenant = own.tenant_of(sessions.owner_of(work, call.visitor, alone=True))
-        found = usage_of(work, tenant, work.now - days, user_id=call.visitor.user_id)
-    shown = tuple(CloudTenantUsage(**usage.said(each)) for each in found)
-    return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
+        return usage.used(call, work, tenant, user_id=call.visitor.user_id)
 
 
 @ROUTES.add(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from cloudgate.api.access import PROVIDERS
 from cloudgate.api.handlers.common import PAGED
@@ -10,6 +11,7 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import Parameter, Route, Routes, shows
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
+from cloudgate.manager.queries.filter import parse
 from cloudgate.manager.queries.pages import Page, Query
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.operations import TYPE, get_tenant
@@ -30,6 +32,7 @@ USAGE_DAYS = 31
 MOST_USAGE_DAYS = 999
 TOTAL = "total"
 """Whether the stretches of time are added up."""
+FILTER = "filter"
 BY = "by"
 """By what all that was used is added up."""
 
@@ -44,20 +47,38 @@ DAYS = Parameter(
 )
 
 
+OF_ONE = (
+    DAYS,
+    Parameter(
+        name=TOTAL,
+        description="Extension: true to add up what each user used of each gateway and target.",
+        values=("true", "false"),
+    ),
+    Parameter(name=FILTER, description="Extension: which stretches of time, as /cloud/usage's."),
+)
+
+
 @ROUTES.add(
     Route(
         verb="GET",
         path="/cloud/tenants/{id}/usage",
         answers=shows(CloudTenantUsages),
-        query=(DAYS,),
+        query=OF_ONE,
     )
 )
 def get_usage(call: Call) -> Answer:
     """What a tenant used in the last days: by minutes, then hours, then days; oldest first."""
-    days = days_of(call)
     with call.reading() as work:
-        tenant = get_tenant(work, call.identifier(TYPE), alone=True)
-        found = usage_of(work, tenant, work.now - days)
+        return used(call, work, get_tenant(work, call.identifier(TYPE), alone=True))
+
+
+def used(
+    call: Call, work: UnitOfWork, tenant: CloudTenant, *, user_id: UUID | None = None
+) -> Answer:
+    """The answer that says what a tenant used, or one of its users alone."""
+    chosen, total = parse(call.query.get(FILTER, "")), _total(call)
+    since = work.now - days_of(call)
+    found = usage_of(work, tenant, since, chosen, user_id=user_id, total=total)
     shown = tuple(CloudTenantUsage(**said(each)) for each in found)
     return Answer(resource=CloudTenantUsages(cloud_tenant_usages=shown))
 
