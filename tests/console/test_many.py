@@ -1,41 +1,119 @@
-"""Is what is chosen in a form kept where a list is too long to offer all that there is?"""
+"""Are forms right about lists that are too long to offer all that there is?"""
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
+import pytest
 from lxml import html
 from sqlalchemy import select
 
-from cloudgate.manager.storage.tables import BackupServer, CloudTenant
-from tests.support.console import signed_in
+from cloudgate.console.operator.common import OFFERED, choices
+from cloudgate.console.operator.site_map import CONSOLE
+from cloudgate.manager.gateways.rules import GatewaySettings
+from cloudgate.manager.storage.tables import (
+    BackupServer,
+    CloudGateway,
+    CloudTenant,
+    ManagedServer,
+    Repository,
+)
+from tests.support.console import Visitor, signed_in
 from tests.support.host import ScriptedHost
-from tests.support.manager import RunningManager, finished
+from tests.support.manager import RunningManager, finished, running_manager
 
-OFFERED = 500
+SAID = "The first 500 by name; the others by the command."
+LAST = f"{OFFERED:05d}"
+Form = dict[str, list[str]]
 
 
-def test_a_pool_keeps_the_tenants_that_its_form_has_no_room_to_offer(
-    running: RunningManager, host: ScriptedHost
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
+    """With one more than are offered of all that forms have to choose from."""
+    with running_manager(tmp_path_factory.mktemp("manager")) as started:
+        settings = GatewaySettings().as_document()
+        with started.manager.changing() as work:
+            site = work.session.scalars(select(BackupServer.id)).one()
+            for number in range(OFFERED + 1):
+                name, server = f"{number:05d}", uuid4()
+                work.session.add_all(
+                    (
+                        CloudTenant(
+                            backup_server_id=site,
+                            name=f"tenant {name}",
+                            login=f"tenant {name}",
+                            directory_revision=1,
+                        ),
+                        Repository(
+                            backup_server_id=site,
+                            name=f"vault {name}",
+                            endpoint=f"v{name}.example:1",
+                            kind="Linux",
+                            address="",
+                        ),
+                        ManagedServer(
+                            id=server, backup_server_id=site, name=f"server {name}", kind="Linux"
+                        ),
+                    )
+                )
+                work.session.flush()
+                work.session.add(
+                    CloudGateway(
+                        backup_server_id=site,
+                        managed_server_id=server,
+                        name=f"gateway {name}",
+                        wanted=settings,
+                        confirmed=settings,
+                    )
+                )
+        yield started
+
+
+@pytest.fixture(scope="module")
+def operator(running: RunningManager) -> Visitor:
+    return signed_in(running)
+
+
+def uid_of_last(running: RunningManager, kind: str, name: str) -> str:
+    answer = running.logged_on().get(f'/query?type={kind}&filter=Name=="{name} {LAST}"')
+    return str(answer.json()["Refs"]["Refs"][0]["UID"])
+
+
+def form_at(operator: Visitor, path: str) -> Any:
+    document: Any = html.fromstring(operator.get(path).text)
+    (form,) = document.xpath("//main//form")
+    return form
+
+
+def filled_in(form: Any) -> Form:
+    """What a browser sends when nothing was changed."""
+    found: Form = {}
+    for name, value in form.form_values():
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def chosen(form: Any, field: str) -> list[str]:
+    """What is chosen, as it is shown."""
+    return [
+        each.text_content().strip()
+        for each in form.xpath(f"//select[@name='{field}']/option[@selected]")
+    ]
+
+
+def test_a_pool_keeps_and_names_the_tenants_that_its_form_has_no_room_to_offer(
+    running: RunningManager, operator: Visitor, host: ScriptedHost
 ) -> None:
-    client, operator = running.logged_on(), signed_in(running)
+    client = running.logged_on()
     task = client.post(
         "/cloud/gateways", json={"ServerHostName": host.name, "NetworkType": "Direct"}
     )
     host.obey()
     finished(client, task.json())
-    gateway = client.get("/cloud/gateways").json()["Refs"][0]["UID"]
-    with running.manager.changing() as work:
-        site = work.session.scalars(select(BackupServer.id)).one()
-        work.session.add_all(
-            CloudTenant(
-                backup_server_id=site,
-                name=f"tenant {number:05d}",
-                login=f"tenant {number:05d}",
-                directory_revision=1,
-            )
-            for number in range(OFFERED + 1)
-        )
-    last = client.get(f'/query?type=CloudTenant&filter=Name=="tenant {OFFERED:05d}"').json()
-    uid = last["Refs"]["Refs"][0]["UID"]
+    query = f'/query?type=CloudGateway&filter=Name=="{host.name}"'
+    gateway = client.get(query).json()["Refs"]["Refs"][0]["UID"]
+    uid = uid_of_last(running, "CloudTenant", "tenant")
     spec = {
         "Name": "apart",
         "CloudGateways": {"CloudGatewayUids": [gateway]},
@@ -46,15 +124,97 @@ def test_a_pool_keeps_the_tenants_that_its_form_has_no_room_to_offer(
     finished(client, made)
     (pool,) = client.get("/cloud/gatewayPools?format=Entity").json()["CloudGatewayPools"]
     path = f"pools/{pool['UID'].rpartition(':')[2]}/edit"
-    document: Any = html.fromstring(operator.get(path).text)
-    (form,) = document.xpath("//main//form")
-    filled_in: dict[str, list[str]] = {}
-    for name, value in form.form_values():
-        filled_in.setdefault(name, []).append(value)
-    answer = operator.http.post(path, data={**filled_in, "description": "another"})
+    form = form_at(operator, path)
+    assert chosen(form, "tenants") == [f"tenant {LAST}"]
+    answer = operator.http.post(path, data={**filled_in(form), "description": "another"})
     assert answer.status_code == 303, answer.text
     host.obey()
     finished(client, {"Href": f"/tasks/{answer.headers['location'].rpartition('/')[2]}"})
     (pool,) = client.get("/cloud/gatewayPools?format=Entity").json()["CloudGatewayPools"]
     assert pool["Description"] == "another"
     assert pool["CloudTenants"]["CloudTenantUids"] == [uid]
+
+
+def test_a_probe_keeps_and_names_the_server_that_its_form_has_no_room_to_offer(
+    running: RunningManager, operator: Visitor
+) -> None:
+    client = running.logged_on()
+    server = uid_of_last(running, "ManagedServer", "server")
+    vault = client.get(f'/query?type=Repository&filter=Name=="vault {LAST}"&format=Entities')
+    at = vault.json()["Entities"]["Repositories"]["Repositories"][0]["Href"]
+    probe = {"Method": "Directory", "ManagedServerUid": server, "Path": "/srv/{tenant}"}
+    assert client.put(at, json={"UsageProbe": probe}).status_code == 204
+    identifier = urlsplit(at).path.rpartition("/")[2]
+    path = f"repositories/{identifier}/probe"
+    form = form_at(operator, path)
+    assert chosen(form, "server") == [f"server {LAST}"]
+    answer = operator.http.post(path, data={**filled_in(form), "path": "/mnt/{tenant}"})
+    assert answer.status_code == 303, answer.text
+    kept = client.get(at).json()["UsageProbe"]
+    assert (kept["ManagedServerUid"], kept["Path"]) == (server, "/mnt/{tenant}")
+
+
+def test_a_receiver_of_a_tenant_that_no_form_has_room_to_offer_stays_one_of_it(
+    running: RunningManager, operator: Visitor
+) -> None:
+    client = running.logged_on()
+    tenant = uid_of_last(running, "CloudTenant", "tenant")
+    address = "https://one.example/hook"
+    spec = {"Name": "last", "Kind": "Webhook", "Address": address, "CloudTenantUid": tenant}
+    made = client.post("/notifications/receivers", json=spec)
+    assert made.status_code == 201, made.text
+    at = made.headers["Location"]
+    path = f"notifications/{urlsplit(at).path.rpartition('/')[2]}/edit"
+    form = form_at(operator, path)
+    answer = operator.http.post(path, data={**filled_in(form), "address": f"{address}/2"})
+    assert answer.status_code == 303, answer.text
+    kept = client.get(f"{at}?format=Entity").json()
+    assert (kept["CloudTenant"], kept["Address"]) == (f"tenant {LAST}", f"{address}/2")
+
+
+def test_how_a_tenant_connects_is_said_of_a_repository_that_is_not_among_the_first(
+    running: RunningManager, operator: Visitor
+) -> None:
+    client = running.logged_on()
+    quota = {
+        "RepositoryUid": uid_of_last(running, "Repository", "vault"),
+        "QuotaMb": 1024,
+        "Name": "v",
+    }
+    spec = {"Name": "connects", "Password": "p", "Resources": {"BackupResources": [quota]}}
+    answer = client.post("/cloud/tenants", json=spec)
+    assert answer.status_code == 202, answer.text
+    tenant = client.get('/query?type=CloudTenant&filter=Name=="connects"').json()["Refs"]["Refs"][0]
+    shown = operator.get(f"tenants/{tenant['UID'].rpartition(':')[2]}/connect").text
+    assert f"v{LAST}.example:1" in shown
+
+
+def offering() -> set[str]:
+    """Forms that offer what there may be many of."""
+    loader = choices("CloudTenant").__code__
+    return {
+        action.path
+        for action in CONSOLE.actions
+        for field in action.fields
+        if getattr(field.choices, "__code__", None) is loader
+    }
+
+
+def test_each_form_says_that_it_offers_the_first_of_many(
+    running: RunningManager, operator: Visitor
+) -> None:
+    client = running.logged_on()
+    pool = client.get("/cloud/gatewayPools").json()["Refs"]
+    vault = uid_of_last(running, "Repository", "vault").rpartition(":")[2]
+    tenant = uid_of_last(running, "CloudTenant", "tenant").rpartition(":")[2]
+    ids = {"pools": pool[0]["UID"].rpartition(":")[2], "repositories": vault, "tenants": tenant}
+    paths = offering()
+    assert len(paths) > 6
+    for path in paths:
+        shown = operator.get(path.replace("{id}", ids.get(path.partition("/")[0], ""))).text
+        form: Any = html.fromstring(shown)
+        several = form.xpath(f"//select[count(option) >= {OFFERED}]")
+        assert several, path
+        for each in several:
+            (hint,) = form.xpath(f"//p[@id='{each.get('id')}-hint']")
+            assert SAID in hint.text_content(), (path, each.get("name"))

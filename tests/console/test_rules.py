@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
 
 import pytest
 import typer
@@ -24,6 +26,7 @@ from cloudgate.console.charts import BYTES, HEIGHT, SECONDS, held_back, lately, 
 from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Action, Page, filled
 from cloudgate.console.operator.audit import condition, differences
+from cloudgate.console.operator.common import by_uids
 from cloudgate.console.operator.site_map import CONSOLE
 from cloudgate.console.operator.usage import asked, last_months, month_of
 from cloudgate.console.rendering import ASSETS, asset
@@ -31,6 +34,7 @@ from cloudgate.console.section import Section
 from cloudgate.console.stream import Streams, pause_seconds
 from cloudgate.console.tenant.site_map import PORTAL
 from cloudgate.console.texts import GERMAN, NOTHING, duration, moment, percent, size
+from cloudgate.manager.queries.filter import LONGEST, AnyOf, parse
 
 TEMPLATES = Path(cloudgate.console.__file__).parent / "templates"
 GUID = "29e5d158-1f58-44bc-bbaa-2752d787a91d"
@@ -376,3 +380,12 @@ def test_what_others_wrote_is_named_with_licence_version_and_hash() -> None:
     assert "4.0.1" in said
     assert "Zero-Clause BSD" in said
     assert sum(len(asset(each)) for each in ASSETS) < 64 * 1024
+
+
+def test_things_are_found_by_any_number_of_uids_in_filters_that_the_api_takes() -> None:
+    uids = [f"urn:veeam:CloudTenant:{UUID(int=number)}" for number in range(1000)]
+    filters = [parse_qs(each)["filter"][0] for each in by_uids(uids)]
+    assert max(map(len, filters)) <= LONGEST
+    conditions = [parse(each) for each in filters]
+    assert all(isinstance(each, AnyOf) for each in conditions)
+    assert ",".join(filters) == ",".join(f"UID=={each.rpartition(':')[2]}" for each in uids)

@@ -12,6 +12,7 @@ from cloudgate.console.declarations import (
     Action,
     Field,
     Input,
+    Offer,
     Visit,
     WrongInputError,
     filled,
@@ -154,15 +155,19 @@ def command_of(action: Action, name: str) -> str:
 
 
 async def _field(said: Field, visit: Visit, subject: Json) -> Json:
+    current = _as_list(said.value(subject) if callable(said.value) else said.value)
     is_own = isinstance(said.choices, tuple)
-    choices = said.choices if isinstance(said.choices, tuple) else await said.choices(visit)
+    offer = (
+        Offer(said.choices)
+        if isinstance(said.choices, tuple)
+        else await said.choices(visit, current)
+    )
     # Names of things are no words, but what stands for none of them is.
     text = visit.language.text
-    shown = [(each, text(label) if is_own or not each else label) for each, label in choices]
-    current = _as_list(said.value(subject) if callable(said.value) else said.value)
+    shown = [(each, text(label) if is_own or not each else label) for each, label in offer.choices]
     if said.kind in _CHOSEN:
-        # Lists offer the first of many, and what is so now must not go by another field's change.
-        offered = {each for each, _label in choices}
+        # What is so now must not go by another field's change, though nobody knows its name.
+        offered = {each for each, _label in shown}
         shown += [(each, each) for each in current if each and each not in offered]
     if said.kind is Input.PASSWORD:
         values: list[str] = []
@@ -170,7 +175,7 @@ async def _field(said: Field, visit: Visit, subject: Json) -> Json:
         values = visit.form.get(said.name) or []
     else:
         values = current
-    return {"is": said, "choices": shown, "values": values}
+    return {"is": said, "choices": shown, "first": offer.first, "values": values}
 
 
 def _as_list(value: Any) -> list[str]:

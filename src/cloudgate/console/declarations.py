@@ -4,7 +4,7 @@ A page asks the API and has a template; an action is a form, which becomes one c
 say how the same is done by a command and by a request.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -98,6 +98,19 @@ class Input(Enum):
 Choices = tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What a form has to choose from."""
+
+    choices: Choices
+    first: int | None = None
+    """How many these are by name, besides what is chosen now; None where they are all there are."""
+
+
+Offers = Callable[[Visit, Sequence[str]], Awaitable[Offer]]
+"""Gets what is chosen now, which is offered in any case."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a form."""
@@ -107,7 +120,7 @@ class Field:
     kind: Input = Input.TEXT
     hint: str = ""
     required: bool = False
-    choices: Choices | Callable[[Visit], Awaitable[Choices]] = ()
+    choices: Choices | Offers = ()
     value: Callable[[Json], Any] | str = ""
     """What it is filled with to begin with: of the thing that is changed."""
     example: str = ""

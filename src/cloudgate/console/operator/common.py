@@ -1,7 +1,8 @@
 """Common parts: what do several of the operator's pages need?"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlencode
 
 from cloudgate.console.api import Api, Json
 from cloudgate.console.declarations import (
@@ -10,6 +11,8 @@ from cloudgate.console.declarations import (
     Field,
     Input,
     Load,
+    Offer,
+    Offers,
     Values,
     Visit,
     WrongInputError,
@@ -23,6 +26,10 @@ from cloudgate.console.texts import words as _
 
 ENTITY = "?format=Entity"
 GB_IN_MB = 1024
+OFFERED = 500
+"""Things of a type that a form has to choose from."""
+_IN_A_FILTER = 300
+"""The API takes 16,384 characters of a filter."""
 MOST_COUNTED = 10
 """Gateways of a list that are asked, again and again while it is open."""
 _CARRYING = ("Listening", "Draining", "Closed")
@@ -87,21 +94,39 @@ def listing(type_: str, array: str) -> Load:
     return load
 
 
-def choices(
-    type_: str, *, by: str = "UID", none: str = ""
-) -> Callable[[Visit], Awaitable[Choices]]:
-    """Loads what can be chosen of a type; `by` says which parts of a reference stand for it."""
+def choices(type_: str, *, by: str = "UID", none: str = "") -> Offers:
+    """Loads what can be chosen of a type; `by` says which parts of a reference stand for it.
 
-    async def load(visit: Visit) -> Choices:
-        found = await visit.api.get(f"/query?type={type_}&sortAsc=Name&pageSize=500")
-        rows = list((found.get("Refs") or {}).get("Refs") or ())
+    The first by name are offered, and what is chosen now, by its UID.
+    """
+
+    async def load(visit: Visit, current: Sequence[str]) -> Offer:
+        of_type = f"/query?type={type_}&sortAsc=Name&pageSize={OFFERED}"
+        found = await visit.api.get(of_type)
+        rows = _references(found)
+        known = {str(row.get("UID")) for row in rows}
+        others = [each for each in current if each.startswith("urn:") and each not in known]
+        for chosen in by_uids(others):
+            rows += _references(await visit.api.get(f"{of_type}&{chosen}"))
         said = tuple(
             (" ".join(str(row.get(part)) for part in by.split()), str(row.get("Name")))
             for row in rows
         )
-        return ((("", none),) if none else ()) + said
+        first = OFFERED if paging(found)["pages"] > 1 else None
+        return Offer(((("", none),) if none else ()) + said, first)
 
     return load
+
+
+def by_uids(uids: Sequence[str]) -> Iterator[str]:
+    """The filters that find things by their UIDs; of many, several."""
+    for first in range(0, len(uids), _IN_A_FILTER):
+        some = (each.rpartition(":")[2] for each in uids[first : first + _IN_A_FILTER])
+        yield urlencode({"filter": ",".join(f"UID=={each}" for each in some)})
+
+
+def _references(found: Json) -> list[Json]:
+    return list((found.get("Refs") or {}).get("Refs") or ())
 
 
 def removal(

@@ -3,7 +3,16 @@
 import asyncio
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Field, Input, Page, Visit
+from cloudgate.console.declarations import (
+    Action,
+    Field,
+    Input,
+    Page,
+    Visit,
+    entities,
+    paging,
+    query,
+)
 from cloudgate.console.operator.common import body
 from cloudgate.console.texts import words as _
 
@@ -19,12 +28,11 @@ async def load(visit: Visit) -> Json:
 async def load_about(visit: Visit) -> Json:
     """Versions, and what is not well."""
     servers, warnings = await asyncio.gather(
-        visit.api.get("/query?type=ManagedServer&format=Entities&sortAsc=Name&pageSize=50"),
-        visit.api.get("/warnings"),
+        visit.api.get(query("ManagedServer", visit)), visit.api.get("/warnings")
     )
-    group = (servers.get("Entities") or {}).get("ManagedServers") or {}
     return {
-        "servers": list(group.get("ManagedServers") or ()),
+        "servers": entities(servers, "ManagedServers"),
+        "paging": paging(servers),
         "warnings": list(warnings.get("OperatorWarnings") or ()),
     }
 

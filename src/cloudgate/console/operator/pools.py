@@ -51,7 +51,6 @@ _FIELDS = (
     Field(
         name="tenants",
         label=_("Tenants that may use them"),
-        hint=_("The first 500 by name; the others by the command."),
         kind=Input.SEVERAL,
         choices=choices("CloudTenant"),
         value=_uids("CloudTenant"),

@@ -7,7 +7,7 @@ from cloudgate.console.api import Json
 from cloudgate.console.charts import DAYS, held_back, traffic
 from cloudgate.console.connecting import connection_guides
 from cloudgate.console.declarations import Page, Visit, entities, filled, id_of
-from cloudgate.console.operator.common import ENTITY, listing
+from cloudgate.console.operator.common import ENTITY, OFFERED, by_uids, listing
 from cloudgate.console.operator.usage import asked, last_months, month_of, used_rows
 from cloudgate.console.texts import words as _
 
@@ -71,19 +71,19 @@ async def _used(visit: Visit) -> Json:
 async def load_connecting(visit: Visit) -> Json:
     """How a tenant connects: its gateways, its storage, and lines for each program."""
     at = filled(ONE, visit.path)
-    entity, gateways, repositories = await asyncio.gather(
-        visit.api.get(at + ENTITY),
-        visit.api.get(f"{at}/gateways"),
-        visit.api.get("/query?type=Repository&format=Entities&sortAsc=Name&pageSize=500"),
+    entity, gateways = await asyncio.gather(
+        visit.api.get(at + ENTITY), visit.api.get(f"{at}/gateways")
     )
     addresses = [str(each["Address"]) for each in gateways.get("CloudTenantGateways") or ()]
-    endpoints = {
-        str(each["UID"]): str(each["Endpoint"]) for each in entities(repositories, "Repositories")
-    }
-    granted = (
+    granted = [
         str((each.get("RepositoryQuota") or {}).get("RepositoryUid"))
         for each in (entity.get("Resources") or {}).get("CloudTenantResources") or ()
-    )
+    ]
+    endpoints: dict[str, str] = {}
+    for chosen in by_uids(granted):
+        of_type = f"/query?type=Repository&format=Entities&pageSize={OFFERED}"
+        found = await visit.api.get(f"{of_type}&{chosen}")
+        endpoints |= {each["UID"]: each["Endpoint"] for each in entities(found, "Repositories")}
     storage = [endpoints[uid] for uid in granted if uid in endpoints]
     return {
         "thing": entity,

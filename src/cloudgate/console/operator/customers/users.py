@@ -1,11 +1,13 @@
 """User pages: who are the users of a tenant, and how are they changed?"""
 
+from collections.abc import Sequence
+
 from cloudgate.console.api import Json
 from cloudgate.console.declarations import (
     Action,
-    Choices,
     Field,
     Input,
+    Offer,
     Values,
     Visit,
     filled,
@@ -18,11 +20,14 @@ from cloudgate.console.texts import words as _
 USER = f"{ONE}/subtenants/{{user}}"
 
 
-async def _quotas(visit: Visit) -> Choices:
+async def _quotas(visit: Visit, _current: Sequence[str]) -> Offer:
     tenant = await visit.api.get(filled(ONE, visit.path) + ENTITY)
-    return tuple(
-        (str(each["Id"]), str((each.get("RepositoryQuota") or {}).get("DisplayName")))
-        for each in (tenant.get("Resources") or {}).get("CloudTenantResources") or ()
+    known = (tenant.get("Resources") or {}).get("CloudTenantResources") or ()
+    return Offer(
+        tuple(
+            (str(each["Id"]), str((each.get("RepositoryQuota") or {}).get("DisplayName")))
+            for each in known
+        )
     )
 
 

@@ -1,9 +1,10 @@
 """Account pages: who may use the console and the API, and as what?"""
 
 import asyncio
+from collections.abc import Sequence
 
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Choices, Field, Input, Page, Visit, filled
+from cloudgate.console.declarations import Action, Field, Input, Offer, Page, Visit, filled
 from cloudgate.console.entrance import single_sign_on
 from cloudgate.console.operator.common import ENTITY, removal
 from cloudgate.console.texts import words as _
@@ -33,9 +34,9 @@ async def load(visit: Visit) -> Json:
     return {"rows": rows, "provider": await single_sign_on.offered(visit.api)}
 
 
-async def _roles(visit: Visit) -> Choices:
+async def _roles(visit: Visit, _current: Sequence[str]) -> Offer:
     found = await visit.api.get("/security/roles")
-    return tuple((str(each["UID"]), str(each["Name"])) for each in found["Refs"])
+    return Offer(tuple((str(each["UID"]), str(each["Name"])) for each in found["Refs"]))
 
 
 PAGES = (

@@ -1,7 +1,9 @@
 """Second factor pages: what does somebody show besides a password, and which roles have to?"""
 
+from collections.abc import Sequence
+
 from cloudgate.console.api import Json
-from cloudgate.console.declarations import Action, Choices, Field, Input, Page, Visit
+from cloudgate.console.declarations import Action, Field, Input, Offer, Page, Visit
 from cloudgate.console.operator.common import ENTITY, removal
 from cloudgate.console.texts import words as _
 
@@ -25,9 +27,9 @@ async def load_rules(visit: Visit) -> Json:
     return {"rows": list((await visit.api.get(RULES)).get("SecondFactorRules") or ())}
 
 
-async def _roles(visit: Visit) -> Choices:
+async def _roles(visit: Visit, _current: Sequence[str]) -> Offer:
     found = (await load_rules(visit))["rows"]
-    return tuple((str(each["EnterpriseRoleUid"]), str(each["RoleName"])) for each in found)
+    return Offer(tuple((str(each["EnterpriseRoleUid"]), str(each["RoleName"])) for each in found))
 
 
 PAGES = (
