@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import httpx2
 import pytest
 from lxml import html
 from sqlalchemy import select
@@ -102,6 +103,12 @@ def chosen(form: Any, field: str) -> list[str]:
     ]
 
 
+def read_pool(client: httpx2.Client) -> dict[str, Any]:
+    answer = client.get("/cloud/gatewayPools?format=Entity").json()
+    (pool,) = (each for each in answer["CloudGatewayPools"] if each["Name"] == "apart")
+    return dict(pool)
+
+
 def test_a_pool_keeps_and_names_the_tenants_that_its_form_has_no_room_to_offer(
     running: RunningManager, operator: Visitor, host: ScriptedHost
 ) -> None:
@@ -122,7 +129,7 @@ def test_a_pool_keeps_and_names_the_tenants_that_its_form_has_no_room_to_offer(
     made = client.post("/cloud/gatewayPools", json=spec).json()
     host.obey()
     finished(client, made)
-    (pool,) = client.get("/cloud/gatewayPools?format=Entity").json()["CloudGatewayPools"]
+    pool = read_pool(client)
     path = f"pools/{pool['UID'].rpartition(':')[2]}/edit"
     form = form_at(operator, path)
     assert chosen(form, "tenants") == [f"tenant {LAST}"]
@@ -130,7 +137,7 @@ def test_a_pool_keeps_and_names_the_tenants_that_its_form_has_no_room_to_offer(
     assert answer.status_code == 303, answer.text
     host.obey()
     finished(client, {"Href": f"/tasks/{answer.headers['location'].rpartition('/')[2]}"})
-    (pool,) = client.get("/cloud/gatewayPools?format=Entity").json()["CloudGatewayPools"]
+    pool = read_pool(client)
     assert pool["Description"] == "another"
     assert pool["CloudTenants"]["CloudTenantUids"] == [uid]
 
@@ -204,10 +211,13 @@ def test_each_form_says_that_it_offers_the_first_of_many(
     running: RunningManager, operator: Visitor
 ) -> None:
     client = running.logged_on()
-    pool = client.get("/cloud/gatewayPools").json()["Refs"]
+    gateway = uid_of_last(running, "CloudGateway", "gateway")
+    spec = {"Name": "shown", "CloudGateways": {"CloudGatewayUids": [gateway]}}
+    assert client.post("/cloud/gatewayPools", json=spec).status_code == 202
+    (pool,) = client.get('/query?type=CloudGatewayPool&filter=Name=="shown"').json()["Refs"]["Refs"]
     vault = uid_of_last(running, "Repository", "vault").rpartition(":")[2]
     tenant = uid_of_last(running, "CloudTenant", "tenant").rpartition(":")[2]
-    ids = {"pools": pool[0]["UID"].rpartition(":")[2], "repositories": vault, "tenants": tenant}
+    ids = {"pools": pool["UID"].rpartition(":")[2], "repositories": vault, "tenants": tenant}
     paths = offering()
     assert len(paths) > 6
     for path in paths:
