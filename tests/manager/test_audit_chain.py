@@ -16,8 +16,10 @@ from cloudgate.manager.audit.chain import has_seal, verify
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import deliver, open_outlet
+from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.audit.retention import remove_old_entries, seal_chain
 from cloudgate.manager.core.unit_of_work import Manager
+from cloudgate.manager.repositories import operations as repositories
 from cloudgate.manager.security.authority import open_authority
 from cloudgate.manager.security.sealing import open_sealing
 from cloudgate.manager.storage.database import Database, migrate, sqlite_url
@@ -45,8 +47,8 @@ def log(manager: Manager, count: int = ENTRIES) -> None:
     for number in range(count):
         with manager.changing("admin", "192.0.2.1") as work:
             change = Change(
-                operation="CreateRepository",
-                object_type="Repository",
+                repositories.CREATED,
+                repositories.TYPE,
                 object_name=f"räksmörgås {number}",
                 after={"Name": f"räksmörgås {number}", "Pools": ("a", "b"), "Quota": None},
             )
@@ -195,12 +197,12 @@ def test_entries_of_one_change_stand_in_their_order_and_follow_those_before(
     log(manager, 2)
     with manager.changing("admin") as work:
         for name in ("x", "y", "z"):
-            record(work, Change(operation="LogOff", object_type="LogonSession", object_name=name))
+            record(work, Change(LOG_ON, "LogonSession", object_name=name))
     log(manager, 1)
     found = seen(manager)
     assert (found.message, found.entries, found.last) == ("", 6, 6)
     with manager.reading() as work:
-        names = select(AuditEvent.object_name).where(AuditEvent.operation == "LogOff")
+        names = select(AuditEvent.object_name).where(AuditEvent.operation == "LogOn")
         assert work.session.scalars(names.order_by(AuditEvent.number)).all() == ["x", "y", "z"]
 
 
@@ -209,7 +211,7 @@ def test_a_change_that_fails_leaves_no_gap(manager: Manager) -> None:
 
     def fail() -> None:
         with manager.changing("admin") as work:
-            record(work, Change(operation="LogOff", object_type="LogonSession", object_name="x"))
+            record(work, Change(LOG_ON, "LogonSession", object_name="x"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

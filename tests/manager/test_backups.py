@@ -39,6 +39,7 @@ from cloudgate.manager.storage import sqlite_files
 from cloudgate.manager.storage.database import Database, sqlite_url
 from cloudgate.manager.storage.tables import Account, Counter, LogonSession
 from cloudgate.manager.tenants import certificates
+from cloudgate.manager.tenants import operations as tenants
 from tests.support.disks import needs_mounts, small_disk
 from tests.support.manager import Clock
 
@@ -295,9 +296,7 @@ def test_a_managers_state_is_put_aside_and_its_audit_log_says_what_was_taken_awa
 ) -> None:
     manager = opened(data)
     with manager.changing("boss") as work:
-        change = Change(
-            operation="DeleteCloudTenant", object_type="CloudTenant", object_name="acme"
-        )
+        change = Change(tenants.DELETED, tenants.TYPE, object_name="acme")
         record(work, change)
     manager.database.close()
     before = content(data / "cloudgate.db")
@@ -529,10 +528,7 @@ class Scheduled:
 
     def change(self, name: str) -> None:
         with self.manager.changing("boss") as work:
-            removed = Change(
-                operation="DeleteCloudTenant", object_type="CloudTenant", object_name=name
-            )
-            record(work, removed)
+            record(work, Change(tenants.DELETED, tenants.TYPE, object_name=name))
         self.run(JOURNALLING)
 
 

@@ -20,6 +20,7 @@ from cloudgate.errors import (
     NotOfferedError,
 )
 from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.refusals import DENIED
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions import accounts, operations, second_factor
 from cloudgate.manager.sessions.roles import Role
@@ -251,10 +252,10 @@ def note_denied(
     """Put into the audit log that somebody was not let through; summed up when it is often."""
     who, wanted = call.author, f"{verb} {path}"
     if not manager.strangers.is_to_be_noted(
-        "DenyAccess", who, call.address, manager.clock(), wanted
+        DENIED.operation, who, call.address, manager.clock(), wanted
     ):
         return
-    change = Change(operation="DenyAccess", object_type="Route", object_name=wanted)
+    change = Change(DENIED, "Route", object_name=wanted)
     operations.note_refusal(manager, who, call.address, change, message)
 
 

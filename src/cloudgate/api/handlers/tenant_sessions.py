@@ -4,6 +4,7 @@ from cloudgate.api.http import links
 from cloudgate.api.http.call import Call
 from cloudgate.api.http.router import Parameter
 from cloudgate.errors import AccessDeniedError, InvalidRequestError
+from cloudgate.manager.audit.refusals import LOG_ON_TENANT
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal
 from cloudgate.manager.storage import tables
@@ -89,7 +90,7 @@ def _note(call: Call, name: str, why: str) -> None:
     """Have it on record, where the tenant that is meant finds it; summed up when it is often."""
     manager, named = call.manager, name[:LOGGED_CHARACTERS]
     if not manager.strangers.is_to_be_noted(
-        sessions.OPERATION, named, call.address, manager.clock()
+        LOG_ON_TENANT.operation, named, call.address, manager.clock()
     ):
         return
     with call.reading() as work:

@@ -20,7 +20,8 @@ from cloudgate.errors import (
     NotFoundError,
     TooManyRequestsError,
 )
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Event
+from cloudgate.manager.audit.refusals import OWN_CERTIFICATE, OWN_PASSWORD
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.servers.managed_servers import get_managed_server
 from cloudgate.manager.servers.tenant_scope import pools_of, scope_of
@@ -100,11 +101,11 @@ class OwnRequests:
         return who
 
     def _note_wrong(self, name: str, message: OwnRequest) -> None:
-        manager, address, operation = self._manager, str(message.address), _operation(message)
-        if manager.strangers.is_to_be_noted(operation, name, address, manager.clock()):
+        manager, address, event = self._manager, str(message.address), _event(message)
+        if manager.strangers.is_to_be_noted(event.operation, name, address, manager.clock()):
             change = Change(
-                operation=operation,
-                object_type="CloudTenant",
+                event,
+                "CloudTenant",
                 object_id=message.tenant_id,
                 object_name=name,
             )
@@ -153,6 +154,5 @@ def _owner(work: UnitOfWork, message: OwnRequest) -> passwords.Owner:
     raise NotAuthenticatedError(_NOBODY)
 
 
-def _operation(message: OwnRequest) -> str:
-    wants_certificate = message.certificate_request is not None
-    return "IssueOwnCloudTenantCertificate" if wants_certificate else "ChangeOwnCloudTenantPassword"
+def _event(message: OwnRequest) -> Event:
+    return OWN_PASSWORD if message.certificate_request is None else OWN_CERTIFICATE

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from cloudgate.errors import NotAuthenticatedError
+from cloudgate.manager.audit.refusals import REFUSED_JOIN, REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.host_protocol import enrolment
 from cloudgate.manager.registries.seen_addresses import usable
@@ -34,8 +35,8 @@ class RefusalRecorder:
             return await self._note_known(address, call, server_id, reason)
         if call != JOIN:
             self._note_knock(request, address, now)
-        operation = "RefuseJoin" if call == JOIN else "RefuseUnknownHost"
-        if not self._manager.strangers.is_to_be_noted(operation, "", address, now, call):
+        event = REFUSED_JOIN if call == JOIN else UNKNOWN_HOST
+        if not self._manager.strangers.is_to_be_noted(event.operation, "", address, now, call):
             return False
         token = getattr(request.state, "join_token", "") if call == JOIN else None
         await run_in_threadpool(self._note_unknown, address, token, reason)
@@ -61,7 +62,7 @@ class RefusalRecorder:
         now = self._manager.clock()
         self._manager.presence.record_refusal(server_id, now)
         if not self._manager.strangers.is_to_be_noted(
-            "RefuseManagedServer", str(server_id), "", now, call
+            REFUSED_SERVER.operation, str(server_id), "", now, call
         ):
             return False
         await run_in_threadpool(self._note_host, address, server_id, reason)

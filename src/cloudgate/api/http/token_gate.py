@@ -18,6 +18,7 @@ from starlette.requests import Request
 from cloudgate.api.http.login_gate import LoginGate
 from cloudgate.errors import BadTokenError
 from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.refusals import REFUSED_TOKEN
 from cloudgate.manager.core.unit_of_work import Manager
 from cloudgate.manager.sessions import tokens
 from cloudgate.manager.sessions.operations import note_refusal
@@ -143,7 +144,7 @@ class TokenGate:
         raise problem
 
     def _note(self, who: str, address: str, problem: BadTokenError) -> None:
-        operation = "RefuseApiToken"
-        if self._manager.strangers.is_to_be_noted(operation, who, address, self._manager.clock()):
-            change = Change(operation=operation, object_type=tokens.TYPE, object_name=who)
+        now = self._manager.clock()
+        if self._manager.strangers.is_to_be_noted(REFUSED_TOKEN.operation, who, address, now):
+            change = Change(REFUSED_TOKEN, tokens.TYPE, object_name=who)
             note_refusal(self._manager, who, address, change, problem.message)

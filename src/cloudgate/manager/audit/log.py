@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.manager.audit.chain import append
-from cloudgate.manager.audit.events import Change, differences, event_of
+from cloudgate.manager.audit.events import Change, differences
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent, Task
 
@@ -44,15 +44,14 @@ def last_change(work: UnitOfWork, object_id: UUID) -> AuditEvent | None:
 
 
 def _noted(work: UnitOfWork, change: Change) -> dict[str, Any]:
-    event = event_of(change)
     before, after = differences(change)
     return {
         "account": work.author or BY_ITSELF,
         "address": work.address,
-        "code": event.code,
-        "severity": event.severity,
-        "operation": change.operation,
-        "text": event.told(change),
+        "code": change.event.code,
+        "severity": change.event.severity,
+        "operation": change.event.operation,
+        "text": change.text,
         "object_type": change.object_type,
         "object_id": str(change.object_id) if change.object_id else None,
         "object_name": change.object_name,

@@ -5,11 +5,14 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from cloudgate.manager.audit.chain import forget
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import WARNING, Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.audit.outlets import delivered_until
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import AuditEvent
+
+_REMOVED = Event("RemoveOldAuditEvents", "Old entries of the audit log have been removed")
+_SEALED = Event("SealAuditLog", "The audit log's chain has been sealed for the first time", WARNING)
 
 
 def remove_old_entries(work: UnitOfWork, kept: timedelta, *, has_outlet: bool) -> int:
@@ -31,11 +34,11 @@ def remove_old_entries(work: UnitOfWork, kept: timedelta, *, has_outlet: bool) -
         return 0
     forget(work, last)
     document = {"Entries": count, "LastNumber": last, "KeptDays": kept.days}
-    change = Change(operation="RemoveOldAuditEvents", object_type="AuditEvent", before=document)
+    change = Change(_REMOVED, "AuditEvent", before=document)
     record(work, change)
     return int(count)
 
 
 def seal_chain(work: UnitOfWork) -> None:
     """Seal the chain's end where that was never done: after an upgrade. That is an entry, too."""
-    record(work, Change(operation="SealAuditLog", object_type="AuditEvent"))
+    record(work, Change(_SEALED, "AuditEvent"))

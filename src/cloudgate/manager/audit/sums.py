@@ -5,20 +5,11 @@ from uuid import UUID
 
 from cloudgate.manager.audit.events import Change
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import BY_OPERATION, OBJECT_TYPES, REFUSED_SERVER
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.audit_throttle import SuppressedRefusals
-from cloudgate.manager.registries.refused_callers import APART, GUESSES, OUTSIDERS
+from cloudgate.manager.registries.refused_callers import APART
 from cloudgate.manager.storage.tables import ManagedServer
-
-_OBJECT_TYPES = {
-    "LogOn": "LogonSession",
-    "DenyAccess": "Route",
-    "LogOnCloudTenant": "CloudTenant",
-    "RefuseApiToken": "ApiToken",
-    GUESSES: "CloudTenant",
-    OUTSIDERS: "CloudTenant",
-}
-_MACHINES = "ManagedServer"
 
 
 def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
@@ -33,7 +24,8 @@ def write_sums(manager: Manager, *, all_of_them: bool = False) -> None:
 
 def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
     name, address, _ = (*more.sender.split(APART), "", "")[:3]
-    server = _server(work, name) if more.call == "RefuseManagedServer" else None
+    event = BY_OPERATION[more.call]
+    server = _server(work, name) if event is REFUSED_SERVER else None
     name = server.name if server else name
     document = {
         "Count": more.count,
@@ -41,8 +33,8 @@ def _write(work: UnitOfWork, more: SuppressedRefusals) -> None:
         "LastTime": more.last_at.isoformat(),
     }
     change = Change(
-        operation=more.call,
-        object_type=_OBJECT_TYPES.get(more.call, _MACHINES),
+        event,
+        OBJECT_TYPES[event],
         object_id=server.id if server else None,
         object_name=name or address,
         after=document,

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.certificates.rules import BroughtCertificate, check_time, leaf_of
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -14,6 +14,9 @@ from cloudgate.manager.storage.tables import CloudCertificate, CloudGateway
 from cloudgate.trust.certificate_names import subject_alt_names
 
 TYPE = "CloudCertificate"
+UPDATING = "Cloud Connect certificate is being updated"
+CREATED = Event("CreateCloudCertificate", UPDATING, code=24180)
+DELETED = Event("DeleteCloudCertificate", UPDATING, WARNING, code=24180)
 
 
 def list_certificates(work: UnitOfWork) -> Sequence[CloudCertificate]:
@@ -45,7 +48,7 @@ def bring_certificate(
     made = put_in_force(work, brought, gateway.id if gateway else None)
     names = list(subject_alt_names(leaf_of(made.chain_pem)))
     document = {"Names": names, "CloudGateway": gateway.name if gateway else None}
-    record(work, change_to(made, TYPE, "CreateCloudCertificate", after=document))
+    record(work, change_to(made, TYPE, CREATED, after=document))
     return made
 
 
@@ -84,7 +87,7 @@ def renew_certificate(
 def delete_certificate(work: UnitOfWork, found: CloudCertificate) -> None:
     """Have its gateways show a certificate of the product's own authority again."""
     gateway = _gateway_of(work, found)
-    record(work, change_to(found, TYPE, "DeleteCloudCertificate", before={"Name": found.name}))
+    record(work, change_to(found, TYPE, DELETED, before={"Name": found.name}))
     work.session.delete(found)
     work.session.flush()
     _tell(work, gateway)

@@ -15,7 +15,7 @@ from cryptography import x509
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import note, record
 from cloudgate.manager.certificates import operations, rules
 from cloudgate.manager.certificates.rules import BroughtCertificate
@@ -37,7 +37,8 @@ ORDER_DEADLINE = timedelta(minutes=20)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)
 """Between attempts to renew: doubled with each failure."""
 MOST_NAMES = 100
-_OPERATION = "OrderCloudCertificate"
+_ORDERED = Event("OrderCloudCertificate", operations.UPDATING, code=24180)
+_RENEWED = Event("RenewCloudCertificate", operations.UPDATING, code=24180)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,7 @@ def order_certificate(
         sealed_account_key=work.sealing.seal(account_key_pem, _account_owner(identifier)),
     )
     task = Task(
-        operation=_OPERATION,
+        operation=_ORDERED.operation,
         account_id=work.account_id,
         created_at=work.now,
         deadline_at=work.now + ORDER_DEADLINE,
@@ -155,7 +156,7 @@ def order_certificate(
     work.session.add(made)
     tasks.begin(work, task)
     asked = {"DirectoryUrl": request.directory_url, "Names": list(request.names)}
-    note(work, task, _change(_OPERATION, made, asked))
+    note(work, task, _change(_ORDERED, made, asked))
     work.news_for.add(NEWS)
     return task
 
@@ -225,7 +226,7 @@ def succeed(work: UnitOfWork, identifier: UUID, brought: BroughtCertificate) -> 
     else:
         made = operations.get_certificate(work, order.certificate_id)
         operations.renew_certificate(work, made, brought)
-        record(work, _change("RenewCloudCertificate", order))
+        record(work, _change(_RENEWED, order))
     order.failures, order.problem = 0, ""
     # Should the server give one whose life is mostly over, it is not asked again and again.
     order.next_attempt_at = work.now + LONGEST_PAUSE
@@ -255,7 +256,7 @@ def fail(work: UnitOfWork, identifier: UUID, reason: str) -> None:
     order.next_attempt_at = work.now + pause_after(order.failures)
     work.session.flush()
     note_warnings(work, list_gateways(work))
-    record(work, _change("RenewCloudCertificate", order), success=False, message=reason)
+    record(work, _change(_RENEWED, order), success=False, message=reason)
 
 
 def end_late_order(work: UnitOfWork, task: Task) -> None:
@@ -275,10 +276,10 @@ def pause_after(failures: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
-def _change(operation: str, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:
+def _change(event: Event, order: CertificateOrder, after: dict[str, Any] | None = None) -> Change:
     return Change(
-        operation=operation,
-        object_type=operations.TYPE,
+        event,
+        operations.TYPE,
         object_id=order.certificate_id or order.id,
         object_name=str(order.request["names"][0]),
         after=after,

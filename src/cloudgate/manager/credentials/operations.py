@@ -7,13 +7,19 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, Change, Document
+from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Change, Document, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import BackupServer, Credentials, PasswordKey
 from cloudgate.values import precis
 
 CREDENTIALS = "Credentials"
+_CREATED = Event("CreateCredentials", "Credentials {name} [{id}] have been created")
+_EDITED = Event("EditCredentials", "Credentials {name} [{id}] have been modified")
+_DELETED = Event("DeleteCredentials", "Credentials {name} have been deleted", WARNING)
+_PASSWORD_CREATED = Event("CreatePassword", "Password {name} [{id}] has been created")
+_PASSWORD_EDITED = Event("EditPassword", "Password {name} [{id}] has been modified")
+_PASSWORD_DELETED = Event("DeletePassword", "Password {name} has been deleted", WARNING)
 PASSWORD = "PasswordKey"  # noqa: S105  the name of a resource type
 Kept = TypeVar("Kept", Credentials, PasswordKey)
 
@@ -54,7 +60,7 @@ def create_credentials(
         user_name=precis.name(user_name),
         description=description,
     )
-    return _keep(work, found, password, "CreateCredentials")
+    return _keep(work, found, password, _CREATED)
 
 
 def edit_credentials(
@@ -70,7 +76,7 @@ def edit_credentials(
     found.user_name = precis.name(user_name or "") or found.user_name
     if description is not None:
         found.description = description
-    record(work, _change("EditCredentials", found, before, _after(work, found, password)))
+    record(work, _change(_EDITED, found, before, _after(work, found, password)))
 
 
 def list_passwords(work: UnitOfWork, site: BackupServer) -> Sequence[PasswordKey]:
@@ -102,7 +108,7 @@ def create_password(work: UnitOfWork, site: BackupServer, hint: str, password: s
     if not password:
         raise InvalidRequestError("Password is missing.")
     found = PasswordKey(id=uuid4(), backup_server_id=site.id, hint=hint, modified_at=work.now)
-    return _keep(work, found, password, "CreatePassword")
+    return _keep(work, found, password, _PASSWORD_CREATED)
 
 
 def edit_password(
@@ -115,13 +121,13 @@ def edit_password(
     after = _after(work, found, password)
     if after != before:
         found.modified_at = work.now
-    record(work, _change("EditPassword", found, before, after))
+    record(work, _change(_PASSWORD_EDITED, found, before, after))
 
 
 def delete(work: UnitOfWork, found: Credentials | PasswordKey) -> None:
     """Forget a user name, or a password."""
-    operation = "DeleteCredentials" if isinstance(found, Credentials) else "DeletePassword"
-    record(work, _change(operation, found, before=_documented(found)))
+    event = _DELETED if isinstance(found, Credentials) else _PASSWORD_DELETED
+    record(work, _change(event, found, before=_documented(found)))
     work.session.delete(found)
 
 
@@ -131,11 +137,11 @@ def _of_site(found: Kept | None, site: BackupServer, what: str) -> Kept:
     return found
 
 
-def _keep(work: UnitOfWork, found: Kept, password: str, operation: str) -> Kept:
+def _keep(work: UnitOfWork, found: Kept, password: str, event: Event) -> Kept:
     _seal(work, found, password)
     work.session.add(found)
     work.session.flush()
-    record(work, _change(operation, found, after=_documented(found)))
+    record(work, _change(event, found, after=_documented(found)))
     return found
 
 
@@ -165,14 +171,14 @@ def _documented(found: Credentials | PasswordKey) -> dict[str, str]:
 
 
 def _change(
-    operation: str,
+    event: Event,
     found: Credentials | PasswordKey,
     before: Document | None = None,
     after: Document | None = None,
 ) -> Change:
     return Change(
-        operation=operation,
-        object_type=_type_of(found),
+        event,
+        _type_of(found),
         object_id=found.id,
         object_name=found.user_name if isinstance(found, Credentials) else found.hint,
         before=before,

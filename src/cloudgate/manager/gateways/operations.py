@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways import rules
@@ -38,6 +38,9 @@ from cloudgate.protocol.bounds import readable
 from cloudgate.values import precis
 
 TYPE = "CloudGateway"
+CREATED = Event("CreateCloudGateway", "Cloud gateway {name} [{id}] has been created", code=24130)
+EDITED = Event("EditCloudGateway", "Cloud gateway {name} [{id}] has been modified", code=24131)
+DELETED = Event("DeleteCloudGateway", "Cloud gateway {name} has been deleted", WARNING, code=24140)
 _CONDITIONS: dict[str, str] = {
     GatewayState.LISTENING: "Listening",
     GatewayState.DRAINING: "Draining",
@@ -202,8 +205,8 @@ def create_gateway(
     work.session.flush()
     review_scope(work, server)
     touch_assignment(work, server)
-    task = tasks.start_gateway_task(work, "CreateCloudGateway", gateway)
-    note(work, task, change_to(gateway, TYPE, "CreateCloudGateway", after=gateway.wanted))
+    task = tasks.start_gateway_task(work, CREATED.operation, gateway)
+    note(work, task, change_to(gateway, TYPE, CREATED, after=gateway.wanted))
     return task
 
 
@@ -251,11 +254,11 @@ def edit_gateway(
     if not settings.enabled and (before["enabled"] or drain_seconds is not None):
         _begin_drain(gateway, drain_seconds)
     touch_assignment(work, gateway.managed_server)
-    task = tasks.start_gateway_task(work, "EditCloudGateway", gateway)
+    task = tasks.start_gateway_task(work, EDITED.operation, gateway)
     note(
         work,
         task,
-        change_to(gateway, TYPE, "EditCloudGateway", before=before, after=gateway.wanted),
+        change_to(gateway, TYPE, EDITED, before=before, after=gateway.wanted),
     )
     return task
 
@@ -297,8 +300,8 @@ def delete_gateway(
     review_scope(work, gateway.managed_server)
     touch_assignment(work, gateway.managed_server)
     touch_site(work, gateway.backup_server)
-    task = tasks.start_gateway_task(work, "DeleteCloudGateway", gateway)
-    note(work, task, change_to(gateway, TYPE, "DeleteCloudGateway", before=gateway.wanted))
+    task = tasks.start_gateway_task(work, DELETED.operation, gateway)
+    note(work, task, change_to(gateway, TYPE, DELETED, before=gateway.wanted))
     if gateway.managed_server.credential_hash is None:
         # Nobody will ever report: this is how a machine that is lost is taken out.
         work.session.delete(gateway)

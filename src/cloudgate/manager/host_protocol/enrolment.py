@@ -17,8 +17,9 @@ from sqlalchemy import or_, select
 
 from cloudgate import protocol
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, UnavailableError
-from cloudgate.manager.audit.events import Change, change_to
+from cloudgate.manager.audit.events import WARNING, Change, Event, change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import REFUSED_JOIN, REFUSED_SERVER, UNKNOWN_HOST
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.host_protocol.report_handling import update_facts
@@ -41,6 +42,13 @@ Spoken = (
     | protocol.OwnRequest
 )
 """What a host says, with the versions of the protocol that it speaks."""
+_CREATED = Event("CreateManagedServer", "Managed server {name} [{id}] has been added")
+_JOINED = Event("JoinManagedServer", "Managed server {name} [{id}] has joined")
+_TOKEN_RENEWED = Event("RenewJoinToken", "Managed server {name} [{id}] has a new join token")
+_REVOKED = Event("RevokeManagedServer", "The credential of {name} [{id}] has been revoked", WARNING)
+_READMITTED = Event(
+    "ReadmitManagedServer", "Managed server {name} [{id}] has been let in again", WARNING
+)
 TOKEN_LIFE = timedelta(hours=24)
 CREDENTIAL_LIFE = timedelta(days=1)
 """After this a host gets another credential."""
@@ -102,7 +110,7 @@ def add_server(
     server, token = preregister(work, site, name, description=description)
     work.session.flush()
     document = {"Name": name, "Description": description, "BackupServer": site.name}
-    record(work, change_to(server, SERVER, "CreateManagedServer", after=document))
+    record(work, change_to(server, SERVER, _CREATED, after=document))
     return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
@@ -117,7 +125,7 @@ def renew_token(work: UnitOfWork, server: ManagedServer) -> NewServer:
             f"The server {server.name} is the manager's own machine, which joins by itself."
         )
     token = new_token(work, server)
-    record(work, change_to(server, SERVER, "RenewJoinToken"))
+    record(work, change_to(server, SERVER, _TOKEN_RENEWED))
     return NewServer(server, token, work.now + TOKEN_LIFE)
 
 
@@ -140,7 +148,7 @@ def revoke(work: UnitOfWork, server: ManagedServer) -> None:
     work.presence.forget(server.id)
     work.tokens.forget(server.id)
     work.news_for.add(server.id)
-    record(work, change_to(server, SERVER, "RevokeManagedServer"))
+    record(work, change_to(server, SERVER, _REVOKED))
 
 
 def is_revoked(work: UnitOfWork, server_id: UUID) -> bool:
@@ -186,7 +194,7 @@ def readmit(work: UnitOfWork, server: ManagedServer) -> None:
     work.presence.forget(server.id)
     work.news_for.add(server.id)
     after = {"Address": found[0].address}
-    record(work, change_to(server, SERVER, "ReadmitManagedServer", after=after))
+    record(work, change_to(server, SERVER, _READMITTED, after=after))
 
 
 class Joined(LastSeen, Protocol):
@@ -253,7 +261,7 @@ def join(work: UnitOfWork, request: protocol.JoinRequest) -> protocol.JoinAnswer
     work.presence.touch(server.id, work.now)
     update_facts(work, server, request.facts)
     facts = {"HostName": request.facts.host_name, "Addresses": list(request.facts.addresses)}
-    record(work, change_to(server, SERVER, "JoinManagedServer", after=facts))
+    record(work, change_to(server, SERVER, _JOINED, after=facts))
     return protocol.JoinAnswer(server_id=server.id, credential=credential)
 
 
@@ -366,27 +374,27 @@ def record_refusal(work: UnitOfWork, server: ManagedServer, reason: str) -> None
     The warning goes by itself once nothing of the kind was heard for a while: `Presence.refuse`.
     """
     server.warning = reason
-    change = change_to(server, SERVER, "RefuseManagedServer")
+    change = change_to(server, SERVER, REFUSED_SERVER)
     record(work, change, success=False, message=reason)
 
 
 def record_refused_join(work: UnitOfWork, token: str, reason: str) -> None:
     """Have it on record that a machine was not let in; by the server's name if it is known."""
     server = _expected(work, token)
-    _note_unknown(work, "RefuseJoin", reason, server)
+    _note_unknown(work, REFUSED_JOIN, reason, server)
 
 
 def record_unknown_host(work: UnitOfWork, reason: str) -> None:
     """Have it on record that somebody spoke as a host with a credential that is nobody's."""
-    _note_unknown(work, "RefuseUnknownHost", reason)
+    _note_unknown(work, UNKNOWN_HOST, reason)
 
 
 def _note_unknown(
-    work: UnitOfWork, operation: str, reason: str, server: ManagedServer | None = None
+    work: UnitOfWork, event: Event, reason: str, server: ManagedServer | None = None
 ) -> None:
     change = Change(
-        operation=operation,
-        object_type=SERVER,
+        event,
+        SERVER,
         object_id=server.id if server else None,
         object_name=server.name if server else work.address,
     )

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate import protocol
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import GUESS, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
-from cloudgate.manager.registries.refused_callers import GUESSES, OUTSIDERS
 from cloudgate.manager.storage.tables import AuditEvent, CloudTenant, ManagedServer
 from cloudgate.manager.tenants import rules
 from cloudgate.manager.tenants.operations import TYPE
@@ -22,8 +22,8 @@ HEARD_AGAIN_WITHIN = timedelta(days=1)
 
 
 _SEEN = {
-    GUESSES: ("1 wrong password", "{count} wrong passwords"),
-    OUTSIDERS: (
+    GUESS: ("1 wrong password", "{count} wrong passwords"),
+    OUTSIDER: (
         "1 tunnel with the right password was refused, because it came",
         "{count} tunnels with the right password were refused, because they came",
     ),
@@ -33,18 +33,18 @@ _SEEN = {
 
 def record_failed_logins(work: UnitOfWork, server: ManagedServer, report: protocol.Report) -> None:
     """Put what a gateway refused into the audit log, each once however often it is heard."""
-    _record_all(work, server, GUESSES, report.guesses)
-    _record_all(work, server, OUTSIDERS, report.outsiders)
+    _record_all(work, server, GUESS, report.guesses)
+    _record_all(work, server, OUTSIDER, report.outsiders)
 
 
 def _record_all(
-    work: UnitOfWork, server: ManagedServer, operation: str, guesses: tuple[protocol.Guess, ...]
+    work: UnitOfWork, server: ManagedServer, event: Event, guesses: tuple[protocol.Guess, ...]
 ) -> None:
     if not guesses:
         return
     known = work.session.scalars(
         select(AuditEvent.after).where(
-            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == operation
+            AuditEvent.at > work.now - HEARD_AGAIN_WITHIN, AuditEvent.operation == event.operation
         )
     ).all()
     for guess in guesses:
@@ -52,25 +52,27 @@ def _record_all(
         if said in known:
             continue
         one = f"{said['Name']} {said['Address']} {guess.count} {said['FirstTime']}"
-        if work.strangers.is_guess_to_be_noted(operation, server.name, one, work.now, guess.count):
-            _record(work, server, operation, guess, said)
+        if work.strangers.is_guess_to_be_noted(
+            event.operation, server.name, one, work.now, guess.count
+        ):
+            _record(work, server, event, guess, said)
 
 
 def _record(
     work: UnitOfWork,
     server: ManagedServer,
-    operation: str,
+    event: Event,
     guess: protocol.Guess,
     said: dict[str, Any],
 ) -> None:
     change = Change(
-        operation=operation,
-        object_type=TYPE,
+        event,
+        TYPE,
         object_id=_tenant_id(work, server, said["Name"]),
         object_name=said["Name"],
         after=said,
     )
-    one, several = _SEEN[operation]
+    one, several = _SEEN[event]
     seen = one if guess.count == 1 else several.format(count=guess.count)
     message = f"{seen} from {guess.address} at the gateway {server.name}."
     guessing = replace(work, author=said["Name"], address=said["Address"])

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.outgoing import Outgoing
@@ -23,6 +23,13 @@ from cloudgate.manager.storage.tables import (
 )
 
 TYPE = "NotificationReceiver"
+CREATED = Event(
+    "CreateNotificationReceiver", "Notification receiver {name} [{id}] has been created"
+)
+EDITED = Event("EditNotificationReceiver", "Notification receiver {name} [{id}] has been modified")
+DELETED = Event(
+    "DeleteNotificationReceiver", "Notification receiver {name} has been deleted", WARNING
+)
 MOST_DIGEST_MINUTES = 24 * 60
 MOST_RECEIVERS = 10_000
 
@@ -101,7 +108,7 @@ def create_receiver(
         made.secret = work.sealing.seal(secret, _owner(made.id))
     work.session.add(made)
     work.session.flush()
-    record(work, change_to(made, TYPE, "CreateNotificationReceiver", after=_documented(made)))
+    record(work, change_to(made, TYPE, CREATED, after=_documented(made)))
     return made, secret
 
 
@@ -120,13 +127,13 @@ def edit_receiver(
     after = _documented(receiver)
     record(
         work,
-        change_to(receiver, TYPE, "EditNotificationReceiver", before=before, after=after),
+        change_to(receiver, TYPE, EDITED, before=before, after=after),
     )
 
 
 def delete_receiver(work: UnitOfWork, receiver: NotificationReceiver) -> None:
     """Remove a receiver; what it was to be told yet is forgotten."""
-    change = change_to(receiver, TYPE, "DeleteNotificationReceiver", before=_documented(receiver))
+    change = change_to(receiver, TYPE, DELETED, before=_documented(receiver))
     work.session.delete(receiver)
     record(work, change)
 

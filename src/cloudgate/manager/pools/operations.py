@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -32,6 +32,18 @@ from cloudgate.values import precis
 from cloudgate.values.enumeration import few
 
 TYPE = "CloudGatewayPool"
+CREATED = Event(
+    "CreateCloudGatewayPool", "Cloud gateway pool '{name}' [{id}] has been created.", code=24141
+)
+EDITED = Event(
+    "UpdateCloudGatewayPool", "Cloud gateway pool '{name}' [{id}] has been modified.", code=24142
+)
+DELETED = Event(
+    "DeleteCloudGatewayPool",
+    "Cloud gateway pool '{name}' has been deleted.",
+    WARNING,
+    code=24143,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +94,8 @@ def create_pool(
     touched = _put_gateways(work, pool, wanted.gateways or ())
     touched |= _put_tenants(work, pool, wanted.tenants or ())
     work.session.flush()
-    task = _publish(work, "CreateCloudGatewayPool", site, touched, drain_seconds)
-    note(work, task, change_to(pool, TYPE, "CreateCloudGatewayPool", after=_documented(pool)))
+    task = _publish(work, CREATED.operation, site, touched, drain_seconds)
+    note(work, task, change_to(pool, TYPE, CREATED, after=_documented(pool)))
     tasks.relate_pool(task, pool)
     return task
 
@@ -114,11 +126,11 @@ def edit_pool(
         if change.tenants is not None:
             touched |= _put_tenants(work, pool, change.tenants)
     site = pool.backup_server
-    task = _publish(work, "UpdateCloudGatewayPool", site, touched, drain_seconds)
+    task = _publish(work, EDITED.operation, site, touched, drain_seconds)
     note(
         work,
         task,
-        change_to(pool, TYPE, "UpdateCloudGatewayPool", before=before, after=_documented(pool)),
+        change_to(pool, TYPE, EDITED, before=before, after=_documented(pool)),
     )
     return task
 
@@ -137,11 +149,11 @@ def delete_pool(work: UnitOfWork, pool: GatewayPool, drain_seconds: int | None =
             f" {few(tenant.name for tenant in pool.tenants)}. Take these tenants out of it first."
         )
     site = pool.backup_server
-    change = change_to(pool, TYPE, "DeleteCloudGatewayPool", before=_documented(pool))
+    change = change_to(pool, TYPE, DELETED, before=_documented(pool))
     touched = _put_gateways(work, pool, (), may_be_empty=True)
     work.session.flush()
     work.session.delete(pool)
-    task = _publish(work, "DeleteCloudGatewayPool", site, touched, drain_seconds)
+    task = _publish(work, DELETED.operation, site, touched, drain_seconds)
     note(work, task, change)
     tasks.relate_pools(task)
     return task

@@ -11,6 +11,7 @@ from itertools import count
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload, lazyload, load_only
 
+from cloudgate.manager.audit.refusals import GUESS, LOG_ON_TENANT, OUTSIDER
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.gateways.carrying import is_of_site
 from cloudgate.manager.gateways.operations import (
@@ -18,9 +19,7 @@ from cloudgate.manager.gateways.operations import (
     is_wanted,
     settings_in_force,
 )
-from cloudgate.manager.portal.sessions import OPERATION
 from cloudgate.manager.quotas import operations as quota_operations
-from cloudgate.manager.registries.refused_callers import GUESSES, OUTSIDERS
 from cloudgate.manager.servers.tenant_scope import NO_POOL, pools_of
 from cloudgate.manager.storage.tables import (
     AuditEvent,
@@ -31,12 +30,12 @@ from cloudgate.manager.storage.tables import (
     Subtenant,
     TenantResource,
 )
-from cloudgate.manager.tenants import rules
+from cloudgate.manager.tenants import rotation, rules
 from cloudgate.manager.tenants.passwords import Owner
 from cloudgate.network import hostport
 
-OWN_PASSWORD = ("ChangeOwnCloudTenantPassword", "ChangeOwnCloudSubtenantPassword")
-_LOGINS = (OPERATION, GUESSES, OUTSIDERS, *OWN_PASSWORD)
+OWN_PASSWORD = tuple(each.operation for each in rotation.CHANGED_OWN)
+_LOGINS = (LOG_ON_TENANT.operation, GUESS.operation, OUTSIDER.operation, *OWN_PASSWORD)
 MOST_LOGINS = 200
 _LOOKED_AT = 1000
 """Entries of a tenant that those of one of its users are looked for in."""

@@ -12,8 +12,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import lazyload
 
 from cloudgate.errors import AccessDeniedError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Event
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import LOG_ON_TENANT
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions.operations import (
     IDLE_LIMIT,
@@ -30,8 +31,7 @@ from cloudgate.network import address_ranges
 
 log = structlog.get_logger(__name__)
 
-OPERATION = "LogOnCloudTenant"
-"""What it is called in the audit log that a tenant has begun a session, or tried to."""
+_LOG_OFF = Event("LogOffCloudTenant", "{name} has logged off from the portal")
 MOST_EACH = 20
 """Sessions at a time of a tenant and its users together; the one that waited longest ends."""
 
@@ -97,8 +97,8 @@ def begin(work: UnitOfWork, who: Owner, version: str) -> TenantSession:
 def logon_of(tenant: CloudTenant | None, name: str) -> Change:
     """How a logon is told in the audit log; it has a tenant where one of that name is known."""
     return Change(
-        operation=OPERATION,
-        object_type=TYPE,
+        LOG_ON_TENANT,
+        TYPE,
         object_id=tenant.id if tenant else None,
         object_name=name,
     )
@@ -167,8 +167,8 @@ def end(work: UnitOfWork, visitor: Visitor) -> None:
     """End a session."""
     work.session.delete(get(work, visitor))
     change = Change(
-        operation="LogOffCloudTenant",
-        object_type=TYPE,
+        _LOG_OFF,
+        TYPE,
         object_id=visitor.tenant_id,
         object_name=visitor.login,
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select
 
 from cloudgate.errors import CloudgateError, InvalidRequestError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.protection import rules
@@ -25,7 +25,10 @@ from cloudgate.values.enumeration import few
 NEWS = UUID("0d8a5a4e-5a0c-4b43-9a6d-0f3c8de1c2a7")
 """The key of the bell that rings when there is something new to look at."""
 _LOOKED_AT = select(Repository).where(Repository.protection.is_not(None)).order_by(Repository.name)
-CONFIRMED, LOST = "ConfirmBackupProtection", "LoseBackupProtection"
+CONFIRMED = Event("ConfirmBackupProtection", "Repository {name} keeps deleted backups")
+LOST = Event(
+    "LoseBackupProtection", "Repository {name} may not keep deleted backups any more", WARNING
+)
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,8 @@ def note(work: UnitOfWork, look: DueCheck, finding: Finding) -> None:
     repository.protection_known = after.as_document()
     if after.held != (before is not None and before.held):
         said = {"Warning": after.warning} if after.warning else {"Days": after.days}
-        operation = CONFIRMED if after.held else LOST
-        record(work, change_to(repository, "Repository", operation, after=said))
+        event = CONFIRMED if after.held else LOST
+        record(work, change_to(repository, "Repository", event, after=said))
 
 
 def held_by_repository(work: UnitOfWork) -> Iterator[tuple[str, str, bool]]:

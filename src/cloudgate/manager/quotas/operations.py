@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import WARNING, Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.quotas import rules
@@ -11,7 +11,11 @@ from cloudgate.manager.quotas.rules import QuotaRules, QuotaUse
 from cloudgate.manager.storage.tables import CloudTenant, Repository, TenantResource
 from cloudgate.network import hostport
 
-OPERATION = "ReachQuotaLevel"
+REACHED = Event(
+    "ReachQuotaLevel",
+    "The quota {name} [tenant ID: {owner}] is used up to a level of warning",
+    WARNING,
+)
 
 
 def rules_of(repository: Repository) -> QuotaRules:
@@ -64,8 +68,8 @@ def _record(
     work: UnitOfWork, tenant: CloudTenant, resource: TenantResource, level: int, use: QuotaUse
 ) -> None:
     change = Change(
-        operation=OPERATION,
-        object_type="CloudTenantResource",
+        REACHED,
+        "CloudTenantResource",
         object_id=resource.id,
         object_name=resource.name,
         after={

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError
-from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -27,6 +27,9 @@ from cloudgate.values import precis
 from cloudgate.values.enumeration import MOST, few
 
 TYPE = "Repository"
+CREATED = Event("CreateRepository", "Repository {name} [{id}] has been created")
+EDITED = Event("EditRepository", "Repository {name} [{id}] has been modified")
+DELETED = Event("DeleteRepository", "Repository {name} has been deleted", WARNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,7 @@ def create_repository(
         set_probe(work, repository, wanted.probe)
     if wanted.protection is not None:
         protections.set_protection(work, repository, wanted.protection)
-    record(work, change_to(repository, TYPE, "CreateRepository", after=_documented(repository)))
+    record(work, change_to(repository, TYPE, CREATED, after=_documented(repository)))
     return repository
 
 
@@ -139,7 +142,7 @@ def edit_repository(work: UnitOfWork, repository: Repository, change: Repository
         protections.look_soon(work, repository)
     if any(after[name] != before[name] for name in _TOLD):
         _republish_tenants(work, repository)
-    record(work, change_to(repository, TYPE, "EditRepository", before=before, after=after))
+    record(work, change_to(repository, TYPE, EDITED, before=before, after=after))
 
 
 _SERVICES = ("Endpoint", "Address")
@@ -209,7 +212,7 @@ def delete_repository(work: UnitOfWork, repository: Repository) -> None:
             f"The repository {repository.name} is in use: {count} quota(s), of"
             f" {few(names, total=count)}. Remove these first."
         )
-    record(work, change_to(repository, TYPE, "DeleteRepository", before=_documented(repository)))
+    record(work, change_to(repository, TYPE, DELETED, before=_documented(repository)))
     work.session.delete(repository)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -24,6 +24,9 @@ from cloudgate.values.enumeration import few
 
 DEFAULT_PORT = 9392
 TYPE = "BackupServer"
+CREATED = Event("CreateBackupServer", "Backup server {name} [{id}] has been connected")
+EDITED = Event("EditBackupServer", "Backup server {name} [{id}] has been modified")
+DELETED = Event("DeleteBackupServer", "Backup server {name} has been disconnected", WARNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ def create_backup_server(work: UnitOfWork, settings: BackupServerSettings) -> Ba
     _apply(server, settings)
     work.session.add(server)
     work.session.flush()
-    record(work, change_to(server, TYPE, "CreateBackupServer", after=_documented(server)))
+    record(work, change_to(server, TYPE, CREATED, after=_documented(server)))
     return server
 
 
@@ -126,7 +129,7 @@ def edit_backup_server(
     after = _documented(server)
     if (after["Name"], after["Port"]) != (before["Name"], before["Port"]):
         _republish_tenants(work, server)
-    record(work, change_to(server, TYPE, "EditBackupServer", before=before, after=after))
+    record(work, change_to(server, TYPE, EDITED, before=before, after=after))
 
 
 def _apply(server: BackupServer, settings: BackupServerSettings) -> None:
@@ -177,7 +180,7 @@ def delete_backup_server(work: UnitOfWork, server: BackupServer) -> None:
         raise InvalidRequestError(
             f"The backup server {server.name} is in use by {', '.join(used)}; remove these first."
         )
-    record(work, change_to(server, TYPE, "DeleteBackupServer", before=_documented(server)))
+    record(work, change_to(server, TYPE, DELETED, before=_documented(server)))
     work.session.delete(server)
 
 

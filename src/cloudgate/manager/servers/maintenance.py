@@ -1,6 +1,6 @@
 """Maintenance: is the provider at work, and what do its tenants hear of that?"""
 
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import WARNING, Change, Event
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.servers.backup_servers import list_backup_servers
@@ -10,6 +10,8 @@ from cloudgate.manager.storage.tables import Maintenance
 MESSAGE = "Service provider is currently undergoing scheduled maintenance"
 """What tenants hear unless the operator has other words; the original's."""
 _THE_ONE = 1
+_BEGUN = Event("BeginMaintenance", "Maintenance has begun, or is told in other words", WARNING)
+_ENDED = Event("EndMaintenance", "Maintenance is over")
 
 
 def current_maintenance(work: UnitOfWork) -> Maintenance | None:
@@ -26,7 +28,7 @@ def begin_maintenance(work: UnitOfWork, message: str | None, *, restores_allowed
         work.session.add(found)
     found.message = message or MESSAGE
     found.restores_allowed = restores_allowed
-    _tell(work, "BeginMaintenance", before, _document(found))
+    _tell(work, _BEGUN, before, _document(found))
 
 
 def end_maintenance(work: UnitOfWork) -> None:
@@ -35,18 +37,18 @@ def end_maintenance(work: UnitOfWork) -> None:
     if found is not None:
         work.session.delete(found)
         work.session.flush()
-        _tell(work, "EndMaintenance", _document(found), None)
+        _tell(work, _ENDED, _document(found), None)
 
 
 def _tell(
     work: UnitOfWork,
-    operation: str,
+    event: Event,
     before: dict[str, object] | None,
     after: dict[str, object] | None,
 ) -> None:
     for site in list_backup_servers(work):
         touch_site(work, site)
-    change = Change(operation=operation, object_type="Maintenance", before=before, after=after)
+    change = Change(event, "Maintenance", before=before, after=after)
     record(work, change)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork, next_revision
 from cloudgate.manager.registries.seen_addresses import read
@@ -20,6 +20,7 @@ from cloudgate.values import precis
 from cloudgate.values.enumeration import few
 
 TYPE = "ManagedServer"
+DELETED = Event("DeleteManagedServer", "Managed server {name} has been removed", WARNING)
 
 
 def list_managed_servers(work: UnitOfWork) -> Sequence[ManagedServer]:
@@ -69,7 +70,7 @@ def delete_managed_server(work: UnitOfWork, server: ManagedServer) -> None:
             f"The server {server.name} is in use as the cloud gateway {role}. Take this role away"
             " first."
         )
-    record(work, change_to(server, TYPE, "DeleteManagedServer", before={"Name": server.name}))
+    record(work, change_to(server, TYPE, DELETED, before={"Name": server.name}))
     work.session.delete(server)
     work.presence.forget(server.id)
     work.news_for.add(server.id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -18,6 +18,12 @@ from cloudgate.trust.password_hashes import hash_password, matches
 
 TYPE = "EnterpriseAccount"
 ROLE = "EnterpriseRole"
+CREATED = Event("CreateAccount", "Account {name} [{id}] has been created")
+EDITED = Event("EditAccount", "Account {name} [{id}] has been modified")
+DELETED = Event("DeleteAccount", "Account {name} has been deleted", WARNING)
+ROLE_ADDED = Event("AddAccountRole", "Account {name} [{id}] has got a role")
+ROLE_REMOVED = Event("DeleteAccountRole", "Account {name} [{id}] has lost a role", WARNING)
+PASSWORD_CHANGED = Event("ChangePassword", "The password of the account {name} has been changed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +93,7 @@ def create_account(work: UnitOfWork, new: NewAccount) -> Account:
     work.session.add(account)
     work.session.flush()
     document = {"Name": name, "Roles": sorted(role.value for role in roles)}
-    record(work, change_to(account, TYPE, "CreateAccount", after=document))
+    record(work, change_to(account, TYPE, CREATED, after=document))
     return account
 
 
@@ -101,7 +107,7 @@ def delete_account(work: UnitOfWork, account: Account) -> None:
     names = sorted(role.value for role in roles_of(account))
     record(
         work,
-        change_to(account, TYPE, "DeleteAccount", before={"Name": account.name, "Roles": names}),
+        change_to(account, TYPE, DELETED, before={"Name": account.name, "Roles": names}),
     )
     work.session.delete(account)
 
@@ -111,7 +117,7 @@ def toggle_restore_scope(work: UnitOfWork, account: Account) -> None:
     before = {"AllowRestoreAllVms": account.restores_all_vms}
     account.restores_all_vms = not account.restores_all_vms
     after = {"AllowRestoreAllVms": account.restores_all_vms}
-    record(work, change_to(account, TYPE, "EditAccount", before=before, after=after))
+    record(work, change_to(account, TYPE, EDITED, before=before, after=after))
 
 
 def add_role(work: UnitOfWork, account: Account, role: Role) -> None:
@@ -123,7 +129,7 @@ def add_role(work: UnitOfWork, account: Account, role: Role) -> None:
     if role in roles_of(account):
         raise InvalidRequestError(f"{account.name} has the role {role.value} already.")
     account.roles.append(AccountRole(role_id=role.id))
-    record(work, change_to(account, TYPE, "AddAccountRole", after={"Role": role.value}))
+    record(work, change_to(account, TYPE, ROLE_ADDED, after={"Role": role.value}))
 
 
 def remove_role(work: UnitOfWork, account: Account, role: Role) -> None:
@@ -143,7 +149,7 @@ def remove_role(work: UnitOfWork, account: Account, role: Role) -> None:
     if role is Role.PORTAL_ADMINISTRATOR:
         check_not_last_administrator(work, account)
     account.roles.remove(found)
-    record(work, change_to(account, TYPE, "DeleteAccountRole", before={"Role": role.value}))
+    record(work, change_to(account, TYPE, ROLE_REMOVED, before={"Role": role.value}))
 
 
 def set_password(
@@ -155,7 +161,7 @@ def set_password(
     if keep is not None:
         sessions = sessions.where(LogonSession.id != keep)
     work.session.execute(sessions)
-    record(work, change_to(account, TYPE, "ChangePassword", after=NEW_PASSWORD))
+    record(work, change_to(account, TYPE, PASSWORD_CHANGED, after=NEW_PASSWORD))
 
 
 def check_password(account: Account, password: str) -> None:

@@ -11,14 +11,16 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.attributes import set_committed_value
 
 from cloudgate.errors import NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import Change, Document
+from cloudgate.manager.audit.events import Change, Document, Event
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.registries.unwritten_sessions import UnwrittenSession
 from cloudgate.manager.storage.tables import Account, LogonSession
 
 log = structlog.get_logger(__name__)
 
+_LOG_OFF = Event("LogOff", "{name} has logged off")
 IDLE_LIMIT = timedelta(minutes=15)
 """How long a session lives without a request."""
 NOTE_AFTER = timedelta(seconds=15)
@@ -69,9 +71,7 @@ def open_session(
     )
     work.session.add(session)
     work.session.flush()
-    change = Change(
-        operation="LogOn", object_type="LogonSession", object_name=account.name, after=after
-    )
+    change = Change(LOG_ON, "LogonSession", object_name=account.name, after=after)
     record(work, change)
     return session
 
@@ -150,15 +150,15 @@ def _write_begun(work: UnitOfWork, begun: UnwrittenSession) -> None:
         )
     )
     began = replace(work, author=account.name, address=begun.address, now=kept.created_at)
-    record(began, Change(operation="LogOn", object_type="LogonSession", object_name=account.name))
+    record(began, Change(LOG_ON, "LogonSession", object_name=account.name))
 
 
 def note_failed_logon(manager: Manager, name: str, address: str) -> None:
     """Put into the audit log that somebody has logged on wrongly; summed up when it is often."""
     named = name[:LOGGED_CHARACTERS]
-    if not manager.strangers.is_to_be_noted("LogOn", named, address, manager.clock()):
+    if not manager.strangers.is_to_be_noted(LOG_ON.operation, named, address, manager.clock()):
         return
-    change = Change(operation="LogOn", object_type="LogonSession", object_name=named)
+    change = Change(LOG_ON, "LogonSession", object_name=named)
     note_refusal(manager, named, address, change, "The user name or the password is wrong.")
 
 
@@ -170,7 +170,7 @@ def note_refusal(manager: Manager, author: str, address: str, change: Change, me
     except OperationalError as problem:
         log.warning(
             "a refusal cannot be written into the audit log",
-            operation=change.operation,
+            operation=change.event.operation,
             account=author,
             address=address,
             reason=str(problem),
@@ -268,4 +268,4 @@ def close_session(work: UnitOfWork, session: LogonSession) -> None:
     """End a session."""
     name = session.account.name
     work.session.delete(session)
-    record(work, Change(operation="LogOff", object_type="LogonSession", object_name=name))
+    record(work, Change(_LOG_OFF, "LogonSession", object_name=name))

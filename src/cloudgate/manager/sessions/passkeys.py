@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError, NotFoundError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.signing_in import SigningIn
@@ -26,6 +26,8 @@ from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN, Expected, Passke
 from cloudgate.manager.storage.tables import Account, LogonSession, Passkey
 from cloudgate.values import json_texts
 
+_ADDED = Event("AddPasskey", "Account {name} [{id}] has another passkey")
+_REMOVED = Event("RemovePasskey", "Account {name} [{id}] has lost a passkey", WARNING)
 PASSKEY = "Passkey"
 """What sessions say that were begun by one."""
 LONGEST_NAME = 100
@@ -126,7 +128,7 @@ def add(work: UnitOfWork, account_id: UUID, kept: str, credential: str, name: st
     )
     account.passkeys.append(passkey)
     work.session.flush()
-    record(work, change_to(account, TYPE, "AddPasskey", after={"Passkey": shown}))
+    record(work, change_to(account, TYPE, _ADDED, after={"Passkey": shown}))
     return passkey
 
 
@@ -144,7 +146,7 @@ def remove(
     found, account = get_passkey(work, account_id, identifier), get_account(work, account_id)
     account.passkeys.remove(found)
     end_sessions(work, account_id, PASSKEY, keep=keep)
-    record(work, change_to(account, TYPE, "RemovePasskey", before={"Passkey": found.name}))
+    record(work, change_to(account, TYPE, _REMOVED, before={"Passkey": found.name}))
 
 
 def begin_showing(manager: Manager, came_by: str) -> Ceremony | None:

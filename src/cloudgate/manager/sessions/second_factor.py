@@ -13,12 +13,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from cloudgate.errors import AccessDeniedError, InvalidRequestError, NotAuthenticatedError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import passkeys, totp
 from cloudgate.manager.sessions.accounts import ADVICE, WRONG
-from cloudgate.manager.sessions.administration import TYPE, get_account, get_role
+from cloudgate.manager.sessions.administration import ROLE, TYPE, get_account, get_role
 from cloudgate.manager.storage.tables import (
     Account,
     LogonSession,
@@ -28,6 +28,13 @@ from cloudgate.manager.storage.tables import (
 
 log = structlog.get_logger(__name__)
 
+_SET = Event("SetSecondFactor", "Account {name} [{id}] has a second factor")
+_REMOVED = Event(
+    "RemoveSecondFactor", "Account {name} [{id}] has no second factor any more", WARNING
+)
+_REQUIRED = Event(
+    "RequireSecondFactor", "Whether {name} needs a second factor has changed", WARNING
+)
 RECOVERY_CODES = 10
 LONGEST_CODE = 100
 """Characters; what is longer was signed by a passkey."""
@@ -96,7 +103,7 @@ def confirm(work: UnitOfWork, account_id: UUID, code: str) -> Sequence[str]:
     codes = [_new_code() for _ in range(RECOVERY_CODES)]
     factor.last_step, factor.confirmed = step, True
     factor.recovery_marks = [_mark(work, account.id, each) for each in codes]
-    record(work, change_to(account, TYPE, "SetSecondFactor"))
+    record(work, change_to(account, TYPE, _SET))
     return codes
 
 
@@ -109,7 +116,7 @@ def take_away(work: UnitOfWork, account: Account) -> None:
     if account.factor is None:
         raise InvalidRequestError(f"{account.name} has no second factor.")
     account.factor = None
-    record(work, change_to(account, TYPE, "RemoveSecondFactor"))
+    record(work, change_to(account, TYPE, _REMOVED))
 
 
 def reset(work: UnitOfWork, account: Account) -> None:
@@ -147,7 +154,7 @@ def require(work: UnitOfWork, role_id: UUID, *, required: bool) -> None:
         before, after = {"Required": not required}, {"Required": required}
         record(
             work,
-            change_to(named, "EnterpriseRole", "RequireSecondFactor", before=before, after=after),
+            change_to(named, ROLE, _REQUIRED, before=before, after=after),
         )
 
 

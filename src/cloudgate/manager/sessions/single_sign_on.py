@@ -19,13 +19,15 @@ from cloudgate.errors import (
     NotFoundError,
     NotOfferedError,
 )
-from cloudgate.manager.audit.events import Change, change_to
+from cloudgate.manager.audit.events import WARNING, Change, Event, change_to
 from cloudgate.manager.audit.log import record
+from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.core.signing_in import SingleSignOn
 from cloudgate.manager.core.unit_of_work import Manager, UnitOfWork
 from cloudgate.manager.sessions import openid_provider
 from cloudgate.manager.sessions.accounts import ADMINISTRATOR
 from cloudgate.manager.sessions.administration import (
+    ROLE_REMOVED,
     TYPE,
     NewAccount,
     add_role,
@@ -45,6 +47,8 @@ from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountIdentity, LogonSession
 from cloudgate.values import fields
 
+_LINKED = Event("LinkAccount", "Account {name} [{id}] belongs to a person of a provider", WARNING)
+_UNLINKED = Event("UnlinkAccount", "Account {name} [{id}] belongs to nobody of a provider")
 SSO = "SingleSignOn"
 """What sessions say that were begun by it."""
 _PURPOSE = "single sign-on"
@@ -197,10 +201,12 @@ def _check_issuer(manager: Manager, settings: SingleSignOn, said: str) -> None:
 
 def _note_refused(manager: Manager, address: str, refused: _Refused) -> None:
     name = refused.name
-    if not manager.strangers.is_to_be_noted("LogOn", name or SSO, address, manager.clock()):
+    if not manager.strangers.is_to_be_noted(
+        LOG_ON.operation, name or SSO, address, manager.clock()
+    ):
         return
     after = {"By": SSO} | ({"Subject": refused.subject} if refused.subject else {})
-    change = Change(operation="LogOn", object_type="LogonSession", object_name=name, after=after)
+    change = Change(LOG_ON, "LogonSession", object_name=name, after=after)
     note_refusal(manager, name or SSO, address, change, refused.message)
 
 
@@ -276,7 +282,7 @@ def _give_roles(work: UnitOfWork, account: Account, roles: frozenset[Role]) -> s
     for each in [found for found in account.roles if BY_ID.get(found.role_id) in lost]:
         account.roles.remove(each)
         name = BY_ID[each.role_id].value
-        record(work, change_to(account, TYPE, "DeleteAccountRole", before={"Role": name}))
+        record(work, change_to(account, TYPE, ROLE_REMOVED, before={"Role": name}))
     if roles:
         return ""
     work.session.execute(delete(LogonSession).where(LogonSession.account_id == account.id))
@@ -317,7 +323,7 @@ def link(work: UnitOfWork, account: Account, issuer: str, subject: str) -> None:
         found.issuer, found.subject = issuer, subject
         end_sessions(work, account.id, SSO)
     after = {"Issuer": issuer, "Subject": subject}
-    record(work, change_to(account, TYPE, "LinkAccount", before=before, after=after))
+    record(work, change_to(account, TYPE, _LINKED, before=before, after=after))
 
 
 def unlink(work: UnitOfWork, account: Account) -> None:
@@ -332,4 +338,4 @@ def unlink(work: UnitOfWork, account: Account) -> None:
     work.session.delete(found)
     end_sessions(work, account.id, SSO)
     before = {"Issuer": found.issuer, "Subject": found.subject}
-    record(work, change_to(account, TYPE, "UnlinkAccount", before=before))
+    record(work, change_to(account, TYPE, _UNLINKED, before=before))

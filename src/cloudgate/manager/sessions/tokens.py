@@ -23,7 +23,7 @@ from cloudgate.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -32,6 +32,8 @@ from cloudgate.manager.sessions.roles import BY_ID, Role
 from cloudgate.manager.storage.tables import Account, AccountRole, ApiToken, LogonSession
 
 TYPE = "ApiToken"
+CREATED = Event("CreateApiToken", "API token {name} [{id}] has been created")
+REVOKED = Event("RevokeApiToken", "API token {name} [{id}] has been revoked", WARNING)
 PREFIX = "cgt_"
 """By which scanners of secrets find one that was published: this, and 49 letters and digits."""
 METRICS = "Metrics"
@@ -153,7 +155,7 @@ def create_token(work: UnitOfWork, account_id: UUID, new: NewToken) -> tuple[Api
     )
     work.session.add(token)
     work.session.flush()
-    record(work, change_to(token, TYPE, "CreateApiToken", after=_document(token)))
+    record(work, change_to(token, TYPE, CREATED, after=_document(token)))
     return token, secret
 
 
@@ -189,7 +191,7 @@ def _document(token: ApiToken) -> dict[str, str]:
 
 def revoke_token(work: UnitOfWork, token: ApiToken) -> None:
     """Have a token be good for nothing any more, from now on."""
-    record(work, change_to(token, TYPE, "RevokeApiToken", before=_document(token)))
+    record(work, change_to(token, TYPE, REVOKED, before=_document(token)))
     work.session.delete(token)
 
 

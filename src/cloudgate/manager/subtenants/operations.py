@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import NEW_PASSWORD, change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, WARNING, Event, change_to
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core.former_names import remember_names
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -21,6 +21,15 @@ from cloudgate.manager.tenants import passwords, rules
 from cloudgate.manager.tenants.publication import ended_now, publish
 
 TYPE = "CloudSubtenant"
+_NAMED = "Cloud Connect subtenant {name} [{id}] [tenant ID: {owner}]"
+CREATED = Event("AddCloudSubtenant", f"{_NAMED} has been created", code=25200)
+EDITED = Event("EditCloudSubtenant", f"{_NAMED} has been updated", code=25220)
+DELETED = Event(
+    "DeleteCloudSubtenant",
+    "Cloud Connect subtenant {name} [tenant ID: {owner}] has been deleted",
+    WARNING,
+    code=25210,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +80,14 @@ def create_subtenant(work: UnitOfWork, tenant: CloudTenant, wanted: SubtenantCha
     with work.session.no_autoflush:
         _apply(subtenant, wanted)
         work.session.add(subtenant)
-    task = publish(work, tenant, "AddCloudSubtenant")
+    task = publish(work, tenant, CREATED.operation)
     note(
         work,
         task,
         change_to(
             subtenant,
             TYPE,
-            "AddCloudSubtenant",
+            CREATED,
             after=_documented(subtenant),
             owner_id=subtenant.tenant_id,
         ),
@@ -96,7 +105,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
     before = _documented(subtenant)
     with work.session.no_autoflush:
         _apply(subtenant, change)
-    task = publish(work, subtenant.tenant, "EditCloudSubtenant")
+    task = publish(work, subtenant.tenant, EDITED.operation)
     after = _documented(subtenant)
     if change.password:
         after.update(NEW_PASSWORD)
@@ -107,7 +116,7 @@ def edit_subtenant(work: UnitOfWork, subtenant: Subtenant, change: SubtenantChan
         change_to(
             subtenant,
             TYPE,
-            "EditCloudSubtenant",
+            EDITED,
             before=before,
             after=after,
             owner_id=subtenant.tenant_id,
@@ -121,13 +130,13 @@ def delete_subtenant(work: UnitOfWork, subtenant: Subtenant) -> Task:
     change = change_to(
         subtenant,
         TYPE,
-        "DeleteCloudSubtenant",
+        DELETED,
         before=_documented(subtenant),
         owner_id=subtenant.tenant_id,
     )
     remember_names(work, [subtenant])
     work.session.delete(subtenant)
-    task = publish(work, subtenant.tenant, "DeleteCloudSubtenant")
+    task = publish(work, subtenant.tenant, DELETED.operation)
     note(work, task, change)
     return task
 

@@ -22,8 +22,9 @@ from cloudgate.errors import (
     NotAuthenticatedError,
     NotFoundError,
 )
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import WARNING, Change, Event
 from cloudgate.manager.audit.log import note, record
+from cloudgate.manager.audit.refusals import OWN_CERTIFICATE
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.security.authority import fingerprint
 from cloudgate.manager.security.tenant_authority import (
@@ -47,6 +48,18 @@ from cloudgate.manager.tenants.own_password import check_origin, is_let_in, logi
 from cloudgate.manager.tenants.publication import publish
 
 TYPE = "CloudTenantCertificate"
+_ISSUED = Event(
+    "IssueCloudTenantCertificate", "{name} [tenant ID: {owner}] has got a certificate [{id}]"
+)
+_RENEWED = Event(
+    "RenewCloudTenantCertificate",
+    "{name} [tenant ID: {owner}] has renewed its certificate; the new one is [{id}]",
+)
+_REVOKED = Event(
+    "RevokeCloudTenantCertificate",
+    "A certificate of {name} [{id}] [tenant ID: {owner}] has been revoked",
+    WARNING,
+)
 USUAL_SECONDS = 24 * 3600
 LEAST_SECONDS, MOST_SECONDS = 300, 7 * 24 * 3600
 MOST_OF_TENANT = 200
@@ -134,7 +147,7 @@ def issue(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> Tena
     Raises:
         InvalidRequestError: it is not what a certificate can be made of, or there are too many.
     """
-    return _issue(work, who, spec, operation="Issue")
+    return _issue(work, who, spec, _ISSUED)
 
 
 def issue_own(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> TenantCertificate:
@@ -145,7 +158,7 @@ def issue_own(work: UnitOfWork, who: passwords.Owner, spec: CertificateSpec) -> 
         InvalidRequestError: as `issue`; or it had too many in these days.
     """
     _check_may(work, who)
-    return _issue(work, who, spec, "IssueOwn", passwords.mark_of(who.password_hash))
+    return _issue(work, who, spec, OWN_CERTIFICATE, passwords.mark_of(who.password_hash))
 
 
 def renew(
@@ -177,14 +190,14 @@ def renew(
         return young
     seconds = round((found.ends_at - found.issued_at).total_seconds())
     spec = CertificateSpec(request_pem=request_pem, seconds=seconds)
-    return _issue(work, who, spec, "Renew", found.password_mark)
+    return _issue(work, who, spec, _RENEWED, found.password_mark)
 
 
 def revoke(work: UnitOfWork, found: TenantCertificate) -> Task:
     """Have nobody come in by a certificate any more; the tunnels that came in by it end."""
     found.revoked_at = found.revoked_at or work.now
-    task = publish(work, found.tenant, "RevokeCloudTenantCertificate")
-    note(work, task, _change(found, "RevokeCloudTenantCertificate"))
+    task = publish(work, found.tenant, _REVOKED.operation)
+    note(work, task, _change(found, _REVOKED))
     return task
 
 
@@ -301,7 +314,7 @@ def _issue(
     work: UnitOfWork,
     who: passwords.Owner,
     spec: CertificateSpec,
-    operation: str,
+    event: Event,
     password_mark: str = "",
 ) -> TenantCertificate:
     seconds = USUAL_SECONDS if spec.seconds is None else spec.seconds
@@ -332,7 +345,7 @@ def _issue(
     )
     work.session.add(made)
     work.session.flush()
-    record(work, _change(made, f"{operation}{TYPE}"))
+    record(work, _change(made, event))
     return made
 
 
@@ -359,10 +372,10 @@ def _make_room(work: UnitOfWork, who: passwords.Owner) -> None:
             )
 
 
-def _change(found: TenantCertificate, operation: str) -> Change:
+def _change(found: TenantCertificate, event: Event) -> Change:
     return Change(
-        operation=operation,
-        object_type=TYPE,
+        event,
+        TYPE,
         object_id=found.id,
         object_name=login_of(found.subtenant or found.tenant),
         after={"Fingerprint": found.fingerprint, "ExpirationDate": found.ends_at.isoformat()},

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Usage
@@ -16,7 +16,11 @@ from cloudgate.manager.storage.tenant_rows import ShownTenant
 from cloudgate.manager.tenants import limits
 
 MB = 1024 * 1024
-OPERATION = "ReachEgressLevel"
+REACHED = Event(
+    "ReachEgressLevel",
+    "The egress quota of {name} [{id}] is used up to a level of warning",
+    WARNING,
+)
 LEVELS = (80, 95, 100)
 """Percent of the quota that are a warning."""
 _FULL = 100
@@ -114,7 +118,7 @@ def count(work: UnitOfWork, tenant: CloudTenant, bytes_down: int) -> None:
             "EgressQuotaMb": known.egress_quota_mb,
             "Month": month,
         }
-        record(work, change_to(tenant, "CloudTenant", OPERATION, after=reached))
+        record(work, change_to(tenant, "CloudTenant", REACHED, after=reached))
     if told(tenant) != told_before:
         tenant.directory_revision = work.next_directory_revision()
         work.news_for.add(tenant.backup_server_id)

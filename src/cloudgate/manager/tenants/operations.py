@@ -16,6 +16,9 @@ from sqlalchemy.orm import joinedload, lazyload
 from cloudgate.errors import InvalidRequestError, NotAuthenticatedError
 from cloudgate.manager.audit.events import (
     NEW_PASSWORD,
+    WARNING,
+    Document,
+    Event,
     change_to,
 )
 from cloudgate.manager.audit.log import note
@@ -43,6 +46,13 @@ from cloudgate.trust.password_hashes import matches
 from cloudgate.values.enumeration import few
 
 TYPE = "CloudTenant"
+_NAMED = "Cloud Connect tenant {name} [{id}]"
+CREATED = Event("CreateCloudTenant", f"{_NAMED} has been created", code=24110)
+EDITED = Event("EditCloudTenant", f"{_NAMED} has been updated", code=25100)
+DISABLED = Event(EDITED.operation, "Cloud Connect tenant {name} has been disabled", code=25000)
+DELETED = Event(
+    "DeleteCloudTenant", "Cloud Connect tenant {name} has been deleted", WARNING, code=24120
+)
 SETTINGS = (
     "description",
     "enabled",
@@ -159,8 +169,8 @@ def create_tenant(
     work.session.flush()
     check_tenant(tenant, tenant.resources, work.now)
     note_moving(work, tenant.id, (), pools_of(tenant))
-    task = publish(work, tenant, "CreateCloudTenant")
-    note(work, task, change_to(tenant, TYPE, "CreateCloudTenant", after=documented(tenant)))
+    task = publish(work, tenant, CREATED.operation)
+    note(work, task, change_to(tenant, TYPE, CREATED, after=documented(tenant)))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -180,14 +190,15 @@ def edit_tenant(work: UnitOfWork, tenant: CloudTenant, change: TenantChange) -> 
         work.session.flush()
     _check_protection(work, tenant, kept_by)
     note_moving(work, tenant.id, pools, pools_of(tenant))
-    task = publish(work, tenant, "EditCloudTenant")
+    task = publish(work, tenant, EDITED.operation)
     if any(before[key] != after[key] for key in _WHERE_FROM):
         begin_pool_drain(work, tenant.backup_server, None)
         task.drains = True
     if change.password:
         after.update(NEW_PASSWORD)
     after.update(ended_now(work, tenant))
-    note(work, task, change_to(tenant, TYPE, "EditCloudTenant", before=before, after=after))
+    event = event_of_edit(before, after)
+    note(work, task, change_to(tenant, TYPE, event, before=before, after=after))
     tasks.relate_tenant(task, tenant)
     return task
 
@@ -213,6 +224,11 @@ def _check_protection(work: UnitOfWork, tenant: CloudTenant, before: Mapping[UUI
 _WHERE_FROM = ("CloudGatewayPools", "FailoverToOthersGatewaysIfFail")
 
 
+def event_of_edit(before: Document, after: Document) -> Event:
+    """What an edit is called; to disable a tenant has an event of its own."""
+    return DISABLED if before["Enabled"] and not after["Enabled"] else EDITED
+
+
 def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: bool = False) -> Task:
     """Remove a customer. What it has stored stays where it is.
 
@@ -222,7 +238,7 @@ def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: boo
         include_backups: its backups are to go, too. No gateway can do that, so the task says
             where they are.
     """
-    change = change_to(tenant, TYPE, "DeleteCloudTenant", before=documented(tenant))
+    change = change_to(tenant, TYPE, DELETED, before=documented(tenant))
     places = sorted(resource.repository.name for resource in tenant.resources)
     note_moving(work, tenant.id, pools_of(tenant), ())
     revision = work.next_directory_revision()
@@ -234,7 +250,7 @@ def delete_tenant(work: UnitOfWork, tenant: CloudTenant, *, include_backups: boo
     remember_names(work, [tenant, *work.session.scalars(users)])
     work.session.delete(tenant)
     work.news_for.add(site_id)
-    task = tasks.start_directory_task(work, "DeleteCloudTenant", site_id, revision)
+    task = tasks.start_directory_task(work, DELETED.operation, site_id, revision)
     note(work, task, change)
     if include_backups and places:
         task.message = (

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from cloudgate.errors import InvalidRequestError, NotFoundError
-from cloudgate.manager.audit.events import TUNNELS_ENDED, Change
+from cloudgate.manager.audit.events import TUNNELS_ENDED, WARNING, Change, Event
 from cloudgate.manager.audit.log import note
 from cloudgate.manager.core import naming
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -20,6 +20,9 @@ from cloudgate.manager.tasks import operations as tasks
 from cloudgate.manager.tenants.publication import end_tunnels_to, publish
 from cloudgate.values import identifiers, precis
 from cloudgate.values.enumeration import few
+
+CREATED = Event("CreateCloudTenantResource", "Tenant Quota Added: {name}", code=24150)
+DELETED = Event("DeleteCloudTenantResource", "Tenant Quota Deleted: {name}", WARNING, code=24170)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,7 @@ def add_resource(work: UnitOfWork, tenant: CloudTenant, quota: Quota) -> Task:
     _check_quotas(tenant)
     work.session.flush()
     check_tenant(tenant, [resource], work.now)
-    task = publish(work, tenant, "CreateCloudTenantResource")
+    task = publish(work, tenant, CREATED.operation)
     note(work, task, _resource_change(tenant, resource, added=True))
     tasks.relate_resource(task, tenant, resource)
     return task
@@ -78,7 +81,7 @@ def remove_resource(
     if tunnels_end:
         end_tunnels_to(work, tenant, resource.repository)
         change = replace(change, after=TUNNELS_ENDED)
-    task = publish(work, tenant, "DeleteCloudTenantResource")
+    task = publish(work, tenant, DELETED.operation)
     note(work, task, change)
     return task
 
@@ -161,8 +164,8 @@ def _resource_change(tenant: CloudTenant, resource: TenantResource, *, added: bo
         "QuotaMb": resource.quota_mb,
     }
     return Change(
-        operation="CreateCloudTenantResource" if added else "DeleteCloudTenantResource",
-        object_type="CloudTenantResource",
+        CREATED if added else DELETED,
+        "CloudTenantResource",
         object_id=resource.id,
         object_name=resource.name,
         before=None if added else document,

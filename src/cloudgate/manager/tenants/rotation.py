@@ -2,14 +2,39 @@
 
 from typing import Any
 
-from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Document, change_to
+from cloudgate.manager.audit.events import NEW_PASSWORD, TUNNELS_ENDED, Document, Event, change_to
 from cloudgate.manager.audit.log import note
+from cloudgate.manager.audit.refusals import OWN_PASSWORD
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.storage.tables import CloudTenant, Task
 from cloudgate.manager.tenants import passwords
 from cloudgate.manager.tenants.publication import end_tunnels, publish
 
 _TENANT, _SUBTENANT = "CloudTenant", "CloudSubtenant"
+_ROTATED = (
+    Event("RotateCloudTenantPassword", "Cloud Connect tenant {name} [{id}] has got a new password"),
+    Event(
+        "RotateCloudSubtenantPassword",
+        "Cloud Connect subtenant {name} [{id}] [tenant ID: {owner}] has got a new password",
+    ),
+)
+_ENDED = (
+    Event(
+        "EndOldCloudTenantPassword", "The old password of the tenant {name} [{id}] is good no more"
+    ),
+    Event(
+        "EndOldCloudSubtenantPassword",
+        "The old password of {name} [{id}] [tenant ID: {owner}] is good no more",
+    ),
+)
+CHANGED_OWN = (
+    OWN_PASSWORD,
+    Event(
+        "ChangeOwnCloudSubtenantPassword",
+        "Cloud Connect subtenant {name} [tenant ID: {owner}] has changed its own password",
+    ),
+)
+"""What it is called of a tenant, and of one of its users."""
 
 
 def rotate_password(
@@ -34,25 +59,29 @@ def rotate_password(
     if tunnels_end:
         end_tunnels(work, who)
         after.update(TUNNELS_ENDED)
-    return _published(work, who, "ChangeOwn" if by_itself else "Rotate", before, after)
+    return _published(work, who, CHANGED_OWN if by_itself else _ROTATED, before, after)
 
 
 def end_old_password(work: UnitOfWork, who: passwords.Owner) -> Task:
     """Have a password that was replaced be good no more; live tunnels go on."""
     before = _documented(who)
     passwords.forget_old(who)
-    return _published(work, who, "EndOld", before, _documented(who))
+    return _published(work, who, _ENDED, before, _documented(who))
 
 
 def _published(
-    work: UnitOfWork, who: passwords.Owner, what: str, before: Document, after: Document
+    work: UnitOfWork,
+    who: passwords.Owner,
+    events: tuple[Event, Event],
+    before: Document,
+    after: Document,
 ) -> Task:
     is_tenant = isinstance(who, CloudTenant)
     kind, tenant = (_TENANT, who) if isinstance(who, CloudTenant) else (_SUBTENANT, who.tenant)
-    operation = f"{what}{kind}Password"
-    task = publish(work, tenant, operation)
+    event = events[0] if is_tenant else events[1]
+    task = publish(work, tenant, event.operation)
     owner_id = None if is_tenant else tenant.id
-    change = change_to(who, kind, operation, before=before, after=after, owner_id=owner_id)
+    change = change_to(who, kind, event, before=before, after=after, owner_id=owner_id)
     note(work, task, change)
     return task
 

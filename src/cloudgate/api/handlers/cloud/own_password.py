@@ -6,7 +6,8 @@ from cloudgate.api.access import EVERYBODY
 from cloudgate.api.handlers.sessions import credentials, user_name
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Proof, Route, Routes
-from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.events import Change, Event
+from cloudgate.manager.audit.refusals import OWN_PASSWORD
 from cloudgate.manager.sessions.operations import LOGGED_CHARACTERS, note_refusal
 from cloudgate.manager.tenants import own_password, passwords
 from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
@@ -14,12 +15,12 @@ from cloudgate.wire.resources.cloud.tenants import OwnPasswordSpec
 ROUTES = Routes(EVERYBODY)
 
 
-def own_proof(operation: str) -> Proof:
+def own_proof(event: Event) -> Proof:
     """The password of a tenant or its user, for a call that the audit log calls so."""
     return Proof(
         check=check_own_password,
         account=lambda call: user_name(call.authorization),
-        note=lambda call: note_wrong_own_password(call, operation),
+        note=lambda call: note_wrong_own_password(call, event),
     )
 
 
@@ -34,15 +35,15 @@ def check_own_password(call: Call, _spec: Any) -> passwords.Owner:
         return own_password.authenticate(work, name, password)
 
 
-def note_wrong_own_password(call: Call, operation: str) -> None:
+def note_wrong_own_password(call: Call, event: Event) -> None:
     """Have it on record that a password was wrong; summed up when it is often."""
     manager, name = call.manager, user_name(call.authorization)[:LOGGED_CHARACTERS]
-    if manager.strangers.is_to_be_noted(operation, name, call.address, manager.clock()):
+    if manager.strangers.is_to_be_noted(event.operation, name, call.address, manager.clock()):
         with call.reading() as work:
             meant = own_password.tenant_meant(work, name)
         change = Change(
-            operation=operation,
-            object_type="CloudTenant",
+            event,
+            "CloudTenant",
             object_id=meant.id if meant else None,
             object_name=name,
         )
@@ -53,7 +54,7 @@ def note_wrong_own_password(call: Call, operation: str) -> None:
     Route(
         verb="PUT",
         path="/cloud/password",
-        proof=own_proof("ChangeOwnCloudTenantPassword"),
+        proof=own_proof(OWN_PASSWORD),
         answers=DONE,
         bodies=(OwnPasswordSpec,),
         needs_session=False,

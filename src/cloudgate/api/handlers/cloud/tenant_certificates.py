@@ -8,6 +8,7 @@ from cloudgate.api.handlers.tasks import accepted
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Route, Routes, adds, shows
 from cloudgate.errors import NotFoundError
+from cloudgate.manager.audit.refusals import OWN_CERTIFICATE
 from cloudgate.manager.core.unit_of_work import UnitOfWork
 from cloudgate.manager.portal import sessions
 from cloudgate.manager.storage import tables
@@ -118,7 +119,7 @@ def delete_tenant_certificate(call: Call) -> Answer:
     Route(
         verb="POST",
         path="/cloud/certificate",
-        proof=own_proof("IssueOwnCloudTenantCertificate"),
+        proof=own_proof(OWN_CERTIFICATE),
         answers=shows(CloudTenantCertificate),
         bodies=(OwnCertificateSpec,),
         needs_session=False,

@@ -12,7 +12,7 @@ from cloudgate.api.access import PROVIDERS
 from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.router import DONE, Route, Routes, shows
 from cloudgate.errors import NotFoundError, UnavailableError
-from cloudgate.manager.audit.events import change_to
+from cloudgate.manager.audit.events import WARNING, Event, change_to
 from cloudgate.manager.audit.log import record
 from cloudgate.manager.core.former_names import names_in
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -33,6 +33,7 @@ from cloudgate.wire.resources.cloud.live import (
     CloudTenantTunnels,
 )
 
+_CLOSED = Event("DeleteCloudGatewayTunnel", "A tunnel of {name} has been closed", WARNING)
 ROUTES = Routes(PROVIDERS)
 
 
@@ -125,7 +126,7 @@ def delete_tunnel(call: Call) -> Answer:
         gateway = get_gateway(work, call.identifier(TYPE))
         (tunnel,) = tunnel_entities(work, [found])
         before = {"Tenant": tunnel.tenant, "Target": tunnel.target, "Client": tunnel.client}
-        record(work, change_to(gateway, TYPE, "DeleteCloudGatewayTunnel", before=before))
+        record(work, change_to(gateway, TYPE, _CLOSED, before=before))
     return Answer(status=204)
 
 

@@ -6,6 +6,7 @@ from cloudgate.api.http.call import Answer, Call
 from cloudgate.api.http.links import ResourceLocation
 from cloudgate.api.http.router import DONE, Proof, Route, Routes, shows
 from cloudgate.manager.audit.events import Change
+from cloudgate.manager.audit.refusals import LOG_ON
 from cloudgate.manager.sessions import administration, passkeys
 from cloudgate.manager.sessions.operations import note_refusal
 from cloudgate.manager.sessions.passkey_rules import NOT_TAKEN
@@ -160,12 +161,10 @@ def _check(call: Call, spec: PasskeySpec) -> PasskeyProof:
 
 def _note_failed(call: Call) -> None:
     if not call.manager.strangers.is_to_be_noted(
-        "LogOn", PASSKEY, call.address, call.manager.clock()
+        LOG_ON.operation, PASSKEY, call.address, call.manager.clock()
     ):
         return
-    change = Change(
-        operation="LogOn", object_type="LogonSession", object_name="", after={"By": PASSKEY}
-    )
+    change = Change(LOG_ON, "LogonSession", after={"By": PASSKEY})
     note_refusal(call.manager, PASSKEY, call.address, change, NOT_TAKEN)
 
 
