@@ -44,7 +44,11 @@ def written(path: Path, content: str | bytes, mode: int = PRIVATE) -> Iterator[P
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
-        _write_new(temporary, data, mode)
+        try:
+            _write_new(temporary, data, mode)
+        except OSError as problem:
+            problem.filename = str(path)  # the kernel names none, or the one that is gone
+            raise
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import signal
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from cloudgate.host.envoy import listener_rollout, process
 from cloudgate.host.envoy.hot_restart import AbsentParent, cleanup, is_asking_for_a_socket
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, RestartEpoch
 from cloudgate.host.platform import started_at
+from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import state_paths
+from cloudgate.host.state.write_failures import said_of
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine, refuses
 from tests.host.test_unseen import no_file_left
+from tests.support.disks import needs_mounts, small_disk, take_inodes
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -88,11 +92,39 @@ async def test_what_envoy_does_not_do_in_time_is_said_and_the_gateway_stays_as_i
 
 
 async def test_who_cannot_answer_for_an_envoy_that_is_gone_says_so(tmp_path: Path) -> None:
-    absent = AbsentParent(state_paths(tmp_path / "absent"))
+    layout = state_paths(tmp_path / "absent")
+    absent = AbsentParent(layout)
     current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as problem:
         absent.stand_in(current, [current])
     absent.leave()
+    said = said_of(problem.value, tmp_path)
+    assert said == (
+        f"The host service cannot use {layout.succession_socket}_parent_10: No such file or"
+        " directory. Mend that. It is tried again by itself."
+    )
+
+
+@needs_mounts
+async def test_on_a_full_disk_who_answers_takes_the_room_that_is_kept_or_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "state") as state:
+        layout = replace(state_paths(state), run=state / "run")
+        layout.make_folders()
+        reserve, absent = DiskReserve(layout.reserve), AbsentParent(layout)
+        reserve.allocate()
+        current = ProcessRecord(pid=1, started="1", place=RestartEpoch(base_id=1, epoch=1))
+        take_inodes(state)
+        with pytest.raises(OSError, match="No space") as problem:
+            absent.stand_in(current, [current])
+        said = said_of(problem.value, state)
+        assert said.startswith(
+            f"The host service cannot use {layout.run}/h_parent_10: No space left"
+        )
+        assert "Make room on its disk, for bytes and for files." in said
+        reserve.release_for(lambda: absent.stand_in(current, [current]))
+        absent.leave()
 
 
 async def test_what_is_no_question_of_an_envoy_is_not_answered() -> None:

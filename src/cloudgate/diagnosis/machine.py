@@ -27,6 +27,7 @@ from cloudgate.diagnosis.findings import (
 )
 from cloudgate.errors import CloudgateError, UnavailableError
 from cloudgate.host.envoy.data_path.choice import chosen_data_path
+from cloudgate.host.platform import file_watches
 from cloudgate.host.platform.congestion_control import advice as congestion_advice
 from cloudgate.host.platform.congestion_control import (
     congestion_control,
@@ -83,6 +84,7 @@ async def check(
         advice = "On a machine that is to be a gateway: cloudgate host join."
         yield Finding("host service", Verdict.UNKNOWN, text, advice)
         return
+    yield _watches()
     yield _module()
     layout = state_paths(state)
     try:
@@ -139,6 +141,14 @@ def _congestion() -> Finding:
         text = "This system does not say what connections use."
         return Finding(name, Verdict.UNKNOWN, text)
     return Finding(name, Verdict.OK, "Programs of this user may have BBR.")
+
+
+def _watches() -> Finding:
+    """Whether one more Envoy may watch its files: the next release's, or after a crash."""
+    text, _, command = file_watches.shortage().partition(" As root: ")
+    if text:
+        return Finding("file watches", Verdict.PROBLEM, text, f"As root: {command}")
+    return Finding("file watches", Verdict.OK, "One more Envoy may watch its files.")
 
 
 def _module() -> Finding:

@@ -21,6 +21,7 @@ from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.stored_document import StoredDocument
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
+from cloudgate.host.state.write_failures import said_of
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker
@@ -102,6 +103,7 @@ class Reconciler:
             journal: takes what the disk does not.
         """
         self.kept = StoredDocument(layout.assignment, Assignment, journal)
+        self._state = layout.state
         self._envoy = envoy
         self._admin = admin
         self._listening = ListenerRollout(layout, endpoints, envoy, admin)
@@ -215,7 +217,7 @@ class Reconciler:
         except TimeoutError:  # an OSError, too, and the likelier one
             reason = f"The gateway was not ready within {ATTEMPT_SECONDS:.0f} seconds."
         except OSError as error:
-            reason = f"The host service cannot write its state: {error.strerror or error!r}."
+            reason = said_of(error, self._state)
         _log.error("the machine cannot be brought to its assignment", reason=reason)
         return replace(outcome, reason=reason)
 

@@ -24,6 +24,7 @@ from cloudgate.host.envoy.process import DRAIN_SECONDS, ProcessRecord, RestartEp
 from cloudgate.host.platform import SUPPORTS_HOT_RESTART
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.programs import ask
+from cloudgate.processes.unix_sockets import bound
 
 ANSWER_SECONDS = 3.0
 """How long an Envoy that is only asked something may take; it needs a tenth of a second."""
@@ -120,14 +121,7 @@ def mute_parent(layout: StatePaths, before: ProcessRecord | None) -> Iterator[No
 
 def _taken_over(address: Path) -> socket.socket:
     """A socket of ours at an Envoy's address."""
-    address.unlink(missing_ok=True)
-    ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        ours.bind(str(address))
-    except OSError:  # ENOSPC, EROFS, EACCES: whoever wanted it says so
-        ours.close()
-        raise
-    return ours
+    return bound(socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, address)
 
 
 class AbsentParent:

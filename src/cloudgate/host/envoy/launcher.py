@@ -16,6 +16,7 @@ from cloudgate.host.envoy.data_path.resources import requests_cluster, requests_
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.xds_listener import ListenAddress, listener, requests_manager
 from cloudgate.host.envoy.xds_resources import Resource, bootstrap, clusters, digest
+from cloudgate.host.platform import file_watches
 from cloudgate.host.platform.congestion_control import congestion_control
 from cloudgate.host.platform.resource_limits import capacity
 from cloudgate.host.state.files import write_private
@@ -26,6 +27,9 @@ _LAST_LINES_CHARACTERS = 64 * 1024
 """In which a crash tells of itself, with the whole of its stack."""
 _CRASH = "[critical][backtrace]"
 """In the lines that Envoy's handler of SIGSEGV, SIGABRT, SIGBUS, SIGILL and SIGFPE writes."""
+
+_NO_WATCHES = "assert failure: inotify_fd_"
+"""What Envoy says where it may not watch its files: it aborts."""
 
 _log = structlog.get_logger(__name__)
 
@@ -87,8 +91,13 @@ class EnvoyLauncher:
         self._while_starting.close()
 
     def last_words(self) -> str:
-        """What the one that was started last has said last."""
-        return self._said(_LAST_WORDS_CHARACTERS)
+        """What the one that was started last has said last; plainly, what it was short of."""
+        return self.shortage() or self._said(_LAST_WORDS_CHARACTERS)
+
+    def shortage(self) -> str:
+        """What of the machine the one that was started last has ended for; empty for none."""
+        is_short = _NO_WATCHES in self._said(_LAST_LINES_CHARACTERS)
+        return file_watches.advice() if is_short else ""
 
     def has_crashed(self) -> bool:
         """Whether the one that was started last has said that it broke: who is killed does not."""

@@ -17,6 +17,7 @@ from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.process_set import EnvoyProcesses, ProcessSet, has_connections
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
+from cloudgate.host.state.write_failures import said_of
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""
@@ -190,7 +191,8 @@ class EnvoySupervisor:
 
     def _stand_in(self) -> None:
         known = self.processes.known.alive()
-        self._absent_parent.stand_in(known.current, known.all)
+        # Without it Envoy may abort, with its tunnels: that is worth the room that is kept for it.
+        self.reserve.release_for(lambda: self._absent_parent.stand_in(known.current, known.all))
 
     def _can_be_hot_restarted(self, before: ProcessRecord) -> bool:
         try:
@@ -263,7 +265,9 @@ class EnvoySupervisor:
                 foreseen = isinstance(error, OSError | UnavailableError)
                 _log.error(
                     "envoy cannot be started again",
-                    reason=str(error),
+                    reason=said_of(error, self._layout.state)
+                    if isinstance(error, OSError)
+                    else str(error),
                     exc_info=None if foreseen else error,
                 )
                 continue
@@ -274,10 +278,11 @@ class EnvoySupervisor:
         words = self._launcher.last_words()
         self._died_with = words or self._died_with
         _log.error("envoy died", pid=pid, last_words=words)
-        crashed = self._launcher.has_crashed()
-        reason = self._deaths.blame(lived_seconds, time.monotonic(), crashed=crashed)
-        if reason:
-            self.give_up_module(reason)
+        if not self._launcher.shortage():  # of which nobody is to blame but the machine
+            crashed = self._launcher.has_crashed()
+            reason = self._deaths.blame(lived_seconds, time.monotonic(), crashed=crashed)
+            if reason:
+                self.give_up_module(reason)
         self._on_change()
 
     async def _is_ready_in_time(self, envoy: EnvoyProcess) -> bool:

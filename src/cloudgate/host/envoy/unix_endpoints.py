@@ -10,6 +10,7 @@ import httpx2
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.processes.socket_handoff import BACKLOG, inherit_listener
+from cloudgate.processes.unix_sockets import bound
 
 ANSWER_SECONDS = 3.0
 """How long one answer of the administration may take. Envoy answers in milliseconds unless it is
@@ -30,10 +31,9 @@ class UnixEndpoints:
         found = inherit_listener(socket.AF_UNIX, str(path))
         if found is not None:
             return found
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        path.unlink(missing_ok=True)
         # Without it nobody is let in: that is worth the room that is kept for a full disk.
-        DiskReserve(self._layout.reserve).release_for(lambda: made.bind(str(path)))
+        reserve = DiskReserve(self._layout.reserve)
+        made = reserve.release_for(lambda: bound(socket.SOCK_STREAM, path))
         made.listen(BACKLOG)
         return made
 
