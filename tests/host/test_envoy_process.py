@@ -14,9 +14,9 @@ from cloudgate.host.envoy import listener_rollout, process
 from cloudgate.host.envoy.hot_restart import AbsentParent, cleanup, is_asking_for_a_socket
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, RestartEpoch
 from cloudgate.host.platform import started_at
+from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import state_paths
-from cloudgate.host.state.write_failures import said_of
 from cloudgate.protocol import GatewayState
 from tests.host.support import Client, Machine, refuses
 from tests.host.test_unseen import no_file_left

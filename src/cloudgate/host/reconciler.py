@@ -17,11 +17,11 @@ from cloudgate.host.envoy.admin_client import AdminClient
 from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.listener_rollout import ListenerRollout
 from cloudgate.host.envoy.supervisor import EnvoySupervisor
+from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.gateway_status import GatewayStatus
 from cloudgate.host.state.paths import StatePaths
 from cloudgate.host.state.stored_document import StoredDocument
 from cloudgate.host.state.withdrawal_journal import WithdrawalJournal
-from cloudgate.host.state.write_failures import said_of
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.drain import JITTER_SECONDS, Drain, overdue
 from cloudgate.host.tunnels.tracker import TunnelTracker

@@ -15,9 +15,9 @@ from cloudgate.host.envoy.endpoints import LocalEndpoints
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord, running
 from cloudgate.host.envoy.process_set import EnvoyProcesses, ProcessSet, has_connections
+from cloudgate.host.state.conditions import said_of
 from cloudgate.host.state.disk_reserve import DiskReserve
 from cloudgate.host.state.paths import StatePaths
-from cloudgate.host.state.write_failures import said_of
 
 READY_SECONDS = 6.0
 """How long Envoy has to answer after its start."""

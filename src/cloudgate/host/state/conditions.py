@@ -1,5 +1,20 @@
 """Host conditions: what keeps this machine from doing all that it should, in words?"""
 
+import errno
+import os
+from pathlib import Path
+
+_ADVICE = {
+    errno.ENOSPC: "Make room on its disk, for bytes and for files.",
+    errno.EDQUOT: "Give the user of the host service more room on its disk.",
+    errno.EROFS: "Have its disk mounted for writing.",
+    errno.EIO: "Look after its disk.",
+    errno.EACCES: "Let the user of the host service write there.",
+    errno.EPERM: "Let the user of the host service write there.",
+    errno.EMFILE: "Raise LimitNOFILE of its service.",
+    errno.ENFILE: "Raise fs.file-max.",
+}
+
 
 class Conditions:
     """What is wrong with this machine, one text of each kind; reported with the machine's facts."""
@@ -24,3 +39,14 @@ class Conditions:
             f"Its disk does not take what has to be kept ({reason}): make room. Until then it goes"
             " on with what it knew before, without what was taken away since.",
         )
+
+
+def said_of(error: OSError, folder: Path) -> str:
+    """What failed, where, why, and what to do; `folder`: where it was, if the system names none."""
+    number = error.errno or 0
+    why = os.strerror(number) if number > 0 else str(error)
+    advice = _ADVICE.get(number, "Mend that.")
+    return (
+        f"The host service cannot use {error.filename or folder}: {why}. {advice} It is tried again"
+        " by itself."
+    )
