@@ -15,7 +15,6 @@ PATIENCE_SECONDS = 5.0
 class _PendingQuery:
     server_id: UUID
     question: Question
-    told: bool = False
     answer: Answer | None = None
     answered: Event = field(default_factory=Event)
 
@@ -26,6 +25,8 @@ class HostQueries:
     def __init__(self) -> None:
         self._lock = Lock()
         self._asked: dict[str, _PendingQuery] = {}
+        self._untold: dict[UUID, dict[str, Question]] = {}
+        """By host, those that it has not been asked yet: a thousand are asked at a time."""
 
     def request_tunnels(self, server_id: UUID, end: tuple[str, ...] = ()) -> str:
         """Ask a host for its live tunnels, and to end some; ring for it, then `wait`."""
@@ -38,16 +39,22 @@ class HostQueries:
     def _put(self, server_id: UUID, question: Question) -> str:
         with self._lock:
             self._asked[question.question] = _PendingQuery(server_id, question)
+            self._untold.setdefault(server_id, {})[question.question] = question
         return question.question
 
     def next(self, server_id: UUID) -> Question | None:
         """What a host has not been asked yet; it counts as asked from here on."""
         with self._lock:
-            for asked in self._asked.values():
-                if asked.server_id == server_id and not asked.told:
-                    asked.told = True
-                    return asked.question
-        return None
+            question = next(iter(self._untold.get(server_id, {}).values()), None)
+            if question is not None:
+                self._told(server_id, question.question)
+        return question
+
+    def _told(self, server_id: UUID, name: str) -> None:
+        untold = self._untold.get(server_id, {})
+        untold.pop(name, None)
+        if not untold:
+            self._untold.pop(server_id, None)
 
     def answered(self, server_id: UUID, answer: Answer) -> None:
         """A host has answered. An answer that nobody waits for is dropped."""
@@ -66,7 +73,9 @@ class HostQueries:
     def discard(self, name: str) -> None:
         """Nobody waits for the answer any more."""
         with self._lock:
-            self._asked.pop(name, None)
+            asked = self._asked.pop(name, None)
+            if asked is not None:
+                self._told(asked.server_id, name)
 
     def wait(self, name: str, seconds: float = PATIENCE_SECONDS) -> Answer:
         """The answer to a question.
@@ -76,8 +85,7 @@ class HostQueries:
         """
         asked = self._asked[name]
         asked.answered.wait(seconds)
-        with self._lock:
-            del self._asked[name]
+        self.discard(name)
         if asked.answer is None:
             raise UnavailableError(
                 f"The managed server did not say within {seconds:g} seconds which tunnels it has."
