@@ -145,6 +145,48 @@ def test_resources_without_a_reference_form_come_whole(
     assert query(client, text)["Resources"] == {"CloudSubtenants": {"CloudSubtenants": []}}
 
 
+@pytest.mark.parametrize("form", ["", "&format=Entities"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "sortAsc=Name",
+        "sortDesc=Enabled",
+        "sortDesc=BackupServerName",
+        "sortAsc=Name&filter=Enabled==true",
+        'sortDesc=Name&filter=BackupServerName=="localhost";Name>"Tenant 00100"',
+    ],
+)
+def test_pages_together_are_what_one_page_of_all_is(
+    client: httpx2.Client, asked: str, form: str
+) -> None:
+    def read(more: str) -> list[str]:
+        found = query(client, f"type=CloudTenant{form}&{asked}{more}")
+        if form:
+            return [each["Name"] for each in found["Entities"]["CloudTenants"]["CloudTenants"]]
+        return names(found)
+
+    every = read("&pageSize=1000")
+    pages = [read(f"&pageSize=60&page={number}") for number in range(1, 6)]
+    assert [name for page in pages for name in page] == every
+    assert len(every) == len(set(every)) > 100
+
+
+@pytest.mark.parametrize("asked", ["", "sortAsc=Name"])
+def test_pages_before_are_passed_by_an_index_alone(
+    running: RunningManager, client: httpx2.Client, asked: str
+) -> None:
+    with statements(running) as seen:
+        query(client, f"type=CloudTenant&pageSize=10&page=20&{asked}")
+    (paged,) = [each for each in seen if "OFFSET" in each and "cloud_tenants" in each]
+    with running.manager.reading() as work:
+        plan = work.session.connection().exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {paged}", (10, 190) * (paged.count("?") // 2)
+        )
+        told = [str(row[3]) for row in plan]
+    assert [each for each in told if "SCAN cloud_tenants USING COVERING INDEX" in each], told
+
+
 def test_pages_lead_to_each_other(client: httpx2.Client) -> None:
     text = "type=backupServer&pageSize=1"
     query(client, text)

@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.visitors import iterate
 
 from cloudgate.errors import InvalidRequestError
 from cloudgate.manager.core.unit_of_work import UnitOfWork
@@ -39,6 +40,8 @@ class Source(Generic[Row]):
     """The column that tells them apart, and so settles their order."""
     is_for_all: bool = True
     """Whether all who may ask see the same."""
+    is_whole_table: bool = False
+    """Whether each row of the key's table is one, and `rows` narrows nothing down."""
     read: Callable[[Session, Select[Any]], Sequence[Row]] = mapped
     """Reads a page of `rows`."""
 
@@ -72,7 +75,8 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
     Raises:
         InvalidRequestError: the filter or the order names what is not there.
     """
-    chosen = source.rows.where(source.fields.compiled(query.condition))
+    condition = source.fields.compiled(query.condition)
+    chosen = source.rows.where(condition)
 
     def count() -> int:
         found = chosen.with_only_columns(source.key, maintain_column_froms=True).order_by(None)
@@ -84,10 +88,23 @@ def read_page(work: UnitOfWork, source: Source[Row], query: Query) -> Page[Row]:
     if query.sort_by is not None:
         field = source.fields.named(query.sort_by, "sort")
         order.insert(0, field.sort_key.desc() if query.descending else field.sort_key.asc())
-    ordered = chosen.order_by(*order).limit(query.page_size)
-    rows = source.read(work.session, ordered.offset((query.page - 1) * query.page_size))
+    before = (query.page - 1) * query.page_size
+    if before and source.is_whole_table and _are_of_its_table(source.key, condition, *order):
+        # By an index alone: else each row of the pages before is read, with what is joined to it.
+        keys = select(source.key).where(condition).order_by(*order)
+        chosen, before = source.rows.where(source.key.in_(_page(keys, query, before))), 0
+    rows = source.read(work.session, _page(chosen.order_by(*order), query, before))
     pages = max(1, -(-total // query.page_size))
     return Page(rows, query.page, query.page_size, pages)
+
+
+def _page(ordered: Select[Any], query: Query, before: int) -> Select[Any]:
+    return ordered.limit(query.page_size).offset(before)
+
+
+def _are_of_its_table(key: Any, *expressions: ColumnElement[Any]) -> bool:
+    columns = (each for one in expressions for each in iterate(one) if isinstance(each, Column))
+    return all(each.table is key.class_.__table__ for each in columns)
 
 
 class NamedRow(NamedTuple):

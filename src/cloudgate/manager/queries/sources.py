@@ -102,6 +102,7 @@ TENANTS: Source[Any] = Source(
     ),
     tenant_rows.SELECT,
     CloudTenant.id,
+    is_whole_table=True,
     read=tenant_rows.read,
 )
 SUBTENANTS: Source[Any] = Source(
@@ -134,6 +135,7 @@ SUBTENANTS: Source[Any] = Source(
         contains_eager(Subtenant.resource),
     ),
     Subtenant.id,
+    is_whole_table=True,
 )
 BACKUP_SERVERS: Source[Any] = Source(
     Fields(
