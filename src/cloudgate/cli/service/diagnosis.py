@@ -1,6 +1,5 @@
 """Diagnosis commands: how does an operator have a machine checked, and help found?"""
 
-import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -39,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 def doctor(data: Data = None, database: DatabaseUrl = None, output: AsJson = None) -> None:
     """Check this machine: clock, names, ports, disk, certificates; ends with 1 for a problem."""
-    from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415  keeps --help fast
+    import asyncio  # noqa: PLC0415  keeps --help fast
+
+    from cloudgate.diagnosis.findings import Verdict, worst  # noqa: PLC0415
 
     with _told_what_cannot_be_read(), failing_in_words():
         found = asyncio.run(_checked(data or default_data_folder(), database))
@@ -74,6 +75,8 @@ def support_bundle(
     database: DatabaseUrl = None,
 ) -> None:
     """Put what whoever helps needs to see into one file, without secrets and customers' names."""
+    import asyncio  # noqa: PLC0415
+
     from cloudgate.diagnosis.bundle import METRICS, MISSING, write  # noqa: PLC0415
 
     folder = data or default_data_folder()
