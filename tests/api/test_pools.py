@@ -8,8 +8,11 @@ from uuid import uuid4
 import httpx2
 import pytest
 from lxml import etree
+from sqlalchemy import select
 
-from cloudgate.protocol import EvictionProgress, GatewayState
+from cloudgate.manager.storage.tables import BackupServer
+from cloudgate.protocol import EvictionProgress, GatewayState, Report
+from tests.support.gateways import add_gateway
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -404,3 +407,32 @@ def test_a_pools_task_does_not_wait_for_a_gateway_that_is_away(
     ended = finished(client, answer.json())
     assert ended["Result"]["Success"] is True
     assert "gw1.example is away; it had 4 of them left" in ended["Result"]["Message"]
+
+
+def test_of_many_gateways_that_are_away_with_tunnels_five_are_named(
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+) -> None:
+    gateway = make_gateway(client, host)
+    with running.manager.changing() as work:
+        site_id = work.session.scalars(select(BackupServer.id)).one()
+        far = work.next_directory_revision() + 10**9
+        left = EvictionProgress(tunnels=2, finished=1, closed=0, directory_revision=far)
+        report = Report(
+            assignment_revision=1,
+            directory_revision=far,
+            state=GatewayState.LISTENING,
+            misplaced=left,
+        )
+        for number in range(8):
+            add_gateway(work, site_id, f"g{number}", report=report.model_dump(mode="json"))
+    spec = {"Name": "Gold", "CloudGateways": {"CloudGatewayUids": [gateway]}}
+    answer = client.post("/cloud/gatewayPools", json=spec)
+    host.hear_site()
+    host.report()
+    running.clock.ahead += timedelta(minutes=2)
+    running.wake()
+    assert finished(client, answer.json())["Result"]["Message"] == (
+        "Ok. Of the tunnels that had no place any more, 8 finished by themselves and 0 were closed."
+        + "".join(f" g{number} is away; it had 2 of them left." for number in range(5))
+        + " So are 3 more; they had 6 of them left."
+    )

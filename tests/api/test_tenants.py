@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
 from sqlalchemy import select
 
-from cloudgate.manager.gateways.rules import GatewaySettings
-from cloudgate.manager.storage.tables import BackupServer, CloudGateway, ManagedServer, Repository
+from cloudgate.manager.storage.tables import BackupServer, Repository
 from cloudgate.protocol import Allowances, Demand, DemandReport, Tenant
 from cloudgate.trust.password_hashes import matches
+from tests.support.gateways import add_gateway
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished
 
@@ -260,41 +259,49 @@ def test_a_change_that_a_gateway_cannot_take_in_is_not_told_as_a_success(
     assert "acme" in {each["Name"] for each in client.get("/cloud/tenants").json()["Refs"]}
 
 
+FULL = "Its disk takes nothing: make room."
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (
+            FULL,
+            (
+                "It is kept, and not in force at g01, g03, g05, g07, g09 and 5 more, which are told"
+                f" until they take it in: {FULL}"
+            ),
+        ),
+        (
+            "Its disk {name} is full.",
+            "".join(
+                f"It is kept, and not in force at {name}, which is told again until it takes it in:"
+                f" Its disk {name} is full. "
+                for name in ("g01", "g03", "g05", "g07", "g09")
+            )
+            + "Nor is it at 5 more, for other reasons: see the warnings of these gateways.",
+        ),
+    ],
+)
 def test_of_many_gateways_that_a_change_does_not_reach_five_are_named(
-    running: RunningManager, client: httpx2.Client, host: ScriptedHost
+    running: RunningManager, client: httpx2.Client, host: ScriptedHost, trouble: str, said: str
 ) -> None:
-    trouble = {"trouble": "Its disk takes nothing: make room."}
-    facts = host.facts.model_copy(update=trouble).model_dump(mode="json")
-    settings = GatewaySettings().as_document()
     with running.manager.changing() as work:
         site_id = work.session.scalars(select(BackupServer.id)).one()
         for number in range(20):
-            there = (
-                {"online_since": work.now, "seen_at": work.now, "facts": facts}
-                if number % 2
-                else {}
-            )
-            server = ManagedServer(
-                id=uuid4(), backup_server_id=site_id, name=f"g{number:02d}", kind="Linux", **there
-            )
-            work.session.add(server)
-            work.session.flush()
-            work.session.add(
-                CloudGateway(
-                    backup_server_id=site_id,
-                    managed_server_id=server.id,
-                    name=server.name,
-                    wanted=settings,
-                    confirmed=settings,
-                )
-            )
+            name = f"g{number:02d}"
+            there: dict[str, Any] = {}
+            if number % 2:
+                told = {"trouble": trouble.format(name=name)}
+                facts = host.facts.model_copy(update=told).model_dump(mode="json")
+                there = {"online_since": work.now, "seen_at": work.now, "facts": facts}
+            add_gateway(work, site_id, name, **there)
     task = client.post("/cloud/tenants", json={"Name": "acme", "Password": "p"}).json()
     running.clock.ahead = timedelta(seconds=11)
     running.wake()
     assert finished(client, task)["Result"]["Message"] == (
-        "It is kept, and not in force at g01, g03, g05, g07, g09 and 5 more, which are told"
-        " until they take it in: Its disk takes nothing: make room. Not reached yet, and told as"
-        " soon as they are there: g00, g02, g04, g06, g08 and 5 more."
+        f"{said} Not reached yet, and told as soon as they are there: g00, g02, g04, g06, g08 and"
+        " 5 more."
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -12,15 +11,13 @@ from sqlalchemy import select
 
 from cloudgate.console.operator.common import OFFERED, choices
 from cloudgate.console.operator.site_map import CONSOLE
-from cloudgate.manager.gateways.rules import GatewaySettings
 from cloudgate.manager.storage.tables import (
     BackupServer,
-    CloudGateway,
     CloudTenant,
-    ManagedServer,
     Repository,
 )
 from tests.support.console import Visitor, signed_in
+from tests.support.gateways import add_gateway
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 
@@ -33,11 +30,10 @@ Form = dict[str, list[str]]
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager]:
     """With one more than are offered of all that forms have to choose from."""
     with running_manager(tmp_path_factory.mktemp("manager")) as started:
-        settings = GatewaySettings().as_document()
         with started.manager.changing() as work:
             site = work.session.scalars(select(BackupServer.id)).one()
             for number in range(OFFERED + 1):
-                name, server = f"{number:05d}", uuid4()
+                name = f"{number:05d}"
                 work.session.add_all(
                     (
                         CloudTenant(
@@ -53,21 +49,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningManager
                             kind="Linux",
                             address="",
                         ),
-                        ManagedServer(
-                            id=server, backup_server_id=site, name=f"server {name}", kind="Linux"
-                        ),
                     )
                 )
-                work.session.flush()
-                work.session.add(
-                    CloudGateway(
-                        backup_server_id=site,
-                        managed_server_id=server,
-                        name=f"gateway {name}",
-                        wanted=settings,
-                        confirmed=settings,
-                    )
-                )
+                add_gateway(work, site, f"gateway {name}", f"server {name}")
         yield started
 
 
