@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cloudgate.host.manager_link.reporter import Reporter
 from cloudgate.host.platform.addresses import in_order, local_ipv4, local_ipv6
 from cloudgate.host.platform.port_owner import Owner, explain, listening_inodes, taken_port
 from cloudgate.host.reconciler import ReconcileResult
-from cloudgate.host.state.conditions import Conditions
+from cloudgate.host.state.conditions import Conditions, said_of
 from cloudgate.host.state.disk_reserve import RESERVE_BYTES, DiskReserve
 from cloudgate.host.state.manager_clock import ManagerClock
 from cloudgate.host.state.paths import StatePaths
@@ -151,6 +152,27 @@ def test_troubles_are_told_once_and_end() -> None:
     troubles.set("state", "")
     troubles.set("usage", "")
     assert troubles.text == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Make room on its disk, for bytes and for files."),
+        (errno.EROFS, "Have its disk mounted for writing."),
+        (errno.EACCES, "Let the user of the host service write there."),
+        (errno.EMFILE, "Raise LimitNOFILE of its service."),
+        (errno.ENAMETOOLONG, "Mend that."),
+    ],
+)
+def test_what_cannot_be_written_is_said_with_what_to_do(number: int, advice: str) -> None:
+    troubles, why = Conditions(), OSError(number, "as the library says it")
+    troubles.set_write_failure("state", why)
+    told = f"{os.strerror(number)}. {advice}"
+    assert f"Its disk does not take what has to be kept: {told} Until then" in troubles.text
+    where = Path("/var/lib/cloudgate/host")
+    assert said_of(why, where).startswith(f"The host service cannot use {where}: {told} It is")
+    why.filename = "/elsewhere"
+    assert f"cannot use /elsewhere: {told}" in said_of(why, where)
 
 
 def test_a_large_log_is_moved_away_and_the_oldest_forgotten(tmp_path: Path) -> None:

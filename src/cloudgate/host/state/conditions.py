@@ -33,20 +33,25 @@ class Conditions:
 
     def set_write_failure(self, kind: str, error: OSError) -> None:
         """The disk does not take what has to be kept."""
-        reason = error.strerror or str(error)
+        why, advice = _explained(error)
         self.set(
             kind,
-            f"Its disk does not take what has to be kept ({reason}): make room. Until then it goes"
-            " on with what it knew before, without what was taken away since.",
+            f"Its disk does not take what has to be kept: {why}. {advice} Until then it goes on"
+            " with what it knew before, without what was taken away since.",
         )
 
 
 def said_of(error: OSError, folder: Path) -> str:
     """What failed, where, why, and what to do; `folder`: where it was, if the system names none."""
-    number = error.errno or 0
-    why = os.strerror(number) if number > 0 else str(error)
-    advice = _ADVICE.get(number, "Mend that.")
+    why, advice = _explained(error)
     return (
         f"The host service cannot use {error.filename or folder}: {why}. {advice} It is tried again"
         " by itself."
     )
+
+
+def _explained(error: OSError) -> tuple[str, str]:
+    """Why, and what to do."""
+    number = error.errno or 0
+    why = os.strerror(number) if number > 0 else str(error)
+    return why, _ADVICE.get(number, "Mend that.")
