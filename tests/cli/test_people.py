@@ -15,6 +15,7 @@ from cloudgate.cli import readable
 from cloudgate.cli.app import app
 from cloudgate.cli.output import at
 from cloudgate.cli.resources.common import bytes_of
+from cloudgate.wire.schema import schema_bytes
 from tests.cli.conftest import Run
 
 GB = 1024**3
@@ -120,6 +121,15 @@ def test_times_are_those_of_the_terminals_zone(in_kolkata: None) -> None:
     assert readable.moment("soon") == "soon"
     assert at("LastSeen")({"LastSeen": "2026-11-28T20:00:00Z"}) == "2026-11-29 01:30:00 IST"
     assert at("Description")({"Description": "2026-11-28T20:00:00Z"}) == "2026-11-28T20:00:00Z"
+
+
+def test_all_that_the_schema_calls_a_time_is_told_as_one() -> None:
+    times = set(re.findall(r'name="(\w+)" type="DateTime"', schema_bytes().decode()))
+    assert "LastUseTime" in times
+    for name in times:
+        told = readable.read(name, "2026-11-28T20:00:00Z", {})
+        assert told is not None, name
+        assert told.startswith(readable.moment("2026-11-28T20:00:00Z")), name
 
 
 @pytest.mark.parametrize(

@@ -32,24 +32,10 @@ _SIZES: Mapping[str, int] = {
     ),
 }
 """How many bytes each of it is."""
-_TIMES = frozenset(
-    {
-        "BeginTime",
-        "ExpirationDate",
-        "JoinTokenExpirationDate",
-        "LastActive",
-        "LastModificationDate",
-        "LastSeen",
-        "LeaseExpirationDate",
-        "OldPasswordLastUsed",
-        "OnlineSince",
-        "Since",
-        "Time",
-        "UsedQuotaTime",
-        "ValidFrom",
-        "ValidTo",
-    }
+_TIME = re.compile(
+    r"\w*(?:Time|Date|Since|LastUsed)|Timestamp|Last(?:Active|Seen)|Valid(?:From|To)"
 )
+"""What times are called."""
 _NEVER = re.compile(r"1753-01-01T00:00:00(?:\.0+)?(?:Z|\+00:00)?")
 
 
@@ -61,12 +47,12 @@ def read(name: str, value: Any, around: Mapping[str, Any]) -> str | None:
         value: as the API says it.
         around: the object that has the property.
     """
-    if name in _TIMES and isinstance(value, str):
-        return moment(value)
     if name in _SIZES and isinstance(value, int) and not (name == "QuotaMb" and _unlimited(around)):
         return size(value * _SIZES[name], exactly=_SIZES[name] == _MB)
     rule = _RULES.get(name)
-    return rule(value, around) if rule else None
+    if rule is not None:
+        return rule(value, around)
+    return moment(value) if isinstance(value, str) and _TIME.fullmatch(name) else None
 
 
 def _unlimited(around: Mapping[str, Any]) -> bool:
