@@ -9,7 +9,10 @@ from tests.support.rooms import PAGE, ROOT, TABLE, filled, layered
 
 SOURCE = ROOT / "src" / "cloudgate"
 PLACES = (ROOT, SOURCE)
-FILE = r"`((?:api|cli|docs|host|manager|protocol|src|tests|wire)/[\w/.-]*)`"
+FILE = (
+    r"`((?:ansible|api|cli|client|console|docs|host|manager|monitoring|protocol|src|tests|tools|wire)"
+    r"/[\w/.-]*)`"
+)
 
 
 def test_the_tables_of_rooms_are_those_of_the_contracts() -> None:
@@ -27,6 +30,17 @@ def test_each_file_that_the_page_names_is_there(page: Path) -> None:
     assert len(named) > 10
     missing = [each for each in named if not any((place / each).exists() for place in PLACES)]
     assert not missing
+
+
+def test_each_name_that_a_recipe_looks_for_in_a_file_is_there() -> None:
+    text = " ".join((ROOT / "CONTRIBUTING.md").read_text("utf-8").split())
+    said = re.findall(r"((?:`\w+`(?:, | and )?)+),? (?:of|in) `([\w/]+\.py)`", text)
+    said += [(name, file) for file, name in re.findall(r"`([\w/]+\.py)`: (`\w+`)", text)]
+    assert ("`_CLOUD` and `_CREATED_IN_CLOUD`", "api/handlers/entry_points.py") in said
+    for names, file in said:
+        found = next(place / file for place in PLACES if (place / file).exists())
+        for name in re.findall(r"\w+", names.replace(" and ", " ")):
+            assert re.search(rf"\b{name}\b", found.read_text("utf-8")), f"{name} in {file}"
 
 
 def test_no_folder_has_more_modules_than_one_looks_over() -> None:
