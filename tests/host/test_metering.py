@@ -18,7 +18,12 @@ from cloudgate.host.access_log.record import (
     parse_record,
     released_slot,
 )
-from cloudgate.host.access_log.tail import ROTATION_GRACE_SECONDS, LogPosition, LogTail
+from cloudgate.host.access_log.tail import (
+    MOST_BYTES,
+    ROTATION_GRACE_SECONDS,
+    LogPosition,
+    LogTail,
+)
 from cloudgate.host.access_log.tunnel_metadata import TunnelMetadata
 from cloudgate.host.envoy.log_rotation import Rotation, rotate
 from cloudgate.host.envoy.process_set import EnvoyProcesses
@@ -33,7 +38,7 @@ from cloudgate.host.tunnels.accounting import (
 )
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.host.tunnels.tracker import TunnelTracker
+from cloudgate.host.tunnels.tracker import MOST_READS, TunnelTracker
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
@@ -168,10 +173,10 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -
         "bytes_down": 0,
         "from_address": None,
     }
-    going = line | {"type": "DownstreamPeriodic", "bytes_up": 10, "filler": "x" * 1_000_000}
+    going = line | {"type": "DownstreamPeriodic", "bytes_up": 10, "filler": "x" * MOST_BYTES}
     ended = line | {"type": "DownstreamEnd", "bytes_up": 20}
     layout.access_log.parent.mkdir(parents=True, exist_ok=True)
-    lines = [line | began, *[going] * 5, ended]
+    lines = [line | began, *[going] * 2 * MOST_READS, ended]
     layout.usage.write_text("{}")
     layout.access_log.write_text("".join(json.dumps(each) + "\n" for each in lines))
     watch = quiet_watch(layout, TunnelTable())

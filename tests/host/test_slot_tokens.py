@@ -88,7 +88,7 @@ class Gateway:
 
     @property
     def live(self) -> list[str]:
-        return list(self.slots._slots)
+        return list(self.slots._begun)
 
     def let_in(self) -> None:
         """Those that wait, as far as there is room."""

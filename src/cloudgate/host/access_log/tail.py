@@ -12,7 +12,9 @@ from pathlib import Path
 
 ROTATION_GRACE_SECONDS = 3.0
 """How long after a rotation Envoy may still write to the file that was moved away."""
-_MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 256 * 1024
+"""That are read at once. Of thousands of lines all would stay in memory for as long as one tunnel
+that was begun between them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class LogTail:
         return self._position
 
     def read(self) -> list[str]:
-        """The whole lines that came since the last time, some megabytes at most."""
+        """The whole lines that came since the last time, of about `MOST_BYTES`: see `is_at_end`."""
         if self._has_nothing_new():
             self._is_at_end = True
             return []
@@ -101,8 +103,11 @@ class LogTail:
             if log.seek(0, os.SEEK_END) < self._position.offset_bytes:
                 self._position = LogPosition(self._position.inode, 0)
             log.seek(self._position.offset_bytes)
-            data = log.read(_MOST_BYTES)
-        self._is_at_end = self._is_at_end and len(data) < _MOST_BYTES
+            parts = [log.read(MOST_BYTES)]
+            while len(parts[-1]) == MOST_BYTES and b"\n" not in parts[-1]:  # a longer line
+                parts.append(log.read(MOST_BYTES))
+        self._is_at_end = self._is_at_end and len(parts[-1]) < MOST_BYTES
+        data = b"".join(parts)
         end = data.rfind(b"\n") + 1
         self._position = LogPosition(self._position.inode, self._position.offset_bytes + end)
         return data[:end].decode("utf-8", "replace").splitlines()

@@ -20,7 +20,7 @@ def write_private(path: Path, content: str | bytes) -> None:
     _damaged.discard(path)
 
 
-def write_with_backup(path: Path, content: str) -> None:
+def write_with_backup(path: Path, content: str | bytes) -> None:
     """`write_private`, and what was there stays beside it: see `read_good`."""
     with written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):

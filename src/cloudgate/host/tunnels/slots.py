@@ -20,11 +20,12 @@ RESERVATION_SECONDS = 20.0
 """How long a slot is kept for a tunnel that has not begun: longer than its target may take."""
 
 
-@dataclass(slots=True)
-class _Slot:
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    """A slot whose tunnel has not begun."""
+
     tenant_id: UUID
     given_at_seconds: float
-    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class TunnelSlots:
 
     def __init__(self, clock_seconds: Callable[[], float] = time.monotonic) -> None:
         self._clock_seconds = clock_seconds
-        self._slots: dict[str, _Slot] = {}
+        self._reserved: dict[str, _Reservation] = {}
+        self._begun: dict[str, UUID] = {}
+        """Whose slot it is. There may be tens of thousands: no more is kept of each."""
         self.unlogged: dict[str, UnloggedTunnel] = {}
         """By address and port that they come from: tunnels that were let in, and that no line of
         the access log speaks of yet. While its disk is full, none does."""
@@ -110,29 +113,33 @@ class TunnelSlots:
 
     def confirm(self, slot_id: str, tenant_id: UUID) -> None:
         """The tunnel in a slot is live; also when this process did not give the slot."""
-        known = self._slots.get(slot_id)
-        if known is None:
-            self._put(slot_id, _Slot(tenant_id, self._clock_seconds(), begun=True))
-        else:
-            known.begun = True
+        if slot_id in self._begun:
+            return
+        if self._reserved.pop(slot_id, None) is None:
+            self._taken[tenant_id] += 1
+        # By the text that the tunnel has: one of its own would cost as much again.
+        self._begun[slot_id] = tenant_id
 
     def release(self, slot_id: str) -> None:
         """The tunnel in a slot is over, or never came to be."""
-        known = self._slots.pop(slot_id, None)
-        if known is not None:
-            self._taken[known.tenant_id] -= 1
-            if not self._taken[known.tenant_id]:
-                del self._taken[known.tenant_id]
-            self._grant_next(known.tenant_id)
-            self.on_change(known.tenant_id)
+        reservation = self._reserved.pop(slot_id, None)
+        tenant_id = reservation.tenant_id if reservation else self._begun.pop(slot_id, None)
+        if tenant_id is None:
+            return
+        self._taken[tenant_id] -= 1
+        if not self._taken[tenant_id]:
+            del self._taken[tenant_id]
+        self._grant_next(tenant_id)
+        self.on_change(tenant_id)
 
     def retain(self, live: Collection[str]) -> None:
         """These are live; those that began and are not among them are over."""
-        now = self._clock_seconds()
-        for slot_id, known in list(self._slots.items()):
-            unheard = not known.begun and now - known.given_at_seconds > RESERVATION_SECONDS
-            if unheard or (known.begun and slot_id not in live):
-                self.release(slot_id)
+        oldest = self._clock_seconds() - RESERVATION_SECONDS
+        reserved = self._reserved.items()
+        unheard = [each for each, known in reserved if known.given_at_seconds < oldest]
+        over = [each for each in self._begun if each not in live]
+        for slot_id in (*unheard, *over):
+            self.release(slot_id)
 
     def counts(self) -> Mapping[UUID, int]:
         """How many slots each tenant has."""
@@ -140,12 +147,9 @@ class TunnelSlots:
 
     def _give(self, tenant_id: UUID) -> str:
         slot_id = secrets.token_hex(8)
-        self._put(slot_id, _Slot(tenant_id, self._clock_seconds()))
+        self._reserved[slot_id] = _Reservation(tenant_id, self._clock_seconds())
+        self._taken[tenant_id] += 1
         return slot_id
-
-    def _put(self, slot_id: str, known: _Slot) -> None:
-        self._slots[slot_id] = known
-        self._taken[known.tenant_id] += 1
 
     def _grant_next(self, tenant_id: UUID) -> None:
         queue = self._waiting.get(tenant_id)

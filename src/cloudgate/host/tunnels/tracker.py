@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
@@ -36,6 +37,8 @@ from cloudgate.protocol import Usage
 
 CHECKPOINT_SECONDS = 5.0
 """How often what was counted is written down."""
+MOST_READS = 16
+"""Parts of the log that one look takes in, so that other work has its turn."""
 _LOST = (
     "How far its access log was counted was lost: what tenants used shortly before its host service"
     " was started is not billed, so that nothing is billed twice."
@@ -159,12 +162,19 @@ class TunnelTracker:
         self._slots.retain({tunnel.slot_id for tunnel in live})
 
     def read(self) -> bool:
-        """Take in what is new. Whether the log could be read."""
-        try:
-            lines = self._follower.read()
-        except OSError as error:
-            self.problem = UnavailableError(f"The access log cannot be read: {error.strerror}.")
-            return False
+        """Take in what is new, `MOST_READS` parts at most. Whether the log could be read."""
+        for _ in range(MOST_READS):
+            try:
+                lines = self._follower.read()
+            except OSError as error:
+                self.problem = UnavailableError(f"The access log cannot be read: {error.strerror}.")
+                return False
+            self._take_in_part(lines)
+            if not lines or self._follower.is_at_end:
+                break
+        return True
+
+    def _take_in_part(self, lines: list[str]) -> None:
         self.usage.is_closed = not self._follower.is_at_end
         now = self._now()
         entries = [entry for line in lines if (entry := self._take_in(line, now)) is not None]
@@ -178,7 +188,6 @@ class TunnelTracker:
         torn = [each for each in entries if _was_just_torn(each, now)]
         if torn:
             self._closer.tear(torn, {tunnel.client for tunnel in self._tunnels.live})
-        return True
 
     def _take_in(self, line: str, now: datetime) -> AccessRecord | None:
         entry = parse_record(line)
@@ -219,7 +228,7 @@ class TunnelTracker:
         if kept == self._kept:
             return True
         try:
-            write_with_backup(self._path, kept.model_dump_json())
+            write_with_backup(self._path, to_json(kept))
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
             self._troubles.set_write_failure("usage", error)
