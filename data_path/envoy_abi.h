@@ -23,6 +23,8 @@ enum { REMOTE_CLOSE = 0, LOCAL_CLOSE = 1, CONNECTED = 2 };
 enum { FLUSH_WRITE = 0 };
 /* Of which moment a line of the access log is (Envoy: AccessLogType). */
 enum { TCP_UPSTREAM_CONNECTED = 1 };
+/* What can be asked of a connection (Envoy: connection.mtls). */
+enum { PEER_CERTIFICATE_PRESENTED = 29 };
 
 /* Of Envoy. */
 size_t envoy_dynamic_module_callback_network_filter_get_read_buffer_chunks_size(void *filter);
@@ -44,8 +46,8 @@ bool envoy_dynamic_module_callback_network_filter_get_upstream_host_cluster(void
                                                                             struct text *name);
 bool envoy_dynamic_module_callback_network_set_filter_state_typed(void *filter, struct text key,
                                                                   struct text value);
-bool envoy_dynamic_module_callback_network_get_filter_state_bytes(void *filter, struct text key,
-                                                                  struct text *value);
+bool envoy_dynamic_module_callback_network_filter_get_attribute_bool(void *filter, int attribute,
+                                                                     bool *value);
 void envoy_dynamic_module_callback_network_set_dynamic_metadata_string(void *filter,
                                                                        struct text space,
                                                                        struct text key,

@@ -27,11 +27,16 @@ enum state {
   ASKING,     /* the host service */
   CONNECTING, /* to the target */
   HANDING_OVER,
-  CARRIED, /* by tcp_proxy alone */
   CLOSED,
 };
 
+/* What Envoy knows as its filter: there are tens of thousands while tunnels are open. */
+struct handle {
+  struct filter *filter; /* NULL once tcp_proxy alone carries the connection */
+};
+
 struct filter {
+  struct handle *handle;
   struct waiter waiter;
   void *envoy;
   struct filter *next_connecting;
@@ -60,7 +65,6 @@ static const char requests[] = "requests";
 #define CLUSTER TEXT("envoy.tcp_proxy.cluster")
 #define ADDRESS TEXT("envoy.network.transport_socket.original_dst_address")
 #define METADATA TEXT("envoy.filters.http.ext_authz")
-#define CERTIFICATE TEXT("cloudgate.certificate")
 
 static struct text text_of(struct part part) { return (struct text){part.ptr, part.length}; }
 
@@ -86,18 +90,17 @@ static void forget_connecting(struct filter *filter) {
   filter->is_connecting = false;
 }
 
-/* Nothing is needed any more that is there only until somebody carries the bytes. */
+/* Somebody carries the bytes, or nobody will: all is over with what was needed until then. */
 static void let_go(struct filter *filter) {
   forget_connecting(filter);
   forget_waiter(&filter->waiter);
   if (filter->waiter.scheduler != NULL) {
     envoy_dynamic_module_callback_network_filter_scheduler_delete(filter->waiter.scheduler);
-    filter->waiter.scheduler = NULL;
   }
   free(filter->held);
   free(filter->answer);
-  filter->held = filter->answer = NULL;
-  filter->held_length = filter->held_room = 0;
+  filter->handle->filter = NULL;
+  free(filter);
 }
 
 static void hang_up(struct filter *filter) {
@@ -163,12 +166,13 @@ static void hand_over(struct filter *filter) {
   go_to(filter, TEXT(requests));
 }
 
-/* Whose certificate is worth what is said where it can be looked at: it goes along within Envoy. */
+/* What a certificate is worth is said where it can be looked at: it goes along within Envoy. Where
+ * Envoy does not know whether there is one, there may be. */
 static bool shows_certificate(const struct filter *filter) {
-  struct text shown = {NULL, 0};
-  return envoy_dynamic_module_callback_network_get_filter_state_bytes(filter->envoy, CERTIFICATE,
-                                                                      &shown) &&
-         shown.length > 0;
+  bool is_shown = true;
+  return !envoy_dynamic_module_callback_network_filter_get_attribute_bool(
+             filter->envoy, PEER_CERTIFICATE_PRESENTED, &is_shown) ||
+         is_shown;
 }
 
 /* The address and port that the client comes from are known, or else nobody is let in here. */
@@ -290,11 +294,11 @@ static void connected(struct filter *filter) {
     filter->is_paused = false;
     envoy_dynamic_module_callback_network_filter_read_disable(filter->envoy, false);
   }
-  filter->state = CARRIED;
   let_go(filter);
 }
 
 static void follow(struct filter *filter) {
+  struct handle *handle = filter->handle;
   struct verdict verdict;
   filter->answer = take_answer(&filter->waiter, &filter->answer_length);
   if (filter->answer == NULL || !read_answer(filter->answer, filter->answer_length, &verdict) ||
@@ -308,7 +312,7 @@ static void follow(struct filter *filter) {
                                                                text_of(verdict.address));
   go_to(filter, text_of(verdict.cluster));
   envoy_dynamic_module_callback_network_filter_continue_reading(filter->envoy);
-  if (filter->state == CONNECTING) {
+  if (handle->filter != NULL && filter->state == CONNECTING) {
     /* The second attempt is made in a later turn of the loop, and looks again where to go. */
     go_to(filter, TEXT(requests));
   }
@@ -328,27 +332,36 @@ void envoy_dynamic_module_on_network_filter_config_destroy(const void *config) {
 
 void *envoy_dynamic_module_on_network_filter_new(const void *config, void *envoy) {
   (void)config;
+  struct handle *handle = calloc(1, sizeof *handle);
   struct filter *filter = calloc(1, sizeof *filter);
-  if (filter != NULL) {
-    filter->envoy = envoy;
-    filter->waiter.timer = NO_TIMER;
-    filter->state = READING;
+  if (handle == NULL || filter == NULL) {
+    free(handle);
+    free(filter);
+    return NULL;
   }
-  return filter;
+  handle->filter = filter;
+  filter->handle = handle;
+  filter->envoy = envoy;
+  filter->waiter.timer = NO_TIMER;
+  filter->state = READING;
+  return handle;
 }
 
+static struct filter *filter_of(void *given) { return ((struct handle *)given)->filter; }
+
 int envoy_dynamic_module_on_network_filter_new_connection(void *envoy, void *given) {
-  struct filter *filter = given;
+  struct filter *filter = filter_of(given);
   filter->connection_id = envoy_dynamic_module_callback_network_filter_get_connection_id(envoy);
   return STOP_ITERATION;
 }
 
 int envoy_dynamic_module_on_network_filter_read(void *envoy, void *given, size_t length, bool end) {
-  struct filter *filter = given;
+  struct filter *filter = filter_of(given);
   (void)envoy;
-  switch (filter->state) {
-  case CARRIED:
+  if (filter == NULL) {
     return CONTINUE;
+  }
+  switch (filter->state) {
   case CLOSED:
     return STOP_ITERATION;
   case READING:
@@ -380,7 +393,10 @@ int envoy_dynamic_module_on_network_filter_write(void *envoy, void *filter, size
 }
 
 void envoy_dynamic_module_on_network_filter_event(void *envoy, void *given, int event) {
-  struct filter *filter = given;
+  struct filter *filter = filter_of(given);
+  if (filter == NULL) {
+    return;
+  }
   if (event == CONNECTED && filter->state == READING && filter->waiter.scheduler == NULL) {
     filter->waiter.scheduler = envoy_dynamic_module_callback_network_filter_scheduler_new(envoy);
     if (filter->waiter.scheduler != NULL) {
@@ -398,8 +414,11 @@ void envoy_dynamic_module_on_network_filter_event(void *envoy, void *given, int 
 }
 
 void envoy_dynamic_module_on_network_filter_scheduled(void *envoy, void *given, uint64_t event) {
-  struct filter *filter = given;
+  struct filter *filter = filter_of(given);
   (void)envoy;
+  if (filter == NULL) {
+    return;
+  }
   if (event == ANSWERED && filter->state == ASKING) {
     follow(filter);
   } else if (event == LATE && filter->state == READING && filter->held_length == 0) {
@@ -414,9 +433,11 @@ void envoy_dynamic_module_on_network_filter_scheduled(void *envoy, void *given, 
 }
 
 void envoy_dynamic_module_on_network_filter_destroy(void *given) {
-  struct filter *filter = given;
-  let_go(filter);
-  free(filter);
+  struct filter *filter = filter_of(given);
+  if (filter != NULL) {
+    let_go(filter);
+  }
+  free(given);
 }
 
 const void *envoy_dynamic_module_on_access_logger_config_new(void *envoy, struct text name,

@@ -190,15 +190,12 @@ bool envoy_dynamic_module_callback_network_set_filter_state_typed(void *envoy, s
   return true;
 }
 
-bool envoy_dynamic_module_callback_network_get_filter_state_bytes(void *envoy, struct text key,
-                                                                  struct text *value) {
-  static const char certificate[] = "-----BEGIN";
+bool envoy_dynamic_module_callback_network_filter_get_attribute_bool(void *envoy, int attribute,
+                                                                     bool *value) {
   struct connection *c = envoy;
-  expect(key.length == strlen("cloudgate.certificate"), "the state that is asked for");
-  if (c->shows_certificate) {
-    *value = (struct text){certificate, sizeof certificate - 1};
-  }
-  return c->shows_certificate;
+  expect(attribute == PEER_CERTIFICATE_PRESENTED, "the attribute that is asked for");
+  *value = c->shows_certificate;
+  return true;
 }
 
 void envoy_dynamic_module_callback_network_set_dynamic_metadata_string(void *envoy,

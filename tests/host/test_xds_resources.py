@@ -30,6 +30,7 @@ from envoy.extensions.resource_monitors.fixed_heap.v3 import fixed_heap_pb2 as _
 from envoy.extensions.transport_sockets.tls.v3 import tls_pb2 as _tls  # noqa: F401
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as _options  # noqa: F401
+from envoy.extensions.upstreams.tcp.v3 import tcp_protocol_options_pb2 as _tcp_options  # noqa: F401
 from envoy.service.discovery.v3.discovery_pb2 import Resource
 from envoy.type.v3 import token_bucket_pb2 as _bucket  # noqa: F401
 from google.protobuf.json_format import ParseDict

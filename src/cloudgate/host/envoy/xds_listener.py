@@ -19,7 +19,7 @@ from cloudgate.host.access_log.record import (
     access_log,
 )
 from cloudgate.host.envoy.data_path.choice import DataPath
-from cloudgate.host.envoy.data_path.resources import CERTIFICATE_STATE, by_module
+from cloudgate.host.envoy.data_path.resources import SHOWN_CERTIFICATE, by_module
 from cloudgate.host.envoy.start_rates import TENANTS_SEGMENT_BYTES
 from cloudgate.host.envoy.xds_resources import (
     AUTHORIZER,
@@ -253,7 +253,7 @@ def _connection_manager(
     if proxied:
         told[CONNECTION_HEADER] = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"
     if handed_over:
-        told[CERTIFICATE_HEADER] = f"%FILTER_STATE({CERTIFICATE_STATE}:PLAIN):{LONGEST_SHOWN + 1}%"
+        told[CERTIFICATE_HEADER] = f"{SHOWN_CERTIFICATE[:-1]}:{LONGEST_SHOWN + 1}%"
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

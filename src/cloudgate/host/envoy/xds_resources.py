@@ -80,6 +80,7 @@ TYPES = "type.googleapis.com/envoy."
 """What the names of Envoy's messages begin with."""
 _UNLIMITED = 1_000_000_000
 _PER_ROUTE = f"{TYPES}extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
+_TCP_OPTIONS = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _NAME_THE_NEXT = f"""
 function envoy_on_request(handle)
@@ -325,6 +326,15 @@ def _tunnels_cluster() -> Resource:
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "upstream_connection_options": {"tcp_keepalive": KEEPALIVE},
         "circuit_breakers": unlimited(),
+        "typed_extension_protocol_options": {_TCP_OPTIONS: _never_idle()},
+    }
+
+
+def _never_idle() -> Resource:
+    # Envoy has a timer for each connection that could be used again; a tunnel's never is.
+    return {
+        "@type": f"{TYPES}extensions.upstreams.tcp.v3.TcpProtocolOptions",
+        "idle_timeout": "0s",
     }
 
 
@@ -367,7 +377,7 @@ def _tunnels_to_several_cluster() -> Resource:
         **_tunnels_cluster(),
         "name": TO_SEVERAL,
         "connect_timeout": f"{CONNECT_TO_ONE_OF_SEVERAL_SECONDS}s",
-        "typed_extension_protocol_options": {_HTTP_OPTIONS: options},
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: options, _TCP_OPTIONS: _never_idle()},
     }
 
 
@@ -398,7 +408,7 @@ def unlimited() -> Resource:
     return {"thresholds": [dict.fromkeys(kinds, _UNLIMITED)]}
 
 
-def proxy_protocol(**settings: bool) -> Resource:
+def proxy_protocol(**settings: Any) -> Resource:
     """The listener filter that takes connections to be for whom they say."""
     kind = f"{TYPES}extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
     return {

@@ -1,7 +1,7 @@
 """Data path resources: what is Envoy told so that tunnels go through the module? Pure.
 
 Of a client that shows a certificate the module settles nothing: it hands all over, and with it the
-certificate, by a state of the connection that goes along within Envoy.
+certificate, in the PROXY header that says within Envoy whose connection it is.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,11 @@ from cloudgate.host.envoy.xds_resources import (
 )
 from cloudgate.host.state.paths import StatePaths
 
-CERTIFICATE_STATE = "cloudgate.certificate"
-"""Under which name the connection has the client's certificate (``data_path/filter.c``)."""
+_CERTIFICATE_TLV = 0xE0
+"""Type of the TLV with the client's certificate: one for custom use (PROXY protocol, 2.2.7)."""
+_CERTIFICATE_KEY = "certificate"
+SHOWN_CERTIFICATE = f"%FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:{_CERTIFICATE_KEY})%"
+"""The certificate where it was handed over: PEM in the encoding of URLs, as by HTTP alone."""
 
 
 def by_module(
@@ -41,9 +44,8 @@ def by_module(
     """
     inspector = f"{TYPES}extensions.filters.listener.tls_inspector.v3.TlsInspector"
     offered = f"{TYPES}extensions.matching.common_inputs.network.v3.ApplicationProtocolInput"
-    filters = [_module_filter(layout, data_path), _tcp_proxy(layout, data_path)]
-    if asks_for_certificates:
-        filters.insert(0, _certificate_filter())
+    proxy = _tcp_proxy(layout, data_path, shows_certificates=asks_for_certificates)
+    filters = [_module_filter(layout, data_path), proxy]
     return {
         "listener_filters": [
             {
@@ -79,7 +81,12 @@ def requests_listener(manager: Resource) -> Resource:
         # They were counted when they came to the gateway.
         "ignore_global_conn_limit": True,
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "listener_filters": [proxy_protocol()],
+        "listener_filters": [
+            proxy_protocol(
+                tlv_location="FILTER_STATE",
+                rules=[{"tlv_type": _CERTIFICATE_TLV, "on_tlv_present": {"key": _CERTIFICATE_KEY}}],
+            )
+        ],
         "filter_chains": [{"filters": [manager]}],
     }
 
@@ -93,7 +100,10 @@ def requests_cluster() -> Resource:
         "name": "envoy.transport_sockets.upstream_proxy_protocol",
         "typed_config": {
             "@type": proxy,
-            "config": {"version": "V2"},
+            "config": {
+                "version": "V2",
+                "pass_through_tlvs": {"match_type": "INCLUDE", "tlv_type": [_CERTIFICATE_TLV]},
+            },
             "transport_socket": {
                 "name": "envoy.transport_sockets.raw_buffer",
                 "typed_config": {"@type": raw},
@@ -120,24 +130,11 @@ def requests_cluster() -> Resource:
     }
 
 
-def _certificate_filter() -> Resource:
-    kind = f"{TYPES}extensions.filters.network.set_filter_state.v3.Config"
-    state = {
-        "object_key": CERTIFICATE_STATE,
-        "factory_key": "envoy.string",
-        # PEM in the encoding of URLs, as the authorizer has it by HTTP. Envoy's word for none, a
-        # hyphen, would be one.
-        "format_string": {
-            "text_format_source": {"inline_string": "%DOWNSTREAM_PEER_CERT%"},
-            "omit_empty_values": True,
-        },
-        "shared_with_upstream": "ONCE",
-        "skip_if_empty": True,
-    }
-    return {
-        "name": "envoy.filters.network.set_filter_state",
-        "typed_config": {"@type": kind, "on_downstream_tls_handshake": [state]},
-    }
+def _certificate_tlv() -> Resource:
+    text = {"inline_string": "%DOWNSTREAM_PEER_CERT%"}
+    # Envoy's word for none, a hyphen, would be one.
+    form = {"text_format_source": text, "omit_empty_values": True}
+    return {"type": _CERTIFICATE_TLV, "format_string": form}
 
 
 def _module_filter(layout: StatePaths, data_path: DataPath) -> Resource:
@@ -161,7 +158,7 @@ def _module(data_path: DataPath) -> Resource:
     return {"name": data_path.module, "do_not_close": True}
 
 
-def _tcp_proxy(layout: StatePaths, data_path: DataPath) -> Resource:
+def _tcp_proxy(layout: StatePaths, data_path: DataPath, *, shows_certificates: bool) -> Resource:
     logger = f"{TYPES}extensions.access_loggers.dynamic_modules.v3.DynamicModuleAccessLog"
     # The module's comes first: only then does Envoy know what the tunnel's lines say.
     connected = {
@@ -181,6 +178,7 @@ def _tcp_proxy(layout: StatePaths, data_path: DataPath) -> Resource:
         "idle_timeout": "0s",
         # The module gives it nothing before it is connected; without, nothing would be read at all.
         "max_early_data_bytes": BUFFER_BYTES,
+        **({"proxy_protocol_tlvs": [_certificate_tlv()]} if shows_certificates else {}),
         "access_log": [connected, *tcp_access_logs(str(layout.access_log))],
         "access_log_options": {
             "flush_access_log_on_connected": True,
