@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -35,17 +35,25 @@ def write_public(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def written(path: Path, content: str | bytes, mode: int = PRIVATE) -> Iterator[Path]:
+def written(
+    path: Path, content: str | bytes | Iterable[bytes], mode: int = PRIVATE
+) -> Iterator[Path]:
     """A file beside `path` that is on the disk and waits to be renamed; gone afterwards.
+
+    Args:
+        path: of the file that it is to replace.
+        content: text is written in UTF-8, and pieces one after the other.
+        mode: who may read it.
 
     Raises:
         OSError: it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
+    pieces = (data,) if isinstance(data, bytes) else data
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         try:
-            _write_new(temporary, data, mode)
+            _write_new(temporary, pieces, mode)
         except OSError as problem:
             problem.filename = str(path)  # the kernel names none, or the one that is gone
             raise
@@ -110,10 +118,10 @@ def _replace(path: Path, content: str | bytes, mode: int) -> None:
     sync_folder(path.parent)
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
+def _write_new(path: Path, pieces: Iterable[bytes], mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     with open(descriptor, "wb") as file:  # noqa: PTH123  # takes a descriptor
-        file.write(data)
+        file.writelines(pieces)
         file.flush()
         if mode != PRIVATE:
             path.chmod(mode)  # whatever the umask

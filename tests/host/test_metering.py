@@ -34,11 +34,12 @@ from cloudgate.host.tunnels.accounting import (
     LONGEST_AWAY,
     TOLD_BY_HOURS,
     TOLD_BY_MINUTES,
+    Tunnel,
     TunnelTable,
 )
 from cloudgate.host.tunnels.closer import TunnelCloser
 from cloudgate.host.tunnels.slots import TunnelSlots
-from cloudgate.host.tunnels.tracker import MOST_READS, TunnelTracker
+from cloudgate.host.tunnels.tracker import MOST_READS, TUNNELS_AT_ONCE, TunnelTracker
 from cloudgate.host.tunnels.usage_outbox import MAX_USAGE_BATCH
 from cloudgate.protocol import GatewayState, Usage, UsageBatch
 from tests.host.support import Authority, Client, Machine, running_machine, tenant
@@ -188,6 +189,29 @@ def test_lines_that_are_not_read_yet_begin_no_tunnel_again(layout: StatePaths) -
     assert watch.live == ()
 
 
+@pytest.mark.parametrize("many", [1, TUNNELS_AT_ONCE, TUNNELS_AT_ONCE + 1])
+def test_all_live_tunnels_are_known_to_the_next_one_however_many_they_are(
+    layout: StatePaths, many: int
+) -> None:
+    live = tuple(
+        Tunnel(
+            tunnel=f"t{each}",
+            slot_id=f"p{each}",
+            envoy="live",
+            started_at=NOW,
+            tenant_id=UUID(int=1),
+            user_id=None,
+            target=REPO,
+            client=f"192.0.2.1:{each}",
+            from_address="",
+        )
+        for each in range(many)
+    )
+    layout.usage.parent.mkdir(parents=True, exist_ok=True)
+    assert quiet_watch(layout, TunnelTable(live)).checkpoint()
+    assert new_watch(layout).live == live
+
+
 def test_lines_are_read_once_over_rotations(tmp_path: Path) -> None:
     log, now = tmp_path / "access.log", [0.0]
     follower = LogTail(log, clock_seconds=lambda: now[0])
@@ -240,12 +264,17 @@ def layout(tmp_path: Path) -> StatePaths:
 
 def quiet_watch(layout: StatePaths, tunnels: TunnelTable) -> TunnelTracker:
     """A watch of a machine on which no Envoy runs."""
-    envoys = EnvoyProcesses(layout, UnixEndpoints(layout))
-    watch = TunnelTracker(
-        layout, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
-    )
+    watch = new_watch(layout)
     watch._tunnels = watch.usage._tunnels = tunnels
     return watch
+
+
+def new_watch(layout: StatePaths) -> TunnelTracker:
+    """A watch of what was written down before."""
+    envoys = EnvoyProcesses(layout, UnixEndpoints(layout))
+    return TunnelTracker(
+        layout, envoys, GatewayStatus(), slots=TunnelSlots(), closer=TunnelCloser(envoys)
+    )
 
 
 async def used(watch: TunnelTracker, bytes_up: int) -> list[Usage]:

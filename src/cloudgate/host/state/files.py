@@ -1,7 +1,7 @@
 """State files: what does the host service keep, and what if a disk has damaged it?"""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ def write_private(path: Path, content: str | bytes) -> None:
     _damaged.discard(path)
 
 
-def write_with_backup(path: Path, content: str | bytes) -> None:
+def write_with_backup(path: Path, content: str | Iterable[bytes]) -> None:
     """`write_private`, and what was there stays beside it: see `read_good`."""
     with written(path, content) as temporary:
         with contextlib.suppress(FileNotFoundError):

@@ -5,13 +5,12 @@ that each line is counted once whenever this process is killed. Where that file 
 read for who is in, and what it says of use counts as told: nobody is billed twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from cloudgate.background import Background, Job
 from cloudgate.errors import UnavailableError
@@ -39,12 +38,17 @@ CHECKPOINT_SECONDS = 5.0
 """How often what was counted is written down."""
 MOST_READS = 16
 """Parts of the log that one look takes in, so that other work has its turn."""
+TUNNELS_AT_ONCE = 200
+"""That are written together."""
 _LOST = (
     "How far its access log was counted was lost: what tenants used shortly before its host service"
     " was started is not billed, so that nothing is billed twice."
 )
 _GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)
+
+
+_TUNNELS = TypeAdapter(tuple[Tunnel, ...])
 
 
 class _Checkpoint(BaseModel):
@@ -228,7 +232,7 @@ class TunnelTracker:
         if kept == self._kept:
             return True
         try:
-            write_with_backup(self._path, to_json(kept))
+            write_with_backup(self._path, _pieces(kept))
         except OSError as error:
             _log.warning("what tenants used cannot be written down", reason=str(error))
             self._troubles.set_write_failure("usage", error)
@@ -236,6 +240,16 @@ class TunnelTracker:
         self._troubles.set("usage", "")
         self._kept = kept
         return True
+
+
+def _pieces(kept: _Checkpoint) -> Iterator[bytes]:
+    """Its JSON, some tunnels at a time: as one text it would have megabytes."""
+    yield kept.model_dump_json(exclude={"live"}).encode().removesuffix(b"}")
+    yield b',"live":['
+    for first in range(0, len(kept.live), TUNNELS_AT_ONCE):
+        tunnels = kept.live[first : first + TUNNELS_AT_ONCE]
+        yield (b"," if first else b"") + _TUNNELS.dump_json(tunnels, by_alias=True)[1:-1]
+    yield b"]}"
 
 
 def _was_just_torn(entry: AccessRecord, now: datetime) -> bool:
