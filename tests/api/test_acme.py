@@ -21,6 +21,7 @@ from tests.support.acme import AcmeServer, acme_server, needs_pebble
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -264,7 +265,10 @@ def test_nothing_but_a_token_is_answered_below_well_known(
 ) -> None:
     running.manager.challenges.show("token-1", "token-1.thumbprint")
     root = f"http://127.0.0.1:{http_port}/.well-known"
-    assert httpx2.get(f"{root}/acme-challenge/token-1").text == "token-1.thumbprint"
+    assert (
+        httpx2.get(f"{root}/acme-challenge/token-1", timeout=PATIENCE_SECONDS).text
+        == "token-1.thumbprint"
+    )
     running.manager.challenges.hide("token-1")
     for path in ("acme-challenge/token-1", "acme-challenge/", "other", "acme-challenge/../x"):
-        assert httpx2.get(f"{root}/{path}").status_code == 404
+        assert httpx2.get(f"{root}/{path}", timeout=PATIENCE_SECONDS).status_code == 404

@@ -13,6 +13,7 @@ from cloudgate.api.http.cross_site import is_foreign
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.api.table import ROUTES
 from tests.support.manager import PASSWORD, RunningManager, finished, running_manager
+from tests.support.waiting import PATIENCE_SECONDS
 
 UNSAFE = sorted(
     {
@@ -113,7 +114,9 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_from_clear_lines(
     with (
         open_listener("127.0.0.1", 0) as plain,
         running_manager(tmp_path, extras=Extras(http_listener=plain)) as running,
-        httpx2.Client(base_url=f"http://localhost:{port_of(plain)}/api") as in_clear,
+        httpx2.Client(
+            base_url=f"http://localhost:{port_of(plain)}/api", timeout=PATIENCE_SECONDS
+        ) as in_clear,
     ):
         over_tls = running.client()
         for client, secure in ((over_tls, True), (in_clear, False)):

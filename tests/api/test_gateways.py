@@ -15,6 +15,7 @@ from cloudgate.manager.storage.tables import BackupServer
 from cloudgate.protocol import GatewayState
 from tests.support.host import ScriptedHost
 from tests.support.manager import RunningManager, finished, running_manager
+from tests.support.waiting import PATIENCE_SECONDS
 
 NS = {"v": "http://www.veeam.com/ent/v1.0"}
 EXAMPLE_XML = """<?xml version="1.0" encoding="utf-8"?>
@@ -481,7 +482,9 @@ def test_a_drain_goes_on_though_its_host_is_silent_or_the_manager_was_away(
         path = str(task["Href"]).partition("/api")[2]
         assert client.get(path).json()["State"] == "Running"
         credential = host.client.headers["Authorization"]
-        host.client = httpx2.Client(base_url=f"{again.url}/host/v1", verify=again.context)
+        host.client = httpx2.Client(
+            base_url=f"{again.url}/host/v1", verify=again.context, timeout=PATIENCE_SECONDS
+        )
         host.client.headers["Authorization"] = credential
         assert host.assignment is not None
         assert (host.assignment.drain_seconds, bool(host.assignment.drain)) == (3600, True)

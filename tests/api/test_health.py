@@ -14,7 +14,7 @@ from cloudgate.monitoring.endpoint import listen
 from cloudgate.monitoring.health import Health, jobs_check
 from tests.support.disks import needs_mounts, small_disk, take_bytes
 from tests.support.manager import RunningManager, running_manager
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 LOST_WITHIN_SECONDS = 2.0
 
@@ -66,7 +66,7 @@ def test_a_lost_database_makes_it_unready_within_two_seconds_and_it_lives_on(
     watched = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with (
         running_manager(tmp_path, extras=Extras(metrics_listener=listener)) as running,
-        httpx2.Client(base_url=watched) as watcher,
+        httpx2.Client(base_url=watched, timeout=PATIENCE_SECONDS) as watcher,
     ):
         client = stranger(running)
         until(lambda: ready(client) and ready(watcher))
@@ -99,7 +99,7 @@ def test_a_full_disk_makes_it_unready_until_there_is_room(tmp_path: Path) -> Non
         watched = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
             running_manager(data, extras=Extras(metrics_listener=listener)),
-            httpx2.Client(base_url=watched) as watcher,
+            httpx2.Client(base_url=watched, timeout=PATIENCE_SECONDS) as watcher,
         ):
             take_bytes(data)
             until(lambda: not ready(watcher))

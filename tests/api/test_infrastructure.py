@@ -12,6 +12,7 @@ from cloudgate import __version__
 from cloudgate.protocol import GatewayState, HostFacts, JoinRequest
 from tests.support.host import ScriptedHost, public_key_pem
 from tests.support.manager import PASSWORD, RunningManager, finished
+from tests.support.waiting import PATIENCE_SECONDS
 
 NS = "http://www.veeam.com/ent/v1.0"
 SPEC = {
@@ -308,7 +309,9 @@ def test_a_managed_server_is_added_and_joins_with_its_token_once(
             public_key_pem=public_key_pem(),
         )
         request = JoinRequest(token=made["JoinToken"], facts=facts)
-        with httpx2.Client(base_url=f"{running.url}/host/v1", verify=running.context) as host:
+        with httpx2.Client(
+            base_url=f"{running.url}/host/v1", verify=running.context, timeout=PATIENCE_SECONDS
+        ) as host:
             return host.post("/join", content=request.model_dump_json())
 
     assert join().status_code == 200

@@ -25,7 +25,7 @@ from cloudgate.protocol import LiveTunnel
 from tests.support.asked import statements
 from tests.support.host import ScriptedHost
 from tests.support.manager import PASSWORD, RunningManager, finished
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 
 @pytest.fixture
@@ -297,6 +297,7 @@ def test_addresses_lead_back_by_the_name_that_each_client_used(running: RunningM
             base_url=f"https://{name}:{port}/api",
             verify=running.context,
             headers={"Accept": "application/json"},
+            timeout=PATIENCE_SECONDS,
         ) as client:
             client.post("/sessionMngr/", auth=("admin", PASSWORD)).raise_for_status()
             (server,) = client.get("/backupServers").json()["Refs"]

@@ -23,6 +23,7 @@ from cloudgate.manager.sessions.roles import Role
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator, raw
 from tests.support.authenticator import text as encoded
 from tests.support.manager import PASSWORD, RunningManager, running_manager
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATH, LOGON = "/security/passkeys", "/sessionMngr/passkey"
 
@@ -249,7 +250,7 @@ def test_it_is_removed_with_the_password_and_by_an_administrator_with_all_else(
 def test_it_is_for_no_ip_address(running: RunningManager, ann: Person) -> None:
     assert ann.asked()["Options"]
     number = running.url.replace("localhost", "127.0.0.1")
-    with httpx2.Client(verify=running.context) as client:
+    with httpx2.Client(verify=running.context, timeout=PATIENCE_SECONDS) as client:
         answer = client.post(f"{number}/api{LOGON}", headers={"Accept": "application/json"})
     assert answer.status_code == 400
     assert "by its name" in answer.json()["Message"]

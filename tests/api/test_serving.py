@@ -32,7 +32,9 @@ def test_the_api_is_there_without_tls_where_that_is_wanted(tmp_path: Path) -> No
     with (
         listener,
         running_manager(tmp_path, extras=Extras(http_listener=listener)) as running,
-        httpx2.Client(base_url=f"{url}/api", headers={"Accept": "application/json"}) as plain,
+        httpx2.Client(
+            base_url=f"{url}/api", headers={"Accept": "application/json"}, timeout=PATIENCE_SECONDS
+        ) as plain,
     ):
         session = log_on(plain)
         assert session["Href"].startswith(f"{url}/api/logonSessions/")

@@ -592,7 +592,7 @@ def test_people_come_by_the_console_and_a_conformant_provider(
         assert sent.status_code == 303
         form = sent.headers["location"]
         assert form.startswith(issuer)
-        there = httpx2.Client(verify=False)
+        there = httpx2.Client(verify=False, timeout=PATIENCE_SECONDS)
         with there:
             led = there.post(form, data={"sub": "p-100"})
             stranger = visitor(manager).get(led.headers["location"])

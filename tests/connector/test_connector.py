@@ -39,6 +39,7 @@ async def test_bytes_go_both_ways_and_an_answer_outlives_the_question(
     assert (traffic.bytes_up, traffic.bytes_down) == (len(data), len(data))
 
 
+@pytest.mark.alone
 @pytest.mark.anyio
 async def test_new_tunnels_are_possible_within_two_seconds_though_two_gateways_die_in_a_row(
     connected: Connected, gateways: Gateways

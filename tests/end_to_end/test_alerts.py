@@ -175,7 +175,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 
 def _answers(watch: Watch) -> bool:
     try:
-        is_ready = httpx2.get(f"{watch.prometheus}/-/ready").is_success
+        is_ready = httpx2.get(f"{watch.prometheus}/-/ready", timeout=PATIENCE_SECONDS).is_success
     except httpx2.TransportError:
         return False
     return is_ready and bool(watch.query("cloudgate_gateway_tunnels"))

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.product import PASSWORD, Client, Product, product
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.end_to_end
 MARK = "s3cr3t"
@@ -90,7 +91,10 @@ def put_everywhere(client: Client, secrets: Secrets) -> dict[str, Any]:
     for user, password in (("admin", "guess"), ("", "guess of nobody"), ("zephyr", "tenant's")):
         basic = (user, secrets.new(password))
         assert httpx2.post(
-            f"{http.base_url}sessionMngr/", auth=basic, verify=http_context(http)
+            f"{http.base_url}sessionMngr/",
+            auth=basic,
+            verify=http_context(http),
+            timeout=PATIENCE_SECONDS,
         ).is_client_error
     account = {"UserName": "eve", "Password": secrets.new("account"), "Roles": ["PortalUser"]}
     http.post("/security/accounts", json=account)

@@ -382,13 +382,13 @@ class Machine:
                 outcome = await self.outcomes.get()
                 if outcome.revision != self._revision:
                     continue
-                if outcome.state is state:
-                    return outcome
                 wanted = self.reconciler.kept.current
                 if outcome.reason.startswith("The gateway was not ready within") and wanted:
                     self._revision += 1
                     again = wanted.model_copy(update={"revision": self._revision})
                     self.reconciler.set_desired(again)
+                elif outcome.state is state:
+                    return outcome
 
     def know(self, *tenants: Tenant) -> None:
         """Have the directory hold exactly `tenants`."""

@@ -186,6 +186,7 @@ async def test_the_same_again_changes_nothing(machine: Machine, client: Client) 
     assert await tunnel.echoes()
 
 
+@pytest.mark.alone
 async def test_a_killed_envoy_listens_again_within_two_seconds(
     machine: Machine, client: Client
 ) -> None:

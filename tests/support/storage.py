@@ -20,7 +20,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from tests.support.ports import free_port
 from tests.support.product import accepts
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 USER, PASSWORD = "probe", "secret/+key"
 needs_rclone = pytest.mark.skipif(
@@ -165,7 +165,7 @@ def _low_port() -> int:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx2.get(url, trust_env=False).status_code == 403
+        return httpx2.get(url, trust_env=False, timeout=PATIENCE_SECONDS).status_code == 403
     except httpx2.TransportError:
         threading.Event().wait(0.05)
         return False
