@@ -31,7 +31,8 @@ def test_every_element_of_every_body_is_in_the_list() -> None:
     assert {kind.root() for kind in bodies} | in_lists == told.keys()
     for kind in bodies:
         names = {part.name for part in parts(kind)} - OF_ALL.keys()
-        assert names == told[kind.root()].keys(), kind
+        hint = "extension=True, EXTENSION, or a line of api/compatibility/elements.py"
+        assert names == told[kind.root()].keys(), f"{kind}: {hint}"
 
 
 def test_an_extension_says_of_itself_that_it_acts() -> None:

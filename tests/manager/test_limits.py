@@ -1,6 +1,7 @@
 """Limits of a tenant: what is said of them in the API means the same to gateways and the audit."""
 
 from dataclasses import fields
+from itertools import combinations
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from cloudgate import protocol
 from cloudgate.manager.storage.database import migrate, sqlite_url
 from cloudgate.manager.storage.tables import CloudTenant
 from cloudgate.manager.tenants.limits import Limits, from_document
+from cloudgate.wire.resources.cloud.own import CloudSelf
 from cloudgate.wire.resources.cloud.tenants import CloudTenant as TenantEntity
 from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantSpec
 
@@ -19,6 +21,40 @@ from cloudgate.wire.resources.cloud.tenants import CreateCloudTenantSpec
 @pytest.mark.parametrize("body", [TenantEntity, CreateCloudTenantSpec])
 def test_bodies_of_the_api_have_each_limit_by_its_name(body: type) -> None:
     assert {each.name for each in fields(Limits)} <= {each.name for each in fields(body)}
+
+
+NOT_A_TENANTS_TO_SEE = {"throttling_enabled", "egress_quota_hard"}
+"""Said to it by what it sees: a speed that is there, and what its gateways answer."""
+
+
+def test_a_tenant_sees_its_limits() -> None:
+    own = {each.name for each in fields(CloudSelf)}
+    assert {each.name for each in fields(Limits)} - own == NOT_A_TENANTS_TO_SEE
+
+
+EACH_CHANGED = (
+    Limits(throttling_enabled=True),
+    Limits(throttling_enabled=True, throttling_speed_limit=7),
+    Limits(throttling_enabled=True, throttling_speed_unit="Mbps"),
+    Limits(max_concurrent_tasks=7),
+    Limits(egress_quota_mb=7),
+    Limits(egress_quota_mb=7, egress_quota_hard=True),
+)
+
+
+def test_the_audit_log_and_the_api_tell_one_limit_from_another() -> None:
+    names = {each.name for each in fields(Limits)}
+    without = Limits()
+    assert names == {
+        name
+        for name in names
+        for limits in EACH_CHANGED
+        if getattr(limits, name) != getattr(without, name)
+    }
+    everything = (without, *EACH_CHANGED)
+    for one, other in combinations(everything, 2):
+        assert one.documented != other.documented
+        assert one.shown != other.shown
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_first_start_that_was_cut_off_begins_anew(
             Database(url)
     assert dump(tmp_path / "new.db") == ""
     Database(url).close()
-    assert dump(tmp_path / "new.db") == whole
+    assert dump(tmp_path / "new.db") == whole, "run .venv/bin/python tools/empty-database"
 
 
 def test_accounts_of_the_first_release_keep_all_rights(tmp_path: Path) -> None:

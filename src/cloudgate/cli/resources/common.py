@@ -58,7 +58,7 @@ def group(
 
     show_all.__doc__ = f"List the {kind.many}."
     article = "an" if kind.word[0] in "aeio" else "a"
-    show_one.__doc__ = f"Show {article} {kind.word.replace('-', ' ')}."
+    show_one.__doc__ = f"Show {article} {kind.spoken}."
     command(app, "list")(show_all)
     command(app, "show")(show or show_one)
     return app

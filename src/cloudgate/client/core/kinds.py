@@ -40,6 +40,11 @@ class Kind:
     parameters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What may be said besides, by the verb of the call."""
 
+    @property
+    def spoken(self) -> str:
+        """Its word in a sentence."""
+        return self.word.replace("-", " ")
+
 
 BACKUP_SERVER = Kind(
     "backup-server",

@@ -72,7 +72,7 @@ def find_inside(
         if word.strip().casefold() in (identifier.casefold(), _name_inside(each).casefold()):
             return EntityReference(f"{collection}/{identifier}", identifier)
     names = few(map(_name_inside, known)) or "none"
-    raise NotFoundError(f"The tenant has no {kind.word} named {word!r}; it has: {names}.")
+    raise NotFoundError(f"The tenant has no {kind.spoken} named {word!r}; it has: {names}.")
 
 
 def _name_inside(thing: Json) -> str:
@@ -117,7 +117,7 @@ def _only(kind: Kind, name: str, references: list[Json]) -> Json:
         wanted = precis.key(name)
         named = [one for one in references if precis.key(str(one.get("Name"))) == wanted]
     if not named:
-        raise NotFoundError(f"There is no {kind.word} named {name!r}.")
+        raise NotFoundError(f"There is no {kind.spoken} named {name!r}.")
     if len(named) > 1:
         candidates = few(_candidate(one) for one in named)
         raise InvalidRequestError(
