@@ -36,7 +36,7 @@ from cloudgate.api.connections.fair_queue import MOST_OF_ADDRESS, FairQueue
 from cloudgate.api.server import Extras, open_listener
 from cloudgate.errors import TooManyRequestsError
 from cloudgate.manager.sessions import accounts
-from tests.support.host import ScriptedHost
+from tests.support.host import ScriptedHost, polling
 from tests.support.manager import PASSWORD, RunningManager, running_manager
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -121,10 +121,8 @@ def test_who_is_silent_or_slow_is_hung_up_on_and_a_long_poll_is_not(tmp_path: Pa
     ):
         port = int(plain.getsockname()[1])
         host = ScriptedHost(running)
-        stack.callback(host.close)
         host.poll()
-        held = threading.Thread(target=_poll, args=(host,), daemon=True)
-        held.start()
+        held = stack.enter_context(polling(host))
         opened = {}
         for name, (tls, _, drip) in HALF_SPOKEN.items():
             opened[name] = (connect(running, tls=tls), drip)
@@ -144,11 +142,6 @@ def test_who_is_silent_or_slow_is_hung_up_on_and_a_long_poll_is_not(tmp_path: Pa
         open_still = [name for name, (each, _) in opened.items() if not is_hung_up_on(each)]
         assert open_still == []
         assert held.is_alive(), "a long poll is not hung up on"
-
-
-def _poll(host: ScriptedHost) -> None:
-    with suppress(httpx2.HTTPError):  # the test is over before the poll is
-        host.poll()
 
 
 def _drip(connection: socket.socket, piece: bytes) -> None:

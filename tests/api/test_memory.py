@@ -1,7 +1,5 @@
 """Answers are remembered until something changes, and never told to whom they do not belong."""
 
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +21,7 @@ from cloudgate.manager.storage.tables import (
 )
 from cloudgate.protocol import LiveTunnel
 from tests.support.asked import statements
-from tests.support.host import ScriptedHost
+from tests.support.host import ScriptedHost, polling
 from tests.support.manager import PASSWORD, RunningManager, finished
 from tests.support.waiting import PATIENCE_SECONDS, until
 
@@ -170,9 +168,6 @@ def test_live_tunnels_are_never_told_from_memory(
 ) -> None:
     known = filled_in(running, client, host)
     path = f"/cloud/gateways/{known.ids['gateway']}/tunnels"
-    polling = threading.Thread(target=_poll, args=(host,), daemon=True)
-    polling.start()
-    assert client.get(path).json()["CloudGatewayTunnels"] == []
     tunnel = LiveTunnel(
         tunnel="one",
         tenant_id=UUID(known.ids["tenant"]),
@@ -189,13 +184,10 @@ def test_live_tunnels_are_never_told_from_memory(
         assert len(client.get(path).json()["CloudGatewayTunnels"]) == len(host.tunnels)
         return running.manager.changes.count == before
 
-    # What follows from making all this is written in the background.
-    until(is_seen_though_nothing_is_written)
-
-
-def _poll(host: ScriptedHost) -> None:
-    with suppress(httpx2.HTTPError):  # the test is over before the poll is
-        host.poll()
+    with polling(host):
+        assert client.get(path).json()["CloudGatewayTunnels"] == []
+        # What follows from making all this is written in the background.
+        until(is_seen_though_nothing_is_written)
 
 
 @dataclass(frozen=True)

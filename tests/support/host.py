@@ -31,6 +31,7 @@ from cloudgate.protocol import (
     Update,
 )
 from tests.support.manager import RunningManager
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def public_key_pem() -> str:
@@ -221,3 +222,25 @@ def obedient(host: ScriptedHost) -> Iterator[None]:
 def own_host_name() -> str:
     """The name of this machine."""
     return socket.gethostname()
+
+
+@contextmanager
+def polling(host: ScriptedHost) -> Iterator[threading.Thread]:
+    """It waits for news meanwhile, and hangs up; the thread that waits."""
+    stopping = threading.Event()
+
+    def poll() -> None:
+        try:
+            host.poll()
+        except (httpx2.HTTPError, RuntimeError):  # hung up on, and a client that was closed
+            if not stopping.is_set():
+                raise
+
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stopping.set()
+        host.close()
+        thread.join(PATIENCE_SECONDS)
