@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,7 +31,6 @@ from cloudgate.protocol import (
     Update,
 )
 from tests.support.manager import RunningManager
-from tests.support.waiting import PATIENCE_SECONDS
 
 
 def public_key_pem() -> str:
@@ -197,50 +196,48 @@ class ScriptedHost:
 @contextmanager
 def obedient(host: ScriptedHost) -> Iterator[None]:
     """Does what the manager wants, so that tasks end, and hangs up."""
-    stopping = threading.Event()
 
-    def obey() -> None:
+    def obey(stopping: threading.Event) -> None:
         while not stopping.is_set():
             try:
                 host.obey()
             except httpx2.HTTPError:
                 stopping.wait(0.1)
-            except RuntimeError:
-                # What a client says that was closed meanwhile.
-                if not stopping.is_set():
-                    raise
 
-    thread = threading.Thread(target=obey, daemon=True)
-    thread.start()
-    try:
+    with _meanwhile(host, obey):
         yield
-    finally:
-        stopping.set()
-        host.close()
-
-
-def own_host_name() -> str:
-    """The name of this machine."""
-    return socket.gethostname()
 
 
 @contextmanager
 def polling(host: ScriptedHost) -> Iterator[threading.Thread]:
     """It waits for news meanwhile, and hangs up; the thread that waits."""
+    with _meanwhile(host, lambda _: host.poll()) as thread:
+        yield thread
+
+
+@contextmanager
+def _meanwhile(
+    host: ScriptedHost, work: Callable[[threading.Event], object]
+) -> Iterator[threading.Thread]:
+    """A thread in which a host works until it is hung up on, and no longer."""
     stopping = threading.Event()
 
-    def poll() -> None:
+    def run() -> None:
         try:
-            host.poll()
-        except (httpx2.HTTPError, RuntimeError):  # hung up on, and a client that was closed
+            work(stopping)
+        except (httpx2.HTTPError, RuntimeError):  # hung up on; what a closed client says
             if not stopping.is_set():
                 raise
 
-    thread = threading.Thread(target=poll, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield thread
     finally:
         stopping.set()
-        host.close()
-        thread.join(PATIENCE_SECONDS)
+        host.close()  # and the thread ends by itself, at the latest when its poll is over
+
+
+def own_host_name() -> str:
+    """The name of this machine."""
+    return socket.gethostname()

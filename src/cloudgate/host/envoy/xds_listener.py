@@ -253,7 +253,7 @@ def _connection_manager(
     if proxied:
         told[CONNECTION_HEADER] = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"
     if handed_over:
-        told[CERTIFICATE_HEADER] = f"{SHOWN_CERTIFICATE[:-1]}:{LONGEST_SHOWN + 1}%"
+        told[CERTIFICATE_HEADER] = f"%{SHOWN_CERTIFICATE}:{LONGEST_SHOWN + 1}%"
     manager = {
         "@type": (
             f"{TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

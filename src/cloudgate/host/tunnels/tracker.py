@@ -48,7 +48,7 @@ _GOODBYE = timedelta(seconds=GOODBYE_SECONDS)
 _log = structlog.get_logger(__name__)
 
 
-_TUNNELS = TypeAdapter(tuple[Tunnel, ...])
+_TUNNELS = TypeAdapter(tuple[Tunnel, ...], config=ConfigDict(defer_build=True))
 
 
 class _Checkpoint(BaseModel):

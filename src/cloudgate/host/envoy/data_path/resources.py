@@ -21,8 +21,8 @@ from cloudgate.host.state.paths import StatePaths
 _CERTIFICATE_TLV = 0xE0
 """Type of the TLV with the client's certificate: one for custom use (PROXY protocol, 2.2.7)."""
 _CERTIFICATE_KEY = "certificate"
-SHOWN_CERTIFICATE = f"%FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:{_CERTIFICATE_KEY})%"
-"""The certificate where it was handed over: PEM in the encoding of URLs, as by HTTP alone."""
+SHOWN_CERTIFICATE = f"FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:{_CERTIFICATE_KEY})"
+"""What Envoy calls the certificate that was handed over: PEM in the encoding of URLs."""
 
 
 def by_module(
