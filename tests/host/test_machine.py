@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloudgate.host.envoy import listener_rollout, process, process_set
+from cloudgate.host.envoy import launcher, listener_rollout, process, process_set
 from cloudgate.host.envoy.launcher import EnvoyLauncher
 from cloudgate.host.envoy.process import EnvoyProcess, ProcessRecord
 from cloudgate.host.envoy.xds_listener import listener
@@ -450,3 +450,37 @@ async def test_an_envoy_that_is_being_started_again_ends_with_the_host_service(
     await ending
     await asyncio.to_thread(until, lambda: len(slow_start.started) == 2)
     assert [each.is_alive for each in slow_start.started] == [False, False]
+
+
+async def test_an_envoy_that_dies_while_it_is_to_be_succeeded_leaves_none_that_nobody_knows(
+    machine: Machine, slow_start: SlowStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    await machine.end_work()
+    look = EnvoyLauncher.why_not_hot_restarted
+
+    def dies_meanwhile(self: EnvoyLauncher, before: ProcessRecord) -> str:
+        os.kill(before.pid, signal.SIGKILL)
+        until(lambda: machine.envoys.known.current not in {None, before})
+        return look(self, before)
+
+    monkeypatch.setattr(EnvoyLauncher, "why_not_hot_restarted", dies_meanwhile)
+    monkeypatch.setattr(launcher, "_settings", lambda *_: "those of another release")
+    machine.envoy._launcher.__dict__.pop("binary", None)
+    await machine.envoy.begin_hot_restart()
+    assert [each.is_alive for each in slow_start.started] == [False, True]
+    assert machine.envoys.known.current == slow_start.started[-1].record
+    await machine.stop()
+    assert [each.is_alive for each in slow_start.started] == [False, False]
+
+
+async def test_an_envoy_that_was_not_written_down_ends_with_the_host_service(
+    machine: Machine, slow_start: SlowStart
+) -> None:
+    await machine.bring(machine.gateway(free_port()), GatewayState.LISTENING)
+    await machine.end_work()
+    await machine.envoy.release()
+    machine.envoys.listening = None
+    machine.envoys.replace(process_set.ProcessSet())
+    await machine.stop()
+    assert [each.is_alive for each in slow_start.started] == [False]

@@ -7,15 +7,16 @@ import socket
 import stat
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
-from cloudgate.host.envoy import supervisor
+from cloudgate.host.envoy import process, supervisor
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.manager_link.join import join_host
@@ -34,7 +35,7 @@ from cloudgate.protocol import Assignment, DirectoryChange, Gateway, GatewayStat
 from tests.host.manager import CREDENTIAL, TOKEN, TinyManager, tiny_manager
 from tests.host.support import GATEWAY_ID, Authority, Client, Tunnel, refuses, tenant
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.anyio
 
@@ -44,6 +45,11 @@ REPO = "repo.example:443"
 def find_running(layout: StatePaths) -> EnvoyProcess | None:
     """The Envoy that listens."""
     return running(read_process_set(layout).current)
+
+
+def not_adopted(logs: Sequence[EventDict]) -> bool:
+    """Whether a host service has said that its Envoy does not answer."""
+    return "envoy is not adopted yet" in {each["event"] for each in logs}
 
 
 PROGRAM = (
@@ -204,7 +210,7 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
             run_host_service(layout.state, metrics_listen=f"127.0.0.1:{watched}", notifier=notifier)
         )
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while "envoy is not adopted yet" not in {each["event"] for each in logs}:  # noqa: ASYNC110
+            while not not_adopted(logs):  # noqa: ASYNC110  a list tells nobody
                 await asyncio.sleep(0.02)
     monkeypatch.undo()
     waiting = asyncio.create_task(client.connect(port, REPO))
@@ -225,6 +231,28 @@ async def test_one_that_is_to_start_anew_says_so_and_leaves_envoy_and_the_door_t
     assert find_running(layout) is None
     with systemd:
         assert systemd.recv(4096).startswith(b"READY=1")
+
+
+async def test_an_envoy_that_does_not_answer_ends_with_the_host_service_too(
+    layout: StatePaths,
+    manager: TinyManager,
+    authority: Authority,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = asyncio.create_task(run_host_service(layout.state))
+    tunnel = await carrying(manager, authority, client, free_port())
+    envoy = find_running(layout)
+    assert envoy is not None
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert await first is True
+    monkeypatch.setattr(supervisor, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(process, "TERM_SECONDS", 0.1)
+    os.kill(envoy.pid, signal.SIGSTOP)
+    with capture_logs() as logs:
+        await run_host_service(layout.state, until=lambda: until(lambda: not_adopted(logs)))
+    assert await tunnel.is_cut()
+    assert find_running(layout) is None
 
 
 async def test_a_host_service_that_starts_anew_refuses_nobody_meanwhile(

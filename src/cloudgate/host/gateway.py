@@ -158,7 +158,7 @@ class GatewayParts:
         """Leave the machine: to the next host service, or with all tunnels ended for good."""
         if tunnels_go_on:
             await self.envoy.release()
-        elif self.envoy.is_supervised:
+        else:
             self._cut_tunnels()
             await self.envoy.stop()
         await self.admin.close()

@@ -249,6 +249,7 @@ async def _work_until(
     drain_seconds: float,
 ) -> None:
     health = parts.monitoring.health
+    tunnels_go_on = False
     try:
         await gateway.adopt()
         async with asyncio.TaskGroup() as group:
@@ -268,12 +269,13 @@ async def _work_until(
             for each in work:
                 each.cancel()
         gateway.tracker.checkpoint()
+        tunnels_go_on = stop.again
     except Exception:
         # A fault of this program is no reason to cut a tunnel: the next run adopts Envoy.
-        await gateway.envoy.release()
+        tunnels_go_on = True
         raise
     finally:
-        await gateway.close(tunnels_go_on=stop.again)
+        await gateway.close(tunnels_go_on=tunnels_go_on)
 
 
 async def _drained(

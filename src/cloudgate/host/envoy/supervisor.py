@@ -117,6 +117,8 @@ class EnvoySupervisor:
         if not await asyncio.to_thread(self._can_be_hot_restarted, before):
             return
         await self.release()
+        if self.processes.known.current != before or running(before) is None:
+            return  # it died: who came, or comes, in its place has nothing to take over
         self.processes.listening = None
         hot_restart.detach_xds(self._layout, before)
         retired = self.processes.known.retired
@@ -164,12 +166,17 @@ class EnvoySupervisor:
         await self._admin.reopen_logs()
 
     async def stop(self) -> None:
-        """End every Envoy, and with it all tunnels, for good."""
+        """End every Envoy, written down or not, and with it all tunnels, for good."""
         await self.release()
         envoy, self.processes.listening = self.processes.listening, None
         if envoy is not None:
             await envoy.stop()
             _log.info("envoy stopped", pid=envoy.pid)
+        await self._stop_known()
+        self.processes.look_again()
+        await self._stop_known()
+
+    async def _stop_known(self) -> None:
         for record in self.processes.known.all:
             found = running(record)
             if found is not None:
