@@ -10,16 +10,20 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from cloudgate.errors import InvalidRequestError, NotFoundError, UnavailableError
+from cloudgate.host import service
 from cloudgate.host.envoy import process, supervisor
 from cloudgate.host.envoy.process import EnvoyProcess, running
 from cloudgate.host.envoy.process_set import read_process_set
 from cloudgate.host.manager_link.join import join_host
+from cloudgate.host.manager_link.reporter import Reporter
+from cloudgate.host.reconciler import ReconcileResult
 from cloudgate.host.service import run_host_service
 from cloudgate.host.state.enrolment import load_enrolment
 from cloudgate.host.state.host_credentials import (
@@ -523,3 +527,25 @@ async def until_allowed(client: Client, port: int) -> None:
     async with asyncio.timeout(60):
         while (await client.connect(port, REPO)).status == 503:  # noqa: ASYNC110  nobody says
             await asyncio.sleep(0.2)
+
+
+async def test_every_part_that_has_something_for_the_report_is_asked_for_it(
+    layout: StatePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    class Named(Reporter):
+        def __init__(self, facts: Any, contributors: Any, **more: Any) -> None:
+            asked.extend(type(each.__self__) for each in contributors)
+            super().__init__(facts, contributors, **more)
+
+    monkeypatch.setattr(service, "Reporter", Named)
+    await run_host_service(layout.state, until=lambda: None)
+    have = {
+        found
+        for name, module in sys.modules.items()
+        if name.startswith("cloudgate.host.")
+        for found in vars(module).values()
+        if isinstance(found, type) and hasattr(found, "contribution")
+    }
+    assert have - {*asked} == {ReconcileResult}, "name its contribution where Reporter is made"
