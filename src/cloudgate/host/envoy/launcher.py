@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
@@ -32,6 +33,28 @@ _NO_WATCHES = "assert failure: inotify_fd_"
 """What Envoy says where it may not watch its files: it aborts."""
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """What an Envoy has said last, and what it means."""
+
+    lines: str
+
+    @property
+    def text(self) -> str:
+        """What an operator is told: plainly, what it was short of, or else the end of its words."""
+        return self.shortage or self.lines[-_LAST_WORDS_CHARACTERS:].strip()
+
+    @property
+    def shortage(self) -> str:
+        """What of the machine it has ended for; empty for none."""
+        return file_watches.advice() if _NO_WATCHES in self.lines else ""
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it has said that it broke: who is killed does not."""
+        return _CRASH in self.lines
 
 
 class EnvoyLauncher:
@@ -90,28 +113,16 @@ class EnvoyLauncher:
         """The one that was started answers: what only its start needed is given back."""
         self._while_starting.close()
 
-    def last_words(self) -> str:
-        """What the one that was started last has said last; plainly, what it was short of."""
-        return self.shortage() or self._said(_LAST_WORDS_CHARACTERS)
-
-    def shortage(self) -> str:
-        """What of the machine the one that was started last has ended for; empty for none."""
-        is_short = _NO_WATCHES in self._said(_LAST_LINES_CHARACTERS)
-        return file_watches.advice() if is_short else ""
-
-    def has_crashed(self) -> bool:
-        """Whether the one that was started last has said that it broke: who is killed does not."""
-        return _CRASH in self._said(_LAST_LINES_CHARACTERS)
-
-    def _said(self, characters: int) -> str:
+    def last_words(self) -> LastWords:
+        """What the one that was started last has said last."""
         try:
             with self._layout.envoy_log.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_start, end - 4 * characters))
+                log.seek(max(self._log_start, end - 4 * _LAST_LINES_CHARACTERS))
                 text = log.read().decode("utf-8", "replace")
         except OSError:  # ENOENT, EMFILE: it is told that it ended, without its own words
-            return ""
-        return text[-characters:].strip()
+            return LastWords("")
+        return LastWords(text[-_LAST_LINES_CHARACTERS:].strip())
 
     def _write_bootstrap(self, mark: str) -> None:
         settings = _bootstrap(self._layout, self._endpoints, mark, self.data_path)

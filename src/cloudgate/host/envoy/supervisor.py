@@ -283,10 +283,10 @@ class EnvoySupervisor:
 
     def _note_death(self, pid: int, lived_seconds: float) -> None:
         words = self._launcher.last_words()
-        self._died_with = words or self._died_with
-        _log.error("envoy died", pid=pid, last_words=words)
-        if not self._launcher.shortage():  # of which nobody is to blame but the machine
-            crashed = self._launcher.has_crashed()
+        self._died_with = words.text or self._died_with
+        _log.error("envoy died", pid=pid, last_words=words.text)
+        if not words.shortage:  # of which nobody is to blame but the machine
+            crashed = words.has_crashed
             reason = self._deaths.blame(lived_seconds, time.monotonic(), crashed=crashed)
             if reason:
                 self.give_up_module(reason)
@@ -305,7 +305,7 @@ class EnvoySupervisor:
         while (envoy := self.processes.listening) is None or not await self._is_ready(envoy):
             if time.monotonic() > deadline:
                 # One that was started again a moment ago has said nothing yet.
-                words = self._launcher.last_words() or self._died_with or "it says nothing"
+                words = self._launcher.last_words().text or self._died_with or "it says nothing"
                 raise UnavailableError(f"Envoy does not start: {words}")
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         self._died_with = ""
